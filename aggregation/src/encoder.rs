@@ -1,0 +1,238 @@
+//! Pure: user records in, the bytes of one Kinesis record out.
+//!
+//! ```text
+//!             append                                       seal
+//! user record ──────► partition key table ─┐
+//!                     hash key table       ├─► magic │ tables │ records │ MD5   two records or more
+//!                     records ─────────────┘
+//!                           └────────────────► data                             one record alone
+//! ```
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::wire::{self, RecordField, aggregated_record};
+use crate::{HashKey, UserRecordRef};
+use string_table::StringTable;
+
+mod string_table;
+
+/// Packs user records into one Kinesis record, byte for byte as the KPL does.
+///
+/// A user record alone becomes a plain Kinesis record, without any framing. Two or more become an aggregate: its
+/// partition key is [`AGGREGATE_PARTITION_KEY`](crate::AGGREGATE_PARTITION_KEY) and its hash key that of the first user
+/// record. The encoder keeps the order and has no limit: the caller compares [`size_with`](Self::size_with) to the limit
+/// of its choice, and sees to it that all records belong to one shard.
+///
+/// The encoder keeps its buffers when it is sealed, so that in steady state appending copies the payload once and
+/// allocates nothing, but for the partition key of a first record. Sealing allocates the Kinesis record. The buffers stay
+/// as large as the largest Kinesis record so far.
+///
+/// # Examples
+///
+/// ```
+/// use aggregation::{Encoder, UserRecordRef};
+///
+/// let mut encoder = Encoder::new();
+/// encoder.append(&UserRecordRef::new("a", None, b"x"));
+/// assert_eq!(encoder.size(), 1);
+///
+/// let second = UserRecordRef::new("b", None, b"y");
+/// assert_eq!(encoder.size_with(&second), 40);
+/// encoder.append(&second);
+///
+/// let record = encoder.seal().unwrap();
+/// assert_eq!(record.data.len(), 40);
+/// assert_eq!(record.partition_key, "a");
+/// assert_eq!(record.user_records, 2);
+/// assert!(encoder.is_empty());
+/// ```
+#[derive(Debug)]
+pub struct Encoder {
+    partition_keys: StringTable,
+    explicit_hash_keys: StringTable,
+    /// The `Record` fields, one after the other.
+    records: Vec<u8>,
+    user_records: usize,
+    first: Option<First>,
+}
+
+/// What the Kinesis record takes over from the first user record.
+#[derive(Debug)]
+struct First {
+    partition_key: ByteString,
+    hash_key: HashKey,
+    data_len: usize,
+}
+
+/// One entry of a PutRecords request: a plain record, or an aggregate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KinesisRecord {
+    /// The payload of the only user record, or an aggregate.
+    pub data: Bytes,
+    /// The partition key of the only user record, or [`AGGREGATE_PARTITION_KEY`](crate::AGGREGATE_PARTITION_KEY).
+    pub partition_key: ByteString,
+    /// The hash key in effect of the first user record. It is set for plain records too, as the KPL does.
+    pub explicit_hash_key: HashKey,
+    /// How many user records it carries: 1 or more.
+    pub user_records: usize,
+}
+
+impl Encoder {
+    /// Creates an empty encoder. It allocates nothing yet.
+    pub fn new() -> Self {
+        Self {
+            partition_keys: StringTable::new(aggregated_record::PARTITION_KEY_TABLE),
+            explicit_hash_keys: StringTable::new(aggregated_record::EXPLICIT_HASH_KEY_TABLE),
+            records: Vec::new(),
+            user_records: 0,
+            first: None,
+        }
+    }
+
+    /// Returns the number of user records appended since the last [`seal`](Self::seal).
+    pub fn len(&self) -> usize {
+        self.user_records
+    }
+
+    /// Tells whether nothing was appended since the last [`seal`](Self::seal).
+    pub fn is_empty(&self) -> bool {
+        self.user_records == 0
+    }
+
+    /// Returns the exact length of [`KinesisRecord::data`] if it were sealed now, 0 if it is empty. O(1).
+    ///
+    /// *Units:* bytes. The partition key, which counts towards the service's limits, is not included.
+    pub fn size(&self) -> usize {
+        match &self.first {
+            None => 0,
+            Some(first) if self.user_records == 1 => first.data_len,
+            Some(_) => self.framed_size(),
+        }
+    }
+
+    /// Returns what [`size`](Self::size) would be with `record` appended. O(1).
+    ///
+    /// *Units:* bytes.
+    pub fn size_with(&self, record: &UserRecordRef<'_>) -> usize {
+        if self.is_empty() {
+            return record.data.len();
+        }
+        let partition_key = self.partition_keys.find(record.partition_key);
+        let explicit_hash_key = record
+            .explicit_hash_key
+            .map(|key| self.explicit_hash_keys.find(itoa::Buffer::new().format(key.value())));
+        let field = RecordField {
+            partition_key_index: partition_key.index,
+            explicit_hash_key_index: explicit_hash_key.map(|found| found.index),
+            data: record.data,
+        };
+        self.framed_size() + partition_key.growth + explicit_hash_key.map_or(0, |found| found.growth) + field.len()
+    }
+
+    /// Appends a user record.
+    pub fn append(&mut self, record: &UserRecordRef<'_>) {
+        let field = RecordField {
+            partition_key_index: self.partition_keys.intern(record.partition_key),
+            explicit_hash_key_index: record
+                .explicit_hash_key
+                .map(|key| self.explicit_hash_keys.intern(itoa::Buffer::new().format(key.value()))),
+            data: record.data,
+        };
+        field.put(&mut self.records);
+        self.first.get_or_insert_with(|| First {
+            partition_key: record.partition_key.into(),
+            hash_key: record.hash_key,
+            data_len: record.data.len(),
+        });
+        self.user_records += 1;
+    }
+
+    /// Assembles the Kinesis record and empties the encoder. Returns `None` if it is empty.
+    pub fn seal(&mut self) -> Option<KinesisRecord> {
+        let First {
+            partition_key,
+            hash_key,
+            data_len,
+        } = self.first.take()?;
+        let user_records = std::mem::take(&mut self.user_records);
+        let (data, partition_key) = if user_records == 1 {
+            (self.bare_data(data_len), partition_key)
+        } else {
+            (self.framed(), ByteString::from_static(wire::AGGREGATE_PARTITION_KEY))
+        };
+        self.partition_keys.clear();
+        self.explicit_hash_keys.clear();
+        self.records.clear();
+        Some(KinesisRecord {
+            data,
+            partition_key,
+            explicit_hash_key: hash_key,
+            user_records,
+        })
+    }
+
+    fn framed_size(&self) -> usize {
+        wire::FRAME_LEN
+            + self.partition_keys.as_wire().len()
+            + self.explicit_hash_keys.as_wire().len()
+            + self.records.len()
+    }
+
+    /// Takes the data of the only record: its field ends with them.
+    fn bare_data(&mut self, data_len: usize) -> Bytes {
+        self.records.split_off(self.records.len() - data_len).into()
+    }
+
+    fn framed(&self) -> Bytes {
+        let mut out = Vec::with_capacity(self.framed_size());
+        out.extend_from_slice(&wire::MAGIC);
+        out.extend_from_slice(self.partition_keys.as_wire());
+        out.extend_from_slice(self.explicit_hash_keys.as_wire());
+        out.extend_from_slice(&self.records);
+        let (_, message) = out.split_at(wire::MAGIC.len());
+        let checksum = wire::md5(message);
+        out.extend_from_slice(&checksum);
+        out.into()
+    }
+}
+
+impl Default for Encoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_encoder_goes_on_in_the_same_memory() {
+        let mut encoder = Encoder::new();
+        for count in [10, 1, 10] {
+            for _ in 0..count {
+                encoder.append(&UserRecordRef::new("a", None, b"some data"));
+            }
+            let capacity = encoder.records.capacity();
+            encoder.seal();
+            assert_eq!(encoder.records.capacity(), capacity);
+        }
+    }
+    #[test]
+    fn a_known_key_counts_with_its_own_index() {
+        let keys: Vec<_> = (0..200).map(HashKey::new).collect();
+        let mut encoder = Encoder::new();
+        for _ in 0..2 {
+            for key in &keys {
+                let text = key.to_string();
+                let record = UserRecordRef::new(&text, Some(*key), b"v");
+                let foretold = encoder.size_with(&record);
+                encoder.append(&record);
+                assert_eq!(encoder.size(), foretold);
+            }
+        }
+        let size = encoder.size();
+        assert_eq!(encoder.seal().map(|sealed| sealed.data.len()), Some(size));
+    }
+}

@@ -1,0 +1,17 @@
+//! Pure: the record aggregation format of the Kinesis Producer Library and the hash-key space of Kinesis shards.
+//!
+#![doc = include_str!("../README.md")]
+
+mod decoder;
+mod encoder;
+mod hash_key;
+mod hash_key_range;
+mod user_record;
+mod wire;
+
+pub use decoder::{Aggregate, DamageReason, Damaged, Decoded, MalformedMessage, decode};
+pub use encoder::{Encoder, KinesisRecord};
+pub use hash_key::{HashKey, InvalidHashKey};
+pub use hash_key_range::{HashKeyRange, InvalidRange};
+pub use user_record::{Tag, UserRecord, UserRecordRef};
+pub use wire::{AGGREGATE_PARTITION_KEY, MAGIC};
