@@ -1,0 +1,223 @@
+//! Pure: a sealed aggregate on its way through the pipeline, and how it is taken apart when its shard is gone.
+
+use std::sync::Arc;
+
+use aggregation::{Encoder, HashKey, KinesisRecord, UserRecordRef};
+
+use crate::attempt::Attempts;
+use crate::budget::Charge;
+use crate::cohort::Origin;
+use crate::error::PutErrorKind;
+use crate::outcome::{Failure, HashKeyOrigin, Outcome, Placement, Returned, open};
+use crate::record::{self, Record};
+use crate::shard_map::{Epoch, ShardId, ShardMap};
+
+/// One Kinesis record with everything that has to be known until its outcome: a promise to the receipts of its members.
+///
+/// Dropping it unresolved, as a panicking task does, fails them with
+/// [`PutErrorKind::TaskEnded`]; so none of them waits for ever (P1).
+#[derive(Debug)]
+pub(crate) struct SealedAggregate {
+    pub(crate) record: KinesisRecord,
+    pub(crate) attempts: Attempts,
+    /// For which shard it was built, and by which shard map; `None` before the first map.
+    pub(crate) target: Option<Target>,
+    /// Which `flush` calls wait for it: all later than this.
+    pub(crate) generation: u64,
+    stream: Arc<str>,
+    hash_key_origin: HashKeyOrigin,
+    origins: Vec<Origin>,
+    charge: Charge,
+}
+
+/// The shard that an aggregate was built for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) shard: ShardId,
+    pub(crate) epoch: Epoch,
+}
+
+/// What a lane knows of an aggregate when it seals it.
+#[derive(Debug)]
+pub(crate) struct Sealing {
+    pub(crate) stream: Arc<str>,
+    pub(crate) hash_key_origin: HashKeyOrigin,
+    pub(crate) origins: Vec<Origin>,
+    pub(crate) charge: Charge,
+    pub(crate) target: Option<Target>,
+}
+
+impl SealedAggregate {
+    pub(crate) fn new(record: KinesisRecord, sealing: Sealing) -> Self {
+        let Sealing {
+            stream,
+            hash_key_origin,
+            origins,
+            charge,
+            target,
+        } = sealing;
+        Self {
+            record,
+            attempts: Attempts::default(),
+            target,
+            generation: 0,
+            stream,
+            hash_key_origin,
+            origins,
+            charge,
+        }
+    }
+
+    /// Bytes that the service counts: data and outer partition key.
+    pub(crate) fn bytes(&self) -> usize {
+        self.record.data.len() + self.record.partition_key.len()
+    }
+
+    /// Ends its way at a shard.
+    pub(crate) fn deliver(mut self, shard_id: Arc<str>, sequence_number: Arc<str>) {
+        let attempts = std::mem::take(&mut self.attempts);
+        self.resolve(Outcome::Delivered(Placement {
+            shard_id,
+            sequence_number,
+            attempts,
+        }));
+    }
+
+    /// Gives its records back.
+    pub(crate) fn fail(mut self, kind: PutErrorKind) -> Arc<Outcome> {
+        self.resolve_as_failed(kind)
+    }
+
+    fn resolve_as_failed(&mut self, kind: PutErrorKind) -> Arc<Outcome> {
+        let returned = Returned::new(self.record.clone(), self.hash_key_origin);
+        let attempts = std::mem::take(&mut self.attempts);
+        self.resolve(Outcome::Failed(Failure {
+            kind,
+            stream: Arc::clone(&self.stream),
+            attempts,
+            returned,
+        }))
+    }
+
+    fn resolve(&mut self, outcome: Outcome) -> Arc<Outcome> {
+        let outcome = Arc::new(outcome);
+        // The room goes back first: whoever a receipt wakes may put the next record at once.
+        drop(self.charge.take());
+        let mut position = 0;
+        for origin in self.origins.drain(..) {
+            origin.resolve(&outcome, position);
+            position += origin.len();
+        }
+        outcome
+    }
+
+    /// Takes the aggregate apart and builds aggregates anew, each for one shard of `map`. Order within a shard is kept.
+    pub(crate) fn resplit(mut self, map: &ShardMap, max_size: usize, max_count: usize) -> Vec<Self> {
+        let records = open(&self.record, self.hash_key_origin);
+        let origins: Vec<Origin> = self.origins.iter().flat_map(Origin::members).collect();
+        debug_assert_eq!(
+            records.len(),
+            origins.len(),
+            "each member of an aggregate has one receipt"
+        );
+        if records.len() != origins.len() {
+            return Vec::new();
+        }
+        self.origins.clear();
+        let mut shares: Vec<Vec<Share>> = map.shards().iter().map(|_| Vec::new()).collect();
+        for (record, origin) in records.into_iter().zip(origins) {
+            let charge = self
+                .charge
+                .split_record(record::cost(record.partition_key(), record.data()));
+            let hash_key = record.as_user_record().hash_key;
+            if let Some(share) = shares.get_mut(map.index_of(hash_key)) {
+                share.push(Share { record, origin, charge });
+            }
+        }
+        let parts = map.shards().iter().zip(shares).flat_map(|(shard, share)| {
+            let target = Target {
+                shard: shard.id.clone(),
+                epoch: map.epoch(),
+            };
+            self.build_parts(target, share, max_size, max_count)
+        });
+        parts.collect()
+    }
+
+    fn build_parts(&self, target: Target, share: Vec<Share>, max_size: usize, max_count: usize) -> Vec<Self> {
+        let mut parts = Vec::new();
+        let mut encoder = Encoder::new();
+        let mut members = Vec::new();
+        for next in share {
+            let full = encoder.len() >= max_count || encoder.size_with(&next.record.as_user_record()) > max_size;
+            if !encoder.is_empty() && full {
+                parts.extend(self.build_part(&target, &mut encoder, &mut members));
+            }
+            encoder.append(&next.record.as_user_record());
+            members.push(next);
+        }
+        parts.extend(self.build_part(&target, &mut encoder, &mut members));
+        parts
+    }
+
+    fn build_part(&self, target: &Target, encoder: &mut Encoder, members: &mut Vec<Share>) -> Option<Self> {
+        let record = encoder.seal()?;
+        let mut charge = None::<Charge>;
+        let mut origins: Vec<Origin> = Vec::new();
+        let mut hash_key_origin = HashKeyOrigin::PartitionKey;
+        for member in members.drain(..) {
+            if member.record.explicit_hash_key().is_some() {
+                hash_key_origin = HashKeyOrigin::Explicit;
+            }
+            match &mut charge {
+                Some(charge) => charge.absorb(member.charge),
+                None => charge = Some(member.charge),
+            }
+            let extended = match origins.last_mut() {
+                Some(last) => last.extend(member.origin),
+                None => Some(member.origin),
+            };
+            origins.extend(extended);
+        }
+        let sealing = Sealing {
+            stream: Arc::clone(&self.stream),
+            hash_key_origin,
+            origins,
+            charge: charge?,
+            target: Some(target.clone()),
+        };
+        let mut part = Self::new(record, sealing);
+        part.attempts = self.attempts.clone();
+        part.generation = self.generation;
+        Some(part)
+    }
+
+    /// The effective hash keys of its records.
+    pub(crate) fn hash_keys(&self) -> Vec<HashKey> {
+        let records = open(&self.record, self.hash_key_origin);
+        records.iter().map(|record| record.as_user_record().hash_key).collect()
+    }
+}
+
+/// One record of an aggregate that is taken apart.
+struct Share {
+    record: Record,
+    origin: Origin,
+    charge: Charge,
+}
+
+impl Drop for SealedAggregate {
+    fn drop(&mut self) {
+        if !self.origins.is_empty() {
+            self.resolve_as_failed(PutErrorKind::TaskEnded);
+        }
+    }
+}
+
+/// Where the hash key of a record comes from, as the lane notes it.
+pub(crate) fn hash_key_origin(record: &UserRecordRef<'_>) -> HashKeyOrigin {
+    match record.explicit_hash_key {
+        Some(_) => HashKeyOrigin::Explicit,
+        None => HashKeyOrigin::PartitionKey,
+    }
+}

@@ -1,0 +1,186 @@
+//! The bound on what a producer holds: bytes and records, from `put` to the outcome.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+/// How much a producer, or several that share it, may hold at a time.
+///
+/// A record is charged its data, its partition key and 64 bytes of bookkeeping when [`put`](crate::Producer::put)
+/// accepts it, and credited when its outcome is known, however long the service is away. While nothing is left, `put`
+/// waits in order and [`try_put`](crate::Producer::try_put) gives the record back.
+///
+/// What the SDK holds of the requests in flight, about 3.3 bytes for each byte sent, is not in it yet.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    bytes: Semaphore,
+    records: Semaphore,
+    max_bytes: u32,
+}
+
+impl Budget {
+    /// A budget of so many bytes (at most 4 GiB − 1) and records (at least one of each).
+    pub fn new(max_bytes: u32, max_records: u32) -> Self {
+        let (max_bytes, max_records) = (max_bytes.max(1), max_records.max(1));
+        let inner = Inner {
+            bytes: Semaphore::new(max_bytes as usize),
+            records: Semaphore::new(max_records as usize),
+            max_bytes,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Waits for room, first come, first served. Dropping the future takes nothing.
+    pub(crate) async fn acquire(&self, cost: usize) -> Charge {
+        let bytes = self.chargeable(cost);
+        // The semaphores are never closed, so both waits end with a permit; a permit that is dropped goes back.
+        if let Ok(record) = self.inner.records.acquire().await
+            && let Ok(room) = self.inner.bytes.acquire_many(bytes).await
+        {
+            record.forget();
+            room.forget();
+        }
+        Charge {
+            budget: self.clone(),
+            bytes: bytes as usize,
+            records: 1,
+        }
+    }
+
+    /// Takes room if there is some right now.
+    pub(crate) fn try_acquire(&self, cost: usize) -> Option<Charge> {
+        let bytes = self.chargeable(cost);
+        let record = self.inner.records.try_acquire().ok()?;
+        let room = self.inner.bytes.try_acquire_many(bytes).ok()?;
+        record.forget();
+        room.forget();
+        Some(Charge {
+            budget: self.clone(),
+            bytes: bytes as usize,
+            records: 1,
+        })
+    }
+
+    /// A record larger than the whole budget is charged all of it, so that it can pass at all, alone.
+    fn chargeable(&self, cost: usize) -> u32 {
+        u32::try_from(cost).unwrap_or(u32::MAX).min(self.inner.max_bytes)
+    }
+}
+
+/// 64 MiB and 500,000 records.
+impl Default for Budget {
+    fn default() -> Self {
+        Self::new(64 * 1024 * 1024, 500_000)
+    }
+}
+
+/// Room taken from a budget; dropping it gives the room back.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    budget: Budget,
+    bytes: usize,
+    records: usize,
+}
+
+impl Charge {
+    /// Nothing of `budget`.
+    pub(crate) fn none(budget: Budget) -> Self {
+        Self {
+            budget,
+            bytes: 0,
+            records: 0,
+        }
+    }
+
+    /// Adds `other`, which must be of the same budget.
+    pub(crate) fn absorb(&mut self, mut other: Self) {
+        self.bytes += std::mem::take(&mut other.bytes);
+        self.records += std::mem::take(&mut other.records);
+    }
+
+    /// Leaves nothing behind and returns all of it.
+    pub(crate) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::none(self.budget.clone()))
+    }
+
+    /// Moves one record of `cost` bytes (or what is left of them) into a charge of its own.
+    pub(crate) fn split_record(&mut self, cost: usize) -> Self {
+        let bytes = cost.min(self.bytes);
+        let records = self.records.min(1);
+        self.bytes -= bytes;
+        self.records -= records;
+        Self {
+            budget: self.budget.clone(),
+            bytes,
+            records,
+        }
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.budget.inner.bytes.add_permits(self.bytes);
+        self.budget.inner.records.add_permits(self.records);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_charged_comes_back_when_the_charge_is_dropped() {
+        let budget = Budget::new(100, 10);
+        let mut first = budget.try_acquire(60).unwrap();
+        assert!(budget.try_acquire(60).is_none());
+        first.absorb(budget.try_acquire(40).unwrap());
+        assert!(budget.try_acquire(1).is_none());
+        drop(first);
+        assert!(budget.try_acquire(100).is_some());
+    }
+
+    #[test]
+    fn a_refused_acquire_takes_no_record_permit() {
+        let budget = Budget::new(10, 1);
+        let all = budget.try_acquire(10).unwrap();
+        assert!(budget.try_acquire(1).is_none());
+        drop(all);
+        assert!(budget.try_acquire(1).is_some());
+    }
+
+    #[test]
+    fn a_record_larger_than_the_budget_passes_alone() {
+        let budget = Budget::new(10, 5);
+        let giant = budget.try_acquire(1_000).unwrap();
+        assert!(budget.try_acquire(1).is_none());
+        drop(giant);
+        assert!(budget.try_acquire(1).is_some());
+    }
+
+    #[test]
+    fn splitting_a_charge_loses_nothing() {
+        let budget = Budget::new(100, 10);
+        let mut whole = budget.try_acquire(30).unwrap();
+        whole.absorb(budget.try_acquire(70).unwrap());
+        let part = whole.split_record(30);
+        drop(whole);
+        assert!(budget.try_acquire(71).is_none());
+        drop(part);
+        assert!(budget.try_acquire(100).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_waiting_acquire_that_is_dropped_takes_nothing() {
+        let budget = Budget::new(10, 5);
+        let all = budget.acquire(10).await;
+        let waiting = tokio::time::timeout(std::time::Duration::from_secs(1), budget.acquire(5)).await;
+        assert!(waiting.is_err());
+        drop(all);
+        assert!(budget.try_acquire(10).is_some());
+    }
+}

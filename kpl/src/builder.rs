@@ -1,0 +1,186 @@
+//! How a producer is made.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_kinesis::Client;
+use tokio::sync::mpsc;
+
+use crate::budget::Budget;
+use crate::calls::Calls;
+use crate::config::Config;
+use crate::driver::Driver;
+use crate::error::{BuildError, BuildErrorKind};
+use crate::lane::LaneLimits;
+use crate::lanes::{Handover, LaneTemplate};
+use crate::pipeline::Pipeline;
+use crate::producer::Producer;
+use crate::shared::Shared;
+use crate::stream::StreamRef;
+
+/// Commands that may wait for the driver; a caller beyond that waits to hand its command over.
+const COMMANDS: usize = 16;
+
+/// The options of a [`Producer`]. Each is validated by [`build`](Self::build), and fixed from then on.
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until `build`"]
+#[doc(alias = "KinesisProducerConfiguration")]
+pub struct ProducerBuilder {
+    stream: String,
+    client: Option<Client>,
+    budget: Budget,
+    seed: Option<u64>,
+    config: Config,
+}
+
+impl ProducerBuilder {
+    pub(crate) fn new(stream: String) -> Self {
+        Self {
+            stream,
+            client: None,
+            budget: Budget::default(),
+            seed: None,
+            config: Config::default(),
+        }
+    }
+
+    /// Makes the Kinesis client from an SDK configuration.
+    pub fn aws(self, config: &SdkConfig) -> Self {
+        self.client(Client::new(config))
+    }
+
+    /// Uses this Kinesis client. The producer switches the SDK's retries off for its own calls: it owns the retries.
+    pub fn client(mut self, client: Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// What the producer may hold at a time; clones of one budget share it. Default: 64 MiB and 500,000 records.
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// How long a record may wait for others to share its aggregate. Longer means fewer and larger Kinesis records;
+    /// zero sends each at once. Default: 100 ms.
+    #[doc(alias = "RecordMaxBufferedTime")]
+    pub fn record_max_buffered_time(mut self, time: Duration) -> Self {
+        self.config.record_max_buffered_time = time;
+        self
+    }
+
+    /// The size in bytes at which an aggregate is full; a larger record travels alone. Larger aggregates cost less per
+    /// record. Default: 51,200; range: 64 to 10,485,760, and not over [`collection_max_size`](Self::collection_max_size).
+    #[doc(alias = "AggregationMaxSize")]
+    pub fn aggregation_max_size(mut self, bytes: usize) -> Self {
+        self.config.aggregation_max_size = bytes;
+        self
+    }
+
+    /// The number of user records at which an aggregate is full; 1 switches aggregation off. Default: 4,294,967,295.
+    #[doc(alias = "AggregationMaxCount")]
+    pub fn aggregation_max_count(mut self, records: usize) -> Self {
+        self.config.aggregation_max_count = records;
+        self
+    }
+
+    /// The size in bytes, keys included, at which a request is full. Default: 5,242,880; range: 52,224 to 10,485,760.
+    #[doc(alias = "CollectionMaxSize")]
+    pub fn collection_max_size(mut self, bytes: usize) -> Self {
+        self.config.collection_max_size = bytes;
+        self
+    }
+
+    /// The number of Kinesis records at which a request is full. Default: 500; range: 1 to 500.
+    #[doc(alias = "CollectionMaxCount")]
+    pub fn collection_max_count(mut self, records: usize) -> Self {
+        self.config.collection_max_count = records;
+        self
+    }
+
+    /// The largest record in bytes of data and key. Default: 1,048,576, the service's own; raise it together with the
+    /// stream's `MaxRecordSizeInKiB`. Range: 64 to 10,485,760.
+    #[doc(alias = "MaxUserRecordSize")]
+    pub fn max_user_record_size(mut self, bytes: usize) -> Self {
+        self.config.max_user_record_size = bytes;
+        self
+    }
+
+    /// The rate at which records leave for a shard, in percent of what it takes. Over 100 leaves it to the service to
+    /// throttle, and uses what other producers leave. Default: 150; range: 1 to 4,294,967,295.
+    #[doc(alias = "RateLimit")]
+    pub fn rate_limit(mut self, percent: u32) -> Self {
+        self.config.rate_limit_percent = percent;
+        self
+    }
+
+    /// The longest a request may take, from its start to its answer; then it counts as failed and its records may have
+    /// been stored. Default: 6 s.
+    #[doc(alias = "RequestTimeout")]
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.config.request_timeout = timeout;
+        self
+    }
+
+    /// How many requests may be under way. Default: 24, the KPL's number of connections; range: 1 to 10,000.
+    #[doc(alias = "MaxConnections")]
+    pub fn max_requests_in_flight(mut self, requests: usize) -> Self {
+        self.config.max_requests_in_flight = requests;
+        self
+    }
+
+    /// The age at which the shard map is fetched anew while records flow, give or take a fifth; it stays in use until
+    /// the new one is there. An answer that contradicts it is followed up at once. Default: 120 s.
+    pub fn shard_map_refresh_interval(mut self, interval: Duration) -> Self {
+        self.config.shard_map_refresh_interval = interval;
+        self
+    }
+
+    /// How long a stream may be unknown to the service, because it is about to be created, before records fail with
+    /// [`StreamNotFound`](crate::PutErrorKind::StreamNotFound). Default: zero.
+    pub fn stream_not_found_grace(mut self, grace: Duration) -> Self {
+        self.config.stream_not_found_grace = grace;
+        self
+    }
+
+    /// The seed of the jitter, for tests that repeat a run. Default: random.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Validates the options and starts the producer's task. Makes no call: the first one follows the first record.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] for an option out of range, for contradictions, without a client, and outside a tokio runtime.
+    pub fn build(self) -> Result<Producer, BuildError> {
+        self.config.validate()?;
+        if self.stream.is_empty() {
+            return Err(BuildErrorKind::EmptyStream.into());
+        }
+        let client = self.client.ok_or(BuildErrorKind::NoClient)?;
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildErrorKind::NoRuntime)?;
+        let stream = StreamRef::parse(&self.stream);
+        let rng = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        let limits = LaneLimits {
+            max_size: self.config.aggregation_max_size,
+            max_count: self.config.aggregation_max_count,
+            max_buffered: self.config.record_max_buffered_time,
+        };
+        let handover = Arc::new(Handover::default());
+        let shared = Arc::new(Shared::new(LaneTemplate {
+            stream: stream.shared(),
+            limits,
+            budget: self.budget,
+            handover,
+        }));
+        let (commands, received) = mpsc::channel(COMMANDS);
+        let max_record_bytes = self.config.max_user_record_size;
+        let pipeline = Pipeline::new(self.config.clone(), rng);
+        let calls = Calls::new(client, stream, self.config.request_timeout);
+        runtime.spawn(Driver::new(Arc::clone(&shared), calls, pipeline, received).run());
+        Ok(Producer::new(shared, commands, max_record_bytes))
+    }
+}

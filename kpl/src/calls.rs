@@ -1,0 +1,202 @@
+//! The calls to the service. No SDK type leaves this file, apart from the client that comes in.
+
+use std::time::Duration;
+
+use aggregation::{HashKeyRange, KinesisRecord};
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::Builder as ConfigBuilder;
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::operation::RequestId as _;
+use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::{
+    PutRecordsRequestEntry, PutRecordsResultEntry, Shard as SdkShard, ShardFilter, ShardFilterType,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::retry::RetryConfig;
+
+use crate::limits::LIST_SHARDS_PAGE;
+use crate::pipeline::{Answer, CallFailure, EntryAnswer};
+use crate::shard_map::{Shard, ShardId};
+use crate::stream::StreamRef;
+
+/// The service as one producer sees it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Calls {
+    client: Client,
+    stream: StreamRef,
+    timeout: Duration,
+}
+
+impl Calls {
+    pub(crate) fn new(client: Client, stream: StreamRef, timeout: Duration) -> Self {
+        Self {
+            client,
+            stream,
+            timeout,
+        }
+    }
+
+    /// One `PutRecords`, tried once: the pipeline owns the retries.
+    pub(crate) async fn put_records(&self, entries: Vec<KinesisRecord>) -> Answer {
+        let entries = match entries.into_iter().map(request_entry).collect() {
+            Ok(entries) => entries,
+            Err(failure) => return Answer::Failed(failure),
+        };
+        let call = self
+            .client
+            .put_records()
+            .set_stream_name(self.stream.name())
+            .set_stream_arn(self.stream.arn())
+            .set_records(Some(entries))
+            .customize()
+            .config_override(once())
+            .send();
+        match tokio::time::timeout(self.timeout, call).await {
+            Ok(Ok(output)) => Answer::Entries(entry_answers(output)),
+            Ok(Err(error)) => Answer::Failed(call_failure(&error)),
+            Err(_) => Answer::Failed(timed_out(self.timeout)),
+        }
+    }
+
+    /// The open shards of the stream, page by page.
+    pub(crate) async fn list_shards(&self) -> Result<Vec<Shard>, CallFailure> {
+        let mut shards = Vec::new();
+        let mut next_token = None;
+        loop {
+            let page = self.list_shards_page(next_token.take());
+            let page = match tokio::time::timeout(self.timeout, page).await {
+                Ok(page) => page?,
+                Err(_) => return Err(timed_out(self.timeout)),
+            };
+            shards.extend(page.shards().iter().filter_map(open_shard));
+            match page.next_token {
+                Some(token) => next_token = Some(token),
+                None => return Ok(shards),
+            }
+        }
+    }
+
+    async fn list_shards_page(
+        &self,
+        next_token: Option<String>,
+    ) -> Result<aws_sdk_kinesis::operation::list_shards::ListShardsOutput, CallFailure> {
+        let call = self.client.list_shards().max_results(LIST_SHARDS_PAGE);
+        let call = match next_token {
+            // The service refuses a token together with a stream or a filter.
+            Some(token) => call.next_token(token),
+            None => call
+                .set_stream_name(self.stream.name())
+                .set_stream_arn(self.stream.arn())
+                .shard_filter(at_latest()?),
+        };
+        call.customize()
+            .config_override(once())
+            .send()
+            .await
+            .map_err(|error| call_failure(&error))
+    }
+}
+
+/// Switches the SDK's own retries off.
+fn once() -> ConfigBuilder {
+    ConfigBuilder::new().retry_config(RetryConfig::disabled())
+}
+
+fn at_latest() -> Result<ShardFilter, CallFailure> {
+    ShardFilter::builder()
+        .r#type(ShardFilterType::AtLatest)
+        .build()
+        .map_err(|error| invalid(&error))
+}
+
+fn request_entry(record: KinesisRecord) -> Result<PutRecordsRequestEntry, CallFailure> {
+    PutRecordsRequestEntry::builder()
+        .data(Blob::new(record.data.to_vec()))
+        .partition_key(record.partition_key.to_string())
+        .explicit_hash_key(record.explicit_hash_key.to_string())
+        .build()
+        .map_err(|error| invalid(&error))
+}
+
+fn entry_answers(output: PutRecordsOutput) -> Vec<EntryAnswer> {
+    output.records.into_iter().map(entry_answer).collect()
+}
+
+/// An entry is stored if and only if it has a sequence number.
+fn entry_answer(entry: PutRecordsResultEntry) -> EntryAnswer {
+    match entry.sequence_number {
+        Some(sequence_number) if !sequence_number.is_empty() => EntryAnswer::Stored {
+            shard: ShardId::new(entry.shard_id.as_deref().unwrap_or_default()),
+            sequence_number: sequence_number.into(),
+        },
+        _ => EntryAnswer::Refused {
+            code: entry.error_code.unwrap_or_default(),
+            message: entry.error_message.unwrap_or_default(),
+        },
+    }
+}
+
+/// A shard with a readable range and no ending sequence number.
+fn open_shard(shard: &SdkShard) -> Option<Shard> {
+    if shard
+        .sequence_number_range()
+        .is_some_and(|range| range.ending_sequence_number().is_some())
+    {
+        return None;
+    }
+    let range = shard.hash_key_range()?;
+    let start = range.starting_hash_key().parse().ok()?;
+    let end = range.ending_hash_key().parse().ok()?;
+    Some(Shard {
+        id: ShardId::new(shard.shard_id()),
+        range: HashKeyRange::new(start, end).ok()?,
+    })
+}
+
+fn call_failure<E: ProvideErrorMetadata + std::error::Error + 'static>(
+    error: &SdkError<E, HttpResponse>,
+) -> CallFailure {
+    let request_id = error.request_id().map(str::to_owned);
+    let failure = |code: &str, message: String, may_have_been_applied| CallFailure {
+        code: code.to_owned(),
+        message,
+        request_id: request_id.clone(),
+        may_have_been_applied,
+    };
+    let text = || aws_smithy_types::error::display::DisplayErrorContext(error).to_string();
+    match error {
+        SdkError::ServiceError(service) => {
+            let server_side = service.raw().status().as_u16() >= 500;
+            let code = service.err().code().unwrap_or("UnknownError");
+            failure(
+                code,
+                service.err().message().unwrap_or_default().to_owned(),
+                server_side,
+            )
+        }
+        SdkError::TimeoutError(_) => failure("Timeout", text(), true),
+        SdkError::DispatchFailure(_) => failure("Connection", text(), true),
+        SdkError::ResponseError(_) => failure("UnreadableResponse", text(), true),
+        SdkError::ConstructionFailure(_) => failure("RequestNotBuilt", text(), false),
+        _ => failure("UnknownError", text(), true),
+    }
+}
+
+fn timed_out(timeout: Duration) -> CallFailure {
+    CallFailure {
+        code: "Timeout".into(),
+        message: format!("no answer within {timeout:?} (request_timeout)"),
+        request_id: None,
+        may_have_been_applied: true,
+    }
+}
+
+fn invalid(error: &dyn std::error::Error) -> CallFailure {
+    CallFailure {
+        code: "RequestNotBuilt".into(),
+        message: error.to_string(),
+        request_id: None,
+        may_have_been_applied: false,
+    }
+}

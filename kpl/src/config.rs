@@ -1,0 +1,152 @@
+//! Pure: the options of a producer and the rules between them.
+
+use std::time::Duration;
+
+use crate::error::{BuildError, BuildErrorKind};
+use crate::limits::{
+    DEFAULT_MAX_RECORD_BYTES, LARGEST_MAX_RECORD_BYTES, MAX_COLLECTION_WAIT, MAX_ENTRIES_PER_REQUEST, MAX_REQUEST_BYTES,
+};
+
+/// The validated, immutable options of one producer.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) record_max_buffered_time: Duration,
+    pub(crate) aggregation_max_size: usize,
+    pub(crate) aggregation_max_count: usize,
+    pub(crate) collection_max_size: usize,
+    pub(crate) collection_max_count: usize,
+    pub(crate) max_user_record_size: usize,
+    pub(crate) rate_limit_percent: u32,
+    pub(crate) request_timeout: Duration,
+    pub(crate) max_requests_in_flight: usize,
+    pub(crate) shard_map_refresh_interval: Duration,
+    pub(crate) stream_not_found_grace: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            record_max_buffered_time: Duration::from_millis(100),
+            aggregation_max_size: 51_200,
+            aggregation_max_count: u32::MAX as usize,
+            collection_max_size: 5 * 1024 * 1024,
+            collection_max_count: MAX_ENTRIES_PER_REQUEST,
+            max_user_record_size: DEFAULT_MAX_RECORD_BYTES,
+            rate_limit_percent: 150,
+            request_timeout: Duration::from_secs(6),
+            max_requests_in_flight: 24,
+            shard_map_refresh_interval: Duration::from_secs(120),
+            stream_not_found_grace: Duration::ZERO,
+        }
+    }
+}
+
+impl Config {
+    /// Checks each option's range and the contradictions between them.
+    pub(crate) fn validate(&self) -> Result<(), BuildError> {
+        within(
+            "aggregation_max_size",
+            self.aggregation_max_size,
+            64,
+            LARGEST_MAX_RECORD_BYTES,
+        )?;
+        within("aggregation_max_count", self.aggregation_max_count, 1, usize::MAX)?;
+        within(
+            "collection_max_size",
+            self.collection_max_size,
+            52_224,
+            MAX_REQUEST_BYTES,
+        )?;
+        within(
+            "collection_max_count",
+            self.collection_max_count,
+            1,
+            MAX_ENTRIES_PER_REQUEST,
+        )?;
+        within(
+            "max_user_record_size",
+            self.max_user_record_size,
+            64,
+            LARGEST_MAX_RECORD_BYTES,
+        )?;
+        within("rate_limit", self.rate_limit_percent as usize, 1, u32::MAX as usize)?;
+        within("max_requests_in_flight", self.max_requests_in_flight, 1, 10_000)?;
+        positive("request_timeout", self.request_timeout)?;
+        positive("shard_map_refresh_interval", self.shard_map_refresh_interval)?;
+        if self.aggregation_max_size > self.collection_max_size {
+            return Err(BuildErrorKind::Contradiction {
+                larger: "aggregation_max_size",
+                smaller: "collection_max_size",
+            }
+            .into());
+        }
+        Ok(())
+    }
+
+    /// How long a released aggregate waits for others to share its request: a fifth of the buffered time, at most 50 ms.
+    pub(crate) fn collection_wait(&self) -> Duration {
+        MAX_COLLECTION_WAIT.min(self.record_max_buffered_time / 5)
+    }
+}
+
+fn within(option: &'static str, value: usize, min: usize, max: usize) -> Result<(), BuildError> {
+    if (min..=max).contains(&value) {
+        Ok(())
+    } else {
+        Err(BuildErrorKind::OutOfRange {
+            option,
+            value,
+            min,
+            max,
+        }
+        .into())
+    }
+}
+
+fn positive(option: &'static str, value: Duration) -> Result<(), BuildError> {
+    if value.is_zero() {
+        Err(BuildErrorKind::Zero { option }.into())
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_and_those_of_the_kpl() {
+        let config = Config::default();
+        config.validate().unwrap();
+        assert_eq!(config.record_max_buffered_time, Duration::from_millis(100));
+        assert_eq!(config.aggregation_max_size, 51_200);
+        assert_eq!(config.collection_max_size, 5_242_880);
+        assert_eq!(config.rate_limit_percent, 150);
+    }
+
+    #[test]
+    fn an_aggregate_that_no_request_could_carry_is_refused_with_both_names() {
+        let config = Config {
+            aggregation_max_size: 1 << 20,
+            collection_max_size: 100_000,
+            ..Config::default()
+        };
+        let text = config.validate().unwrap_err().to_string();
+        assert!(
+            text.contains("aggregation_max_size") && text.contains("collection_max_size"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_collection_wait_is_a_fifth_of_the_buffered_time_and_at_most_50_ms() {
+        for (buffered, wait) in [(0, 0), (15, 3), (100, 20), (250, 50), (10_000, 50)] {
+            let config = Config {
+                record_max_buffered_time: Duration::from_millis(buffered),
+                ..Config::default()
+            };
+            assert_eq!(config.collection_wait(), Duration::from_millis(wait));
+        }
+    }
+}

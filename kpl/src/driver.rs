@@ -1,0 +1,304 @@
+//! The task of a producer: it carries facts into the pipeline and its wishes out.
+
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use crate::calls::Calls;
+use crate::clock;
+use crate::error::{PutError, PutErrorKind};
+use crate::event::Event;
+use crate::lanes::Handed;
+use crate::limits::DROP_GRACE;
+use crate::pipeline::{Answer, CallFailure, EntryAnswer, Input, Output, Pipeline, RequestId};
+use crate::shard_map::{Shard, Topology};
+use crate::shared::Shared;
+
+/// What a producer asks of its driver.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Answer when everything accepted so far has its outcome.
+    Flush(oneshot::Sender<()>),
+    /// Take no more records, deliver until the deadline, give the rest back.
+    Shutdown {
+        deadline: Instant,
+        report: oneshot::Sender<ShutdownReport>,
+    },
+}
+
+/// What became of the records that a producer held when it was shut down.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// User records that were delivered between the call and the report.
+    pub delivered: u64,
+    /// The records that were not, with their reasons. Their receipts say the same.
+    pub returned: Vec<PutError>,
+}
+
+/// The producer's task.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    calls: Calls,
+    pipeline: Pipeline,
+    commands: mpsc::Receiver<Command>,
+    running: JoinSet<Finished>,
+    /// Lanes with records in them, by the time at which these must leave. One entry for each lane.
+    armed: BTreeSet<(Instant, usize)>,
+    flushes: Vec<(u64, oneshot::Sender<()>)>,
+    draining: Option<Draining>,
+}
+
+#[derive(Debug)]
+struct Draining {
+    deadline: Instant,
+    delivered_before: u64,
+    reports: Vec<oneshot::Sender<ShutdownReport>>,
+}
+
+/// A call that ended.
+#[derive(Debug)]
+enum Finished {
+    Put { request: RequestId, answer: Answer },
+    Shards(Result<Vec<Shard>, CallFailure>),
+}
+
+impl Driver {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        calls: Calls,
+        pipeline: Pipeline,
+        commands: mpsc::Receiver<Command>,
+    ) -> Self {
+        let (running, armed, flushes) = (JoinSet::new(), BTreeSet::new(), Vec::new());
+        Self {
+            shared,
+            calls,
+            pipeline,
+            commands,
+            running,
+            armed,
+            flushes,
+            draining: None,
+        }
+    }
+
+    /// Runs until the producer was shut down, or dropped, and everything has its outcome.
+    pub(crate) async fn run(mut self) {
+        loop {
+            self.advance(clock::now());
+            if self.is_done(clock::now()) {
+                return self.finish();
+            }
+            let wake_at = self.wake_at();
+            tokio::select! {
+                biased;
+                Some(command) = self.commands.recv() => self.on_command(command),
+                () = self.shared.closing.cancelled(), if self.draining.is_none() => {
+                    self.drain(clock::now() + DROP_GRACE, None);
+                }
+                Some(finished) = self.running.join_next() => self.on_finished(finished),
+                () = self.shared.template.handover.handed() => {}
+                () = sleep_until(wake_at), if wake_at.is_some() => {}
+            }
+        }
+    }
+
+    /// Carries what the lanes handed over into the pipeline, and out what it wants done.
+    fn advance(&mut self, now: Instant) {
+        self.seal_due_lanes(now);
+        self.take_handed_over(now);
+        self.pipeline.handle_timeout(now, clock::wall());
+        while let Some(output) = self.pipeline.poll_output() {
+            self.perform(output);
+        }
+        let pipeline = &self.pipeline;
+        for (_, done) in self.flushes.extract_if(.., |(mark, _)| pipeline.is_settled(*mark)) {
+            // A caller that no longer waits has dropped its end.
+            done.send(()).unwrap_or_default();
+        }
+    }
+
+    fn take_handed_over(&mut self, now: Instant) {
+        for handed in self.shared.template.handover.take_all() {
+            match handed {
+                Handed::Sealed(aggregate) => self.pipeline.handle(Input::Sealed(aggregate), now),
+                Handed::Armed { lane, deadline } => drop(self.armed.insert((deadline, lane))),
+            }
+        }
+    }
+
+    fn seal_due_lanes(&mut self, now: Instant) {
+        while let Some(&(deadline, lane)) = self.armed.first()
+            && deadline <= now
+        {
+            self.armed.pop_first();
+            let later = self.shared.lanes().seal_if_due(lane, now);
+            self.armed.extend(later.map(|deadline| (deadline, lane)));
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Send { request, entries } => {
+                let calls = self.calls.clone();
+                let stream = Arc::clone(&self.shared.template.stream);
+                self.running.spawn(async move {
+                    let started = clock::now();
+                    let count = entries.len();
+                    let answer = or_panicked(calls.put_records(entries))
+                        .await
+                        .unwrap_or_else(Answer::Failed);
+                    report(&answer, count, clock::now() - started, &stream);
+                    Finished::Put { request, answer }
+                });
+            }
+            Output::FetchShards => {
+                let calls = self.calls.clone();
+                self.running.spawn(async move {
+                    Finished::Shards(or_panicked(calls.list_shards()).await.and_then(|shards| shards))
+                });
+            }
+            Output::NewMap(map) => {
+                Event::ShardMapChanged {
+                    shards: map.shards().len(),
+                }
+                .emit(&self.shared.template.stream);
+                self.shared.replace_lanes(Topology::Known(map));
+                self.armed.clear();
+            }
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        let now = clock::now();
+        match command {
+            Command::Flush(done) => {
+                self.shared.lanes().seal_all();
+                self.take_handed_over(now);
+                self.flushes.push((self.pipeline.mark(now), done));
+            }
+            Command::Shutdown { deadline, report } => self.drain(deadline, Some(report)),
+        }
+    }
+
+    /// Takes no more records and delivers what there is until the deadline.
+    fn drain(&mut self, deadline: Instant, report: Option<oneshot::Sender<ShutdownReport>>) {
+        self.shared.closing.cancel();
+        self.shared.close_lanes();
+        let now = clock::now();
+        self.take_handed_over(now);
+        self.pipeline.mark(now);
+        let delivered_before = self.pipeline.delivered();
+        let draining = self.draining.get_or_insert_with(|| Draining {
+            deadline,
+            delivered_before,
+            reports: Vec::new(),
+        });
+        draining.deadline = draining.deadline.min(deadline);
+        draining.reports.extend(report);
+    }
+
+    fn on_finished(&mut self, finished: Result<Finished, tokio::task::JoinError>) {
+        let now = clock::now();
+        match finished {
+            Ok(Finished::Put { request, answer }) => {
+                self.pipeline.handle(
+                    Input::Answer {
+                        request,
+                        answer,
+                        ended: clock::wall(),
+                    },
+                    now,
+                );
+            }
+            Ok(Finished::Shards(result)) => {
+                if let Err(CallFailure { code, message, .. }) = &result {
+                    Event::ShardMapUnavailable { code, message }.emit(&self.shared.template.stream);
+                }
+                self.pipeline.handle(Input::Shards(result), now);
+            }
+            // A panic inside is an answer already, and nobody aborts these tasks before the driver ends.
+            Err(error) => debug_assert!(error.is_cancelled(), "{error}"),
+        }
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        let lanes = self.armed.first().map(|(deadline, _)| *deadline);
+        let deadline = self.draining.as_ref().map(|draining| draining.deadline);
+        [lanes, self.pipeline.poll_timeout(), deadline]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn is_done(&self, now: Instant) -> bool {
+        self.draining
+            .as_ref()
+            .is_some_and(|draining| self.pipeline.is_empty() || draining.deadline <= now)
+    }
+
+    fn finish(mut self) {
+        let returned = self.pipeline.give_up(&PutErrorKind::ShutDown);
+        let Some(draining) = self.draining.take() else { return };
+        let delivered = self.pipeline.delivered();
+        Event::Ended {
+            delivered,
+            returned: returned.len(),
+        }
+        .emit(&self.shared.template.stream);
+        let delivered = delivered - draining.delivered_before;
+        let mut returned = Some(returned);
+        for report in draining.reports {
+            // Whoever asked first gets the records; a caller that no longer waits has dropped its end.
+            let returned = returned.take().unwrap_or_default();
+            report.send(ShutdownReport { delivered, returned }).unwrap_or_default();
+        }
+    }
+}
+
+/// However the task ends, also by a panic or with its runtime, no record enters after it and none waits for ever (P1).
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.shared.close_lanes();
+        drop(self.shared.template.handover.take_all());
+    }
+}
+
+/// The result of a call, or a panic inside it as a failure of the call.
+async fn or_panicked<T>(call: impl Future<Output = T>) -> Result<T, CallFailure> {
+    AssertUnwindSafe(call).catch_unwind().await.map_err(|_| CallFailure {
+        code: "Panic".into(),
+        message: "the call panicked".into(),
+        request_id: None,
+        may_have_been_applied: true,
+    })
+}
+
+fn report(answer: &Answer, entries: usize, took: Duration, stream: &str) {
+    match answer {
+        Answer::Failed(CallFailure { code, message, .. }) => {
+            Event::RequestFailed { code, message, entries }.emit(stream);
+        }
+        Answer::Entries(answers) => {
+            let refused = answers
+                .iter()
+                .filter(|answer| matches!(answer, EntryAnswer::Refused { .. }))
+                .count();
+            Event::RequestAnswered { entries, refused, took }.emit(stream);
+        }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

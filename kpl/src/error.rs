@@ -1,0 +1,186 @@
+//! What can go wrong, as types to act on.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::attempt::Attempts;
+use crate::record::Record;
+
+/// Why [`ProducerBuilder::build`](crate::ProducerBuilder::build) refused.
+#[derive(Debug, thiserror::Error)]
+#[error("the producer cannot be built: {kind}")]
+pub struct BuildError {
+    kind: BuildErrorKind,
+}
+
+impl BuildError {
+    /// The reason, to match on.
+    pub fn kind(&self) -> &BuildErrorKind {
+        &self.kind
+    }
+}
+
+impl From<BuildErrorKind> for BuildError {
+    fn from(kind: BuildErrorKind) -> Self {
+        Self { kind }
+    }
+}
+
+/// The reasons of a [`BuildError`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildErrorKind {
+    /// The stream has neither a name nor an ARN.
+    #[error("the stream's name or ARN is empty")]
+    EmptyStream,
+    /// Neither `aws` nor `client` was called.
+    #[error("no AWS client: call `aws(&SdkConfig)` or `client(aws_sdk_kinesis::Client)`")]
+    NoClient,
+    /// `build` was called outside a tokio runtime, in which the producer's task has to run.
+    #[error("not inside a tokio runtime, where the producer's task has to run")]
+    NoRuntime,
+    /// An option is outside its range.
+    #[error("{option} is {value}, which is not in {min}..={max}")]
+    OutOfRange {
+        /// The option's name.
+        option: &'static str,
+        /// What was given.
+        value: usize,
+        /// The least allowed.
+        min: usize,
+        /// The most allowed.
+        max: usize,
+    },
+    /// A duration that must be positive is zero.
+    #[error("{option} is zero")]
+    Zero {
+        /// The option's name.
+        option: &'static str,
+    },
+    /// Two options exclude each other.
+    #[error("{larger} must not be larger than {smaller}")]
+    Contradiction {
+        /// The option that has to shrink.
+        larger: &'static str,
+        /// The option that has to grow.
+        smaller: &'static str,
+    },
+}
+
+/// Why a record was not accepted, or was accepted and not delivered. It gives the record back.
+#[derive(thiserror::Error)]
+#[error("a record was not delivered to stream {}: {}", inner.stream, inner.kind)]
+pub struct PutError {
+    inner: Box<PutErrorInner>,
+}
+
+struct PutErrorInner {
+    kind: PutErrorKind,
+    stream: Arc<str>,
+    record: Record,
+    attempts: Attempts,
+}
+
+impl PutError {
+    pub(crate) fn new(kind: PutErrorKind, stream: Arc<str>, record: Record, attempts: Attempts) -> Self {
+        Self {
+            inner: Box::new(PutErrorInner {
+                kind,
+                stream,
+                record,
+                attempts,
+            }),
+        }
+    }
+
+    /// The reason, to match on.
+    pub fn kind(&self) -> &PutErrorKind {
+        &self.inner.kind
+    }
+
+    /// The record, as it was given to `put`.
+    pub fn record(&self) -> &Record {
+        &self.inner.record
+    }
+
+    /// Takes the record out, to put it again or elsewhere.
+    pub fn into_record(self) -> Record {
+        self.inner.record
+    }
+
+    /// Every attempt that was made to deliver it; empty if there was none.
+    pub fn attempts(&self) -> &Attempts {
+        &self.inner.attempts
+    }
+
+    /// Whether the service may have stored the record all the same: an attempt ended without an answer.
+    pub fn may_have_been_stored(&self) -> bool {
+        self.inner.attempts.may_have_been_stored()
+    }
+}
+
+impl fmt::Debug for PutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PutError")
+            .field("kind", &self.inner.kind)
+            .field("stream", &self.inner.stream)
+            .field("attempts", &self.inner.attempts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The reasons of a [`PutError`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PutErrorKind {
+    /// The partition key has no character or more than the service allows.
+    #[error("its partition key has {chars} characters; the service takes 1 to 256")]
+    InvalidPartitionKey {
+        /// Unicode characters of the key.
+        chars: usize,
+    },
+    /// Data and partition key are larger than `max_user_record_size`.
+    #[error("its data and partition key have {bytes} bytes; max_user_record_size is {limit}")]
+    RecordTooLarge {
+        /// Bytes of data and key.
+        bytes: usize,
+        /// The limit in force.
+        limit: usize,
+    },
+    /// The producer was shut down, or its time to deliver ran out.
+    #[error("the producer was shut down")]
+    ShutDown,
+    /// The stream does not exist, or no longer.
+    #[error("the stream does not exist (ResourceNotFoundException)")]
+    StreamNotFound,
+    /// The credentials do not allow the call.
+    #[error("access was denied ({code}); the producer needs kinesis:PutRecords and kinesis:ListShards")]
+    AccessDenied {
+        /// The service's error code.
+        code: String,
+    },
+    /// The service refuses the record or the request for good.
+    #[error("the service refused it ({code}): {message}")]
+    Rejected {
+        /// The service's error code.
+        code: String,
+        /// The service's words.
+        message: String,
+    },
+    /// The service answered with another number of results than records were sent.
+    #[error("the service answered {answered} results for {sent} records")]
+    RecordCountMismatch {
+        /// Records in the request.
+        sent: usize,
+        /// Results in the answer.
+        answered: usize,
+    },
+    /// The producer's task ended before the outcome was known: it panicked, or its runtime was shut down.
+    #[error("the producer's task ended before the outcome was known")]
+    TaskEnded,
+}
+
+/// Why [`Producer::flush`](crate::Producer::flush) could not wait: the producer's task has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the producer has ended; each of its receipts holds its own outcome")]
+pub struct FlushError;

@@ -1,0 +1,66 @@
+//! Everything observable about a producer, as one list. Today's view of it is `tracing`.
+
+use std::time::Duration;
+
+/// Something that has happened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub(crate) enum Event<'a> {
+    /// A new shard map is in force.
+    ShardMapChanged {
+        /// Open shards.
+        shards: usize,
+    },
+    /// The shard map could not be fetched.
+    ShardMapUnavailable {
+        /// The error code.
+        code: &'a str,
+        /// The error text.
+        message: &'a str,
+    },
+    /// A request failed as a whole.
+    RequestFailed {
+        /// The error code.
+        code: &'a str,
+        /// The error text.
+        message: &'a str,
+        /// Kinesis records in it.
+        entries: usize,
+    },
+    /// A request was answered.
+    RequestAnswered {
+        /// Kinesis records in it.
+        entries: usize,
+        /// Those of them that the service refused.
+        refused: usize,
+        /// How long it took.
+        took: Duration,
+    },
+    /// The producer ended.
+    Ended {
+        /// User records delivered over its life.
+        delivered: u64,
+        /// User records given back at the end.
+        returned: usize,
+    },
+}
+
+impl Event<'_> {
+    /// Writes the event to the log.
+    pub(crate) fn emit(&self, stream: &str) {
+        match self {
+            Self::ShardMapChanged { shards } => tracing::info!(stream, shards, "shard map changed"),
+            Self::ShardMapUnavailable { code, message } => {
+                tracing::warn!(stream, code, message, "shard map unavailable");
+            }
+            Self::RequestFailed { code, message, entries } => {
+                tracing::warn!(stream, code, message, entries, "request failed");
+            }
+            Self::RequestAnswered { entries, refused, took } => {
+                tracing::debug!(stream, entries, refused, ?took, "request answered");
+            }
+            Self::Ended { delivered, returned: 0 } => tracing::info!(stream, delivered, "producer ended"),
+            Self::Ended { delivered, returned } => tracing::warn!(stream, delivered, returned, "producer ended"),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Pure: a lane, the open aggregate of one shard.
+//!
+//! A record is encoded straight into the lane's buffers, the only copy of its payload on this side of the SDK. The lane
+//! seals its aggregate when it is full, when its oldest record has waited long enough, or when it is told to.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aggregation::{Encoder, UserRecordRef};
+
+use crate::aggregate::{SealedAggregate, Sealing, Target, hash_key_origin};
+use crate::budget::{Budget, Charge};
+use crate::cohort::{Cohort, Origin};
+use crate::outcome::HashKeyOrigin;
+
+/// What closes a lane's aggregate.
+#[derive(Debug, Clone)]
+pub(crate) struct LaneLimits {
+    pub(crate) max_size: usize,
+    pub(crate) max_count: usize,
+    pub(crate) max_buffered: Duration,
+}
+
+/// The open aggregate of one shard.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    stream: Arc<str>,
+    target: Option<Target>,
+    limits: LaneLimits,
+    encoder: Encoder,
+    cohort: Arc<Cohort>,
+    charge: Charge,
+    hash_key_origin: HashKeyOrigin,
+    deadline: Option<Instant>,
+}
+
+/// A record's place among the receipts of its aggregate.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) cohort: Arc<Cohort>,
+    pub(crate) index: u32,
+}
+
+impl Lane {
+    pub(crate) fn new(stream: Arc<str>, target: Option<Target>, limits: LaneLimits, budget: Budget) -> Self {
+        Self {
+            stream,
+            target,
+            limits,
+            encoder: Encoder::new(),
+            cohort: Arc::default(),
+            charge: Charge::none(budget),
+            hash_key_origin: HashKeyOrigin::PartitionKey,
+            deadline: None,
+        }
+    }
+
+    /// Appends a record. What does not fit beside it is sealed first, what is full with it right after; `sealed` takes
+    /// them in that order.
+    pub(crate) fn append(
+        &mut self,
+        record: &UserRecordRef<'_>,
+        charge: Charge,
+        now: Instant,
+        mut sealed: impl FnMut(SealedAggregate),
+    ) -> Seat {
+        if !self.encoder.is_empty() && self.encoder.size_with(record) > self.limits.max_size {
+            self.seal().into_iter().for_each(&mut sealed);
+        }
+        if self.encoder.is_empty() {
+            self.deadline = Some(saturating_add(now, self.limits.max_buffered));
+            self.hash_key_origin = hash_key_origin(record);
+        }
+        let index = u32::try_from(self.encoder.len()).unwrap_or(u32::MAX);
+        let seat = Seat {
+            cohort: Arc::clone(&self.cohort),
+            index,
+        };
+        self.encoder.append(record);
+        self.charge.absorb(charge);
+        if self.encoder.len() >= self.limits.max_count || self.encoder.size() >= self.limits.max_size {
+            self.seal().into_iter().for_each(sealed);
+        }
+        seat
+    }
+
+    /// When its oldest record has waited long enough; `None` while it is empty.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Closes the aggregate and starts an empty one; `None` if it was empty.
+    pub(crate) fn seal(&mut self) -> Option<SealedAggregate> {
+        let count = u32::try_from(self.encoder.len()).unwrap_or(u32::MAX);
+        let record = self.encoder.seal()?;
+        self.deadline = None;
+        let cohort = std::mem::take(&mut self.cohort);
+        let sealing = Sealing {
+            stream: Arc::clone(&self.stream),
+            hash_key_origin: self.hash_key_origin,
+            origins: vec![Origin::new(cohort, 0, count)],
+            charge: self.charge.take(),
+            target: self.target.clone(),
+        };
+        Some(SealedAggregate::new(record, sealing))
+    }
+}
+
+/// A lane that is dropped with records in it fails their receipts, as a sealed aggregate does.
+impl Drop for Lane {
+    fn drop(&mut self) {
+        drop(self.seal());
+    }
+}
+
+/// `now + wait`; a wait beyond what the clock can express counts as a century.
+fn saturating_add(now: Instant, wait: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    now.checked_add(wait.min(CENTURY)).unwrap_or(now)
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+mod tests {
+    use super::*;
+
+    fn lane(max_size: usize, max_count: usize) -> Lane {
+        let limits = LaneLimits {
+            max_size,
+            max_count,
+            max_buffered: Duration::from_millis(100),
+        };
+        Lane::new("orders".into(), None, limits, Budget::default())
+    }
+
+    fn append(lane: &mut Lane, key: &str, data: &[u8], now: Instant) -> (Seat, Vec<SealedAggregate>) {
+        let mut sealed = Vec::new();
+        let charge = Budget::default().try_acquire(1).unwrap();
+        let seat = lane.append(&UserRecordRef::new(key, None, data), charge, now, |aggregate| {
+            sealed.push(aggregate)
+        });
+        (seat, sealed)
+    }
+
+    #[test]
+    fn the_oldest_record_sets_the_deadline() {
+        let (mut lane, start) = (lane(51_200, 1_000), Instant::now());
+        append(&mut lane, "a", b"1", start);
+        append(&mut lane, "b", b"2", start + Duration::from_millis(50));
+        assert_eq!(lane.deadline(), Some(start + Duration::from_millis(100)));
+        assert_eq!(lane.seal().unwrap().record.user_records, 2);
+        assert_eq!(lane.deadline(), None);
+    }
+
+    #[test]
+    fn the_count_limit_seals_exactly_at_the_limit() {
+        let (mut lane, start) = (lane(51_200, 3), Instant::now());
+        for round in 0..3 {
+            assert_eq!(append(&mut lane, "a", b"1", start).1.len(), 0, "round {round}");
+            assert_eq!(append(&mut lane, "a", b"2", start).1.len(), 0);
+            let (seat, sealed) = append(&mut lane, "a", b"3", start);
+            assert_eq!(seat.index, 2);
+            assert_eq!(sealed[0].record.user_records, 3);
+        }
+    }
+
+    #[test]
+    fn no_aggregate_is_larger_than_the_limit_unless_it_is_one_record() {
+        let (mut lane, start) = (lane(300, 1_000), Instant::now());
+        let mut all = Vec::new();
+        for n in 0..50usize {
+            let data = vec![0; if n % 10 == 9 { 1_000 } else { 40 }];
+            all.extend(append(&mut lane, "key", &data, start).1);
+        }
+        all.extend(lane.seal());
+        assert_eq!(
+            all.iter().map(|aggregate| aggregate.record.user_records).sum::<usize>(),
+            50
+        );
+        for aggregate in &all {
+            assert!(aggregate.record.data.len() <= 300 || aggregate.record.user_records == 1);
+        }
+    }
+
+    #[test]
+    fn a_buffered_time_beyond_the_clock_saturates() {
+        let limits = LaneLimits {
+            max_size: 1_000,
+            max_count: 10,
+            max_buffered: Duration::MAX,
+        };
+        let mut lane = Lane::new("orders".into(), None, limits, Budget::default());
+        append(&mut lane, "a", b"1", Instant::now());
+        assert!(lane.deadline().unwrap() > Instant::now() + Duration::from_secs(1_000_000));
+    }
+}

@@ -1,0 +1,43 @@
+//! A producer for Amazon Kinesis Data Streams: aggregation, per-shard rate limits, batching, retries.
+//!
+//! ```text
+//!  per user record, on the caller's thread                  per Kinesis record, one task per producer
+//!  put ─ validate ─ budget ─ shard map ─ lane ═══════════► limiter ─► collector ─► PutRecords ─► retrier
+//!                                          sealed or due    per shard  ≤ 500, ≤ 5 MiB                │
+//!  Receipt ◄──────────────────────────────────────────────── outcome ◄──────────────────────────────┘
+//! ```
+
+mod aggregate;
+mod attempt;
+mod budget;
+mod builder;
+mod calls;
+mod clock;
+mod cohort;
+mod config;
+mod driver;
+mod error;
+mod event;
+mod lane;
+mod lanes;
+pub mod limits;
+mod outcome;
+mod pipeline;
+mod producer;
+mod receipt;
+mod record;
+mod retry;
+mod shard_map;
+mod shared;
+mod stream;
+mod sync;
+
+pub use aggregation::{HashKey, InvalidHashKey};
+pub use attempt::{Attempt, AttemptFailure, Attempts};
+pub use budget::Budget;
+pub use builder::ProducerBuilder;
+pub use driver::ShutdownReport;
+pub use error::{BuildError, BuildErrorKind, FlushError, PutError, PutErrorKind};
+pub use producer::Producer;
+pub use receipt::{Delivered, Receipt};
+pub use record::Record;

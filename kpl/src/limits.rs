@@ -1,0 +1,52 @@
+//! Pure: the numbers that the Kinesis service sets, and the defaults that this crate chooses.
+
+use std::time::Duration;
+
+/// The largest number of entries in one `PutRecords` request.
+///
+/// Source: Amazon Kinesis Data Streams API reference, `PutRecords`.
+pub const MAX_ENTRIES_PER_REQUEST: usize = 500;
+
+/// The largest `PutRecords` request in bytes of data and partition keys (10 MiB).
+///
+/// Source: Amazon Kinesis Data Streams API reference, `PutRecords`.
+pub const MAX_REQUEST_BYTES: usize = 10 * 1024 * 1024;
+
+/// The largest record in bytes of data and partition key, unless the stream's `MaxRecordSizeInKiB` was raised (1 MiB).
+///
+/// Source: Amazon Kinesis Data Streams developer guide, "Quotas and limits".
+pub const DEFAULT_MAX_RECORD_BYTES: usize = 1024 * 1024;
+
+/// The largest value to which a stream's record limit can be raised, in bytes (10 MiB).
+///
+/// Source: Amazon Kinesis Data Streams API reference, `UpdateMaxRecordSize`.
+pub const LARGEST_MAX_RECORD_BYTES: usize = 10 * 1024 * 1024;
+
+/// The longest partition key in Unicode characters.
+///
+/// Source: Amazon Kinesis Data Streams API reference, `PutRecordsRequestEntry`.
+pub const MAX_PARTITION_KEY_CHARS: usize = 256;
+
+/// Records that one shard takes in a second.
+///
+/// Source: Amazon Kinesis Data Streams developer guide, "Quotas and limits".
+pub const SHARD_RECORDS_PER_SECOND: u32 = 1_000;
+
+/// Bytes of data and partition keys that one shard takes in a second (1 MiB).
+///
+/// Source: Amazon Kinesis Data Streams developer guide, "Quotas and limits".
+pub const SHARD_BYTES_PER_SECOND: u32 = 1024 * 1024;
+
+/// Shards that one page of `ListShards` holds.
+///
+/// Source: Amazon Kinesis Data Streams API reference, `ListShards`.
+pub const LIST_SHARDS_PAGE: i32 = 1_000;
+
+/// The longest that an aggregate waits for others to share its request. KPL's value.
+pub const MAX_COLLECTION_WAIT: Duration = Duration::from_millis(50);
+
+/// Bytes of one shard that send a request at once instead of waiting for others (256 KiB). KPL's value.
+pub const SHARD_BYTES_PER_REQUEST: usize = 256 * 1024;
+
+/// How long the last drop of a producer goes on delivering when nobody called `shutdown`. Our choice.
+pub const DROP_GRACE: Duration = Duration::from_secs(30);

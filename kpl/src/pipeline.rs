@@ -1,0 +1,326 @@
+//! Pure: the way of a sealed aggregate, from the lane to its outcome.
+//!
+//! ```text
+//! sealed ─► limiter ─► collector ─► Output::Send ─► … ─► Input::Answer ─► retrier ─► outcome
+//!    ▲        ▲                                                             │
+//!    │        └──────────── due again after a jittered delay ◄──────────────┤
+//!    └───────── taken apart and built anew by the new shard map ◄───────────┘
+//! ```
+//!
+//! The driver feeds [`handle`](Pipeline::handle) and [`handle_timeout`](Pipeline::handle_timeout), drains
+//! [`poll_output`](Pipeline::poll_output) after each call of these, and calls again no later than
+//! [`poll_timeout`](Pipeline::poll_timeout). Each aggregate ends exactly once (P1): delivered, failed, or, if it is
+//! dropped on the way, failed by its own `Drop`.
+
+mod answers;
+mod collector;
+mod limiter;
+mod map_changes;
+mod outstanding;
+mod refresher;
+mod retrier;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use aggregation::KinesisRecord;
+
+use crate::aggregate::SealedAggregate;
+use crate::config::Config;
+use crate::error::{PutError, PutErrorKind};
+use crate::outcome::Outcome;
+use crate::pipeline::collector::Collector;
+use crate::pipeline::limiter::Limiter;
+use crate::pipeline::outstanding::Outstanding;
+use crate::pipeline::refresher::Refresher;
+use crate::retry::RetryDelays;
+use crate::shard_map::{Shard, ShardId, ShardMap, Topology};
+
+/// Names one request.
+pub(crate) type RequestId = u64;
+
+/// What the driver tells the pipeline.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A lane sealed an aggregate.
+    Sealed(SealedAggregate),
+    /// A request ended.
+    Answer {
+        /// Which.
+        request: RequestId,
+        /// How.
+        answer: Answer,
+        /// When, by the wall clock.
+        ended: SystemTime,
+    },
+    /// The fetch of the shard map ended.
+    Shards(Result<Vec<Shard>, CallFailure>),
+}
+
+/// How a request ended.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// With one result for each entry, in order.
+    Entries(Vec<EntryAnswer>),
+    /// Without.
+    Failed(CallFailure),
+}
+
+/// What became of one entry of a request.
+#[derive(Debug)]
+pub(crate) enum EntryAnswer {
+    /// The service stored it.
+    Stored { shard: ShardId, sequence_number: Arc<str> },
+    /// The service refused it.
+    Refused { code: String, message: String },
+}
+
+/// Why a call failed as a whole.
+#[derive(Debug, Clone)]
+pub(crate) struct CallFailure {
+    pub(crate) code: String,
+    pub(crate) message: String,
+    pub(crate) request_id: Option<String>,
+    /// Whether the service may have acted on it all the same.
+    pub(crate) may_have_been_applied: bool,
+}
+
+/// What the pipeline wants done.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// Send these entries, and report the answer.
+    Send {
+        request: RequestId,
+        entries: Vec<KinesisRecord>,
+    },
+    /// Fetch the stream's shards, and report them.
+    FetchShards,
+    /// A new shard map is in force: make lanes for it.
+    NewMap(Arc<ShardMap>),
+}
+
+/// The state of everything between the lanes and the outcomes.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    config: Config,
+    topology: Topology,
+    refresher: Refresher,
+    limiter: Limiter,
+    collector: Collector,
+    delays: RetryDelays,
+    /// Aggregates that wait for the first shard map.
+    unrouted: Vec<SealedAggregate>,
+    /// Aggregates that wait for their next attempt.
+    retries: BTreeMap<(Instant, u64), SealedAggregate>,
+    retry_number: u64,
+    in_flight: BTreeMap<RequestId, InFlight>,
+    next_request: RequestId,
+    /// Stored aggregates that only a fresh shard map can judge.
+    unjudged: Vec<Stored>,
+    /// Since when the service says that the stream does not exist.
+    not_found_since: Option<Instant>,
+    outstanding: Outstanding,
+    delivered: u64,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    aggregates: Vec<SealedAggregate>,
+    sent: Instant,
+    sent_wall: SystemTime,
+}
+
+/// An aggregate that the service stored, and where.
+#[derive(Debug)]
+struct Stored {
+    aggregate: SealedAggregate,
+    shard: ShardId,
+    sequence_number: Arc<str>,
+}
+
+impl Pipeline {
+    pub(crate) fn new(config: Config, mut rng: fastrand::Rng) -> Self {
+        let collection = (
+            config.collection_max_count,
+            config.collection_max_size,
+            config.collection_wait(),
+        );
+        Self {
+            refresher: Refresher::new(config.shard_map_refresh_interval, &mut rng),
+            limiter: Limiter::new(config.rate_limit_percent),
+            collector: Collector::new(collection.0, collection.1, collection.2),
+            delays: RetryDelays::new(rng),
+            config,
+            topology: Topology::Unknown,
+            unrouted: Vec::new(),
+            retries: BTreeMap::new(),
+            retry_number: 0,
+            in_flight: BTreeMap::new(),
+            next_request: 0,
+            unjudged: Vec::new(),
+            not_found_since: None,
+            outstanding: Outstanding::default(),
+            delivered: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes one fact in.
+    pub(crate) fn handle(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::Sealed(aggregate) => self.on_sealed(aggregate, now),
+            Input::Answer { request, answer, ended } => self.on_answer(request, answer, (now, ended)),
+            Input::Shards(Ok(shards)) => self.on_shards(shards, now),
+            Input::Shards(Err(failure)) => self.on_fetch_failed(&failure, now),
+        }
+    }
+
+    /// Moves on what time has made due. `wall` is the wall-clock time of `now`.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, wall: SystemTime) {
+        if self.refresher.start(now) {
+            self.outputs.push_back(Output::FetchShards);
+        }
+        while let Some(entry) = self.retries.first_entry()
+            && entry.key().0 <= now
+        {
+            let aggregate = entry.remove();
+            self.route(aggregate, now);
+        }
+        self.fill_requests(now, wall);
+    }
+
+    /// What to do next, in order.
+    #[must_use]
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next, if nothing else happens before.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let may_send = self.in_flight.len() < self.config.max_requests_in_flight;
+        let sending = [self.collector.deadline(), self.limiter.next_at()]
+            .into_iter()
+            .flatten()
+            .min();
+        let retry = self.retries.first_key_value().map(|((at, _), _)| *at);
+        [sending.filter(|_| may_send), retry, self.refresher.next_at()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Marks everything that was sealed so far; [`is_settled`](Self::is_settled) tells when all of it has its outcome.
+    pub(crate) fn mark(&mut self, now: Instant) -> u64 {
+        self.collector.hurry(now);
+        self.outstanding.mark()
+    }
+
+    /// Whether all that was sealed before the mark has its outcome.
+    pub(crate) fn is_settled(&self, mark: u64) -> bool {
+        self.outstanding.is_settled(mark)
+    }
+
+    /// Whether nothing is outstanding.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.outstanding.is_empty()
+    }
+
+    /// User records delivered so far.
+    pub(crate) fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    /// Fails whatever is outstanding and returns its records.
+    pub(crate) fn give_up(&mut self, kind: &PutErrorKind) -> Vec<PutError> {
+        let mut all: Vec<SealedAggregate> = std::mem::take(&mut self.unrouted);
+        all.extend(std::mem::take(&mut self.retries).into_values());
+        all.extend(self.limiter.take_all(|_| false));
+        all.extend(self.collector.take());
+        all.extend(
+            std::mem::take(&mut self.in_flight)
+                .into_values()
+                .flat_map(|request| request.abandoned()),
+        );
+        // What was stored and only could not be judged yet is where the service put it.
+        for stored in std::mem::take(&mut self.unjudged) {
+            self.deliver(stored);
+        }
+        all.into_iter()
+            .flat_map(|aggregate| self.fail(aggregate, kind.clone()).returned())
+            .collect()
+    }
+
+    fn on_sealed(&mut self, mut aggregate: SealedAggregate, now: Instant) {
+        aggregate.generation = self.outstanding.enter();
+        self.refresher.on_traffic(now);
+        self.route(aggregate, now);
+    }
+
+    /// Sends an aggregate on by the newest map: to its shard's queue, or taken apart if its shard changed.
+    fn route(&mut self, aggregate: SealedAggregate, now: Instant) {
+        let Topology::Known(map) = &self.topology else {
+            self.refresher.on_traffic(now);
+            self.unrouted.push(aggregate);
+            return;
+        };
+        let map = Arc::clone(map);
+        for aggregate in self.fitted(aggregate, &map) {
+            if let Some(target) = &aggregate.target {
+                self.limiter.push(target.shard.clone(), aggregate, now);
+            }
+        }
+    }
+
+    fn fill_requests(&mut self, now: Instant, wall: SystemTime) {
+        while self.in_flight.len() < self.config.max_requests_in_flight {
+            let collector = &self.collector;
+            if let Some(aggregate) = self.limiter.pop(now, |next| collector.has_room_for(next)) {
+                self.collector.push(aggregate, now);
+                continue;
+            }
+            let blocked = self.limiter.next_at().is_some_and(|at| at <= now);
+            let due = self.collector.deadline().is_some_and(|at| at <= now);
+            if !due && !blocked {
+                return;
+            }
+            self.send(now, wall);
+        }
+    }
+
+    fn send(&mut self, now: Instant, wall: SystemTime) {
+        let aggregates = self.collector.take();
+        let entries = aggregates.iter().map(|aggregate| aggregate.record.clone()).collect();
+        let request = self.next_request;
+        self.next_request += 1;
+        self.in_flight.insert(
+            request,
+            InFlight {
+                aggregates,
+                sent: now,
+                sent_wall: wall,
+            },
+        );
+        self.outputs.push_back(Output::Send { request, entries });
+    }
+
+    fn deliver(&mut self, stored: Stored) {
+        let Stored {
+            aggregate,
+            shard,
+            sequence_number,
+        } = stored;
+        self.outstanding.leave(aggregate.generation);
+        self.delivered += aggregate.record.user_records as u64;
+        aggregate.deliver(shard.shared(), sequence_number);
+    }
+
+    fn fail(&mut self, aggregate: SealedAggregate, kind: PutErrorKind) -> Arc<Outcome> {
+        self.outstanding.leave(aggregate.generation);
+        aggregate.fail(kind)
+    }
+}
+
+#[cfg(test)]
+mod tests;

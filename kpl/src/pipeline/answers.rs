@@ -1,0 +1,217 @@
+//! Pure: what the pipeline makes of the answers to its requests.
+
+use std::time::{Instant, SystemTime};
+
+use super::retrier::{Class, Verdict, classify, final_reason, judge};
+use super::{Answer, CallFailure, EntryAnswer, InFlight, Pipeline, RequestId, Stored};
+use crate::aggregate::SealedAggregate;
+use crate::attempt::{Attempt, AttemptFailure};
+use crate::error::PutErrorKind;
+use crate::shard_map::Topology;
+
+/// The error code under which the KPL counts an aggregate that landed on a shard where it does not belong.
+const WRONG_SHARD: &str = "Wrong Shard";
+
+/// One finished request: when it was sent and when it ended.
+#[derive(Debug, Clone, Copy)]
+struct Exchange {
+    sent: Instant,
+    sent_wall: SystemTime,
+    ended: Instant,
+}
+
+impl InFlight {
+    /// The aggregates of a request whose answer nobody waits for any more.
+    pub(super) fn abandoned(self) -> impl Iterator<Item = SealedAggregate> {
+        let Self {
+            aggregates,
+            sent,
+            sent_wall,
+        } = self;
+        let exchange = Exchange {
+            sent,
+            sent_wall,
+            ended: sent,
+        };
+        let failure = CallFailure {
+            code: "Abandoned".into(),
+            message: "the producer stopped waiting for the answer".into(),
+            request_id: None,
+            may_have_been_applied: true,
+        };
+        aggregates.into_iter().map(move |mut aggregate| {
+            exchange.note(&mut aggregate, Some(failure.clone().into()));
+            aggregate
+        })
+    }
+}
+
+impl From<CallFailure> for AttemptFailure {
+    fn from(failure: CallFailure) -> Self {
+        let CallFailure {
+            code,
+            message,
+            request_id,
+            may_have_been_applied,
+        } = failure;
+        Self {
+            code,
+            message,
+            request_id,
+            may_have_been_stored: may_have_been_applied,
+        }
+    }
+}
+
+impl Exchange {
+    fn note(&self, aggregate: &mut SealedAggregate, failure: Option<AttemptFailure>) {
+        let duration = self.ended.saturating_duration_since(self.sent);
+        aggregate.attempts.push(Attempt {
+            started: self.sent_wall,
+            duration,
+            failure,
+        });
+    }
+}
+
+impl Pipeline {
+    pub(super) fn on_answer(&mut self, request: RequestId, answer: Answer, ended: (Instant, SystemTime)) {
+        // A request that the pipeline gave up has no aggregates any more.
+        let Some(InFlight {
+            aggregates,
+            sent,
+            sent_wall,
+        }) = self.in_flight.remove(&request)
+        else {
+            return;
+        };
+        let exchange = Exchange {
+            sent,
+            sent_wall,
+            ended: ended.0,
+        };
+        match answer {
+            Answer::Failed(failure) => {
+                for aggregate in aggregates {
+                    self.on_failure(aggregate, failure.clone().into(), exchange);
+                }
+            }
+            Answer::Entries(entries) if entries.len() != aggregates.len() => {
+                let kind = PutErrorKind::RecordCountMismatch {
+                    sent: aggregates.len(),
+                    answered: entries.len(),
+                };
+                for aggregate in aggregates {
+                    self.fail(aggregate, kind.clone());
+                }
+            }
+            Answer::Entries(entries) => {
+                self.not_found_since = None;
+                for (aggregate, entry) in aggregates.into_iter().zip(entries) {
+                    self.on_entry(aggregate, entry, exchange);
+                }
+            }
+        }
+    }
+
+    fn on_entry(&mut self, mut aggregate: SealedAggregate, entry: EntryAnswer, exchange: Exchange) {
+        match entry {
+            EntryAnswer::Stored { shard, sequence_number } => {
+                exchange.note(&mut aggregate, None);
+                self.on_stored(
+                    Stored {
+                        aggregate,
+                        shard,
+                        sequence_number,
+                    },
+                    exchange,
+                );
+            }
+            EntryAnswer::Refused { code, message } => {
+                let failure = AttemptFailure {
+                    code,
+                    message,
+                    request_id: None,
+                    may_have_been_stored: false,
+                };
+                self.on_failure(aggregate, failure, exchange);
+            }
+        }
+    }
+
+    fn on_stored(&mut self, stored: Stored, exchange: Exchange) {
+        let Topology::Known(map) = &self.topology else {
+            return self.deliver(stored);
+        };
+        let verdict = judge(&stored.aggregate, &stored.shard, map);
+        if verdict != Verdict::Right {
+            self.refresher.on_contradiction(exchange.sent, exchange.ended);
+        }
+        match verdict {
+            Verdict::Right | Verdict::RightButUnexpected => self.deliver(stored),
+            Verdict::Wrong => self.on_misplaced(stored, exchange.ended),
+            // No fetch to wait for: the newest map already knows better than this answer.
+            Verdict::Unknown if self.refresher.is_idle() => self.on_misplaced(stored, exchange.ended),
+            Verdict::Unknown => self.unjudged.push(stored),
+        }
+    }
+
+    /// Judges by a fresh map what the last one could not.
+    pub(super) fn judge_the_unjudged(&mut self, now: Instant) {
+        let Topology::Known(map) = self.topology.clone() else {
+            return;
+        };
+        for stored in std::mem::take(&mut self.unjudged) {
+            match judge(&stored.aggregate, &stored.shard, &map) {
+                Verdict::Right | Verdict::RightButUnexpected => self.deliver(stored),
+                Verdict::Wrong | Verdict::Unknown => self.on_misplaced(stored, now),
+            }
+        }
+    }
+
+    /// An aggregate that a consumer would drop as a whole is sent again as a whole.
+    fn on_misplaced(&mut self, stored: Stored, now: Instant) {
+        let Stored {
+            mut aggregate, shard, ..
+        } = stored;
+        let message = format!("stored in {shard}, which does not hold all of its records' hash keys");
+        aggregate.attempts.fail_last(AttemptFailure {
+            code: WRONG_SHARD.into(),
+            message,
+            request_id: None,
+            may_have_been_stored: true,
+        });
+        self.retry(aggregate, now);
+    }
+
+    fn on_failure(&mut self, mut aggregate: SealedAggregate, failure: AttemptFailure, exchange: Exchange) {
+        let class = classify(&failure.code);
+        let reason = final_reason(class, &failure);
+        exchange.note(&mut aggregate, Some(failure));
+        let now = exchange.ended;
+        match class {
+            Class::Throttled | Class::Transient => self.retry(aggregate, now),
+            Class::Denied | Class::Rejected => drop(self.fail(aggregate, reason)),
+            Class::NotFound => {
+                self.refresher.on_contradiction(exchange.sent, now);
+                if self.is_missing_for_good(now) {
+                    self.fail(aggregate, reason);
+                } else {
+                    self.retry(aggregate, now);
+                }
+            }
+        }
+    }
+
+    /// Notes that the service does not know the stream; whether the grace for it is over.
+    pub(super) fn is_missing_for_good(&mut self, now: Instant) -> bool {
+        let since = *self.not_found_since.get_or_insert(now);
+        now.saturating_duration_since(since) >= self.config.stream_not_found_grace
+    }
+
+    fn retry(&mut self, aggregate: SealedAggregate, now: Instant) {
+        let at = now + self.delays.after(aggregate.attempts.total());
+        self.retry_number += 1;
+        self.retries.insert((at, self.retry_number), aggregate);
+    }
+}

@@ -1,0 +1,81 @@
+//! Pure: which aggregates share a request.
+//!
+//! Aggregates gather until the request is full, until one shard has its share in it, or until the first of them has
+//! waited for the collection time.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::aggregate::SealedAggregate;
+use crate::limits::SHARD_BYTES_PER_REQUEST;
+use crate::shard_map::ShardId;
+
+/// The request that is being filled.
+#[derive(Debug)]
+pub(crate) struct Collector {
+    max_count: usize,
+    max_bytes: usize,
+    wait: Duration,
+    gathered: Vec<SealedAggregate>,
+    bytes: usize,
+    shard_bytes: BTreeMap<ShardId, usize>,
+    deadline: Option<Instant>,
+}
+
+impl Collector {
+    pub(crate) fn new(max_count: usize, max_bytes: usize, wait: Duration) -> Self {
+        Self {
+            max_count,
+            max_bytes,
+            wait,
+            gathered: Vec::new(),
+            bytes: 0,
+            shard_bytes: BTreeMap::new(),
+            deadline: None,
+        }
+    }
+
+    /// Whether `aggregate` fits beside what is there. Anything fits into an empty request.
+    pub(crate) fn has_room_for(&self, aggregate: &SealedAggregate) -> bool {
+        self.gathered.is_empty()
+            || (self.gathered.len() < self.max_count && self.bytes + aggregate.bytes() <= self.max_bytes)
+    }
+
+    /// Adds an aggregate for which there is room.
+    pub(crate) fn push(&mut self, aggregate: SealedAggregate, now: Instant) {
+        self.bytes += aggregate.bytes();
+        let mut due = now + self.wait;
+        if let Some(target) = &aggregate.target {
+            let of_shard = self.shard_bytes.entry(target.shard.clone()).or_default();
+            *of_shard += aggregate.bytes();
+            if *of_shard >= SHARD_BYTES_PER_REQUEST {
+                due = now;
+            }
+        }
+        self.gathered.push(aggregate);
+        if self.gathered.len() >= self.max_count || self.bytes >= self.max_bytes {
+            due = now;
+        }
+        self.deadline = Some(self.deadline.map_or(due, |deadline| deadline.min(due)));
+    }
+
+    /// Makes what is there leave at once.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        if let Some(deadline) = &mut self.deadline {
+            *deadline = now.min(*deadline);
+        }
+    }
+
+    /// When the request should leave; `None` while it is empty.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Takes the request out.
+    pub(crate) fn take(&mut self) -> Vec<SealedAggregate> {
+        self.bytes = 0;
+        self.shard_bytes.clear();
+        self.deadline = None;
+        std::mem::take(&mut self.gathered)
+    }
+}

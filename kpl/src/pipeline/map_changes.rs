@@ -1,0 +1,98 @@
+//! Pure: what the pipeline does when a new shard map arrives, or does not.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::retrier::{Class, classify, final_reason};
+use super::{CallFailure, Output, Pipeline};
+use crate::aggregate::{SealedAggregate, Target};
+use crate::shard_map::{Shard, ShardMap, Topology};
+
+impl Pipeline {
+    pub(super) fn on_shards(&mut self, shards: Vec<Shard>, now: Instant) {
+        let next = match &self.topology {
+            Topology::Unknown => ShardMap::first(shards),
+            Topology::Known(map) => map.refreshed(shards),
+        };
+        let Some(next) = next else {
+            let failure = CallFailure {
+                code: "NoOpenShards".into(),
+                message: "ListShards named no open shard".into(),
+                request_id: None,
+                may_have_been_applied: false,
+            };
+            return self.on_fetch_failed(&failure, now);
+        };
+        self.refresher.succeeded(now);
+        self.not_found_since = None;
+        let changed = match &self.topology {
+            Topology::Unknown => true,
+            Topology::Known(map) => map.epoch() != next.epoch(),
+        };
+        if changed {
+            self.adopt(Arc::new(next), now);
+        }
+        self.judge_the_unjudged(now);
+    }
+
+    /// Puts a changed map into force and routes everything that waits by it.
+    fn adopt(&mut self, map: Arc<ShardMap>, now: Instant) {
+        self.topology = Topology::Known(Arc::clone(&map));
+        self.outputs.push_back(Output::NewMap(Arc::clone(&map)));
+        let mut waiting = std::mem::take(&mut self.unrouted);
+        waiting.extend(self.collector.take());
+        waiting.extend(
+            self.limiter
+                .take_all(|shard| map.shards().iter().any(|open| open.id == *shard)),
+        );
+        for aggregate in waiting {
+            self.route(aggregate, now);
+        }
+    }
+
+    /// The aggregate as it suits `map`: as it is if its shard is unchanged, otherwise taken apart.
+    pub(super) fn fitted(&mut self, mut aggregate: SealedAggregate, map: &ShardMap) -> Vec<SealedAggregate> {
+        if let Some(target) = &aggregate.target {
+            if target.epoch == map.epoch() {
+                return vec![aggregate];
+            }
+            if map.shards().iter().any(|shard| shard.id == target.shard) && holds_all(map, target, &aggregate) {
+                aggregate.target = Some(Target {
+                    shard: target.shard.clone(),
+                    epoch: map.epoch(),
+                });
+                return vec![aggregate];
+            }
+        }
+        let generation = aggregate.generation;
+        let parts = aggregate.resplit(map, self.config.aggregation_max_size, self.config.aggregation_max_count);
+        self.outstanding.split(generation, parts.len());
+        parts
+    }
+
+    pub(super) fn on_fetch_failed(&mut self, failure: &CallFailure, now: Instant) {
+        let failures = self.refresher.failed();
+        let class = classify(&failure.code);
+        let is_final = match class {
+            Class::Denied | Class::Rejected => true,
+            Class::NotFound => self.is_missing_for_good(now),
+            Class::Throttled | Class::Transient => false,
+        };
+        if is_final {
+            let reason = final_reason(class, &failure.clone().into());
+            for aggregate in std::mem::take(&mut self.unrouted) {
+                self.fail(aggregate, reason.clone());
+            }
+            self.not_found_since = None;
+            self.judge_the_unjudged(now);
+        } else {
+            let at = now + self.delays.after(failures);
+            self.refresher.retry_at(at);
+        }
+    }
+}
+
+fn holds_all(map: &ShardMap, target: &Target, aggregate: &SealedAggregate) -> bool {
+    map.range_of(&target.shard)
+        .is_some_and(|range| aggregate.hash_keys().into_iter().all(|key| range.contains(key)))
+}

@@ -1,0 +1,137 @@
+//! Pure: when to fetch the shard map.
+//!
+//! The first record asks for it; from then on it is refreshed when it has become old and records flow, and at once when
+//! an answer contradicts it. One fetch runs at a time. An idle producer fetches nothing.
+
+use std::time::{Duration, Instant};
+
+/// When the next fetch is due.
+#[derive(Debug)]
+pub(crate) struct Refresher {
+    interval: Duration,
+    updated_at: Option<Instant>,
+    fetch: Fetch,
+    failures: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fetch {
+    Idle,
+    Due(Instant),
+    UnderWay,
+}
+
+impl Refresher {
+    /// A fetched map counts as old after `interval`, give or take a fifth, so that producers do not fetch in step.
+    pub(crate) fn new(interval: Duration, rng: &mut fastrand::Rng) -> Self {
+        let interval = interval.mul_f64(0.8 + 0.4 * rng.f64());
+        Self {
+            interval,
+            updated_at: None,
+            fetch: Fetch::Idle,
+            failures: 0,
+        }
+    }
+
+    /// A record passes: asks for a map if there is none or it is old.
+    pub(crate) fn on_traffic(&mut self, now: Instant) {
+        let old = self
+            .updated_at
+            .is_none_or(|at| now.saturating_duration_since(at) >= self.interval);
+        if old && self.fetch == Fetch::Idle {
+            self.fetch = Fetch::Due(now);
+        }
+    }
+
+    /// An answer to a request that was sent at `sent_at` contradicts the map. It counts only if the map is older.
+    pub(crate) fn on_contradiction(&mut self, sent_at: Instant, now: Instant) {
+        if self.fetch == Fetch::Idle && self.updated_at.is_none_or(|at| sent_at > at) {
+            self.fetch = Fetch::Due(now);
+        }
+    }
+
+    /// Whether to fetch now; the caller then must, and report the end of it.
+    #[must_use]
+    pub(crate) fn start(&mut self, now: Instant) -> bool {
+        let due = matches!(self.fetch, Fetch::Due(at) if at <= now);
+        if due {
+            self.fetch = Fetch::UnderWay;
+        }
+        due
+    }
+
+    /// A map arrived.
+    pub(crate) fn succeeded(&mut self, now: Instant) {
+        (self.updated_at, self.fetch, self.failures) = (Some(now), Fetch::Idle, 0);
+    }
+
+    /// The fetch failed; counts it.
+    pub(crate) fn failed(&mut self) -> u32 {
+        self.fetch = Fetch::Idle;
+        self.failures = self.failures.saturating_add(1);
+        self.failures
+    }
+
+    /// Tries again at `at`.
+    pub(crate) fn retry_at(&mut self, at: Instant) {
+        self.fetch = Fetch::Due(at);
+    }
+
+    /// Whether no fetch is due or under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.fetch == Fetch::Idle
+    }
+
+    /// When the next fetch is due.
+    pub(crate) fn next_at(&self) -> Option<Instant> {
+        match self.fetch {
+            Fetch::Due(at) => Some(at),
+            Fetch::Idle | Fetch::UnderWay => None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn refresher() -> (Refresher, Instant) {
+        (Refresher::new(MINUTE, &mut fastrand::Rng::with_seed(1)), Instant::now())
+    }
+
+    #[test]
+    fn nothing_is_fetched_before_the_first_record_and_one_fetch_runs_at_a_time() {
+        let (mut refresher, now) = refresher();
+        assert!(!refresher.start(now));
+        refresher.on_traffic(now);
+        assert!(refresher.start(now));
+        refresher.on_traffic(now);
+        refresher.on_contradiction(now, now);
+        assert!(!refresher.start(now));
+    }
+
+    #[test]
+    fn a_map_is_fetched_again_when_it_is_old_and_records_flow() {
+        let (mut refresher, now) = refresher();
+        refresher.on_traffic(now);
+        assert!(refresher.start(now));
+        refresher.succeeded(now);
+        refresher.on_traffic(now + MINUTE / 2);
+        assert_eq!(refresher.next_at(), None);
+        refresher.on_traffic(now + MINUTE * 2);
+        assert_eq!(refresher.next_at(), Some(now + MINUTE * 2));
+    }
+
+    #[test]
+    fn an_answer_to_a_request_from_before_the_refresh_asks_for_nothing() {
+        let (mut refresher, now) = refresher();
+        refresher.succeeded(now);
+        refresher.on_contradiction(now - Duration::from_millis(1), now + MINUTE / 10);
+        assert_eq!(refresher.next_at(), None);
+        refresher.on_contradiction(now + Duration::from_millis(1), now + MINUTE / 10);
+        assert_eq!(refresher.next_at(), Some(now + MINUTE / 10));
+    }
+}

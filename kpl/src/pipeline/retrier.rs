@@ -1,0 +1,107 @@
+//! Pure: what an answer means for an aggregate: done, again, or given back.
+
+use aggregation::HashKeyRange;
+
+use crate::aggregate::SealedAggregate;
+use crate::attempt::AttemptFailure;
+use crate::error::PutErrorKind;
+use crate::shard_map::{ShardId, ShardMap};
+
+/// What kind of failure an error code names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// The shard or the account is over its limit.
+    Throttled,
+    /// It may work the next time: the service's own errors, the network, credentials about to be refreshed, and every
+    /// code that is not known.
+    Transient,
+    /// The stream is not there.
+    NotFound,
+    /// The caller may not do this.
+    Denied,
+    /// The service will never take this record or request.
+    Rejected,
+}
+
+/// Classifies a service error code.
+pub(crate) fn classify(code: &str) -> Class {
+    match code {
+        "ProvisionedThroughputExceededException"
+        | "LimitExceededException"
+        | "KMSThrottlingException"
+        | "ThrottlingException"
+        | "Throttling"
+        | "RequestLimitExceeded" => Class::Throttled,
+        "ResourceNotFoundException" => Class::NotFound,
+        "AccessDeniedException"
+        | "AccessDenied"
+        | "KMSAccessDeniedException"
+        | "KMSDisabledException"
+        | "KMSInvalidStateException"
+        | "KMSNotFoundException"
+        | "KMSOptInRequired"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "OptInRequired" => Class::Denied,
+        "InvalidArgumentException" | "ValidationException" | "SerializationException" | "UnknownOperationException" => {
+            Class::Rejected
+        }
+        _ => Class::Transient,
+    }
+}
+
+/// The reason that a failure of `class` gives to the caller once it is final.
+pub(crate) fn final_reason(class: Class, failure: &AttemptFailure) -> PutErrorKind {
+    match class {
+        Class::NotFound => PutErrorKind::StreamNotFound,
+        Class::Denied => PutErrorKind::AccessDenied {
+            code: failure.code.clone(),
+        },
+        Class::Throttled | Class::Transient | Class::Rejected => PutErrorKind::Rejected {
+            code: failure.code.clone(),
+            message: failure.message.clone(),
+        },
+    }
+}
+
+/// Whether an aggregate that the service stored is where a consumer will find all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is.
+    Right,
+    /// It is, though not on the shard that the map named: the map is out of date.
+    RightButUnexpected,
+    /// The shard's range is not known: ask again after a refresh of the map.
+    Unknown,
+    /// It is not: a record of it lies outside the shard's range, so that a consumer drops the aggregate as a whole.
+    Wrong,
+}
+
+/// Judges an aggregate that the service stored in `shard`, by the ranges of `map`.
+///
+/// A record that travelled alone is always right: no consumer checks its range. An aggregate is right if all of its
+/// records belong to the shard, and otherwise wrong as a whole, because the KCL drops it as a whole.
+pub(crate) fn judge(aggregate: &SealedAggregate, shard: &ShardId, map: &ShardMap) -> Verdict {
+    let expected = aggregate.target.as_ref();
+    let as_expected = expected.is_some_and(|target| target.shard == *shard);
+    if as_expected && expected.is_some_and(|target| target.epoch == map.epoch()) {
+        return Verdict::Right;
+    }
+    if aggregate.record.user_records > 1 {
+        let Some(range) = map.range_of(shard) else {
+            return Verdict::Unknown;
+        };
+        if !holds_all(range, aggregate) {
+            return Verdict::Wrong;
+        }
+    }
+    if as_expected {
+        Verdict::Right
+    } else {
+        Verdict::RightButUnexpected
+    }
+}
+
+fn holds_all(range: HashKeyRange, aggregate: &SealedAggregate) -> bool {
+    aggregate.hash_keys().into_iter().all(|key| range.contains(key))
+}

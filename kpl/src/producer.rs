@@ -1,0 +1,130 @@
+//! The handle that applications hold.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::builder::ProducerBuilder;
+use crate::clock;
+use crate::driver::{Command, ShutdownReport};
+use crate::error::{FlushError, PutError, PutErrorKind};
+use crate::receipt::Receipt;
+use crate::record::{Record, cost};
+use crate::shared::Shared;
+
+/// Puts records into one stream. Cheap to clone; all clones are one producer.
+///
+/// Dropping the last clone is a [`shutdown`](Self::shutdown) with 30 seconds that nobody waits for: what was accepted is
+/// still delivered, and what is not by then, or when the runtime ends before, fails with its reason.
+#[derive(Debug, Clone)]
+#[doc(alias = "KinesisProducer")]
+pub struct Producer {
+    shared: Arc<Shared>,
+    commands: mpsc::Sender<Command>,
+    max_record_bytes: usize,
+    _alive: Arc<ClosesOnDrop>,
+}
+
+/// Closes the producer when its last handle is gone.
+#[derive(Debug)]
+struct ClosesOnDrop(CancellationToken);
+
+impl Drop for ClosesOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl Producer {
+    /// Begins a producer for `stream`, a name or an ARN.
+    pub fn builder(stream: impl Into<String>) -> ProducerBuilder {
+        ProducerBuilder::new(stream.into())
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>, commands: mpsc::Sender<Command>, max_record_bytes: usize) -> Self {
+        let alive = Arc::new(ClosesOnDrop(shared.closing.clone()));
+        Self {
+            shared,
+            commands,
+            max_record_bytes,
+            _alive: alive,
+        }
+    }
+
+    /// Accepts a record, after waiting for room in the budget. The [`Receipt`] tells what becomes of it.
+    ///
+    /// # Errors
+    ///
+    /// At once, with the record in it: [`PutErrorKind::InvalidPartitionKey`], [`PutErrorKind::RecordTooLarge`], or
+    /// [`PutErrorKind::ShutDown`] (also while it waits).
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future before it is ready drops the record, which was not accepted. There is no await behind the
+    /// point where it is, so an accepted record is never lost.
+    #[doc(alias = "addUserRecord")]
+    pub async fn put(&self, record: Record) -> Result<Receipt, PutError> {
+        let cost = self.admit(&record)?;
+        let budget = &self.shared.template.budget;
+        let charge = match budget.try_acquire(cost) {
+            Some(charge) => charge,
+            None => tokio::select! {
+                biased;
+                () = self.shared.closing.cancelled() => return Err(self.shared.refuse(PutErrorKind::ShutDown, record)),
+                charge = budget.acquire(cost) => charge,
+            },
+        };
+        self.shared.append(record, charge)
+    }
+
+    /// Waits until every record that was accepted before the call has its outcome. Open aggregates are sent at once.
+    ///
+    /// # Errors
+    ///
+    /// [`FlushError`] if the producer has ended.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future only stops the waiting.
+    pub async fn flush(&self) -> Result<(), FlushError> {
+        let (done, flushed) = oneshot::channel();
+        self.commands.send(Command::Flush(done)).await.map_err(|_| FlushError)?;
+        flushed.await.map_err(|_| FlushError)
+    }
+
+    /// Takes no more records, delivers what was accepted for at most `grace`, gives the rest back and ends.
+    ///
+    /// A second call waits for the same end and may shorten the time to it; the report of records goes to the first.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future only stops the waiting; the shutdown goes on.
+    #[doc(alias = "destroy")]
+    #[doc(alias = "flushSync")]
+    pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
+        let now = clock::now();
+        let deadline = now
+            .checked_add(grace)
+            .unwrap_or(now + Duration::from_secs(u64::from(u32::MAX)));
+        let (report, reported) = oneshot::channel();
+        if self
+            .commands
+            .send(Command::Shutdown { deadline, report })
+            .await
+            .is_err()
+        {
+            return ShutdownReport::default();
+        }
+        reported.await.unwrap_or_default()
+    }
+
+    /// Checks a record; returns what it costs of the budget.
+    fn admit(&self, record: &Record) -> Result<usize, PutError> {
+        match record.validate(self.max_record_bytes) {
+            Ok(()) => Ok(cost(record.partition_key(), record.data())),
+            Err(kind) => Err(self.shared.refuse(kind, record.clone())),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The future of one accepted record.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use crate::attempt::Attempts;
+use crate::cohort::Cohort;
+use crate::error::PutError;
+
+/// Where a record was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Delivered {
+    /// The shard that stored it.
+    pub shard_id: String,
+    /// The sequence number of the Kinesis record that holds it; shared by all records of one aggregate.
+    pub sequence_number: String,
+    /// Its place inside that Kinesis record, from 0; 0 for a record that travelled alone.
+    pub sub_sequence_number: u64,
+    /// The attempts it took; the last one succeeded.
+    pub attempts: Attempts,
+}
+
+/// A promise for one accepted record: it resolves exactly once, to where the record was stored or to why it was not,
+/// and in the latter case gives the record back.
+///
+/// # Cancellation
+///
+/// Dropping a receipt cancels nothing and costs nothing: the record is delivered all the same.
+#[must_use = "a receipt tells whether the record was delivered; drop it explicitly if that does not matter"]
+pub struct Receipt {
+    cohort: Arc<Cohort>,
+    index: u32,
+}
+
+impl Receipt {
+    pub(crate) fn new(cohort: Arc<Cohort>, index: u32) -> Self {
+        Self { cohort, index }
+    }
+}
+
+impl Future for Receipt {
+    type Output = Result<Delivered, PutError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (outcome, position) = ready!(self.cohort.poll(self.index, cx));
+        Poll::Ready(outcome.for_record(position))
+    }
+}
+
+impl fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receipt")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,203 @@
+//! Pure: which open shard a hash key belongs to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use aggregation::{HashKey, HashKeyRange};
+
+/// A shard's id, as the service spells it. Ids need not be numeric.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ShardId(Arc<str>);
+
+impl ShardId {
+    pub(crate) fn new(id: &str) -> Self {
+        Self(id.into())
+    }
+
+    pub(crate) fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl fmt::Display for ShardId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One shard and the hash keys it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shard {
+    pub(crate) id: ShardId,
+    pub(crate) range: HashKeyRange,
+}
+
+/// The version of a shard map: larger each time that a range changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Epoch(u64);
+
+/// The open shards of a stream, ordered by hash range; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ShardMap {
+    epoch: Epoch,
+    open: Vec<Shard>,
+    /// Ranges of shards that were open in an earlier epoch, so that late answers can be judged.
+    closed: BTreeMap<ShardId, Closed>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Closed {
+    range: HashKeyRange,
+    since: Epoch,
+}
+
+/// For how many epochs a closed shard's range is remembered: longer than any request that names it is under way.
+const CLOSED_KEPT_EPOCHS: u64 = 16;
+
+/// What is known of a stream's shards.
+#[derive(Debug, Clone)]
+pub(crate) enum Topology {
+    /// No answer yet: records gather in one lane and are assigned to shards when it comes.
+    Unknown,
+    /// The newest answer, which stays in use while a newer one is fetched.
+    Known(Arc<ShardMap>),
+}
+
+impl ShardMap {
+    /// The first map of a stream. `None` if there is no open shard.
+    pub(crate) fn first(open: Vec<Shard>) -> Option<Self> {
+        Self::build(Epoch(1), open, BTreeMap::new())
+    }
+
+    /// The map after a refresh: a later epoch if anything changed, otherwise the same.
+    pub(crate) fn refreshed(&self, open: Vec<Shard>) -> Option<Self> {
+        let mut next = Self::build(Epoch(self.epoch.0 + 1), open, self.closed.clone())?;
+        if next.open == self.open {
+            return Some(self.clone());
+        }
+        let since = next.epoch;
+        next.closed
+            .retain(|_, closed| closed.since.0 + CLOSED_KEPT_EPOCHS > since.0);
+        next.closed.extend(self.open.iter().map(|shard| {
+            (
+                shard.id.clone(),
+                Closed {
+                    range: shard.range,
+                    since,
+                },
+            )
+        }));
+        for shard in &next.open {
+            next.closed.remove(&shard.id);
+        }
+        Some(next)
+    }
+
+    fn build(epoch: Epoch, mut open: Vec<Shard>, closed: BTreeMap<ShardId, Closed>) -> Option<Self> {
+        open.sort_by(|a, b| (a.range.end(), a.range.start(), &a.id).cmp(&(b.range.end(), b.range.start(), &b.id)));
+        if open.is_empty() {
+            None
+        } else {
+            Some(Self { epoch, open, closed })
+        }
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The open shards in the order of their ranges.
+    pub(crate) fn shards(&self) -> &[Shard] {
+        &self.open
+    }
+
+    /// The place in [`shards`](Self::shards) of the shard that holds `key`: the first whose range does not end before
+    /// it. In a map with a hole, the last shard serves the keys behind all ranges.
+    pub(crate) fn index_of(&self, key: HashKey) -> usize {
+        let index = self.open.partition_point(|shard| shard.range.end() < key);
+        index.min(self.open.len().saturating_sub(1))
+    }
+
+    /// The hash keys of a shard, open or closed in an earlier epoch.
+    pub(crate) fn range_of(&self, id: &ShardId) -> Option<HashKeyRange> {
+        let open = self.open.iter().find(|shard| shard.id == *id).map(|shard| shard.range);
+        open.or_else(|| self.closed.get(id).map(|closed| closed.range))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shard(id: &str, start: u128, end: u128) -> Shard {
+        Shard {
+            id: ShardId::new(id),
+            range: HashKeyRange::new(HashKey::new(start), HashKey::new(end)).unwrap(),
+        }
+    }
+
+    fn id_of(map: &ShardMap, key: u128) -> String {
+        map.shards()[map.index_of(HashKey::new(key))].id.to_string()
+    }
+
+    const QUARTER: u128 = 85_070_591_730_234_615_865_843_651_857_942_052_863;
+
+    #[test]
+    fn the_published_boundaries_are_found_exactly() {
+        let map = ShardMap::first(vec![
+            shard("1", 1 << 127, u128::MAX),
+            shard("2", 0, QUARTER - 1),
+            shard("3", QUARTER, (1 << 127) - 1),
+        ])
+        .unwrap();
+        for (key, id) in [
+            (0, "2"),
+            (QUARTER - 1, "2"),
+            (QUARTER, "3"),
+            ((1 << 127) - 1, "3"),
+            (1 << 127, "1"),
+            (u128::MAX, "1"),
+        ] {
+            assert_eq!(id_of(&map, key), id, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_refresh_without_change_keeps_the_epoch() {
+        let map = ShardMap::first(vec![shard("a", 0, u128::MAX)]).unwrap();
+        let same = map.refreshed(vec![shard("a", 0, u128::MAX)]).unwrap();
+        assert_eq!(same.epoch(), map.epoch());
+    }
+
+    #[test]
+    fn a_split_raises_the_epoch_and_remembers_the_parent_range() {
+        let map = ShardMap::first(vec![shard("parent", 0, u128::MAX)]).unwrap();
+        let split = map
+            .refreshed(vec![shard("low", 0, 9), shard("high", 10, u128::MAX)])
+            .unwrap();
+        assert!(split.epoch() > map.epoch());
+        assert_eq!(id_of(&split, 9), "low");
+        assert_eq!(id_of(&split, 10), "high");
+        assert_eq!(split.range_of(&ShardId::new("parent")), Some(HashKeyRange::FULL));
+    }
+
+    #[test]
+    fn a_stream_recreated_under_the_same_ids_counts_as_changed() {
+        let map = ShardMap::first(vec![shard("shardId-000000000000", 0, u128::MAX)]).unwrap();
+        let recreated = map
+            .refreshed(vec![
+                shard("shardId-000000000000", 0, 9),
+                shard("shardId-000000000001", 10, u128::MAX),
+            ])
+            .unwrap();
+        assert!(recreated.epoch() > map.epoch());
+        let range = recreated.range_of(&ShardId::new("shardId-000000000000")).unwrap();
+        assert_eq!(range.end(), HashKey::new(9));
+    }
+
+    #[test]
+    fn a_stream_without_open_shards_has_no_map() {
+        assert_eq!(ShardMap::first(Vec::new()), None);
+    }
+}

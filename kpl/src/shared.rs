@@ -1,0 +1,79 @@
+//! What the producer's handles and its driver have in common.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
+
+use crate::attempt::Attempts;
+use crate::budget::Charge;
+use crate::clock;
+use crate::error::{PutError, PutErrorKind};
+use crate::lanes::{LaneTemplate, Lanes, Retired};
+use crate::receipt::Receipt;
+use crate::record::Record;
+use crate::shard_map::Topology;
+
+/// The lanes in use, and how to make others.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) template: LaneTemplate,
+    lanes: ArcSwap<Lanes>,
+    /// Set when the producer takes no more records.
+    pub(crate) closing: CancellationToken,
+}
+
+impl Shared {
+    pub(crate) fn new(template: LaneTemplate) -> Self {
+        let lanes = ArcSwap::from_pointee(Lanes::new(Topology::Unknown, &template));
+        Self {
+            template,
+            lanes,
+            closing: CancellationToken::new(),
+        }
+    }
+
+    pub(crate) fn lanes(&self) -> arc_swap::Guard<Arc<Lanes>> {
+        self.lanes.load()
+    }
+
+    /// Puts the record into the lane of its shard.
+    pub(crate) fn append(&self, record: Record, mut charge: Charge) -> Result<Receipt, PutError> {
+        let now = clock::now();
+        let user_record = record.as_user_record();
+        loop {
+            let lanes = self.lanes.load();
+            match lanes.append(&user_record, charge, now) {
+                Ok(seat) => return Ok(Receipt::new(seat.cohort, seat.index)),
+                Err(_) if lanes.are_closed() => return Err(self.refuse(self.closed_reason(), record)),
+                // The driver publishes new lanes before it retires the old ones, so this ends.
+                Err(Retired(back)) => charge = back,
+            }
+        }
+    }
+
+    /// The record with the reason why it was not accepted.
+    pub(crate) fn refuse(&self, kind: PutErrorKind, record: Record) -> PutError {
+        PutError::new(kind, Arc::clone(&self.template.stream), record, Attempts::default())
+    }
+
+    fn closed_reason(&self) -> PutErrorKind {
+        if self.closing.is_cancelled() {
+            PutErrorKind::ShutDown
+        } else {
+            PutErrorKind::TaskEnded
+        }
+    }
+
+    /// Replaces the lanes by those of a new topology. Nothing happens to a producer that is closed.
+    pub(crate) fn replace_lanes(&self, topology: Topology) {
+        if !self.lanes.load().are_closed() {
+            self.lanes.swap(Arc::new(Lanes::new(topology, &self.template))).retire();
+        }
+    }
+
+    /// Takes no record from now on; what the lanes hold is handed over.
+    pub(crate) fn close_lanes(&self) {
+        self.lanes.swap(Arc::new(Lanes::closed(&self.template))).retire();
+    }
+}

@@ -1,0 +1,5 @@
+//! Everything that crosses the borders of the crates, as one test binary.
+
+#![cfg(test)]
+
+mod producer;
