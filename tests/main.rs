@@ -2,4 +2,6 @@
 
 #![cfg(test)]
 
+mod consumer;
+mod fleet;
 mod producer;

@@ -1,0 +1,310 @@
+//! Pure: which leases a worker takes by the rule of KCL 2.x, where each worker decides for itself.
+//!
+//! ```text
+//!  named as its owner, but not held ─────────────────────────► Recovered
+//!  very old, if those go first ──────────────────────────────► VeryOld, as many as the worker may hold
+//!  else, while it holds less than an equal share:
+//!     some are unowned, or their counter stood still ────────► Unowned, Expired: up to the share
+//!     else the most loaded worker has its share or more ─────► Steal: few at a time
+//! ```
+//!
+//! A lease is alive as long as its counter moves between two scans of the table; clocks of others play no part.
+//!
+//! Source: amazon-kinesis-client 2.x, `DynamoDBLeaseTaker`. `Recovered` is ours: there, a worker that is restarted under
+//! its name waits until its own leases have expired.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::lease::model::{Lease, LeaseKey, WorkerId};
+
+/// How many failover times a lease has to stand still to be very old.
+///
+/// Source: amazon-kinesis-client, `LeaseManagementConfig.veryOldLeaseDurationNanosMultiplier`.
+const VERY_OLD_FAILOVERS: u32 = 3;
+
+/// How a worker takes leases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TakerPolicy {
+    /// How long a counter stands still before the lease is anybody's.
+    pub(crate) failover: Duration,
+    /// The most leases that this worker may have.
+    pub(crate) max_leases: usize,
+    /// The most leases that it takes from a living worker in one plan.
+    pub(crate) max_leases_to_steal: usize,
+    pub(crate) very_old_leases: VeryOldLeases,
+}
+
+/// What is special about leases that nobody has had for three failover times, or ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VeryOldLeases {
+    /// While there are any, a worker takes just them, beyond its share.
+    TakenFirst,
+    /// Nothing.
+    LikeOthers,
+}
+
+/// A worker's memory of the table and its rule.
+#[derive(Debug)]
+pub(crate) struct Taker {
+    worker: WorkerId,
+    policy: TakerPolicy,
+    observations: BTreeMap<LeaseKey, Observation>,
+}
+
+/// When a lease's counter was last seen to move.
+#[derive(Debug, Clone, Copy)]
+struct Observation {
+    counter: u64,
+    /// None for a lease that was unowned when it was first seen, and has not moved since.
+    moved_at: Option<Instant>,
+}
+
+/// The leases to take, and what the decision rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TakePlan {
+    /// Those recovered first, else in the order of their keys.
+    pub(crate) takes: Vec<Take>,
+    /// The workers with a living lease, and this one.
+    pub(crate) workers: usize,
+    /// This worker's share.
+    pub(crate) target: usize,
+    /// By how much an equal share exceeds what this worker may have.
+    pub(crate) spillover: usize,
+    /// The leases that this worker has already, those to recover among them.
+    pub(crate) mine: usize,
+    /// The leases that have no owner.
+    pub(crate) unowned: usize,
+    /// The leases whose owner does not renew them.
+    pub(crate) expired: usize,
+}
+
+/// A lease to take, as it was observed: its counter is the condition of the write.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Take {
+    pub(crate) lease: Lease,
+    pub(crate) because: Reason,
+}
+
+/// Why a lease is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// Its row names this worker, which does not hold it: the worker was restarted.
+    Recovered,
+    /// It has no owner.
+    Unowned,
+    /// Its owner has not renewed it for the failover time.
+    Expired,
+    /// Nobody has had it for three failover times, or ever.
+    VeryOld,
+    /// Its owner has more leases than this worker.
+    Steal { from: WorkerId },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recovered => f.write_str("it was this worker's before a restart"),
+            Self::Unowned => f.write_str("it has no owner"),
+            Self::Expired => f.write_str("its owner does not renew it"),
+            Self::VeryOld => f.write_str("nobody has had it for long, or ever"),
+            Self::Steal { from } => write!(f, "{from} has more leases"),
+        }
+    }
+}
+
+impl Taker {
+    pub(crate) fn new(worker: WorkerId, policy: TakerPolicy) -> Self {
+        Self {
+            worker,
+            policy,
+            observations: BTreeMap::new(),
+        }
+    }
+
+    /// Decides what to take of `leases`, the whole table as scanned at `now`.
+    ///
+    /// `held` are the leases that this process has. They are never taken, whatever their rows say.
+    pub(crate) fn plan(
+        &mut self,
+        leases: &[Lease],
+        held: &BTreeSet<LeaseKey>,
+        now: Instant,
+        rng: &mut fastrand::Rng,
+    ) -> TakePlan {
+        self.observe(leases, now);
+        let table = self.sort(leases, held, now);
+        let living_workers = table.living.keys().filter(|owner| ***owner != self.worker).count();
+        let workers = living_workers + 1;
+        let share = leases.len().div_ceil(workers);
+        let mut plan = TakePlan {
+            takes: Vec::new(),
+            workers,
+            target: share.min(self.policy.max_leases),
+            spillover: share.saturating_sub(self.policy.max_leases),
+            mine: table.recoverable.len() + table.living.get(&self.worker).map_or(0, Vec::len),
+            unowned: table.available.iter().filter(|lease| reader(lease).is_none()).count(),
+            expired: table.available.iter().filter(|lease| reader(lease).is_some()).count(),
+        };
+        let room = self.policy.max_leases.saturating_sub(held.len());
+        let recovered = table
+            .recoverable
+            .iter()
+            .take(room)
+            .map(|lease| take(lease, Reason::Recovered));
+        plan.takes = recovered.chain(self.choose(&table, &plan, now, rng)).collect();
+        plan
+    }
+
+    fn observe(&mut self, leases: &[Lease], now: Instant) {
+        let observe = |lease: &Lease| {
+            let counter = lease.counter;
+            let observation = match self.observations.get(&lease.key) {
+                Some(before) if before.counter == counter => *before,
+                None if lease.owner.is_none() => Observation {
+                    counter,
+                    moved_at: None,
+                },
+                Some(_) | None => Observation {
+                    counter,
+                    moved_at: Some(now),
+                },
+            };
+            (lease.key.clone(), observation)
+        };
+        self.observations = leases.iter().map(observe).collect();
+    }
+
+    fn sort<'a>(&self, leases: &'a [Lease], held: &BTreeSet<LeaseKey>, now: Instant) -> Table<'a> {
+        let mut table = Table::default();
+        let in_order: BTreeMap<_, _> = leases.iter().map(|lease| (&lease.key, lease)).collect();
+        for lease in in_order.into_values() {
+            let is_held = held.contains(&lease.key);
+            match reader(lease) {
+                Some(owner) if is_held => table.living.entry(owner).or_default().push(lease),
+                None if is_held => {}
+                None => table.available.push(lease),
+                Some(owner) if *owner == self.worker && lease.checkpoint_owner.is_none() => {
+                    table.recoverable.push(lease);
+                }
+                Some(_) if self.stood_still(lease, self.policy.failover, now) => table.available.push(lease),
+                Some(owner) => {
+                    table.living.entry(owner).or_default().push(lease);
+                    if lease.checkpoint_owner.is_none() {
+                        table.stealable.entry(owner).or_default().push(lease);
+                    }
+                }
+            }
+        }
+        table
+    }
+
+    /// Whether the counter has not moved for longer than `duration`.
+    fn stood_still(&self, lease: &Lease, duration: Duration, now: Instant) -> bool {
+        let moved_at = self
+            .observations
+            .get(&lease.key)
+            .and_then(|observation| observation.moved_at);
+        moved_at.is_none_or(|moved_at| now.saturating_duration_since(moved_at) > duration)
+    }
+
+    fn choose(&self, table: &Table<'_>, plan: &TakePlan, now: Instant, rng: &mut fastrand::Rng) -> Vec<Take> {
+        let very_old = self.very_old(table, now);
+        if !very_old.is_empty() {
+            let room = self.policy.max_leases.saturating_sub(plan.mine);
+            return pick(&very_old, room, rng)
+                .map(|lease| take(lease, Reason::VeryOld))
+                .collect();
+        }
+        let needed = plan.target.saturating_sub(plan.mine);
+        if table.available.is_empty() {
+            return self.steal(table, plan.target, needed, rng);
+        }
+        let because = |lease| {
+            if reader(lease).is_none() {
+                Reason::Unowned
+            } else {
+                Reason::Expired
+            }
+        };
+        pick(&table.available, needed, rng)
+            .map(|lease| take(lease, because(lease)))
+            .collect()
+    }
+
+    fn very_old<'a>(&self, table: &Table<'a>, now: Instant) -> Vec<&'a Lease> {
+        let age = self.policy.failover.saturating_mul(VERY_OLD_FAILOVERS);
+        match self.policy.very_old_leases {
+            VeryOldLeases::LikeOthers => Vec::new(),
+            VeryOldLeases::TakenFirst => table
+                .available
+                .iter()
+                .copied()
+                .filter(|lease| self.stood_still(lease, age, now))
+                .collect(),
+        }
+    }
+
+    /// Takes from the most loaded worker what it has beyond its share; or one, if this worker is two or more short.
+    ///
+    /// So nobody steals just to be the one with the odd lease.
+    fn steal(&self, table: &Table<'_>, target: usize, needed: usize, rng: &mut fastrand::Rng) -> Vec<Take> {
+        let others = table.living.iter().filter(|(owner, _)| ***owner != self.worker);
+        // Of equally loaded workers the last one that `max_by_key` meets: the first by name.
+        let Some((victim, theirs)) = others.rev().max_by_key(|(_, theirs)| theirs.len()) else {
+            return Vec::new();
+        };
+        let Some(beyond_share) = theirs.len().checked_sub(target) else {
+            return Vec::new();
+        };
+        let number = match needed {
+            0 | 1 => needed.min(beyond_share),
+            _ => needed.min(beyond_share.max(1)),
+        };
+        let number = number.min(self.policy.max_leases_to_steal);
+        let stealable = table.stealable.get(victim).map_or(&[][..], Vec::as_slice);
+        let reason = || Reason::Steal {
+            from: (*victim).clone(),
+        };
+        pick(stealable, number, rng)
+            .map(|lease| take(lease, reason()))
+            .collect()
+    }
+}
+
+/// The leases, sorted by whose they are, each list in the order of the keys.
+#[derive(Debug, Default)]
+struct Table<'a> {
+    /// This worker's by their rows, but not held.
+    recoverable: Vec<&'a Lease>,
+    /// Nobody's: unowned or expired.
+    available: Vec<&'a Lease>,
+    /// Those of the workers that renew them.
+    living: BTreeMap<&'a WorkerId, Vec<&'a Lease>>,
+    /// The living ones that can change hands: not held here, and not on their way to another worker.
+    stealable: BTreeMap<&'a WorkerId, Vec<&'a Lease>>,
+}
+
+/// Who reads the shard: during a hand-off still the old owner.
+fn reader(lease: &Lease) -> Option<&WorkerId> {
+    lease.checkpoint_owner.as_ref().or(lease.owner.as_ref())
+}
+
+fn take(lease: &Lease, because: Reason) -> Take {
+    Take {
+        lease: lease.clone(),
+        because,
+    }
+}
+
+/// Some of `leases` at random, so that workers that decide at once seldom choose the same.
+fn pick<'a>(leases: &[&'a Lease], number: usize, rng: &mut fastrand::Rng) -> impl Iterator<Item = &'a Lease> + use<'a> {
+    // It allocates for as many as are asked for.
+    let mut picked = rng.choose_multiple(leases.iter().copied(), number.min(leases.len()));
+    picked.sort_by(|a, b| a.key.cmp(&b.key));
+    picked.into_iter()
+}
+
+#[cfg(test)]
+mod tests;

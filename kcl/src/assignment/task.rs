@@ -1,0 +1,101 @@
+//! Looks for leases to take, and takes them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::assignment::taker::{Take, Taker};
+use crate::clock;
+use crate::error::{TableError, WorkerError};
+use crate::event::Event;
+use crate::lease::model::WorkerId;
+use crate::lease::renewer::{OwnedLease, Renewer};
+use crate::lease::table::{Change, LeaseTable, Listing, Update};
+
+/// The search of one worker.
+#[derive(Debug)]
+pub(crate) struct Assignment {
+    pub(crate) worker: WorkerId,
+    pub(crate) table: Arc<dyn LeaseTable>,
+    pub(crate) renewer: Renewer,
+    pub(crate) taker: Taker,
+    pub(crate) interval: Duration,
+    pub(crate) write_timeout: Duration,
+    pub(crate) rng: fastrand::Rng,
+    /// Leases that were taken go here.
+    pub(crate) owned: mpsc::Sender<OwnedLease>,
+    /// A shard has ended: its children wait to be taken.
+    pub(crate) shard_ends: Arc<Notify>,
+}
+
+impl Assignment {
+    /// Searches at once, then each interval and whenever a shard has ended, until `draining` is set.
+    ///
+    /// # Errors
+    ///
+    /// [`WorkerError::LedByOthers`] when workers of another kind begin to coordinate the table.
+    pub(crate) async fn run(mut self, draining: CancellationToken) -> Result<(), WorkerError> {
+        loop {
+            let next = clock::now() + self.interval;
+            match self.table.list().await {
+                Ok(listing) => self.take(listing, &draining).await?,
+                Err(error) => Event::LeaseTableUnavailable { error: &error }.emit(),
+            }
+            tokio::select! {
+                biased;
+                () = draining.cancelled() => return Ok(()),
+                () = self.shard_ends.notified() => {}
+                () = clock::sleep_until(Some(next)) => {}
+            }
+        }
+    }
+
+    async fn take(&mut self, listing: Listing, draining: &CancellationToken) -> Result<(), WorkerError> {
+        let Listing { leases, led_by_others } = listing;
+        if let Some(found) = led_by_others {
+            return Err(WorkerError::LedByOthers {
+                table: self.table.name().to_owned(),
+                found,
+            });
+        }
+        let plan = self
+            .taker
+            .plan(&leases, &self.renewer.held_keys(), clock::now(), &mut self.rng);
+        for take in plan.takes {
+            if draining.is_cancelled() {
+                return Ok(());
+            }
+            if let Err(error) = self.take_one(&take).await {
+                Event::LeaseWriteFailed {
+                    lease: &take.lease.key,
+                    error: &error,
+                }
+                .emit();
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one lease, unless another worker was quicker.
+    async fn take_one(&mut self, take: &Take) -> Result<(), TableError> {
+        let change = Change::Take(self.worker.clone());
+        // A take without an answer may have worked: then the row has our name, and the next search recovers it.
+        let sent = clock::now();
+        let update = tokio::time::timeout(self.write_timeout, self.table.update(&take.lease, &change)).await;
+        let Update::Applied(lease) = update.unwrap_or(Ok(Update::Refused(None)))? else {
+            return Ok(());
+        };
+        Event::LeaseTaken {
+            lease: &lease.key,
+            reason: format!("{:?}", take.because),
+        }
+        .emit();
+        if let Some(owned) = self.renewer.adopt(lease, sent).await {
+            // Without a supervisor the worker is ending, and the lease expires.
+            drop(self.owned.send(owned).await);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,228 @@
+//! How a worker is made.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+
+use crate::calls::Calls;
+use crate::config::Config;
+use crate::error::{BuildError, BuildErrorKind};
+use crate::lease::dynamodb::DynamoDbLeaseTable;
+use crate::lease::model::WorkerId;
+use crate::processor::{ProcessorFactory, RecordProcessor, ShardContext};
+use crate::stream::{StartingPosition, StreamRef};
+use crate::worker::{Worker, WorkerControl};
+
+/// Keys that the lease table keeps for itself; a worker of that name would overwrite them.
+const RESERVED_KEYS: [&str; 3] = ["Leader", "Migration3.0", "TableMigration3.5"];
+
+/// The options of a [`Worker`]. Each is validated by [`build`](Self::build), and fixed from then on.
+#[must_use = "a builder does nothing until `build`"]
+#[doc(alias = "ConfigsBuilder")]
+pub struct WorkerBuilder {
+    application: String,
+    stream: String,
+    table_name: Option<String>,
+    worker_id: Option<String>,
+    kinesis: Option<aws_sdk_kinesis::Client>,
+    dynamodb: Option<aws_sdk_dynamodb::Client>,
+    factory: Option<ProcessorFactory>,
+    seed: Option<u64>,
+    config: Config,
+}
+
+impl std::fmt::Debug for WorkerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerBuilder")
+            .field("application", &self.application)
+            .field("stream", &self.stream)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl WorkerBuilder {
+    pub(crate) fn new(application: String, stream: String) -> Self {
+        Self {
+            application,
+            stream,
+            table_name: None,
+            worker_id: None,
+            kinesis: None,
+            dynamodb: None,
+            factory: None,
+            seed: None,
+            config: Config::default(),
+        }
+    }
+
+    /// Makes the Kinesis and the DynamoDB client from an SDK configuration.
+    pub fn aws(self, config: &SdkConfig) -> Self {
+        self.kinesis_client(aws_sdk_kinesis::Client::new(config))
+            .dynamodb_client(aws_sdk_dynamodb::Client::new(config))
+    }
+
+    /// Uses this Kinesis client. The worker switches the SDK's retries off for its own calls: it owns the retries.
+    pub fn kinesis_client(mut self, client: aws_sdk_kinesis::Client) -> Self {
+        self.kinesis = Some(client);
+        self
+    }
+
+    /// Uses this DynamoDB client for the lease table, which may be in another account or region than the stream. The
+    /// worker switches the SDK's retries off for its own calls: it owns the retries.
+    pub fn dynamodb_client(mut self, client: aws_sdk_dynamodb::Client) -> Self {
+        self.dynamodb = Some(client);
+        self
+    }
+
+    /// Makes the processor of each shard whose lease this worker comes to hold.
+    #[doc(alias = "ShardRecordProcessorFactory")]
+    pub fn processor<P, F>(mut self, factory: F) -> Self
+    where
+        P: RecordProcessor,
+        F: Fn(&ShardContext) -> P + Send + Sync + 'static,
+    {
+        self.factory = Some(Arc::new(move |shard| Box::new(factory(shard))));
+        self
+    }
+
+    /// Where shards that nobody has read yet are read from. Default: [`StartingPosition::TrimHorizon`].
+    #[doc(alias = "initialPositionInStream")]
+    pub fn start_at(mut self, position: StartingPosition) -> Self {
+        self.config.start_at = position;
+        self
+    }
+
+    /// The name of the lease table. Default: the application's name.
+    #[doc(alias = "tableName")]
+    pub fn table_name(mut self, name: impl Into<String>) -> Self {
+        self.table_name = Some(name.into());
+        self
+    }
+
+    /// This worker's name in the lease table, unique in its fleet. A worker that is started again under its old name
+    /// takes its leases back at once. Default: random.
+    #[doc(alias = "workerIdentifier")]
+    pub fn worker_id(mut self, id: impl Into<String>) -> Self {
+        self.worker_id = Some(id.into());
+        self
+    }
+
+    /// How long a lease lasts without a renewal; must be the same in the whole fleet. Shorter means that the shards of
+    /// a crashed worker are taken sooner, and more writes to the table: each lease is renewed three times in it, and the
+    /// longest pause of a worker that costs it its leases is two thirds of it. Default: 10 s; at least 100 ms.
+    #[doc(alias = "failoverTimeMillis")]
+    pub fn failover_time(mut self, time: Duration) -> Self {
+        self.config.failover_time = time;
+        self
+    }
+
+    /// How often the table is read for leases to take. Default: the failover time; at least 10 ms.
+    #[doc(alias = "leaseAssignmentIntervalMillis")]
+    pub fn lease_assignment_interval(mut self, interval: Duration) -> Self {
+        self.config.lease_assignment_interval = Some(interval);
+        self
+    }
+
+    /// The most leases that this worker takes. Default: no limit.
+    #[doc(alias = "maxLeasesForWorker")]
+    pub fn max_leases(mut self, leases: usize) -> Self {
+        self.config.max_leases = leases;
+        self
+    }
+
+    /// The wait between reads of a shard that has no more records; a shard that is behind is read as fast as the
+    /// service allows. Default: 1 s; at least 200 ms, the service's limit.
+    #[doc(alias = "idleTimeBetweenReadsInMillis")]
+    pub fn idle_time_between_reads(mut self, time: Duration) -> Self {
+        self.config.idle_time_between_reads = time;
+        self
+    }
+
+    /// The most Kinesis records of one read. Default: 10,000, the service's limit.
+    #[doc(alias = "maxRecords")]
+    pub fn max_records(mut self, records: u32) -> Self {
+        self.config.max_records = records;
+        self
+    }
+
+    /// How often a child shard looks whether its parents were read to the end by other workers. Default: 2 s; at least
+    /// 10 ms.
+    #[doc(alias = "parentShardPollIntervalMillis")]
+    pub fn parent_shard_poll_interval(mut self, interval: Duration) -> Self {
+        self.config.parent_shard_poll_interval = interval;
+        self
+    }
+
+    /// The longest that a call to Kinesis may take. Default: 30 s; at least 10 ms.
+    #[doc(alias = "kinesisRequestTimeout")]
+    pub fn kinesis_request_timeout(mut self, timeout: Duration) -> Self {
+        self.config.kinesis_request_timeout = timeout;
+        self
+    }
+
+    /// How long the worker tries to start while its services fail. Default: 60 s; at least 1 ms.
+    #[doc(alias = "maxInitializationAttempts")]
+    pub fn initialization_timeout(mut self, timeout: Duration) -> Self {
+        self.config.initialization_timeout = timeout;
+        self
+    }
+
+    /// How often in a row a handler may fail on the same records before its shard is halted; the waits between grow from
+    /// half a second to half a minute. Default: 8, about a minute.
+    pub fn handler_retries(mut self, retries: u32) -> Self {
+        self.config.handler_retries = retries;
+        self
+    }
+
+    /// The seed of all random choices, for tests that repeat a run. Default: random.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Validates the options. Makes no call and starts nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] for an option out of range, for contradictions, and for what is missing.
+    pub fn build(self) -> Result<Worker, BuildError> {
+        self.config.validate()?;
+        for (name, value) in [
+            ("the application's name", &self.application),
+            ("the stream's name or ARN", &self.stream),
+        ] {
+            if value.is_empty() {
+                return Err(BuildErrorKind::Empty { name }.into());
+            }
+        }
+        let mut rng = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        let id = self.worker_id.unwrap_or_else(|| format!("{:032x}", rng.u128(..)));
+        if id.is_empty() {
+            return Err(BuildErrorKind::Empty {
+                name: "the worker's id",
+            }
+            .into());
+        }
+        if RESERVED_KEYS.contains(&id.as_str()) || id.starts_with("shardId-") {
+            return Err(BuildErrorKind::ReservedWorkerId { id }.into());
+        }
+        let kinesis = self.kinesis.ok_or(BuildErrorKind::NoClient { service: "Kinesis" })?;
+        let dynamodb = self.dynamodb.ok_or(BuildErrorKind::NoClient { service: "DynamoDB" })?;
+        let factory = self.factory.ok_or(BuildErrorKind::NoProcessor)?;
+        let stream = StreamRef::parse(&self.stream);
+        Ok(Worker {
+            id: WorkerId::new(&id),
+            calls: Calls::new(kinesis, stream, self.config.kinesis_request_timeout),
+            table: Arc::new(DynamoDbLeaseTable::new(
+                dynamodb,
+                self.table_name.unwrap_or(self.application),
+            )),
+            factory,
+            config: self.config,
+            control: WorkerControl::new(),
+            rng,
+        })
+    }
+}

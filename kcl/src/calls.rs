@@ -1,0 +1,307 @@
+//! The calls to the stream. No SDK type leaves this file, apart from the client that comes in.
+
+use std::time::{Duration, SystemTime};
+
+use aggregation::HashKeyRange;
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::Builder as ConfigBuilder;
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
+use aws_sdk_kinesis::operation::list_shards::ListShardsOutput;
+use aws_sdk_kinesis::primitives::DateTime;
+use aws_sdk_kinesis::types::{
+    ChildShard as SdkChildShard, HashKeyRange as SdkRange, Record as SdkRecord, Shard as SdkShard, ShardFilter,
+    ShardFilterType, ShardIteratorType,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::retry::RetryConfig;
+use bytes::Bytes;
+
+use crate::call_error::{call_error, unreadable};
+use crate::checkpoint::position::SequenceNumber;
+use crate::error::{CallErrorKind, StreamError};
+use crate::limits::LIST_SHARDS_PAGE;
+use crate::retrieval::deaggregate::RawRecord;
+use crate::shard_sync::graph::ChildShard;
+use crate::stream::{Shard, ShardId, ShardState, StartingPosition, StreamRef};
+
+/// The stream as one worker sees it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Calls {
+    client: Client,
+    stream: StreamRef,
+    timeout: Duration,
+}
+
+/// Which shards to list.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ShardsToList {
+    /// All that the stream still has.
+    All,
+    /// Those with which a reader that starts there has to begin.
+    ToStartAt(StartingPosition),
+}
+
+/// Where in a shard to begin to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ReadFrom {
+    TrimHorizon,
+    Latest,
+    Time(SystemTime),
+    At(SequenceNumber),
+    After(SequenceNumber),
+}
+
+/// One reply of `GetRecords`.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) records: Vec<RawRecord>,
+    pub(crate) millis_behind_latest: Option<u64>,
+    pub(crate) next: NextRead,
+}
+
+/// How a shard goes on after a page.
+#[derive(Debug)]
+pub(crate) enum NextRead {
+    Iterator(String),
+    /// The shard has ended; these took over.
+    End(Vec<ChildShard>),
+}
+
+impl Calls {
+    pub(crate) fn new(client: Client, stream: StreamRef, timeout: Duration) -> Self {
+        Self {
+            client,
+            stream,
+            timeout,
+        }
+    }
+
+    pub(crate) fn stream(&self) -> &StreamRef {
+        &self.stream
+    }
+
+    /// The stream's shards, page by page.
+    pub(crate) async fn list_shards(&self, which: ShardsToList) -> Result<Vec<Shard>, StreamError> {
+        let mut shards = Vec::new();
+        let mut next_token = None;
+        loop {
+            let page = self
+                .in_time("ListShards", self.list_shards_page(which, next_token.take()))
+                .await?;
+            for shard in page.shards() {
+                shards.push(described_shard(shard)?);
+            }
+            match page.next_token {
+                Some(token) => next_token = Some(token),
+                None => return Ok(shards),
+            }
+        }
+    }
+
+    async fn list_shards_page(
+        &self,
+        which: ShardsToList,
+        next_token: Option<String>,
+    ) -> Result<ListShardsOutput, StreamError> {
+        let call = self.client.list_shards().max_results(LIST_SHARDS_PAGE);
+        let call = match next_token {
+            // The service refuses a token together with a stream or a filter.
+            Some(token) => call.next_token(token),
+            None => call
+                .set_stream_name(self.stream.name())
+                .set_stream_arn(self.stream.arn())
+                .set_shard_filter(shard_filter(which)?),
+        };
+        call.customize()
+            .config_override(once())
+            .send()
+            .await
+            .map_err(|error| failed("ListShards", &error))
+    }
+
+    /// An iterator that begins at `from`.
+    pub(crate) async fn get_shard_iterator(&self, shard: &ShardId, from: &ReadFrom) -> Result<String, StreamError> {
+        let call = self
+            .client
+            .get_shard_iterator()
+            .set_stream_name(self.stream.name())
+            .set_stream_arn(self.stream.arn())
+            .shard_id(shard.as_str());
+        let call = match from {
+            ReadFrom::TrimHorizon => call.shard_iterator_type(ShardIteratorType::TrimHorizon),
+            ReadFrom::Latest => call.shard_iterator_type(ShardIteratorType::Latest),
+            ReadFrom::Time(time) => call
+                .shard_iterator_type(ShardIteratorType::AtTimestamp)
+                .timestamp(DateTime::from(*time)),
+            ReadFrom::At(number) => call
+                .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
+                .starting_sequence_number(number.as_str()),
+            ReadFrom::After(number) => call
+                .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
+                .starting_sequence_number(number.as_str()),
+        };
+        let call = async {
+            let call = call.customize().config_override(once()).send();
+            call.await.map_err(|error| failed("GetShardIterator", &error))
+        };
+        let output = self.in_time("GetShardIterator", call).await?;
+        output
+            .shard_iterator
+            .ok_or_else(|| not_understood("GetShardIterator", "the reply holds no iterator"))
+    }
+
+    /// The records behind an iterator.
+    pub(crate) async fn get_records(&self, iterator: &str, max_records: u32) -> Result<Page, StreamError> {
+        let call = self
+            .client
+            .get_records()
+            .shard_iterator(iterator)
+            .limit(i32::try_from(max_records).unwrap_or(i32::MAX))
+            .set_stream_arn(self.stream.arn());
+        let call = async {
+            let call = call.customize().config_override(once()).send();
+            call.await.map_err(|error| failed("GetRecords", &error))
+        };
+        page(self.in_time("GetRecords", call).await?)
+    }
+
+    async fn in_time<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, StreamError>>,
+    ) -> Result<T, StreamError> {
+        tokio::time::timeout(self.timeout, call).await.unwrap_or_else(|_| {
+            let message = format!("no answer within {:?} (kinesis_request_timeout)", self.timeout);
+            Err(StreamError {
+                operation,
+                kind: CallErrorKind::Unavailable {
+                    code: "Timeout".into(),
+                    message,
+                },
+            })
+        })
+    }
+}
+
+/// Switches the SDK's own retries off: the caller owns them.
+fn once() -> ConfigBuilder {
+    ConfigBuilder::new().retry_config(RetryConfig::disabled())
+}
+
+fn shard_filter(which: ShardsToList) -> Result<Option<ShardFilter>, StreamError> {
+    let ShardsToList::ToStartAt(start) = which else {
+        return Ok(None);
+    };
+    let filter = match start {
+        StartingPosition::TrimHorizon => ShardFilter::builder().r#type(ShardFilterType::AtTrimHorizon),
+        StartingPosition::Latest => ShardFilter::builder().r#type(ShardFilterType::AtLatest),
+        StartingPosition::AtTimestamp(time) => ShardFilter::builder()
+            .r#type(ShardFilterType::AtTimestamp)
+            .timestamp(DateTime::from(time)),
+    };
+    filter.build().map(Some).map_err(|error| misread("ListShards", &error))
+}
+
+fn page(output: GetRecordsOutput) -> Result<Page, StreamError> {
+    let records = output.records.into_iter().map(raw_record).collect::<Result<_, _>>()?;
+    let next = match output.next_shard_iterator {
+        Some(iterator) => NextRead::Iterator(iterator),
+        None => {
+            let children = output.child_shards.unwrap_or_default();
+            NextRead::End(children.iter().map(child_shard).collect::<Result<_, _>>()?)
+        }
+    };
+    let millis_behind_latest = output
+        .millis_behind_latest
+        .and_then(|millis| u64::try_from(millis).ok());
+    Ok(Page {
+        records,
+        millis_behind_latest,
+        next,
+    })
+}
+
+fn raw_record(record: SdkRecord) -> Result<RawRecord, StreamError> {
+    Ok(RawRecord {
+        sequence_number: record
+            .sequence_number
+            .parse()
+            .map_err(|error| misread("GetRecords", &error))?,
+        // A stream that distributes records itself need not give them a key.
+        partition_key: record.partition_key.unwrap_or_default(),
+        data: Bytes::from(record.data.into_inner()),
+        approximate_arrival: record
+            .approximate_arrival_timestamp
+            .and_then(|time| SystemTime::try_from(time).ok()),
+    })
+}
+
+fn child_shard(child: &SdkChildShard) -> Result<ChildShard, StreamError> {
+    Ok(ChildShard {
+        id: ShardId::new(child.shard_id()),
+        parents: child
+            .parent_shards()
+            .iter()
+            .map(|parent| ShardId::new(parent))
+            .collect(),
+        range: hash_range("GetRecords", child.hash_key_range())?,
+    })
+}
+
+fn described_shard(shard: &SdkShard) -> Result<Shard, StreamError> {
+    let numbers = shard.sequence_number_range();
+    let closed = numbers.is_some_and(|range| range.ending_sequence_number().is_some());
+    Ok(Shard {
+        id: ShardId::new(shard.shard_id()),
+        parents: [shard.parent_shard_id(), shard.adjacent_parent_shard_id()]
+            .into_iter()
+            .flatten()
+            .map(ShardId::new)
+            .collect(),
+        range: hash_range("ListShards", shard.hash_key_range())?,
+        state: if closed { ShardState::Closed } else { ShardState::Open },
+        starting_sequence_number: numbers
+            .map(|range| range.starting_sequence_number().to_owned())
+            .unwrap_or_default(),
+    })
+}
+
+fn hash_range(operation: &'static str, range: Option<&SdkRange>) -> Result<HashKeyRange, StreamError> {
+    let range = range.ok_or_else(|| not_understood(operation, "a shard has no hash key range"))?;
+    let start = range
+        .starting_hash_key()
+        .parse()
+        .map_err(|error| misread(operation, &error))?;
+    let end = range
+        .ending_hash_key()
+        .parse()
+        .map_err(|error| misread(operation, &error))?;
+    HashKeyRange::new(start, end).map_err(|error| misread(operation, &error))
+}
+
+fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
+    operation: &'static str,
+    error: &SdkError<E, HttpResponse>,
+) -> StreamError {
+    StreamError {
+        operation,
+        kind: call_error(error),
+    }
+}
+
+fn misread(operation: &'static str, error: &dyn std::error::Error) -> StreamError {
+    StreamError {
+        operation,
+        kind: unreadable(error),
+    }
+}
+
+fn not_understood(operation: &'static str, message: &str) -> StreamError {
+    StreamError {
+        operation,
+        kind: CallErrorKind::Unreadable {
+            message: message.to_owned(),
+        },
+    }
+}

@@ -1,0 +1,317 @@
+//! Pure: what the owner of a lease may checkpoint.
+//!
+//! ```text
+//!        last                 largest                               SHARD_END
+//!  ───────●━━━━━━━━━━━━━━━━━━━━━●──────────────────────────────────────┄
+//!   Behind │      permitted     │ NotDelivered      permitted once the shard has ended,
+//!          └ AlreadyThere       └ the last delivered record           and then all that is left
+//! ```
+//!
+//! Once the shard has ended, its last record *is* the end: a checkpoint there means `SHARD_END`, whether or not the
+//! record was checkpointed before.
+
+use crate::checkpoint::position::{Position, RecordPosition};
+
+/// How far one ownership of a lease has come.
+#[derive(Debug, Clone)]
+pub(crate) struct Ledger {
+    last: Position,
+    /// The furthest that was delivered; where the ownership began, before anything was.
+    delivered: Position,
+    end: End,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Ahead,
+    Reached,
+}
+
+/// What a permitted checkpoint takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Proposal {
+    /// This position is to be written to the row.
+    Write(Position),
+    /// The row holds it already.
+    AlreadyThere,
+}
+
+impl Ledger {
+    /// An ownership that begins at `initial`, the checkpoint of the row.
+    pub(crate) fn new(initial: Position) -> Self {
+        Self {
+            last: initial.clone(),
+            delivered: initial,
+            end: End::Ahead,
+        }
+    }
+
+    /// Permits checkpoints up to a record that is handed to the application.
+    pub(crate) fn delivered(&mut self, record: &RecordPosition) {
+        self.delivered = Position::At(record.clone()).max(self.delivered.clone());
+    }
+
+    /// Permits `SHARD_END`: everything was delivered.
+    pub(crate) fn shard_ended(&mut self) {
+        self.end = End::Reached;
+    }
+
+    /// The furthest position that is permitted: what a checkpoint without a position means.
+    pub(crate) fn largest(&self) -> Position {
+        match self.end {
+            End::Ahead => self.delivered.clone(),
+            End::Reached => Position::ShardEnd,
+        }
+    }
+
+    /// The checkpoint that was written last.
+    pub(crate) fn last(&self) -> &Position {
+        &self.last
+    }
+
+    /// Decides about a checkpoint at `position`.
+    ///
+    /// # Errors
+    ///
+    /// If `position` lies behind the last checkpoint, was not delivered yet, or is a place before all records. The
+    /// last is permitted if the row stands there itself.
+    pub(crate) fn propose(&self, position: Position) -> Result<Proposal, CheckpointRefused> {
+        let position = self.meaning_of(position);
+        if position == self.last {
+            return Ok(Proposal::AlreadyThere);
+        }
+        if position < self.last {
+            return Err(CheckpointRefused::Behind {
+                proposed: position,
+                last: self.last.clone(),
+            });
+        }
+        match position {
+            Position::AtTimestamp | Position::TrimHorizon | Position::Latest => {
+                Err(CheckpointRefused::NoRecord { proposed: position })
+            }
+            Position::At(_) if position > self.delivered => self.not_delivered(position),
+            Position::ShardEnd if self.end == End::Ahead => self.not_delivered(position),
+            Position::At(_) | Position::ShardEnd => Ok(Proposal::Write(position)),
+        }
+    }
+
+    /// Notes that `position` was written.
+    pub(crate) fn written(&mut self, position: Position) {
+        debug_assert!(
+            self.last <= position,
+            "a checkpoint moved back from {} to {position}",
+            self.last
+        );
+        self.last = position;
+    }
+
+    /// At the end of the shard, its last record is the end.
+    fn meaning_of(&self, position: Position) -> Position {
+        let is_last_record = matches!(position, Position::At(_)) && position == self.delivered;
+        if is_last_record { self.largest() } else { position }
+    }
+
+    fn not_delivered(&self, proposed: Position) -> Result<Proposal, CheckpointRefused> {
+        Err(CheckpointRefused::NotDelivered {
+            proposed,
+            largest: self.delivered.clone(),
+        })
+    }
+}
+
+/// Tells why a checkpoint is not written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointRefused {
+    /// It would move the checkpoint back, and deliver records again.
+    #[error("a checkpoint at {proposed} would fall behind the last one, {last}")]
+    Behind {
+        /// The refused position.
+        proposed: Position,
+        /// The checkpoint of the lease.
+        last: Position,
+    },
+    /// It would pass over records that were not delivered.
+    #[error("a checkpoint at {proposed} would pass over records: only those up to {largest} were delivered")]
+    NotDelivered {
+        /// The refused position.
+        proposed: Position,
+        /// The furthest position that was delivered.
+        largest: Position,
+    },
+    /// It is a place before all records, where only a lease that is created may stand.
+    #[error("{proposed} is no record's position")]
+    NoRecord {
+        /// The refused position.
+        proposed: Position,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record(sequence_number: u64, sub_sequence_number: u64) -> RecordPosition {
+        RecordPosition {
+            sequence_number: sequence_number.to_string().parse().unwrap(),
+            sub_sequence_number,
+        }
+    }
+
+    fn at(sequence_number: u64, sub_sequence_number: u64) -> Position {
+        Position::At(record(sequence_number, sub_sequence_number))
+    }
+
+    /// Began at TRIM_HORIZON, got the records 1 and 5 (an aggregate of two), and checkpointed 1.
+    fn ledger() -> Ledger {
+        let mut ledger = Ledger::new(Position::TrimHorizon);
+        for record in [record(1, 0), record(5, 0), record(5, 1)] {
+            ledger.delivered(&record);
+        }
+        ledger.written(at(1, 0));
+        ledger
+    }
+
+    fn ended() -> Ledger {
+        let mut ledger = ledger();
+        ledger.shard_ended();
+        ledger
+    }
+
+    #[test]
+    fn a_checkpoint_between_the_last_and_the_furthest_delivered_is_written() {
+        for position in [at(3, 0), at(5, 0), at(5, 1)] {
+            assert_eq!(ledger().propose(position.clone()), Ok(Proposal::Write(position)));
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_without_a_position_means_the_furthest_delivered() {
+        assert_eq!(ledger().largest(), at(5, 1));
+    }
+
+    #[test]
+    fn repeating_the_last_checkpoint_writes_nothing() {
+        assert_eq!(ledger().propose(at(1, 0)), Ok(Proposal::AlreadyThere));
+    }
+
+    #[test]
+    fn before_anything_is_delivered_a_checkpoint_without_a_position_writes_nothing() {
+        let ledger = Ledger::new(Position::Latest);
+        assert_eq!(ledger.propose(ledger.largest()), Ok(Proposal::AlreadyThere));
+    }
+
+    #[test]
+    fn a_checkpoint_behind_the_last_is_refused() {
+        let refused = CheckpointRefused::Behind {
+            proposed: at(0, 9),
+            last: at(1, 0),
+        };
+        assert_eq!(ledger().propose(at(0, 9)), Err(refused));
+    }
+
+    #[test]
+    fn a_checkpoint_beyond_what_was_delivered_is_refused() {
+        for proposed in [at(5, 2), at(6, 0), Position::ShardEnd] {
+            let refused = CheckpointRefused::NotDelivered {
+                proposed: proposed.clone(),
+                largest: at(5, 1),
+            };
+            assert_eq!(ledger().propose(proposed), Err(refused));
+        }
+    }
+
+    #[test]
+    fn a_place_before_all_records_is_refused() {
+        let ledger = Ledger::new(Position::AtTimestamp);
+        for proposed in [Position::TrimHorizon, Position::Latest] {
+            assert_eq!(
+                ledger.propose(proposed.clone()),
+                Err(CheckpointRefused::NoRecord { proposed })
+            );
+        }
+    }
+
+    #[test]
+    fn at_the_end_the_shard_end_is_what_a_checkpoint_without_a_position_means() {
+        assert_eq!(ended().largest(), Position::ShardEnd);
+        assert_eq!(
+            ended().propose(Position::ShardEnd),
+            Ok(Proposal::Write(Position::ShardEnd))
+        );
+    }
+
+    #[test]
+    fn at_the_end_a_checkpoint_at_the_last_record_means_the_shard_end() {
+        assert_eq!(ended().propose(at(5, 1)), Ok(Proposal::Write(Position::ShardEnd)));
+        assert_eq!(ended().propose(at(5, 0)), Ok(Proposal::Write(at(5, 0))));
+    }
+
+    #[test]
+    fn at_the_end_repeating_a_checkpoint_at_the_last_record_is_not_swallowed() {
+        let mut ledger = ledger();
+        ledger.written(at(5, 1));
+        ledger.shard_ended();
+        assert_eq!(ledger.propose(at(5, 1)), Ok(Proposal::Write(Position::ShardEnd)));
+    }
+
+    #[test]
+    fn an_owner_that_finds_only_the_end_may_name_the_record_it_began_behind() {
+        let mut ledger = Ledger::new(at(5, 1));
+        ledger.shard_ended();
+        assert_eq!(ledger.propose(at(5, 1)), Ok(Proposal::Write(Position::ShardEnd)));
+    }
+
+    #[test]
+    fn an_owner_of_an_empty_shard_that_ended_may_write_only_the_end() {
+        let mut ledger = Ledger::new(Position::TrimHorizon);
+        ledger.shard_ended();
+        assert_eq!(
+            ledger.propose(ledger.largest()),
+            Ok(Proposal::Write(Position::ShardEnd))
+        );
+        assert_eq!(ledger.propose(Position::TrimHorizon), Ok(Proposal::AlreadyThere));
+        assert!(ledger.propose(at(1, 0)).is_err());
+    }
+
+    #[test]
+    fn after_the_shard_end_nothing_else_is_written() {
+        let mut ledger = ended();
+        ledger.written(Position::ShardEnd);
+        assert_eq!(ledger.propose(Position::ShardEnd), Ok(Proposal::AlreadyThere));
+        assert_eq!(ledger.propose(at(5, 1)), Ok(Proposal::AlreadyThere));
+        assert!(matches!(
+            ledger.propose(at(5, 0)),
+            Err(CheckpointRefused::Behind { .. })
+        ));
+    }
+
+    fn any_position() -> impl Strategy<Value = Position> {
+        let record = (0..9_u64, 0..3_u64).prop_map(|(sequence_number, sub)| at(sequence_number, sub));
+        prop_oneof![8 => record, 1 => Just(Position::TrimHorizon), 1 => Just(Position::ShardEnd)]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_moves_forward_and_never_beyond_what_was_delivered(
+            delivered in proptest::collection::vec((0..9_u64, 0..3_u64), 0..9),
+            proposed in proptest::collection::vec(any_position(), 0..20),
+            ended: bool,
+        ) {
+            let mut ledger = Ledger::new(Position::TrimHorizon);
+            delivered.iter().for_each(|(sequence_number, sub)| ledger.delivered(&record(*sequence_number, *sub)));
+            if ended {
+                ledger.shard_ended();
+            }
+            for position in proposed {
+                if let Ok(Proposal::Write(position)) = ledger.propose(position) {
+                    prop_assert!(*ledger.last() < position && position <= ledger.largest());
+                    ledger.written(position);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Pure: the options of a worker and the rules between them.
+
+use std::time::Duration;
+
+use crate::error::{BuildError, BuildErrorKind};
+use crate::limits::MAX_RECORDS_PER_READ;
+use crate::stream::StartingPosition;
+
+/// The validated, immutable options of one worker.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) start_at: StartingPosition,
+    pub(crate) failover_time: Duration,
+    pub(crate) lease_assignment_interval: Option<Duration>,
+    pub(crate) max_leases: usize,
+    pub(crate) idle_time_between_reads: Duration,
+    pub(crate) max_records: u32,
+    pub(crate) parent_shard_poll_interval: Duration,
+    pub(crate) kinesis_request_timeout: Duration,
+    pub(crate) initialization_timeout: Duration,
+    pub(crate) handler_retries: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            start_at: StartingPosition::TrimHorizon,
+            failover_time: Duration::from_secs(10),
+            lease_assignment_interval: None,
+            max_leases: usize::MAX,
+            idle_time_between_reads: Duration::from_secs(1),
+            max_records: MAX_RECORDS_PER_READ,
+            parent_shard_poll_interval: Duration::from_secs(2),
+            kinesis_request_timeout: Duration::from_secs(30),
+            initialization_timeout: Duration::from_secs(60),
+            handler_retries: 8,
+        }
+    }
+}
+
+impl Config {
+    /// Checks each option's range and the contradictions between them.
+    pub(crate) fn validate(&self) -> Result<(), BuildError> {
+        let at_least = |option, value: Duration, min: Duration| match value < min {
+            true => Err(BuildError::from(BuildErrorKind::TooShort { option, value, min })),
+            false => Ok(()),
+        };
+        let millis = Duration::from_millis;
+        at_least("failover_time", self.failover_time, millis(100))?;
+        at_least("lease_assignment_interval", self.assignment_interval(), millis(10))?;
+        at_least("idle_time_between_reads", self.idle_time_between_reads, millis(200))?;
+        at_least(
+            "parent_shard_poll_interval",
+            self.parent_shard_poll_interval,
+            millis(10),
+        )?;
+        at_least("kinesis_request_timeout", self.kinesis_request_timeout, millis(10))?;
+        at_least("initialization_timeout", self.initialization_timeout, millis(1))?;
+        for (option, value, max) in [
+            ("max_records", self.max_records as usize, MAX_RECORDS_PER_READ as usize),
+            ("max_leases", self.max_leases, usize::MAX),
+        ] {
+            if !(1..=max).contains(&value) {
+                return Err(BuildErrorKind::OutOfRange {
+                    option,
+                    value,
+                    min: 1,
+                    max,
+                }
+                .into());
+            }
+        }
+        Ok(())
+    }
+
+    /// How often the lease table is read for leases to take.
+    pub(crate) fn assignment_interval(&self) -> Duration {
+        self.lease_assignment_interval.unwrap_or(self.failover_time)
+    }
+
+    /// How often a lease is renewed: three times within the time after which others may take it.
+    pub(crate) fn renewal_interval(&self) -> Duration {
+        self.failover_time / 3
+    }
+
+    /// The longest that a write of a held lease may take: long enough for a slow answer, short enough that it can be
+    /// tried again before the lease runs out.
+    pub(crate) fn lease_write_timeout(&self) -> Duration {
+        self.failover_time / 5
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid() {
+        Config::default().validate().unwrap();
+    }
+
+    #[test]
+    fn an_idle_time_below_the_services_read_limit_is_refused_by_name() {
+        let config = Config {
+            idle_time_between_reads: Duration::from_millis(199),
+            ..Config::default()
+        };
+        assert!(
+            config
+                .validate()
+                .unwrap_err()
+                .to_string()
+                .contains("idle_time_between_reads")
+        );
+    }
+
+    #[test]
+    fn a_lost_renewal_and_a_second_try_fit_into_the_failover_time() {
+        let config = Config::default();
+        assert!(config.renewal_interval() + config.lease_write_timeout() * 2 < config.failover_time);
+    }
+}

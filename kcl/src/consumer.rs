@@ -1,0 +1,8 @@
+//! Reading the shards of the leases that this worker holds.
+//!
+//! One task for each lease: it waits for the parents, passes the records to the application's processor, and ends with
+//! the shard, the lease or the worker. The supervisor starts these tasks and joins them.
+
+pub(crate) mod handler;
+pub(crate) mod shard_consumer;
+pub(crate) mod supervisor;

@@ -1,0 +1,332 @@
+//! The task of one lease, from the wait for its parents to its end.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::calls::Calls;
+use crate::checkpoint::checkpointer::Checkpointer;
+use crate::checkpoint::position::Position;
+use crate::clock;
+use crate::config::Config;
+use crate::consumer::handler::{Attempted, GivenUp, HandlerRetries};
+use crate::event::Event;
+use crate::lease::guard::LeaseGuard;
+use crate::lease::model::{Lease, LeaseKey};
+use crate::lease::renewer::{OwnedLease, Renewer};
+use crate::lease::table::{Change, LeaseTable};
+use crate::processor::{AnyProcessor, Batch, ProcessorFactory, ShardContext};
+use crate::record::Record;
+use crate::retrieval::deaggregate::{Form, RangePolicy, RawRecord, deaggregate, skip_up_to};
+use crate::retrieval::polling::{Fetched, Poller, PollerConfig};
+use crate::shard_sync::graph::ChildShard;
+use crate::shard_sync::task::create_children;
+use crate::stream::{ShardId, StartingPosition};
+
+/// What every consumer of a worker is given.
+#[derive(Clone)]
+pub(crate) struct ConsumerParts {
+    pub(crate) calls: Calls,
+    pub(crate) table: Arc<dyn LeaseTable>,
+    pub(crate) renewer: Renewer,
+    pub(crate) factory: ProcessorFactory,
+    pub(crate) config: Config,
+    /// Set when the worker is asked to stop.
+    pub(crate) draining: CancellationToken,
+    /// Wakes those who wait for a shard to end, and the search for leases.
+    pub(crate) shard_ends: Arc<tokio::sync::Notify>,
+}
+
+/// How a consumer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConsumerEnd {
+    /// The lease is another worker's, or anybody's.
+    LeaseLost,
+    /// The worker stops; the lease was given back.
+    Released,
+}
+
+/// Why a phase of a consumer's life was left early.
+enum Interrupted {
+    LeaseLost,
+    Draining,
+    Halted,
+}
+
+impl From<GivenUp> for Interrupted {
+    fn from(_: GivenUp) -> Self {
+        Self::Halted
+    }
+}
+
+/// One lease that is being read.
+pub(crate) struct ShardConsumer {
+    parts: ConsumerParts,
+    shard: ShardId,
+    lease: Lease,
+    guard: LeaseGuard,
+    checkpointer: Checkpointer,
+    retries: HandlerRetries,
+    rng: fastrand::Rng,
+}
+
+impl ShardConsumer {
+    pub(crate) fn new(parts: ConsumerParts, owned: OwnedLease, mut rng: fastrand::Rng) -> Self {
+        let OwnedLease { lease, guard } = owned;
+        let shard = lease.key.shard_id();
+        let checkpointer = Checkpointer::new(
+            lease.key.clone(),
+            guard.epoch(),
+            parts.renewer.clone(),
+            lease.checkpoint.clone(),
+        );
+        let retries = HandlerRetries::new(shard.clone(), parts.config.handler_retries, rng.fork());
+        Self {
+            parts,
+            shard,
+            lease,
+            guard,
+            checkpointer,
+            retries,
+            rng,
+        }
+    }
+
+    /// The lease that it is for.
+    pub(crate) fn key(&self) -> &LeaseKey {
+        &self.lease.key
+    }
+
+    /// Reads the shard until its end, and holds the lease until it is lost or given back.
+    pub(crate) async fn run(mut self) -> ConsumerEnd {
+        let mut processor = None;
+        let interrupted = match self.read(&mut processor).await {
+            // The lease of an ended shard is kept alive until its children have progressed.
+            Ok(()) => self.hold().await,
+            Err(Interrupted::Halted) => {
+                Event::ShardHalted { shard: &self.shard }.emit();
+                self.hold().await
+            }
+            Err(interrupted) => interrupted,
+        };
+        match (interrupted, processor) {
+            (Interrupted::LeaseLost | Interrupted::Halted, processor) => {
+                if let Some(mut processor) = processor {
+                    processor.lease_lost().await;
+                }
+                ConsumerEnd::LeaseLost
+            }
+            (Interrupted::Draining, processor) => self.give_back(processor).await,
+        }
+    }
+
+    async fn read(&mut self, made: &mut Option<Box<dyn AnyProcessor>>) -> Result<(), Interrupted> {
+        if self.lease.is_finished() {
+            return Ok(());
+        }
+        self.wait_for_parents().await?;
+        let context = self.context();
+        let processor = made.insert((self.parts.factory)(&context));
+        while self.retries.attempt(processor.initialize(&context)).await? == Attempted::Again {
+            self.check()?;
+        }
+        let mut poller = self.poller();
+        loop {
+            let fetched = tokio::select! {
+                biased;
+                interrupted = interruption(&self.guard, &self.parts.draining) => return Err(interrupted),
+                fetched = poller.next() => fetched,
+            };
+            match fetched {
+                Fetched::Records {
+                    records,
+                    millis_behind_latest,
+                } => {
+                    let records = self.user_records(records);
+                    self.deliver(processor.as_mut(), records, millis_behind_latest).await?;
+                }
+                Fetched::ShardEnd(children) => {
+                    self.end_shard(processor.as_mut(), children).await?;
+                    // The processor's life is over: nothing more is to be told to it.
+                    *made = None;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Waits until every parent was read to its end, or is gone.
+    async fn wait_for_parents(&self) -> Result<(), Interrupted> {
+        for parent in &self.lease.parents {
+            let key = LeaseKey::of_shard(parent);
+            loop {
+                match self.parts.table.get(&key).await {
+                    Ok(lease) if lease.as_ref().is_none_or(Lease::is_finished) => break,
+                    Ok(_) => {}
+                    Err(error) => Event::LeaseTableUnavailable { error: &error }.emit(),
+                }
+                let again = clock::now() + self.parts.config.parent_shard_poll_interval;
+                tokio::select! {
+                    biased;
+                    interrupted = interruption(&self.guard, &self.parts.draining) => return Err(interrupted),
+                    () = self.parts.shard_ends.notified() => {}
+                    () = clock::sleep_until(Some(again)) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn user_records(&self, raw: Vec<RawRecord>) -> Vec<Record> {
+        let mut records = Vec::with_capacity(raw.len());
+        for record in raw {
+            let sequence_number = record.sequence_number.clone();
+            let outcome = deaggregate(record, None, RangePolicy::Deliver, &mut records);
+            if let Form::Truncated(reason) | Form::Unreadable(reason) = outcome.form {
+                let (sequence_number, reason) = (sequence_number.to_string(), reason.to_string());
+                Event::DamagedAggregate {
+                    shard: &self.shard,
+                    sequence_number,
+                    reason,
+                }
+                .emit();
+            }
+        }
+        records
+    }
+
+    /// Passes records on until the application has processed them. What it has checkpointed is not passed on again.
+    async fn deliver(
+        &mut self,
+        processor: &mut dyn AnyProcessor,
+        mut records: Vec<Record>,
+        millis_behind_latest: Option<u64>,
+    ) -> Result<(), Interrupted> {
+        loop {
+            skip_up_to(&mut records, &self.checkpointer.last());
+            let Some(last) = records.last() else { return Ok(()) };
+            self.check()?;
+            self.checkpointer.delivered(last.position());
+            let batch = Batch {
+                records: records.clone(),
+                millis_behind_latest,
+                lease: self.guard.clone(),
+            };
+            if self
+                .retries
+                .attempt(processor.process(batch, &self.checkpointer))
+                .await?
+                == Attempted::Done
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Creates the children's leases, lets the application finish, and wakes who waits for it.
+    async fn end_shard(
+        &mut self,
+        processor: &mut dyn AnyProcessor,
+        children: Vec<ChildShard>,
+    ) -> Result<(), Interrupted> {
+        while let Err(error) = create_children(&self.parts.table, &self.shard, &children).await {
+            Event::LeaseTableUnavailable { error: &error }.emit();
+            clock::sleep_until(Some(clock::now() + self.parts.config.parent_shard_poll_interval)).await;
+            self.check()?;
+        }
+        self.checkpointer.shard_ended();
+        while self.checkpointer.last() != Position::ShardEnd {
+            self.check()?;
+            let checkpointer = &self.checkpointer;
+            let ended = async {
+                processor.shard_ended(checkpointer).await?;
+                if checkpointer.last() == Position::ShardEnd {
+                    return Ok(());
+                }
+                Err("shard_ended returned without a checkpoint".into())
+            };
+            self.retries.attempt(ended).await?;
+        }
+        Event::ShardEnded {
+            shard: &self.shard,
+            children: children.len(),
+        }
+        .emit();
+        self.parts.shard_ends.notify_waiters();
+        self.parts.shard_ends.notify_one();
+        Ok(())
+    }
+
+    /// Keeps the lease until something ends that.
+    async fn hold(&self) -> Interrupted {
+        interruption(&self.guard, &self.parts.draining).await
+    }
+
+    async fn give_back(self, processor: Option<Box<dyn AnyProcessor>>) -> ConsumerEnd {
+        if let Some(mut processor) = processor
+            && self.guard.is_valid()
+            && let Err(error) = processor.shutdown_requested(&self.checkpointer).await
+        {
+            Event::HandlerFailed {
+                shard: &self.shard,
+                error: error.to_string(),
+                failures: 1,
+            }
+            .emit();
+        }
+        match self
+            .parts
+            .renewer
+            .change(&self.lease.key, self.guard.epoch(), Change::Release)
+            .await
+        {
+            Ok(_) => ConsumerEnd::Released,
+            Err(_) => ConsumerEnd::LeaseLost,
+        }
+    }
+
+    /// Whether to begin anything more: not once another worker could have taken the lease (C3).
+    fn check(&self) -> Result<(), Interrupted> {
+        match self.guard.is_valid() {
+            false => Err(Interrupted::LeaseLost),
+            true if self.parts.draining.is_cancelled() => Err(Interrupted::Draining),
+            true => Ok(()),
+        }
+    }
+
+    fn context(&self) -> ShardContext {
+        ShardContext {
+            stream: self.parts.calls.stream().to_string().into(),
+            shard_id: self.shard.clone(),
+            checkpoint: self.lease.checkpoint.clone(),
+            lease: self.guard.clone(),
+        }
+    }
+
+    fn poller(&mut self) -> Poller {
+        let config = &self.parts.config;
+        let timestamp = match config.start_at {
+            StartingPosition::AtTimestamp(time) => time,
+            StartingPosition::TrimHorizon | StartingPosition::Latest => SystemTime::UNIX_EPOCH,
+        };
+        let config = PollerConfig {
+            shard: self.shard.clone(),
+            from: self.lease.checkpoint.clone(),
+            timestamp,
+            max_records: config.max_records,
+            idle: config.idle_time_between_reads,
+            rng: self.rng.fork(),
+        };
+        Poller::new(self.parts.calls.clone(), config)
+    }
+}
+
+/// Waits until the lease is lost or the worker is asked to stop.
+async fn interruption(guard: &LeaseGuard, draining: &CancellationToken) -> Interrupted {
+    tokio::select! {
+        biased;
+        () = guard.lost() => Interrupted::LeaseLost,
+        () = draining.cancelled() => Interrupted::Draining,
+    }
+}

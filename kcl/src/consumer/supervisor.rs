@@ -1,0 +1,97 @@
+//! Starts a consumer for each lease that the worker comes to hold, and joins it.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+
+use crate::consumer::shard_consumer::{ConsumerEnd, ConsumerParts, ShardConsumer};
+use crate::event::Event;
+use crate::lease::model::LeaseKey;
+use crate::lease::renewer::OwnedLease;
+use crate::stream::ShardId;
+
+/// What became of the shards that a worker held when it stopped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Their processors were asked to finish and their leases given back: others can take them at once.
+    pub released: Vec<ShardId>,
+    /// Their processors were still at work when the time was over, or the lease could not be given back: others take
+    /// them when the lease has expired.
+    pub abandoned: Vec<ShardId>,
+}
+
+/// The consumers of one worker.
+pub(crate) struct Supervisor {
+    parts: ConsumerParts,
+    rng: fastrand::Rng,
+    consumers: JoinSet<ConsumerEnd>,
+    running: BTreeMap<Id, LeaseKey>,
+    report: ShutdownReport,
+}
+
+impl Supervisor {
+    pub(crate) fn new(parts: ConsumerParts, rng: fastrand::Rng) -> Self {
+        let (consumers, running) = (JoinSet::new(), BTreeMap::new());
+        Self {
+            parts,
+            rng,
+            consumers,
+            running,
+            report: ShutdownReport::default(),
+        }
+    }
+
+    /// Runs until no more leases can come and every consumer has ended.
+    pub(crate) async fn run(&mut self, mut owned: mpsc::Receiver<OwnedLease>) {
+        let mut more = true;
+        while more || !self.consumers.is_empty() {
+            tokio::select! {
+                biased;
+                Some(ended) = self.consumers.join_next_with_id() => self.on_ended(ended),
+                lease = owned.recv(), if more => match lease {
+                    Some(lease) => self.start(lease),
+                    None => more = false,
+                },
+            }
+        }
+    }
+
+    /// What became of the shards. Those whose consumers still run are abandoned, and their tasks stopped.
+    pub(crate) fn finish(mut self) -> ShutdownReport {
+        self.consumers.abort_all();
+        self.report
+            .abandoned
+            .extend(self.running.values().map(LeaseKey::shard_id));
+        self.report
+    }
+
+    fn start(&mut self, owned: OwnedLease) {
+        let consumer = ShardConsumer::new(self.parts.clone(), owned, self.rng.fork());
+        let key = consumer.key().clone();
+        let task = self.consumers.spawn(consumer.run());
+        self.running.insert(task.id(), key);
+    }
+
+    fn on_ended(&mut self, ended: Result<(Id, ConsumerEnd), JoinError>) {
+        let (id, end) = match ended {
+            Ok((id, end)) => (id, Some(end)),
+            Err(error) => (error.id(), None),
+        };
+        let Some(key) = self.running.remove(&id) else { return };
+        match end {
+            Some(ConsumerEnd::Released) => self.report.released.push(key.shard_id()),
+            Some(ConsumerEnd::LeaseLost) if self.parts.draining.is_cancelled() => {
+                self.report.abandoned.push(key.shard_id());
+            }
+            Some(ConsumerEnd::LeaseLost) => {}
+            // Calls to the application are guarded one by one, so this is a fault of ours: the shard stands still,
+            // visibly, as one whose handler keeps failing.
+            None => {
+                Event::ShardHalted { shard: &key.shard_id() }.emit();
+                self.report.abandoned.push(key.shard_id());
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What can go wrong, as types to act on.
+
+use std::time::Duration;
+
+/// What an application's handler returns when it fails: anything that is an error.
+pub type HandlerError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why [`WorkerBuilder::build`](crate::WorkerBuilder::build) refused.
+#[derive(Debug, thiserror::Error)]
+#[error("the worker cannot be built: {kind}")]
+pub struct BuildError {
+    kind: BuildErrorKind,
+}
+
+impl BuildError {
+    /// The reason, to match on.
+    pub fn kind(&self) -> &BuildErrorKind {
+        &self.kind
+    }
+}
+
+impl From<BuildErrorKind> for BuildError {
+    fn from(kind: BuildErrorKind) -> Self {
+        Self { kind }
+    }
+}
+
+/// The reasons of a [`BuildError`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildErrorKind {
+    /// A name that must not be empty is.
+    #[error("{name} is empty")]
+    Empty {
+        /// What the name is for.
+        name: &'static str,
+    },
+    /// The worker's id is one of the keys that the lease table keeps for itself.
+    #[error("the worker id {id:?} is a reserved key of the lease table")]
+    ReservedWorkerId {
+        /// The id.
+        id: String,
+    },
+    /// A client is missing.
+    #[error("no {service} client: call `aws(&SdkConfig)` or hand the client in")]
+    NoClient {
+        /// Which one.
+        service: &'static str,
+    },
+    /// `processor` was not called.
+    #[error("no record processor: call `processor(|shard| …)`")]
+    NoProcessor,
+    /// A duration is below its least value.
+    #[error("{option} is {value:?}, which is less than {min:?}")]
+    TooShort {
+        /// The option's name.
+        option: &'static str,
+        /// What was given.
+        value: Duration,
+        /// The least allowed.
+        min: Duration,
+    },
+    /// An option is outside its range.
+    #[error("{option} is {value}, which is not in {min}..={max}")]
+    OutOfRange {
+        /// The option's name.
+        option: &'static str,
+        /// What was given.
+        value: usize,
+        /// The least allowed.
+        min: usize,
+        /// The most allowed.
+        max: usize,
+    },
+}
+
+/// Why [`Worker::run`](crate::Worker::run) ended although nobody asked it to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// The lease table could not be used.
+    #[error("lease table {table}: {source}")]
+    LeaseTable {
+        /// The table's name.
+        table: String,
+        /// Why.
+        source: TableError,
+    },
+    /// The stream's shards could not be listed.
+    #[error("stream {stream}: {source}")]
+    Stream {
+        /// The stream's name or ARN.
+        stream: String,
+        /// Why.
+        source: StreamError,
+    },
+    /// Other workers coordinate themselves through rows that this version does not take part in.
+    #[error(
+        "lease table {table} is led by workers of KCL 3.x (it holds {found}); this version takes part in KCL 2.x \
+         fleets only: use a table of its own, or stop those workers and delete these rows"
+    )]
+    LedByOthers {
+        /// The table's name.
+        table: String,
+        /// What was found.
+        found: String,
+    },
+    /// The shards that the service lists contradict each other.
+    #[error("stream {stream}: {reason}")]
+    InconsistentShards {
+        /// The stream's name or ARN.
+        stream: String,
+        /// What contradicts what.
+        reason: String,
+    },
+}
+
+/// Why a call to the lease table failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{operation} failed: {kind}")]
+pub struct TableError {
+    /// The operation.
+    pub(crate) operation: &'static str,
+    /// The reason.
+    pub(crate) kind: CallErrorKind,
+}
+
+impl TableError {
+    /// The reason, to match on.
+    pub fn kind(&self) -> &CallErrorKind {
+        &self.kind
+    }
+}
+
+/// Why a call to the stream failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{operation} failed: {kind}")]
+pub struct StreamError {
+    /// The operation.
+    pub(crate) operation: &'static str,
+    /// The reason.
+    pub(crate) kind: CallErrorKind,
+}
+
+impl StreamError {
+    /// The reason, to match on.
+    pub fn kind(&self) -> &CallErrorKind {
+        &self.kind
+    }
+}
+
+/// The reasons of a failed call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallErrorKind {
+    /// The table or stream does not exist, or no longer.
+    #[error("it does not exist (ResourceNotFoundException)")]
+    NotFound,
+    /// The service is over a limit; it works again later.
+    #[error("throttled ({code})")]
+    Throttled {
+        /// The service's error code.
+        code: String,
+    },
+    /// The credentials do not allow the call.
+    #[error("access was denied ({code}): {message}")]
+    Denied {
+        /// The service's error code.
+        code: String,
+        /// The service's words.
+        message: String,
+    },
+    /// The iterator of a shard is too old or was never one.
+    #[error("the shard iterator is not usable ({code})")]
+    Iterator {
+        /// The service's error code.
+        code: String,
+    },
+    /// The service or the way to it failed; it may work again later, and the call may have taken effect.
+    #[error("no usable answer ({code}): {message}")]
+    Unavailable {
+        /// The service's error code, or `Timeout`, `Connection` for what has none.
+        code: String,
+        /// What is known of it.
+        message: String,
+    },
+    /// The service answered with something that cannot be understood.
+    #[error("unreadable answer: {message}")]
+    Unreadable {
+        /// What was wrong with it.
+        message: String,
+    },
+}
+
+impl CallErrorKind {
+    /// Whether the same call may work later without anybody's doing.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Throttled { .. } | Self::Unavailable { .. } => true,
+            Self::NotFound | Self::Denied { .. } | Self::Iterator { .. } | Self::Unreadable { .. } => false,
+        }
+    }
+}
+
+/// Why a checkpoint was not written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// This worker no longer holds the lease: stop processing, another worker goes on from the last checkpoint.
+    #[error("the lease was lost; another worker goes on from the last checkpoint")]
+    LeaseLost,
+    /// The position lies outside of what may be checkpointed.
+    #[error(transparent)]
+    Refused(#[from] crate::checkpoint::ledger::CheckpointRefused),
+    /// The lease table could not be written; the checkpoint may be tried again.
+    #[error("the checkpoint could not be written: {0}")]
+    Table(#[from] TableError),
+}

@@ -1,0 +1,87 @@
+//! Everything observable about a worker, as one list. Today's view of it is `tracing`.
+
+use crate::error::{StreamError, TableError};
+use crate::lease::model::{LeaseKey, WorkerId};
+use crate::stream::ShardId;
+
+/// Something that has happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub(crate) enum Event<'a> {
+    /// The worker began.
+    Started {
+        worker: &'a WorkerId,
+        stream: &'a str,
+        table: &'a str,
+    },
+    /// The worker ended.
+    Ended {
+        worker: &'a WorkerId,
+        released: usize,
+        abandoned: usize,
+    },
+    /// A lease was created for a shard.
+    LeaseCreated { lease: &'a LeaseKey, reason: &'a str },
+    /// This worker took a lease.
+    LeaseTaken { lease: &'a LeaseKey, reason: String },
+    /// This worker lost a lease.
+    LeaseLost { lease: &'a LeaseKey },
+    /// A lease row could not be written.
+    LeaseWriteFailed { lease: &'a LeaseKey, error: &'a TableError },
+    /// The lease table could not be read.
+    LeaseTableUnavailable { error: &'a TableError },
+    /// The stream could not be read.
+    ReadFailed { shard: &'a ShardId, error: &'a StreamError },
+    /// A record was not what it should be.
+    DamagedAggregate {
+        shard: &'a ShardId,
+        sequence_number: String,
+        reason: String,
+    },
+    /// The application's handler failed.
+    HandlerFailed {
+        shard: &'a ShardId,
+        error: String,
+        failures: u32,
+    },
+    /// A shard is not read on, because its handler keeps failing.
+    ShardHalted { shard: &'a ShardId },
+    /// A shard was read to its end.
+    ShardEnded { shard: &'a ShardId, children: usize },
+}
+
+impl Event<'_> {
+    /// Writes the event to the log.
+    pub(crate) fn emit(&self) {
+        match self {
+            Self::Started { worker, stream, table } => tracing::info!(%worker, stream, table, "worker started"),
+            Self::Ended {
+                worker,
+                released,
+                abandoned,
+            } => {
+                tracing::info!(%worker, released, abandoned, "worker ended");
+            }
+            Self::LeaseCreated { lease, reason } => tracing::debug!(%lease, reason, "lease created"),
+            Self::LeaseTaken { lease, reason } => tracing::info!(%lease, reason, "lease taken"),
+            Self::LeaseLost { lease } => tracing::info!(%lease, "lease lost"),
+            Self::LeaseWriteFailed { lease, error } => tracing::warn!(%lease, %error, "lease write failed"),
+            Self::LeaseTableUnavailable { error } => tracing::warn!(%error, "lease table unavailable"),
+            Self::ReadFailed { shard, error } => tracing::warn!(%shard, %error, "read failed"),
+            Self::DamagedAggregate {
+                shard,
+                sequence_number,
+                reason,
+            } => {
+                tracing::warn!(%shard, sequence_number, reason, "damaged aggregate");
+            }
+            Self::HandlerFailed { shard, error, failures } => {
+                tracing::warn!(%shard, error, failures, "handler failed");
+            }
+            Self::ShardHalted { shard } => {
+                tracing::error!(%shard, "shard halted: its handler keeps failing and no record is skipped");
+            }
+            Self::ShardEnded { shard, children } => tracing::info!(%shard, children, "shard ended"),
+        }
+    }
+}

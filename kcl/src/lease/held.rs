@@ -1,0 +1,429 @@
+//! Pure: the leases that this worker holds, and the one write that each may have under way.
+//!
+//! A write that got no answer leaves the row's counter unknown: it may have been applied. The next write then fails its
+//! condition, and the row that comes back tells: if this worker is its owner, the lost write was applied, and the next
+//! one is repeated on top of it. Nobody else writes this worker's name, so the conclusion is safe.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use crate::lease::guard::LeaseEpoch;
+use crate::lease::model::{Lease, LeaseKey, WorkerId};
+use crate::lease::table::{Change, Update};
+
+/// The held leases. `R` is what waits for the end of a change.
+#[derive(Debug)]
+pub(crate) struct Held<R> {
+    worker: WorkerId,
+    failover: Duration,
+    renewal: Duration,
+    leases: BTreeMap<LeaseKey, HeldLease<R>>,
+}
+
+#[derive(Debug)]
+struct HeldLease<R> {
+    lease: Lease,
+    epoch: LeaseEpoch,
+    valid_until: Instant,
+    next_renewal: Instant,
+    /// After a failed write: when to try again.
+    not_before: Option<Instant>,
+    /// Whether a write without an answer may have raised the counter.
+    counter: Counter,
+    writing: Option<Request<R>>,
+    waiting: VecDeque<Request<R>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counter {
+    Known,
+    Uncertain,
+}
+
+/// A change that somebody may wait for.
+#[derive(Debug)]
+struct Request<R> {
+    change: Change,
+    waiter: Option<R>,
+    failures: u32,
+}
+
+/// How often a change is tried before whoever waits for it is told.
+const TRIES: u32 = 3;
+
+/// A write to be made now.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Write {
+    pub(crate) seen: Lease,
+    pub(crate) change: Change,
+}
+
+/// What the end of a write means.
+#[derive(Debug)]
+pub(crate) enum Effect<R> {
+    /// The lease is ours until then.
+    Valid { key: LeaseKey, until: Instant },
+    /// The change is done.
+    Done { waiter: R },
+    /// The change was not made, and may be tried again.
+    Failed { waiter: R },
+    /// The lease is not ours any more; whoever waits for a change of it gets none.
+    Lost { key: LeaseKey, waiters: Vec<R> },
+    /// We gave the lease up, as `done` asked; whoever waits for another change of it gets none.
+    Released {
+        key: LeaseKey,
+        done: Option<R>,
+        waiters: Vec<R>,
+    },
+}
+
+impl<R> Held<R> {
+    pub(crate) fn new(worker: WorkerId, failover: Duration, renewal: Duration) -> Self {
+        Self {
+            worker,
+            failover,
+            renewal,
+            leases: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a lease that was just taken by a write sent at `sent`. Its epoch is the counter that this write made.
+    pub(crate) fn adopt(&mut self, lease: Lease, sent: Instant) -> (LeaseEpoch, Instant) {
+        let epoch = LeaseEpoch(lease.counter);
+        let valid_until = sent + self.failover;
+        let held = HeldLease {
+            epoch,
+            valid_until,
+            next_renewal: sent + self.renewal,
+            not_before: None,
+            counter: Counter::Known,
+            writing: None,
+            waiting: VecDeque::new(),
+            lease,
+        };
+        self.leases.insert(held.lease.key.clone(), held);
+        (epoch, valid_until)
+    }
+
+    /// The keys of the held leases.
+    pub(crate) fn keys(&self) -> BTreeSet<LeaseKey> {
+        self.leases.keys().cloned().collect()
+    }
+
+    /// Asks for a change by the holder of `epoch`.
+    ///
+    /// # Errors
+    ///
+    /// Gives `waiter` back if that ownership has ended.
+    pub(crate) fn request(&mut self, key: &LeaseKey, epoch: LeaseEpoch, change: Change, waiter: R) -> Result<(), R> {
+        match self.leases.get_mut(key) {
+            Some(held) if held.epoch == epoch => {
+                held.waiting.push_back(Request {
+                    change,
+                    waiter: Some(waiter),
+                    failures: 0,
+                });
+                Ok(())
+            }
+            _ => Err(waiter),
+        }
+    }
+
+    /// The writes to make now. The end of each must be reported to [`ended`](Self::ended).
+    pub(crate) fn writes(&mut self, now: Instant) -> Vec<Write> {
+        self.leases
+            .values_mut()
+            .filter_map(|held| held.next_write(now))
+            .collect()
+    }
+
+    /// When [`writes`](Self::writes) or [`expire`](Self::expire) have something to do next.
+    pub(crate) fn next_at(&self) -> Option<Instant> {
+        self.leases.values().map(HeldLease::next_at).min()
+    }
+
+    /// Drops the leases that others may have taken by now.
+    pub(crate) fn expire(&mut self, now: Instant) -> Vec<Effect<R>> {
+        let expired = self.leases.extract_if(.., |_, held| held.valid_until <= now);
+        expired
+            .map(|(key, held)| Effect::Lost {
+                key,
+                waiters: held.into_waiters(),
+            })
+            .collect()
+    }
+
+    /// The end of a write that was sent at `sent`. `None` if there was no answer, or none that tells.
+    pub(crate) fn ended(
+        &mut self,
+        write: Write,
+        sent: Instant,
+        result: Option<Update>,
+        now: Instant,
+    ) -> Vec<Effect<R>> {
+        let key = write.seen.key;
+        let Some(held) = self.leases.get_mut(&key) else {
+            return Vec::new();
+        };
+        let Some(request) = held.writing.take() else {
+            return Vec::new();
+        };
+        match result {
+            Some(Update::Applied(_)) if request.change == Change::Release => self.released(&key, request),
+            Some(Update::Applied(lease)) => {
+                held.lease = lease;
+                held.counter = Counter::Known;
+                held.valid_until = held.valid_until.max(sent + self.failover);
+                held.next_renewal = sent + self.renewal;
+                held.not_before = None;
+                let valid = Effect::Valid {
+                    key,
+                    until: held.valid_until,
+                };
+                let done = request.waiter.map(|waiter| Effect::Done { waiter });
+                std::iter::once(valid).chain(done).collect()
+            }
+            Some(Update::Refused(Some(row)))
+                if held.counter == Counter::Uncertain && row.owner.as_ref() == Some(&self.worker) =>
+            {
+                held.counter = Counter::Known;
+                held.lease = row;
+                held.waiting.push_front(request);
+                Vec::new()
+            }
+            // The release itself was the write without an answer: the row is free, or somebody's already.
+            Some(Update::Refused(_)) if held.counter == Counter::Uncertain && request.change == Change::Release => {
+                self.released(&key, request)
+            }
+            Some(Update::Refused(_)) => self.lost(&key, request),
+            None => {
+                held.counter = Counter::Uncertain;
+                held.not_before = Some(now + self.renewal / 10);
+                held.try_again(request)
+            }
+        }
+    }
+
+    fn released(&mut self, key: &LeaseKey, request: Request<R>) -> Vec<Effect<R>> {
+        let waiters = self.leases.remove(key).map(HeldLease::into_waiters).unwrap_or_default();
+        vec![Effect::Released {
+            key: key.clone(),
+            done: request.waiter,
+            waiters,
+        }]
+    }
+
+    fn lost(&mut self, key: &LeaseKey, request: Request<R>) -> Vec<Effect<R>> {
+        let others = self.leases.remove(key).map(HeldLease::into_waiters).unwrap_or_default();
+        vec![Effect::Lost {
+            key: key.clone(),
+            waiters: request.waiter.into_iter().chain(others).collect(),
+        }]
+    }
+}
+
+impl<R> HeldLease<R> {
+    fn next_write(&mut self, now: Instant) -> Option<Write> {
+        if self.writing.is_some() || self.not_before.is_some_and(|at| now < at) {
+            return None;
+        }
+        let renewal = Request {
+            change: Change::Renew,
+            waiter: None,
+            failures: 0,
+        };
+        let request = self
+            .waiting
+            .pop_front()
+            .or((self.next_renewal <= now).then_some(renewal))?;
+        let write = Write {
+            seen: self.lease.clone(),
+            change: request.change.clone(),
+        };
+        self.writing = Some(request);
+        Some(write)
+    }
+
+    fn next_at(&self) -> Instant {
+        let write_at = match (&self.writing, self.waiting.is_empty()) {
+            (Some(_), _) => return self.valid_until,
+            (None, false) => self.not_before,
+            (None, true) => Some(
+                self.not_before
+                    .map_or(self.next_renewal, |at| at.max(self.next_renewal)),
+            ),
+        };
+        write_at.map_or(self.valid_until, |at| at.min(self.valid_until))
+    }
+
+    /// A change without an answer: the renewal comes by itself, any other change is tried again a few times.
+    fn try_again(&mut self, mut request: Request<R>) -> Vec<Effect<R>> {
+        request.failures += 1;
+        if request.waiter.is_some() && request.failures < TRIES {
+            self.waiting.push_front(request);
+            return Vec::new();
+        }
+        request
+            .waiter
+            .map(|waiter| Effect::Failed { waiter })
+            .into_iter()
+            .collect()
+    }
+
+    fn into_waiters(self) -> Vec<R> {
+        self.writing
+            .into_iter()
+            .chain(self.waiting)
+            .filter_map(|request| request.waiter)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+mod tests {
+    use super::*;
+    use crate::checkpoint::position::Position;
+
+    const FAILOVER: Duration = Duration::from_secs(10);
+    const RENEWAL: Duration = Duration::from_secs(3);
+
+    fn lease(counter: u64) -> Lease {
+        let mut lease = Lease::new(LeaseKey::new("shardId-000000000000"), Position::TrimHorizon);
+        (lease.owner, lease.counter) = (Some(WorkerId::new("me")), counter);
+        lease
+    }
+
+    fn held() -> (Held<&'static str>, Instant, LeaseEpoch) {
+        let start = Instant::now();
+        let mut held = Held::new(WorkerId::new("me"), FAILOVER, RENEWAL);
+        let (epoch, _) = held.adopt(lease(5), start);
+        (held, start, epoch)
+    }
+
+    fn one_write(held: &mut Held<&'static str>, now: Instant) -> Write {
+        let mut writes = held.writes(now);
+        assert_eq!(writes.len(), 1);
+        writes.remove(0)
+    }
+
+    #[test]
+    fn a_lease_is_renewed_three_times_in_its_life_and_valid_from_the_sending_of_the_write() {
+        let (mut held, start, _) = held();
+        assert!(held.writes(start + RENEWAL - Duration::from_millis(1)).is_empty());
+        let write = one_write(&mut held, start + RENEWAL);
+        assert_eq!(write.change, Change::Renew);
+        let answered = start + RENEWAL + Duration::from_secs(2);
+        let effects = held.ended(write, start + RENEWAL, Some(Update::Applied(lease(6))), answered);
+        assert!(matches!(effects[..], [Effect::Valid { until, .. }] if until == start + RENEWAL + FAILOVER));
+    }
+
+    #[test]
+    fn a_lease_has_one_write_under_way_and_a_checkpoint_renews_it() {
+        let (mut held, start, epoch) = held();
+        let key = LeaseKey::new("shardId-000000000000");
+        held.request(&key, epoch, Change::Checkpoint(Position::ShardEnd), "waiter")
+            .unwrap();
+        let write = one_write(&mut held, start);
+        assert!(held.writes(start + RENEWAL * 2).is_empty(), "the renewal waits");
+        let effects = held.ended(write, start + RENEWAL, Some(Update::Applied(lease(6))), start + RENEWAL);
+        assert!(matches!(
+            effects[..],
+            [Effect::Valid { .. }, Effect::Done { waiter: "waiter" }]
+        ));
+        assert!(
+            held.writes(start + RENEWAL).is_empty(),
+            "the checkpoint has renewed the lease"
+        );
+    }
+
+    #[test]
+    fn a_lost_reply_is_recognised_and_the_next_write_goes_on_from_it() {
+        let (mut held, start, _) = held();
+        let write = one_write(&mut held, start + RENEWAL);
+        assert!(held.ended(write, start + RENEWAL, None, start + RENEWAL).is_empty());
+        let again = start + RENEWAL * 2;
+        let write = one_write(&mut held, again);
+        assert_eq!(write.seen.counter, 5);
+        assert!(
+            held.ended(write, again, Some(Update::Refused(Some(lease(6)))), again)
+                .is_empty(),
+            "not lost"
+        );
+        assert_eq!(one_write(&mut held, again).seen.counter, 6);
+    }
+
+    #[test]
+    fn a_row_that_changed_without_a_lost_reply_is_somebody_elses() {
+        let (mut held, start, _) = held();
+        let write = one_write(&mut held, start + RENEWAL);
+        let effects = held.ended(
+            write,
+            start + RENEWAL,
+            Some(Update::Refused(Some(lease(6)))),
+            start + RENEWAL,
+        );
+        assert!(matches!(effects[..], [Effect::Lost { .. }]));
+        assert!(held.keys().is_empty());
+    }
+
+    #[test]
+    fn a_lease_that_cannot_be_renewed_is_lost_before_others_may_take_it() {
+        let (mut held, start, epoch) = held();
+        let key = LeaseKey::new("shardId-000000000000");
+        held.request(&key, epoch, Change::Checkpoint(Position::ShardEnd), "waiter")
+            .unwrap();
+        let write = one_write(&mut held, start + RENEWAL);
+        assert!(held.expire(start + FAILOVER - Duration::from_millis(1)).is_empty());
+        let effects = held.expire(start + FAILOVER);
+        assert!(matches!(&effects[..], [Effect::Lost { waiters, .. }] if waiters[..] == ["waiter"]));
+        assert!(
+            held.ended(write, start, Some(Update::Applied(lease(6))), start + FAILOVER)
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_release_is_done_and_ends_the_ownership() {
+        let (mut held, start, epoch) = held();
+        let key = LeaseKey::new("shardId-000000000000");
+        held.request(&key, epoch, Change::Release, "release").unwrap();
+        held.request(&key, epoch, Change::Checkpoint(Position::ShardEnd), "late")
+            .unwrap();
+        let write = one_write(&mut held, start);
+        let effects = held.ended(write, start, Some(Update::Applied(lease(6))), start);
+        assert!(
+            matches!(&effects[..], [Effect::Released { done: Some("release"), waiters, .. }] if waiters[..] == ["late"])
+        );
+        assert!(held.keys().is_empty());
+    }
+
+    #[test]
+    fn an_earlier_ownership_cannot_write() {
+        let (mut held, start, epoch) = held();
+        held.adopt(lease(9), start);
+        let key = LeaseKey::new("shardId-000000000000");
+        assert_eq!(held.request(&key, epoch, Change::Release, "old"), Err("old"));
+    }
+
+    #[test]
+    fn a_failed_write_is_tried_again_soon_and_a_checkpoint_three_times() {
+        let (mut held, start, epoch) = held();
+        let key = LeaseKey::new("shardId-000000000000");
+        held.request(&key, epoch, Change::Checkpoint(Position::ShardEnd), "waiter")
+            .unwrap();
+        let mut now = start;
+        for _ in 1..TRIES {
+            let write = one_write(&mut held, now);
+            assert!(held.ended(write, now, None, now).is_empty());
+            assert!(held.writes(now).is_empty());
+            assert_eq!(held.next_at(), Some(now + RENEWAL / 10));
+            now += RENEWAL / 10;
+        }
+        let write = one_write(&mut held, now);
+        assert!(matches!(
+            held.ended(write, now, None, now)[..],
+            [Effect::Failed { waiter: "waiter" }]
+        ));
+    }
+}

@@ -1,0 +1,60 @@
+//! Pure: the rows of the lease table that hold no lease.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{Item, LEASE_ENTITY, attribute};
+
+/// What a row holds instead of a lease.
+///
+/// Source: amazon-kinesis-client 3.5, `EntityType`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ForeignKind {
+    /// The lock of the leader, `Leader`.
+    Leader,
+    /// How far the fleet has come from KCL 2 to 3, `Migration3.0`.
+    ClientVersionMigration,
+    /// How far the fleet has come to one table for everything, `TableMigration3.5`.
+    TableMigration,
+    /// The load of a worker, under the worker's name.
+    WorkerMetrics,
+    /// A stream of a worker that reads several.
+    Stream,
+    /// Of a type that this version does not know.
+    Unknown(String),
+}
+
+/// The attribute by which a row without a type is recognised; no lease has any of them.
+const TELL_TALES: [(&str, ForeignKind); 5] = [
+    ("recordVersionNumber", ForeignKind::Leader),
+    ("cv", ForeignKind::ClientVersionMigration),
+    ("tm", ForeignKind::TableMigration),
+    ("sts", ForeignKind::WorkerMetrics),
+    ("streamId", ForeignKind::Stream),
+];
+
+impl ForeignKind {
+    /// What `item` holds instead of a lease; None if it is to be read as a lease.
+    ///
+    /// Rows that were written before KCL 3.5 do not state their type. They are leases if they have a counter.
+    pub(super) fn of(item: &Item) -> Option<Self> {
+        match item.get(attribute::ENTITY_TYPE) {
+            Some(AttributeValue::S(entity_type)) => Self::named(entity_type),
+            _ if item.contains_key(attribute::LEASE_COUNTER) => None,
+            _ => TELL_TALES
+                .into_iter()
+                .find_map(|(attribute, kind)| item.contains_key(attribute).then_some(kind)),
+        }
+    }
+
+    fn named(entity_type: &str) -> Option<Self> {
+        Some(match entity_type {
+            LEASE_ENTITY => return None,
+            "LEADER" => Self::Leader,
+            "CLIENT_VERSION_MIGRATION" => Self::ClientVersionMigration,
+            "TABLE_MIGRATION" => Self::TableMigration,
+            "WORKER_METRIC_STATS" => Self::WorkerMetrics,
+            "STREAM" => Self::Stream,
+            unknown => Self::Unknown(unknown.to_owned()),
+        })
+    }
+}

@@ -1,0 +1,149 @@
+//! What an application implements: one record processor for each shard.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::checkpoint::checkpointer::Checkpointer;
+use crate::checkpoint::position::Position;
+use crate::error::HandlerError;
+use crate::lease::guard::LeaseGuard;
+use crate::record::Record;
+use crate::stream::ShardId;
+
+/// Processes the records of one shard.
+///
+/// A processor is made for each ownership of a lease, and its methods are called one at a time:
+///
+/// ```text
+/// initialize ─► process … process ─┬─► shard_ended          everything was read
+///                                  ├─► shutdown_requested   the worker is asked to stop; a last chance to checkpoint
+///                                  └─► lease_lost           another worker has the shard, or may have it
+/// ```
+///
+/// **At least once.** After a crash, or when a lease moves, the next owner begins behind the last checkpoint; what was
+/// processed since is processed again. Nothing is skipped: records are passed on in the order of the shard, and a
+/// `process` that fails is called again with the same records (those that it has not checkpointed), with increasing
+/// waits. When that does not help, the shard is halted, visibly, and not read on.
+///
+/// **Parent before child.** The shards that a split or merge made are delivered only after `shard_ended` of their
+/// parents was checkpointed.
+#[doc(alias = "ShardRecordProcessor")]
+pub trait RecordProcessor: Send + 'static {
+    /// Called once before the first records. The default does nothing.
+    ///
+    /// # Errors
+    ///
+    /// An error is followed by another call, on the same processor.
+    fn initialize(&mut self, shard: &ShardContext) -> impl Future<Output = Result<(), HandlerError>> + Send {
+        let _ = shard;
+        async { Ok(()) }
+    }
+
+    /// Called with the next records of the shard, at least one.
+    ///
+    /// # Errors
+    ///
+    /// An error is followed by another call with the records behind the last checkpoint.
+    fn process(
+        &mut self,
+        batch: Batch,
+        checkpointer: &Checkpointer,
+    ) -> impl Future<Output = Result<(), HandlerError>> + Send;
+
+    /// Called when all records of the shard were processed. It must checkpoint, which the default does: only then are
+    /// the shard's children read.
+    ///
+    /// # Errors
+    ///
+    /// An error, and a return without a checkpoint, is followed by another call.
+    fn shard_ended(&mut self, checkpointer: &Checkpointer) -> impl Future<Output = Result<(), HandlerError>> + Send {
+        async { Ok(checkpointer.checkpoint().await?) }
+    }
+
+    /// Called when the worker is shut down in an orderly way, before it gives the lease back. The default does nothing.
+    ///
+    /// # Errors
+    ///
+    /// An error is logged; the lease is given back all the same.
+    fn shutdown_requested(
+        &mut self,
+        checkpointer: &Checkpointer,
+    ) -> impl Future<Output = Result<(), HandlerError>> + Send {
+        let _ = checkpointer;
+        async { Ok(()) }
+    }
+
+    /// Called when the lease is lost. It is too late to checkpoint. The default does nothing.
+    fn lease_lost(&mut self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+}
+
+/// The shard that a processor is for, and how the worker holds it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ShardContext {
+    /// The stream's name or ARN.
+    pub stream: Arc<str>,
+    /// The shard.
+    pub shard_id: ShardId,
+    /// Behind which position the records begin.
+    pub checkpoint: Position,
+    /// Whether the lease is still held, and the fencing token of this ownership.
+    pub lease: LeaseGuard,
+}
+
+/// Records of one shard, in its order.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Batch {
+    /// The records; at least one.
+    pub records: Vec<Record>,
+    /// How far behind the newest record of the shard the last of these is, if the service told.
+    pub millis_behind_latest: Option<u64>,
+    /// Whether the lease is still held. Work whose effect nobody would use can be stopped when it is not.
+    pub lease: LeaseGuard,
+}
+
+/// A processor whose type is forgotten.
+pub(crate) trait AnyProcessor: Send {
+    fn initialize<'a>(&'a mut self, shard: &'a ShardContext) -> BoxFuture<'a, Result<(), HandlerError>>;
+    fn process<'a>(
+        &'a mut self,
+        batch: Batch,
+        checkpointer: &'a Checkpointer,
+    ) -> BoxFuture<'a, Result<(), HandlerError>>;
+    fn shard_ended<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>>;
+    fn shutdown_requested<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>>;
+    fn lease_lost(&mut self) -> BoxFuture<'_, ()>;
+}
+
+impl<P: RecordProcessor> AnyProcessor for P {
+    fn initialize<'a>(&'a mut self, shard: &'a ShardContext) -> BoxFuture<'a, Result<(), HandlerError>> {
+        Box::pin(RecordProcessor::initialize(self, shard))
+    }
+
+    fn process<'a>(
+        &'a mut self,
+        batch: Batch,
+        checkpointer: &'a Checkpointer,
+    ) -> BoxFuture<'a, Result<(), HandlerError>> {
+        Box::pin(RecordProcessor::process(self, batch, checkpointer))
+    }
+
+    fn shard_ended<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>> {
+        Box::pin(RecordProcessor::shard_ended(self, checkpointer))
+    }
+
+    fn shutdown_requested<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>> {
+        Box::pin(RecordProcessor::shutdown_requested(self, checkpointer))
+    }
+
+    fn lease_lost(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(RecordProcessor::lease_lost(self))
+    }
+}
+
+/// Makes the processor of a shard.
+pub(crate) type ProcessorFactory = Arc<dyn Fn(&ShardContext) -> Box<dyn AnyProcessor> + Send + Sync>;

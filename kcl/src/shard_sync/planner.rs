@@ -1,0 +1,220 @@
+//! Pure: which leases to create.
+//!
+//! Each open shard has to be read at some time: it has a lease; or one of its ancestors has, and the end of each shard
+//! creates the leases of its children; or leases are created here.
+//!
+//! ```text
+//!  from each open shard without a lease, go up:
+//!
+//!  has a lease ─────────────────────────────► stop: its end leads here
+//!  an ancestor has a lease ─────────────────► go on to each parent: another one may have been forgotten
+//!  no ancestor has one
+//!     LATEST ───────────────────────────────► create: older shards are not asked for
+//!     else, if no parent is left to read ───► create: reading begins here
+//!     else ─────────────────────────────────► go on to each parent
+//! ```
+//!
+//! A parent is left to read if the stream still has it and no shard that came of it has a lease: a leased child tells
+//! that its parent was read to the end.
+//!
+//! Source: amazon-kinesis-client, `HierarchicalShardSyncer`; told here as what it achieves.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use aggregation::HashKeyRange;
+
+use super::graph::{ChildShard, Graph, first_gap};
+use crate::checkpoint::position::{Position, SequenceNumber};
+use crate::lease::model::{Lease, LeaseKey};
+use crate::stream::{Shard, ShardId, ShardState, StartingPosition};
+
+/// The leases to create.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SyncPlan {
+    /// Oldest shard first, so that a worker that stops half-way leaves no child without its parent.
+    pub(crate) create: Vec<Creation>,
+}
+
+/// A lease to create, unless it is there by then.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Creation {
+    pub(crate) lease: Lease,
+    pub(crate) because: Reason,
+}
+
+/// Why a lease is created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// The table is empty, and reading begins with this shard.
+    FirstSync,
+    /// The shard is open, and no lease leads to it.
+    NotCovered,
+    /// Of the ways that lead to this open shard, one has no lease yet and begins here.
+    LeadsTo(ShardId),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FirstSync => f.write_str("the table was empty"),
+            Self::NotCovered => f.write_str("no lease led to it"),
+            Self::LeadsTo(open) => write!(f, "no lease led to {open} by way of it"),
+        }
+    }
+}
+
+/// Tells why the shards cannot be planned with. They are to be listed anew.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SyncRefused {
+    /// The shards were listed while they changed.
+    #[error("{child} is listed although its parent {parent} is open")]
+    ChildOfOpenParent { child: ShardId, parent: ShardId },
+    /// Records with these hash keys would have no reader.
+    #[error("no listed shard to begin with has the hash keys {missing}")]
+    IncompleteRange { missing: HashKeyRange },
+}
+
+/// Decides which leases to create.
+///
+/// For an empty table `shards` may be those that the service lists for `start` by a filter (`AT_LATEST`,
+/// `AT_TRIM_HORIZON`, `AT_TIMESTAMP`). It has to be for a timestamp, or reading begins with older shards than asked
+/// for. In all other cases `shards` are all.
+///
+/// # Errors
+///
+/// If the list of shards contradicts itself, or leaves a gap for the first leases.
+pub(crate) fn plan(shards: &[Shard], leases: &[Lease], start: StartingPosition) -> Result<SyncPlan, SyncRefused> {
+    let graph = Graph::new(shards);
+    if let Some((child, parent)) = graph.child_of_open_parent() {
+        return Err(SyncRefused::ChildOfOpenParent {
+            child: child.id.clone(),
+            parent: parent.id.clone(),
+        });
+    }
+    let mut chosen = if leases.is_empty() {
+        first_shards(&graph, start)?
+    } else {
+        missing_shards(&graph, leases, start)
+    };
+    chosen.sort_by_cached_key(|(shard, _)| (SequenceNumber::new(&shard.starting_sequence_number).ok(), &shard.id));
+    let create = chosen.into_iter().map(|(shard, because)| Creation {
+        lease: lease_at(shard, start.into()),
+        because,
+    });
+    Ok(SyncPlan {
+        create: create.collect(),
+    })
+}
+
+type Chosen<'a> = Vec<(&'a Shard, Reason)>;
+
+/// The open shards for LATEST, else the oldest ones.
+fn first_shards<'a>(graph: &Graph<'a>, start: StartingPosition) -> Result<Chosen<'a>, SyncRefused> {
+    let is_first = |shard: &&Shard| match start {
+        StartingPosition::Latest => shard.state == ShardState::Open,
+        StartingPosition::TrimHorizon | StartingPosition::AtTimestamp(_) => graph.parents(shard).next().is_none(),
+    };
+    let first: Vec<_> = graph.shards().filter(is_first).collect();
+    match first_gap(first.iter().copied()) {
+        Some(missing) => Err(SyncRefused::IncompleteRange { missing }),
+        None => Ok(first.into_iter().map(|shard| (shard, Reason::FirstSync)).collect()),
+    }
+}
+
+fn missing_shards<'a>(graph: &Graph<'a>, leases: &[Lease], start: StartingPosition) -> Chosen<'a> {
+    let family = Family::new(graph, leases);
+    let mut chosen = Vec::new();
+    let mut visited = BTreeSet::new();
+    for open in graph.shards().filter(|shard| shard.state == ShardState::Open) {
+        let mut waiting = vec![open];
+        while let Some(shard) = waiting.pop() {
+            if !visited.insert(&shard.id) {
+                continue;
+            }
+            match family.step(shard, start) {
+                Step::Stop => {}
+                Step::GoOn(parents) => waiting.extend(parents),
+                Step::Create if shard.id == open.id => chosen.push((shard, Reason::NotCovered)),
+                Step::Create => chosen.push((shard, Reason::LeadsTo(open.id.clone()))),
+            }
+        }
+    }
+    chosen
+}
+
+/// The shards by how they are related to those with a lease.
+struct Family<'g, 'a> {
+    graph: &'g Graph<'a>,
+    leased: BTreeSet<&'a ShardId>,
+    /// Some ancestor has a lease.
+    covered: BTreeSet<&'a ShardId>,
+    /// Some descendant has a lease.
+    passed: BTreeSet<&'a ShardId>,
+}
+
+/// What to do with a shard on the way up.
+enum Step<'a> {
+    Stop,
+    Create,
+    GoOn(Vec<&'a Shard>),
+}
+
+impl<'g, 'a> Family<'g, 'a> {
+    fn new(graph: &'g Graph<'a>, leases: &[Lease]) -> Self {
+        let leased: Vec<_> = leases
+            .iter()
+            .filter_map(|lease| graph.shard(&lease.key.shard_id()))
+            .collect();
+        Self {
+            graph,
+            covered: graph.descendants(leased.iter().copied()),
+            passed: graph.ancestors(leased.iter().copied()),
+            leased: leased.into_iter().map(|shard| &shard.id).collect(),
+        }
+    }
+
+    fn step(&self, shard: &'a Shard, start: StartingPosition) -> Step<'a> {
+        if self.leased.contains(&shard.id) {
+            return Step::Stop;
+        }
+        let parents = self.graph.parents(shard);
+        if self.covered.contains(&shard.id) {
+            return Step::GoOn(parents.collect());
+        }
+        let left_to_read: Vec<_> = match start {
+            StartingPosition::Latest => Vec::new(),
+            StartingPosition::TrimHorizon | StartingPosition::AtTimestamp(_) => {
+                parents.filter(|parent| !self.passed.contains(&parent.id)).collect()
+            }
+        };
+        if left_to_read.is_empty() {
+            Step::Create
+        } else {
+            Step::GoOn(left_to_read)
+        }
+    }
+}
+
+/// The leases of a shard's children, which are created before its end is checkpointed.
+///
+/// Whatever the worker's starting position, a child is read from its first record on.
+pub(crate) fn children_plan(parent: &ShardId, children: &[ChildShard]) -> Vec<Lease> {
+    let lease = |child: &ChildShard| Lease {
+        parents: child.parents.iter().chain([parent]).cloned().collect(),
+        range: Some(child.range),
+        ..Lease::new(LeaseKey::of_shard(&child.id), Position::TrimHorizon)
+    };
+    children.iter().map(lease).collect()
+}
+
+fn lease_at(shard: &Shard, checkpoint: Position) -> Lease {
+    Lease {
+        parents: shard.parents.clone(),
+        range: Some(shard.range),
+        ..Lease::new(LeaseKey::of_shard(&shard.id), checkpoint)
+    }
+}
+
+#[cfg(test)]
+mod tests;

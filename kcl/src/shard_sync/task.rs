@@ -1,0 +1,69 @@
+//! Creates the leases that the planner asks for.
+
+use std::sync::Arc;
+
+use crate::calls::{Calls, ShardsToList};
+use crate::error::{TableError, WorkerError};
+use crate::event::Event;
+use crate::lease::model::{Lease, LeaseKey};
+use crate::lease::table::LeaseTable;
+use crate::shard_sync::graph::ChildShard;
+use crate::shard_sync::planner;
+use crate::stream::{ShardId, StartingPosition};
+
+/// Brings the lease table in line with the stream: each shard has a lease, or an ancestor that has one.
+///
+/// Workers may do this side by side: a lease is created only if there is none.
+pub(crate) async fn sync_shards(
+    table: &Arc<dyn LeaseTable>,
+    calls: &Calls,
+    leases: &[Lease],
+    start: StartingPosition,
+) -> Result<(), WorkerError> {
+    let stream = calls.stream().to_string();
+    let which = if leases.is_empty() {
+        ShardsToList::ToStartAt(start)
+    } else {
+        ShardsToList::All
+    };
+    let shards = calls.list_shards(which).await;
+    let shards = shards.map_err(|source| WorkerError::Stream {
+        stream: stream.clone(),
+        source,
+    })?;
+    let plan = planner::plan(&shards, leases, start).map_err(|refused| WorkerError::InconsistentShards {
+        stream,
+        reason: refused.to_string(),
+    })?;
+    for creation in plan.create {
+        let created = table.create(&creation.lease).await;
+        created.map_err(|source| WorkerError::LeaseTable {
+            table: table.name().to_owned(),
+            source,
+        })?;
+        Event::LeaseCreated {
+            lease: &creation.lease.key,
+            reason: &format!("{:?}", creation.because),
+        }
+        .emit();
+    }
+    Ok(())
+}
+
+/// Creates the leases of the shards that took over from `parent`, and notes them in its row.
+pub(crate) async fn create_children(
+    table: &Arc<dyn LeaseTable>,
+    parent: &ShardId,
+    children: &[ChildShard],
+) -> Result<(), TableError> {
+    for lease in planner::children_plan(parent, children) {
+        table.create(&lease).await?;
+        Event::LeaseCreated {
+            lease: &lease.key,
+            reason: "its parent was read to the end",
+        }
+        .emit();
+    }
+    let ids = children.iter().map(|child| child.id.clone()).collect();
+    table.set_children(&LeaseKey::of_shard(parent), &ids).await
+}

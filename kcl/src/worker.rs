@@ -1,0 +1,275 @@
+//! One worker of a fleet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::assignment::taker::{Taker, TakerPolicy, VeryOldLeases};
+use crate::assignment::task::Assignment;
+use crate::builder::WorkerBuilder;
+use crate::calls::Calls;
+use crate::clock;
+use crate::config::Config;
+use crate::consumer::shard_consumer::ConsumerParts;
+use crate::consumer::supervisor::{ShutdownReport, Supervisor};
+use crate::error::{TableError, WorkerError};
+use crate::event::Event;
+use crate::lease::model::WorkerId;
+use crate::lease::renewer::{RenewalTimes, Renewer};
+use crate::lease::table::LeaseTable;
+use crate::processor::ProcessorFactory;
+use crate::retry::RetryDelays;
+use crate::shard_sync::task::sync_shards;
+
+/// The wait after the first failed attempt to start, and the longest. Our choice.
+const START_WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// Leases that may wait for their consumer to be started.
+const OWNED_LEASES: usize = 64;
+
+/// A worker: it takes its share of a stream's shards and passes their records to the application's processors.
+#[doc(alias = "Scheduler")]
+pub struct Worker {
+    pub(crate) id: WorkerId,
+    pub(crate) calls: Calls,
+    pub(crate) table: Arc<dyn LeaseTable>,
+    pub(crate) factory: ProcessorFactory,
+    pub(crate) config: Config,
+    pub(crate) control: WorkerControl,
+    pub(crate) rng: fastrand::Rng,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker")
+            .field("id", &self.id)
+            .field("table", &self.table)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Stops a worker from anywhere. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct WorkerControl {
+    draining: CancellationToken,
+    grace: Arc<watch::Sender<Duration>>,
+}
+
+impl WorkerControl {
+    pub(crate) fn new() -> Self {
+        Self {
+            draining: CancellationToken::new(),
+            grace: Arc::new(watch::Sender::new(Duration::from_secs(30))),
+        }
+    }
+
+    /// Asks the worker to stop: processors finish the batch they are at, may checkpoint, and the leases are given back,
+    /// so that other workers take them at once. What is not done within `grace` is abandoned, and its leases expire.
+    /// [`Worker::run`] returns the report. A second call changes the grace.
+    #[doc(alias = "startGracefulShutdown")]
+    pub fn shutdown(&self, grace: Duration) {
+        self.grace.send_replace(grace);
+        self.draining.cancel();
+    }
+
+    /// Waits until the grace is over; for ever while nobody asked the worker to stop.
+    async fn over(&self) {
+        self.draining.cancelled().await;
+        let begun = clock::now();
+        let mut grace = self.grace.subscribe();
+        loop {
+            let end = begun.checked_add(*grace.borrow_and_update());
+            tokio::select! {
+                biased;
+                Ok(()) = grace.changed() => {}
+                () = clock::sleep_until(end) => return,
+            }
+        }
+    }
+}
+
+impl Worker {
+    /// Begins a worker of `application` (the lease table's name) on `stream` (a name or an ARN).
+    pub fn builder(application: impl Into<String>, stream: impl Into<String>) -> WorkerBuilder {
+        WorkerBuilder::new(application.into(), stream.into())
+    }
+
+    /// A handle to stop it.
+    pub fn control(&self) -> WorkerControl {
+        self.control.clone()
+    }
+
+    /// Its name in the lease table.
+    pub fn id(&self) -> &WorkerId {
+        &self.id
+    }
+
+    /// Runs until [`WorkerControl::shutdown`].
+    ///
+    /// # Errors
+    ///
+    /// [`WorkerError`] if it cannot start within `initialization_timeout`, or at once if waiting cannot help: the stream
+    /// does not exist, access is denied, or the table is led by workers that this version does not understand.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future stops all of its tasks on the spot, as a crash would: the leases expire.
+    pub async fn run(mut self) -> Result<ShutdownReport, WorkerError> {
+        tokio::select! {
+            biased;
+            () = self.control.draining.cancelled() => return Ok(ShutdownReport::default()),
+            started = initialize(&self.table, &self.calls, &self.config, self.rng.fork()) => started?,
+        }
+        let stream = self.calls.stream().to_string();
+        Event::Started {
+            worker: &self.id,
+            stream: &stream,
+            table: self.table.name(),
+        }
+        .emit();
+        let (report, result) = self.run_started().await;
+        Event::Ended {
+            worker: &self.id,
+            released: report.released.len(),
+            abandoned: report.abandoned.len(),
+        }
+        .emit();
+        result.map(|()| report)
+    }
+
+    async fn run_started(&mut self) -> (ShutdownReport, Result<(), WorkerError>) {
+        let mut tasks = JoinSet::new();
+        let draining = self.control.draining.clone();
+        let (renewer, renewing) = Renewer::new(Arc::clone(&self.table), self.id.clone(), self.renewal_times());
+        let ends_worker = draining.clone().drop_guard();
+        tasks.spawn(async move {
+            renewing.run().await;
+            drop(ends_worker);
+            Ok(())
+        });
+        let shard_ends = Arc::new(Notify::new());
+        let (owned, leases) = mpsc::channel(OWNED_LEASES);
+        let assignment = self.assignment(renewer.clone(), owned, Arc::clone(&shard_ends));
+        let (ends_worker, until) = (draining.clone().drop_guard(), draining.clone());
+        tasks.spawn(async move {
+            let result = assignment.run(until).await;
+            drop(ends_worker);
+            result
+        });
+        let mut supervisor = Supervisor::new(self.consumer_parts(renewer, shard_ends), self.rng.fork());
+        tokio::select! {
+            biased;
+            () = supervisor.run(leases) => {}
+            () = self.control.over() => {}
+        }
+        let report = supervisor.finish();
+        (report, first_error(tasks).await)
+    }
+
+    fn renewal_times(&self) -> RenewalTimes {
+        RenewalTimes {
+            failover: self.config.failover_time,
+            renewal: self.config.renewal_interval(),
+            write_timeout: self.config.lease_write_timeout(),
+        }
+    }
+
+    fn assignment(
+        &mut self,
+        renewer: Renewer,
+        owned: mpsc::Sender<crate::lease::renewer::OwnedLease>,
+        shard_ends: Arc<Notify>,
+    ) -> Assignment {
+        let policy = TakerPolicy {
+            failover: self.config.failover_time,
+            max_leases: self.config.max_leases,
+            max_leases_to_steal: 1,
+            very_old_leases: VeryOldLeases::TakenFirst,
+        };
+        Assignment {
+            worker: self.id.clone(),
+            table: Arc::clone(&self.table),
+            renewer,
+            taker: Taker::new(self.id.clone(), policy),
+            interval: self.config.assignment_interval(),
+            write_timeout: self.config.lease_write_timeout(),
+            rng: self.rng.fork(),
+            owned,
+            shard_ends,
+        }
+    }
+
+    fn consumer_parts(&self, renewer: Renewer, shard_ends: Arc<Notify>) -> ConsumerParts {
+        ConsumerParts {
+            calls: self.calls.clone(),
+            table: Arc::clone(&self.table),
+            renewer,
+            factory: Arc::clone(&self.factory),
+            config: self.config.clone(),
+            draining: self.control.draining.clone(),
+            shard_ends,
+        }
+    }
+}
+
+/// Ends the background tasks and returns the error of the one that ended the worker, if one did.
+async fn first_error(mut tasks: JoinSet<Result<(), WorkerError>>) -> Result<(), WorkerError> {
+    let mut result = Ok(());
+    while let Some(joined) = tasks.join_next().await {
+        if let Ok(Err(error)) = joined {
+            result = result.and(Err(error));
+        }
+    }
+    result
+}
+
+/// Makes the lease table usable and in line with the stream, as often as it takes within the time for it.
+async fn initialize(
+    table: &Arc<dyn LeaseTable>,
+    calls: &Calls,
+    config: &Config,
+    rng: fastrand::Rng,
+) -> Result<(), WorkerError> {
+    let mut delays = RetryDelays::new(START_WAITS.0, START_WAITS.1, rng);
+    let deadline = clock::now().checked_add(config.initialization_timeout);
+    for failures in 1.. {
+        let Err(error) = try_to_initialize(table, calls, config).await else {
+            break;
+        };
+        let again = clock::now() + delays.after(failures);
+        if !may_pass(&error) || deadline.is_some_and(|deadline| again > deadline) {
+            return Err(error);
+        }
+        tracing::warn!(%error, "start failed, trying again");
+        clock::sleep_until(Some(again)).await;
+    }
+    Ok(())
+}
+
+async fn try_to_initialize(table: &Arc<dyn LeaseTable>, calls: &Calls, config: &Config) -> Result<(), WorkerError> {
+    let name = || table.name().to_owned();
+    let of_table = |source: TableError| WorkerError::LeaseTable { table: name(), source };
+    if let Some(found) = table.led_by_another_table().await.map_err(of_table)? {
+        return Err(WorkerError::LedByOthers { table: name(), found });
+    }
+    table.open().await.map_err(of_table)?;
+    let listing = table.list().await.map_err(of_table)?;
+    if let Some(found) = listing.led_by_others {
+        return Err(WorkerError::LedByOthers { table: name(), found });
+    }
+    sync_shards(table, calls, &listing.leases, config.start_at).await
+}
+
+/// Whether a start that failed like this may work later without anybody's doing.
+fn may_pass(error: &WorkerError) -> bool {
+    match error {
+        WorkerError::LeaseTable { source, .. } => source.kind().is_transient(),
+        WorkerError::Stream { source, .. } => source.kind().is_transient(),
+        WorkerError::LedByOthers { .. } => false,
+        // Seen for a moment while the stream is resharded.
+        WorkerError::InconsistentShards { .. } => true,
+    }
+}

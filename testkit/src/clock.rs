@@ -1,0 +1,49 @@
+//! The two notions of time: virtual for the simulation, wall clock for the sandbox.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_smithy_async::time::TimeSource;
+use tokio::time::Instant;
+
+/// 2026-01-01T00:00:00Z, where every simulation starts.
+const EPOCH: Duration = Duration::from_secs(1_767_225_600);
+
+/// A wall clock that moves with tokio's, so that a paused runtime can move it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct VirtualClock {
+    started: Instant,
+}
+
+impl VirtualClock {
+    /// A clock that shows the epoch now.
+    pub(crate) fn start() -> Self {
+        Self { started: instant() }
+    }
+
+    /// The time since [`start`](Self::start).
+    pub(crate) fn elapsed(&self) -> Duration {
+        instant().saturating_duration_since(self.started)
+    }
+
+    /// What the clock shows.
+    pub(crate) fn now(&self) -> SystemTime {
+        UNIX_EPOCH + EPOCH + self.elapsed()
+    }
+}
+
+impl TimeSource for VirtualClock {
+    fn now(&self) -> SystemTime {
+        Self::now(self)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this file is where the crate reads its clocks")]
+fn instant() -> Instant {
+    Instant::now()
+}
+
+/// The machine's wall clock.
+#[expect(clippy::disallowed_methods, reason = "this file is where the crate reads its clocks")]
+pub(crate) fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}

@@ -1,0 +1,142 @@
+//! Pure: the outputs of describing streams.
+
+use serde::Serialize;
+
+use super::Shard;
+use crate::kinesis::request::StreamModeDetails;
+use crate::kinesis::timestamp::Timestamp;
+
+output! {
+    /// The output of DescribeStream.
+    DescribeStream {
+        /// The stream.
+        stream_description: StreamDescription,
+    }
+}
+
+output! {
+    /// A stream with a page of its shards.
+    StreamDescription {
+        /// What is true of the stream.
+        #[serde(flatten)]
+        stream: StreamFacts,
+        /// Shards, by id.
+        shards: Vec<Shard>,
+        /// Whether there are more.
+        has_more_shards: bool,
+    }
+}
+
+output! {
+    /// The output of DescribeStreamSummary.
+    DescribeStreamSummary {
+        /// The stream.
+        stream_description_summary: StreamDescriptionSummary,
+    }
+}
+
+output! {
+    /// A stream without its shards.
+    StreamDescriptionSummary {
+        /// What is true of the stream.
+        #[serde(flatten)]
+        stream: StreamFacts,
+        /// Shards that take records.
+        open_shard_count: usize,
+        /// Registered fan-out consumers; always 0.
+        consumer_count: usize,
+        /// KiB of a record, data and partition key.
+        #[serde(rename = "MaxRecordSizeInKiB")]
+        max_record_size_in_kib: u32,
+    }
+}
+
+output! {
+    /// What both descriptions of a stream say.
+    StreamFacts {
+        /// The name.
+        stream_name: String,
+        /// The ARN.
+        #[serde(rename = "StreamARN")]
+        stream_arn: String,
+        /// The state.
+        stream_status: StreamStatus,
+        /// Provisioned or on demand.
+        stream_mode_details: StreamModeDetails,
+        /// For how long records are kept.
+        retention_period_hours: u32,
+        /// When CreateStream was called.
+        stream_creation_timestamp: Timestamp,
+        /// Shard-level metrics; always none.
+        enhanced_monitoring: [EnhancedMetrics; 1],
+        /// Always `NONE`.
+        encryption_type: &'static str,
+    }
+}
+
+output! {
+    /// Shard-level metrics that are switched on.
+    #[derive(Default)]
+    EnhancedMetrics {
+        /// Their names; always none.
+        shard_level_metrics: [String; 0],
+    }
+}
+
+/// The state of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StreamStatus {
+    /// Not there yet.
+    Creating,
+    /// Going away.
+    Deleting,
+    /// There.
+    Active,
+    /// There, with a change of shards under way.
+    Updating,
+}
+
+impl StreamStatus {
+    /// The name on the wire.
+    pub(in crate::kinesis) const fn name(self) -> &'static str {
+        match self {
+            Self::Creating => "CREATING",
+            Self::Deleting => "DELETING",
+            Self::Active => "ACTIVE",
+            Self::Updating => "UPDATING",
+        }
+    }
+}
+
+output! {
+    /// The output of ListStreams.
+    ListStreams {
+        /// Names, in order.
+        stream_names: Vec<String>,
+        /// Whether there are more.
+        has_more_streams: bool,
+        /// Present if there are more.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next_token: Option<String>,
+        /// The same streams with more detail.
+        stream_summaries: Vec<StreamSummary>,
+    }
+}
+
+output! {
+    /// A stream, as listed.
+    StreamSummary {
+        /// The name.
+        stream_name: String,
+        /// The ARN.
+        #[serde(rename = "StreamARN")]
+        stream_arn: String,
+        /// The state.
+        stream_status: StreamStatus,
+        /// Provisioned or on demand.
+        stream_mode_details: StreamModeDetails,
+        /// When CreateStream was called.
+        stream_creation_timestamp: Timestamp,
+    }
+}

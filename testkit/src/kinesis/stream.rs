@@ -1,0 +1,216 @@
+//! Pure: one stream, its shards and the change that is under way.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use aggregation::{HashKey, HashKeyRange};
+use bytes::Bytes;
+
+use super::change::Pending;
+use super::error::ServiceError;
+use super::limits;
+use super::refusal;
+use super::request::StreamMode;
+use super::sequence::SequenceNumber;
+use super::shard::{Origin, Parents, Shard};
+use super::shard_id::ShardId;
+use super::timestamp::Timestamp;
+use super::token_bucket::TokenBucket;
+
+/// A stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) name: String,
+    pub(super) account_id: String,
+    pub(super) created: Timestamp,
+    /// Tells apart the streams that have had this name.
+    pub(super) incarnation: u64,
+    pub(super) mode: StreamMode,
+    pub(super) record_kib: u32,
+    pub(super) retention_hours: u32,
+    /// When UpdateShardCount was called in the last 24 hours.
+    pub(super) scalings: VecDeque<Timestamp>,
+    pub(super) list_calls: TokenBucket,
+    pub(super) pending: Option<Pending>,
+    /// Records ever stored.
+    pub(super) stored: u64,
+    shards: BTreeMap<ShardId, Shard>,
+    /// The open shards by the first hash key of their range; together they cover all hash keys.
+    routes: BTreeMap<HashKey, ShardId>,
+    next_shard: ShardId,
+    /// The second under which the newest shard's sequence numbers sort.
+    era: u64,
+    /// The retention horizon at which there is something to trim next.
+    trim_due: Timestamp,
+}
+
+impl Stream {
+    pub(super) fn new(name: String, account_id: String, era: u64, now: Timestamp) -> Self {
+        Self {
+            name,
+            account_id,
+            created: now,
+            incarnation: era,
+            mode: StreamMode::Provisioned,
+            record_kib: limits::DEFAULT_RECORD_KIB,
+            retention_hours: limits::MIN_RETENTION_HOURS,
+            scalings: VecDeque::new(),
+            list_calls: TokenBucket::full(limits::LIST_SHARDS_CALLS_PER_SECOND, now),
+            pending: None,
+            stored: 0,
+            shards: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            next_shard: ShardId::FIRST,
+            era,
+            trim_due: Timestamp::from_millis(u64::MAX),
+        }
+    }
+
+    /// The second under which the newest shard's sequence numbers sort.
+    pub(super) fn era(&self) -> u64 {
+        self.era
+    }
+
+    /// Opens the first shards.
+    pub(super) fn create_shards(&mut self, count: u32) {
+        for range in HashKeyRange::FULL.split_evenly(count) {
+            self.open_shard(range, Parents::None, self.created);
+        }
+    }
+
+    /// Replaces a shard by two, the upper of which starts `at`.
+    pub(super) fn split(&mut self, shard: ShardId, at: HashKey, now: Timestamp) {
+        let Some(range) = self.shards.get(&shard).map(|shard| shard.range) else {
+            return;
+        };
+        let below = HashKey::new(at.value().saturating_sub(1));
+        let (Ok(lower), Ok(upper)) = (
+            HashKeyRange::new(range.start(), below),
+            HashKeyRange::new(at, range.end()),
+        ) else {
+            return;
+        };
+        self.close_shard(shard, now);
+        self.open_shard(lower, Parents::Split(shard), now);
+        self.open_shard(upper, Parents::Split(shard), now);
+    }
+
+    /// Replaces two adjacent shards by one.
+    pub(super) fn merge(&mut self, shard: ShardId, adjacent: ShardId, now: Timestamp) {
+        let (Some(one), Some(other)) = (self.shards.get(&shard), self.shards.get(&adjacent)) else {
+            return;
+        };
+        let start = one.range.start().min(other.range.start());
+        let Ok(union) = HashKeyRange::new(start, one.range.end().max(other.range.end())) else {
+            return;
+        };
+        self.close_shard(shard, now);
+        self.close_shard(adjacent, now);
+        self.open_shard(union, Parents::Merged(shard, adjacent), now);
+    }
+
+    /// Makes the shards that are opened from now on sort after all that are there.
+    pub(super) fn begin_era(&mut self, now: Timestamp) {
+        self.era = now.as_secs().max(self.era + 1);
+    }
+
+    fn open_shard(&mut self, range: HashKeyRange, parents: Parents, opened: Timestamp) {
+        let id = self.next_shard;
+        self.next_shard = id.following();
+        self.routes.insert(range.start(), id);
+        self.shards.insert(
+            id,
+            Shard::open(Origin {
+                id,
+                range,
+                parents,
+                opened,
+                era: self.era,
+            }),
+        );
+    }
+
+    fn close_shard(&mut self, id: ShardId, now: Timestamp) {
+        if let Some(shard) = self.shards.get_mut(&id) {
+            shard.close(now);
+            self.routes.remove(&shard.range.start());
+            self.trim_due = self.trim_due.min(shard.oldest().unwrap_or(now));
+        }
+    }
+
+    /// The moment before which nothing is kept.
+    fn horizon(&self, now: Timestamp) -> Timestamp {
+        now - Duration::from_secs(u64::from(self.retention_hours) * 3600)
+    }
+
+    /// The oldest moment that can be asked for: the retention horizon, or the creation of a younger stream.
+    pub(super) fn trim_horizon(&self, now: Timestamp) -> Timestamp {
+        self.horizon(now).max(self.created)
+    }
+
+    /// Forgets records older than the retention period, and closed shards as old when they have none left.
+    pub(super) fn trim(&mut self, now: Timestamp) {
+        let horizon = self.horizon(now);
+        if horizon <= self.trim_due {
+            return;
+        }
+        for shard in self.shards.values_mut() {
+            shard.trim(horizon);
+        }
+        self.shards.retain(|_, shard| shard.was_open_since(horizon));
+        let oldest = self.shards.values().filter_map(Shard::oldest).min();
+        self.trim_due = oldest.unwrap_or(Timestamp::from_millis(u64::MAX));
+    }
+
+    /// The shard that takes records with this hash key.
+    pub(super) fn route(&mut self, key: HashKey) -> Option<&mut Shard> {
+        let (_, id) = self.routes.range(..=key).next_back()?;
+        self.shards.get_mut(id)
+    }
+
+    /// Stores a record in an open shard.
+    pub(super) fn append(&mut self, shard: ShardId, record: (Bytes, String), now: Timestamp) -> Option<SequenceNumber> {
+        let (data, partition_key) = record;
+        let number = self.shards.get_mut(&shard)?.append(data, partition_key, now);
+        self.stored += 1;
+        self.trim_due = self.trim_due.min(now);
+        Some(number)
+    }
+
+    /// All shards that are not trimmed away, by id.
+    pub(super) fn shards(&self) -> impl DoubleEndedIterator<Item = &Shard> {
+        self.shards.values()
+    }
+
+    /// The open shards, by hash key.
+    pub(super) fn open_shards(&self) -> impl Iterator<Item = &Shard> {
+        self.routes.values().filter_map(|id| self.shards.get(id))
+    }
+
+    pub(super) fn open_shard_count(&self) -> usize {
+        self.routes.len()
+    }
+
+    pub(super) fn shard(&self, id: ShardId) -> Option<&Shard> {
+        self.shards.get(&id)
+    }
+
+    /// Finds a shard by its name.
+    pub(super) fn shard_named(&mut self, name: &str) -> Result<&mut Shard, ServiceError> {
+        let shard = name.parse().ok().and_then(|id| self.shards.get_mut(&id));
+        shard.ok_or_else(|| refusal::no_shard(name, &self.name, &self.account_id))
+    }
+
+    /// The shards that were made from this one.
+    pub(super) fn children(&self, parent: ShardId) -> impl Iterator<Item = &Shard> {
+        self.shards
+            .range(parent..)
+            .map(|(_, shard)| shard)
+            .filter(move |shard| shard.parents.ids().any(|id| id == parent))
+    }
+
+    /// The largest record in bytes, data and partition key.
+    pub(super) fn record_bytes(&self) -> u64 {
+        u64::from(self.record_kib) * 1024
+    }
+}

@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+mod account;
+mod clock;
+mod dispatch;
+mod dynamodb;
+pub mod kinesis;
+pub mod sandbox;
+pub mod sim;
+
+pub use dispatch::Service;

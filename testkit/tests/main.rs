@@ -1,0 +1,11 @@
+//! The two fronts as their users meet them: through the SDK's clients, and through raw sockets.
+
+#![cfg(test)]
+
+mod determinism;
+mod dynamodb;
+mod faults;
+mod fronts;
+mod kinesis;
+mod sandbox;
+mod wire;

@@ -1,0 +1,244 @@
+//! Workers under test, and everything that their processors were given.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kcl::{Batch, Checkpointer, HandlerError, RecordProcessor, ShardContext, Worker, WorkerBuilder};
+use kpl::{Producer, Record};
+use testkit::sim::Sim;
+use tokio::task::JoinHandle;
+
+pub(crate) const STREAM: &str = "orders";
+pub(crate) const APPLICATION: &str = "billing";
+
+/// The place of a user record: shard, sequence number, sub-sequence number.
+pub(crate) type Place = (String, String, u64);
+
+/// What all processors of a test were given, in order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Journal(Arc<Mutex<Vec<Entry>>>);
+
+/// One thing that happened to a processor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Initialized {
+        worker: String,
+        shard: String,
+        checkpoint: String,
+    },
+    Read {
+        worker: String,
+        place: Place,
+        data: String,
+    },
+    ShardEnded {
+        shard: String,
+    },
+    ShutdownRequested {
+        shard: String,
+    },
+    LeaseLost {
+        worker: String,
+        shard: String,
+    },
+}
+
+impl Journal {
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        self.0.lock().unwrap().clone()
+    }
+
+    pub(crate) fn push(&self, entry: Entry) {
+        self.0.lock().unwrap().push(entry);
+    }
+
+    /// The places that were read, once each.
+    pub(crate) fn read(&self) -> BTreeSet<Place> {
+        self.all_read().into_iter().collect()
+    }
+
+    /// The places that were read, as often as they were, in order.
+    pub(crate) fn all_read(&self) -> Vec<Place> {
+        let place = |entry| match entry {
+            Entry::Read { place, .. } => Some(place),
+            _ => None,
+        };
+        self.entries().into_iter().filter_map(place).collect()
+    }
+
+    /// Waits (in virtual time) until `done` says so; fails after ten virtual minutes.
+    pub(crate) async fn until(&self, what: &str, done: impl Fn(&Self) -> bool) {
+        for _ in 0..6_000 {
+            if done(self) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!(
+            "{what} did not happen; the journal ends with {:#?}",
+            self.entries().iter().rev().take(3).collect::<Vec<_>>()
+        );
+    }
+
+    /// Each worker was given each shard's records in the shard's order, apart from going back to a checkpoint.
+    pub(crate) fn assert_order_within_shards(&self) {
+        let mut steps: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
+        for (shard, sequence, sub) in self.all_read() {
+            steps.entry(shard).or_default().push((format!("{sequence:0>60}"), sub));
+        }
+        for (shard, places) in steps {
+            assert!(places.is_sorted(), "{shard}");
+        }
+    }
+}
+
+/// How a processor checkpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checkpoints {
+    AfterEachBatch,
+    /// At the record in the middle of each batch.
+    InTheMiddle,
+    Never,
+}
+
+/// Writes everything into the journal.
+pub(crate) struct Recorder {
+    pub(crate) worker: String,
+    pub(crate) shard: String,
+    pub(crate) journal: Journal,
+    pub(crate) checkpoints: Checkpoints,
+}
+
+impl RecordProcessor for Recorder {
+    async fn initialize(&mut self, shard: &ShardContext) -> Result<(), HandlerError> {
+        let (worker, checkpoint) = (self.worker.clone(), shard.checkpoint.to_string());
+        self.journal.push(Entry::Initialized {
+            worker,
+            shard: self.shard.clone(),
+            checkpoint,
+        });
+        Ok(())
+    }
+
+    async fn process(&mut self, batch: Batch, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+        assert!(
+            batch.lease.is_valid(),
+            "no delivery begins on a lease that others may have (C3)"
+        );
+        for record in &batch.records {
+            let place = (
+                self.shard.clone(),
+                record.sequence_number().to_string(),
+                record.sub_sequence_number(),
+            );
+            let data = String::from_utf8_lossy(record.data()).into_owned();
+            self.journal.push(Entry::Read {
+                worker: self.worker.clone(),
+                place,
+                data,
+            });
+        }
+        match self.checkpoints {
+            Checkpoints::AfterEachBatch => checkpointer.checkpoint().await?,
+            Checkpoints::InTheMiddle => {
+                checkpointer
+                    .checkpoint_at(&batch.records[batch.records.len() / 2])
+                    .await?
+            }
+            Checkpoints::Never => {}
+        }
+        Ok(())
+    }
+
+    async fn shard_ended(&mut self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+        checkpointer.checkpoint().await?;
+        self.journal.push(Entry::ShardEnded {
+            shard: self.shard.clone(),
+        });
+        Ok(())
+    }
+
+    async fn shutdown_requested(&mut self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+        self.journal.push(Entry::ShutdownRequested {
+            shard: self.shard.clone(),
+        });
+        if self.checkpoints == Checkpoints::AfterEachBatch {
+            checkpointer.checkpoint().await?;
+        }
+        Ok(())
+    }
+
+    async fn lease_lost(&mut self) {
+        self.journal.push(Entry::LeaseLost {
+            worker: self.worker.clone(),
+            shard: self.shard.clone(),
+        });
+    }
+}
+
+/// A worker named `name` whose processors write to `journal`.
+pub(crate) fn worker(sim: &Sim, name: &str, journal: &Journal, checkpoints: Checkpoints) -> WorkerBuilder {
+    let (worker, journal) = (name.to_owned(), journal.clone());
+    Worker::builder(APPLICATION, STREAM)
+        .aws(&sim.client(name))
+        .worker_id(name)
+        .seed(name.len() as u64)
+        .processor(move |shard: &ShardContext| Recorder {
+            worker: worker.clone(),
+            shard: shard.shard_id.to_string(),
+            journal: journal.clone(),
+            checkpoints,
+        })
+}
+
+/// Runs a worker in a task of its own. Aborting the task kills the worker on the spot.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the task stands for a process; tests abort it to crash the worker"
+)]
+pub(crate) fn start(
+    builder: WorkerBuilder,
+) -> (
+    kcl::WorkerControl,
+    JoinHandle<Result<kcl::ShutdownReport, kcl::WorkerError>>,
+) {
+    let worker = builder.build().unwrap();
+    let control = worker.control();
+    (control, tokio::spawn(worker.run()))
+}
+
+/// Puts records `data-<n>` and returns where each was stored.
+pub(crate) async fn put(producer: &Producer, records: std::ops::Range<usize>) -> BTreeSet<Place> {
+    let mut receipts = Vec::new();
+    for n in records {
+        receipts.push(
+            producer
+                .put(Record::new(format!("key-{n}"), format!("data-{n}")))
+                .await
+                .unwrap(),
+        );
+    }
+    let mut places = BTreeSet::new();
+    for receipt in receipts {
+        let delivered = receipt.await.unwrap();
+        places.insert((
+            delivered.shard_id,
+            delivered.sequence_number,
+            delivered.sub_sequence_number,
+        ));
+    }
+    places
+}
+
+/// A simulated service with one stream, and a producer for it.
+pub(crate) fn stream(shards: usize) -> (Sim, Producer) {
+    let sim = Sim::new(11);
+    sim.create_stream(STREAM, shards).unwrap();
+    let producer = Producer::builder(STREAM)
+        .aws(&sim.client("producer"))
+        .seed(11)
+        .build()
+        .unwrap();
+    (sim, producer)
+}
