@@ -2,7 +2,6 @@
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::error::CallErrorKind;
@@ -13,7 +12,7 @@ pub(crate) fn call_error<E: ProvideErrorMetadata + std::error::Error + 'static>(
 ) -> CallErrorKind {
     let unavailable = |code: &str| CallErrorKind::Unavailable {
         code: code.to_owned(),
-        message: DisplayErrorContext(error).to_string(),
+        message: chain(error),
     };
     match error {
         SdkError::ServiceError(service) => {
@@ -66,4 +65,15 @@ pub(crate) fn unreadable(error: &dyn std::error::Error) -> CallErrorKind {
     CallErrorKind::Unreadable {
         message: error.to_string(),
     }
+}
+
+/// What an error and its causes say, one behind the other. The SDK's own errors name their layer only.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

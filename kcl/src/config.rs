@@ -41,21 +41,17 @@ impl Default for Config {
 impl Config {
     /// Checks each option's range and the contradictions between them.
     pub(crate) fn validate(&self) -> Result<(), BuildError> {
-        let at_least = |option, value: Duration, min: Duration| match value < min {
-            true => Err(BuildError::from(BuildErrorKind::TooShort { option, value, min })),
-            false => Ok(()),
-        };
         let millis = Duration::from_millis;
-        at_least("failover_time", self.failover_time, millis(100))?;
-        at_least("lease_assignment_interval", self.assignment_interval(), millis(10))?;
-        at_least("idle_time_between_reads", self.idle_time_between_reads, millis(200))?;
-        at_least(
+        between("failover_time", self.failover_time, millis(100))?;
+        between("lease_assignment_interval", self.assignment_interval(), millis(10))?;
+        between("idle_time_between_reads", self.idle_time_between_reads, millis(200))?;
+        between(
             "parent_shard_poll_interval",
             self.parent_shard_poll_interval,
             millis(10),
         )?;
-        at_least("kinesis_request_timeout", self.kinesis_request_timeout, millis(10))?;
-        at_least("initialization_timeout", self.initialization_timeout, millis(1))?;
+        between("kinesis_request_timeout", self.kinesis_request_timeout, millis(10))?;
+        between("initialization_timeout", self.initialization_timeout, millis(1))?;
         for (option, value, max) in [
             ("max_records", self.max_records as usize, MAX_RECORDS_PER_READ as usize),
             ("max_leases", self.max_leases, usize::MAX),
@@ -90,6 +86,22 @@ impl Config {
     }
 }
 
+/// No time of a worker is longer than this: a day is more than any of them means, and can always be added to a clock.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn between(option: &'static str, value: Duration, min: Duration) -> Result<(), BuildError> {
+    if (min..=LONGEST).contains(&value) {
+        return Ok(());
+    }
+    Err(BuildErrorKind::DurationOutOfRange {
+        option,
+        value,
+        min,
+        max: LONGEST,
+    }
+    .into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +115,21 @@ mod tests {
     fn an_idle_time_below_the_services_read_limit_is_refused_by_name() {
         let config = Config {
             idle_time_between_reads: Duration::from_millis(199),
+            ..Config::default()
+        };
+        assert!(
+            config
+                .validate()
+                .unwrap_err()
+                .to_string()
+                .contains("idle_time_between_reads")
+        );
+    }
+
+    #[test]
+    fn a_time_that_no_clock_can_add_is_refused_by_name() {
+        let config = Config {
+            idle_time_between_reads: Duration::MAX,
             ..Config::default()
         };
         assert!(

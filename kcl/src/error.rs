@@ -50,15 +50,17 @@ pub enum BuildErrorKind {
     /// `processor` was not called.
     #[error("no record processor: call `processor(|shard| …)`")]
     NoProcessor,
-    /// A duration is below its least value.
-    #[error("{option} is {value:?}, which is less than {min:?}")]
-    TooShort {
+    /// A time is outside its range.
+    #[error("{option} is {value:?}, which is not in {min:?}..={max:?}")]
+    DurationOutOfRange {
         /// The option's name.
         option: &'static str,
         /// What was given.
         value: Duration,
-        /// The least allowed.
+        /// The shortest allowed.
         min: Duration,
+        /// The longest allowed.
+        max: Duration,
     },
     /// An option is outside its range.
     #[error("{option} is {value}, which is not in {min}..={max}")]
@@ -79,7 +81,7 @@ pub enum BuildErrorKind {
 #[non_exhaustive]
 pub enum WorkerError {
     /// The lease table could not be used.
-    #[error("lease table {table}: {source}")]
+    #[error("the lease table {table} cannot be used")]
     LeaseTable {
         /// The table's name.
         table: String,
@@ -87,7 +89,7 @@ pub enum WorkerError {
         source: TableError,
     },
     /// The stream's shards could not be listed.
-    #[error("stream {stream}: {source}")]
+    #[error("the shards of stream {stream} cannot be listed")]
     Stream {
         /// The stream's name or ARN.
         stream: String,
@@ -105,6 +107,9 @@ pub enum WorkerError {
         /// What was found.
         found: String,
     },
+    /// A task of the worker panicked. The others were ended in an orderly way; a fault of this library.
+    #[error("a task of the worker panicked")]
+    TaskPanicked,
     /// The shards that the service lists contradict each other.
     #[error("stream {stream}: {reason}")]
     InconsistentShards {
@@ -213,6 +218,6 @@ pub enum CheckpointError {
     #[error(transparent)]
     Refused(#[from] crate::checkpoint::ledger::CheckpointRefused),
     /// The lease table could not be written; the checkpoint may be tried again.
-    #[error("the checkpoint could not be written: {0}")]
+    #[error("the checkpoint could not be written")]
     Table(#[from] TableError),
 }

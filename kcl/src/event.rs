@@ -28,6 +28,8 @@ pub(crate) enum Event<'a> {
     LeaseLost { lease: &'a LeaseKey },
     /// A lease row could not be written.
     LeaseWriteFailed { lease: &'a LeaseKey, error: &'a TableError },
+    /// A row of the lease table is neither a lease nor anything known.
+    LeaseRowUnreadable { table: &'a str, error: String },
     /// The lease table could not be read.
     LeaseTableUnavailable { error: &'a TableError },
     /// The stream could not be read.
@@ -66,6 +68,7 @@ impl Event<'_> {
             Self::LeaseTaken { lease, reason } => tracing::info!(%lease, reason, "lease taken"),
             Self::LeaseLost { lease } => tracing::info!(%lease, "lease lost"),
             Self::LeaseWriteFailed { lease, error } => tracing::warn!(%lease, %error, "lease write failed"),
+            Self::LeaseRowUnreadable { table, error } => tracing::warn!(table, error, "lease row unreadable"),
             Self::LeaseTableUnavailable { error } => tracing::warn!(%error, "lease table unavailable"),
             Self::ReadFailed { shard, error } => tracing::warn!(%shard, %error, "read failed"),
             Self::DamagedAggregate {

@@ -215,13 +215,17 @@ impl Worker {
     }
 }
 
-/// Ends the background tasks and returns the error of the one that ended the worker, if one did.
+/// Ends the background tasks, none of which has anything left to do, and returns the error of the one that ended the
+/// worker, if one did.
 async fn first_error(mut tasks: JoinSet<Result<(), WorkerError>>) -> Result<(), WorkerError> {
+    tasks.abort_all();
     let mut result = Ok(());
     while let Some(joined) = tasks.join_next().await {
-        if let Ok(Err(error)) = joined {
-            result = result.and(Err(error));
-        }
+        result = result.and(match joined {
+            Ok(ended) => ended,
+            Err(error) if error.is_panic() => Err(WorkerError::TaskPanicked),
+            Err(_aborted) => Ok(()),
+        });
     }
     result
 }
@@ -268,7 +272,7 @@ fn may_pass(error: &WorkerError) -> bool {
     match error {
         WorkerError::LeaseTable { source, .. } => source.kind().is_transient(),
         WorkerError::Stream { source, .. } => source.kind().is_transient(),
-        WorkerError::LedByOthers { .. } => false,
+        WorkerError::LedByOthers { .. } | WorkerError::TaskPanicked => false,
         // Seen for a moment while the stream is resharded.
         WorkerError::InconsistentShards { .. } => true,
     }

@@ -42,6 +42,7 @@ pub(crate) enum VeryOldLeases {
     /// While there are any, a worker takes just them, beyond its share.
     TakenFirst,
     /// Nothing.
+    #[cfg_attr(not(test), expect(dead_code, reason = "what the KCL does is not configurable yet"))]
     LikeOthers,
 }
 
@@ -138,23 +139,22 @@ impl Taker {
         let living_workers = table.living.keys().filter(|owner| ***owner != self.worker).count();
         let workers = living_workers + 1;
         let share = leases.len().div_ceil(workers);
-        let mut plan = TakePlan {
-            takes: Vec::new(),
-            workers,
-            target: share.min(self.policy.max_leases),
-            spillover: share.saturating_sub(self.policy.max_leases),
-            mine: table.recoverable.len() + table.living.get(&self.worker).map_or(0, Vec::len),
-            unowned: table.available.iter().filter(|lease| reader(lease).is_none()).count(),
-            expired: table.available.iter().filter(|lease| reader(lease).is_some()).count(),
-        };
+        let target = share.min(self.policy.max_leases);
+        let mine = table.recoverable.len() + table.living.get(&self.worker).map_or(0, Vec::len);
+        let unowned = table.available.iter().filter(|lease| reader(lease).is_none()).count();
         let room = self.policy.max_leases.saturating_sub(held.len());
-        let recovered = table
-            .recoverable
-            .iter()
-            .take(room)
-            .map(|lease| take(lease, Reason::Recovered));
-        plan.takes = recovered.chain(self.choose(&table, &plan, now, rng)).collect();
-        plan
+        let recovered = table.recoverable.iter().take(room);
+        let recovered = recovered.map(|lease| take(lease, Reason::Recovered));
+        let chosen = self.choose(&table, Share { target, mine }, now, rng);
+        TakePlan {
+            takes: recovered.chain(chosen).collect(),
+            workers,
+            target,
+            spillover: share - target,
+            mine,
+            unowned,
+            expired: table.available.len() - unowned,
+        }
     }
 
     fn observe(&mut self, leases: &[Lease], now: Instant) {
@@ -209,26 +209,22 @@ impl Taker {
         moved_at.is_none_or(|moved_at| now.saturating_duration_since(moved_at) > duration)
     }
 
-    fn choose(&self, table: &Table<'_>, plan: &TakePlan, now: Instant, rng: &mut fastrand::Rng) -> Vec<Take> {
+    fn choose(&self, table: &Table<'_>, share: Share, now: Instant, rng: &mut fastrand::Rng) -> Vec<Take> {
         let very_old = self.very_old(table, now);
         if !very_old.is_empty() {
-            let room = self.policy.max_leases.saturating_sub(plan.mine);
+            let room = self.policy.max_leases.saturating_sub(share.mine);
             return pick(&very_old, room, rng)
                 .map(|lease| take(lease, Reason::VeryOld))
                 .collect();
         }
-        let needed = plan.target.saturating_sub(plan.mine);
         if table.available.is_empty() {
-            return self.steal(table, plan.target, needed, rng);
+            return self.steal(table, share, rng);
         }
-        let because = |lease| {
-            if reader(lease).is_none() {
-                Reason::Unowned
-            } else {
-                Reason::Expired
-            }
+        let because = |lease| match reader(lease) {
+            None => Reason::Unowned,
+            Some(_) => Reason::Expired,
         };
-        pick(&table.available, needed, rng)
+        pick(&table.available, share.needed(), rng)
             .map(|lease| take(lease, because(lease)))
             .collect()
     }
@@ -249,15 +245,16 @@ impl Taker {
     /// Takes from the most loaded worker what it has beyond its share; or one, if this worker is two or more short.
     ///
     /// So nobody steals just to be the one with the odd lease.
-    fn steal(&self, table: &Table<'_>, target: usize, needed: usize, rng: &mut fastrand::Rng) -> Vec<Take> {
+    fn steal(&self, table: &Table<'_>, share: Share, rng: &mut fastrand::Rng) -> Vec<Take> {
         let others = table.living.iter().filter(|(owner, _)| ***owner != self.worker);
         // Of equally loaded workers the last one that `max_by_key` meets: the first by name.
         let Some((victim, theirs)) = others.rev().max_by_key(|(_, theirs)| theirs.len()) else {
             return Vec::new();
         };
-        let Some(beyond_share) = theirs.len().checked_sub(target) else {
+        let Some(beyond_share) = theirs.len().checked_sub(share.target) else {
             return Vec::new();
         };
+        let needed = share.needed();
         let number = match needed {
             0 | 1 => needed.min(beyond_share),
             _ => needed.min(beyond_share.max(1)),
@@ -284,6 +281,19 @@ struct Table<'a> {
     living: BTreeMap<&'a WorkerId, Vec<&'a Lease>>,
     /// The living ones that can change hands: not held here, and not on their way to another worker.
     stealable: BTreeMap<&'a WorkerId, Vec<&'a Lease>>,
+}
+
+/// What this worker should have, and has.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    target: usize,
+    mine: usize,
+}
+
+impl Share {
+    fn needed(self) -> usize {
+        self.target.saturating_sub(self.mine)
+    }
 }
 
 /// Who reads the shard: during a hand-off still the old owner.

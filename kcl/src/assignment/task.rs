@@ -89,7 +89,7 @@ impl Assignment {
         };
         Event::LeaseTaken {
             lease: &lease.key,
-            reason: format!("{:?}", take.because),
+            reason: take.because.to_string(),
         }
         .emit();
         if let Some(owned) = self.renewer.adopt(lease, sent).await {

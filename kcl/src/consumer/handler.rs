@@ -8,6 +8,7 @@ use futures::FutureExt as _;
 use crate::clock;
 use crate::error::HandlerError;
 use crate::event::Event;
+use crate::lease::guard::LeaseGuard;
 use crate::retry::RetryDelays;
 use crate::stream::ShardId;
 
@@ -18,6 +19,7 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 #[derive(Debug)]
 pub(crate) struct HandlerRetries {
     shard: ShardId,
+    guard: LeaseGuard,
     allowed: u32,
     failures: u32,
     delays: RetryDelays,
@@ -28,9 +30,10 @@ pub(crate) struct HandlerRetries {
 pub(crate) struct GivenUp;
 
 impl HandlerRetries {
-    pub(crate) fn new(shard: ShardId, allowed: u32, rng: fastrand::Rng) -> Self {
+    pub(crate) fn new(shard: ShardId, guard: LeaseGuard, allowed: u32, rng: fastrand::Rng) -> Self {
         Self {
             shard,
+            guard,
             allowed,
             failures: 0,
             delays: RetryDelays::new(WAITS.0, WAITS.1, rng),
@@ -55,6 +58,10 @@ impl HandlerRetries {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the handler panicked".to_owned(),
         };
+        // A checkpoint on a lost lease fails, and the handler with it: nothing is wrong with the handler.
+        if !self.guard.is_valid() {
+            return Ok(Attempted::Again);
+        }
         self.failures += 1;
         Event::HandlerFailed {
             shard: &self.shard,

@@ -81,7 +81,7 @@ impl ShardConsumer {
             parts.renewer.clone(),
             lease.checkpoint.clone(),
         );
-        let retries = HandlerRetries::new(shard.clone(), parts.config.handler_retries, rng.fork());
+        let retries = HandlerRetries::new(shard.clone(), guard.clone(), parts.config.handler_retries, rng.fork());
         Self {
             parts,
             shard,

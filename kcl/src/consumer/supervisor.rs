@@ -28,17 +28,21 @@ pub(crate) struct Supervisor {
     rng: fastrand::Rng,
     consumers: JoinSet<ConsumerEnd>,
     running: BTreeMap<Id, LeaseKey>,
+    /// Leases that came back while the consumer of their earlier ownership is still at its last batch: one processor at
+    /// a time.
+    waiting: BTreeMap<LeaseKey, OwnedLease>,
     report: ShutdownReport,
 }
 
 impl Supervisor {
     pub(crate) fn new(parts: ConsumerParts, rng: fastrand::Rng) -> Self {
-        let (consumers, running) = (JoinSet::new(), BTreeMap::new());
+        let (consumers, running, waiting) = (JoinSet::new(), BTreeMap::new(), BTreeMap::new());
         Self {
             parts,
             rng,
             consumers,
             running,
+            waiting,
             report: ShutdownReport::default(),
         }
     }
@@ -68,6 +72,10 @@ impl Supervisor {
     }
 
     fn start(&mut self, owned: OwnedLease) {
+        if self.running.values().any(|key| *key == owned.lease.key) {
+            self.waiting.insert(owned.lease.key.clone(), owned);
+            return;
+        }
         let consumer = ShardConsumer::new(self.parts.clone(), owned, self.rng.fork());
         let key = consumer.key().clone();
         let task = self.consumers.spawn(consumer.run());
@@ -80,6 +88,9 @@ impl Supervisor {
             Err(error) => (error.id(), None),
         };
         let Some(key) = self.running.remove(&id) else { return };
+        if let Some(again) = self.waiting.remove(&key) {
+            self.start(again);
+        }
         match end {
             Some(ConsumerEnd::Released) => self.report.released.push(key.shard_id()),
             Some(ConsumerEnd::LeaseLost) if self.parts.draining.is_cancelled() => {

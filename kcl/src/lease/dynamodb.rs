@@ -17,6 +17,7 @@ use futures::future::BoxFuture;
 
 use crate::call_error::{call_error, unreadable};
 use crate::error::{CallErrorKind, TableError};
+use crate::event::Event;
 use crate::lease::item::{self, EntityTypes, Row};
 use crate::lease::model::{Lease, LeaseKey};
 use crate::lease::table::{Change, Creation, LeaseTable, Listing, Update};
@@ -131,9 +132,15 @@ impl DynamoDbLeaseTable {
                 .send();
             let page = call.await.map_err(|error| failed("Scan", &error))?;
             for row in page.items() {
-                match item::decode(row).map_err(|error| unreadable_item("Scan", &error))? {
-                    Row::Lease(lease) => listing.leases.push(lease),
-                    Row::Foreign(kind) => drop(found.insert(format!("a {kind:?} row"))),
+                match item::decode(row) {
+                    Ok(Row::Lease(lease)) => listing.leases.push(lease),
+                    Ok(Row::Foreign(kind)) => drop(found.insert(format!("a {kind:?} row"))),
+                    // One damaged row must not stop the work on all others.
+                    Err(error) => Event::LeaseRowUnreadable {
+                        table: &self.name,
+                        error: error.to_string(),
+                    }
+                    .emit(),
                 }
             }
             start_key = page.last_evaluated_key;

@@ -25,23 +25,21 @@ mod foreign;
 pub(crate) type Item = std::collections::HashMap<String, AttributeValue>;
 
 /// The names of a lease row's attributes.
-pub(crate) mod attribute {
-    pub(crate) const LEASE_KEY: &str = "leaseKey";
-    pub(crate) const LEASE_OWNER: &str = "leaseOwner";
-    pub(crate) const CHECKPOINT_OWNER: &str = "checkpointOwner";
-    pub(crate) const LEASE_COUNTER: &str = "leaseCounter";
-    pub(crate) const OWNER_SWITCHES: &str = "ownerSwitchesSinceCheckpoint";
-    pub(crate) const CHECKPOINT: &str = "checkpoint";
-    pub(crate) const CHECKPOINT_SUB_SEQUENCE_NUMBER: &str = "checkpointSubSequenceNumber";
-    pub(crate) const PENDING_CHECKPOINT: &str = "pendingCheckpoint";
-    pub(crate) const PENDING_CHECKPOINT_SUB_SEQUENCE_NUMBER: &str = "pendingCheckpointSubSequenceNumber";
-    pub(crate) const PENDING_CHECKPOINT_STATE: &str = "pendingCheckpointState";
+mod attribute {
+    pub(super) const LEASE_KEY: &str = "leaseKey";
+    pub(super) const LEASE_OWNER: &str = "leaseOwner";
+    pub(super) const CHECKPOINT_OWNER: &str = "checkpointOwner";
+    pub(super) const LEASE_COUNTER: &str = "leaseCounter";
+    pub(super) const OWNER_SWITCHES: &str = "ownerSwitchesSinceCheckpoint";
+    /// A position takes two attributes.
+    pub(super) const CHECKPOINT: [&str; 2] = ["checkpoint", "checkpointSubSequenceNumber"];
+    pub(super) const PENDING_CHECKPOINT: [&str; 2] = ["pendingCheckpoint", "pendingCheckpointSubSequenceNumber"];
     /// A set, in spite of its name.
-    pub(crate) const PARENT_SHARD_IDS: &str = "parentShardId";
-    pub(crate) const CHILD_SHARD_IDS: &str = "childShardIds";
-    pub(crate) const STARTING_HASH_KEY: &str = "startingHashKey";
-    pub(crate) const ENDING_HASH_KEY: &str = "endingHashKey";
-    pub(crate) const ENTITY_TYPE: &str = "entityType";
+    pub(super) const PARENT_SHARDS: &str = "parentShardId";
+    pub(super) const CHILD_SHARDS: &str = "childShardIds";
+    pub(super) const STARTING_HASH_KEY: &str = "startingHashKey";
+    pub(super) const ENDING_HASH_KEY: &str = "endingHashKey";
+    pub(super) const ENTITY_TYPE: &str = "entityType";
 }
 
 /// What `entityType` says of a lease.
@@ -53,6 +51,7 @@ pub(crate) enum EntityTypes {
     /// As KCL 3.5 and later do.
     Written,
     /// As all earlier versions do.
+    #[cfg_attr(not(test), expect(dead_code, reason = "every version takes a row that says it"))]
     Absent,
 }
 
@@ -70,35 +69,19 @@ pub(crate) fn encode(lease: &Lease, entity_types: EntityTypes) -> Item {
         text(attribute::LEASE_KEY, lease.key.as_str()),
         number(attribute::LEASE_COUNTER, lease.counter),
         number(attribute::OWNER_SWITCHES, lease.owner_switches),
-        text(attribute::CHECKPOINT, lease.checkpoint.checkpoint_text()),
-        number(
-            attribute::CHECKPOINT_SUB_SEQUENCE_NUMBER,
-            lease.checkpoint.sub_sequence_number(),
-        ),
     ]);
-    item.extend(
-        lease
-            .owner
-            .as_ref()
-            .map(|owner| text(attribute::LEASE_OWNER, owner.as_str())),
-    );
-    item.extend(
-        lease
-            .checkpoint_owner
-            .as_ref()
-            .map(|owner| text(attribute::CHECKPOINT_OWNER, owner.as_str())),
-    );
-    if let Some(pending) = &lease.pending_checkpoint {
-        item.extend([
-            text(attribute::PENDING_CHECKPOINT, pending.checkpoint_text()),
-            number(
-                attribute::PENDING_CHECKPOINT_SUB_SEQUENCE_NUMBER,
-                pending.sub_sequence_number(),
-            ),
-        ]);
+    item.extend(position_pair(attribute::CHECKPOINT, &lease.checkpoint));
+    if let Some(owner) = &lease.owner {
+        item.extend([text(attribute::LEASE_OWNER, owner.as_str())]);
     }
-    item.extend(shard_ids(attribute::PARENT_SHARD_IDS, &lease.parents));
-    item.extend(shard_ids(attribute::CHILD_SHARD_IDS, &lease.children));
+    if let Some(owner) = &lease.checkpoint_owner {
+        item.extend([text(attribute::CHECKPOINT_OWNER, owner.as_str())]);
+    }
+    if let Some(pending) = &lease.pending_checkpoint {
+        item.extend(position_pair(attribute::PENDING_CHECKPOINT, pending));
+    }
+    item.extend(shard_set(attribute::PARENT_SHARDS, &lease.parents));
+    item.extend(shard_set(attribute::CHILD_SHARDS, &lease.children));
     if let Some(range) = lease.range {
         item.extend([
             text(attribute::STARTING_HASH_KEY, &range.start().to_string()),
@@ -125,46 +108,25 @@ pub(crate) fn decode(item: &Item) -> Result<Row, RowError> {
         return Ok(Row::Foreign(kind));
     }
     let fields = Fields::of(item)?;
-    let lease = Lease {
+    let counter = fields.number(attribute::LEASE_COUNTER)?;
+    let checkpoint = position(&fields, attribute::CHECKPOINT)?;
+    let [checkpoint_attribute, _] = attribute::CHECKPOINT;
+    Ok(Row::Lease(Lease {
         key: LeaseKey::new(fields.key()),
         owner: fields.text(attribute::LEASE_OWNER)?.map(WorkerId::new),
         checkpoint_owner: fields.text(attribute::CHECKPOINT_OWNER)?.map(WorkerId::new),
-        counter: fields.required(attribute::LEASE_COUNTER, fields.number(attribute::LEASE_COUNTER)?)?,
+        counter: fields.required(attribute::LEASE_COUNTER, counter)?,
         owner_switches: fields.number(attribute::OWNER_SWITCHES)?.unwrap_or(0),
-        checkpoint: fields.required(
-            attribute::CHECKPOINT,
-            position(
-                &fields,
-                attribute::CHECKPOINT,
-                attribute::CHECKPOINT_SUB_SEQUENCE_NUMBER,
-            )?,
-        )?,
-        pending_checkpoint: position(
-            &fields,
-            attribute::PENDING_CHECKPOINT,
-            attribute::PENDING_CHECKPOINT_SUB_SEQUENCE_NUMBER,
-        )?,
-        parents: fields
-            .texts(attribute::PARENT_SHARD_IDS)?
-            .iter()
-            .map(|id| ShardId::new(id))
-            .collect(),
-        children: fields
-            .texts(attribute::CHILD_SHARD_IDS)?
-            .iter()
-            .map(|id| ShardId::new(id))
-            .collect(),
+        checkpoint: fields.required(checkpoint_attribute, checkpoint)?,
+        pending_checkpoint: position(&fields, attribute::PENDING_CHECKPOINT)?,
+        parents: shards(&fields, attribute::PARENT_SHARDS)?,
+        children: shards(&fields, attribute::CHILD_SHARDS)?,
         range: range(&fields)?,
-    };
-    Ok(Row::Lease(lease))
+    }))
 }
 
-/// The position in a pair of attributes.
-pub(crate) fn position(
-    fields: &Fields<'_>,
-    checkpoint: &'static str,
-    sub_sequence_number: &'static str,
-) -> Result<Option<Position>, RowError> {
+fn position(fields: &Fields<'_>, attributes: [&'static str; 2]) -> Result<Option<Position>, RowError> {
+    let [checkpoint, sub_sequence_number] = attributes;
     let Some(text) = fields.text(checkpoint)? else {
         return Ok(None);
     };
@@ -173,6 +135,11 @@ pub(crate) fn position(
         Ok(position) => Ok(Some(position)),
         Err(source) => Err(fields.error(checkpoint, Problem::Position(source))),
     }
+}
+
+fn shards(fields: &Fields<'_>, attribute: &'static str) -> Result<BTreeSet<ShardId>, RowError> {
+    let ids = fields.texts(attribute)?;
+    Ok(ids.iter().map(|id| ShardId::new(id)).collect())
 }
 
 fn range(fields: &Fields<'_>) -> Result<Option<HashKeyRange>, RowError> {
@@ -200,8 +167,16 @@ fn number(attribute: &str, value: u64) -> (String, AttributeValue) {
     (attribute.to_owned(), AttributeValue::N(value.to_string()))
 }
 
+fn position_pair(attributes: [&str; 2], position: &Position) -> [(String, AttributeValue); 2] {
+    let [checkpoint, sub_sequence_number] = attributes;
+    [
+        text(checkpoint, position.checkpoint_text()),
+        number(sub_sequence_number, position.sub_sequence_number()),
+    ]
+}
+
 /// DynamoDB knows no empty set: none is written then.
-fn shard_ids(attribute: &str, ids: &BTreeSet<ShardId>) -> Option<(String, AttributeValue)> {
+fn shard_set(attribute: &str, ids: &BTreeSet<ShardId>) -> Option<(String, AttributeValue)> {
     let texts: Vec<_> = ids.iter().map(ToString::to_string).collect();
     (!texts.is_empty()).then(|| (attribute.to_owned(), AttributeValue::Ss(texts)))
 }

@@ -6,7 +6,7 @@ use crate::calls::{Calls, ShardsToList};
 use crate::error::{TableError, WorkerError};
 use crate::event::Event;
 use crate::lease::model::{Lease, LeaseKey};
-use crate::lease::table::LeaseTable;
+use crate::lease::table::{Creation, LeaseTable};
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::planner;
 use crate::stream::{ShardId, StartingPosition};
@@ -37,15 +37,11 @@ pub(crate) async fn sync_shards(
     })?;
     for creation in plan.create {
         let created = table.create(&creation.lease).await;
-        created.map_err(|source| WorkerError::LeaseTable {
+        let created = created.map_err(|source| WorkerError::LeaseTable {
             table: table.name().to_owned(),
             source,
         })?;
-        Event::LeaseCreated {
-            lease: &creation.lease.key,
-            reason: &format!("{:?}", creation.because),
-        }
-        .emit();
+        report(created, &creation.lease.key, &creation.because.to_string());
     }
     Ok(())
 }
@@ -57,13 +53,20 @@ pub(crate) async fn create_children(
     children: &[ChildShard],
 ) -> Result<(), TableError> {
     for lease in planner::children_plan(parent, children) {
-        table.create(&lease).await?;
-        Event::LeaseCreated {
-            lease: &lease.key,
-            reason: "its parent was read to the end",
-        }
-        .emit();
+        report(
+            table.create(&lease).await?,
+            &lease.key,
+            "its parent was read to the end",
+        );
     }
     let ids = children.iter().map(|child| child.id.clone()).collect();
     table.set_children(&LeaseKey::of_shard(parent), &ids).await
+}
+
+fn report(creation: Creation, lease: &LeaseKey, reason: &str) {
+    match creation {
+        Creation::Created => Event::LeaseCreated { lease, reason }.emit(),
+        // Another worker was quicker.
+        Creation::Existed => {}
+    }
 }
