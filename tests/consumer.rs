@@ -134,7 +134,11 @@ async fn two_workers_come_to_share_the_shards() {
     let shards_of = |name: &str| {
         let shard = |entry| match entry {
             Entry::Read { worker, place, .. } if worker == name => Some(place.0),
-            _ => None,
+            Entry::Read { .. }
+            | Entry::Initialized { .. }
+            | Entry::ShardEnded { .. }
+            | Entry::ShutdownRequested { .. }
+            | Entry::LeaseLost { .. } => None,
         };
         journal
             .entries()
@@ -254,6 +258,44 @@ async fn a_worker_cut_off_from_the_table_stops_delivering_before_another_begins(
         worker: "w1".into(),
         shard: "shardId-000000000000".into()
     }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_iterator_is_replaced_behind_what_was_read() {
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::Never));
+    let mut places = put(&producer, 0..50).await;
+    journal
+        .until("the first records", |journal| journal.read() == places)
+        .await;
+    sim.kinesis(testkit::kinesis::Kinesis::expire_iterators);
+    places.extend(put(&producer, 50..100).await);
+    journal.until("all records", |journal| journal.read() == places).await;
+    assert_eq!(journal.all_read().len(), 100, "nothing is read twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_cannot_be_read_stops_nothing_else() {
+    let (sim, producer) = stream(2);
+    let journal = Journal::default();
+    let (control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    tokio::time::sleep(MINUTE).await;
+    control.shutdown(MINUTE);
+    running.await.unwrap().unwrap();
+    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
+    let damaged = client
+        .put_item()
+        .table_name(APPLICATION)
+        .item("leaseKey", AttributeValue::S("damaged".into()));
+    damaged
+        .item("leaseCounter", AttributeValue::S("not a number".into()))
+        .send()
+        .await
+        .unwrap();
+    let (_control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    let places = put(&producer, 0..50).await;
+    journal.until("all records", |journal| journal.read() == places).await;
 }
 
 /// Fails on its first calls.

@@ -60,9 +60,12 @@ impl Journal {
 
     /// The places that were read, as often as they were, in order.
     pub(crate) fn all_read(&self) -> Vec<Place> {
-        let place = |entry| match entry {
-            Entry::Read { place, .. } => Some(place),
-            _ => None,
+        let place = |entry| {
+            if let Entry::Read { place, .. } = entry {
+                Some(place)
+            } else {
+                None
+            }
         };
         self.entries().into_iter().filter_map(place).collect()
     }

@@ -48,7 +48,7 @@ fn stored(sim: &Sim) -> Vec<(String, String, u64, Vec<u8>)> {
                             .map(|(n, inner)| place(n as u64, &inner.data)),
                     );
                 }
-                _ => all.push(place(0, &record.data)),
+                aggregation::Decoded::Plain | aggregation::Decoded::Damaged(_) => all.push(place(0, &record.data)),
             }
         }
         all
@@ -147,6 +147,19 @@ async fn a_lost_reply_costs_duplicates_and_no_record() {
     let outcomes = put_all(&producer, 0..500).await;
     assert_each_is_stored_where_its_receipt_says(&sim, &outcomes);
     assert!(stored(&sim).len() >= 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_panics_counts_as_failed_and_loses_nothing() {
+    let sim = sim(2);
+    sim.faults(|call| {
+        assert!(call.operation != "PutRecords" || call.ordinal > 3, "injected: the connector panics");
+        Fault::None
+    });
+    let producer = producer(&sim).build().unwrap();
+    let outcomes = put_all(&producer, 0..100).await;
+    assert_each_is_stored_where_its_receipt_says(&sim, &outcomes);
+    assert!(outcomes.iter().any(|outcome| outcome.as_ref().unwrap().attempts.total() > 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -428,7 +441,9 @@ async fn every_delivered_record_survives_a_reader_that_drops_misplaced_aggregate
                 aggregation::Decoded::Aggregate(aggregate) => {
                     keys.extend(aggregate.records().map(|inner| inner.partition_key.to_string()));
                 }
-                _ => drop(keys.insert(stored.partition_key.to_string())),
+                aggregation::Decoded::Plain | aggregation::Decoded::Damaged(_) => {
+                    keys.insert(stored.partition_key.clone());
+                }
             }
         }
         keys
