@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod architecture;
 mod consumer;
 mod fleet;
 mod producer;

@@ -153,13 +153,20 @@ async fn a_lost_reply_costs_duplicates_and_no_record() {
 async fn a_call_that_panics_counts_as_failed_and_loses_nothing() {
     let sim = sim(2);
     sim.faults(|call| {
-        assert!(call.operation != "PutRecords" || call.ordinal > 3, "injected: the connector panics");
+        assert!(
+            call.operation != "PutRecords" || call.ordinal > 3,
+            "injected: the connector panics"
+        );
         Fault::None
     });
     let producer = producer(&sim).build().unwrap();
     let outcomes = put_all(&producer, 0..100).await;
     assert_each_is_stored_where_its_receipt_says(&sim, &outcomes);
-    assert!(outcomes.iter().any(|outcome| outcome.as_ref().unwrap().attempts.total() > 1));
+    assert!(
+        outcomes
+            .iter()
+            .any(|outcome| outcome.as_ref().unwrap().attempts.total() > 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -342,6 +349,38 @@ async fn put_waits_for_room_and_a_dropped_put_leaves_nothing_behind() {
     assert!(first.await.is_ok());
     producer.flush().await.unwrap();
     assert_eq!(stored(&sim).len(), 2, "the dropped put was not accepted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn put_does_not_wait_for_lanes_that_hold_the_whole_budget() {
+    let sim = sim(1);
+    let hour = Duration::from_secs(3_600);
+    let producer = producer(&sim)
+        .budget(Budget::new(1_000, 100))
+        .record_max_buffered_time(hour)
+        .build()
+        .unwrap();
+    for n in 0..10 {
+        drop(
+            producer
+                .put(Record::new(format!("key-{n}"), vec![0; 400]))
+                .await
+                .unwrap(),
+        );
+    }
+    assert!(sim.elapsed() < Duration::from_secs(10), "{:?}", sim.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn try_put_gives_the_record_back_when_there_is_no_room() {
+    let sim = sim(1);
+    let producer = producer(&sim).budget(Budget::new(1_000, 100)).build().unwrap();
+    let first = producer.try_put(Record::new("k", vec![0; 900])).unwrap();
+    let full = producer.try_put(Record::new("k", vec![1; 900])).unwrap_err();
+    assert_eq!(full.kind(), &PutErrorKind::Full);
+    assert_eq!(full.into_record().data().len(), 900);
+    assert!(first.await.is_ok());
+    assert!(producer.try_put(Record::new("k", vec![1; 900])).unwrap().await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

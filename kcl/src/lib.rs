@@ -1,4 +1,6 @@
-//! A consumer for Amazon Kinesis Data Streams: leases, checkpoints, de-aggregation, resharding.
+#![doc = include_str!("../README.md")]
+//!
+//! # How it works
 //!
 //! ```text
 //!  ListShards ─► shard sync ─► lease table ◄─► search for leases ─► renewer (the only writer of held leases)

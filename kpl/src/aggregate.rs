@@ -24,6 +24,8 @@ pub(crate) struct SealedAggregate {
     pub(crate) target: Option<Target>,
     /// Which `flush` calls wait for it: all later than this.
     pub(crate) generation: u64,
+    /// How often it was stored on a shard that does not hold all of its records.
+    pub(crate) misplacements: u32,
     stream: Arc<str>,
     hash_key_origin: HashKeyOrigin,
     origins: Vec<Origin>,
@@ -61,6 +63,7 @@ impl SealedAggregate {
             attempts: Attempts::default(),
             target,
             generation: 0,
+            misplacements: 0,
             stream,
             hash_key_origin,
             origins,
@@ -189,6 +192,7 @@ impl SealedAggregate {
         let mut part = Self::new(record, sealing);
         part.attempts = self.attempts.clone();
         part.generation = self.generation;
+        part.misplacements = self.misplacements;
         Some(part)
     }
 

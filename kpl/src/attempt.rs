@@ -79,12 +79,12 @@ impl Attempts {
 mod tests {
     use super::*;
 
-    fn failed(code: &str, may_have_been_stored: bool) -> Attempt {
+    fn failed(code: &str) -> Attempt {
         let failure = AttemptFailure {
             code: code.into(),
             message: String::new(),
             request_id: None,
-            may_have_been_stored,
+            may_have_been_stored: code == "Timeout",
         };
         Attempt {
             started: SystemTime::UNIX_EPOCH,
@@ -96,9 +96,9 @@ mod tests {
     #[test]
     fn the_history_is_bounded_and_still_counts_every_attempt() {
         let mut attempts = Attempts::default();
-        attempts.push(failed("Timeout", true));
+        attempts.push(failed("Timeout"));
         for n in 0..100 {
-            attempts.push(failed(&n.to_string(), false));
+            attempts.push(failed(&n.to_string()));
         }
         assert_eq!(attempts.total(), 101);
         assert_eq!(attempts.newest().len(), KEPT);

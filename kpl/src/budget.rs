@@ -38,13 +38,15 @@ impl Budget {
     /// Waits for room, first come, first served. Dropping the future takes nothing.
     pub(crate) async fn acquire(&self, cost: usize) -> Charge {
         let bytes = self.chargeable(cost);
-        // The semaphores are never closed, so both waits end with a permit; a permit that is dropped goes back.
-        if let Ok(record) = self.inner.records.acquire().await
-            && let Ok(room) = self.inner.bytes.acquire_many(bytes).await
-        {
-            record.forget();
-            room.forget();
-        }
+        let Inner {
+            records, bytes: room, ..
+        } = &*self.inner;
+        // The semaphores are never closed; a permit that is dropped half-way goes back.
+        let (Ok(record), Ok(room)) = (records.acquire().await, room.acquire_many(bytes).await) else {
+            return Charge::none(self.clone());
+        };
+        record.forget();
+        room.forget();
         Charge {
             budget: self.clone(),
             bytes: bytes as usize,

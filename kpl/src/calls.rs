@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aggregation::{HashKeyRange, KinesisRecord};
+use aggregation::{HashKeyRange, InvalidHashKey, KinesisRecord};
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::Builder as ConfigBuilder;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
@@ -69,7 +69,9 @@ impl Calls {
                 Ok(page) => page?,
                 Err(_) => return Err(timed_out(self.timeout)),
             };
-            shards.extend(page.shards().iter().filter_map(open_shard));
+            for shard in page.shards() {
+                shards.extend(open_shard(shard)?);
+            }
             match page.next_token {
                 Some(token) => next_token = Some(token),
                 None => return Ok(shards),
@@ -137,21 +139,33 @@ fn entry_answer(entry: PutRecordsResultEntry) -> EntryAnswer {
     }
 }
 
-/// A shard with a readable range and no ending sequence number.
-fn open_shard(shard: &SdkShard) -> Option<Shard> {
+/// The shard, if it has no ending sequence number.
+fn open_shard(shard: &SdkShard) -> Result<Option<Shard>, CallFailure> {
     if shard
         .sequence_number_range()
         .is_some_and(|range| range.ending_sequence_number().is_some())
     {
-        return None;
+        return Ok(None);
     }
-    let range = shard.hash_key_range()?;
-    let start = range.starting_hash_key().parse().ok()?;
-    let end = range.ending_hash_key().parse().ok()?;
-    Some(Shard {
+    let range = shard
+        .hash_key_range()
+        .ok_or_else(|| unreadable(&"a shard has no hash key range"))?;
+    let key = |text: &str| text.parse().map_err(|error: InvalidHashKey| unreadable(&error));
+    let range = HashKeyRange::new(key(range.starting_hash_key())?, key(range.ending_hash_key())?);
+    Ok(Some(Shard {
         id: ShardId::new(shard.shard_id()),
-        range: HashKeyRange::new(start, end).ok()?,
-    })
+        range: range.map_err(|error| unreadable(&error))?,
+    }))
+}
+
+/// A map with a hole would send records to shards that do not hold them, so a listing is understood as a whole or not.
+fn unreadable(reason: &dyn std::fmt::Display) -> CallFailure {
+    CallFailure {
+        code: "UnreadableResponse".into(),
+        message: reason.to_string(),
+        request_id: None,
+        may_have_been_applied: false,
+    }
 }
 
 fn call_failure<E: ProvideErrorMetadata + std::error::Error + 'static>(

@@ -114,6 +114,11 @@ impl Driver {
     fn advance(&mut self, now: Instant) {
         self.seal_due_lanes(now);
         self.take_handed_over(now);
+        if self.pipeline.is_empty() && self.shared.is_short_of_room() {
+            // Nothing is on its way that would give room back: the lanes hold all of it.
+            self.shared.lanes().seal_all();
+            self.take_handed_over(now);
+        }
         self.pipeline.handle_timeout(now, clock::wall());
         while let Some(output) = self.pipeline.poll_output() {
             self.perform(output);
@@ -195,6 +200,7 @@ impl Driver {
         let now = clock::now();
         self.take_handed_over(now);
         self.pipeline.mark(now);
+        self.pipeline.report_failures();
         let delivered_before = self.pipeline.delivered();
         let draining = self.draining.get_or_insert_with(|| Draining {
             deadline,
@@ -302,3 +308,7 @@ async fn sleep_until(at: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+#[cfg(not(feature = "_loom"))]
+mod tests;

@@ -147,6 +147,9 @@ pub enum PutErrorKind {
         /// The limit in force.
         limit: usize,
     },
+    /// There is no room in the budget, and [`try_put`](crate::Producer::try_put) does not wait for it.
+    #[error("the producer's budget is spent")]
+    Full,
     /// The producer was shut down, or its time to deliver ran out.
     #[error("the producer was shut down")]
     ShutDown,

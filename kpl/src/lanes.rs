@@ -196,6 +196,11 @@ impl Handover {
         self.wake.notify_one();
     }
 
+    /// Wakes the driver without handing anything over.
+    pub(crate) fn nudge(&self) {
+        self.wake.notify_one();
+    }
+
     /// Takes everything that was handed over, oldest first.
     pub(crate) fn take_all(&self) -> VecDeque<Handed> {
         std::mem::take(&mut *lock(&self.queue))
@@ -206,3 +211,7 @@ impl Handover {
         self.wake.notified().await;
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "_loom")]
+mod loom_tests;

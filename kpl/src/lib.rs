@@ -1,4 +1,6 @@
-//! A producer for Amazon Kinesis Data Streams: aggregation, per-shard rate limits, batching, retries.
+#![doc = include_str!("../README.md")]
+//!
+//! # How it works
 //!
 //! ```text
 //!  per user record, on the caller's thread                  per Kinesis record, one task per producer

@@ -68,7 +68,7 @@ pub(crate) enum Answer {
 }
 
 /// What became of one entry of a request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum EntryAnswer {
     /// The service stored it.
     Stored { shard: ShardId, sequence_number: Arc<str> },
@@ -122,6 +122,8 @@ pub(crate) struct Pipeline {
     not_found_since: Option<Instant>,
     outstanding: Outstanding,
     delivered: u64,
+    /// What failed since somebody wants a report of it.
+    failed: Option<Vec<Arc<Outcome>>>,
     outputs: VecDeque<Output>,
 }
 
@@ -163,6 +165,7 @@ impl Pipeline {
             not_found_since: None,
             outstanding: Outstanding::default(),
             delivered: 0,
+            failed: None,
             outputs: VecDeque::new(),
         }
     }
@@ -232,7 +235,12 @@ impl Pipeline {
         self.delivered
     }
 
-    /// Fails whatever is outstanding and returns its records.
+    /// Remembers from now on what fails, for [`give_up`](Self::give_up) to return.
+    pub(crate) fn report_failures(&mut self) {
+        self.failed.get_or_insert_default();
+    }
+
+    /// Fails whatever is outstanding; returns its records, after those that failed while failures were to be reported.
     pub(crate) fn give_up(&mut self, kind: &PutErrorKind) -> Vec<PutError> {
         let mut all: Vec<SealedAggregate> = std::mem::take(&mut self.unrouted);
         all.extend(std::mem::take(&mut self.retries).into_values());
@@ -243,13 +251,14 @@ impl Pipeline {
                 .into_values()
                 .flat_map(|request| request.abandoned()),
         );
-        // What was stored and only could not be judged yet is where the service put it.
-        for stored in std::mem::take(&mut self.unjudged) {
-            self.deliver(stored);
+        // A consumer may drop what could not be judged yet: nobody must take it for delivered (P2).
+        all.extend(std::mem::take(&mut self.unjudged).into_iter().map(Stored::misplaced));
+        self.report_failures();
+        for aggregate in all {
+            self.fail(aggregate, kind.clone());
         }
-        all.into_iter()
-            .flat_map(|aggregate| self.fail(aggregate, kind.clone()).returned())
-            .collect()
+        let failed = self.failed.take().unwrap_or_default();
+        failed.iter().flat_map(|outcome| outcome.returned()).collect()
     }
 
     fn on_sealed(&mut self, mut aggregate: SealedAggregate, now: Instant) {
@@ -277,7 +286,11 @@ impl Pipeline {
         while self.in_flight.len() < self.config.max_requests_in_flight {
             let collector = &self.collector;
             if let Some(aggregate) = self.limiter.pop(now, |next| collector.has_room_for(next)) {
+                let awaited = self.outstanding.is_awaited(aggregate.generation);
                 self.collector.push(aggregate, now);
+                if awaited {
+                    self.collector.hurry(now);
+                }
                 continue;
             }
             let blocked = self.limiter.next_at().is_some_and(|at| at <= now);
@@ -316,9 +329,12 @@ impl Pipeline {
         aggregate.deliver(shard.shared(), sequence_number);
     }
 
-    fn fail(&mut self, aggregate: SealedAggregate, kind: PutErrorKind) -> Arc<Outcome> {
+    fn fail(&mut self, aggregate: SealedAggregate, kind: PutErrorKind) {
         self.outstanding.leave(aggregate.generation);
-        aggregate.fail(kind)
+        let outcome = aggregate.fail(kind);
+        if let Some(failed) = &mut self.failed {
+            failed.push(outcome);
+        }
     }
 }
 

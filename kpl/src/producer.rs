@@ -70,13 +70,29 @@ impl Producer {
         let budget = &self.shared.template.budget;
         let charge = match budget.try_acquire(cost) {
             Some(charge) => charge,
-            None => tokio::select! {
-                biased;
-                () = self.shared.closing.cancelled() => return Err(self.shared.refuse(PutErrorKind::ShutDown, record)),
-                charge = budget.acquire(cost) => charge,
-            },
+            None => {
+                let _waits = self.shared.wait_for_room();
+                tokio::select! {
+                    biased;
+                    () = self.shared.closing.cancelled() => return Err(self.shared.refuse(PutErrorKind::ShutDown, record)),
+                    charge = budget.acquire(cost) => charge,
+                }
+            }
         };
         self.shared.append(record, charge)
+    }
+
+    /// Accepts a record if there is room for it right now.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put), and [`PutErrorKind::Full`] with the record in it when the budget is spent.
+    pub fn try_put(&self, record: Record) -> Result<Receipt, PutError> {
+        let cost = self.admit(&record)?;
+        match self.shared.template.budget.try_acquire(cost) {
+            Some(charge) => self.shared.append(record, charge),
+            None => Err(self.shared.refuse(PutErrorKind::Full, record)),
+        }
     }
 
     /// Waits until every record that was accepted before the call has its outcome. Open aggregates are sent at once.

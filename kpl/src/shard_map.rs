@@ -15,6 +15,16 @@ impl ShardId {
         Self(id.into())
     }
 
+    /// Whether the service gave no id.
+    pub(crate) fn is_nameless(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The number in it, if it is spelt as the service does today. Of two shards of a stream the later has the greater.
+    fn number(&self) -> Option<u64> {
+        self.0.strip_prefix("shardId-")?.parse().ok()
+    }
+
     pub(crate) fn shared(&self) -> Arc<str> {
         Arc::clone(&self.0)
     }
@@ -76,6 +86,10 @@ impl ShardMap {
         if next.open == self.open {
             return Some(self.clone());
         }
+        if self.is_of_another_stream(&next.open) {
+            next.closed.clear();
+            return Some(next);
+        }
         let since = next.epoch;
         next.closed
             .retain(|_, closed| closed.since.0 + CLOSED_KEPT_EPOCHS > since.0);
@@ -92,6 +106,20 @@ impl ShardMap {
             next.closed.remove(&shard.id);
         }
         Some(next)
+    }
+
+    /// Whether the stream was deleted and created again under the same name. As long as it lives, no shard changes its
+    /// range or opens again, and a new one has a greater id than any before.
+    fn is_of_another_stream(&self, open: &[Shard]) -> bool {
+        let known = self.open.iter().map(|shard| &shard.id).chain(self.closed.keys());
+        let greatest = known.filter_map(ShardId::number).max();
+        open.iter()
+            .any(|shard| match self.open.iter().find(|old| old.id == shard.id) {
+                Some(old) => old.range != shard.range,
+                None => {
+                    self.closed.contains_key(&shard.id) || shard.id.number().is_some_and(|new| Some(new) < greatest)
+                }
+            })
     }
 
     fn build(epoch: Epoch, mut open: Vec<Shard>, closed: BTreeMap<ShardId, Closed>) -> Option<Self> {
@@ -194,6 +222,30 @@ mod tests {
         assert!(recreated.epoch() > map.epoch());
         let range = recreated.range_of(&ShardId::new("shardId-000000000000")).unwrap();
         assert_eq!(range.end(), HashKey::new(9));
+    }
+
+    #[test]
+    fn the_closed_shards_of_a_stream_are_forgotten_when_it_is_recreated() {
+        let [zero, one, two, three, four] = [0, 1, 2, 3, 4].map(|n| format!("shardId-{n:012}"));
+        let split = ShardMap::first(vec![shard(&one, 0, u128::MAX)])
+            .and_then(|map| map.refreshed(vec![shard(&two, 0, 9), shard(&three, 10, u128::MAX)]))
+            .unwrap();
+        let recreations = [
+            ("a closed one opens again", vec![shard(&one, 0, u128::MAX)]),
+            (
+                "an unknown one is not new",
+                vec![shard(&zero, 0, 9), shard(&three, 10, u128::MAX)],
+            ),
+            (
+                "a range has changed",
+                vec![shard(&two, 0, 7), shard(&four, 8, u128::MAX)],
+            ),
+        ];
+        for (sign, open) in recreations {
+            let recreated = split.refreshed(open).unwrap();
+            assert_eq!(recreated.closed, BTreeMap::new(), "{sign}");
+            assert!(recreated.epoch() > split.epoch(), "{sign}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the producer's handles and its driver have in common.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,18 @@ pub(crate) struct Shared {
     lanes: ArcSwap<Lanes>,
     /// Set when the producer takes no more records.
     pub(crate) closing: CancellationToken,
+    /// Callers that wait for room. While all of it is in open lanes, nothing but sealing these makes any.
+    waiting: AtomicUsize,
+}
+
+/// Counts a caller that waits for room, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct WaitsForRoom<'a>(&'a AtomicUsize);
+
+impl Drop for WaitsForRoom<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Shared {
@@ -30,11 +43,24 @@ impl Shared {
             template,
             lanes,
             closing: CancellationToken::new(),
+            waiting: AtomicUsize::new(0),
         }
     }
 
     pub(crate) fn lanes(&self) -> arc_swap::Guard<Arc<Lanes>> {
         self.lanes.load()
+    }
+
+    /// Says that a caller waits for room.
+    pub(crate) fn wait_for_room(&self) -> WaitsForRoom<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.template.handover.nudge();
+        WaitsForRoom(&self.waiting)
+    }
+
+    /// Whether a caller waits for room.
+    pub(crate) fn is_short_of_room(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Puts the record into the lane of its shard.

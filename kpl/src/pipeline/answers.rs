@@ -11,6 +11,8 @@ use crate::shard_map::Topology;
 
 /// The error code under which the KPL counts an aggregate that landed on a shard where it does not belong.
 const WRONG_SHARD: &str = "Wrong Shard";
+/// The KPL's error code for an answer with another number of results than records were sent.
+const RECORD_COUNT_MISMATCH: &str = "Record Count Mismatch";
 
 /// One finished request: when it was sent and when it ended.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +45,24 @@ impl InFlight {
             exchange.note(&mut aggregate, Some(failure.clone().into()));
             aggregate
         })
+    }
+}
+
+impl Stored {
+    /// The aggregate as one that a consumer may drop: its last attempt counts as failed.
+    pub(super) fn misplaced(self) -> SealedAggregate {
+        let Self {
+            mut aggregate, shard, ..
+        } = self;
+        aggregate.misplacements = aggregate.misplacements.saturating_add(1);
+        let message = format!("stored in {shard}, which is not known to hold all of its records' hash keys");
+        aggregate.attempts.fail_last(AttemptFailure {
+            code: WRONG_SHARD.into(),
+            message,
+            request_id: None,
+            may_have_been_stored: true,
+        });
+        aggregate
     }
 }
 
@@ -97,13 +117,7 @@ impl Pipeline {
                 }
             }
             Answer::Entries(entries) if entries.len() != aggregates.len() => {
-                let kind = PutErrorKind::RecordCountMismatch {
-                    sent: aggregates.len(),
-                    answered: entries.len(),
-                };
-                for aggregate in aggregates {
-                    self.fail(aggregate, kind.clone());
-                }
+                self.on_miscount(aggregates, entries.len(), exchange);
             }
             Answer::Entries(entries) => {
                 self.not_found_since = None;
@@ -111,6 +125,22 @@ impl Pipeline {
                     self.on_entry(aggregate, entry, exchange);
                 }
             }
+        }
+    }
+
+    /// Which entry was stored cannot be told any more.
+    fn on_miscount(&mut self, aggregates: Vec<SealedAggregate>, answered: usize, exchange: Exchange) {
+        let sent = aggregates.len();
+        let kind = PutErrorKind::RecordCountMismatch { sent, answered };
+        let failure = AttemptFailure {
+            code: RECORD_COUNT_MISMATCH.into(),
+            message: kind.to_string(),
+            request_id: None,
+            may_have_been_stored: true,
+        };
+        for mut aggregate in aggregates {
+            exchange.note(&mut aggregate, Some(failure.clone()));
+            self.fail(aggregate, kind.clone());
         }
     }
 
@@ -171,17 +201,7 @@ impl Pipeline {
 
     /// An aggregate that a consumer would drop as a whole is sent again as a whole.
     fn on_misplaced(&mut self, stored: Stored, now: Instant) {
-        let Stored {
-            mut aggregate, shard, ..
-        } = stored;
-        let message = format!("stored in {shard}, which does not hold all of its records' hash keys");
-        aggregate.attempts.fail_last(AttemptFailure {
-            code: WRONG_SHARD.into(),
-            message,
-            request_id: None,
-            may_have_been_stored: true,
-        });
-        self.retry(aggregate, now);
+        self.retry(stored.misplaced(), now);
     }
 
     fn on_failure(&mut self, mut aggregate: SealedAggregate, failure: AttemptFailure, exchange: Exchange) {
@@ -191,7 +211,7 @@ impl Pipeline {
         let now = exchange.ended;
         match class {
             Class::Throttled | Class::Transient => self.retry(aggregate, now),
-            Class::Denied | Class::Rejected => drop(self.fail(aggregate, reason)),
+            Class::Denied | Class::Rejected => self.fail(aggregate, reason),
             Class::NotFound => {
                 self.refresher.on_contradiction(exchange.sent, now);
                 if self.is_missing_for_good(now) {

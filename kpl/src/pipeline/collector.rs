@@ -19,6 +19,7 @@ pub(crate) struct Collector {
     gathered: Vec<SealedAggregate>,
     bytes: usize,
     shard_bytes: BTreeMap<ShardId, usize>,
+    full: bool,
     deadline: Option<Instant>,
 }
 
@@ -31,31 +32,27 @@ impl Collector {
             gathered: Vec::new(),
             bytes: 0,
             shard_bytes: BTreeMap::new(),
+            full: false,
             deadline: None,
         }
     }
 
     /// Whether `aggregate` fits beside what is there. Anything fits into an empty request.
     pub(crate) fn has_room_for(&self, aggregate: &SealedAggregate) -> bool {
-        self.gathered.is_empty()
-            || (self.gathered.len() < self.max_count && self.bytes + aggregate.bytes() <= self.max_bytes)
+        self.gathered.is_empty() || (!self.full && self.bytes + aggregate.bytes() <= self.max_bytes)
     }
 
     /// Adds an aggregate for which there is room.
     pub(crate) fn push(&mut self, aggregate: SealedAggregate, now: Instant) {
         self.bytes += aggregate.bytes();
-        let mut due = now + self.wait;
         if let Some(target) = &aggregate.target {
             let of_shard = self.shard_bytes.entry(target.shard.clone()).or_default();
             *of_shard += aggregate.bytes();
-            if *of_shard >= SHARD_BYTES_PER_REQUEST {
-                due = now;
-            }
+            self.full |= *of_shard >= SHARD_BYTES_PER_REQUEST;
         }
         self.gathered.push(aggregate);
-        if self.gathered.len() >= self.max_count || self.bytes >= self.max_bytes {
-            due = now;
-        }
+        self.full |= self.gathered.len() >= self.max_count || self.bytes >= self.max_bytes;
+        let due = if self.full { now } else { now + self.wait };
         self.deadline = Some(self.deadline.map_or(due, |deadline| deadline.min(due)));
     }
 
@@ -75,6 +72,7 @@ impl Collector {
     pub(crate) fn take(&mut self) -> Vec<SealedAggregate> {
         self.bytes = 0;
         self.shard_bytes.clear();
+        self.full = false;
         self.deadline = None;
         std::mem::take(&mut self.gathered)
     }

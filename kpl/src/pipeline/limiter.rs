@@ -15,8 +15,9 @@ use crate::shard_map::ShardId;
 pub(crate) struct Limiter {
     rate_percent: u32,
     shards: BTreeMap<ShardId, ShardQueue>,
-    /// Each shard with something queued, by the time at which its head may leave.
-    ready: BTreeSet<(Instant, ShardId)>,
+    /// Each shard with something queued, by the time at which its head may leave, and then by its turn.
+    ready: BTreeSet<(Instant, u64, ShardId)>,
+    last_turn: u64,
 }
 
 #[derive(Debug)]
@@ -32,6 +33,7 @@ impl Limiter {
             rate_percent,
             shards: BTreeMap::new(),
             ready: BTreeSet::new(),
+            last_turn: 0,
         }
     }
 
@@ -46,18 +48,19 @@ impl Limiter {
         if queue.queue.len() == 1
             && let Some(at) = queue.head_leaves_at()
         {
-            self.ready.insert((at, shard));
+            self.last_turn += 1;
+            self.ready.insert((at, self.last_turn, shard));
         }
     }
 
     /// When the next aggregate may leave.
     pub(crate) fn next_at(&self) -> Option<Instant> {
-        self.ready.first().map(|(at, _)| *at)
+        self.ready.first().map(|(at, ..)| *at)
     }
 
     /// The next aggregate that may leave now, if `accept` takes one of its size.
     pub(crate) fn pop(&mut self, now: Instant, accept: impl Fn(&SealedAggregate) -> bool) -> Option<SealedAggregate> {
-        let (at, shard) = self.ready.first()?.clone();
+        let (at, _, shard) = self.ready.first()?.clone();
         let queue = self.shards.get_mut(&shard)?;
         if at > now || !queue.queue.front().is_some_and(accept) {
             return None;
@@ -68,7 +71,8 @@ impl Limiter {
         queue.bytes.pay(aggregate.bytes(), now);
         if let Some(at) = queue.head_leaves_at() {
             // Not before `now`: among shards that may leave at once, the one served last goes to the back.
-            self.ready.insert((at.max(now), shard));
+            self.last_turn += 1;
+            self.ready.insert((at.max(now), self.last_turn, shard));
         }
         Some(aggregate)
     }

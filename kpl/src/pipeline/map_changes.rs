@@ -8,6 +8,13 @@ use super::{CallFailure, Output, Pipeline};
 use crate::aggregate::{SealedAggregate, Target};
 use crate::shard_map::{Shard, ShardMap, Topology};
 
+/// The longest pause after a fetch that failed for good, as a number of failures: 400 ms. Longer would keep the next
+/// caller from its error.
+const SHORT_PAUSES: u32 = 4;
+
+/// After so many misplacements the service evidently does not follow the hash keys.
+const MAX_MISPLACEMENTS: u32 = 3;
+
 impl Pipeline {
     pub(super) fn on_shards(&mut self, shards: Vec<Shard>, now: Instant) {
         let next = match &self.topology {
@@ -50,9 +57,16 @@ impl Pipeline {
         }
     }
 
-    /// The aggregate as it suits `map`: as it is if its shard is unchanged, otherwise taken apart.
+    /// The aggregate as it suits `map`: as it is if its shard is unchanged, otherwise taken apart. One that keeps landing
+    /// elsewhere is taken apart into its records: a record alone is right wherever it lands.
     pub(super) fn fitted(&mut self, mut aggregate: SealedAggregate, map: &ShardMap) -> Vec<SealedAggregate> {
-        if let Some(target) = &aggregate.target {
+        let max_count = match aggregate.misplacements {
+            0..MAX_MISPLACEMENTS => self.config.aggregation_max_count,
+            _ => 1,
+        };
+        if let Some(target) = &aggregate.target
+            && aggregate.record.user_records <= max_count
+        {
             if target.epoch == map.epoch() {
                 return vec![aggregate];
             }
@@ -65,7 +79,7 @@ impl Pipeline {
             }
         }
         let generation = aggregate.generation;
-        let parts = aggregate.resplit(map, self.config.aggregation_max_size, self.config.aggregation_max_count);
+        let parts = aggregate.resplit(map, self.config.aggregation_max_size, max_count);
         self.outstanding.split(generation, parts.len());
         parts
     }
@@ -83,7 +97,8 @@ impl Pipeline {
             for aggregate in std::mem::take(&mut self.unrouted) {
                 self.fail(aggregate, reason.clone());
             }
-            self.not_found_since = None;
+            let pause = self.delays.after(failures.min(SHORT_PAUSES));
+            self.refresher.pause_until(now + pause);
             self.judge_the_unjudged(now);
         } else {
             let at = now + self.delays.after(failures);

@@ -16,6 +16,11 @@ impl Outstanding {
         self.generation
     }
 
+    /// Whether a mark was set after `generation`, so that somebody may wait for it.
+    pub(crate) fn is_awaited(&self, generation: u64) -> bool {
+        generation < self.generation
+    }
+
     /// Whether nothing that entered before `mark` is outstanding.
     pub(crate) fn is_settled(&self, mark: u64) -> bool {
         self.counts.first_key_value().is_none_or(|(oldest, _)| *oldest >= mark)

@@ -12,7 +12,11 @@ pub(crate) struct Refresher {
     updated_at: Option<Instant>,
     fetch: Fetch,
     failures: u32,
+    /// When a failure for good may be put to the test again.
+    not_before: Option<Instant>,
 }
+
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fetch {
@@ -24,9 +28,11 @@ enum Fetch {
 impl Refresher {
     /// A fetched map counts as old after `interval`, give or take a fifth, so that producers do not fetch in step.
     pub(crate) fn new(interval: Duration, rng: &mut fastrand::Rng) -> Self {
-        let interval = interval.mul_f64(0.8 + 0.4 * rng.f64());
+        // Longer than a century is for ever, and short enough to multiply.
+        let interval = interval.min(CENTURY).mul_f64(0.8 + 0.4 * rng.f64());
         Self {
             interval,
+            not_before: None,
             updated_at: None,
             fetch: Fetch::Idle,
             failures: 0,
@@ -39,14 +45,14 @@ impl Refresher {
             .updated_at
             .is_none_or(|at| now.saturating_duration_since(at) >= self.interval);
         if old && self.fetch == Fetch::Idle {
-            self.fetch = Fetch::Due(now);
+            self.fetch = self.due(now);
         }
     }
 
     /// An answer to a request that was sent at `sent_at` contradicts the map. It counts only if the map is older.
     pub(crate) fn on_contradiction(&mut self, sent_at: Instant, now: Instant) {
         if self.fetch == Fetch::Idle && self.updated_at.is_none_or(|at| sent_at > at) {
-            self.fetch = Fetch::Due(now);
+            self.fetch = self.due(now);
         }
     }
 
@@ -63,6 +69,7 @@ impl Refresher {
     /// A map arrived.
     pub(crate) fn succeeded(&mut self, now: Instant) {
         (self.updated_at, self.fetch, self.failures) = (Some(now), Fetch::Idle, 0);
+        self.not_before = None;
     }
 
     /// The fetch failed; counts it.
@@ -77,6 +84,11 @@ impl Refresher {
         self.fetch = Fetch::Due(at);
     }
 
+    /// Asks for no other fetch before `at`: each record would do so.
+    pub(crate) fn pause_until(&mut self, at: Instant) {
+        self.not_before = Some(at);
+    }
+
     /// Whether no fetch is due or under way.
     pub(crate) fn is_idle(&self) -> bool {
         self.fetch == Fetch::Idle
@@ -88,6 +100,10 @@ impl Refresher {
             Fetch::Due(at) => Some(at),
             Fetch::Idle | Fetch::UnderWay => None,
         }
+    }
+
+    fn due(&self, now: Instant) -> Fetch {
+        Fetch::Due(self.not_before.map_or(now, |at| at.max(now)))
     }
 }
 

@@ -80,11 +80,12 @@ pub(crate) enum Verdict {
 /// Judges an aggregate that the service stored in `shard`, by the ranges of `map`.
 ///
 /// A record that travelled alone is always right: no consumer checks its range. An aggregate is right if all of its
-/// records belong to the shard, and otherwise wrong as a whole, because the KCL drops it as a whole.
+/// records belong to the shard, and otherwise wrong as a whole, because the KCL drops it as a whole. An answer that names
+/// no shard leaves nothing to judge.
 pub(crate) fn judge(aggregate: &SealedAggregate, shard: &ShardId, map: &ShardMap) -> Verdict {
     let expected = aggregate.target.as_ref();
     let as_expected = expected.is_some_and(|target| target.shard == *shard);
-    if as_expected && expected.is_some_and(|target| target.epoch == map.epoch()) {
+    if shard.is_nameless() || as_expected && expected.is_some_and(|target| target.epoch == map.epoch()) {
         return Verdict::Right;
     }
     if aggregate.record.user_records > 1 {

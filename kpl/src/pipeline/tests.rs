@@ -1,1 +1,8 @@
-//! Scenarios of the pipeline.
+//! Scenarios of the pipeline, with the lanes in front of it and a service behind it, and time as an argument.
+
+mod conservation;
+mod failures;
+mod flow;
+mod placement;
+mod stream;
+mod world;

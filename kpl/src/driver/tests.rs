@@ -1,0 +1,184 @@
+//! The driver's ends: shut down, dropped, or by a panic. Each accepted record has its outcome in all of them (P1).
+
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::join_all;
+use testkit::sim::{Fault, Sim};
+
+use crate::budget::Budget;
+use crate::error::{FlushError, PutErrorKind};
+use crate::producer::Producer;
+use crate::receipt::Receipt;
+use crate::record::Record;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const SECOND: Duration = Duration::from_secs(1);
+
+fn sim() -> Sim {
+    let sim = Sim::new(7);
+    sim.create_stream("orders", 2).unwrap();
+    sim
+}
+
+fn hanging(sim: &Sim, operation: &'static str) {
+    sim.faults(move |call| {
+        if call.operation == operation {
+            Fault::RequestHangs
+        } else {
+            Fault::None
+        }
+    });
+}
+
+fn producer(sim: &Sim, budget: &Budget) -> Producer {
+    let builder = Producer::builder("orders").aws(&sim.sdk_config()).seed(7);
+    builder.budget(budget.clone()).build().unwrap()
+}
+
+async fn put(producer: &Producer, count: usize) -> Vec<Receipt> {
+    let mut receipts = Vec::new();
+    for n in 0..count {
+        let record = Record::new(format!("key-{n}"), n.to_string());
+        receipts.push(producer.put(record).await.unwrap());
+    }
+    receipts
+}
+
+fn assert_whole(budget: &Budget) {
+    assert!(budget.try_acquire(10_000).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_before_the_first_map_gives_every_record_back() {
+    let (sim, budget) = (sim(), Budget::new(10_000, 100));
+    hanging(&sim, "ListShards");
+    let producer = producer(&sim, &budget);
+    let receipts = put(&producer, 50).await;
+    let report = producer.shutdown(3 * SECOND).await;
+    assert_eq!((report.delivered, report.returned.len()), (0, 50));
+    for outcome in join_all(receipts).await {
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind(), &PutErrorKind::ShutDown);
+        assert!(!error.may_have_been_stored());
+    }
+    assert_whole(&budget);
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_of_an_unused_producer_ends_at_once_and_makes_no_call() {
+    let (sim, budget) = (sim(), Budget::default());
+    let report = producer(&sim, &budget).shutdown(HOUR).await;
+    assert_eq!((report.delivered, report.returned.len()), (0, 0));
+    assert!(sim.calls().is_empty() && sim.elapsed() < SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_reports_what_the_service_refused_for_good_meanwhile() {
+    let (sim, budget) = (sim(), Budget::new(10_000, 100));
+    let producer = producer(&sim, &budget);
+    join_all(put(&producer, 1).await).await;
+    sim.faults(|call| match call.operation {
+        "PutRecords" => Fault::Error {
+            code: "AccessDeniedException".to_owned(),
+            status: 400,
+            message: "no".to_owned(),
+        },
+        _ => Fault::None,
+    });
+    let receipts = put(&producer, 20).await;
+    let report = producer.shutdown(HOUR).await;
+    assert_eq!((report.delivered, report.returned.len()), (0, 20));
+    assert!(join_all(receipts).await.iter().all(Result::is_err));
+    assert!(sim.elapsed() < 5 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_that_the_end_overtakes_says_so() {
+    let (sim, budget) = (sim(), Budget::default());
+    hanging(&sim, "PutRecords");
+    let producer = producer(&sim, &budget);
+    let receipts = put(&producer, 10).await;
+    let (flushed, report) = futures::join!(producer.flush(), producer.shutdown(3 * SECOND));
+    assert_eq!((flushed, report.returned.len()), (Err(FlushError), 10));
+    assert!(join_all(receipts).await.iter().all(Result::is_err));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_put_that_waits_for_room_is_refused_at_the_shutdown_with_its_record() {
+    let (sim, budget) = (sim(), Budget::new(1_000, 100));
+    hanging(&sim, "PutRecords");
+    let producer = producer(&sim, &budget);
+    let first = producer.put(Record::new("k", vec![0; 900])).await.unwrap();
+    let waiting = Record::new("k", vec![1; 900]);
+    let (refused, report) = futures::join!(producer.put(waiting.clone()), producer.shutdown(3 * SECOND));
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.kind(), &PutErrorKind::ShutDown);
+    assert_eq!(refused.into_record(), waiting);
+    assert_eq!(report.returned.len(), 1);
+    assert!(first.await.is_err());
+    assert!(budget.try_acquire(1_000).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_shutdown_may_shorten_the_first_and_ends_with_it() {
+    let (sim, budget) = (sim(), Budget::default());
+    hanging(&sim, "PutRecords");
+    let producer = producer(&sim, &budget);
+    let receipts = put(&producer, 10).await;
+    let (first, second) = futures::join!(producer.shutdown(HOUR), producer.shutdown(SECOND));
+    assert_eq!((first.returned.len(), second.returned.len()), (10, 0));
+    assert!(sim.elapsed() < 2 * SECOND);
+    assert!(join_all(receipts).await.iter().all(Result::is_err));
+}
+
+/// Panics in whoever resolves the receipt.
+struct Bomb;
+
+impl Wake for Bomb {
+    fn wake(self: Arc<Self>) {
+        panic!("a bug in the task that resolves receipts");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_driver_fails_every_open_record_and_refuses_the_next() {
+    let (sim, budget) = (sim(), Budget::new(10_000, 100));
+    let builder = Producer::builder("orders").aws(&sim.sdk_config()).seed(7);
+    let builder = builder.budget(budget.clone()).record_max_buffered_time(HOUR);
+    let producer = builder.request_timeout(6 * SECOND).build().unwrap();
+    hanging(&sim, "PutRecords");
+    let mut first = put(&producer, 1).await.remove(0);
+    let bomb = Waker::from(Arc::new(Bomb));
+    assert!(first.poll_unpin(&mut Context::from_waker(&bomb)).is_pending());
+    assert!(producer.flush().now_or_never().is_none());
+    tokio::time::sleep(2 * SECOND).await;
+    let mut receipts = put(&producer, 20).await;
+    assert!(producer.flush().now_or_never().is_none());
+    tokio::time::sleep(3 * SECOND).await;
+    // These stay in the lanes. The others are under way, and the first one is about to time out and be sent again.
+    receipts.extend(put(&producer, 20).await);
+    sim.heal();
+    for outcome in join_all(receipts).await {
+        assert_eq!(outcome.unwrap_err().kind(), &PutErrorKind::TaskEnded);
+    }
+    assert!(first.await.is_ok(), "it has its outcome, whoever waited for it");
+    let refused = producer.put(Record::new("key", "late")).await.unwrap_err();
+    assert_eq!(refused.kind(), &PutErrorKind::TaskEnded);
+    assert_eq!(producer.flush().await, Err(FlushError));
+    assert_whole(&budget);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_receipts_and_dropped_flushes_hold_nothing_up() {
+    let (sim, budget) = (sim(), Budget::new(10_000, 100));
+    let producer = producer(&sim, &budget);
+    drop(put(&producer, 50).await);
+    assert!(producer.flush().now_or_never().is_none(), "polled once and dropped");
+    producer.flush().await.unwrap();
+    assert_whole(&budget);
+    let report = producer.shutdown(HOUR).await;
+    assert_eq!((report.delivered, report.returned.len()), (0, 0));
+}

@@ -1,0 +1,298 @@
+//! What the service refuses: once, for a while, or for good.
+
+use std::time::Duration;
+
+use super::stream::at_percent;
+use super::world::{World, failure, record, refused};
+use crate::config::Config;
+use crate::error::PutErrorKind;
+use crate::pipeline::Answer;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn with_request_under_way(records: usize, config: Config) -> World {
+    let mut world = World::ready(1, config);
+    world.leap(Duration::from_millis(1));
+    for n in 0..records {
+        world.send([record(n, 10)]);
+    }
+    world.run_for(Duration::from_millis(20));
+    assert_eq!(world.requests.len(), 1);
+    world
+}
+
+fn fail_request(world: &mut World, code: &str) {
+    let request = world.request();
+    world.answer(request, Answer::Failed(failure(code)));
+}
+
+#[test]
+fn a_failed_entry_is_sent_again_and_its_neighbours_are_not() {
+    let mut world = with_request_under_way(3, Config::default());
+    let request = world.request();
+    let mut entries = world.store(request);
+    entries[1] = refused("InternalFailure");
+    world.answer(request, Answer::Entries(entries));
+    assert_eq!(world.open(), 1);
+    world.heal();
+    let attempts = [0, 1, 2].map(|n| world.delivered(n).attempts.total());
+    assert_eq!(attempts, [1, 2, 1]);
+}
+
+#[test]
+fn transient_failures_are_retried_for_as_long_as_they_last() {
+    for code in [
+        "InternalFailure",
+        "Connection",
+        "ExpiredTokenException",
+        "SomethingNew",
+        "",
+    ] {
+        let mut world = with_request_under_way(1, Config::default());
+        for _ in 0..100 {
+            fail_request(&mut world, code);
+            world.run_for(3 * SECOND);
+        }
+        world.heal();
+        assert_eq!(world.delivered(0).attempts.total(), 101, "{code}");
+        world.assert_at_rest();
+    }
+}
+
+#[test]
+fn denied_access_fails_at_once_with_its_code() {
+    let mut world = with_request_under_way(2, Config::default());
+    fail_request(&mut world, "KMSAccessDeniedException");
+    let kind = PutErrorKind::AccessDenied {
+        code: "KMSAccessDeniedException".into(),
+    };
+    assert_eq!((world.error(0).kind(), world.error(1).kind()), (&kind, &kind));
+    assert!(world.elapsed() < SECOND);
+    world.assert_at_rest();
+}
+
+#[test]
+fn a_shard_map_that_may_not_be_read_fails_what_waits_for_it_at_once() {
+    let mut world = World::new(1, Config::default());
+    world.send([record(0, 10), record(1, 10)]);
+    world.fetch_failed("AccessDeniedException");
+    assert!(matches!(world.error(0).kind(), PutErrorKind::AccessDenied { .. }));
+    assert_eq!(world.elapsed(), Duration::ZERO);
+    world.assert_at_rest();
+}
+
+#[test]
+fn the_next_record_asks_for_the_map_again_after_a_fetch_that_failed_for_good() {
+    let mut world = World::new(1, Config::default());
+    world.send([record(0, 10)]);
+    world.fetch_failed("AccessDeniedException");
+    world.send([record(1, 10)]);
+    world.run_for(SECOND);
+    world.heal();
+    assert!(world.outcome(1).unwrap().is_ok());
+}
+
+/// The map in force still serves; asking again at each record would use up the stream's quota of `ListShards`.
+#[test]
+fn an_old_map_that_may_not_be_read_anew_is_not_asked_for_at_each_record() {
+    let mut world = World::ready(1, Config::default());
+    world.leap(Duration::from_secs(600));
+    for n in 0..1_000 {
+        world.send([record(n, 10)]);
+        if world.fetch.is_some() {
+            world.fetch_failed("AccessDeniedException");
+        }
+        world.run_for(Duration::from_millis(10));
+    }
+    assert!(world.fetches <= 100, "{} fetches in 10 s", world.fetches);
+    world.heal();
+    world.assert_at_rest();
+}
+
+#[test]
+fn an_unknown_stream_is_waited_for_within_the_grace() {
+    let config = Config {
+        stream_not_found_grace: 10 * SECOND,
+        ..Config::default()
+    };
+    let mut world = World::new(1, config);
+    world.send([record(0, 10)]);
+    while world.elapsed() < 9 * SECOND {
+        world.fetch_failed("ResourceNotFoundException");
+        world.run_to_next_wake_up();
+    }
+    assert_eq!(world.open(), 1);
+    world.fetched();
+    world.heal();
+    assert!(world.outcome(0).unwrap().is_ok());
+}
+
+#[test]
+fn an_unknown_stream_fails_its_records_when_the_grace_is_over() {
+    let config = Config {
+        stream_not_found_grace: 10 * SECOND,
+        ..Config::default()
+    };
+    let mut world = World::new(1, config);
+    world.send([record(0, 10)]);
+    while world.open() > 0 {
+        world.fetch_failed("ResourceNotFoundException");
+        if world.open() > 0 {
+            world.run_to_next_wake_up();
+        }
+    }
+    assert_eq!(world.error(0).kind(), &PutErrorKind::StreamNotFound);
+    assert!(world.elapsed() >= 10 * SECOND && world.elapsed() < 13 * SECOND);
+    world.assert_at_rest();
+}
+
+#[test]
+fn a_stream_that_was_deleted_under_way_fails_its_records_when_the_grace_is_over() {
+    let config = Config {
+        stream_not_found_grace: 10 * SECOND,
+        ..Config::default()
+    };
+    let mut world = with_request_under_way(1, config);
+    let begin = world.now;
+    while world.open() > 0 {
+        fail_request(&mut world, "ResourceNotFoundException");
+        world.run_for(3 * SECOND);
+    }
+    assert_eq!(world.error(0).kind(), &PutErrorKind::StreamNotFound);
+    assert!(world.now - begin >= 10 * SECOND && world.now - begin < 17 * SECOND);
+    world.assert_at_rest();
+}
+
+/// Records and map see the same stream: the end of the grace for one is the end for the other.
+#[test]
+fn a_fetch_that_ends_the_grace_does_not_begin_another() {
+    let config = Config {
+        stream_not_found_grace: 10 * SECOND,
+        ..Config::default()
+    };
+    let mut world = with_request_under_way(1, config);
+    fail_request(&mut world, "ResourceNotFoundException");
+    world.run_for(10 * SECOND);
+    world.fetch_failed("ResourceNotFoundException");
+    fail_request(&mut world, "ResourceNotFoundException");
+    assert_eq!(world.error(0).kind(), &PutErrorKind::StreamNotFound);
+}
+
+#[test]
+fn a_stream_that_was_deleted_gets_the_whole_grace_again_after_it_was_back() {
+    let config = Config {
+        stream_not_found_grace: 10 * SECOND,
+        ..Config::default()
+    };
+    let mut world = with_request_under_way(1, config);
+    fail_request(&mut world, "ResourceNotFoundException");
+    world.run_for(9 * SECOND);
+    world.stored();
+    world.send([record(1, 10)]);
+    world.run_for(3 * SECOND);
+    fail_request(&mut world, "ResourceNotFoundException");
+    assert_eq!(world.open(), 1);
+}
+
+#[test]
+fn a_wrong_number_of_results_fails_all_entries_as_maybe_stored_with_the_attempt() {
+    let mut world = with_request_under_way(2, Config::default());
+    let request = world.request();
+    let mut entries = world.store(request);
+    entries.pop();
+    world.answer(request, Answer::Entries(entries));
+    for n in [0, 1] {
+        let kind = PutErrorKind::RecordCountMismatch { sent: 2, answered: 1 };
+        assert_eq!(world.error(n).kind(), &kind);
+        assert!(world.error(n).may_have_been_stored());
+        assert_eq!(world.error(n).attempts().total(), 1);
+    }
+    world.assert_at_rest();
+}
+
+/// Today's behaviour: the service refuses a request as a whole, and its innocent entries fail with the bad one.
+#[test]
+fn a_rejected_request_fails_all_of_its_entries() {
+    let mut world = with_request_under_way(3, Config::default());
+    fail_request(&mut world, "ValidationException");
+    for n in 0..3 {
+        let PutErrorKind::Rejected { code, message } = world.error(n).kind() else {
+            panic!("{:?}", world.error(n));
+        };
+        assert_eq!(
+            (code.as_str(), message.as_str()),
+            ("ValidationException", "as the script says")
+        );
+    }
+    world.assert_at_rest();
+}
+
+#[test]
+fn an_answer_that_comes_after_the_end_is_ignored() {
+    let mut world = with_request_under_way(1, Config::default());
+    let request = world.request();
+    let entries = world.store(request);
+    assert_eq!(world.give_up().len(), 1);
+    world.answer(request, Answer::Entries(entries));
+    assert!(world.error(0).may_have_been_stored());
+    world.assert_at_rest();
+}
+
+#[test]
+fn a_fetch_that_names_no_open_shard_is_tried_again() {
+    let mut world = World::new(1, Config::default());
+    world.send([record(0, 10)]);
+    world.fetch.as_mut().unwrap().shards.clear();
+    world.fetched();
+    assert_eq!(world.open(), 1);
+    world.heal();
+    assert!(world.outcome(0).unwrap().is_ok());
+}
+
+#[test]
+fn a_failing_refresh_switches_neither_aggregation_nor_the_limiter_off() {
+    let config = Config {
+        rate_limit_percent: 10,
+        ..Config::default()
+    };
+    let mut world = World::ready(2, config);
+    world.leap(Duration::from_secs(600));
+    world.send([record(0, 10)]);
+    world.fetch_failed("InternalFailure");
+    for round in 0..300 {
+        let low = (0..10).map(|n| record(10 + round * 10 + n, 10).with_explicit_hash_key(at_percent(10)));
+        world.send(low);
+        if world.fetch.is_some() {
+            world.fetch_failed("InternalFailure");
+        }
+    }
+    world.run_for(Duration::from_millis(500));
+    let sent: Vec<_> = world.requests.values().flatten().collect();
+    assert!(sent.len() <= 153, "{} at a rate of 100 per second", sent.len());
+    assert!(sent.iter().filter(|entry| entry.user_records == 10).count() > 90);
+}
+
+/// Of so many random delays some are the same to the nanosecond.
+#[test]
+fn retries_that_fall_due_at_the_same_instant_are_all_made() {
+    let config = Config {
+        rate_limit_percent: u32::MAX,
+        max_requests_in_flight: 100,
+        aggregation_max_count: 1,
+        ..Config::default()
+    };
+    let mut world = World::ready(1, config);
+    world.send((0..15_000).map(|n| record(n, 6)));
+    assert_eq!(world.requests.len(), 30);
+    while !world.requests.is_empty() {
+        let request = world.request();
+        world.requests.remove(&request);
+        let (answer, ended) = (
+            Answer::Failed(failure("InternalFailure")),
+            std::time::SystemTime::UNIX_EPOCH,
+        );
+        let input = crate::pipeline::Input::Answer { request, answer, ended };
+        world.pipeline.handle(input, world.now);
+    }
+    assert_eq!(world.pipeline.retries.len(), 15_000);
+}

@@ -1,0 +1,175 @@
+//! A stream that stores by hash key as Kinesis does, and a reader that drops what the KCL drops.
+
+use std::sync::Arc;
+
+use aggregation::{Decoded, HashKey, HashKeyRange, KinesisRecord, decode};
+
+use crate::receipt::Delivered;
+use crate::record::Record;
+use crate::shard_map::{Shard, ShardId};
+
+/// The shards that are really there, and everything that was ever stored.
+#[derive(Debug)]
+pub(super) struct Stream {
+    shards: Vec<Shard>,
+    next_shard: u32,
+    /// How often the stream was created.
+    pub(super) generation: u32,
+    log: Vec<Stored>,
+}
+
+#[derive(Debug)]
+struct Stored {
+    shard: Shard,
+    generation: u32,
+    record: KinesisRecord,
+}
+
+/// What `ListShards` answers.
+#[derive(Debug, Clone)]
+pub(super) struct Listing {
+    pub(super) generation: u32,
+    pub(super) shards: Vec<Shard>,
+}
+
+pub(super) fn key(value: u128) -> HashKey {
+    HashKey::new(value)
+}
+
+/// The hash key at `percent` of the whole space.
+pub(super) fn at_percent(percent: u8) -> HashKey {
+    key(u128::MAX / 100 * u128::from(percent))
+}
+
+impl Stream {
+    pub(super) fn new(shards: u32) -> Self {
+        let mut stream = Self {
+            shards: Vec::new(),
+            next_shard: 0,
+            generation: 0,
+            log: Vec::new(),
+        };
+        stream.recreate(shards);
+        stream
+    }
+
+    /// Deletes the stream and creates it anew: its shards bear the old ids.
+    pub(super) fn recreate(&mut self, shards: u32) {
+        self.generation += 1;
+        self.next_shard = 0;
+        self.shards = HashKeyRange::FULL
+            .split_evenly(shards)
+            .map(|range| (self.next_shard_id(), range))
+            .map(|(id, range)| Shard { id, range })
+            .collect();
+    }
+
+    /// Splits the shard that holds `at` there, unless that is its first key.
+    pub(super) fn split(&mut self, at: HashKey) {
+        let index = self.index_of(at);
+        let range = self.shards[index].range;
+        if range.start() == at {
+            return;
+        }
+        let halves = [
+            HashKeyRange::new(range.start(), key(at.value() - 1)).unwrap(),
+            HashKeyRange::new(at, range.end()).unwrap(),
+        ];
+        let children = halves.map(|range| Shard {
+            id: self.next_shard_id(),
+            range,
+        });
+        self.shards.splice(index..=index, children);
+    }
+
+    /// Merges the shard that holds `at` with the one behind it, if there is one.
+    pub(super) fn merge(&mut self, at: HashKey) {
+        let index = self.index_of(at);
+        let Some(next) = self.shards.get(index + 1) else { return };
+        let range = HashKeyRange::new(self.shards[index].range.start(), next.range.end()).unwrap();
+        let id = self.next_shard_id();
+        self.shards.splice(index..=index + 1, [Shard { id, range }]);
+    }
+
+    pub(super) fn listing(&self) -> Listing {
+        Listing {
+            generation: self.generation,
+            shards: self.shards.clone(),
+        }
+    }
+
+    /// Stores a record in the shard of its outer hash key; returns the shard and the sequence number.
+    pub(super) fn store(&mut self, record: &KinesisRecord) -> (ShardId, Arc<str>) {
+        let shard = self.shards[self.index_of(record.explicit_hash_key)].clone();
+        let id = shard.id.clone();
+        self.log.push(Stored {
+            shard,
+            generation: self.generation,
+            record: record.clone(),
+        });
+        (id, (self.log.len() - 1).to_string().into())
+    }
+
+    /// Kinesis records stored so far.
+    pub(super) fn stored_count(&self) -> usize {
+        self.log.len()
+    }
+
+    /// User records stored so far, copies included.
+    pub(super) fn user_records_stored(&self) -> usize {
+        self.log.iter().map(|stored| stored.record.user_records).sum()
+    }
+
+    /// Whether any copy of `record` was stored.
+    pub(super) fn holds(&self, record: &Record) -> bool {
+        self.log
+            .iter()
+            .flat_map(|stored| members(&stored.record))
+            .any(|(partition_key, data)| partition_key == record.partition_key() && data == record.data())
+    }
+
+    /// Whether a KCL reader of the shard returns `record` at the place that the receipt names. Nothing is asked of a
+    /// place in another life of the stream than `generation`.
+    pub(super) fn assert_readable(&self, delivered: &Delivered, record: &Record, generation: u32) {
+        let stored = &self.log[delivered.sequence_number.parse::<usize>().unwrap()];
+        if stored.generation != generation {
+            return;
+        }
+        assert!(
+            delivered.shard_id.is_empty() || delivered.shard_id == stored.shard.id.to_string(),
+            "a receipt names the shard of its record"
+        );
+        let mut members = members(&stored.record);
+        if let Decoded::Aggregate(aggregate) = decode(&stored.record.data) {
+            let range = stored.shard.range;
+            assert_eq!(
+                aggregate.first_outside(range),
+                None,
+                "an aggregate that was acknowledged and that the KCL drops (P2): {delivered:?}"
+            );
+        }
+        let place = usize::try_from(delivered.sub_sequence_number).unwrap();
+        let expected = (record.partition_key().to_owned(), record.data().clone());
+        assert_eq!(members.swap_remove(place), expected, "{delivered:?}");
+    }
+
+    fn index_of(&self, at: HashKey) -> usize {
+        self.shards.iter().position(|shard| shard.range.contains(at)).unwrap()
+    }
+
+    fn next_shard_id(&mut self) -> ShardId {
+        self.next_shard += 1;
+        ShardId::new(&format!("shardId-{:012}", self.next_shard - 1))
+    }
+}
+
+/// The keys and data of the user records inside.
+fn members(record: &KinesisRecord) -> Vec<(String, bytes::Bytes)> {
+    match decode(&record.data) {
+        Decoded::Aggregate(aggregate) => aggregate
+            .into_iter()
+            .map(|inner| (inner.partition_key.to_string(), inner.data))
+            .collect(),
+        Decoded::Plain | Decoded::Damaged(_) => vec![(record.partition_key.to_string(), record.data.clone())],
+    }
+}

@@ -1,0 +1,376 @@
+//! A pipeline between lanes and a stream. Whatever happens in it is checked against the promises P1 and P2.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use aggregation::KinesisRecord;
+use futures::FutureExt as _;
+
+use super::stream::{Listing, Stream};
+use crate::aggregate::{SealedAggregate, Target};
+use crate::budget::Budget;
+use crate::config::Config;
+use crate::error::{PutError, PutErrorKind};
+use crate::lane::{Lane, LaneLimits};
+use crate::pipeline::{Answer, CallFailure, EntryAnswer, Input, Output, Pipeline, RequestId};
+use crate::receipt::{Delivered, Receipt};
+use crate::record::{Record, cost};
+use crate::shard_map::Topology;
+
+const MAX_BYTES: u32 = 100_000_000;
+const MAX_RECORDS: u32 = 20_000;
+
+pub(super) struct World {
+    pub(super) pipeline: Pipeline,
+    pub(super) stream: Stream,
+    /// Requests under way.
+    pub(super) requests: BTreeMap<RequestId, Vec<KinesisRecord>>,
+    /// The fetch under way, with the shards that there were when it began.
+    pub(super) fetch: Option<Listing>,
+    pub(super) fetches: usize,
+    pub(super) start: Instant,
+    pub(super) now: Instant,
+    config: Config,
+    budget: Budget,
+    lanes: Vec<Lane>,
+    topology: Topology,
+    known_generation: u32,
+    puts: Vec<Put>,
+}
+
+struct Put {
+    record: Record,
+    receipt: Receipt,
+    outcome: Option<Result<Delivered, PutError>>,
+}
+
+/// A record with so many bytes of data that no other record has, `id` in front.
+pub(super) fn record(id: usize, bytes: usize) -> Record {
+    let mut data = format!("{id:06}").into_bytes();
+    data.resize(bytes.max(data.len()), b'.');
+    Record::new(format!("key-{id}"), data)
+}
+
+pub(super) fn failure(code: &str) -> CallFailure {
+    CallFailure {
+        code: code.into(),
+        message: "as the script says".into(),
+        request_id: None,
+        may_have_been_applied: false,
+    }
+}
+
+pub(super) fn refused(code: &str) -> EntryAnswer {
+    EntryAnswer::Refused {
+        code: code.into(),
+        message: "as the script says".into(),
+    }
+}
+
+impl World {
+    pub(super) fn new(shards: u32, config: Config) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+        let start = Instant::now();
+        let mut world = Self {
+            pipeline: Pipeline::new(config.clone(), fastrand::Rng::with_seed(7)),
+            stream: Stream::new(shards),
+            requests: BTreeMap::new(),
+            fetch: None,
+            fetches: 0,
+            start,
+            now: start,
+            config,
+            budget: Budget::new(MAX_BYTES, MAX_RECORDS),
+            lanes: Vec::new(),
+            topology: Topology::Unknown,
+            known_generation: 0,
+            puts: Vec::new(),
+        };
+        world.replace_lanes(Topology::Unknown);
+        world
+    }
+
+    /// With the shard map loaded and nothing under way.
+    pub(super) fn ready(shards: u32, config: Config) -> Self {
+        let mut world = Self::new(shards, config);
+        world.pipeline.refresher.on_traffic(world.now);
+        world.work();
+        world.fetched();
+        world.fetches = 0;
+        world
+    }
+
+    /// Puts a record; returns its number. Nothing happens if the budget is exhausted.
+    pub(super) fn put(&mut self, record: Record) -> usize {
+        let user_record = record.as_user_record();
+        let lane = match &self.topology {
+            Topology::Unknown => 0,
+            Topology::Known(map) => map.index_of(user_record.hash_key),
+        };
+        if let Some(charge) = self.budget.try_acquire(cost(record.partition_key(), record.data())) {
+            let mut sealed = Vec::new();
+            let seat = self.lanes[lane].append(&user_record, charge, self.now, |aggregate| sealed.push(aggregate));
+            self.puts.push(Put {
+                record,
+                receipt: Receipt::new(seat.cohort, seat.index),
+                outcome: None,
+            });
+            self.hand_over(sealed);
+        }
+        self.puts.len() - 1
+    }
+
+    /// Puts records, seals them into as few aggregates as possible and lets the pipeline work.
+    pub(super) fn send(&mut self, records: impl IntoIterator<Item = Record>) {
+        for record in records {
+            self.put(record);
+        }
+        self.seal();
+        self.work();
+    }
+
+    pub(super) fn seal(&mut self) {
+        let sealed = self.lanes.iter_mut().filter_map(Lane::seal).collect();
+        self.hand_over(sealed);
+    }
+
+    /// What the driver does when it wakes.
+    pub(super) fn work(&mut self) {
+        let due: Vec<SealedAggregate> = self
+            .lanes
+            .iter_mut()
+            .filter(|lane| lane.deadline().is_some_and(|at| at <= self.now))
+            .filter_map(Lane::seal)
+            .collect();
+        self.hand_over(due);
+        self.pipeline.handle_timeout(self.now, SystemTime::UNIX_EPOCH);
+        while let Some(output) = self.pipeline.poll_output() {
+            match output {
+                Output::Send { request, entries } => {
+                    self.assert_within_limits(&entries);
+                    assert!(self.requests.insert(request, entries).is_none());
+                    assert!(self.requests.len() <= self.config.max_requests_in_flight);
+                }
+                Output::FetchShards => {
+                    assert!(self.fetch.is_none(), "one fetch runs at a time");
+                    self.fetch = Some(self.stream.listing());
+                    self.fetches += 1;
+                }
+                Output::NewMap(map) => {
+                    self.replace_lanes(Topology::Known(map));
+                    self.pipeline.handle_timeout(self.now, SystemTime::UNIX_EPOCH);
+                }
+            }
+        }
+        let wake_at = self.pipeline.poll_timeout();
+        assert!(wake_at.is_none_or(|at| at > self.now), "a busy loop");
+        self.observe();
+    }
+
+    /// Lets time pass and wakes the pipeline whenever it asks for that.
+    pub(super) fn run_for(&mut self, time: Duration) {
+        let end = self.now + time;
+        self.work();
+        while let Some(at) = self.next_wake_up().filter(|at| *at <= end) {
+            self.now = at;
+            self.work();
+        }
+        self.now = end;
+        self.work();
+    }
+
+    /// Lets time pass in one leap, as on an overloaded machine.
+    pub(super) fn leap(&mut self, time: Duration) {
+        self.now += time;
+        self.work();
+    }
+
+    /// Lets time pass until the next wake-up.
+    pub(super) fn run_to_next_wake_up(&mut self) {
+        self.now = self.next_wake_up().unwrap_or(self.now).max(self.now);
+        self.work();
+    }
+
+    fn next_wake_up(&self) -> Option<Instant> {
+        let lanes = self.lanes.iter().filter_map(Lane::deadline).min();
+        [lanes, self.pipeline.poll_timeout()].into_iter().flatten().min()
+    }
+
+    pub(super) fn answer(&mut self, request: RequestId, answer: Answer) {
+        self.requests.remove(&request);
+        let ended = SystemTime::UNIX_EPOCH;
+        self.pipeline.handle(Input::Answer { request, answer, ended }, self.now);
+        self.observe();
+        self.work();
+    }
+
+    /// The oldest request under way.
+    pub(super) fn request(&self) -> RequestId {
+        *self.requests.first_key_value().unwrap().0
+    }
+
+    /// Stores the entries of the oldest request, without an answer yet.
+    pub(super) fn store(&mut self, request: RequestId) -> Vec<EntryAnswer> {
+        let entries = self.requests[&request].clone();
+        entries.iter().map(|entry| self.store_entry(entry)).collect()
+    }
+
+    pub(super) fn store_entry(&mut self, entry: &KinesisRecord) -> EntryAnswer {
+        let (shard, sequence_number) = self.stream.store(entry);
+        EntryAnswer::Stored { shard, sequence_number }
+    }
+
+    /// Stores the oldest request and answers it.
+    pub(super) fn stored(&mut self) {
+        let request = self.request();
+        let entries = self.store(request);
+        self.answer(request, Answer::Entries(entries));
+    }
+
+    /// Answers the fetch under way.
+    pub(super) fn fetched(&mut self) {
+        let listing = self.fetch.take().unwrap();
+        self.known_generation = listing.generation;
+        self.pipeline.handle(Input::Shards(Ok(listing.shards)), self.now);
+        self.observe();
+        self.work();
+    }
+
+    pub(super) fn fetch_failed(&mut self, code: &str) {
+        self.fetch.take().unwrap();
+        self.pipeline.handle(Input::Shards(Err(failure(code))), self.now);
+        self.observe();
+        self.work();
+    }
+
+    /// Answers everything well until nothing is outstanding.
+    pub(super) fn heal(&mut self) {
+        self.seal();
+        self.work();
+        for _ in 0..20_000 {
+            if !self.requests.is_empty() {
+                self.stored();
+            } else if self.fetch.is_some() {
+                self.fetch = Some(self.stream.listing());
+                self.fetched();
+            } else if self.next_wake_up().is_some() {
+                self.run_to_next_wake_up();
+            } else {
+                return;
+            }
+        }
+        panic!("it goes on for ever: {:?}", self.pipeline);
+    }
+
+    pub(super) fn give_up(&mut self) -> Vec<PutError> {
+        self.seal();
+        let returned = self.pipeline.give_up(&PutErrorKind::ShutDown);
+        self.observe();
+        returned
+    }
+
+    /// The outcome of record number `n`, if there is one yet.
+    pub(super) fn outcome(&self, n: usize) -> Option<Result<&Delivered, &PutError>> {
+        self.puts[n].outcome.as_ref().map(Result::as_ref)
+    }
+
+    pub(super) fn delivered(&self, n: usize) -> &Delivered {
+        self.outcome(n).unwrap().unwrap()
+    }
+
+    pub(super) fn error(&self, n: usize) -> &PutError {
+        self.outcome(n).unwrap().unwrap_err()
+    }
+
+    /// How many records have no outcome yet.
+    pub(super) fn open(&self) -> usize {
+        self.puts.iter().filter(|put| put.outcome.is_none()).count()
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.now - self.start
+    }
+
+    /// Nothing is outstanding, each receipt has its outcome, and the budget is whole, no less and no more.
+    pub(super) fn assert_at_rest(&self) {
+        assert_eq!(self.open(), 0, "records without an outcome (P1)");
+        assert!(self.pipeline.is_empty());
+        let mut all = vec![self.budget.try_acquire(MAX_BYTES as usize).expect("all bytes are back")];
+        all.extend((1..MAX_RECORDS).map(|_| self.budget.try_acquire(0).expect("all records are back")));
+        assert!(self.budget.try_acquire(0).is_none(), "no record came back twice");
+        drop(all.pop());
+        assert!(self.budget.try_acquire(1).is_none(), "no byte came back twice");
+    }
+
+    fn replace_lanes(&mut self, topology: Topology) {
+        let targets = match &topology {
+            Topology::Unknown => vec![None],
+            Topology::Known(map) => {
+                let targets = map.shards().iter().map(|shard| {
+                    Some(Target {
+                        shard: shard.id.clone(),
+                        epoch: map.epoch(),
+                    })
+                });
+                targets.collect()
+            }
+        };
+        let limits = LaneLimits {
+            max_size: self.config.aggregation_max_size,
+            max_count: self.config.aggregation_max_count,
+            max_buffered: self.config.record_max_buffered_time,
+        };
+        let new = |target| Lane::new(Arc::from("orders"), target, limits.clone(), self.budget.clone());
+        let lanes = targets.into_iter().map(new).collect();
+        self.seal();
+        (self.lanes, self.topology) = (lanes, topology);
+    }
+
+    fn hand_over(&mut self, sealed: Vec<SealedAggregate>) {
+        for aggregate in sealed {
+            self.pipeline.handle(Input::Sealed(aggregate), self.now);
+        }
+    }
+
+    fn assert_within_limits(&self, entries: &[KinesisRecord]) {
+        let Config {
+            aggregation_max_size,
+            aggregation_max_count,
+            collection_max_size,
+            collection_max_count,
+            ..
+        } = self.config;
+        assert!(!entries.is_empty() && entries.len() <= collection_max_count);
+        let bytes: usize = entries
+            .iter()
+            .map(|entry| entry.data.len() + entry.partition_key.len())
+            .sum();
+        assert!(bytes <= collection_max_size || entries.len() == 1, "{bytes}");
+        for entry in entries {
+            assert!(entry.data.len() <= aggregation_max_size || entry.user_records == 1);
+            assert!(entry.user_records <= aggregation_max_count);
+        }
+    }
+
+    /// Polls the receipts and checks each new outcome.
+    fn observe(&mut self) {
+        for put in self.puts.iter_mut().filter(|put| put.outcome.is_none()) {
+            put.outcome = (&mut put.receipt).now_or_never();
+            match &put.outcome {
+                None => {}
+                Some(Ok(delivered)) => {
+                    let generation = self.known_generation;
+                    self.stream.assert_readable(delivered, &put.record, generation);
+                }
+                Some(Err(error)) => {
+                    assert_eq!(error.record(), &put.record, "a record is given back as it was put");
+                    assert!(
+                        error.may_have_been_stored() || !self.stream.holds(&put.record),
+                        "a stored record whose error says that it was not: {error:?}"
+                    );
+                }
+            }
+        }
+    }
+}
