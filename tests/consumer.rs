@@ -203,6 +203,112 @@ async fn children_are_read_after_their_parents_across_a_split_and_a_merge() {
     journal.assert_order_within_shards();
 }
 
+/// 0 splits into 2 and 3, and 3 merges with 1 into 4, before anybody reads; then 1 is read to its end long before 0 is.
+#[tokio::test(start_paused = true)]
+async fn the_child_of_a_merge_waits_for_a_parent_that_has_no_lease_yet() {
+    let (sim, producer) = stream(2);
+    let control = aws_sdk_kinesis::Client::new(&sim.client("operator"));
+    let mut places = put(&producer, 0..300).await;
+    let split = control
+        .split_shard()
+        .stream_name(STREAM)
+        .shard_to_split("shardId-000000000000");
+    split
+        .new_starting_hash_key((1u128 << 126).to_string())
+        .send()
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    places.extend(put(&producer, 300..600).await);
+    let merge = control
+        .merge_shards()
+        .stream_name(STREAM)
+        .shard_to_merge("shardId-000000000003");
+    merge
+        .adjacent_shard_to_merge("shardId-000000000001")
+        .send()
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    places.extend(put(&producer, 600..900).await);
+    let slow = sim.now() + MINUTE;
+    sim.faults(move |call| {
+        let of_shard_0 = String::from_utf8_lossy(call.body).contains("shardId-000000000000");
+        let held_up = call.operation == "GetShardIterator" && of_shard_0 && call.now < slow;
+        if held_up { Fault::throttled() } else { Fault::None }
+    });
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    journal
+        .until("all records", |journal| journal.read().is_superset(&places))
+        .await;
+    let entries = journal.entries();
+    let ended = |parent: &str| {
+        entries
+            .iter()
+            .position(|entry| matches!(entry, Entry::ShardEnded { shard } if shard.ends_with(parent)))
+            .unwrap()
+    };
+    let first_read = |child: &str| {
+        entries
+            .iter()
+            .position(|entry| matches!(entry, Entry::Read { place, .. } if place.0.ends_with(child)))
+            .unwrap()
+    };
+    for (parent, child) in [("00", "02"), ("00", "03"), ("00", "04"), ("01", "04"), ("03", "04")] {
+        assert!(ended(parent) < first_read(child), "{parent} before {child} (C2)");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ended_shards_do_not_count_against_the_leases_that_a_worker_may_have() {
+    let (sim, producer) = stream(2);
+    let control = aws_sdk_kinesis::Client::new(&sim.client("operator"));
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch).max_leases(3));
+    put(&producer, 0..100).await;
+    for shard in ["shardId-000000000000", "shardId-000000000001"] {
+        let at = if shard.ends_with('0') {
+            1u128 << 126
+        } else {
+            3u128 << 126
+        };
+        let split = control.split_shard().stream_name(STREAM).shard_to_split(shard);
+        split.new_starting_hash_key(at.to_string()).send().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    put(&producer, 100..200).await;
+    let children = |journal: &Journal| {
+        let shards: BTreeSet<String> = journal.read().into_iter().map(|(shard, ..)| shard).collect();
+        shards.len()
+    };
+    journal
+        .until("two parents and three children read", |journal| children(journal) >= 5)
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_from_latest_misses_nothing_when_its_first_iterator_expires() {
+    let (sim, producer) = stream(1);
+    put(&producer, 0..10).await;
+    tokio::time::sleep(2 * MINUTE).await;
+    let journal = Journal::default();
+    let latest = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch).start_at(kcl::StartingPosition::Latest);
+    let (_control, _running) = start(latest);
+    tokio::time::sleep(MINUTE).await;
+    sim.faults(|call| {
+        if call.operation == "GetRecords" {
+            Fault::RequestLost
+        } else {
+            Fault::None
+        }
+    });
+    let places = put(&producer, 10..20).await;
+    tokio::time::sleep(6 * MINUTE).await;
+    sim.heal();
+    journal.until("all records", |journal| journal.read() == places).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn faults_of_both_services_cost_duplicates_and_no_record() {
     let (sim, producer) = stream(3);
@@ -327,6 +433,10 @@ impl RecordProcessor for Failing {
         }
         Ok(checkpointer.checkpoint().await?)
     }
+
+    async fn shutdown_requested(&mut self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+        Ok(checkpointer.checkpoint().await?)
+    }
 }
 
 fn failing(sim: &Sim, failures: usize, journal: &Journal) -> kcl::WorkerBuilder {
@@ -367,6 +477,52 @@ async fn a_handler_that_keeps_failing_halts_its_shard_and_skips_nothing() {
         AttributeValue::S("w1".into()),
         "held, so that nobody runs into the same"
     );
+    control.shutdown(MINUTE);
+    assert_eq!(running.await.unwrap().unwrap().released.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_whose_handler_failed_is_not_checkpointed_by_a_shutdown_during_the_wait() {
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let places = put(&producer, 0..50).await;
+    let (control, running) = start(failing(&sim, 1_000, &journal).handler_retries(1_000));
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let asked = sim.elapsed();
+    control.shutdown(MINUTE);
+    assert_eq!(running.await.unwrap().unwrap().released.len(), 1);
+    assert!(
+        sim.elapsed() - asked < Duration::from_secs(1),
+        "the wait between attempts does not hold a shutdown up"
+    );
+    let (_control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    journal.until("all records", |journal| journal.read() == places).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_records_of_a_halted_shard_are_not_checkpointed_by_a_shutdown() {
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let places = put(&producer, 0..50).await;
+    let (control, running) = start(failing(&sim, 1_000, &journal).handler_retries(2));
+    tokio::time::sleep(10 * MINUTE).await;
+    control.shutdown(MINUTE);
+    running.await.unwrap().unwrap();
+    let (_control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    journal.until("all records", |journal| journal.read() == places).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_processor_that_cannot_be_made_halts_its_shard_and_releases_it_at_shutdown() {
+    let (sim, _producer) = stream(1);
+    let builder =
+        Worker::builder(APPLICATION, STREAM)
+            .aws(&sim.client("w1"))
+            .processor(|_: &ShardContext| -> Failing {
+                panic!("injected: the factory panics");
+            });
+    let (control, running) = start(builder);
+    tokio::time::sleep(MINUTE).await;
     control.shutdown(MINUTE);
     assert_eq!(running.await.unwrap().unwrap().released.len(), 1);
 }
@@ -453,6 +609,32 @@ async fn a_table_that_other_workers_lead_is_refused_with_what_was_found() {
         error.to_string().contains(APPLICATION) && error.to_string().contains("Leader"),
         "{error}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_table_of_a_worker_for_several_streams_is_refused() {
+    let (sim, _producer) = stream(1);
+    let journal = Journal::default();
+    let (control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    tokio::time::sleep(MINUTE).await;
+    control.shutdown(MINUTE);
+    running.await.unwrap().unwrap();
+    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
+    let key = "000000000000:orders:1700000000:shardId-000000000000".to_owned();
+    let lease = client
+        .put_item()
+        .table_name(APPLICATION)
+        .item("leaseKey", AttributeValue::S(key));
+    let lease = lease.item("leaseCounter", AttributeValue::N("1".into()));
+    let lease = lease.item("checkpoint", AttributeValue::S("TRIM_HORIZON".into()));
+    lease
+        .item("streamName", AttributeValue::S("000000000000:orders:1700000000".into()))
+        .send()
+        .await
+        .unwrap();
+    let (_control, running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    let error = running.await.unwrap().unwrap_err();
+    assert!(matches!(error, WorkerError::LedByOthers { .. }), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

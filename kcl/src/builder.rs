@@ -212,13 +212,11 @@ impl WorkerBuilder {
         let dynamodb = self.dynamodb.ok_or(BuildErrorKind::NoClient { service: "DynamoDB" })?;
         let factory = self.factory.ok_or(BuildErrorKind::NoProcessor)?;
         let stream = StreamRef::parse(&self.stream);
+        let table = self.table_name.unwrap_or_else(|| self.application.clone());
         Ok(Worker {
             id: WorkerId::new(&id),
             calls: Calls::new(kinesis, stream, self.config.kinesis_request_timeout),
-            table: Arc::new(DynamoDbLeaseTable::new(
-                dynamodb,
-                self.table_name.unwrap_or(self.application),
-            )),
+            table: Arc::new(DynamoDbLeaseTable::new(dynamodb, table, &self.application)),
             factory,
             config: self.config,
             control: WorkerControl::new(),

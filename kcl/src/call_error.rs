@@ -52,7 +52,16 @@ fn classify(code: &str, message: &str) -> CallErrorKind {
             code: code_text,
             message,
         },
-        "ExpiredIteratorException" | "InvalidArgumentException" => CallErrorKind::Iterator { code: code_text },
+        "ExpiredIteratorException" => CallErrorKind::Iterator {
+            code: code_text,
+            message,
+        },
+        "InvalidArgumentException" | "ValidationException" | "SerializationException" | "UnknownOperationException" => {
+            CallErrorKind::Rejected {
+                code: code_text,
+                message,
+            }
+        }
         _ => CallErrorKind::Unavailable {
             code: code_text,
             message,

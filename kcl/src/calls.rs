@@ -81,6 +81,11 @@ impl Calls {
         &self.stream
     }
 
+    /// The time by which the SDK signs its requests: the wall clock, unless the client was given another.
+    pub(crate) fn wall_clock(&self) -> SystemTime {
+        self.client.config().time_source().unwrap_or_default().now()
+    }
+
     /// The stream's shards, page by page.
     pub(crate) async fn list_shards(&self, which: ShardsToList) -> Result<Vec<Shard>, StreamError> {
         let mut shards = Vec::new();
@@ -161,7 +166,7 @@ impl Calls {
             .set_stream_arn(self.stream.arn());
         let call = async {
             let call = call.customize().config_override(once()).send();
-            call.await.map_err(|error| failed("GetRecords", &error))
+            call.await.map_err(|error| of_iterator(failed("GetRecords", &error)))
         };
         page(self.in_time("GetRecords", call).await?)
     }
@@ -209,6 +214,12 @@ fn page(output: GetRecordsOutput) -> Result<Page, StreamError> {
         Some(iterator) => NextRead::Iterator(iterator),
         None => {
             let children = output.child_shards.unwrap_or_default();
+            if children.is_empty() {
+                return Err(not_understood(
+                    "GetRecords",
+                    "neither a next iterator nor the children of an ended shard",
+                ));
+            }
             NextRead::End(children.iter().map(child_shard).collect::<Result<_, _>>()?)
         }
     };
@@ -287,6 +298,25 @@ fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
     StreamError {
         operation,
         kind: call_error(error),
+    }
+}
+
+/// An argument that `GetRecords` refuses is its iterator; it has no other.
+fn of_iterator(error: StreamError) -> StreamError {
+    match error.kind {
+        CallErrorKind::Rejected { code, message } => StreamError {
+            operation: error.operation,
+            kind: CallErrorKind::Iterator { code, message },
+        },
+        kind @ (CallErrorKind::NotFound
+        | CallErrorKind::Throttled { .. }
+        | CallErrorKind::Denied { .. }
+        | CallErrorKind::Iterator { .. }
+        | CallErrorKind::Unavailable { .. }
+        | CallErrorKind::Unreadable { .. }) => StreamError {
+            operation: error.operation,
+            kind,
+        },
     }
 }
 

@@ -5,4 +5,5 @@
 
 pub(crate) mod handler;
 pub(crate) mod shard_consumer;
+mod shard_end;
 pub(crate) mod supervisor;

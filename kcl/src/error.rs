@@ -98,8 +98,8 @@ pub enum WorkerError {
     },
     /// Other workers coordinate themselves through rows that this version does not take part in.
     #[error(
-        "lease table {table} is led by workers of KCL 3.x (it holds {found}); this version takes part in KCL 2.x \
-         fleets only: use a table of its own, or stop those workers and delete these rows"
+        "lease table {table} belongs to workers of another kind (it holds {found}); this version takes part in fleets \
+         of KCL 2.x that read one stream: use a table of its own, or stop those workers and delete these rows"
     )]
     LedByOthers {
         /// The table's name.
@@ -176,10 +176,20 @@ pub enum CallErrorKind {
         message: String,
     },
     /// The iterator of a shard is too old or was never one.
-    #[error("the shard iterator is not usable ({code})")]
+    #[error("the shard iterator is not usable ({code}): {message}")]
     Iterator {
         /// The service's error code.
         code: String,
+        /// The service's words.
+        message: String,
+    },
+    /// The service will never accept this call.
+    #[error("the service refused it ({code}): {message}")]
+    Rejected {
+        /// The service's error code.
+        code: String,
+        /// The service's words.
+        message: String,
     },
     /// The service or the way to it failed; it may work again later, and the call may have taken effect.
     #[error("no usable answer ({code}): {message}")]
@@ -198,11 +208,23 @@ pub enum CallErrorKind {
 }
 
 impl CallErrorKind {
+    pub(crate) fn is_denied(&self) -> bool {
+        matches!(self, Self::Denied { .. })
+    }
+
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound)
+    }
+
     /// Whether the same call may work later without anybody's doing.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Throttled { .. } | Self::Unavailable { .. } => true,
-            Self::NotFound | Self::Denied { .. } | Self::Iterator { .. } | Self::Unreadable { .. } => false,
+            Self::NotFound
+            | Self::Denied { .. }
+            | Self::Iterator { .. }
+            | Self::Rejected { .. }
+            | Self::Unreadable { .. } => false,
         }
     }
 }

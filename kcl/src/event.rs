@@ -1,6 +1,9 @@
 //! Everything observable about a worker, as one list. Today's view of it is `tracing`.
 
-use crate::error::{StreamError, TableError};
+use std::error::Error;
+use std::fmt;
+
+use crate::error::{StreamError, TableError, WorkerError};
 use crate::lease::model::{LeaseKey, WorkerId};
 use crate::stream::ShardId;
 
@@ -48,6 +51,12 @@ pub(crate) enum Event<'a> {
     },
     /// A shard is not read on, because its handler keeps failing.
     ShardHalted { shard: &'a ShardId },
+    /// The leases of an ended shard's children could not be created yet.
+    ChildrenNotLeased { shard: &'a ShardId, error: &'a WorkerError },
+    /// The worker could not start, and tries again.
+    StartFailed { error: &'a WorkerError },
+    /// It is not known whether the table of KCL 3.0 to 3.4 exists.
+    CoordinatorTableUnknown { error: &'a TableError },
     /// A shard was read to its end.
     ShardEnded { shard: &'a ShardId, children: usize },
 }
@@ -84,7 +93,29 @@ impl Event<'_> {
             Self::ShardHalted { shard } => {
                 tracing::error!(%shard, "shard halted: its handler keeps failing and no record is skipped");
             }
+            Self::ChildrenNotLeased { shard, error } => {
+                tracing::warn!(%shard, error = %Chain(*error), "children not leased yet");
+            }
+            Self::StartFailed { error } => tracing::warn!(error = %Chain(*error), "start failed, trying again"),
+            Self::CoordinatorTableUnknown { error } => {
+                tracing::warn!(%error, "cannot tell whether workers of KCL 3.0 to 3.4 lead this application");
+            }
             Self::ShardEnded { shard, children } => tracing::info!(%shard, children, "shard ended"),
         }
+    }
+}
+
+/// An error with its causes.
+struct Chain<'a>(&'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }

@@ -150,16 +150,16 @@ impl Worker {
             drop(ends_worker);
             Ok(())
         });
-        let shard_ends = Arc::new(Notify::new());
+        let new_leases = Arc::new(Notify::new());
         let (owned, leases) = mpsc::channel(OWNED_LEASES);
-        let assignment = self.assignment(renewer.clone(), owned, Arc::clone(&shard_ends));
+        let assignment = self.assignment(renewer.clone(), owned, Arc::clone(&new_leases));
         let (ends_worker, until) = (draining.clone().drop_guard(), draining.clone());
         tasks.spawn(async move {
             let result = assignment.run(until).await;
             drop(ends_worker);
             result
         });
-        let mut supervisor = Supervisor::new(self.consumer_parts(renewer, shard_ends), self.rng.fork());
+        let mut supervisor = Supervisor::new(self.consumer_parts(renewer, new_leases), self.rng.fork());
         tokio::select! {
             biased;
             () = supervisor.run(leases) => {}
@@ -181,7 +181,7 @@ impl Worker {
         &mut self,
         renewer: Renewer,
         owned: mpsc::Sender<crate::lease::renewer::OwnedLease>,
-        shard_ends: Arc<Notify>,
+        new_leases: Arc<Notify>,
     ) -> Assignment {
         let policy = TakerPolicy {
             failover: self.config.failover_time,
@@ -198,11 +198,11 @@ impl Worker {
             write_timeout: self.config.lease_write_timeout(),
             rng: self.rng.fork(),
             owned,
-            shard_ends,
+            new_leases,
         }
     }
 
-    fn consumer_parts(&self, renewer: Renewer, shard_ends: Arc<Notify>) -> ConsumerParts {
+    fn consumer_parts(&self, renewer: Renewer, new_leases: Arc<Notify>) -> ConsumerParts {
         ConsumerParts {
             calls: self.calls.clone(),
             table: Arc::clone(&self.table),
@@ -210,7 +210,8 @@ impl Worker {
             factory: Arc::clone(&self.factory),
             config: self.config.clone(),
             draining: self.control.draining.clone(),
-            shard_ends,
+            shard_ends: Arc::new(Notify::new()),
+            new_leases,
         }
     }
 }
@@ -247,7 +248,7 @@ async fn initialize(
         if !may_pass(&error) || deadline.is_some_and(|deadline| again > deadline) {
             return Err(error);
         }
-        tracing::warn!(%error, "start failed, trying again");
+        Event::StartFailed { error: &error }.emit();
         clock::sleep_until(Some(again)).await;
     }
     Ok(())
@@ -256,8 +257,12 @@ async fn initialize(
 async fn try_to_initialize(table: &Arc<dyn LeaseTable>, calls: &Calls, config: &Config) -> Result<(), WorkerError> {
     let name = || table.name().to_owned();
     let of_table = |source: TableError| WorkerError::LeaseTable { table: name(), source };
-    if let Some(found) = table.led_by_another_table().await.map_err(of_table)? {
-        return Err(WorkerError::LedByOthers { table: name(), found });
+    match table.led_by_another_table().await {
+        Ok(None) => {}
+        Ok(Some(found)) => return Err(WorkerError::LedByOthers { table: name(), found }),
+        // Policies of KCL 2.x fleets often name the lease table only.
+        Err(error) if error.kind().is_denied() => Event::CoordinatorTableUnknown { error: &error }.emit(),
+        Err(error) => return Err(of_table(error)),
     }
     table.open().await.map_err(of_table)?;
     let listing = table.list().await.map_err(of_table)?;

@@ -27,7 +27,7 @@ pub(crate) struct Assignment {
     /// Leases that were taken go here.
     pub(crate) owned: mpsc::Sender<OwnedLease>,
     /// A shard has ended: its children wait to be taken.
-    pub(crate) shard_ends: Arc<Notify>,
+    pub(crate) new_leases: Arc<Notify>,
 }
 
 impl Assignment {
@@ -39,30 +39,41 @@ impl Assignment {
     pub(crate) async fn run(mut self, draining: CancellationToken) -> Result<(), WorkerError> {
         loop {
             let next = clock::now() + self.interval;
-            match self.table.list().await {
+            let listed = tokio::select! {
+                biased;
+                () = draining.cancelled() => return Ok(()),
+                listed = self.table.list() => listed,
+            };
+            match listed {
                 Ok(listing) => self.take(listing, &draining).await?,
                 Err(error) => Event::LeaseTableUnavailable { error: &error }.emit(),
             }
             tokio::select! {
                 biased;
                 () = draining.cancelled() => return Ok(()),
-                () = self.shard_ends.notified() => {}
+                () = self.new_leases.notified() => {}
                 () = clock::sleep_until(Some(next)) => {}
             }
         }
     }
 
     async fn take(&mut self, listing: Listing, draining: &CancellationToken) -> Result<(), WorkerError> {
-        let Listing { leases, led_by_others } = listing;
+        let Listing {
+            mut leases,
+            led_by_others,
+        } = listing;
         if let Some(found) = led_by_others {
             return Err(WorkerError::LedByOthers {
                 table: self.table.name().to_owned(),
                 found,
             });
         }
-        let plan = self
-            .taker
-            .plan(&leases, &self.renewer.held_keys(), clock::now(), &mut self.rng);
+        // A shard that was read to its end is no work any more, whoever keeps its lease.
+        let mut held = self.renewer.held_keys();
+        for finished in leases.extract_if(.., |lease| lease.is_finished()) {
+            held.remove(&finished.key);
+        }
+        let plan = self.taker.plan(&leases, &held, clock::now(), &mut self.rng);
         for take in plan.takes {
             if draining.is_cancelled() {
                 return Ok(());

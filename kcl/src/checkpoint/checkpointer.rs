@@ -81,6 +81,14 @@ impl Checkpointer {
         self.state().ledger.delivered(record);
     }
 
+    pub(crate) fn processed(&self) {
+        self.state().ledger.processed();
+    }
+
+    pub(crate) fn failed(&self) {
+        self.state().ledger.failed();
+    }
+
     pub(crate) fn shard_ended(&self) {
         self.state().ledger.shard_ended();
     }

@@ -18,6 +18,8 @@ pub(crate) struct Ledger {
     last: Position,
     /// The furthest that was delivered; where the ownership began, before anything was.
     delivered: Position,
+    /// The furthest that the application has processed.
+    processed: Position,
     end: End,
 }
 
@@ -41,7 +43,8 @@ impl Ledger {
     pub(crate) fn new(initial: Position) -> Self {
         Self {
             last: initial.clone(),
-            delivered: initial,
+            delivered: initial.clone(),
+            processed: initial,
             end: End::Ahead,
         }
     }
@@ -49,6 +52,18 @@ impl Ledger {
     /// Permits checkpoints up to a record that is handed to the application.
     pub(crate) fn delivered(&mut self, record: &RecordPosition) {
         self.delivered = Position::At(record.clone()).max(self.delivered.clone());
+    }
+
+    /// The application has processed what was delivered.
+    pub(crate) fn processed(&mut self) {
+        self.processed = self.delivered.clone();
+    }
+
+    /// The application has not processed what was delivered last, nor the end of the shard: a checkpoint must not pass
+    /// over it. What it has checkpointed itself stays.
+    pub(crate) fn failed(&mut self) {
+        self.delivered = self.processed.clone().max(self.last.clone());
+        self.end = End::Ahead;
     }
 
     /// Permits `SHARD_END`: everything was delivered.

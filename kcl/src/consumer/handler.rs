@@ -1,11 +1,13 @@
 //! Calls to the application: a failure is followed by another call after a wait, and nothing is skipped.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::consumer::shard_consumer::ConsumerParts;
 use crate::error::HandlerError;
 use crate::event::Event;
 use crate::lease::guard::LeaseGuard;
@@ -20,6 +22,7 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 pub(crate) struct HandlerRetries {
     shard: ShardId,
     guard: LeaseGuard,
+    draining: CancellationToken,
     allowed: u32,
     failures: u32,
     delays: RetryDelays,
@@ -30,11 +33,12 @@ pub(crate) struct HandlerRetries {
 pub(crate) struct GivenUp;
 
 impl HandlerRetries {
-    pub(crate) fn new(shard: ShardId, guard: LeaseGuard, allowed: u32, rng: fastrand::Rng) -> Self {
+    pub(crate) fn new(shard: ShardId, guard: LeaseGuard, parts: &ConsumerParts, rng: fastrand::Rng) -> Self {
         Self {
             shard,
             guard,
-            allowed,
+            draining: parts.draining.clone(),
+            allowed: parts.config.handler_retries,
             failures: 0,
             delays: RetryDelays::new(WAITS.0, WAITS.1, rng),
         }
@@ -49,15 +53,11 @@ impl HandlerRetries {
         &mut self,
         call: impl Future<Output = Result<(), HandlerError>>,
     ) -> Result<Attempted, GivenUp> {
-        let result = AssertUnwindSafe(call).catch_unwind().await;
-        let error = match result {
-            Ok(Ok(())) => {
-                self.failures = 0;
-                return Ok(Attempted::Done);
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the handler panicked".to_owned(),
+        let Err(error) = or_panicked(call).await else {
+            self.failures = 0;
+            return Ok(Attempted::Done);
         };
+        let error = error.to_string();
         // A checkpoint on a lost lease fails, and the handler with it: nothing is wrong with the handler.
         if !self.guard.is_valid() {
             return Ok(Attempted::Again);
@@ -73,9 +73,53 @@ impl HandlerRetries {
             return Err(GivenUp);
         }
         let wait = self.delays.after(self.failures);
-        clock::sleep_until(clock::now().checked_add(wait)).await;
+        tokio::select! {
+            biased;
+            () = self.guard.lost() => {}
+            () = self.draining.cancelled() => {}
+            () = clock::sleep_until(clock::now().checked_add(wait)) => {}
+        }
         Ok(Attempted::Again)
     }
+
+    /// Makes a call that is not repeated.
+    pub(crate) async fn once(&self, call: impl Future<Output = Result<(), HandlerError>>) {
+        if let Err(error) = or_panicked(call).await {
+            let error = error.to_string();
+            Event::HandlerFailed {
+                shard: &self.shard,
+                error,
+                failures: self.failures + 1,
+            }
+            .emit();
+        }
+    }
+
+    /// Lets the application make something.
+    ///
+    /// # Errors
+    ///
+    /// [`GivenUp`] if it panics.
+    pub(crate) fn make<T>(&self, make: impl FnOnce() -> T) -> Result<T, GivenUp> {
+        catch_unwind(AssertUnwindSafe(make)).map_err(|_| {
+            let error = "the processor's factory panicked".to_owned();
+            Event::HandlerFailed {
+                shard: &self.shard,
+                error,
+                failures: 1,
+            }
+            .emit();
+            GivenUp
+        })
+    }
+}
+
+/// The result of a call to the application; a panic in it is an error.
+async fn or_panicked(call: impl Future<Output = Result<(), HandlerError>>) -> Result<(), HandlerError> {
+    AssertUnwindSafe(call)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| Err("the handler panicked".into()))
 }
 
 /// How one call to the application ended.

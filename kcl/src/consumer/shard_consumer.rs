@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::calls::Calls;
 use crate::checkpoint::checkpointer::Checkpointer;
-use crate::checkpoint::position::Position;
 use crate::clock;
 use crate::config::Config;
 use crate::consumer::handler::{Attempted, GivenUp, HandlerRetries};
@@ -20,8 +20,6 @@ use crate::processor::{AnyProcessor, Batch, ProcessorFactory, ShardContext};
 use crate::record::Record;
 use crate::retrieval::deaggregate::{Form, RangePolicy, RawRecord, deaggregate, skip_up_to};
 use crate::retrieval::polling::{Fetched, Poller, PollerConfig};
-use crate::shard_sync::graph::ChildShard;
-use crate::shard_sync::task::create_children;
 use crate::stream::{ShardId, StartingPosition};
 
 /// What every consumer of a worker is given.
@@ -34,8 +32,10 @@ pub(crate) struct ConsumerParts {
     pub(crate) config: Config,
     /// Set when the worker is asked to stop.
     pub(crate) draining: CancellationToken,
-    /// Wakes those who wait for a shard to end, and the search for leases.
-    pub(crate) shard_ends: Arc<tokio::sync::Notify>,
+    /// Wakes those who wait for a parent to end.
+    pub(crate) shard_ends: Arc<Notify>,
+    /// Wakes the search for leases.
+    pub(crate) new_leases: Arc<Notify>,
 }
 
 /// How a consumer ended.
@@ -48,7 +48,7 @@ pub(crate) enum ConsumerEnd {
 }
 
 /// Why a phase of a consumer's life was left early.
-enum Interrupted {
+pub(super) enum Interrupted {
     LeaseLost,
     Draining,
     Halted,
@@ -62,12 +62,12 @@ impl From<GivenUp> for Interrupted {
 
 /// One lease that is being read.
 pub(crate) struct ShardConsumer {
-    parts: ConsumerParts,
-    shard: ShardId,
+    pub(super) parts: ConsumerParts,
+    pub(super) shard: ShardId,
     lease: Lease,
     guard: LeaseGuard,
-    checkpointer: Checkpointer,
-    retries: HandlerRetries,
+    pub(super) checkpointer: Checkpointer,
+    pub(super) retries: HandlerRetries,
     rng: fastrand::Rng,
 }
 
@@ -81,7 +81,7 @@ impl ShardConsumer {
             parts.renewer.clone(),
             lease.checkpoint.clone(),
         );
-        let retries = HandlerRetries::new(shard.clone(), guard.clone(), parts.config.handler_retries, rng.fork());
+        let retries = HandlerRetries::new(shard.clone(), guard.clone(), &parts, rng.fork());
         Self {
             parts,
             shard,
@@ -110,14 +110,18 @@ impl ShardConsumer {
             }
             Err(interrupted) => interrupted,
         };
-        match (interrupted, processor) {
-            (Interrupted::LeaseLost | Interrupted::Halted, processor) => {
+        match interrupted {
+            Interrupted::Draining if self.guard.is_valid() => self.give_back(processor).await,
+            Interrupted::Draining | Interrupted::LeaseLost | Interrupted::Halted => {
                 if let Some(mut processor) = processor {
-                    processor.lease_lost().await;
+                    let told = async {
+                        processor.lease_lost().await;
+                        Ok(())
+                    };
+                    self.retries.once(told).await;
                 }
                 ConsumerEnd::LeaseLost
             }
-            (Interrupted::Draining, processor) => self.give_back(processor).await,
         }
     }
 
@@ -127,7 +131,7 @@ impl ShardConsumer {
         }
         self.wait_for_parents().await?;
         let context = self.context();
-        let processor = made.insert((self.parts.factory)(&context));
+        let processor = made.insert(self.retries.make(|| (self.parts.factory)(&context))?);
         while self.retries.attempt(processor.initialize(&context)).await? == Attempted::Again {
             self.check()?;
         }
@@ -213,49 +217,15 @@ impl ShardConsumer {
                 millis_behind_latest,
                 lease: self.guard.clone(),
             };
-            if self
-                .retries
-                .attempt(processor.process(batch, &self.checkpointer))
-                .await?
-                == Attempted::Done
-            {
+            let attempted = self.retries.attempt(processor.process(batch, &self.checkpointer)).await;
+            if attempted == Ok(Attempted::Done) {
+                self.checkpointer.processed();
                 return Ok(());
             }
+            // No later checkpoint, of shutdown_requested say, may pass over these records.
+            self.checkpointer.failed();
+            attempted?;
         }
-    }
-
-    /// Creates the children's leases, lets the application finish, and wakes who waits for it.
-    async fn end_shard(
-        &mut self,
-        processor: &mut dyn AnyProcessor,
-        children: Vec<ChildShard>,
-    ) -> Result<(), Interrupted> {
-        while let Err(error) = create_children(&self.parts.table, &self.shard, &children).await {
-            Event::LeaseTableUnavailable { error: &error }.emit();
-            clock::sleep_until(Some(clock::now() + self.parts.config.parent_shard_poll_interval)).await;
-            self.check()?;
-        }
-        self.checkpointer.shard_ended();
-        while self.checkpointer.last() != Position::ShardEnd {
-            self.check()?;
-            let checkpointer = &self.checkpointer;
-            let ended = async {
-                processor.shard_ended(checkpointer).await?;
-                if checkpointer.last() == Position::ShardEnd {
-                    return Ok(());
-                }
-                Err("shard_ended returned without a checkpoint".into())
-            };
-            self.retries.attempt(ended).await?;
-        }
-        Event::ShardEnded {
-            shard: &self.shard,
-            children: children.len(),
-        }
-        .emit();
-        self.parts.shard_ends.notify_waiters();
-        self.parts.shard_ends.notify_one();
-        Ok(())
     }
 
     /// Keeps the lease until something ends that.
@@ -264,16 +234,10 @@ impl ShardConsumer {
     }
 
     async fn give_back(self, processor: Option<Box<dyn AnyProcessor>>) -> ConsumerEnd {
-        if let Some(mut processor) = processor
-            && self.guard.is_valid()
-            && let Err(error) = processor.shutdown_requested(&self.checkpointer).await
-        {
-            Event::HandlerFailed {
-                shard: &self.shard,
-                error: error.to_string(),
-                failures: 1,
-            }
-            .emit();
+        if let Some(mut processor) = processor {
+            self.retries
+                .once(processor.shutdown_requested(&self.checkpointer))
+                .await;
         }
         match self
             .parts
@@ -287,7 +251,7 @@ impl ShardConsumer {
     }
 
     /// Whether to begin anything more: not once another worker could have taken the lease (C3).
-    fn check(&self) -> Result<(), Interrupted> {
+    pub(super) fn check(&self) -> Result<(), Interrupted> {
         match self.guard.is_valid() {
             false => Err(Interrupted::LeaseLost),
             true if self.parts.draining.is_cancelled() => Err(Interrupted::Draining),

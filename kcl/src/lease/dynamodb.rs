@@ -30,6 +30,8 @@ use crate::stream::ShardId;
 pub(crate) struct DynamoDbLeaseTable {
     client: Client,
     name: String,
+    /// The table in which KCL 3.0 to 3.4 keep the leader's and the migration's rows.
+    coordinator: String,
 }
 
 /// What is known of a table.
@@ -41,16 +43,25 @@ enum Existence {
 }
 
 impl DynamoDbLeaseTable {
-    pub(crate) fn new(client: Client, name: String) -> Self {
-        Self { client, name }
+    /// The lease table `name` of `application`.
+    pub(crate) fn new(client: Client, name: String, application: &str) -> Self {
+        let coordinator = format!("{application}-CoordinatorState");
+        Self {
+            client,
+            name,
+            coordinator,
+        }
     }
 
     async fn open_table(&self) -> Result<(), TableError> {
-        if self.existence(&self.name).await? == Existence::Missing {
-            self.create_table().await?;
-        }
         let mut waited = Duration::ZERO;
-        while self.existence(&self.name).await? != Existence::Usable {
+        loop {
+            match self.existence(&self.name).await? {
+                Existence::Usable => return Ok(()),
+                Existence::InCreation => {}
+                // Also when one of the same name has just been deleted.
+                Existence::Missing => self.create_table().await?,
+            }
             if waited >= TABLE_WAIT {
                 let message = format!("the table is not usable after {TABLE_WAIT:?}");
                 let kind = CallErrorKind::Unavailable {
@@ -65,7 +76,6 @@ impl DynamoDbLeaseTable {
             tokio::time::sleep(TABLE_POLL_INTERVAL).await;
             waited += TABLE_POLL_INTERVAL;
         }
-        Ok(())
     }
 
     async fn existence(&self, table: &str) -> Result<Existence, TableError> {
@@ -273,11 +283,9 @@ impl LeaseTable for DynamoDbLeaseTable {
 
     fn led_by_another_table(&self) -> BoxFuture<'_, Result<Option<String>, TableError>> {
         Box::pin(async {
-            // KCL 3.0 to 3.4 keep the leader's and the migration's rows in a table beside the leases.
-            let coordinator = format!("{}-CoordinatorState", self.name);
-            match self.existence(&coordinator).await? {
+            match self.existence(&self.coordinator).await? {
                 Existence::Missing => Ok(None),
-                Existence::Usable | Existence::InCreation => Ok(Some(format!("the table {coordinator}"))),
+                Existence::Usable | Existence::InCreation => Ok(Some(format!("the table {}", self.coordinator))),
             }
         })
     }

@@ -54,6 +54,8 @@ const TRIES: u32 = 3;
 /// A write to be made now.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Write {
+    /// By which ownership: an answer that comes after that has ended says nothing about the next.
+    epoch: LeaseEpoch,
     pub(crate) seen: Lease,
     pub(crate) change: Change,
 }
@@ -162,7 +164,7 @@ impl<R> Held<R> {
         now: Instant,
     ) -> Vec<Effect<R>> {
         let key = write.seen.key;
-        let Some(held) = self.leases.get_mut(&key) else {
+        let Some(held) = self.leases.get_mut(&key).filter(|held| held.epoch == write.epoch) else {
             return Vec::new();
         };
         let Some(request) = held.writing.take() else {
@@ -237,6 +239,7 @@ impl<R> HeldLease<R> {
             .pop_front()
             .or((self.next_renewal <= now).then_some(renewal))?;
         let write = Write {
+            epoch: self.epoch,
             seen: self.lease.clone(),
             change: request.change.clone(),
         };
@@ -381,6 +384,28 @@ mod tests {
             held.ended(write, start, Some(Update::Applied(lease(6))), start + FAILOVER)
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn a_late_answer_to_an_earlier_ownership_is_not_taken_for_one_to_the_next() {
+        let (mut held, start, _) = held();
+        let late = one_write(&mut held, start + RENEWAL);
+        held.expire(start + FAILOVER);
+        let (epoch, _) = held.adopt(lease(9), start + FAILOVER);
+        let key = LeaseKey::new("shardId-000000000000");
+        held.request(&key, epoch, Change::Checkpoint(Position::ShardEnd), "checkpoint")
+            .unwrap();
+        let checkpoint = one_write(&mut held, start + FAILOVER);
+        let now = start + FAILOVER + Duration::from_secs(1);
+        assert!(
+            held.ended(late, start + RENEWAL, Some(Update::Applied(lease(6))), now)
+                .is_empty()
+        );
+        let effects = held.ended(checkpoint, start + FAILOVER, Some(Update::Applied(lease(10))), now);
+        assert!(matches!(
+            effects[..],
+            [Effect::Valid { .. }, Effect::Done { waiter: "checkpoint" }]
+        ));
     }
 
     #[test]

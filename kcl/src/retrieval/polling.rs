@@ -16,6 +16,9 @@ use crate::stream::ShardId;
 /// The wait after the first failed read, and the longest. Our choice: the service's bucket refills within a second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
+/// By how much this machine's clock may be ahead of the service's without a record being missed. Our choice.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
 /// The reader of one shard.
 #[derive(Debug)]
 pub(crate) struct Poller {
@@ -108,6 +111,10 @@ impl Poller {
             Some(iterator) => iterator.clone(),
             None => {
                 let iterator = self.calls.get_shard_iterator(&self.shard, &self.resume).await?;
+                if self.resume == ReadFrom::Latest {
+                    // Should this iterator expire before the first record, the next one must not begin later.
+                    self.resume = ReadFrom::Time(self.calls.wall_clock() - CLOCK_TOLERANCE);
+                }
                 self.iterator = Some(iterator.clone());
                 iterator
             }
@@ -150,7 +157,7 @@ impl Poller {
         let wait = self.delays.after(self.failures);
         match error.kind {
             // An iterator lives for five minutes; the next one begins behind what was read.
-            CallErrorKind::Iterator { .. } => self.iterator = None,
+            CallErrorKind::Iterator { .. } | CallErrorKind::Rejected { .. } => self.iterator = None,
             // The shard, or the whole stream, is gone with all of its records.
             CallErrorKind::NotFound => self.ended = Some(Vec::new()),
             CallErrorKind::Throttled { .. }

@@ -19,7 +19,7 @@
 //!
 //! Source: amazon-kinesis-client, `HierarchicalShardSyncer`; told here as what it achieves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use aggregation::HashKeyRange;
@@ -214,6 +214,36 @@ fn lease_at(shard: &Shard, checkpoint: Position) -> Lease {
         range: Some(shard.range),
         ..Lease::new(LeaseKey::of_shard(&shard.id), checkpoint)
     }
+}
+
+/// Whether a shard without a lease of its own will get one: it, or a shard that it came of, is still being read.
+pub(crate) fn is_still_to_come(shard: &ShardId, shards: &[Shard], leases: &[Lease]) -> bool {
+    let listed: BTreeMap<&ShardId, &Shard> = shards.iter().map(|shard| (&shard.id, shard)).collect();
+    let leased: BTreeMap<&str, &Lease> = leases.iter().map(|lease| (lease.key.as_str(), lease)).collect();
+    if leased.contains_key(shard.as_str()) {
+        return false;
+    }
+    let mut seen = BTreeSet::from([shard]);
+    let mut to_visit = vec![shard];
+    while let Some(next) = to_visit.pop() {
+        if leased.get(next.as_str()).is_some_and(|lease| !lease.is_finished()) {
+            return true;
+        }
+        let parents = listed.get(next).into_iter().flat_map(|shard| &shard.parents);
+        to_visit.extend(parents.filter(|parent| seen.insert(parent)));
+    }
+    false
+}
+
+/// The children that the list of shards names, for an ended shard of which the service did not tell them.
+pub(crate) fn listed_children(parent: &ShardId, shards: &[Shard]) -> Vec<ChildShard> {
+    let children = shards.iter().filter(|shard| shard.parents.contains(parent));
+    let child = |shard: &Shard| ChildShard {
+        id: shard.id.clone(),
+        parents: shard.parents.clone(),
+        range: shard.range,
+    };
+    children.map(child).collect()
 }
 
 #[cfg(test)]

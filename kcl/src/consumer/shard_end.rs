@@ -1,0 +1,113 @@
+//! The end of a shard: its children get their leases before the application is told and the end is checkpointed.
+
+use crate::calls::ShardsToList;
+use crate::checkpoint::position::Position;
+use crate::clock;
+use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
+use crate::error::WorkerError;
+use crate::event::Event;
+use crate::processor::AnyProcessor;
+use crate::shard_sync::graph::ChildShard;
+use crate::shard_sync::planner;
+use crate::shard_sync::task::create_children;
+
+/// Whether the children of an ended shard have their leases.
+enum Children {
+    Leased,
+    /// A child of a merge must not exist before its other parent: whoever took it would find that parent missing, and
+    /// read the child at once.
+    WaitForTheOtherParent,
+}
+
+impl ShardConsumer {
+    /// Creates the children's leases, lets the application finish, and wakes who waits for it.
+    pub(super) async fn end_shard(
+        &mut self,
+        processor: &mut dyn AnyProcessor,
+        children: Vec<ChildShard>,
+    ) -> Result<(), Interrupted> {
+        loop {
+            match self.lease_children(&children).await {
+                Ok(Children::Leased) => break,
+                Ok(Children::WaitForTheOtherParent) => {}
+                Err(error) => Event::ChildrenNotLeased {
+                    shard: &self.shard,
+                    error: &error,
+                }
+                .emit(),
+            }
+            let again = clock::now() + self.parts.config.parent_shard_poll_interval;
+            tokio::select! {
+                biased;
+                () = self.parts.draining.cancelled() => {}
+                () = self.parts.shard_ends.notified() => {}
+                () = clock::sleep_until(Some(again)) => {}
+            }
+            self.check()?;
+        }
+        self.tell_the_application(processor).await?;
+        Event::ShardEnded {
+            shard: &self.shard,
+            children: children.len(),
+        }
+        .emit();
+        self.parts.shard_ends.notify_waiters();
+        self.parts.new_leases.notify_one();
+        Ok(())
+    }
+
+    async fn tell_the_application(&mut self, processor: &mut dyn AnyProcessor) -> Result<(), Interrupted> {
+        while self.checkpointer.last() != Position::ShardEnd {
+            self.check()?;
+            self.checkpointer.shard_ended();
+            let checkpointer = &self.checkpointer;
+            let ended = async {
+                processor.shard_ended(checkpointer).await?;
+                if checkpointer.last() == Position::ShardEnd {
+                    return Ok(());
+                }
+                Err("shard_ended returned without a checkpoint".into())
+            };
+            let attempted = self.retries.attempt(ended).await;
+            if self.checkpointer.last() != Position::ShardEnd {
+                self.checkpointer.failed();
+            }
+            attempted?;
+        }
+        Ok(())
+    }
+
+    async fn lease_children(&self, children: &[ChildShard]) -> Result<Children, WorkerError> {
+        let (table, calls) = (&self.parts.table, &self.parts.calls);
+        let of_table = |source| WorkerError::LeaseTable {
+            table: table.name().to_owned(),
+            source,
+        };
+        let known_to_merge = children.iter().any(|child| child.parents.len() > 1);
+        let mut children = children.to_vec();
+        if children.is_empty() || known_to_merge {
+            let stream = calls.stream().to_string();
+            let shards = match calls.list_shards(ShardsToList::All).await {
+                // The stream is gone, and its shards with it.
+                Err(error) if error.kind().is_not_found() => Vec::new(),
+                listed => listed.map_err(|source| WorkerError::Stream { stream, source })?,
+            };
+            if children.is_empty() {
+                children = planner::listed_children(&self.shard, &shards);
+            }
+            let leases = table.list().await.map_err(of_table)?.leases;
+            let others = children
+                .iter()
+                .flat_map(|child| &child.parents)
+                .filter(|parent| **parent != self.shard);
+            if others
+                .into_iter()
+                .any(|parent| planner::is_still_to_come(parent, &shards, &leases))
+            {
+                return Ok(Children::WaitForTheOtherParent);
+            }
+        }
+        create_children(table, &self.shard, &children).await.map_err(of_table)?;
+        Ok(Children::Leased)
+    }
+}
