@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
 use futures::future::join_all;
-use kpl::{Budget, Delivered, Producer, ProducerBuilder, PutError, PutErrorKind, Record};
+use kpl::{Budget, Delivered, Producer, ProducerBuilder, PutError, PutErrorKind, Record, ShutdownEnd};
 use testkit::Service;
 use testkit::sim::{Entries, Fault, Sim};
 
@@ -204,7 +204,10 @@ async fn shutdown_delivers_what_it_can_and_reports_it() {
         receipts.push(producer.put(record(n)).await.unwrap());
     }
     let report = producer.shutdown(HALF_MINUTE).await;
-    assert_eq!((report.delivered, report.returned.len()), (100, 0));
+    assert_eq!(
+        (report.end, report.delivered, report.returned.len()),
+        (ShutdownEnd::Completed, 100, 0)
+    );
     assert!(join_all(receipts).await.iter().all(Result::is_ok));
     let refused = producer.put(record(100)).await.unwrap_err();
     assert_eq!(refused.kind(), &PutErrorKind::ShutDown);
@@ -235,7 +238,8 @@ async fn shutdown_in_an_outage_gives_every_record_back_by_the_deadline() {
     let before = sim.elapsed();
     let report = producer.shutdown(Duration::from_secs(5)).await;
     assert!(sim.elapsed() - before <= Duration::from_millis(5_001));
-    assert_eq!((report.delivered, report.returned.len()), (0, put.len()));
+    assert_eq!((report.end, report.delivered), (ShutdownEnd::DeadlinePassed, 0));
+    assert_eq!(report.returned.len(), put.len());
     for (outcome, record) in join_all(receipts).await.into_iter().zip(put) {
         let error = outcome.unwrap_err();
         assert_eq!(error.kind(), &PutErrorKind::ShutDown);

@@ -94,7 +94,8 @@ pub(crate) enum ShardState {
 pub enum StartingPosition {
     /// The oldest record that the stream still holds.
     TrimHorizon,
-    /// Records that arrive from now on.
+    /// Records that arrive from now on. Until the first checkpoint the lease says no more than that: a worker that goes
+    /// on with it begins anew at that time, and what arrived in between is not read.
     Latest,
     /// Records that arrived at this time or later.
     AtTimestamp(SystemTime),

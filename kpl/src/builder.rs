@@ -71,7 +71,8 @@ impl ProducerBuilder {
     }
 
     /// The size in bytes at which an aggregate is full; a larger record travels alone. Larger aggregates cost less per
-    /// record. Default: 51,200; range: 64 to 10,485,760, and not over [`collection_max_size`](Self::collection_max_size).
+    /// record. Default: 51,200; range: 64 to 10,485,760, not over [`collection_max_size`](Self::collection_max_size), and
+    /// below the larger of 1,048,576 and [`max_user_record_size`](Self::max_user_record_size).
     #[doc(alias = "AggregationMaxSize")]
     pub fn aggregation_max_size(mut self, bytes: usize) -> Self {
         self.config.aggregation_max_size = bytes;

@@ -80,6 +80,15 @@ impl Config {
             }
             .into());
         }
+        let record_limit = self.max_user_record_size.max(DEFAULT_MAX_RECORD_BYTES);
+        // An aggregate travels under a partition key of one byte.
+        if self.aggregation_max_size >= record_limit {
+            return Err(BuildErrorKind::Contradiction {
+                larger: "aggregation_max_size",
+                smaller: "max_user_record_size (nor reach it)",
+            }
+            .into());
+        }
         Ok(())
     }
 

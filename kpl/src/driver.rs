@@ -35,10 +35,26 @@ pub(crate) enum Command {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct ShutdownReport {
+    /// How the producer ended.
+    pub end: ShutdownEnd,
     /// User records that were delivered between the call and the report.
     pub delivered: u64,
     /// The records that were not, with their reasons. Their receipts say the same.
     pub returned: Vec<PutError>,
+}
+
+/// How a producer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ShutdownEnd {
+    /// Every record had its outcome before the deadline.
+    Completed,
+    /// The deadline came first; what was left is among the returned records.
+    DeadlinePassed,
+    /// There was nothing left to shut down: an earlier shutdown had ended it, or its task had, by a panic or with its
+    /// runtime. Each receipt holds its own outcome.
+    #[default]
+    EndedBefore,
 }
 
 /// The producer's task.
@@ -251,6 +267,11 @@ impl Driver {
     }
 
     fn finish(mut self) {
+        let end = if self.pipeline.is_empty() {
+            ShutdownEnd::Completed
+        } else {
+            ShutdownEnd::DeadlinePassed
+        };
         let returned = self.pipeline.give_up(&PutErrorKind::ShutDown);
         let Some(draining) = self.draining.take() else { return };
         let delivered = self.pipeline.delivered();
@@ -264,7 +285,13 @@ impl Driver {
         for report in draining.reports {
             // Whoever asked first gets the records; a caller that no longer waits has dropped its end.
             let returned = returned.take().unwrap_or_default();
-            report.send(ShutdownReport { delivered, returned }).unwrap_or_default();
+            report
+                .send(ShutdownReport {
+                    end,
+                    delivered,
+                    returned,
+                })
+                .unwrap_or_default();
         }
     }
 }

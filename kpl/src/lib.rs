@@ -38,7 +38,7 @@ pub use aggregation::{HashKey, InvalidHashKey};
 pub use attempt::{Attempt, AttemptFailure, Attempts};
 pub use budget::Budget;
 pub use builder::ProducerBuilder;
-pub use driver::ShutdownReport;
+pub use driver::{ShutdownEnd, ShutdownReport};
 pub use error::{BuildError, BuildErrorKind, FlushError, PutError, PutErrorKind};
 pub use producer::Producer;
 pub use receipt::{Delivered, Receipt};

@@ -116,6 +116,8 @@ pub(crate) struct Pipeline {
     retry_number: u64,
     in_flight: BTreeMap<RequestId, InFlight>,
     next_request: RequestId,
+    /// Parts of requests that the service refused as a whole: each is sent by itself, to find what it refuses.
+    suspects: VecDeque<Vec<SealedAggregate>>,
     /// Stored aggregates that only a fresh shard map can judge.
     unjudged: Vec<Stored>,
     /// Since when the service says that the stream does not exist.
@@ -161,6 +163,7 @@ impl Pipeline {
             retry_number: 0,
             in_flight: BTreeMap::new(),
             next_request: 0,
+            suspects: VecDeque::new(),
             unjudged: Vec::new(),
             not_found_since: None,
             outstanding: Outstanding::default(),
@@ -246,6 +249,7 @@ impl Pipeline {
         all.extend(std::mem::take(&mut self.retries).into_values());
         all.extend(self.limiter.take_all(|_| false));
         all.extend(self.collector.take());
+        all.extend(std::mem::take(&mut self.suspects).into_iter().flatten());
         all.extend(
             std::mem::take(&mut self.in_flight)
                 .into_values()
@@ -284,6 +288,10 @@ impl Pipeline {
 
     fn fill_requests(&mut self, now: Instant, wall: SystemTime) {
         while self.in_flight.len() < self.config.max_requests_in_flight {
+            if let Some(suspects) = self.suspects.pop_front() {
+                self.send(suspects, now, wall);
+                continue;
+            }
             let collector = &self.collector;
             if let Some(aggregate) = self.limiter.pop(now, |next| collector.has_room_for(next)) {
                 let awaited = self.outstanding.is_awaited(aggregate.generation);
@@ -298,12 +306,12 @@ impl Pipeline {
             if !due && !blocked {
                 return;
             }
-            self.send(now, wall);
+            let gathered = self.collector.take();
+            self.send(gathered, now, wall);
         }
     }
 
-    fn send(&mut self, now: Instant, wall: SystemTime) {
-        let aggregates = self.collector.take();
+    fn send(&mut self, aggregates: Vec<SealedAggregate>, now: Instant, wall: SystemTime) {
         let entries = aggregates.iter().map(|aggregate| aggregate.record.clone()).collect();
         let request = self.next_request;
         self.next_request += 1;

@@ -111,6 +111,9 @@ impl Pipeline {
             ended: ended.0,
         };
         match answer {
+            Answer::Failed(failure) if aggregates.len() > 1 && classify(&failure.code) == Class::Rejected => {
+                self.on_refused(aggregates, failure.into(), exchange);
+            }
             Answer::Failed(failure) => {
                 for aggregate in aggregates {
                     self.on_failure(aggregate, failure.clone().into(), exchange);
@@ -126,6 +129,16 @@ impl Pipeline {
                 }
             }
         }
+    }
+
+    /// One bad entry makes the service refuse a request as a whole: its halves are sent by themselves, and so on, until
+    /// the bad entry is alone.
+    fn on_refused(&mut self, mut aggregates: Vec<SealedAggregate>, failure: AttemptFailure, exchange: Exchange) {
+        for aggregate in &mut aggregates {
+            exchange.note(aggregate, Some(failure.clone()));
+        }
+        let half = aggregates.split_off(aggregates.len() / 2);
+        self.suspects.extend([aggregates, half]);
     }
 
     /// Which entry was stored cannot be told any more.

@@ -1,7 +1,7 @@
 //! Pure: what the pipeline does when a new shard map arrives, or does not.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::retrier::{Class, classify, final_reason};
 use super::{CallFailure, Output, Pipeline};
@@ -11,6 +11,9 @@ use crate::shard_map::{Shard, ShardMap, Topology};
 /// The longest pause after a fetch that failed for good, as a number of failures: 400 ms. Longer would keep the next
 /// caller from its error.
 const SHORT_PAUSES: u32 = 4;
+
+/// For how long a map that a fetch has just confirmed is not fetched again. Our choice.
+const UNCHANGED_PAUSE: Duration = Duration::from_secs(1);
 
 /// After so many misplacements the service evidently does not follow the hash keys.
 const MAX_MISPLACEMENTS: u32 = 3;
@@ -38,6 +41,9 @@ impl Pipeline {
         };
         if changed {
             self.adopt(Arc::new(next), now);
+        } else {
+            // Whatever contradicted the map, fetching it again at once will not explain it.
+            self.refresher.pause_until(now + UNCHANGED_PAUSE);
         }
         self.judge_the_unjudged(now);
     }
@@ -48,6 +54,7 @@ impl Pipeline {
         self.outputs.push_back(Output::NewMap(Arc::clone(&map)));
         let mut waiting = std::mem::take(&mut self.unrouted);
         waiting.extend(self.collector.take());
+        waiting.extend(std::mem::take(&mut self.suspects).into_iter().flatten());
         waiting.extend(
             self.limiter
                 .take_all(|shard| map.shards().iter().any(|open| open.id == *shard)),

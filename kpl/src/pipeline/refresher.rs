@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Refresher {
     interval: Duration,
+    /// When the fetch of the map in force began: the map knows nothing later.
     updated_at: Option<Instant>,
+    began_at: Option<Instant>,
     fetch: Fetch,
     failures: u32,
     /// When a failure for good may be put to the test again.
@@ -34,6 +36,7 @@ impl Refresher {
             interval,
             not_before: None,
             updated_at: None,
+            began_at: None,
             fetch: Fetch::Idle,
             failures: 0,
         }
@@ -62,13 +65,15 @@ impl Refresher {
         let due = matches!(self.fetch, Fetch::Due(at) if at <= now);
         if due {
             self.fetch = Fetch::UnderWay;
+            self.began_at = Some(now);
         }
         due
     }
 
     /// A map arrived.
     pub(crate) fn succeeded(&mut self, now: Instant) {
-        (self.updated_at, self.fetch, self.failures) = (Some(now), Fetch::Idle, 0);
+        (self.fetch, self.failures) = (Fetch::Idle, 0);
+        self.updated_at = Some(self.began_at.unwrap_or(now));
         self.not_before = None;
     }
 

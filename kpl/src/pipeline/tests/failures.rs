@@ -210,20 +210,30 @@ fn a_wrong_number_of_results_fails_all_entries_as_maybe_stored_with_the_attempt(
     world.assert_at_rest();
 }
 
-/// Today's behaviour: the service refuses a request as a whole, and its innocent entries fail with the bad one.
 #[test]
-fn a_rejected_request_fails_all_of_its_entries() {
-    let mut world = with_request_under_way(3, Config::default());
-    fail_request(&mut world, "ValidationException");
-    for n in 0..3 {
-        let PutErrorKind::Rejected { code, message } = world.error(n).kind() else {
-            panic!("{:?}", world.error(n));
+fn an_entry_that_makes_the_service_refuse_its_request_fails_alone() {
+    let mut world = with_request_under_way(5, Config::default());
+    let poison = world.requests[&world.request()][3].data.clone();
+    for _ in 0..9 {
+        let Some(request) = world.requests.keys().next().copied() else {
+            break;
         };
-        assert_eq!(
-            (code.as_str(), message.as_str()),
-            ("ValidationException", "as the script says")
-        );
+        if world.requests[&request].iter().any(|entry| entry.data == poison) {
+            world.answer(request, Answer::Failed(failure("ValidationException")));
+        } else {
+            let entries = world.store(request);
+            world.answer(request, Answer::Entries(entries));
+        }
     }
+    let failed: Vec<usize> = (0..5).filter(|n| matches!(world.outcome(*n), Some(Err(_)))).collect();
+    assert_eq!(failed.len(), 1);
+    let PutErrorKind::Rejected { code, message } = world.error(failed[0]).kind() else {
+        panic!("{:?}", world.error(failed[0]));
+    };
+    assert_eq!(
+        (code.as_str(), message.as_str()),
+        ("ValidationException", "as the script says")
+    );
     world.assert_at_rest();
 }
 
