@@ -23,31 +23,47 @@
 //!
 //! | part | rules |
 //! |---|---|
-//! | streams | CREATING, UPDATING, DELETING for the times in [`Settings`]; shard quota, five streams in creation; by name or by ARN |
-//! | writes | sizes, hash keys, 1,000 records/s and 1 MiB/s a shard, failures entry by entry |
-//! | reads | iterators that expire, 10 MiB a reply, 5 calls/s and 2 MiB/s a shard with debt, lag, the end of a shard with its children |
+//! | streams | CREATING, UPDATING, DELETING for the times in [`Settings`]; tags; by name or by ARN |
+//! | accounts | quotas of shards, on-demand streams and streams in creation; [`CallRates`]; streams shared by ARN |
+//! | capacity | PROVISIONED and ON_DEMAND, switched twice a day; warm throughput; scaling by [`Control::scale`] |
+//! | writes | sizes up to 10 MiB, hash keys, 1,000 records/s and 1 MiB/s a shard, failures entry by entry |
+//! | distribution | by partition key, or AUTO: keys are optional and ignored, the records go round the shards |
+//! | reads | iterators that expire, 10 MiB a reply, 5 calls/s and 2 MiB/s a shard with debt, lag, shard ends with children |
 //! | listing | all filters, paging with tokens that expire, 1,000 calls/s a stream |
 //! | resharding | splits, merges and uniform scaling with true lineage, while reads and writes go on |
 //! | retention | records and closed shards disappear; the period can be changed |
+//! | encryption | the type of each record and reply; the errors of KMS, when [`Control::fail_kms`] says so |
+//! | `DryRun` | of writes and polling reads: only whether the account may |
 //! | sequence numbers | the service's own layout: increasing in a shard, larger in children and in a stream created again |
+//!
+//! What no client can do, a test can: see [`Control`].
 //!
 //! # What is not
 //!
-//! Fan-out consumers, encryption, tags, metrics, permissions, `DryRun`, queues and channels, the scaling of on-demand
-//! streams, and the call rates of the control plane other than those above. An operation that is not modelled answers
-//! `UnknownOperationException`.
+//! Fan-out consumers, metrics, resource policies as documents, account settings as calls, queues and channels. An
+//! operation that is not modelled answers `UnknownOperationException`.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+mod account;
+mod addressing;
+mod call;
+mod capacity;
 mod change;
+mod configuration;
+mod control;
+mod daily;
 mod describe;
+mod distribution;
+mod encryption;
 mod error;
 mod get;
 mod iterator;
 mod lifecycle;
 pub mod limits;
 mod list_shards;
+mod monitoring;
 mod put;
 mod refusal;
 pub mod request;
@@ -59,6 +75,7 @@ mod settings;
 mod shard;
 mod shard_id;
 mod stream;
+mod tags;
 mod throughput;
 mod timestamp;
 mod token;
@@ -69,29 +86,30 @@ mod wire;
 #[cfg(test)]
 mod scenarios;
 
+pub use call::{CallRate, CallRates, Scope};
+pub use control::Control;
+pub use encryption::KmsFailure;
 pub use error::ServiceError;
 pub use request::Request;
 pub use response::Response;
 pub use sequence::{InvalidSequenceNumber, SequenceNumber};
-pub use settings::{Limits, Settings};
+pub use settings::{Limits, OnDemand, Settings};
 pub use shard::StoredRecord;
 pub use shard_id::{InvalidShardId, ShardId};
+pub use throughput::Traffic;
 pub use timestamp::Timestamp;
 
+use account::Account;
+use call::Call;
 use shard::Shard;
 use stream::Stream;
-use token_bucket::TokenBucket;
-use validate::Constraints;
 
-/// The whole service in one region, for one account: streams, shards, records.
+/// The whole service in one region: accounts, streams, shards, records.
 #[derive(Debug)]
 pub struct Kinesis {
     settings: Settings,
-    streams: BTreeMap<String, Stream>,
-    /// By the name of a deleted stream, the largest second under which its sequence numbers sorted.
-    retired: BTreeMap<String, u64>,
-    describe_calls: TokenBucket,
-    describe_summary_calls: TokenBucket,
+    /// By id, those that have called.
+    accounts: BTreeMap<String, Account>,
     /// How often all iterators were made to expire.
     iterator_generation: u64,
     /// The latest moment that was ever told.
@@ -107,19 +125,15 @@ impl Default for Kinesis {
 impl Kinesis {
     /// A service without streams.
     pub fn new(settings: Settings) -> Self {
-        let clock = Timestamp::default();
         Self {
             settings,
-            streams: BTreeMap::new(),
-            retired: BTreeMap::new(),
-            describe_calls: TokenBucket::full(limits::DESCRIBE_STREAM_CALLS_PER_SECOND, clock),
-            describe_summary_calls: TokenBucket::full(limits::DESCRIBE_SUMMARY_CALLS_PER_SECOND, clock),
+            accounts: BTreeMap::new(),
             iterator_generation: 0,
-            clock,
+            clock: Timestamp::default(),
         }
     }
 
-    /// Answers one call at the time `now`.
+    /// Answers one call of the account in [`Settings`] at the time `now`.
     ///
     /// The service's clock has milliseconds and never goes back: a `now` before an earlier one counts as that one.
     ///
@@ -127,31 +141,62 @@ impl Kinesis {
     ///
     /// As the service has them, with the messages of the service where they are known.
     pub fn handle(&mut self, request: Request, now: SystemTime) -> Result<Response, ServiceError> {
-        let now = self.advance(now);
-        if request.dry_run() == Some(true) {
-            return Err(ServiceError::validation("DryRun is not modelled."));
-        }
+        let account = self.settings.account_id.clone();
+        self.handle_from(&account, request, now)
+    }
+
+    /// Answers one call of any account at the time `now`, as [`handle`](Self::handle) does.
+    ///
+    /// A name means a stream of the caller. An ARN can mean a stream of another account, if that is among
+    /// [`Settings::sharing_accounts`] and the call is one of [`limits::SHARED_OPERATIONS`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`handle`](Self::handle).
+    pub fn handle_from(&mut self, account: &str, request: Request, now: SystemTime) -> Result<Response, ServiceError> {
+        let call = Call {
+            account,
+            operation: request.operation(),
+            now: self.advance(now),
+        };
         match request {
-            Request::CreateStream(request) => self.create_stream(request, now).map(done),
-            Request::DecreaseStreamRetentionPeriod(request) => self.decrease_retention(&request, now).map(done),
-            Request::DeleteStream(request) => self.delete_stream(&request, now).map(done),
-            Request::DescribeStream(request) => self.describe_stream(&request, now).map(Response::DescribeStream),
-            Request::DescribeStreamSummary(request) => self
-                .describe_stream_summary(&request, now)
-                .map(Response::DescribeStreamSummary),
-            Request::GetRecords(request) => self.get_records(&request, now).map(Response::GetRecords),
-            Request::GetShardIterator(request) => {
-                self.get_shard_iterator(&request, now).map(Response::GetShardIterator)
+            Request::AddTagsToStream(request) => self.add_tags_to_stream(request, call).map(Response::from),
+            Request::CreateStream(request) => self.create_stream(request, call).map(Response::from),
+            Request::DecreaseStreamRetentionPeriod(request) => {
+                self.decrease_retention(&request, call).map(Response::from)
             }
-            Request::IncreaseStreamRetentionPeriod(request) => self.increase_retention(&request).map(done),
-            Request::ListShards(request) => self.list_shards(&request, now).map(Response::ListShards),
-            Request::ListStreams(request) => self.list_streams(&request).map(Response::ListStreams),
-            Request::MergeShards(request) => self.merge_shards(&request, now).map(done),
-            Request::PutRecord(request) => self.put_record(request, now).map(Response::PutRecord),
-            Request::PutRecords(request) => self.put_records(request, now).map(Response::PutRecords),
-            Request::SplitShard(request) => self.split_shard(&request, now).map(done),
-            Request::UpdateShardCount(request) => {
-                self.update_shard_count(&request, now).map(Response::UpdateShardCount)
+            Request::DeleteStream(request) => self.delete_stream(&request, call).map(Response::from),
+            Request::DescribeLimits(_) => self.describe_limits(call).map(Response::from),
+            Request::DescribeStream(request) => self.describe_stream(&request, call).map(Response::from),
+            Request::DescribeStreamSummary(request) => self.describe_stream_summary(&request, call).map(Response::from),
+            Request::DisableEnhancedMonitoring(request) => self.disable_metrics(request, call).map(Response::from),
+            Request::EnableEnhancedMonitoring(request) => self.enable_metrics(request, call).map(Response::from),
+            Request::GetRecords(request) => self.get_records(&request, call).map(Response::from),
+            Request::GetShardIterator(request) => self.get_shard_iterator(&request, call).map(Response::from),
+            Request::IncreaseStreamRetentionPeriod(request) => {
+                self.increase_retention(&request, call).map(Response::from)
+            }
+            Request::ListShards(request) => self.list_shards(&request, call).map(Response::from),
+            Request::ListStreams(request) => self.list_streams(&request, call).map(Response::from),
+            Request::ListTagsForResource(request) => self.list_tags_for_resource(&request, call).map(Response::from),
+            Request::ListTagsForStream(request) => self.list_tags_for_stream(&request, call).map(Response::from),
+            Request::MergeShards(request) => self.merge_shards(&request, call).map(Response::from),
+            Request::PutRecord(request) => self.put_record(request, call).map(Response::from),
+            Request::PutRecords(request) => self.put_records(request, call).map(Response::from),
+            Request::RemoveTagsFromStream(request) => self.remove_tags_from_stream(&request, call).map(Response::from),
+            Request::SplitShard(request) => self.split_shard(&request, call).map(Response::from),
+            Request::StartStreamEncryption(request) => self.start_encryption(request, call).map(Response::from),
+            Request::StopStreamEncryption(request) => self.stop_encryption(&request, call).map(Response::from),
+            Request::TagResource(request) => self.tag_resource(request, call).map(Response::from),
+            Request::UntagResource(request) => self.untag_resource(&request, call).map(Response::from),
+            Request::UpdateMaxRecordSize(request) => self.update_max_record_size(&request, call).map(Response::from),
+            Request::UpdateShardCount(request) => self.update_shard_count(&request, call).map(Response::from),
+            Request::UpdateStreamMode(request) => self.update_stream_mode(&request, call).map(Response::from),
+            Request::UpdateStreamRecordDistributionStrategy(request) => {
+                self.update_distribution(&request, call).map(Response::from)
+            }
+            Request::UpdateStreamWarmThroughput(request) => {
+                self.update_warm_throughput(&request, call).map(Response::from)
             }
         }
     }
@@ -166,15 +211,37 @@ impl Kinesis {
         self.iterator_generation += 1;
     }
 
-    /// The names of the streams, whatever their state, as of the last call.
+    /// Hands over a stream, named as in [`stored`](Self::stored), to be done with what no client can do.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceNotFoundException` if there is no such stream.
+    pub fn control(&mut self, stream: &str) -> Result<Control<'_>, ServiceError> {
+        let (account, name) = self.settings.locate(stream);
+        let found = self
+            .accounts
+            .get_mut(account)
+            .and_then(|account| account.streams.get_mut(name));
+        match found {
+            Some(stream) => {
+                stream.settle(self.clock);
+                Ok(Control::new(stream, &self.settings, self.clock))
+            }
+            None => Err(refusal::no_stream(name, account)),
+        }
+    }
+
+    /// The names of the account's streams, whatever their state, as of the last call.
     pub fn stream_names(&self) -> impl Iterator<Item = &str> {
-        self.streams.keys().map(String::as_str)
+        let account = self.accounts.get(&self.settings.account_id);
+        account
+            .into_iter()
+            .flat_map(|account| account.streams.keys().map(String::as_str))
     }
 
     /// The shards of a stream by id, closed ones included, as of the last call; none if there is no such stream.
     pub fn shards(&self, stream: &str) -> Vec<response::Shard> {
-        self.streams
-            .get(stream)
+        self.stream(stream)
             .into_iter()
             .flat_map(Stream::shards)
             .map(Shard::describe)
@@ -182,53 +249,29 @@ impl Kinesis {
     }
 
     /// The records of a stream that are not trimmed away, by shard and in the order of their numbers.
+    ///
+    /// The stream is told by its name, or by its ARN if it is not the account's own.
     pub fn stored(&self, stream: &str) -> impl Iterator<Item = (ShardId, &StoredRecord)> {
-        let shards = self.streams.get(stream).into_iter().flat_map(Stream::shards);
+        let shards = self.stream(stream).into_iter().flat_map(Stream::shards);
         shards.flat_map(|shard| shard.records().map(|record| (shard.id, record)))
     }
 
     /// How many records a stream has ever stored, those trimmed away included.
     pub fn stored_count(&self, stream: &str) -> u64 {
-        self.streams.get(stream).map_or(0, |stream| stream.stored)
+        self.stream(stream).map_or(0, |stream| stream.stored)
     }
 
     fn advance(&mut self, now: SystemTime) -> Timestamp {
         let now = self.clock.max(now.into());
         self.clock = now;
-        for stream in self.streams.values_mut() {
-            stream.settle(now);
-        }
-        for (name, stream) in self.streams.extract_if(.., |_, stream| stream.is_gone(now)) {
-            self.retired.insert(name, stream.era());
+        for account in self.accounts.values_mut() {
+            account.settle(now);
         }
         now
     }
 
-    /// Finds the stream that a request names, by its name, its ARN or both.
-    fn stream_mut(&mut self, name: Option<&str>, arn: Option<&str>) -> Result<&mut Stream, ServiceError> {
-        Constraints::default().name("streamName", name).check()?;
-        let of_arn = arn.map(|arn| self.settings.stream_of_arn(arn)).transpose()?;
-        let name = match (name, of_arn) {
-            (Some(name), Some(of_arn)) if name != of_arn => {
-                let message = format!(
-                    "StreamName {name} and StreamARN {} name two streams.",
-                    arn.unwrap_or_default()
-                );
-                return Err(ServiceError::invalid_argument(message));
-            }
-            (Some(name), _) | (None, Some(name)) => name,
-            (None, None) => {
-                return Err(ServiceError::validation(
-                    "Either StreamName or StreamARN should be provided.",
-                ));
-            }
-        };
-        self.streams
-            .get_mut(name)
-            .ok_or_else(|| refusal::no_stream(name, &self.settings.account_id))
+    fn stream(&self, stream: &str) -> Option<&Stream> {
+        let (account, name) = self.settings.locate(stream);
+        self.accounts.get(account)?.streams.get(name)
     }
-}
-
-fn done((): ()) -> Response {
-    Response::Done(response::Done {})
 }

@@ -7,5 +7,6 @@ mod dynamodb;
 mod faults;
 mod fronts;
 mod kinesis;
+mod kinesis_shapes;
 mod sandbox;
 mod wire;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aggregation::HashKey;
 
+use super::request::StreamMode;
 use super::response::StreamStatus;
 use super::shard_id::ShardId;
 use super::stream::Stream;
@@ -17,7 +18,7 @@ pub(super) struct Pending {
 }
 
 /// What happens to a stream, some time after it was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Change {
     /// It gets its first shards.
     Create { shards: u32 },
@@ -29,16 +30,23 @@ pub(super) enum Change {
     Merge { shard: ShardId, adjacent: ShardId },
     /// Rounds of splits and merges, each of which takes `round`.
     Scale { target: u32, round: Duration },
+    /// Its shards become the owner's or the service's to decide.
+    Mode(StreamMode),
+    /// It takes records of so many KiB.
+    RecordKib(u32),
+    /// Its records are encrypted by this key, or not at all.
+    EncryptionKey(Option<String>),
 }
 
 impl Stream {
     /// The state that the pending change puts it in.
     pub(super) fn status(&self) -> StreamStatus {
-        match self.pending.as_ref().map(|pending| pending.change) {
+        match self.pending.as_ref().map(|pending| &pending.change) {
             None => StreamStatus::Active,
             Some(Change::Create { .. }) => StreamStatus::Creating,
             Some(Change::Delete) => StreamStatus::Deleting,
             Some(Change::Split { .. } | Change::Merge { .. } | Change::Scale { .. }) => StreamStatus::Updating,
+            Some(Change::Mode(_) | Change::RecordKib(_) | Change::EncryptionKey(_)) => StreamStatus::Updating,
         }
     }
 
@@ -81,6 +89,9 @@ impl Stream {
                     change,
                 });
             }
+            Change::Mode(mode) => self.config.mode = mode,
+            Change::RecordKib(kib) => self.config.record_kib = kib,
+            Change::EncryptionKey(key) => self.config.encryption_key = key,
             Change::Delete => {}
         }
         None
@@ -88,11 +99,25 @@ impl Stream {
 
     /// Open shards, counting those that are still to come.
     pub(super) fn promised_shard_count(&self) -> usize {
-        match self.pending.as_ref().map(|pending| pending.change) {
-            Some(Change::Create { shards }) => shards as usize,
-            Some(Change::Split { .. }) => self.open_shard_count() + 1,
-            Some(Change::Scale { target, .. }) => self.open_shard_count().max(target as usize),
-            Some(Change::Merge { .. } | Change::Delete) | None => self.open_shard_count(),
+        let open = self.open_shard_count();
+        match self.pending.as_ref().map(|pending| &pending.change) {
+            Some(Change::Create { shards }) => *shards as usize,
+            Some(Change::Split { .. }) => open + 1,
+            Some(Change::Scale { target, .. }) => open.max(*target as usize),
+            Some(Change::Merge { .. } | Change::Delete) | None => open,
+            Some(Change::Mode(_) | Change::RecordKib(_) | Change::EncryptionKey(_)) => open,
         }
+    }
+
+    /// The capacity mode that it has or is about to get.
+    pub(super) fn promised_mode(&self) -> StreamMode {
+        if let Some(Pending {
+            change: Change::Mode(mode),
+            ..
+        }) = self.pending
+        {
+            return mode;
+        }
+        self.config.mode
     }
 }

@@ -2,13 +2,13 @@
 
 use std::ops::Bound;
 
+use super::call::Call;
 use super::error::ServiceError;
-use super::request::StreamModeDetails;
+use super::request::{StreamMode, StreamModeDetails};
 use super::response::{self, EnhancedMetrics, StreamDescription, StreamDescriptionSummary, StreamFacts, StreamSummary};
 use super::shard::Shard;
 use super::shard_id::ShardId;
 use super::stream::Stream;
-use super::timestamp::Timestamp;
 use super::validate::Constraints;
 use super::{Kinesis, limits, request, token};
 
@@ -16,18 +16,13 @@ impl Kinesis {
     pub(super) fn describe_stream(
         &mut self,
         request: &request::DescribeStream,
-        now: Timestamp,
+        call: Call<'_>,
     ) -> Result<response::DescribeStream, ServiceError> {
         Constraints::default()
             .name("exclusiveStartShardId", request.exclusive_start_shard_id.as_deref())
             .range("limit", request.limit, 1, limits::MAX_LISTING_LIMIT)
             .check()?;
-        let admitted = self.settings.limits.admit(|| self.describe_calls.try_take(1, now));
-        let settings = self.settings.clone();
-        let stream = self.stream_mut(request.stream_name.as_deref(), request.stream_arn.as_deref())?;
-        if !admitted {
-            return Err(stream.call_rate_exceeded());
-        }
+        let stream = self.stream_mut(call, request.stream_name.as_deref(), request.stream_arn.as_deref())?;
         let limit = page(request.limit, limits::SHARDS_PER_DESCRIBE);
         let start: Option<ShardId> = request
             .exclusive_start_shard_id
@@ -36,10 +31,9 @@ impl Kinesis {
         let mut rest = stream.shards().filter(|shard| Some(shard.id) > start);
         let shards = rest.by_ref().take(limit).map(Shard::describe).collect();
         let has_more_shards = rest.next().is_some();
-        let stream = facts(stream, settings.stream_arn(&stream.name));
         Ok(response::DescribeStream {
             stream_description: StreamDescription {
-                stream,
+                stream: facts(stream),
                 shards,
                 has_more_shards,
             },
@@ -49,29 +43,28 @@ impl Kinesis {
     pub(super) fn describe_stream_summary(
         &mut self,
         request: &request::DescribeStreamSummary,
-        now: Timestamp,
+        call: Call<'_>,
     ) -> Result<response::DescribeStreamSummary, ServiceError> {
-        let admitted = self
-            .settings
-            .limits
-            .admit(|| self.describe_summary_calls.try_take(1, now));
-        let settings = self.settings.clone();
-        let stream = self.stream_mut(request.stream_name.as_deref(), request.stream_arn.as_deref())?;
-        if !admitted {
-            return Err(stream.call_rate_exceeded());
-        }
+        let stream = self.stream_mut(call, request.stream_name.as_deref(), request.stream_arn.as_deref())?;
+        let on_demand = stream.config.mode == StreamMode::OnDemand;
         let stream_description_summary = StreamDescriptionSummary {
-            stream: facts(stream, settings.stream_arn(&stream.name)),
+            stream: facts(stream),
             open_shard_count: stream.open_shard_count(),
             consumer_count: 0,
-            max_record_size_in_kib: stream.record_kib,
+            max_record_size_in_kib: stream.config.record_kib,
+            warm_throughput: stream.warm_throughput().filter(|_| on_demand),
+            record_distribution_strategy: on_demand.then_some(stream.config.distribution),
         };
         Ok(response::DescribeStreamSummary {
             stream_description_summary,
         })
     }
 
-    pub(super) fn list_streams(&self, request: &request::ListStreams) -> Result<response::ListStreams, ServiceError> {
+    pub(super) fn list_streams(
+        &mut self,
+        request: &request::ListStreams,
+        call: Call<'_>,
+    ) -> Result<response::ListStreams, ServiceError> {
         Constraints::default()
             .name(
                 "exclusiveStartStreamName",
@@ -79,6 +72,7 @@ impl Kinesis {
             )
             .range("limit", request.limit, 1, limits::MAX_LISTING_LIMIT)
             .check()?;
+        self.check_account_rate(call)?;
         let start = match &request.next_token {
             Some(text) => {
                 let [name] = token::open(text).ok_or_else(|| ServiceError::invalid_argument("Invalid NextToken."))?;
@@ -87,11 +81,12 @@ impl Kinesis {
             None => request.exclusive_start_stream_name.clone(),
         };
         let start = start.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut rest = self.streams.range((start, Bound::Unbounded)).map(|(_, stream)| stream);
+        let streams = &self.account_mut(call.account).streams;
+        let mut rest = streams.range((start, Bound::Unbounded)).map(|(_, stream)| stream);
         let stream_summaries: Vec<_> = rest
             .by_ref()
             .take(page(request.limit, limits::STREAMS_PER_LIST))
-            .map(|stream| summary(stream, self.settings.stream_arn(&stream.name)))
+            .map(summary)
             .collect();
         let has_more_streams = rest.next().is_some();
         let last = stream_summaries.last().filter(|_| has_more_streams);
@@ -115,29 +110,34 @@ fn page(limit: Option<i32>, cap: usize) -> usize {
         .min(cap)
 }
 
-fn facts(stream: &Stream, stream_arn: String) -> StreamFacts {
+fn facts(stream: &Stream) -> StreamFacts {
+    let (identity, config) = (&stream.identity, &stream.config);
     StreamFacts {
-        stream_name: stream.name.clone(),
-        stream_arn,
+        stream_name: identity.name.clone(),
+        stream_arn: identity.arn.clone(),
         stream_status: stream.status(),
         stream_mode_details: StreamModeDetails {
-            stream_mode: stream.mode,
+            stream_mode: config.mode,
         },
-        retention_period_hours: stream.retention_hours,
-        stream_creation_timestamp: stream.created,
-        enhanced_monitoring: [EnhancedMetrics::default()],
-        encryption_type: "NONE",
+        retention_period_hours: config.retention_hours,
+        stream_creation_timestamp: identity.created,
+        enhanced_monitoring: [EnhancedMetrics {
+            shard_level_metrics: config.metrics.clone(),
+        }],
+        encryption_type: config.encryption_type(),
+        key_id: config.encryption_key.clone(),
     }
 }
 
-fn summary(stream: &Stream, stream_arn: String) -> StreamSummary {
+fn summary(stream: &Stream) -> StreamSummary {
+    let identity = &stream.identity;
     StreamSummary {
-        stream_name: stream.name.clone(),
-        stream_arn,
+        stream_name: identity.name.clone(),
+        stream_arn: identity.arn.clone(),
         stream_status: stream.status(),
         stream_mode_details: StreamModeDetails {
-            stream_mode: stream.mode,
+            stream_mode: stream.config.mode,
         },
-        stream_creation_timestamp: stream.created,
+        stream_creation_timestamp: identity.created,
     }
 }

@@ -26,6 +26,10 @@ macro_rules! client_errors {
 }
 
 client_errors! {
+    /// The caller may not do this with the stream.
+    access_denied = "AccessDeniedException";
+    /// The call would have been allowed, and was only a rehearsal.
+    dry_run = "DryRunOperationException";
     /// A shard iterator is older than five minutes.
     expired_iterator = "ExpiredIteratorException";
     /// A pagination token is older than 300 seconds.

@@ -1,8 +1,8 @@
 //! Pure: GetShardIterator and GetRecords.
 
+use super::call::Call;
 use super::error::ServiceError;
 use super::iterator::ShardIterator;
-use super::refusal::no_stream;
 use super::request::ShardIteratorType;
 use super::response::{self, ChildShard, Record};
 use super::sequence::SequenceNumber;
@@ -10,21 +10,26 @@ use super::shard::{Reading, Shard, StoredRecord};
 use super::shard_id::ShardId;
 use super::timestamp::Timestamp;
 use super::validate::Constraints;
-use super::{Kinesis, limits, request};
+use super::{Kinesis, limits, refusal, request};
 
 impl Kinesis {
     pub(super) fn get_shard_iterator(
         &mut self,
         request: &request::GetShardIterator,
-        now: Timestamp,
+        call: Call<'_>,
     ) -> Result<response::GetShardIterator, ServiceError> {
+        let (name, arn) = (request.stream_name.as_deref(), request.stream_arn.as_deref());
+        if request.dry_run == Some(true) {
+            return Err(self.rehearse(call, name, arn));
+        }
         Constraints::default()
             .name("shardId", Some(&request.shard_id))
             .sequence_number("startingSequenceNumber", request.starting_sequence_number.as_deref())
             .check()?;
-        let (enforced, generation) = (self.settings.limits, self.iterator_generation);
-        let stream = self.stream_mut(request.stream_name.as_deref(), request.stream_arn.as_deref())?;
-        let (stream_name, incarnation, label) = (stream.name.clone(), stream.incarnation, stream.label());
+        let (enforced, generation, now) = (self.settings.limits, self.iterator_generation, call.now);
+        let stream = self.stream_mut(call, name, arn)?;
+        let (incarnation, label) = (stream.identity.incarnation, stream.label());
+        let (account, name) = (stream.identity.account_id.clone(), stream.identity.name.clone());
 
         let shard = stream.shard_named(&request.shard_id)?;
         let start = start(shard, request, now).map_err(|problem| problem.describe(shard.id, &label))?;
@@ -32,7 +37,8 @@ impl Kinesis {
             return Err(stream.read_rate_exceeded(&request.shard_id));
         }
         let iterator = ShardIterator {
-            stream: stream_name,
+            account,
+            stream: name,
             incarnation,
             shard: shard.id,
             start,
@@ -47,8 +53,11 @@ impl Kinesis {
     pub(super) fn get_records(
         &mut self,
         request: &request::GetRecords,
-        now: Timestamp,
+        call: Call<'_>,
     ) -> Result<response::GetRecords, ServiceError> {
+        if request.dry_run == Some(true) {
+            return Err(refusal::dry_run());
+        }
         Constraints::default()
             .length(
                 "shardIterator",
@@ -58,13 +67,13 @@ impl Kinesis {
             .range("limit", request.limit, 1, limits::MAX_LISTING_LIMIT)
             .check()?;
         let iterator = ShardIterator::open(&request.shard_iterator)?;
+        let (enforced, now) = (self.settings.limits, call.now);
         iterator.check_age(self.iterator_generation, now)?;
-        let enforced = self.settings.limits;
-        let stream = self.streams.get_mut(&iterator.stream);
-        let stream = stream
-            .filter(|stream| stream.incarnation == iterator.incarnation)
-            .ok_or_else(|| no_stream(&iterator.stream, &self.settings.account_id))?;
-
+        let stream = self.stream_of(call, &iterator.account, &iterator.stream)?;
+        if stream.identity.incarnation != iterator.incarnation {
+            return Err(stream.not_found());
+        }
+        stream.check_kms()?;
         let shard = stream.shard_named(&iterator.shard.to_string())?;
         if !shard.throughput.admit_read(enforced, now) {
             return Err(stream.read_rate_exceeded(iterator.shard));
@@ -183,12 +192,14 @@ impl From<&StoredRecord> for Record {
             partition_key,
             data,
             arrival,
+            encryption_type,
         } = record.clone();
         Self {
             sequence_number,
             approximate_arrival_timestamp: arrival,
             data,
             partition_key,
+            encryption_type,
         }
     }
 }

@@ -10,6 +10,8 @@ use super::token;
 /// A place in a shard, and the moment at which it was handed out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ShardIterator {
+    /// The account of the stream.
+    pub(super) account: String,
     pub(super) stream: String,
     /// Tells apart streams that had the same name.
     pub(super) incarnation: u64,
@@ -25,6 +27,7 @@ impl ShardIterator {
     /// Writes the form that travels.
     pub(super) fn seal(&self) -> String {
         token::seal(&[
+            &self.account,
             &self.stream,
             &self.incarnation.to_string(),
             &self.shard.to_string(),
@@ -40,8 +43,9 @@ impl ShardIterator {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let [stream, incarnation, shard, start, issued, generation] = token::open(text)?;
+        let [account, stream, incarnation, shard, start, issued, generation] = token::open(text)?;
         Some(Self {
+            account,
             stream,
             incarnation: incarnation.parse().ok()?,
             shard: shard.parse().ok()?,
@@ -76,6 +80,7 @@ mod tests {
 
     fn iterator() -> ShardIterator {
         ShardIterator {
+            account: "000000000000".to_owned(),
             stream: "a".repeat(limits::STREAM_NAME_CHARACTERS),
             incarnation: 7,
             shard: ShardId::FIRST,

@@ -1,61 +1,62 @@
 //! Pure: CreateStream, DeleteStream and the retention period.
 
+use super::call::Call;
+use super::capacity::warm_throughput;
 use super::change::{Change, Pending};
+use super::configuration::Configuration;
 use super::error::ServiceError;
-use super::request::StreamMode;
-use super::response::StreamStatus;
-use super::stream::Stream;
-use super::timestamp::Timestamp;
+use super::request::{RecordDistributionStrategy, StreamMode};
+use super::settings::OnDemand;
+use super::stream::{Identity, Stream};
 use super::validate::Constraints;
-use super::{Kinesis, limits, request};
+use super::{Kinesis, distribution, limits, request, tags};
 
 impl Kinesis {
-    pub(super) fn create_stream(&mut self, request: request::CreateStream, now: Timestamp) -> Result<(), ServiceError> {
-        let record_kib = request.max_record_size_in_kib;
+    pub(super) fn create_stream(&mut self, request: request::CreateStream, call: Call<'_>) -> Result<(), ServiceError> {
         Constraints::default()
             .name("streamName", Some(&request.stream_name))
             .range("shardCount", request.shard_count, 1, limits::MAX_SHARD_COUNT)
-            .range(
-                "maxRecordSizeInKiB",
-                record_kib,
-                kib(limits::DEFAULT_RECORD_KIB),
-                kib(limits::MAX_RECORD_KIB),
-            )
+            .record_kib(request.max_record_size_in_kib)
+            .range("warmThroughputMiBps", request.warm_throughput_mibps, 0, i32::MAX)
+            .tags(request.tags.as_ref())
             .check()?;
-        let mode = request
-            .stream_mode_details
-            .map_or(StreamMode::Provisioned, |details| details.stream_mode);
-        let shards = first_shards(mode, request.shard_count)?;
-        let (name, account_id) = (request.stream_name, self.settings.account_id.clone());
-        if self.streams.contains_key(&name) {
-            let message = format!("Stream {name} under account {account_id} already exists.");
+        self.check_account_rate(call)?;
+        let (name, asked) = (request.stream_name.clone(), request.shard_count);
+        let config = configuration(request, self.settings.on_demand)?;
+        let shards = first_shards(&config, asked)?;
+        if self.account_mut(call.account).streams.contains_key(&name) {
+            let message = format!("Stream {name} under account {} already exists.", call.account);
             return Err(ServiceError::resource_in_use(message));
         }
-        self.check_creations()?;
-        self.check_shard_quota(shards)?;
-
-        // Numbers of a stream sort above those of its namesakes before it.
-        let era = self.retired.get(&name).map_or(0, |last| last + 1).max(now.as_secs());
-        let mut stream = Stream::new(name.clone(), account_id, era, now);
-        stream.mode = mode;
-        stream.record_kib = record_kib
-            .and_then(|kib| u32::try_from(kib).ok())
-            .unwrap_or(limits::DEFAULT_RECORD_KIB);
+        self.check_creations(call.account)?;
+        match config.mode {
+            StreamMode::Provisioned => self.check_shard_quota(call.account, shards)?,
+            StreamMode::OnDemand => self.check_on_demand_quota(call.account)?,
+        }
+        let identity = Identity {
+            arn: self.settings.stream_arn(call.account, &name),
+            account_id: call.account.to_owned(),
+            created: call.now,
+            incarnation: self.account_mut(call.account).era_of_new(&name, call.now),
+            name,
+        };
+        let mut stream = Stream::new(identity, config);
         stream.pending = Some(Pending {
-            due: now + self.settings.creation_time,
+            due: call.now + self.settings.creation_time,
             change: Change::Create { shards },
         });
-        self.streams.insert(name, stream);
+        let streams = &mut self.account_mut(call.account).streams;
+        streams.insert(stream.identity.name.clone(), stream);
         Ok(())
     }
 
     pub(super) fn delete_stream(
         &mut self,
         request: &request::DeleteStream,
-        now: Timestamp,
+        call: Call<'_>,
     ) -> Result<(), ServiceError> {
-        let due = now + self.settings.deletion_time;
-        let stream = self.stream_mut(request.stream_name.as_deref(), request.stream_arn.as_deref())?;
+        let due = call.now + self.settings.deletion_time;
+        let stream = self.stream_mut(call, request.stream_name.as_deref(), request.stream_arn.as_deref())?;
         stream.check_active()?;
         stream.pending = Some(Pending {
             due,
@@ -67,70 +68,34 @@ impl Kinesis {
     pub(super) fn increase_retention(
         &mut self,
         request: &request::IncreaseStreamRetentionPeriod,
+        call: Call<'_>,
     ) -> Result<(), ServiceError> {
         let hours = request.retention_period_hours;
-        let stream = self.stream_mut(request.stream_name.as_deref(), request.stream_arn.as_deref())?;
+        let stream = self.stream_mut(call, request.stream_name.as_deref(), request.stream_arn.as_deref())?;
         stream.check_active()?;
         let new = retention(hours)?;
-        if new < stream.retention_hours {
+        if new < stream.config.retention_hours {
             return Err(stream.wrong_way(hours, "shorter", "DecreaseRetentionPeriod"));
         }
-        stream.retention_hours = new;
+        stream.config.retention_hours = new;
         Ok(())
     }
 
     pub(super) fn decrease_retention(
         &mut self,
         request: &request::DecreaseStreamRetentionPeriod,
-        now: Timestamp,
+        call: Call<'_>,
     ) -> Result<(), ServiceError> {
         let hours = request.retention_period_hours;
-        let stream = self.stream_mut(request.stream_name.as_deref(), request.stream_arn.as_deref())?;
+        let stream = self.stream_mut(call, request.stream_name.as_deref(), request.stream_arn.as_deref())?;
         stream.check_active()?;
         let new = retention(hours)?;
-        if new > stream.retention_hours {
+        if new > stream.config.retention_hours {
             return Err(stream.wrong_way(hours, "longer", "IncreaseRetentionPeriod"));
         }
-        stream.retention_hours = new;
-        stream.settle(now);
+        stream.config.retention_hours = new;
+        stream.settle(call.now);
         Ok(())
-    }
-
-    /// Refuses one more stream in creation than the account may have.
-    fn check_creations(&self) -> Result<(), ServiceError> {
-        let creating = self
-            .streams
-            .values()
-            .filter(|stream| stream.status() == StreamStatus::Creating)
-            .count();
-        if self.settings.limits.admit(|| creating < limits::STREAMS_IN_CREATION) {
-            return Ok(());
-        }
-        Err(ServiceError::limit_exceeded(format!(
-            "You have exceeded the limit of {} streams in the CREATING state for the account {}.",
-            limits::STREAMS_IN_CREATION,
-            self.settings.account_id
-        )))
-    }
-
-    /// Refuses more open shards than the account may have.
-    pub(super) fn check_shard_quota(&self, more: u32) -> Result<(), ServiceError> {
-        let settings = &self.settings;
-        let count: usize = self.streams.values().map(Stream::promised_shard_count).sum();
-        let quota = settings.shard_quota;
-        if settings
-            .limits
-            .admit(|| count as u64 + u64::from(more) <= u64::from(quota))
-        {
-            return Ok(());
-        }
-        Err(ServiceError::limit_exceeded(format!(
-            "This request would exceed the shard limit for the account {} in {}. Current shard count for the account: \
-             {count}. Limit: {quota}. Number of additional shards that would have resulted from this request: {more}. \
-             Refer to the AWS Service Limits page (http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) \
-             for current limits and how to request higher limits.",
-            settings.account_id, settings.region
-        )))
     }
 }
 
@@ -139,15 +104,37 @@ impl Stream {
         ServiceError::invalid_argument(format!(
             "Requested retention period ({hours} hours) for stream {} can not be {comparison} than existing retention \
              period ({} hours). Use {operation} API.",
-            self.name, self.retention_hours
+            self.identity.name, self.config.retention_hours
         ))
     }
 }
 
+/// What a request says about the stream.
+fn configuration(request: request::CreateStream, on_demand: OnDemand) -> Result<Configuration, ServiceError> {
+    let details = request.stream_mode_details;
+    let mode = details.map_or(StreamMode::Provisioned, |details| details.stream_mode);
+    let distribution = request.record_distribution_strategy;
+    let distribution = distribution.unwrap_or(RecordDistributionStrategy::UserPartitionKey);
+    distribution::check(distribution, mode)?;
+    let warm = request.warm_throughput_mibps;
+    let warm_mibps = warm.map(|asked| warm_throughput(asked, mode, on_demand)).transpose()?;
+    let record_kib = request.max_record_size_in_kib.and_then(|kib| u32::try_from(kib).ok());
+    let tags = request.tags.unwrap_or_default();
+    tags::check(&tags, &format!("stream {}", request.stream_name))?;
+    Ok(Configuration {
+        mode,
+        tags,
+        distribution,
+        warm_mibps,
+        record_kib: record_kib.unwrap_or(limits::DEFAULT_RECORD_KIB),
+        ..Configuration::default()
+    })
+}
+
 /// The shards with which a stream starts.
-fn first_shards(mode: StreamMode, asked: Option<i32>) -> Result<u32, ServiceError> {
-    match (mode, asked.and_then(|count| u32::try_from(count).ok())) {
-        (StreamMode::OnDemand, _) => Ok(limits::ON_DEMAND_SHARDS),
+fn first_shards(config: &Configuration, asked: Option<i32>) -> Result<u32, ServiceError> {
+    match (config.mode, asked.and_then(|count| u32::try_from(count).ok())) {
+        (StreamMode::OnDemand, _) => Ok(limits::ON_DEMAND_SHARDS.max(config.warm_mibps.unwrap_or(0))),
         (StreamMode::Provisioned, Some(count)) => Ok(count),
         (StreamMode::Provisioned, None) => Err(ServiceError::validation(
             "ShardCount is required for streams in PROVISIONED mode.",
@@ -166,8 +153,4 @@ fn retention(hours: i32) -> Result<u32, ServiceError> {
         ))),
         hours => Ok(hours),
     }
-}
-
-fn kib(limit: u32) -> i32 {
-    i32::try_from(limit).unwrap_or(i32::MAX)
 }

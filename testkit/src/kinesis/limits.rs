@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use super::call::Scope;
+
 /// Bytes in a mebibyte.
 const MIB: u64 = 1024 * 1024;
 
@@ -53,8 +55,29 @@ pub const BYTES_PER_GET: u64 = 10 * MIB;
 /// Age at which a shard iterator expires. Source: API reference, GetShardIterator.
 pub const ITERATOR_LIFETIME: Duration = Duration::from_secs(300);
 
-/// ListShards calls a second on one stream. Source: API reference, ListShards.
-pub const LIST_SHARDS_CALLS_PER_SECOND: u64 = 1000;
+/// Calls a second of each operation of the control plane that has a rate. Source: API reference, the page of each
+/// operation; for the rates by stream, developer guide, Quotas and limits. Where these disagree on the scope, the former
+/// is followed.
+pub const CALL_RATES: [(&str, Scope, u64); 18] = [
+    ("AddTagsToStream", Scope::Account, 5),
+    ("CreateStream", Scope::Account, 5),
+    ("DecreaseStreamRetentionPeriod", Scope::Stream, 5),
+    ("DeleteStream", Scope::Account, 5),
+    ("DescribeLimits", Scope::Account, 1),
+    ("DescribeStream", Scope::Account, 10),
+    ("DescribeStreamSummary", Scope::Account, 20),
+    ("DisableEnhancedMonitoring", Scope::Stream, 5),
+    ("EnableEnhancedMonitoring", Scope::Stream, 5),
+    ("IncreaseStreamRetentionPeriod", Scope::Stream, 5),
+    ("ListShards", Scope::Stream, 1000),
+    ("ListStreams", Scope::Account, 5),
+    ("ListTagsForStream", Scope::Account, 5),
+    ("MergeShards", Scope::Account, 5),
+    ("RemoveTagsFromStream", Scope::Account, 5),
+    ("SplitShard", Scope::Account, 5),
+    ("UpdateShardCount", Scope::Account, 10),
+    ("UpdateStreamWarmThroughput", Scope::Account, 5),
+];
 
 /// Shards of one ListShards reply, whatever `MaxResults` asks for. Source: API reference, ListShards, `MaxResults`.
 pub const SHARDS_PER_LIST: usize = 1000;
@@ -67,12 +90,6 @@ pub const NEXT_TOKEN_LIFETIME: Duration = Duration::from_secs(300);
 
 /// Shards of one DescribeStream reply. Source: API reference, DescribeStream, `Limit`.
 pub const SHARDS_PER_DESCRIBE: usize = 100;
-
-/// DescribeStream calls a second in an account. Source: API reference, DescribeStream.
-pub const DESCRIBE_STREAM_CALLS_PER_SECOND: u64 = 10;
-
-/// DescribeStreamSummary calls a second in an account. Source: API reference, DescribeStreamSummary.
-pub const DESCRIBE_SUMMARY_CALLS_PER_SECOND: u64 = 20;
 
 /// Streams of one ListStreams reply. Source: API reference, ListStreams.
 pub const STREAMS_PER_LIST: usize = 100;
@@ -92,7 +109,55 @@ pub const MAX_TARGET_SHARD_COUNT: u32 = 10_000;
 /// UpdateShardCount calls on a stream in any 24 hours. Source: API reference, UpdateShardCount.
 pub const SCALINGS_PER_DAY: usize = 10;
 
-/// Open shards of an account, in the largest regions. Source: developer guide, Quotas and limits.
+/// Changes of a stream's capacity mode in any 24 hours. Source: developer guide, Quotas and limits.
+pub const MODE_SWITCHES_PER_DAY: usize = 2;
+
+/// Times in any 24 hours that encryption of a stream can be started, and that it can be stopped. Source: API reference,
+/// StartStreamEncryption and StopStreamEncryption.
+pub const ENCRYPTION_CHANGES_PER_DAY: usize = 25;
+
+/// MiB a second that an on-demand stream can be kept ready for. Source: API reference, UpdateStreamWarmThroughput.
+pub const MAX_WARM_MIBPS: i32 = 10 * 1024;
+
+/// Tags of a stream. Source: API reference, AddTagsToStream.
+pub const TAGS_PER_STREAM: usize = 50;
+
+/// Tags of one call. Source: service model, `TagMap`.
+pub const TAGS_PER_CALL: usize = 200;
+
+/// Tag keys of one call that removes tags. Source: service model, `TagKeyList`.
+pub const TAG_KEYS_PER_CALL: usize = 50;
+
+/// Tags of one ListTagsForStream reply. Source: service model, `ListTagsForStreamInputLimit`.
+pub const TAGS_PER_LIST: i32 = 50;
+
+/// Characters of a tag's key. Source: API reference, Tag.
+pub const TAG_KEY_CHARACTERS: usize = 128;
+
+/// Characters of a tag's value. Source: API reference, Tag.
+pub const TAG_VALUE_CHARACTERS: usize = 256;
+
+/// Characters of a KMS key's id. Source: API reference, StartStreamEncryption, `KeyId`.
+pub const KEY_ID_CHARACTERS: usize = 2048;
+
+/// Shard-level metrics of one call. Source: service model, `MetricsNameList`.
+pub const METRICS_PER_CALL: usize = 7;
+
+/// Operations that a policy can open to other accounts. Source: developer guide, Share access using resource-based
+/// policies.
+pub const SHARED_OPERATIONS: [&str; 6] = [
+    "DescribeStreamSummary",
+    "GetRecords",
+    "GetShardIterator",
+    "ListShards",
+    "PutRecord",
+    "PutRecords",
+];
+
+/// On-demand streams of an account. Source: developer guide, Quotas and limits.
+pub const DEFAULT_ON_DEMAND_STREAM_QUOTA: u32 = 50;
+
+/// Open shards of an account's provisioned streams, in the largest regions. Source: developer guide, Quotas and limits.
 pub const DEFAULT_SHARD_QUOTA: u32 = 20_000;
 
 /// Hours for which a new stream keeps its records, and the least it can be told to. Source: API reference,

@@ -1,7 +1,7 @@
 //! Pure: ListShards, with its filters and its paging.
 
+use super::call::Call;
 use super::error::ServiceError;
-use super::refusal::no_stream;
 use super::request::ShardFilterType;
 use super::response;
 use super::shard::Shard;
@@ -15,43 +15,39 @@ impl Kinesis {
     pub(super) fn list_shards(
         &mut self,
         request: &request::ListShards,
-        now: Timestamp,
+        call: Call<'_>,
     ) -> Result<response::ListShards, ServiceError> {
         Constraints::default()
             .name("exclusiveStartShardId", request.exclusive_start_shard_id.as_deref())
             .range("maxResults", request.max_results, 1, limits::MAX_LISTING_LIMIT)
             .check()?;
-        let enforced = self.settings.limits;
         let (stream, listing) = match &request.next_token {
-            Some(token) => self.continued(request, token, now)?,
-            None => self.begun(request, now)?,
+            Some(token) => self.continued(request, token, call)?,
+            None => self.begun(request, call)?,
         };
         stream.check_listable()?;
-        if !enforced.admit(|| stream.list_calls.try_take(1, now)) {
-            return Err(stream.call_rate_exceeded());
-        }
         let limit = request
             .max_results
             .and_then(|limit| usize::try_from(limit).ok())
             .unwrap_or(usize::MAX);
-        Ok(listing.page(stream, limit.min(limits::SHARDS_PER_LIST), now))
+        Ok(listing.page(stream, limit.min(limits::SHARDS_PER_LIST), call.now))
     }
 
     /// The first page of a listing.
-    fn begun(&mut self, request: &request::ListShards, now: Timestamp) -> Result<(&mut Stream, Listing), ServiceError> {
+    fn begun(&mut self, request: &request::ListShards, call: Call<'_>) -> Result<(&mut Stream, Listing), ServiceError> {
         if request.stream_name.is_none() && request.stream_arn.is_none() {
             return Err(ServiceError::invalid_argument(
                 "Either NextToken or StreamName should be provided.",
             ));
         }
-        let stream = self.stream_mut(request.stream_name.as_deref(), request.stream_arn.as_deref())?;
+        let stream = self.stream_mut(call, request.stream_name.as_deref(), request.stream_arn.as_deref())?;
         if request
             .stream_creation_timestamp
-            .is_some_and(|created| created.as_secs() != stream.created.as_secs())
+            .is_some_and(|created| created.as_secs() != stream.identity.created.as_secs())
         {
-            return Err(no_stream(&stream.name, &stream.account_id));
+            return Err(stream.not_found());
         }
-        let (filter, above) = Filter::of(request.shard_filter.as_ref(), stream.trim_horizon(now))?;
+        let (filter, above) = Filter::of(request.shard_filter.as_ref(), stream.trim_horizon(call.now))?;
         let start = request.exclusive_start_shard_id.as_deref().map(shard_id).transpose()?;
         Ok((
             stream,
@@ -67,7 +63,7 @@ impl Kinesis {
         &mut self,
         request: &request::ListShards,
         token: &str,
-        now: Timestamp,
+        call: Call<'_>,
     ) -> Result<(&mut Stream, Listing), ServiceError> {
         let excluded = [
             ("StreamName", request.stream_name.is_some()),
@@ -81,16 +77,15 @@ impl Kinesis {
             return Err(ServiceError::invalid_argument(message));
         }
         let next = NextToken::open(token).ok_or_else(|| ServiceError::invalid_argument("Invalid NextToken."))?;
-        if now > next.issued + limits::NEXT_TOKEN_LIFETIME {
+        if call.now > next.issued + limits::NEXT_TOKEN_LIFETIME {
             return Err(ServiceError::expired_next_token(
                 "NextToken has expired. Tokens are valid for 300 seconds.",
             ));
         }
-        let stream = self
-            .streams
-            .get_mut(&next.stream)
-            .filter(|stream| stream.incarnation == next.incarnation);
-        let stream = stream.ok_or_else(|| no_stream(&next.stream, &self.settings.account_id))?;
+        let stream = self.stream_of(call, &next.account, &next.stream)?;
+        if stream.identity.incarnation != next.incarnation {
+            return Err(stream.not_found());
+        }
         Ok((stream, next.listing))
     }
 }
@@ -116,8 +111,9 @@ impl Listing {
                 ..self
             };
             NextToken {
-                stream: stream.name.clone(),
-                incarnation: stream.incarnation,
+                account: stream.identity.account_id.clone(),
+                stream: stream.identity.name.clone(),
+                incarnation: stream.identity.incarnation,
                 issued: now,
                 listing,
             }
@@ -204,6 +200,8 @@ fn missing(member: &str) -> ServiceError {
 /// What a pagination token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct NextToken {
+    /// The account of the stream.
+    account: String,
     stream: String,
     incarnation: u64,
     issued: Timestamp,
@@ -214,6 +212,7 @@ impl NextToken {
     fn seal(&self) -> String {
         let (filter, timestamp) = self.listing.filter.seal();
         token::seal(&[
+            &self.account,
             &self.stream,
             &self.incarnation.to_string(),
             &self.issued.as_millis().to_string(),
@@ -224,9 +223,10 @@ impl NextToken {
     }
 
     fn open(text: &str) -> Option<Self> {
-        let [stream, incarnation, issued, after, filter, timestamp] = token::open(text)?;
+        let [account, stream, incarnation, issued, after, filter, timestamp] = token::open(text)?;
         let millis = |text: &str| text.parse().ok().map(Timestamp::from_millis);
         Some(Self {
+            account,
             stream,
             incarnation: incarnation.parse().ok()?,
             issued: millis(&issued)?,

@@ -4,10 +4,11 @@
 
 use std::fmt::Display;
 
+use super::call::Call;
 use super::error::ServiceError;
 use super::response::StreamStatus;
 use super::shard_id::ShardId;
-use super::stream::Stream;
+use super::stream::{Identity, Stream};
 
 /// Says that a stream is not there.
 pub(super) fn no_stream(name: &str, account_id: &str) -> ServiceError {
@@ -15,15 +16,29 @@ pub(super) fn no_stream(name: &str, account_id: &str) -> ServiceError {
 }
 
 /// Says that a shard is not there.
-pub(super) fn no_shard(shard: &str, stream: &str, account_id: &str) -> ServiceError {
-    let message = format!("Shard {shard} in stream {stream} under account {account_id} does not exist");
+pub(super) fn no_shard(shard: &str, Identity { name, account_id, .. }: &Identity) -> ServiceError {
+    let message = format!("Shard {shard} in stream {name} under account {account_id} does not exist");
     ServiceError::resource_not_found(message)
+}
+
+/// Says that the account of a stream does not let others do this with it.
+pub(super) fn not_shared(Call { account, operation, .. }: Call<'_>, arn: &str) -> ServiceError {
+    ServiceError::access_denied(format!(
+        "User: arn:aws:iam::{account}:root is not authorized to perform: kinesis:{operation} on resource: {arn} because no \
+         resource-based policy allows the kinesis:{operation} action"
+    ))
+}
+
+/// Says that a rehearsed call would have been allowed. Source of the wording: API reference, `DryRunOperationException`.
+pub(super) fn dry_run() -> ServiceError {
+    ServiceError::dry_run("The request was rejected because the DryRun parameter was specified.")
 }
 
 impl Stream {
     /// "stream orders under account 000000000000".
     pub(super) fn label(&self) -> String {
-        format!("stream {} under account {}", self.name, self.account_id)
+        let Identity { name, account_id, .. } = &self.identity;
+        format!("stream {name} under account {account_id}")
     }
 
     /// Refuses all states but ACTIVE.
@@ -46,8 +61,13 @@ impl Stream {
     pub(super) fn check_writable(&self) -> Result<(), ServiceError> {
         match self.status() {
             StreamStatus::Active | StreamStatus::Updating => Ok(()),
-            StreamStatus::Creating | StreamStatus::Deleting => Err(no_stream(&self.name, &self.account_id)),
+            StreamStatus::Creating | StreamStatus::Deleting => Err(self.not_found()),
         }
+    }
+
+    /// Says that the stream is not there: one of this name is, but not the one that is meant.
+    pub(super) fn not_found(&self) -> ServiceError {
+        no_stream(&self.identity.name, &self.identity.account_id)
     }
 
     /// The message for a record that a shard has no throughput for.
@@ -57,17 +77,18 @@ impl Stream {
 
     /// The error for a read that a shard has no throughput for. Source: reports of users, since 2023.
     pub(super) fn read_rate_exceeded(&self, shard: impl Display) -> ServiceError {
-        let message = format!("Rate exceeded for Shard - {}/{}/{shard}", self.account_id, self.name);
+        let Identity { name, account_id, .. } = &self.identity;
+        let message = format!("Rate exceeded for Shard - {account_id}/{name}/{shard}");
         ServiceError::throughput_exceeded(message)
     }
 
-    /// The error for a listing or a description too many.
+    /// The error for a call of the control plane too many.
     pub(super) fn call_rate_exceeded(&self) -> ServiceError {
         ServiceError::limit_exceeded(format!("Rate exceeded for {}.", self.label()))
     }
 
     fn in_use(&self) -> ServiceError {
-        let Self { name, account_id, .. } = self;
+        let Identity { name, account_id, .. } = &self.identity;
         let status = self.status().name();
         let message = format!("Stream {name} under account {account_id} not ACTIVE, instead in state {status}");
         ServiceError::resource_in_use(message)

@@ -1,6 +1,6 @@
 //! Pure: the requests, one struct for each operation, as the API reference declares them.
 //!
-//! Members that are reserved (`StreamId`) or describe what is not modelled (`Tags`) are accepted and ignored.
+//! Members that are reserved (`StreamId`) or unknown are accepted and ignored.
 
 use super::error::ServiceError;
 use super::wire;
@@ -34,17 +34,27 @@ macro_rules! stream_input {
     };
 }
 
+mod configuration;
 mod records;
 mod resharding;
 mod shards;
 mod streams;
+mod tags;
 
+pub use configuration::{
+    DescribeLimits, DisableEnhancedMonitoring, EnableEnhancedMonitoring, EncryptionType, MetricsName,
+    RecordDistributionStrategy, StartStreamEncryption, StopStreamEncryption, UpdateMaxRecordSize, UpdateStreamMode,
+    UpdateStreamRecordDistributionStrategy, UpdateStreamWarmThroughput,
+};
 pub use records::{GetRecords, GetShardIterator, PutRecord, PutRecords, PutRecordsEntry, ShardIteratorType};
 pub use resharding::{MergeShards, ScalingType, SplitShard, UpdateShardCount};
 pub use shards::{ListShards, ShardFilter, ShardFilterType};
 pub use streams::{
     CreateStream, DecreaseStreamRetentionPeriod, DeleteStream, DescribeStream, DescribeStreamSummary,
     IncreaseStreamRetentionPeriod, ListStreams, StreamMode, StreamModeDetails,
+};
+pub use tags::{
+    AddTagsToStream, ListTagsForResource, ListTagsForStream, RemoveTagsFromStream, TagResource, UntagResource,
 };
 
 macro_rules! operations {
@@ -79,45 +89,37 @@ macro_rules! operations {
     };
 }
 
-impl Request {
-    /// Whether the call is only to be checked, if it says so.
-    pub(super) const fn dry_run(&self) -> Option<bool> {
-        match self {
-            Self::GetRecords(request) => request.dry_run,
-            Self::GetShardIterator(request) => request.dry_run,
-            Self::PutRecord(request) => request.dry_run,
-            Self::PutRecords(request) => request.dry_run,
-            Self::CreateStream(_)
-            | Self::DecreaseStreamRetentionPeriod(_)
-            | Self::DeleteStream(_)
-            | Self::DescribeStream(_)
-            | Self::DescribeStreamSummary(_)
-            | Self::IncreaseStreamRetentionPeriod(_)
-            | Self::ListShards(_)
-            | Self::ListStreams(_)
-            | Self::MergeShards(_)
-            | Self::SplitShard(_)
-            | Self::UpdateShardCount(_) => None,
-        }
-    }
-}
-
 operations! {
+    AddTagsToStream,
     CreateStream,
     DecreaseStreamRetentionPeriod,
     DeleteStream,
+    DescribeLimits,
     DescribeStream,
     DescribeStreamSummary,
+    DisableEnhancedMonitoring,
+    EnableEnhancedMonitoring,
     GetRecords,
     GetShardIterator,
     IncreaseStreamRetentionPeriod,
     ListShards,
     ListStreams,
+    ListTagsForResource,
+    ListTagsForStream,
     MergeShards,
     PutRecord,
     PutRecords,
+    RemoveTagsFromStream,
     SplitShard,
+    StartStreamEncryption,
+    StopStreamEncryption,
+    TagResource,
+    UntagResource,
+    UpdateMaxRecordSize,
     UpdateShardCount,
+    UpdateStreamMode,
+    UpdateStreamRecordDistributionStrategy,
+    UpdateStreamWarmThroughput,
 }
 
 #[cfg(test)]
@@ -126,9 +128,11 @@ mod tests {
 
     #[test]
     fn an_operation_that_is_not_modelled_is_refused_loudly() {
-        let error = Request::decode("SubscribeToShard", b"{}").unwrap_err();
-        assert_eq!(error.code, "UnknownOperationException");
-        assert!(error.message.contains("SubscribeToShard"));
+        for operation in ["SubscribeToShard", "RegisterStreamConsumer", "CreateChannel", "Fly"] {
+            let error = Request::decode(operation, b"{}").unwrap_err();
+            assert_eq!(error.code, "UnknownOperationException");
+            assert!(error.message.contains(operation));
+        }
     }
 
     #[test]

@@ -1,41 +1,37 @@
 //! Pure: SplitShard, MergeShards and UpdateShardCount. They are refused or accepted at once, and happen later.
 
-use std::time::Duration;
-
 use aggregation::HashKey;
 
+use super::call::Call;
 use super::change::{Change, Pending};
 use super::error::ServiceError;
 use super::request::StreamMode;
 use super::response;
 use super::shard::Shard;
 use super::stream::Stream;
-use super::timestamp::Timestamp;
 use super::validate::Constraints;
 use super::{Kinesis, limits, request};
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
 impl Kinesis {
-    pub(super) fn split_shard(&mut self, request: &request::SplitShard, now: Timestamp) -> Result<(), ServiceError> {
+    pub(super) fn split_shard(&mut self, request: &request::SplitShard, call: Call<'_>) -> Result<(), ServiceError> {
         Constraints::default()
             .name("shardToSplit", Some(&request.shard_to_split))
             .hash_key("newStartingHashKey", Some(&request.new_starting_hash_key))
             .check()?;
-        let due = now + self.settings.resharding_time;
-        let stream = self.stream_mut(request.stream_name.as_deref(), request.stream_arn.as_deref())?;
+        let due = call.now + self.settings.resharding_time;
+        let stream = self.stream_mut(call, request.stream_name.as_deref(), request.stream_arn.as_deref())?;
         stream.check_reshardable()?;
         let shard = stream.open_shard_named(&request.shard_to_split)?;
         let at = shard
             .split_key(&request.new_starting_hash_key)
             .ok_or_else(|| stream.bad_split(shard, request))?;
-        let (name, change) = (stream.name.clone(), Change::Split { shard: shard.id, at });
-        self.check_shard_quota(1)?;
-        self.begin(&name, Pending { due, change });
+        let (name, change) = (stream.identity.name.clone(), Change::Split { shard: shard.id, at });
+        self.check_shard_quota(call.account, 1)?;
+        self.begin(call.account, &name, Pending { due, change });
         Ok(())
     }
 
-    pub(super) fn merge_shards(&mut self, request: &request::MergeShards, now: Timestamp) -> Result<(), ServiceError> {
+    pub(super) fn merge_shards(&mut self, request: &request::MergeShards, call: Call<'_>) -> Result<(), ServiceError> {
         let request::MergeShards {
             shard_to_merge,
             adjacent_shard_to_merge,
@@ -45,8 +41,8 @@ impl Kinesis {
             .name("shardToMerge", Some(shard_to_merge))
             .name("adjacentShardToMerge", Some(adjacent_shard_to_merge))
             .check()?;
-        let due = now + self.settings.resharding_time;
-        let stream = self.stream_mut(request.stream_name.as_deref(), request.stream_arn.as_deref())?;
+        let due = call.now + self.settings.resharding_time;
+        let stream = self.stream_mut(call, request.stream_name.as_deref(), request.stream_arn.as_deref())?;
         stream.check_reshardable()?;
         let shard = stream.open_shard_named(shard_to_merge)?;
         let adjacent = stream.open_shard_named(adjacent_shard_to_merge)?;
@@ -71,35 +67,31 @@ impl Kinesis {
     pub(super) fn update_shard_count(
         &mut self,
         request: &request::UpdateShardCount,
-        now: Timestamp,
+        call: Call<'_>,
     ) -> Result<response::UpdateShardCount, ServiceError> {
         Constraints::default()
             .range("targetShardCount", Some(request.target_shard_count), 1, i32::MAX)
             .check()?;
         let target = u32::try_from(request.target_shard_count).unwrap_or(1);
         let (enforced, round) = (self.settings.limits, self.settings.resharding_time);
-        let stream = self.stream_mut(request.stream_name.as_deref(), request.stream_arn.as_deref())?;
+        let stream = self.stream_mut(call, request.stream_name.as_deref(), request.stream_arn.as_deref())?;
         stream.check_reshardable()?;
         stream.check_target(target)?;
-        stream.scalings.retain(|at| *at + DAY > now);
-        if !enforced.admit(|| stream.scalings.len() < limits::SCALINGS_PER_DAY) {
+        if !enforced.admit(|| stream.daily.scalings.has_room(limits::SCALINGS_PER_DAY, call.now)) {
             return Err(stream.scaled_too_often());
         }
-        let (name, current_shard_count) = (stream.name.clone(), stream.open_shard_count());
+        let (name, stream_arn) = (stream.identity.name.clone(), stream.identity.arn.clone());
+        let current_shard_count = stream.open_shard_count();
         let more = u64::from(target).saturating_sub(current_shard_count as u64);
-        self.check_shard_quota(u32::try_from(more).unwrap_or(u32::MAX))?;
+        self.check_shard_quota(call.account, u32::try_from(more).unwrap_or(u32::MAX))?;
 
-        self.begin(
-            &name,
-            Pending {
-                due: now + round,
-                change: Change::Scale { target, round },
-            },
-        );
-        if let Some(stream) = self.streams.get_mut(&name) {
-            stream.scalings.push_back(now);
+        let pending = Pending {
+            due: call.now + round,
+            change: Change::Scale { target, round },
+        };
+        if let Some(stream) = self.begin(call.account, &name, pending) {
+            stream.daily.scalings.record(call.now);
         }
-        let stream_arn = self.settings.stream_arn(&name);
         Ok(response::UpdateShardCount {
             stream_name: name,
             stream_arn,
@@ -108,17 +100,18 @@ impl Kinesis {
         })
     }
 
-    fn begin(&mut self, stream: &str, pending: Pending) {
-        if let Some(stream) = self.streams.get_mut(stream) {
-            stream.pending = Some(pending);
-        }
+    /// Gives a stream of the account its next change, once the quota is checked.
+    pub(super) fn begin(&mut self, account: &str, name: &str, pending: Pending) -> Option<&mut Stream> {
+        let stream = self.account_mut(account).streams.get_mut(name)?;
+        stream.pending = Some(pending);
+        Some(stream)
     }
 }
 
 impl Stream {
     fn check_reshardable(&self) -> Result<(), ServiceError> {
         self.check_active()?;
-        match self.mode {
+        match self.config.mode {
             StreamMode::Provisioned => Ok(()),
             StreamMode::OnDemand => Err(ServiceError::validation(format!(
                 "Shards of {} are managed by the service: it is in ON_DEMAND mode.",

@@ -16,10 +16,15 @@ macro_rules! output {
     };
 }
 
+mod configuration;
 mod records;
 mod shards;
 mod streams;
 
+pub use configuration::{
+    DescribeLimits, EnhancedMonitoring, ListTagsForResource, ListTagsForStream, Tag, UpdateStreamWarmThroughput,
+    WarmThroughput,
+};
 pub use records::{ChildShard, GetRecords, GetShardIterator, PutRecord, PutRecords, PutRecordsResult, Record};
 pub use shards::{HashKeyRange, ListShards, SequenceNumberRange, Shard, UpdateShardCount};
 pub use streams::{
@@ -27,30 +32,48 @@ pub use streams::{
     StreamFacts, StreamStatus, StreamSummary,
 };
 
-/// One answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Response {
-    /// Of the operations without an output.
-    Done(Done),
-    /// Of DescribeStream.
-    DescribeStream(DescribeStream),
-    /// Of DescribeStreamSummary.
-    DescribeStreamSummary(DescribeStreamSummary),
-    /// Of GetRecords.
-    GetRecords(GetRecords),
-    /// Of GetShardIterator.
-    GetShardIterator(GetShardIterator),
-    /// Of ListShards.
-    ListShards(ListShards),
-    /// Of ListStreams.
-    ListStreams(ListStreams),
-    /// Of PutRecord.
-    PutRecord(PutRecord),
-    /// Of PutRecords.
-    PutRecords(PutRecords),
-    /// Of UpdateShardCount.
-    UpdateShardCount(UpdateShardCount),
+macro_rules! answers {
+    ($($answer:ident),+ $(,)?) => {
+        /// One answer.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[serde(untagged)]
+        pub enum Response {
+            /// Of the operations without an output.
+            Done(Done),
+            $(#[doc = concat!("`", stringify!($answer), "`")] $answer($answer),)+
+        }
+
+        $(
+            impl From<$answer> for Response {
+                fn from(answer: $answer) -> Self {
+                    Self::$answer(answer)
+                }
+            }
+        )+
+    };
+}
+
+answers! {
+    DescribeLimits,
+    DescribeStream,
+    DescribeStreamSummary,
+    EnhancedMonitoring,
+    GetRecords,
+    GetShardIterator,
+    ListShards,
+    ListStreams,
+    ListTagsForResource,
+    ListTagsForStream,
+    PutRecord,
+    PutRecords,
+    UpdateShardCount,
+    UpdateStreamWarmThroughput,
+}
+
+impl From<()> for Response {
+    fn from((): ()) -> Self {
+        Self::Done(Done {})
+    }
 }
 
 impl Response {
@@ -70,11 +93,12 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::kinesis::request::EncryptionType;
     use crate::kinesis::timestamp::Timestamp;
 
     #[test]
     fn an_answer_without_content_is_an_empty_object() {
-        assert_eq!(Response::Done(Done {}).encode(), b"{}");
+        assert_eq!(Response::from(()).encode(), b"{}");
     }
 
     #[test]
@@ -83,7 +107,8 @@ mod tests {
             sequence_number: "7".parse().unwrap(),
             approximate_arrival_timestamp: Timestamp::from_millis(1_459_799_926_480),
             data: Bytes::from_static(b"hi"),
-            partition_key: "k".to_owned(),
+            partition_key: Some("k".to_owned()),
+            encryption_type: EncryptionType::None,
         };
         assert_eq!(
             serde_json::to_string(&record).unwrap(),

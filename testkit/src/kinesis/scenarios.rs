@@ -7,13 +7,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Kinesis, Limits, Request, ServiceError, Settings, Timestamp};
+use super::{Kinesis, Limits, OnDemand, Request, ServiceError, Settings, ShardId, Timestamp, Traffic};
 
+mod accounts;
+mod capacity;
+mod control;
+mod distribution;
+mod encryption;
 mod listing;
 mod lossless;
 mod reading;
+mod recreation;
 mod resharding;
 mod streams;
+mod tags;
 mod writing;
 
 const ACCOUNT: &str = "000000000000";
@@ -57,6 +64,20 @@ impl World {
         world
     }
 
+    /// The stream is on demand and ACTIVE, created with these members besides.
+    fn on_demand(members: Value) -> Self {
+        Self::on_demand_with(members, Settings::default())
+    }
+
+    fn on_demand_with(mut members: Value, settings: Settings) -> Self {
+        let mut world = Self::empty(settings);
+        members["StreamName"] = json!("orders");
+        members["StreamModeDetails"] = json!({"StreamMode": "ON_DEMAND"});
+        world.ok("CreateStream", members);
+        world.wait(1_000);
+        world
+    }
+
     fn wait(&mut self, millis: u64) {
         self.now += Duration::from_millis(millis);
         self.kinesis.settle(self.now);
@@ -69,6 +90,12 @@ impl World {
     fn call(&mut self, operation: &str, body: &Value) -> Result<Value, ServiceError> {
         let request = Request::decode(operation, body.to_string().as_bytes())?;
         let reply = self.kinesis.handle(request, self.now)?.encode();
+        Ok(serde_json::from_slice(&reply).unwrap())
+    }
+
+    fn call_from(&mut self, account: &str, operation: &str, body: &Value) -> Result<Value, ServiceError> {
+        let request = Request::decode(operation, body.to_string().as_bytes())?;
+        let reply = self.kinesis.handle_from(account, request, self.now)?.encode();
         Ok(serde_json::from_slice(&reply).unwrap())
     }
 
@@ -118,9 +145,13 @@ impl World {
         shard_ids(&reply)
     }
 
-    fn status(&mut self) -> String {
+    fn summary(&mut self) -> Value {
         let reply = self.ok("DescribeStreamSummary", json!({"StreamName": "orders"}));
-        text(&reply["StreamDescriptionSummary"], "StreamStatus")
+        reply["StreamDescriptionSummary"].clone()
+    }
+
+    fn status(&mut self) -> String {
+        text(&self.summary(), "StreamStatus")
     }
 
     /// Splits a shard in the middle, and waits until it is done.
@@ -153,6 +184,10 @@ impl World {
         );
         self.wait(1_000);
     }
+}
+
+fn arn(account: &str, name: &str) -> String {
+    format!("arn:aws:kinesis:us-east-1:{account}:stream/{name}")
 }
 
 fn shard_id(number: u32) -> String {

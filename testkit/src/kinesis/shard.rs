@@ -6,6 +6,7 @@ use aggregation::HashKeyRange;
 use bytes::Bytes;
 
 use super::limits;
+use super::request::EncryptionType;
 use super::response;
 use super::sequence::{Layout, SequenceNumber};
 use super::shard_id::ShardId;
@@ -17,24 +18,34 @@ use super::timestamp::Timestamp;
 pub struct StoredRecord {
     /// Its number, unique in the stream and increasing in the shard.
     pub sequence_number: SequenceNumber,
-    /// As the producer gave it.
-    pub partition_key: String,
+    /// As the producer gave it, if it did.
+    pub partition_key: Option<String>,
     /// The payload.
     pub data: Bytes,
     /// When it arrived; never decreasing in a shard.
     pub arrival: Timestamp,
+    /// Whether the stream was encrypted when it arrived.
+    pub encryption_type: EncryptionType,
 }
 
 impl StoredRecord {
     /// Bytes that count against limits: data and partition key.
     fn bytes(&self) -> u64 {
-        record_bytes(&self.data, &self.partition_key)
+        record_bytes(&self.data, self.partition_key.as_deref())
     }
 }
 
 /// Bytes of a record that count against limits: data and partition key.
-pub(super) fn record_bytes(data: &Bytes, partition_key: &str) -> u64 {
-    (data.len() + partition_key.len()) as u64
+pub(super) fn record_bytes(data: &Bytes, partition_key: Option<&str>) -> u64 {
+    (data.len() + partition_key.map_or(0, str::len)) as u64
+}
+
+/// A record that is not in a shard yet.
+#[derive(Debug)]
+pub(super) struct NewRecord {
+    pub(super) partition_key: Option<String>,
+    pub(super) data: Bytes,
+    pub(super) encryption_type: EncryptionType,
 }
 
 /// The shards that a shard was made from.
@@ -150,7 +161,7 @@ impl Shard {
     }
 
     /// Stores a record at the end and returns its number.
-    pub(super) fn append(&mut self, data: Bytes, partition_key: String, arrival: Timestamp) -> SequenceNumber {
+    pub(super) fn append(&mut self, record: NewRecord, arrival: Timestamp) -> SequenceNumber {
         debug_assert!(self.is_open(), "a closed shard takes no records");
         self.newest.position += 1;
         self.newest.arrived = arrival.as_secs().max(self.era());
@@ -160,11 +171,17 @@ impl Shard {
                 .back()
                 .is_none_or(|last| last.sequence_number < sequence_number)
         );
+        let NewRecord {
+            partition_key,
+            data,
+            encryption_type,
+        } = record;
         self.records.push_back(StoredRecord {
             sequence_number,
             partition_key,
             data,
             arrival,
+            encryption_type,
         });
         sequence_number
     }
@@ -174,6 +191,12 @@ impl Shard {
         while self.records.front().is_some_and(|record| record.arrival < horizon) {
             self.records.pop_front();
         }
+    }
+
+    /// Forgets records with smaller numbers.
+    pub(super) fn trim_to(&mut self, first: SequenceNumber) {
+        let kept = self.records.partition_point(|record| record.sequence_number < first);
+        self.records.drain(..kept);
     }
 
     /// The next moment that, as a horizon, [`trim`](Self::trim)s something or makes the shard expire.
@@ -286,7 +309,12 @@ mod tests {
     }
 
     fn put(shard: &mut Shard, bytes: usize, arrival: Timestamp) -> SequenceNumber {
-        shard.append(Bytes::from(vec![0; bytes]), "k".to_owned(), arrival)
+        let record = NewRecord {
+            partition_key: Some("k".to_owned()),
+            data: Bytes::from(vec![0; bytes]),
+            encryption_type: EncryptionType::None,
+        };
+        shard.append(record, arrival)
     }
 
     #[test]

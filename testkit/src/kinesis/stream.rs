@@ -1,68 +1,78 @@
 //! Pure: one stream, its shards and the change that is under way.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::time::Duration;
 
 use aggregation::{HashKey, HashKeyRange};
-use bytes::Bytes;
 
+use super::call::CallCounter;
 use super::change::Pending;
+use super::configuration::Configuration;
+use super::daily::DailyChanges;
+use super::encryption::KmsFailure;
 use super::error::ServiceError;
-use super::limits;
 use super::refusal;
-use super::request::StreamMode;
 use super::sequence::SequenceNumber;
-use super::shard::{Origin, Parents, Shard};
+use super::shard::{NewRecord, Origin, Parents, Shard};
 use super::shard_id::ShardId;
 use super::timestamp::Timestamp;
-use super::token_bucket::TokenBucket;
+
+/// Which stream it is.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub(super) name: String,
+    pub(super) account_id: String,
+    pub(super) arn: String,
+    pub(super) created: Timestamp,
+    /// Tells apart the streams that have had this name: the second under which its first sequence numbers sort.
+    pub(super) incarnation: u64,
+}
 
 /// A stream.
 #[derive(Debug)]
 pub(super) struct Stream {
-    pub(super) name: String,
-    pub(super) account_id: String,
-    pub(super) created: Timestamp,
-    /// Tells apart the streams that have had this name.
-    pub(super) incarnation: u64,
-    pub(super) mode: StreamMode,
-    pub(super) record_kib: u32,
-    pub(super) retention_hours: u32,
-    /// When UpdateShardCount was called in the last 24 hours.
-    pub(super) scalings: VecDeque<Timestamp>,
-    pub(super) list_calls: TokenBucket,
+    pub(super) identity: Identity,
+    pub(super) config: Configuration,
+    pub(super) daily: DailyChanges,
+    pub(super) calls: CallCounter,
     pub(super) pending: Option<Pending>,
+    /// What KMS answers when records are encrypted or decrypted, if it fails.
+    pub(super) kms_failure: Option<KmsFailure>,
     /// Records ever stored.
     pub(super) stored: u64,
     shards: BTreeMap<ShardId, Shard>,
     /// The open shards by the first hash key of their range; together they cover all hash keys.
     routes: BTreeMap<HashKey, ShardId>,
+    /// The first hash key of the shard whose turn it was last.
+    turn: Option<HashKey>,
     next_shard: ShardId,
     /// The second under which the newest shard's sequence numbers sort.
     era: u64,
     /// The retention horizon at which there is something to trim next.
     trim_due: Timestamp,
+    /// The moment before which everything was trimmed on demand.
+    trimmed: Timestamp,
 }
 
 impl Stream {
-    pub(super) fn new(name: String, account_id: String, era: u64, now: Timestamp) -> Self {
+    pub(super) fn new(identity: Identity, config: Configuration) -> Self {
+        let era = identity.incarnation;
         Self {
-            name,
-            account_id,
-            created: now,
-            incarnation: era,
-            mode: StreamMode::Provisioned,
-            record_kib: limits::DEFAULT_RECORD_KIB,
-            retention_hours: limits::MIN_RETENTION_HOURS,
-            scalings: VecDeque::new(),
-            list_calls: TokenBucket::full(limits::LIST_SHARDS_CALLS_PER_SECOND, now),
+            identity,
+            config,
+            daily: DailyChanges::default(),
+            calls: CallCounter::default(),
             pending: None,
+            kms_failure: None,
             stored: 0,
             shards: BTreeMap::new(),
             routes: BTreeMap::new(),
+            turn: None,
             next_shard: ShardId::FIRST,
             era,
             trim_due: Timestamp::from_millis(u64::MAX),
+            trimmed: Timestamp::default(),
         }
     }
 
@@ -74,7 +84,7 @@ impl Stream {
     /// Opens the first shards.
     pub(super) fn create_shards(&mut self, count: u32) {
         for range in HashKeyRange::FULL.split_evenly(count) {
-            self.open_shard(range, Parents::None, self.created);
+            self.open_shard(range, Parents::None, self.identity.created);
         }
     }
 
@@ -140,12 +150,13 @@ impl Stream {
 
     /// The moment before which nothing is kept.
     fn horizon(&self, now: Timestamp) -> Timestamp {
-        now - Duration::from_secs(u64::from(self.retention_hours) * 3600)
+        let retained = now - Duration::from_secs(u64::from(self.config.retention_hours) * 3600);
+        retained.max(self.trimmed)
     }
 
     /// The oldest moment that can be asked for: the retention horizon, or the creation of a younger stream.
     pub(super) fn trim_horizon(&self, now: Timestamp) -> Timestamp {
-        self.horizon(now).max(self.created)
+        self.horizon(now).max(self.identity.created)
     }
 
     /// Forgets records older than the retention period, and closed shards as old when they have none left.
@@ -162,16 +173,30 @@ impl Stream {
         self.trim_due = oldest.unwrap_or(Timestamp::from_millis(u64::MAX));
     }
 
+    /// Forgets now, whatever the retention period, what [`trim`](Self::trim) would forget at this horizon.
+    pub(super) fn trim_before(&mut self, horizon: Timestamp, now: Timestamp) {
+        self.trimmed = self.trimmed.max(horizon);
+        self.trim(now);
+    }
+
     /// The shard that takes records with this hash key.
     pub(super) fn route(&mut self, key: HashKey) -> Option<&mut Shard> {
         let (_, id) = self.routes.range(..=key).next_back()?;
         self.shards.get_mut(id)
     }
 
+    /// The open shard that comes after the last one that this returned; after the last shard the first.
+    pub(super) fn next_in_turn(&mut self) -> Option<&mut Shard> {
+        let after = self.turn.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut later = self.routes.range((after, Bound::Unbounded));
+        let (start, id) = later.next().or_else(|| self.routes.first_key_value())?;
+        self.turn = Some(*start);
+        self.shards.get_mut(id)
+    }
+
     /// Stores a record in an open shard.
-    pub(super) fn append(&mut self, shard: ShardId, record: (Bytes, String), now: Timestamp) -> Option<SequenceNumber> {
-        let (data, partition_key) = record;
-        let number = self.shards.get_mut(&shard)?.append(data, partition_key, now);
+    pub(super) fn append(&mut self, shard: ShardId, record: NewRecord, now: Timestamp) -> Option<SequenceNumber> {
+        let number = self.shards.get_mut(&shard)?.append(record, now);
         self.stored += 1;
         self.trim_due = self.trim_due.min(now);
         Some(number)
@@ -198,7 +223,7 @@ impl Stream {
     /// Finds a shard by its name.
     pub(super) fn shard_named(&mut self, name: &str) -> Result<&mut Shard, ServiceError> {
         let shard = name.parse().ok().and_then(|id| self.shards.get_mut(&id));
-        shard.ok_or_else(|| refusal::no_shard(name, &self.name, &self.account_id))
+        shard.ok_or_else(|| refusal::no_shard(name, &self.identity))
     }
 
     /// The shards that were made from this one.
@@ -207,10 +232,5 @@ impl Stream {
             .range(parent..)
             .map(|(_, shard)| shard)
             .filter(move |shard| shard.parents.ids().any(|id| id == parent))
-    }
-
-    /// The largest record in bytes, data and partition key.
-    pub(super) fn record_bytes(&self) -> u64 {
-        u64::from(self.record_kib) * 1024
     }
 }

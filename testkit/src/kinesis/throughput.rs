@@ -1,13 +1,26 @@
 //! Pure: what a shard can take and hand out.
 
+use std::collections::BTreeSet;
+
 use super::limits;
 use super::settings::Limits;
 use super::timestamp::Timestamp;
 use super::token_bucket::TokenBucket;
 
+/// A direction in which records go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Traffic {
+    /// From producers: PutRecord and PutRecords.
+    Writes,
+    /// To polling consumers: GetRecords.
+    Reads,
+}
+
 /// The limits of one shard.
 #[derive(Debug)]
 pub(super) struct Throughput {
+    /// What is refused whatever the limits.
+    stopped: BTreeSet<Traffic>,
     written_records: TokenBucket,
     written_bytes: TokenBucket,
     read_calls: TokenBucket,
@@ -19,6 +32,7 @@ impl Throughput {
     /// A shard that has done nothing yet.
     pub(super) fn idle(now: Timestamp) -> Self {
         Self {
+            stopped: BTreeSet::new(),
             written_records: TokenBucket::full(limits::SHARD_WRITE_RECORDS_PER_SECOND, now),
             written_bytes: TokenBucket::full(limits::SHARD_WRITE_BYTES_PER_SECOND, now),
             read_calls: TokenBucket::full(limits::SHARD_READ_CALLS_PER_SECOND, now),
@@ -27,18 +41,31 @@ impl Throughput {
         }
     }
 
+    /// Refuses everything in one direction from now on.
+    pub(super) fn stop(&mut self, traffic: Traffic) {
+        self.stopped.insert(traffic);
+    }
+
+    /// Takes [`stop`](Self::stop) back.
+    pub(super) fn resume(&mut self, traffic: Traffic) {
+        self.stopped.remove(&traffic);
+    }
+
     /// Takes a record of `bytes`, or refuses it and charges nothing.
     pub(super) fn admit_write(&mut self, bytes: u64, limits: Limits, now: Timestamp) -> bool {
-        limits.admit(|| {
+        let flows = !self.stopped.contains(&Traffic::Writes);
+        let within = || {
             self.written_bytes.admits(bytes, now)
                 && self.written_records.try_take(1, now)
                 && self.written_bytes.try_take(bytes, now)
-        })
+        };
+        flows && limits.admit(within)
     }
 
     /// Takes a GetRecords call, or refuses it and charges nothing.
     pub(super) fn admit_read(&mut self, limits: Limits, now: Timestamp) -> bool {
-        limits.admit(|| self.read_bytes.has_credit(now) && self.read_calls.try_take(1, now))
+        let flows = !self.stopped.contains(&Traffic::Reads);
+        flows && limits.admit(|| self.read_bytes.has_credit(now) && self.read_calls.try_take(1, now))
     }
 
     /// Charges the reply of an admitted GetRecords call.

@@ -37,6 +37,30 @@ impl Constraints {
         self.violated(member, value, violation)
     }
 
+    /// A partition key, if present.
+    pub(super) fn partition_key(self, member: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(key) => self.length(member, key, limits::PARTITION_KEY_CHARACTERS),
+            None => self,
+        }
+    }
+
+    /// A list or a map of `1..=most` entries.
+    pub(super) fn count(self, member: &str, count: usize, most: usize) -> Self {
+        let violation = match count {
+            0 => Some("Member must have length greater than or equal to 1".to_owned()),
+            _ => (count > most).then(|| format!("Member must have length less than or equal to {most}")),
+        };
+        self.violated(member, format_args!("[{count} entries]"), violation)
+    }
+
+    /// The size that records can have, if present.
+    pub(super) fn record_kib(self, value: Option<i32>) -> Self {
+        let (least, most) = (limits::DEFAULT_RECORD_KIB, limits::MAX_RECORD_KIB);
+        let bound = |kib| i32::try_from(kib).unwrap_or(i32::MAX);
+        self.range("maxRecordSizeInKiB", value, bound(least), bound(most))
+    }
+
     /// A number in `smallest..=largest`, if present.
     pub(super) fn range(self, member: &str, value: Option<i32>, smallest: i32, largest: i32) -> Self {
         let Some(value) = value else { return self };

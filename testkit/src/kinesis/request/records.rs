@@ -12,13 +12,13 @@ stream_input! {
         /// The payload.
         #[serde(deserialize_with = "wire::blob")]
         data: Bytes,
-        /// Decides the shard, by its MD5.
-        partition_key: String,
+        /// Decides the shard, by its MD5, unless the service does.
+        partition_key: Option<String>,
         /// Decides the shard instead, in decimal.
         explicit_hash_key: Option<String>,
         /// A sequence number that the record's must be larger than.
         sequence_number_for_ordering: Option<String>,
-        /// Whether to only check the call; refused if true.
+        /// Whether to ask only if the call is allowed.
         dry_run: Option<bool>,
     }
 }
@@ -28,7 +28,7 @@ stream_input! {
     PutRecords {
         /// The records.
         records: Vec<PutRecordsEntry>,
-        /// Whether to only check the call; refused if true.
+        /// Whether to ask only if the call is allowed.
         dry_run: Option<bool>,
     }
 }
@@ -39,8 +39,8 @@ input! {
         /// The payload.
         #[serde(deserialize_with = "wire::blob")]
         data: Bytes,
-        /// Decides the shard, by its MD5.
-        partition_key: String,
+        /// Decides the shard, by its MD5, unless the service does.
+        partition_key: Option<String>,
         /// Decides the shard instead, in decimal.
         explicit_hash_key: Option<String>,
     }
@@ -53,7 +53,7 @@ input! {
         shard_iterator: String,
         /// The number of records to return. Default, and at most: 10,000.
         limit: Option<i32>,
-        /// Whether to only check the call; refused if true.
+        /// Whether to ask only if the call is allowed.
         dry_run: Option<bool>,
     }
 }
@@ -69,7 +69,7 @@ stream_input! {
         starting_sequence_number: Option<String>,
         /// For [`ShardIteratorType::AtTimestamp`].
         timestamp: Option<Timestamp>,
-        /// Whether to only check the call; refused if true.
+        /// Whether to ask only if the call is allowed.
         dry_run: Option<bool>,
     }
 }

@@ -1,7 +1,10 @@
 //! Pure: the inputs of creating, describing and deleting streams.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::RecordDistributionStrategy;
 use crate::kinesis::wire;
 
 input! {
@@ -16,6 +19,13 @@ input! {
         /// KiB of a record, data and partition key. Default: 1024.
         #[serde(rename = "MaxRecordSizeInKiB")]
         max_record_size_in_kib: Option<i32>,
+        /// MiB a second of writes that an on-demand stream is to be ready for.
+        #[serde(rename = "WarmThroughputMiBps")]
+        warm_throughput_mibps: Option<i32>,
+        /// By the partition key, unless said otherwise.
+        record_distribution_strategy: Option<RecordDistributionStrategy>,
+        /// Tags, values by key.
+        tags: Option<BTreeMap<String, String>>,
     }
 }
 
@@ -34,8 +44,18 @@ input! {
 pub enum StreamMode {
     /// The owner of the stream.
     Provisioned,
-    /// The service. Modelled as a stream of four shards that never change.
+    /// The service. It starts with four; see [`Control::scale`](crate::kinesis::Control::scale).
     OnDemand,
+}
+
+impl StreamMode {
+    /// The name on the wire.
+    pub(in crate::kinesis) const fn name(self) -> &'static str {
+        match self {
+            Self::Provisioned => "PROVISIONED",
+            Self::OnDemand => "ON_DEMAND",
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for StreamMode {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::HashKeyRange;
+use crate::kinesis::request::EncryptionType;
 use crate::kinesis::sequence::SequenceNumber;
 use crate::kinesis::shard_id::ShardId;
 use crate::kinesis::timestamp::Timestamp;
@@ -16,6 +17,9 @@ output! {
         shard_id: ShardId,
         /// Its number.
         sequence_number: SequenceNumber,
+        /// Present if it is encrypted.
+        #[serde(skip_serializing_if = "EncryptionType::is_none")]
+        encryption_type: EncryptionType,
     }
 }
 
@@ -26,6 +30,9 @@ output! {
         failed_record_count: usize,
         /// One for each entry of the request, in its order.
         records: Vec<PutRecordsResult>,
+        /// Present if they are encrypted.
+        #[serde(skip_serializing_if = "EncryptionType::is_none")]
+        encryption_type: EncryptionType,
     }
 }
 
@@ -75,8 +82,12 @@ output! {
         /// The payload.
         #[serde(serialize_with = "wire::as_blob")]
         data: Bytes,
-        /// As the producer gave it.
-        partition_key: String,
+        /// As the producer gave it; absent if he did not.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        partition_key: Option<String>,
+        /// Present if it is encrypted.
+        #[serde(skip_serializing_if = "EncryptionType::is_none")]
+        encryption_type: EncryptionType,
     }
 }
 

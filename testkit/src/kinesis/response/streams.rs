@@ -1,9 +1,11 @@
 //! Pure: the outputs of describing streams.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
-use super::Shard;
-use crate::kinesis::request::StreamModeDetails;
+use super::{Shard, WarmThroughput};
+use crate::kinesis::request::{EncryptionType, MetricsName, RecordDistributionStrategy, StreamModeDetails};
 use crate::kinesis::timestamp::Timestamp;
 
 output! {
@@ -48,6 +50,12 @@ output! {
         /// KiB of a record, data and partition key.
         #[serde(rename = "MaxRecordSizeInKiB")]
         max_record_size_in_kib: u32,
+        /// Present for on-demand streams that were asked to be ready for a throughput.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        warm_throughput: Option<WarmThroughput>,
+        /// Present for on-demand streams.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        record_distribution_strategy: Option<RecordDistributionStrategy>,
     }
 }
 
@@ -67,19 +75,21 @@ output! {
         retention_period_hours: u32,
         /// When CreateStream was called.
         stream_creation_timestamp: Timestamp,
-        /// Shard-level metrics; always none.
+        /// Shard-level metrics that are switched on, in one element.
         enhanced_monitoring: [EnhancedMetrics; 1],
-        /// Always `NONE`.
-        encryption_type: &'static str,
+        /// Whether records are encrypted.
+        encryption_type: EncryptionType,
+        /// The KMS key by which they are.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key_id: Option<String>,
     }
 }
 
 output! {
     /// Shard-level metrics that are switched on.
-    #[derive(Default)]
     EnhancedMetrics {
-        /// Their names; always none.
-        shard_level_metrics: [String; 0],
+        /// Their names.
+        shard_level_metrics: BTreeSet<MetricsName>,
     }
 }
 
@@ -93,7 +103,7 @@ pub enum StreamStatus {
     Deleting,
     /// There.
     Active,
-    /// There, with a change of shards under way.
+    /// There, with a change under way.
     Updating,
 }
 

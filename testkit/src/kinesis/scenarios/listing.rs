@@ -42,10 +42,8 @@ fn the_filters_select_by_the_life_of_the_shards() {
 #[test]
 fn a_moment_belongs_to_the_parents_and_the_children_of_its_resharding() {
     let mut world = resharded();
-    let split = world.kinesis.streams["orders"]
-        .shard(super::super::ShardId::new(2).unwrap())
-        .unwrap()
-        .opened;
+    let stream = world.kinesis.stream("orders").unwrap();
+    let split = stream.shard(ShardId::new(2).unwrap()).unwrap().opened;
     let filter = json!({"Type": "AT_TIMESTAMP", "Timestamp": split});
     assert_eq!(world.list(filter), ids([0, 1, 2, 3]));
 }

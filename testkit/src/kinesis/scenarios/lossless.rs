@@ -1,12 +1,13 @@
-//! Whatever is put, split and merged in whatever order: a consumer that follows the shards reads every record once, in
-//! the order of its shard, and a child only after the end of its parents.
+//! Whatever is put, split, merged and flipped in whatever order: a consumer that follows the shards reads every record
+//! once, in the order of its shard, and a child only after the end of its parents.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::kinesis::{SequenceNumber, ShardId};
+use crate::kinesis::SequenceNumber;
+use crate::kinesis::request::RecordDistributionStrategy::{self, Auto, UserPartitionKey};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -14,6 +15,8 @@ enum Step {
     Split(prop::sample::Index),
     Merge(prop::sample::Index),
     Scale(prop::sample::Index),
+    Close(prop::sample::Index),
+    Flip(RecordDistributionStrategy),
     Read { limit: usize },
     Wait { millis: u64 },
 }
@@ -24,6 +27,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<prop::sample::Index>().prop_map(Step::Split),
         2 => any::<prop::sample::Index>().prop_map(Step::Merge),
         1 => any::<prop::sample::Index>().prop_map(Step::Scale),
+        1 => any::<prop::sample::Index>().prop_map(Step::Close),
+        2 => prop_oneof![Just(Auto), Just(UserPartitionKey)].prop_map(Step::Flip),
         8 => (1_usize..50).prop_map(|limit| Step::Read { limit }),
         6 => (1_u64..400).prop_map(|millis| Step::Wait { millis }),
     ]
@@ -121,6 +126,16 @@ fn perform(world: &mut World, consumer: &mut Consumer, step: Step) {
                 &json!({"StreamName": "orders", "TargetShardCount": target, "ScalingType": "UNIFORM_SCALING"}),
             );
         }
+        Step::Close(index) => {
+            let _ = world
+                .kinesis
+                .control("orders")
+                .unwrap()
+                .close_shard(index.get(&open).shard_id);
+        }
+        Step::Flip(strategy) => {
+            let _ = world.kinesis.control("orders").unwrap().distribute(strategy);
+        }
         Step::Read { limit } => consumer.read(world, limit),
         Step::Wait { millis } => world.wait(millis),
     }
@@ -139,13 +154,17 @@ proptest! {
 
     #[test]
     fn a_consumer_that_follows_the_shards_reads_every_record_once_and_in_order(
+        on_demand: bool,
         shards in 1_u32..4,
         steps in prop::collection::vec(step(), 1..120),
     ) {
-        let mut world = World::unlimited(shards);
+        let unlimited = Settings { limits: Limits::Off, ..Settings::default() };
+        let mut world =
+            if on_demand { World::on_demand_with(json!({}), unlimited) } else { World::with_settings(shards, unlimited) };
         let mut consumer = Consumer::default();
-        for shard in 0..shards {
-            consumer.iterators.insert(shard_id(shard), world.iterator(shard, "TRIM_HORIZON"));
+        for shard in world.kinesis.shards("orders") {
+            let iterator = world.iterator(shard.shard_id.number(), "TRIM_HORIZON");
+            consumer.iterators.insert(shard.shard_id.to_string(), iterator);
         }
         for step in steps {
             perform(&mut world, &mut consumer, step);

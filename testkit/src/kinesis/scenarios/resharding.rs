@@ -12,11 +12,7 @@ fn tree(world: &World) -> Vec<(u32, Vec<u32>, &'static str)> {
         .iter()
         .map(|shard| {
             let parents = [shard.parent_shard_id, shard.adjacent_parent_shard_id];
-            let parents = parents
-                .into_iter()
-                .flatten()
-                .map(super::super::ShardId::number)
-                .collect();
+            let parents = parents.into_iter().flatten().map(ShardId::number).collect();
             let state = if is_open(shard) { OPEN } else { CLOSED };
             (shard.shard_id.number(), parents, state)
         })
@@ -177,6 +173,7 @@ fn a_split_leaves_two_keys_below_and_one_above() {
 fn numbers_of_a_child_are_larger_than_its_parents_even_if_shards_live_for_a_millisecond() {
     let settings = Settings {
         resharding_time: Duration::from_millis(1),
+        limits: Limits::Off,
         ..Settings::default()
     };
     let mut world = World::with_settings(1, settings);

@@ -67,6 +67,14 @@ fn a_stream_that_is_not_there_is_not_found_by_any_operation() {
             "UpdateShardCount",
             json!({"TargetShardCount": 2, "ScalingType": "UNIFORM_SCALING"}),
         ),
+        ("AddTagsToStream", json!({"Tags": {"a": "b"}})),
+        ("ListTagsForStream", json!({})),
+        ("RemoveTagsFromStream", json!({"TagKeys": ["a"]})),
+        ("EnableEnhancedMonitoring", json!({"ShardLevelMetrics": ["ALL"]})),
+        ("DisableEnhancedMonitoring", json!({"ShardLevelMetrics": ["ALL"]})),
+        ("StartStreamEncryption", json!({"EncryptionType": "KMS", "KeyId": "k"})),
+        ("StopStreamEncryption", json!({"EncryptionType": "KMS", "KeyId": "k"})),
+        ("UpdateStreamWarmThroughput", json!({"WarmThroughputMiBps": 1})),
     ] {
         body["StreamName"] = json!("orders");
         let error = world.error(operation, body);
@@ -80,7 +88,11 @@ fn a_stream_that_is_not_there_is_not_found_by_any_operation() {
 
 #[test]
 fn every_operation_takes_the_arn_instead_of_the_name() {
-    let mut world = World::with_shards(2);
+    let settings = Settings {
+        on_demand: OnDemand::Advantage,
+        ..Settings::default()
+    };
+    let mut world = World::with_settings(2, settings);
     let middle = HashKey::new(1 << 126).to_string();
     for (operation, mut body) in [
         ("DescribeStream", json!({})),
@@ -106,6 +118,23 @@ fn every_operation_takes_the_arn_instead_of_the_name() {
             "UpdateShardCount",
             json!({"TargetShardCount": 3, "ScalingType": "UNIFORM_SCALING"}),
         ),
+        ("AddTagsToStream", json!({"Tags": {"a": "b"}})),
+        ("ListTagsForStream", json!({})),
+        ("RemoveTagsFromStream", json!({"TagKeys": ["a"]})),
+        ("EnableEnhancedMonitoring", json!({"ShardLevelMetrics": ["ALL"]})),
+        ("DisableEnhancedMonitoring", json!({"ShardLevelMetrics": ["ALL"]})),
+        ("StartStreamEncryption", json!({"EncryptionType": "KMS", "KeyId": "k"})),
+        ("StopStreamEncryption", json!({"EncryptionType": "KMS", "KeyId": "k"})),
+        ("UpdateMaxRecordSize", json!({"MaxRecordSizeInKiB": 2_048})),
+        (
+            "UpdateStreamMode",
+            json!({"StreamModeDetails": {"StreamMode": "ON_DEMAND"}}),
+        ),
+        (
+            "UpdateStreamRecordDistributionStrategy",
+            json!({"RecordDistributionStrategy": "AUTO"}),
+        ),
+        ("UpdateStreamWarmThroughput", json!({"WarmThroughputMiBps": 1})),
         ("DeleteStream", json!({})),
     ] {
         body["StreamARN"] = json!(format!("arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/orders"));

@@ -229,11 +229,3 @@ fn an_ordering_number_is_checked() {
     let body = json!({"StreamName": "orders", "PartitionKey": "k", "Data": "", "SequenceNumberForOrdering": number});
     world.ok("PutRecord", body);
 }
-
-#[test]
-fn a_dry_run_is_refused_and_stores_nothing() {
-    let mut world = World::with_shards(1);
-    let body = json!({"StreamName": "orders", "PartitionKey": "k", "Data": "", "DryRun": true});
-    assert_eq!(world.error("PutRecord", body).code, "ValidationException");
-    assert_eq!(world.kinesis.stored_count("orders"), 0);
-}
