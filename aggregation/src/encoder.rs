@@ -172,6 +172,11 @@ impl Encoder {
         })
     }
 
+    /// Gives back the memory of its buffers beyond `capacity` bytes of records, which a few large ones may have left.
+    pub fn shrink_to(&mut self, capacity: usize) {
+        self.records.shrink_to(capacity);
+    }
+
     fn framed_size(&self) -> usize {
         wire::FRAME_LEN
             + self.partition_keys.as_wire().len()
@@ -206,6 +211,16 @@ impl Default for Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_memory_of_a_large_record_can_be_given_back() {
+        let mut encoder = Encoder::new();
+        encoder.append(&UserRecordRef::new("k", None, &[0; 1 << 20]));
+        encoder.append(&UserRecordRef::new("k", None, b"second"));
+        assert!(encoder.seal().is_some());
+        encoder.shrink_to(1_000);
+        assert!(encoder.records.capacity() < 2_000);
+    }
 
     #[test]
     fn a_sealed_encoder_goes_on_in_the_same_memory() {

@@ -120,7 +120,7 @@ impl KeyPath {
     pub(crate) fn find(&self, line: &[u8]) -> Option<String> {
         let mut document: Value = serde_json::from_slice(line).ok()?;
         match document.pointer_mut(&self.pointer)?.take() {
-            Value::String(key) => Some(key),
+            Value::String(key) => Some(key).filter(|key| !key.is_empty()),
             Value::Number(key) => Some(key.to_string()),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         }
@@ -164,6 +164,7 @@ mod tests {
             "7",
             "{}",
             r#"{"id":null}"#,
+            r#"{"id":""}"#,
             r#"{"id":{"x":1}}"#,
             "{\"id\":\"\u{1}",
         ] {

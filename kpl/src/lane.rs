@@ -93,6 +93,7 @@ impl Lane {
     pub(crate) fn seal(&mut self) -> Option<SealedAggregate> {
         let count = u32::try_from(self.encoder.len()).unwrap_or(u32::MAX);
         let record = self.encoder.seal()?;
+        self.encoder.shrink_to(self.limits.max_size.saturating_mul(2));
         self.deadline = None;
         let cohort = std::mem::take(&mut self.cohort);
         let sealing = Sealing {
