@@ -169,8 +169,9 @@ impl WorkerBuilder {
         self
     }
 
-    /// How often in a row a handler may fail on the same records before its shard is halted; the waits between grow from
-    /// half a second to half a minute. Default: 8, about a minute.
+    /// How often a handler that fails is called again before its shard is halted; the waits between grow from half a
+    /// second to half a minute. A halted shard is not read on, and its lease stays with this worker until it is shut
+    /// down. Default: 8, about a minute.
     pub fn handler_retries(mut self, retries: u32) -> Self {
         self.config.handler_retries = retries;
         self

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::assignment::taker::{Taker, TakerPolicy, VeryOldLeases};
 use crate::assignment::task::Assignment;
 use crate::builder::WorkerBuilder;
-use crate::calls::Calls;
+use crate::calls::{Calls, ShardsToList};
 use crate::clock;
 use crate::config::Config;
 use crate::consumer::shard_consumer::ConsumerParts;
@@ -264,12 +264,18 @@ async fn try_to_initialize(table: &Arc<dyn LeaseTable>, calls: &Calls, config: &
         Err(error) if error.kind().is_denied() => Event::CoordinatorTableUnknown { error: &error }.emit(),
         Err(error) => return Err(of_table(error)),
     }
+    // Before the table is created: a mistyped stream leaves nothing behind.
+    let shards = calls.list_shards(ShardsToList::All).await;
+    let shards = shards.map_err(|source| WorkerError::Stream {
+        stream: calls.stream().to_string(),
+        source,
+    })?;
     table.open().await.map_err(of_table)?;
     let listing = table.list().await.map_err(of_table)?;
     if let Some(found) = listing.led_by_others {
         return Err(WorkerError::LedByOthers { table: name(), found });
     }
-    sync_shards(table, calls, &listing.leases, config.start_at).await
+    sync_shards(table, calls, shards, &listing.leases, config.start_at).await
 }
 
 /// Whether a start that failed like this may work later without anybody's doing.

@@ -31,7 +31,8 @@ pub struct AttemptFailure {
     pub may_have_been_stored: bool,
 }
 
-/// The attempts to deliver a record, oldest first.
+/// The attempts to deliver a record, oldest first. There are none if the stream's shards were never learnt; the log tells
+/// why not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attempts {
     total: u32,

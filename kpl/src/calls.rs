@@ -178,7 +178,7 @@ fn call_failure<E: ProvideErrorMetadata + std::error::Error + 'static>(
         request_id: request_id.clone(),
         may_have_been_applied,
     };
-    let text = || aws_smithy_types::error::display::DisplayErrorContext(error).to_string();
+    let text = || chain(error);
     match error {
         SdkError::ServiceError(service) => {
             let server_side = service.raw().status().as_u16() >= 500;
@@ -213,4 +213,15 @@ fn invalid(error: &dyn std::error::Error) -> CallFailure {
         request_id: None,
         may_have_been_applied: false,
     }
+}
+
+/// What an error and its causes say, one behind the other. The SDK's own errors name their layer only.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

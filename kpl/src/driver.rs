@@ -37,7 +37,7 @@ pub(crate) enum Command {
 pub struct ShutdownReport {
     /// How the producer ended.
     pub end: ShutdownEnd,
-    /// User records that were delivered between the call and the report.
+    /// User records that were delivered between the call and the report; not those that were before.
     pub delivered: u64,
     /// The records that were not, with their reasons. Their receipts say the same.
     pub returned: Vec<PutError>,

@@ -51,10 +51,10 @@ impl Event<'_> {
         match self {
             Self::ShardMapChanged { shards } => tracing::info!(stream, shards, "shard map changed"),
             Self::ShardMapUnavailable { code, message } => {
-                tracing::warn!(stream, code, message, "shard map unavailable");
+                tracing::warn!(stream, code, error = message, "shard map unavailable");
             }
             Self::RequestFailed { code, message, entries } => {
-                tracing::warn!(stream, code, message, entries, "request failed");
+                tracing::warn!(stream, code, error = message, entries, "request failed");
             }
             Self::RequestAnswered { entries, refused, took } => {
                 tracing::debug!(stream, entries, refused, ?took, "request answered");

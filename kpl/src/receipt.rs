@@ -10,6 +10,8 @@ use crate::cohort::Cohort;
 use crate::error::PutError;
 
 /// Where a record was stored.
+///
+/// A consumer reads it at the same place: the same shard, sequence number and sub-sequence number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delivered {

@@ -45,6 +45,8 @@ pub(crate) enum ConsumerEnd {
     LeaseLost,
     /// The worker stops; the lease was given back.
     Released,
+    /// The same, and the shard had been halted.
+    ReleasedHalted,
 }
 
 /// Why a phase of a consumer's life was left early.
@@ -101,17 +103,19 @@ impl ShardConsumer {
     /// Reads the shard until its end, and holds the lease until it is lost or given back.
     pub(crate) async fn run(mut self) -> ConsumerEnd {
         let mut processor = None;
+        let mut released = ConsumerEnd::Released;
         let interrupted = match self.read(&mut processor).await {
             // The lease of an ended shard is kept alive until its children have progressed.
             Ok(()) => self.hold().await,
             Err(Interrupted::Halted) => {
                 Event::ShardHalted { shard: &self.shard }.emit();
+                released = ConsumerEnd::ReleasedHalted;
                 self.hold().await
             }
             Err(interrupted) => interrupted,
         };
         match interrupted {
-            Interrupted::Draining if self.guard.is_valid() => self.give_back(processor).await,
+            Interrupted::Draining if self.guard.is_valid() => self.give_back(processor, released).await,
             Interrupted::Draining | Interrupted::LeaseLost | Interrupted::Halted => {
                 if let Some(mut processor) = processor {
                     let told = async {
@@ -233,7 +237,7 @@ impl ShardConsumer {
         interruption(&self.guard, &self.parts.draining).await
     }
 
-    async fn give_back(self, processor: Option<Box<dyn AnyProcessor>>) -> ConsumerEnd {
+    async fn give_back(self, processor: Option<Box<dyn AnyProcessor>>, released: ConsumerEnd) -> ConsumerEnd {
         if let Some(mut processor) = processor {
             self.retries
                 .once(processor.shutdown_requested(&self.checkpointer))
@@ -245,7 +249,7 @@ impl ShardConsumer {
             .change(&self.lease.key, self.guard.epoch(), Change::Release)
             .await
         {
-            Ok(_) => ConsumerEnd::Released,
+            Ok(()) => released,
             Err(_) => ConsumerEnd::LeaseLost,
         }
     }

@@ -17,6 +17,9 @@ use crate::stream::ShardId;
 pub struct ShutdownReport {
     /// Their processors were asked to finish and their leases given back: others can take them at once.
     pub released: Vec<ShardId>,
+    /// Those of the released ones that had been halted, because their handlers kept failing. Nothing of them was skipped:
+    /// the next owner tries again from the last checkpoint.
+    pub halted: Vec<ShardId>,
     /// Their processors were still at work when the time was over, or the lease could not be given back: others take
     /// them when the lease has expired.
     pub abandoned: Vec<ShardId>,
@@ -93,6 +96,10 @@ impl Supervisor {
         }
         match end {
             Some(ConsumerEnd::Released) => self.report.released.push(key.shard_id()),
+            Some(ConsumerEnd::ReleasedHalted) => {
+                self.report.released.push(key.shard_id());
+                self.report.halted.push(key.shard_id());
+            }
             Some(ConsumerEnd::LeaseLost) if self.parts.draining.is_cancelled() => {
                 self.report.abandoned.push(key.shard_id());
             }

@@ -9,7 +9,7 @@ use crate::lease::model::{Lease, LeaseKey};
 use crate::lease::table::{Creation, LeaseTable};
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::planner;
-use crate::stream::{ShardId, StartingPosition};
+use crate::stream::{Shard, ShardId, StartingPosition};
 
 /// Brings the lease table in line with the stream: each shard has a lease, or an ancestor that has one.
 ///
@@ -17,20 +17,20 @@ use crate::stream::{ShardId, StartingPosition};
 pub(crate) async fn sync_shards(
     table: &Arc<dyn LeaseTable>,
     calls: &Calls,
+    all_shards: Vec<Shard>,
     leases: &[Lease],
     start: StartingPosition,
 ) -> Result<(), WorkerError> {
     let stream = calls.stream().to_string();
-    let which = if leases.is_empty() {
-        ShardsToList::ToStartAt(start)
+    let shards = if leases.is_empty() {
+        let listed = calls.list_shards(ShardsToList::ToStartAt(start)).await;
+        listed.map_err(|source| WorkerError::Stream {
+            stream: stream.clone(),
+            source,
+        })?
     } else {
-        ShardsToList::All
+        all_shards
     };
-    let shards = calls.list_shards(which).await;
-    let shards = shards.map_err(|source| WorkerError::Stream {
-        stream: stream.clone(),
-        source,
-    })?;
     let plan = planner::plan(&shards, leases, start).map_err(|refused| WorkerError::InconsistentShards {
         stream,
         reason: refused.to_string(),
