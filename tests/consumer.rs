@@ -11,7 +11,7 @@ use kcl::{Batch, Checkpointer, HandlerError, RecordProcessor, ShardContext, Work
 use testkit::Service;
 use testkit::sim::{Fault, Sim};
 
-use crate::fleet::{APPLICATION, Checkpoints, Entry, Journal, STREAM, put, start, stream, worker};
+use crate::fleet::{APPLICATION, Checkpoints, Entry, Journal, STREAM, merge, put, split, start, stream, worker};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -153,52 +153,20 @@ async fn two_workers_come_to_share_the_shards() {
 #[tokio::test(start_paused = true)]
 async fn children_are_read_after_their_parents_across_a_split_and_a_merge() {
     let (sim, producer) = stream(2);
-    let control = aws_sdk_kinesis::Client::new(&sim.client("operator"));
     let journal = Journal::default();
     let (_first, _one) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
     let (_second, _two) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
     let mut places = put(&producer, 0..300).await;
-    let split = control
-        .split_shard()
-        .stream_name(STREAM)
-        .shard_to_split("shardId-000000000000");
-    split
-        .new_starting_hash_key((1u128 << 126).to_string())
-        .send()
-        .await
-        .unwrap();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    split(&sim, "shardId-000000000000", 1u128 << 126).await;
     places.extend(put(&producer, 300..600).await);
-    let merge = control
-        .merge_shards()
-        .stream_name(STREAM)
-        .shard_to_merge("shardId-000000000003");
-    merge
-        .adjacent_shard_to_merge("shardId-000000000001")
-        .send()
-        .await
-        .unwrap();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    merge(&sim, "shardId-000000000003", "shardId-000000000001").await;
     places.extend(put(&producer, 600..900).await);
     // An aggregate that landed beside its shard is sent again as a whole, so there may be more than was acknowledged.
     journal
         .until("all records", |journal| journal.read().is_superset(&places))
         .await;
-    let entries = journal.entries();
-    let ended = |parent: &str| {
-        entries
-            .iter()
-            .position(|entry| matches!(entry, Entry::ShardEnded { shard } if shard.ends_with(parent)))
-            .unwrap()
-    };
-    let first_read = |child: &str| {
-        entries
-            .iter()
-            .position(|entry| matches!(entry, Entry::Read { place, .. } if place.0.ends_with(child)))
-            .unwrap()
-    };
     for (parent, child) in [("00", "02"), ("00", "03"), ("01", "04"), ("03", "04")] {
-        assert!(ended(parent) < first_read(child), "{parent} before {child} (C2)");
+        journal.assert_parent_before_child(parent, child);
     }
     journal.assert_first_reads_are_in_order();
 }
@@ -207,29 +175,10 @@ async fn children_are_read_after_their_parents_across_a_split_and_a_merge() {
 #[tokio::test(start_paused = true)]
 async fn the_child_of_a_merge_waits_for_a_parent_that_has_no_lease_yet() {
     let (sim, producer) = stream(2);
-    let control = aws_sdk_kinesis::Client::new(&sim.client("operator"));
     let mut places = put(&producer, 0..300).await;
-    let split = control
-        .split_shard()
-        .stream_name(STREAM)
-        .shard_to_split("shardId-000000000000");
-    split
-        .new_starting_hash_key((1u128 << 126).to_string())
-        .send()
-        .await
-        .unwrap();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    split(&sim, "shardId-000000000000", 1u128 << 126).await;
     places.extend(put(&producer, 300..600).await);
-    let merge = control
-        .merge_shards()
-        .stream_name(STREAM)
-        .shard_to_merge("shardId-000000000003");
-    merge
-        .adjacent_shard_to_merge("shardId-000000000001")
-        .send()
-        .await
-        .unwrap();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    merge(&sim, "shardId-000000000003", "shardId-000000000001").await;
     places.extend(put(&producer, 600..900).await);
     let slow = sim.now() + MINUTE;
     sim.faults(move |call| {
@@ -242,28 +191,14 @@ async fn the_child_of_a_merge_waits_for_a_parent_that_has_no_lease_yet() {
     journal
         .until("all records", |journal| journal.read().is_superset(&places))
         .await;
-    let entries = journal.entries();
-    let ended = |parent: &str| {
-        entries
-            .iter()
-            .position(|entry| matches!(entry, Entry::ShardEnded { shard } if shard.ends_with(parent)))
-            .unwrap()
-    };
-    let first_read = |child: &str| {
-        entries
-            .iter()
-            .position(|entry| matches!(entry, Entry::Read { place, .. } if place.0.ends_with(child)))
-            .unwrap()
-    };
     for (parent, child) in [("00", "02"), ("00", "03"), ("00", "04"), ("01", "04"), ("03", "04")] {
-        assert!(ended(parent) < first_read(child), "{parent} before {child} (C2)");
+        journal.assert_parent_before_child(parent, child);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn ended_shards_do_not_count_against_the_leases_that_a_worker_may_have() {
     let (sim, producer) = stream(2);
-    let control = aws_sdk_kinesis::Client::new(&sim.client("operator"));
     let journal = Journal::default();
     let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch).max_leases(3));
     put(&producer, 0..100).await;
@@ -273,9 +208,8 @@ async fn ended_shards_do_not_count_against_the_leases_that_a_worker_may_have() {
         } else {
             3u128 << 126
         };
-        let split = control.split_shard().stream_name(STREAM).shard_to_split(shard);
-        split.new_starting_hash_key(at.to_string()).send().await.unwrap();
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        split(&sim, shard, at).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
     }
     put(&producer, 100..200).await;
     let children = |journal: &Journal| {

@@ -84,6 +84,16 @@ impl Journal {
         );
     }
 
+    /// The parent's end was reported before the first record of the child (C2). Shards by the ends of their ids.
+    pub(crate) fn assert_parent_before_child(&self, parent: &str, child: &str) {
+        let entries = self.entries();
+        let ended = |entry: &Entry| matches!(entry, Entry::ShardEnded { shard } if shard.ends_with(parent));
+        let read = |entry: &Entry| matches!(entry, Entry::Read { place, .. } if place.0.ends_with(child));
+        let ended = entries.iter().position(ended).unwrap();
+        let read = entries.iter().position(read).unwrap();
+        assert!(ended < read, "{parent} before {child}");
+    }
+
     /// Whatever was read again behind a checkpoint: for the first time, each shard's records were read in its order.
     pub(crate) fn assert_first_reads_are_in_order(&self) {
         let mut first_reads: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
@@ -248,4 +258,20 @@ pub(crate) fn stream(shards: usize) -> (Sim, Producer) {
         .build()
         .unwrap();
     (sim, producer)
+}
+
+/// Splits a shard before the hash key `at`, and waits until that is done.
+pub(crate) async fn split(sim: &Sim, shard: &str, at: u128) {
+    let client = aws_sdk_kinesis::Client::new(&sim.client("operator"));
+    let split = client.split_shard().stream_name(STREAM).shard_to_split(shard);
+    split.new_starting_hash_key(at.to_string()).send().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+}
+
+/// Merges two neighbouring shards, and waits until that is done.
+pub(crate) async fn merge(sim: &Sim, shard: &str, neighbour: &str) {
+    let client = aws_sdk_kinesis::Client::new(&sim.client("operator"));
+    let merge = client.merge_shards().stream_name(STREAM).shard_to_merge(shard);
+    merge.adjacent_shard_to_merge(neighbour).send().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
 }
