@@ -319,10 +319,7 @@ async fn an_expired_iterator_is_replaced_behind_what_was_read() {
 async fn a_row_that_cannot_be_read_stops_nothing_else() {
     let (sim, producer) = stream(2);
     let journal = Journal::default();
-    let (control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
-    tokio::time::sleep(MINUTE).await;
-    control.shutdown(MINUTE);
-    running.await.unwrap().unwrap();
+    leave_a_table(&sim, &journal).await;
     let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
     let damaged = client
         .put_item()
@@ -462,6 +459,14 @@ async fn a_processor_that_cannot_be_made_halts_its_shard_and_releases_it_at_shut
     assert_eq!(running.await.unwrap().unwrap().released.len(), 1);
 }
 
+/// A worker that comes, creates the table, and goes.
+async fn leave_a_table(sim: &Sim, journal: &Journal) {
+    let (control, running) = start(worker(sim, "w1", journal, Checkpoints::AfterEachBatch));
+    tokio::time::sleep(MINUTE).await;
+    control.shutdown(MINUTE);
+    running.await.unwrap().unwrap();
+}
+
 type Row = std::collections::BTreeMap<String, AttributeValue>;
 
 async fn lease_rows(sim: &Sim) -> Vec<Row> {
@@ -522,10 +527,7 @@ async fn the_table_and_its_rows_are_those_of_the_java_kcl() {
 async fn a_table_that_other_workers_lead_is_refused_with_what_was_found() {
     let (sim, _producer) = stream(1);
     let journal = Journal::default();
-    let (control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
-    tokio::time::sleep(MINUTE).await;
-    control.shutdown(MINUTE);
-    running.await.unwrap().unwrap();
+    leave_a_table(&sim, &journal).await;
     let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
     let leader = client
         .put_item()
@@ -550,10 +552,7 @@ async fn a_table_that_other_workers_lead_is_refused_with_what_was_found() {
 async fn the_table_of_a_worker_for_several_streams_is_refused() {
     let (sim, _producer) = stream(1);
     let journal = Journal::default();
-    let (control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
-    tokio::time::sleep(MINUTE).await;
-    control.shutdown(MINUTE);
-    running.await.unwrap().unwrap();
+    leave_a_table(&sim, &journal).await;
     let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
     let key = "000000000000:orders:1700000000:shardId-000000000000".to_owned();
     let lease = client

@@ -76,8 +76,8 @@ pub(crate) fn unreadable(error: &dyn std::error::Error) -> CallErrorKind {
     }
 }
 
-/// What an error and its causes say, one behind the other. The SDK's own errors name their layer only.
-fn chain(error: &dyn std::error::Error) -> String {
+/// What an error and its causes say, one behind the other: each names its own layer only.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

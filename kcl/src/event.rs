@@ -1,8 +1,6 @@
 //! Everything observable about a worker, as one list. Today's view of it is `tracing`.
 
-use std::error::Error;
-use std::fmt;
-
+use crate::call_error::chain;
 use crate::error::{StreamError, TableError, WorkerError};
 use crate::lease::model::{LeaseKey, WorkerId};
 use crate::stream::ShardId;
@@ -94,28 +92,13 @@ impl Event<'_> {
                 tracing::error!(%shard, "shard halted: its handler keeps failing and no record is skipped");
             }
             Self::ChildrenNotLeased { shard, error } => {
-                tracing::warn!(%shard, error = %Chain(*error), "children not leased yet");
+                tracing::warn!(%shard, error = chain(*error), "children not leased yet");
             }
-            Self::StartFailed { error } => tracing::warn!(error = %Chain(*error), "start failed, trying again"),
+            Self::StartFailed { error } => tracing::warn!(error = chain(*error), "start failed, trying again"),
             Self::CoordinatorTableUnknown { error } => {
                 tracing::warn!(%error, "cannot tell whether workers of KCL 3.0 to 3.4 lead this application");
             }
             Self::ShardEnded { shard, children } => tracing::info!(%shard, children, "shard ended"),
         }
-    }
-}
-
-/// An error with its causes.
-struct Chain<'a>(&'a dyn Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }
