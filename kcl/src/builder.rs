@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use futures::future::BoxFuture;
 
 use crate::calls::Calls;
 use crate::config::Config;
@@ -12,6 +13,7 @@ use crate::lease::dynamodb::DynamoDbLeaseTable;
 use crate::lease::model::WorkerId;
 use crate::processor::{ProcessorFactory, RecordProcessor, ShardContext};
 use crate::stream::{StartingPosition, StreamRef};
+use crate::tasks::Tasks;
 use crate::worker::{Worker, WorkerControl};
 
 /// Keys that the lease table keeps for itself; a worker of that name would overwrite them.
@@ -29,6 +31,7 @@ pub struct WorkerBuilder {
     dynamodb: Option<aws_sdk_dynamodb::Client>,
     factory: Option<ProcessorFactory>,
     seed: Option<u64>,
+    tasks: Tasks,
     config: Config,
 }
 
@@ -53,6 +56,7 @@ impl WorkerBuilder {
             dynamodb: None,
             factory: None,
             seed: None,
+            tasks: Tasks::default(),
             config: Config::default(),
         }
     }
@@ -183,6 +187,21 @@ impl WorkerBuilder {
         self
     }
 
+    /// Passes each task of the worker through `wrap`, together with its name, before it is spawned: to instrument it, or
+    /// to freeze and kill a simulated process. The tasks are `renewer`,
+    /// `assignment` and one `shard-consumer` for each lease; [`Worker::run`] itself is the caller's.
+    ///
+    /// What `wrap` returns runs in the task's place. If it ends without having run the task to its end, the worker is
+    /// dead, and only dropping [`Worker::run`] ends it.
+    /// Default: nothing is wrapped.
+    pub fn wrap_tasks(
+        mut self,
+        wrap: impl Fn(&'static str, BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) -> Self {
+        self.tasks = Tasks::wrapped_by(wrap);
+        self
+    }
+
     /// Validates the options. Makes no call and starts nothing.
     ///
     /// # Errors
@@ -221,6 +240,7 @@ impl WorkerBuilder {
             factory,
             config: self.config,
             control: WorkerControl::new(),
+            tasks: self.tasks,
             rng,
         })
     }

@@ -27,6 +27,7 @@ mod retrieval;
 mod retry;
 mod shard_sync;
 mod stream;
+mod tasks;
 mod worker;
 
 pub use aggregation::HashKey;

@@ -23,6 +23,7 @@ use crate::lease::table::LeaseTable;
 use crate::processor::ProcessorFactory;
 use crate::retry::RetryDelays;
 use crate::shard_sync::task::sync_shards;
+use crate::tasks::Tasks;
 
 /// The wait after the first failed attempt to start, and the longest. Our choice.
 const START_WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -39,6 +40,7 @@ pub struct Worker {
     pub(crate) factory: ProcessorFactory,
     pub(crate) config: Config,
     pub(crate) control: WorkerControl,
+    pub(crate) tasks: Tasks,
     pub(crate) rng: fastrand::Rng,
 }
 
@@ -145,20 +147,20 @@ impl Worker {
         let draining = self.control.draining.clone();
         let (renewer, renewing) = Renewer::new(Arc::clone(&self.table), self.id.clone(), self.renewal_times());
         let ends_worker = draining.clone().drop_guard();
-        tasks.spawn(async move {
+        tasks.spawn(self.tasks.named("renewer", async move {
             renewing.run().await;
             drop(ends_worker);
             Ok(())
-        });
+        }));
         let new_leases = Arc::new(Notify::new());
         let (owned, leases) = mpsc::channel(OWNED_LEASES);
         let assignment = self.assignment(renewer.clone(), owned, Arc::clone(&new_leases));
         let (ends_worker, until) = (draining.clone().drop_guard(), draining.clone());
-        tasks.spawn(async move {
+        tasks.spawn(self.tasks.named("assignment", async move {
             let result = assignment.run(until).await;
             drop(ends_worker);
             result
-        });
+        }));
         let mut supervisor = Supervisor::new(self.consumer_parts(renewer, new_leases), self.rng.fork());
         tokio::select! {
             biased;
@@ -209,6 +211,7 @@ impl Worker {
             renewer,
             factory: Arc::clone(&self.factory),
             config: self.config.clone(),
+            tasks: self.tasks.clone(),
             draining: self.control.draining.clone(),
             shard_ends: Arc::new(Notify::new()),
             new_leases,

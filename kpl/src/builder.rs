@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_kinesis::Client;
+use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use crate::budget::Budget;
@@ -18,6 +19,7 @@ use crate::pipeline::Pipeline;
 use crate::producer::Producer;
 use crate::shared::Shared;
 use crate::stream::StreamRef;
+use crate::tasks::Tasks;
 
 /// Commands that may wait for the driver; a caller beyond that waits to hand its command over.
 const COMMANDS: usize = 16;
@@ -31,6 +33,7 @@ pub struct ProducerBuilder {
     client: Option<Client>,
     budget: Budget,
     seed: Option<u64>,
+    tasks: Tasks,
     config: Config,
 }
 
@@ -41,6 +44,7 @@ impl ProducerBuilder {
             client: None,
             budget: Budget::default(),
             seed: None,
+            tasks: Tasks::default(),
             config: Config::default(),
         }
     }
@@ -151,6 +155,21 @@ impl ProducerBuilder {
         self
     }
 
+    /// Passes each task of the producer through `wrap`, together with its name, before it is spawned: to instrument it, or
+    /// to freeze and kill a simulated process. The tasks are `driver`, one
+    /// `put-records` for each request and one `list-shards` for each look at the shards.
+    ///
+    /// What `wrap` returns runs in the task's place. If it ends without having run the task to its end, the producer is
+    /// dead: what it held is given back.
+    /// Default: nothing is wrapped.
+    pub fn wrap_tasks(
+        mut self,
+        wrap: impl Fn(&'static str, BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) -> Self {
+        self.tasks = Tasks::wrapped_by(wrap);
+        self
+    }
+
     /// Validates the options and starts the producer's task. Makes no call: the first one follows the first record.
     ///
     /// # Errors
@@ -181,7 +200,8 @@ impl ProducerBuilder {
         let max_record_bytes = self.config.max_user_record_size;
         let pipeline = Pipeline::new(self.config.clone(), rng);
         let calls = Calls::new(client, stream, self.config.request_timeout);
-        runtime.spawn(Driver::new(Arc::clone(&shared), calls, pipeline, received).run());
+        let driver = Driver::new(Arc::clone(&shared), calls, pipeline, received, self.tasks.clone());
+        runtime.spawn(self.tasks.named("driver", driver.run()));
         Ok(Producer::new(shared, commands, max_record_bytes))
     }
 }

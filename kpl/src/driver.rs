@@ -18,6 +18,7 @@ use crate::limits::DROP_GRACE;
 use crate::pipeline::{Answer, CallFailure, EntryAnswer, Input, Output, Pipeline, RequestId};
 use crate::shard_map::{Shard, Topology};
 use crate::shared::Shared;
+use crate::tasks::Tasks;
 
 /// What a producer asks of its driver.
 #[derive(Debug)]
@@ -65,6 +66,7 @@ pub(crate) struct Driver {
     pipeline: Pipeline,
     commands: mpsc::Receiver<Command>,
     running: JoinSet<Finished>,
+    tasks: Tasks,
     /// Lanes with records in them, by the time at which these must leave. One entry for each lane.
     armed: BTreeSet<(Instant, usize)>,
     flushes: Vec<(u64, oneshot::Sender<()>)>,
@@ -91,6 +93,7 @@ impl Driver {
         calls: Calls,
         pipeline: Pipeline,
         commands: mpsc::Receiver<Command>,
+        tasks: Tasks,
     ) -> Self {
         let (running, armed, flushes) = (JoinSet::new(), BTreeSet::new(), Vec::new());
         Self {
@@ -99,6 +102,7 @@ impl Driver {
             pipeline,
             commands,
             running,
+            tasks,
             armed,
             flushes,
             draining: None,
@@ -170,7 +174,7 @@ impl Driver {
             Output::Send { request, entries } => {
                 let calls = self.calls.clone();
                 let stream = Arc::clone(&self.shared.template.stream);
-                self.running.spawn(async move {
+                self.spawn("put-records", async move {
                     let started = clock::now();
                     let count = entries.len();
                     let answer = or_panicked(calls.put_records(entries))
@@ -182,7 +186,7 @@ impl Driver {
             }
             Output::FetchShards => {
                 let calls = self.calls.clone();
-                self.running.spawn(async move {
+                self.spawn("list-shards", async move {
                     Finished::Shards(or_panicked(calls.list_shards()).await.and_then(|shards| shards))
                 });
             }
@@ -195,6 +199,10 @@ impl Driver {
                 self.armed.clear();
             }
         }
+    }
+
+    fn spawn(&mut self, name: &'static str, call: impl Future<Output = Finished> + Send + 'static) {
+        self.running.spawn(self.tasks.named(name, call));
     }
 
     fn on_command(&mut self, command: Command) {

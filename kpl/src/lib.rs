@@ -33,6 +33,7 @@ mod shard_map;
 mod shared;
 mod stream;
 mod sync;
+mod tasks;
 
 pub use aggregation::{HashKey, InvalidHashKey};
 pub use attempt::{Attempt, AttemptFailure, Attempts};

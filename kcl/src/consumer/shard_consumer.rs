@@ -21,6 +21,7 @@ use crate::record::Record;
 use crate::retrieval::deaggregate::{Form, RangePolicy, RawRecord, deaggregate, skip_up_to};
 use crate::retrieval::polling::{Fetched, Poller, PollerConfig};
 use crate::stream::{ShardId, StartingPosition};
+use crate::tasks::Tasks;
 
 /// What every consumer of a worker is given.
 #[derive(Clone)]
@@ -30,6 +31,7 @@ pub(crate) struct ConsumerParts {
     pub(crate) renewer: Renewer,
     pub(crate) factory: ProcessorFactory,
     pub(crate) config: Config,
+    pub(crate) tasks: Tasks,
     /// Set when the worker is asked to stop.
     pub(crate) draining: CancellationToken,
     /// Wakes those who wait for a parent to end.

@@ -81,7 +81,9 @@ impl Supervisor {
         }
         let consumer = ShardConsumer::new(self.parts.clone(), owned, self.rng.fork());
         let key = consumer.key().clone();
-        let task = self.consumers.spawn(consumer.run());
+        let task = self
+            .consumers
+            .spawn(self.parts.tasks.named("shard-consumer", consumer.run()));
         self.running.insert(task.id(), key);
     }
 

@@ -1,0 +1,54 @@
+//! The one way by which this crate starts a task.
+
+use std::fmt;
+use std::future::pending;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tokio::sync::oneshot;
+
+/// Makes the task that runs out of a task of this crate and its name.
+type Wrap = dyn Fn(&'static str, BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync;
+
+/// What every task passes through before it is spawned.
+#[derive(Clone, Default)]
+pub(crate) struct Tasks {
+    wrap: Option<Arc<Wrap>>,
+}
+
+impl fmt::Debug for Tasks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tasks").field("wrapped", &self.wrap.is_some()).finish()
+    }
+}
+
+impl Tasks {
+    pub(crate) fn wrapped_by(
+        wrap: impl Fn(&'static str, BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            wrap: Some(Arc::new(wrap)),
+        }
+    }
+
+    /// The future to spawn for `task`.
+    ///
+    /// A wrapper that drops its task takes it for dead, with all who wait for it: its result never comes.
+    pub(crate) fn named<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = T> + Send + 'static {
+        let wrap = self.wrap.clone();
+        async move {
+            let Some(wrap) = wrap else { return task.await };
+            let (done, mut result) = oneshot::channel();
+            let task = async move { drop(done.send(task.await)) };
+            wrap(name, Box::pin(task)).await;
+            match result.try_recv() {
+                Ok(result) => result,
+                Err(_dropped) => pending().await,
+            }
+        }
+    }
+}
