@@ -1,5 +1,7 @@
 //! The two notions of time: virtual for the simulation, wall clock for the sandbox.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_smithy_async::time::TimeSource;
@@ -35,6 +37,48 @@ impl TimeSource for VirtualClock {
     fn now(&self) -> SystemTime {
         Self::now(self)
     }
+}
+
+/// The wall clock of one simulated process, which may be wrong. Clones are the same clock.
+#[derive(Debug, Clone)]
+pub(crate) struct SkewedClock {
+    right: VirtualClock,
+    /// By how many milliseconds it is ahead.
+    ahead: Arc<AtomicI64>,
+}
+
+impl SkewedClock {
+    /// A clock that is right.
+    pub(crate) fn new(right: VirtualClock) -> Self {
+        let ahead = Arc::default();
+        Self { right, ahead }
+    }
+
+    pub(crate) fn set_ahead(&self, by: Duration) {
+        self.ahead.store(millis(by), Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_behind(&self, by: Duration) {
+        self.ahead.store(-millis(by), Ordering::Relaxed);
+    }
+}
+
+impl TimeSource for SkewedClock {
+    fn now(&self) -> SystemTime {
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        let by = Duration::from_millis(ahead.unsigned_abs());
+        let right = self.right.now();
+        let skewed = if ahead < 0 {
+            right.checked_sub(by)
+        } else {
+            right.checked_add(by)
+        };
+        skewed.unwrap_or(right)
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[expect(clippy::disallowed_methods, reason = "this file is where the crate reads its clocks")]

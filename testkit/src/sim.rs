@@ -15,30 +15,37 @@
 //! under paused time: while the peer works, the clock jumps to the next time-out. For sockets there is
 //! [`Sandbox`](crate::sandbox::Sandbox).
 
-mod call_log;
+mod call;
+mod conductor;
 mod connector;
+mod events;
 mod faults;
+mod gate;
 mod latency;
+mod network;
 mod partial_failure;
+mod plan;
+mod process;
+mod stream;
 mod world;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
-use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_smithy_async::rt::sleep::TokioSleep;
-use fastrand::Rng;
 use serde_json::json;
+use tokio::time::sleep;
+use tokio_util::task::TaskTracker;
 
-use self::call_log::CallLog;
-pub use self::call_log::{Call, Outcome};
-use self::connector::SimClient;
-use self::faults::FaultPlan;
+pub use self::call::{Call, Outcome, Request as CallRequest};
+pub use self::events::{Event, ProcessChange};
+use self::faults::Decide;
 pub use self::faults::{CallInfo, Entries, Fault};
 pub use self::latency::Latency;
+pub use self::plan::{Plan, Severity, Trouble, TroubleKind};
+pub use self::process::Process;
+pub use self::stream::{SimStream, UserRecord};
 use self::world::{State, World};
-use crate::account;
 use crate::clock::VirtualClock;
 use crate::dispatch::{Service, Services};
 use crate::kinesis::{Kinesis, Request, ServiceError, Settings};
@@ -67,20 +74,19 @@ impl Sim {
         self.client("client")
     }
 
-    /// The configuration of the simulated process `name`.
-    ///
-    /// SDK retries are the SDK's default and time-outs are unset; whoever builds a client from it may set both.
+    /// The configuration of the process `name`: short for [`Process::sdk_config`].
     pub fn client(&self, name: &str) -> SdkConfig {
-        account::sdk_config()
-            .into_builder()
-            .http_client(SimClient {
-                name: name.to_owned(),
-                world: Arc::clone(&self.world),
-            })
-            .sleep_impl(TokioSleep::new())
-            .time_source(self.world.clock)
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build()
+        self.process(name).sdk_config()
+    }
+
+    /// The process `name` in its present life. A name that was never asked for is a new process.
+    pub fn process(&self, name: &str) -> Process {
+        Process::named(&self.world, name)
+    }
+
+    /// The stream `name` in the hands of the test, whether or not it exists yet.
+    pub fn stream<'a>(&'a self, name: &'a str) -> SimStream<'a> {
+        SimStream::new(self, name)
     }
 
     /// The virtual wall-clock time.
@@ -93,21 +99,63 @@ impl Sim {
         self.world.clock.elapsed()
     }
 
-    /// Lets `decide` choose the fault of every call sent from now on, in place of any earlier closure.
+    /// Lets virtual time pass, and with it everything happen that is due.
+    pub async fn advance(&self, time: Duration) {
+        sleep(time).await;
+    }
+
+    /// Lets virtual time pass until `done`, looked at every 10 ms; `false` if that is not so within `limit`.
+    pub async fn until(&self, limit: Duration, mut done: impl FnMut() -> bool) -> bool {
+        let end = self.elapsed() + limit;
+        while !done() {
+            if self.elapsed() >= end {
+                return false;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        true
+    }
+
+    /// Lets `decide` choose the fault of every call sent from now on, in place of any earlier closure. A call that it
+    /// spares may still meet one by a [`Plan`].
     ///
     /// For reproducible runs, it decides from the call alone and from state of its own.
     pub fn faults(&self, decide: impl Fn(&CallInfo<'_>) -> Fault + Send + Sync + 'static) {
-        self.world.state().plan = FaultPlan::new(decide);
+        self.world.state().faults = Decide::new(decide);
     }
 
-    /// No more faults for the calls sent from now on.
+    /// No more [`faults`](Self::faults) for the calls sent from now on.
     pub fn heal(&self) {
-        self.world.state().plan = FaultPlan::default();
+        self.world.state().faults = Decide::default();
     }
 
-    /// The latest calls in the order they were applied, up to the capacity of [`SimBuilder::call_log`].
+    /// Begins to carry out a plan, in addition to those under way.
+    pub fn follow(&self, plan: Plan) {
+        let world = Arc::clone(&self.world);
+        self.world.tasks.spawn(conductor::carry_out(world, plan));
+    }
+
+    /// What happened, in that order, up to the capacity of [`SimBuilder::event_log`].
+    pub fn events(&self) -> Vec<Event> {
+        self.world.state().log.iter().cloned().collect()
+    }
+
+    /// The calls among the [`events`](Self::events), in the order they were applied.
     pub fn calls(&self) -> Vec<Call> {
-        self.world.state().log.to_vec()
+        let call = |event: &Event| {
+            if let Event::Call(call) = event {
+                Some(call.clone())
+            } else {
+                None
+            }
+        };
+        self.world.state().log.iter().filter_map(call).collect()
+    }
+
+    /// Writes a line of the test's own among the [`events`](Self::events).
+    pub fn note(&self, text: impl Into<String>) {
+        let (at, text) = (self.elapsed(), text.into());
+        self.world.state().log.push(Event::Note { at, text });
     }
 
     /// Lends the Kinesis model, for set-up and inspection. Calls wait meanwhile, so `visit` must not make any.
@@ -136,7 +184,7 @@ pub struct SimBuilder {
     kinesis: Settings,
     kinesis_latency: Latency,
     dynamodb_latency: Latency,
-    call_log: usize,
+    event_log: usize,
 }
 
 impl Default for SimBuilder {
@@ -149,7 +197,7 @@ impl Default for SimBuilder {
             },
             kinesis_latency: Latency::KINESIS,
             dynamodb_latency: Latency::DYNAMODB,
-            call_log: 10_000,
+            event_log: 10_000,
         }
     }
 }
@@ -176,9 +224,9 @@ impl SimBuilder {
         self
     }
 
-    /// How many calls [`Sim::calls`] remembers; beyond that the oldest are forgotten. Default: 10,000.
-    pub fn call_log(mut self, capacity: usize) -> Self {
-        self.call_log = capacity;
+    /// How many events [`Sim::events`] remembers; beyond that the oldest are forgotten. Default: 10,000.
+    pub fn event_log(mut self, capacity: usize) -> Self {
+        self.event_log = capacity;
         self
     }
 
@@ -189,12 +237,8 @@ impl SimBuilder {
             clock: VirtualClock::start(),
             kinesis_latency: self.kinesis_latency,
             dynamodb_latency: self.dynamodb_latency,
-            state: Mutex::new(State {
-                rng: Rng::with_seed(self.seed),
-                plan: FaultPlan::default(),
-                log: CallLog::new(self.call_log),
-                sent: 0,
-            }),
+            tasks: TaskTracker::new(),
+            state: Mutex::new(State::new(self.seed, self.event_log)),
         };
         Sim { world: Arc::new(world) }
     }

@@ -8,5 +8,6 @@ mod faults;
 mod fronts;
 mod kinesis;
 mod kinesis_shapes;
+mod processes;
 mod sandbox;
 mod wire;

@@ -1,15 +1,17 @@
-//! The calls of a simulation in canonical form, for tests to read and compare.
+//! One call of a simulation in canonical form.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
+use serde_json::Value;
+
 use crate::dispatch::Service;
 
+/// The largest body whose request a log keeps word for word, in bytes. Our choice: lease writes fit, records do not.
+const KEPT: usize = 2_048;
+
 /// One call, noted when it was applied or when a fault decided that it never will be.
-///
-/// A call that its caller gave up on the way is not noted. The form has nothing random in it: two runs that behave alike
-/// have equal logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Call {
@@ -17,12 +19,14 @@ pub struct Call {
     pub ordinal: u64,
     /// The virtual time since the simulation's start.
     pub at: Duration,
-    /// The name given to [`Sim::client`](super::Sim::client).
+    /// The name of the [`Process`](super::Process) that sent it.
     pub client: String,
     /// The service called.
     pub service: Service,
     /// The operation, for instance `PutRecords`.
     pub operation: String,
+    /// What was asked.
+    pub request: Request,
     /// What the service made of it.
     pub outcome: Outcome,
     /// The fault that disturbed it.
@@ -44,81 +48,98 @@ impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             ordinal,
-            at,
             client,
             service,
             operation,
             outcome,
             fault,
+            ..
         } = self;
-        write!(
-            f,
-            "+{:.3}s #{ordinal} {client} {service}.{operation} ",
-            at.as_secs_f64()
-        )?;
+        write!(f, "#{ordinal} {client} {service}.{operation} ")?;
         match outcome {
             Outcome::Ok => f.write_str("ok")?,
             Outcome::Refused(code) => f.write_str(code)?,
             Outcome::Lost => f.write_str("lost")?,
         }
-        fault.map_or(Ok(()), |fault| write!(f, " ({fault})"))
+        if let Some(fault) = fault {
+            write!(f, " ({fault})")?;
+        }
+        write!(f, " {}", self.request)
     }
 }
 
-/// The latest calls; older ones make room for newer ones.
-#[derive(Debug)]
-pub(super) struct CallLog {
-    calls: VecDeque<Call>,
-    capacity: usize,
+/// A request with its fields in alphabetical order, which the SDK does not keep; of a large one, its size.
+#[derive(Clone)]
+pub struct Request {
+    body: Bytes,
+    size: usize,
 }
 
-impl CallLog {
-    pub(super) fn new(capacity: usize) -> Self {
-        Self {
-            calls: VecDeque::new(),
-            capacity,
+impl Request {
+    pub(super) fn new(body: &Bytes) -> Self {
+        let size = body.len();
+        let body = if size <= KEPT { body.clone() } else { Bytes::new() };
+        Self { body, size }
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match serde_json::from_slice::<Value>(&self.body) {
+            // A map of serde_json is sorted.
+            Ok(value) => write!(f, "{value}"),
+            Err(_) => write!(f, "{} bytes", self.size),
         }
     }
+}
 
-    pub(super) fn push(&mut self, call: Call) {
-        self.calls.push_back(call);
-        while self.calls.len() > self.capacity {
-            self.calls.pop_front();
-        }
-    }
-
-    pub(super) fn to_vec(&self) -> Vec<Call> {
-        self.calls.iter().cloned().collect()
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
+
+impl PartialEq for Request {
+    fn eq(&self, other: &Self) -> bool {
+        self.size == other.size && (self.body == other.body || self.to_string() == other.to_string())
+    }
+}
+
+impl Eq for Request {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn call(ordinal: u64) -> Call {
-        Call {
-            ordinal,
-            at: Duration::from_millis(5_012),
-            client: "worker-1".to_owned(),
-            service: Service::DynamoDb,
-            operation: "PutItem".to_owned(),
-            outcome: Outcome::Refused("ConditionalCheckFailedException".to_owned()),
-            fault: Some("reply lost"),
-        }
+    fn request(body: &'static str) -> Request {
+        Request::new(&Bytes::from_static(body.as_bytes()))
     }
 
     #[test]
     fn a_call_reads_as_one_line() {
-        let line = "+5.012s #3 worker-1 DynamoDB.PutItem ConditionalCheckFailedException (reply lost)";
-        assert_eq!(call(3).to_string(), line);
+        let call = Call {
+            ordinal: 3,
+            at: Duration::from_millis(5_012),
+            client: "worker-1".to_owned(),
+            service: Service::DynamoDb,
+            operation: "PutItem".to_owned(),
+            request: request(r#"{"TableName":"t","Item":{}}"#),
+            outcome: Outcome::Refused("ConditionalCheckFailedException".to_owned()),
+            fault: Some("reply lost"),
+        };
+        let line = r##"#3 worker-1 DynamoDB.PutItem ConditionalCheckFailedException (reply lost) {"Item":{},"TableName":"t"}"##;
+        assert_eq!(call.to_string(), line);
     }
 
     #[test]
-    fn a_full_log_forgets_the_oldest_call() {
-        let mut log = CallLog::new(2);
-        (0..3).for_each(|ordinal| log.push(call(ordinal)));
-        let kept: Vec<u64> = log.to_vec().iter().map(|call| call.ordinal).collect();
-        assert_eq!(kept, [1, 2]);
+    fn the_order_of_fields_makes_no_other_request() {
+        assert_eq!(request(r#"{"a":1,"b":2}"#), request(r#"{"b":2,"a":1}"#));
+        assert_ne!(request(r#"{"a":1}"#), request(r#"{"a":2}"#));
+    }
+
+    #[test]
+    fn of_a_large_request_only_the_size_is_kept() {
+        let large = Bytes::from(vec![b'x'; KEPT + 1]);
+        assert_eq!(Request::new(&large).to_string(), "2049 bytes");
     }
 }

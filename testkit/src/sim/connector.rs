@@ -13,17 +13,24 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http::Response;
-use tokio::time::{sleep, timeout};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use super::faults::Fault;
-use super::world::{Outgoing, World};
+use super::network::{self, Arrival, Outgoing};
+use super::world::World;
 use crate::dispatch::{Reply, Target};
 
 /// The HTTP client of one simulated process.
 #[derive(Debug, Clone)]
 pub(super) struct SimClient {
-    pub(super) name: String,
-    pub(super) world: Arc<World>,
+    process: Arc<str>,
+    world: Arc<World>,
+}
+
+impl SimClient {
+    pub(super) fn new(process: Arc<str>, world: Arc<World>) -> Self {
+        Self { process, world }
+    }
 }
 
 impl HttpClient for SimClient {
@@ -43,10 +50,10 @@ struct SimConnector {
 
 impl HttpConnector for SimConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let SimClient { name, world } = self.client.clone();
+        let SimClient { process, world } = self.client.clone();
         let read_timeout = self.read_timeout;
         HttpConnectorFuture::new(async move {
-            let reply = exchange(&world, outgoing(name, &request)?);
+            let reply = exchange(world, outgoing(process, &request)?);
             match read_timeout {
                 None => reply.await,
                 // As every HTTP client for the SDK must: the SDK itself only limits attempts and operations.
@@ -58,25 +65,22 @@ impl HttpConnector for SimConnector {
     }
 }
 
+/// Hands a call to the network and waits for what comes back.
+///
 /// # Cancellation
 ///
-/// Before the call arrives, it is not applied; afterwards it stays applied.
-async fn exchange(world: &World, call: Outgoing) -> Result<HttpResponse, ConnectorError> {
-    let flight = world.send(call);
-    pass(flight.trip.there).await;
-    if let Fault::Delay(longer) = flight.fault {
-        pass(longer).await;
-    }
-    let reply = world.arrive(&flight);
-    pass(flight.trip.back).await;
-    match (flight.fault, reply) {
-        (Fault::RequestHangs | Fault::ReplyHangs, _) => pending().await,
-        (Fault::ReplyLost, _) | (_, None) => Err(ConnectorError::io("injected: the connection broke".into())),
-        (_, Some(reply)) => to_sdk(reply),
+/// A call that was sent arrives, whether or not anybody waits for its reply.
+async fn exchange(world: Arc<World>, call: Outgoing) -> Result<HttpResponse, ConnectorError> {
+    let (arrived, arrival) = oneshot::channel();
+    network::send(&world, call, arrived);
+    match arrival.await {
+        Ok(Arrival::Reply(reply)) => to_sdk(reply),
+        Ok(Arrival::Broken) => Err(ConnectorError::io("injected: the connection broke".into())),
+        Err(_nothing_comes) => pending().await,
     }
 }
 
-fn outgoing(client: String, request: &HttpRequest) -> Result<Outgoing, ConnectorError> {
+fn outgoing(process: Arc<str>, request: &HttpRequest) -> Result<Outgoing, ConnectorError> {
     let header = request.headers().get("x-amz-target").unwrap_or_default();
     let Some(Target { service, operation }) = Target::parse(header) else {
         let message = format!("the simulation has no service with the target {header:?}");
@@ -88,7 +92,7 @@ fn outgoing(client: String, request: &HttpRequest) -> Result<Outgoing, Connector
         ));
     };
     Ok(Outgoing {
-        client,
+        process,
         service,
         operation: operation.to_owned(),
         body: Bytes::copy_from_slice(body),
@@ -98,11 +102,4 @@ fn outgoing(client: String, request: &HttpRequest) -> Result<Outgoing, Connector
 fn to_sdk(reply: Reply) -> Result<HttpResponse, ConnectorError> {
     let response: Response<Bytes> = reply.into();
     HttpResponse::try_from(response.map(SdkBody::from)).map_err(|error| ConnectorError::other(error.into(), None))
-}
-
-/// Lets virtual time pass, without a visit to the timer if there is none to pass.
-async fn pass(duration: Duration) {
-    if !duration.is_zero() {
-        sleep(duration).await;
-    }
 }

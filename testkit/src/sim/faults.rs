@@ -12,7 +12,7 @@ use crate::dispatch::Service;
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct CallInfo<'a> {
-    /// The name given to [`Sim::client`](super::Sim::client).
+    /// The name of the [`Process`](super::Process) that makes it.
     pub client: &'a str,
     /// The service it goes to.
     pub service: Service,
@@ -35,6 +35,8 @@ pub enum Fault {
     None,
     /// The call reaches the service that much later.
     Delay(Duration),
+    /// The call is applied and answered, and that much later applied once more, unanswered: a network that sends twice.
+    Duplicated(Duration),
     /// The connection breaks before the service applies the call. The SDK reports a dispatch failure.
     RequestLost,
     /// The service applies the call, then the connection breaks. The SDK reports a dispatch failure.
@@ -71,6 +73,15 @@ impl Fault {
         }
     }
 
+    /// A call that no policy allows.
+    pub fn access_denied() -> Self {
+        Self::Error {
+            status: 400,
+            code: "AccessDeniedException".to_owned(),
+            message: "injected: not authorized to perform this action".to_owned(),
+        }
+    }
+
     /// A service that fails on its own account, with HTTP status 500.
     pub fn internal_failure() -> Self {
         Self::Error {
@@ -85,12 +96,25 @@ impl Fault {
         match self {
             Self::None => None,
             Self::Delay(_) => Some("delay"),
+            Self::Duplicated(_) => Some("duplicated"),
             Self::RequestLost => Some("request lost"),
             Self::ReplyLost => Some("reply lost"),
             Self::RequestHangs => Some("request hangs"),
             Self::ReplyHangs => Some("reply hangs"),
             Self::Error { .. } => Some("error"),
             Self::FailEntries { .. } => Some("failed entries"),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name().unwrap_or("none"))?;
+        match self {
+            Self::Delay(by) | Self::Duplicated(by) => write!(f, " {by:?}"),
+            Self::Error { status, code, .. } => write!(f, " {status} {code}"),
+            Self::FailEntries { entries, code } => write!(f, " {entries:?} {code}"),
+            Self::None | Self::RequestLost | Self::ReplyLost | Self::RequestHangs | Self::ReplyHangs => Ok(()),
         }
     }
 }
@@ -118,9 +142,9 @@ impl Entries {
 
 /// The closure that decides about every call.
 #[derive(Clone)]
-pub(super) struct FaultPlan(Arc<dyn Fn(&CallInfo<'_>) -> Fault + Send + Sync>);
+pub(super) struct Decide(Arc<dyn Fn(&CallInfo<'_>) -> Fault + Send + Sync>);
 
-impl FaultPlan {
+impl Decide {
     pub(super) fn new(decide: impl Fn(&CallInfo<'_>) -> Fault + Send + Sync + 'static) -> Self {
         Self(Arc::new(decide))
     }
@@ -130,14 +154,14 @@ impl FaultPlan {
     }
 }
 
-impl Default for FaultPlan {
+impl Default for Decide {
     fn default() -> Self {
         Self::new(|_call| Fault::None)
     }
 }
 
-impl fmt::Debug for FaultPlan {
+impl fmt::Debug for Decide {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FaultPlan")
+        f.write_str("Decide")
     }
 }

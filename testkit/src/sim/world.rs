@@ -1,53 +1,43 @@
-//! The state behind a simulation, and the life of one call in it.
+//! The state behind a simulation.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use bytes::Bytes;
 use fastrand::Rng;
-use http::StatusCode;
+use tokio_util::task::TaskTracker;
 
-use super::call_log::{Call, CallLog, Outcome};
-use super::faults::{CallInfo, Entries, Fault, FaultPlan};
-use super::latency::{Latency, RoundTrip};
-use super::partial_failure::Split;
-use crate::clock::VirtualClock;
-use crate::dispatch::{Refusal, Reply, Service, Services, Target};
+use super::events::EventLog;
+use super::faults::{CallInfo, Decide, Fault};
+use super::latency::Latency;
+use super::plan::ActiveTroubles;
+use super::process::ProcessState;
+use crate::clock::{SkewedClock, VirtualClock};
+use crate::dispatch::{Service, Services};
 
-/// Everything that the clients of one simulation have in common.
+/// Everything that the processes of one simulation have in common.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) services: Services,
     pub(super) clock: VirtualClock,
     pub(super) kinesis_latency: Latency,
     pub(super) dynamodb_latency: Latency,
+    /// Calls on their way, the tasks of processes, and plans that are carried out.
+    pub(super) tasks: TaskTracker,
     pub(super) state: Mutex<State>,
 }
 
-/// What calls change.
+/// What calls and tests change.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) rng: Rng,
-    pub(super) plan: FaultPlan,
-    pub(super) log: CallLog,
+    /// What the test decides call by call.
+    pub(super) faults: Decide,
+    /// What goes wrong by plan at the moment.
+    pub(super) troubles: ActiveTroubles,
+    pub(super) log: EventLog,
     pub(super) sent: u64,
-}
-
-/// A call as its client hands it over.
-#[derive(Debug)]
-pub(super) struct Outgoing {
-    pub(super) client: String,
-    pub(super) service: Service,
-    pub(super) operation: String,
-    pub(super) body: Bytes,
-}
-
-/// A call that has been sent; what it meets on its way is decided.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    pub(super) trip: RoundTrip,
-    pub(super) fault: Fault,
-    ordinal: u64,
-    call: Outgoing,
+    processes: BTreeMap<String, ProcessState>,
 }
 
 impl World {
@@ -56,95 +46,48 @@ impl World {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends a call: draws its latency and decides its fault.
-    pub(super) fn send(&self, call: Outgoing) -> InFlight {
-        let latency = match call.service {
+    pub(super) fn latency(&self, service: Service) -> Latency {
+        match service {
             Service::Kinesis => self.kinesis_latency,
             Service::DynamoDb => self.dynamodb_latency,
-        };
-        let mut state = self.state();
-        let trip = latency.draw(&mut state.rng);
-        let ordinal = state.sent;
-        state.sent += 1;
-        // The plan decides outside the lock, for it may use the simulation itself.
-        let plan = state.plan.clone();
-        drop(state);
+        }
+    }
+}
 
-        let fault = plan.decide(&CallInfo {
-            client: &call.client,
-            service: call.service,
-            operation: &call.operation,
-            body: &call.body,
-            ordinal,
-            now: self.clock.now(),
-        });
-        InFlight {
-            trip,
-            fault,
-            ordinal,
-            call,
+impl State {
+    pub(super) fn new(seed: u64, log: usize) -> Self {
+        Self {
+            rng: Rng::with_seed(seed),
+            faults: Decide::default(),
+            troubles: ActiveTroubles::default(),
+            log: EventLog::new(log),
+            sent: 0,
+            processes: BTreeMap::new(),
         }
     }
 
-    /// Lets a call arrive and notes it: applied and answered, or, by its fault, `None`.
-    pub(super) fn arrive(&self, flight: &InFlight) -> Option<Reply> {
-        let InFlight { fault, call, .. } = flight;
-        let reply = match fault {
-            Fault::RequestLost | Fault::RequestHangs => None,
-            Fault::Error { status, code, message } => Some(self.refuse(call, *status, code, message)),
-            Fault::FailEntries { entries, code } => Some(self.apply_partly(call, entries, code)),
-            Fault::None | Fault::Delay(_) | Fault::ReplyLost | Fault::ReplyHangs => Some(self.apply(call, &call.body)),
-        };
-        self.note(flight, reply.as_ref());
-        reply
+    /// A process, which begins to live when it is first asked for.
+    pub(super) fn process(&mut self, name: &str, clock: VirtualClock) -> &mut ProcessState {
+        self.processes.entry(name.to_owned()).or_insert_with(|| ProcessState {
+            gate: Arc::default(),
+            clock: SkewedClock::new(clock),
+            cut_off_from: Vec::new(),
+            program: None,
+        })
     }
 
-    fn apply(&self, call: &Outgoing, body: &[u8]) -> Reply {
-        let target = Target {
-            service: call.service,
-            operation: &call.operation,
-        };
-        self.services.call(target, body, self.clock.now())
+    pub(super) fn process_names(&self) -> Vec<String> {
+        self.processes.keys().cloned().collect()
     }
 
-    fn apply_partly(&self, call: &Outgoing, entries: &Entries, code: &str) -> Reply {
-        let is_put_records = (call.service, call.operation.as_str()) == (Service::Kinesis, "PutRecords");
-        let split = is_put_records.then(|| Split::new(&call.body, entries)).flatten();
-        let Some(split) = split else {
-            return self.apply(call, &call.body);
-        };
-        let reply = split.remaining().map(|body| self.apply(call, &body));
-        match reply {
-            Some(refused) if refused.error.is_some() => refused,
-            reply => {
-                let answered = reply.as_ref().map(|reply| reply.body.as_ref());
-                self.services.reply(Service::Kinesis, split.merge(answered, code))
-            }
-        }
+    pub(super) fn is_cut_off(&self, process: &str, service: Service) -> bool {
+        self.processes
+            .get(process)
+            .is_some_and(|process| process.cut_off_from.contains(&service))
     }
 
-    fn refuse(&self, call: &Outgoing, status: u16, code: &str, message: &str) -> Reply {
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        self.services.refuse(call.service, Refusal::new(status, code, message))
-    }
-
-    fn note(&self, flight: &InFlight, reply: Option<&Reply>) {
-        let InFlight {
-            fault, ordinal, call, ..
-        } = flight;
-        let outcome = match reply.map(|reply| &reply.error) {
-            Some(None) => Outcome::Ok,
-            Some(Some(code)) => Outcome::Refused(code.clone()),
-            None => Outcome::Lost,
-        };
-        self.state().log.push(Call {
-            ordinal: *ordinal,
-            at: self.clock.elapsed(),
-            client: call.client.clone(),
-            service: call.service,
-            operation: call.operation.clone(),
-            outcome,
-            fault: fault.name(),
-        });
+    /// The fault of a call by the plans that are carried out.
+    pub(super) fn planned(&mut self, call: &CallInfo<'_>, now: Duration) -> Fault {
+        self.troubles.meet(call, now, &mut self.rng)
     }
 }

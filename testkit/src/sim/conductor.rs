@@ -1,0 +1,96 @@
+//! Carries a plan out.
+
+use std::sync::Arc;
+
+use tokio::time::sleep;
+
+use super::events::Event;
+use super::plan::{Phase, Plan, Trouble, TroubleKind, Turn};
+use super::process::Process;
+use super::world::World;
+
+/// Begins and ends each trouble at its time; those whose time is over begin and end at once.
+pub(super) async fn carry_out(world: Arc<World>, plan: Plan) {
+    for turn in plan.timeline() {
+        sleep(turn.at.saturating_sub(world.clock.elapsed())).await;
+        let Turn { phase, trouble, .. } = turn;
+        note(&world, phase, &trouble);
+        match &trouble.kind {
+            TroubleKind::Calls { .. } if phase == Phase::Begins => world.state().troubles.begin(trouble),
+            // It ends by itself.
+            TroubleKind::Calls { .. } => {}
+            TroubleKind::IteratorsExpire => expire_iterators(&world, phase),
+            TroubleKind::Kms { .. } => fail_kms(&world, phase, &trouble.kind),
+            TroubleKind::CutOff(_)
+            | TroubleKind::Freeze
+            | TroubleKind::Crash
+            | TroubleKind::ClockAhead(_)
+            | TroubleKind::ClockBehind(_) => {
+                for process in victims(&world, &trouble) {
+                    befall(&process, phase, &trouble.kind);
+                }
+            }
+        }
+    }
+}
+
+fn note(world: &World, phase: Phase, trouble: &Trouble) {
+    let at = world.clock.elapsed();
+    let text = match phase {
+        Phase::Begins => format!("begins {trouble}"),
+        Phase::Ends => format!("ends {trouble}"),
+    };
+    world.state().log.push(Event::Plan { at, text });
+}
+
+fn victims(world: &Arc<World>, trouble: &Trouble) -> Vec<Process> {
+    let names = match &trouble.process {
+        Some(name) => vec![name.clone()],
+        None => world.state().process_names(),
+    };
+    names.iter().map(|name| Process::named(world, name)).collect()
+}
+
+fn befall(process: &Process, phase: Phase, kind: &TroubleKind) {
+    match (kind, phase) {
+        (TroubleKind::CutOff(service), Phase::Begins) => process.cut_off(*service),
+        (TroubleKind::CutOff(service), Phase::Ends) => process.reconnect(*service),
+        (TroubleKind::Freeze, Phase::Begins) => process.freeze(),
+        (TroubleKind::Freeze, Phase::Ends) => process.thaw(),
+        (TroubleKind::Crash, Phase::Begins) => process.kill(),
+        // Two crashes may overlap; the first end starts the process again, and the second finds it alive.
+        (TroubleKind::Crash, Phase::Ends) => {
+            if !process.is_alive() {
+                process.restart();
+            }
+        }
+        (TroubleKind::ClockAhead(by), Phase::Begins) => process.set_clock_ahead(*by),
+        (TroubleKind::ClockBehind(by), Phase::Begins) => process.set_clock_behind(*by),
+        (TroubleKind::ClockAhead(_) | TroubleKind::ClockBehind(_), Phase::Ends) => {
+            process.set_clock_behind(std::time::Duration::ZERO);
+        }
+        (TroubleKind::Calls { .. } | TroubleKind::IteratorsExpire | TroubleKind::Kms { .. }, _) => {}
+    }
+}
+
+fn expire_iterators(world: &World, phase: Phase) {
+    if phase == Phase::Begins {
+        world.services.kinesis(crate::kinesis::Kinesis::expire_iterators);
+    }
+}
+
+fn fail_kms(world: &World, phase: Phase, kind: &TroubleKind) {
+    let TroubleKind::Kms { stream, failure } = kind else {
+        return;
+    };
+    world.services.kinesis(|kinesis| {
+        // A stream that is not there has no key to fail.
+        let Ok(mut stream) = kinesis.control(stream) else {
+            return;
+        };
+        match phase {
+            Phase::Begins => stream.fail_kms(*failure),
+            Phase::Ends => stream.restore_kms(),
+        }
+    });
+}

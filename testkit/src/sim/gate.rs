@@ -1,0 +1,207 @@
+//! What stops and ends the tasks of one simulated process, whatever they are doing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use futures::future::BoxFuture;
+
+/// Every task of one life of a process is polled through this.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    passage: Passage,
+    entered: u64,
+    /// The tasks that have not ended, in the order of their start.
+    tasks: BTreeMap<u64, Task>,
+}
+
+#[derive(Debug)]
+struct Task {
+    name: &'static str,
+    waker: Waker,
+}
+
+/// Whether tasks are polled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Passage {
+    #[default]
+    Open,
+    /// Not for now.
+    Frozen,
+    /// Never again: they are dropped as soon as the runtime comes to them, before any other line of theirs.
+    Dead,
+}
+
+impl Gate {
+    /// The task that runs in place of `task`. Its result is `None` if the process dies first.
+    pub(super) fn admit<T>(self: &Arc<Self>, name: &'static str, task: BoxFuture<'static, T>) -> Gated<T> {
+        let mut state = self.state();
+        let id = state.entered;
+        state.entered += 1;
+        let waker = Waker::noop().clone();
+        state.tasks.insert(id, Task { name, waker });
+        drop(state);
+        Gated {
+            gate: Arc::clone(self),
+            id,
+            task: Some(task),
+        }
+    }
+
+    pub(super) fn passage(&self) -> Passage {
+        self.state().passage
+    }
+
+    /// Lets the tasks run, or not. The dead stay dead.
+    pub(super) fn set(&self, passage: Passage) {
+        let mut state = self.state();
+        if state.passage != Passage::Dead {
+            state.passage = passage;
+        }
+        let wakers: Vec<Waker> = state.tasks.values().map(|task| task.waker.clone()).collect();
+        drop(state);
+        wakers.iter().for_each(Waker::wake_by_ref);
+    }
+
+    /// The names of the tasks that have not ended.
+    pub(super) fn tasks(&self) -> Vec<&'static str> {
+        self.state().tasks.values().map(|task| task.name).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes whom to wake when the gate changes.
+    fn arrive(&self, id: u64, waker: &Waker) -> Passage {
+        let mut state = self.state();
+        if let Some(task) = state.tasks.get_mut(&id)
+            && !task.waker.will_wake(waker)
+        {
+            task.waker = waker.clone();
+        }
+        state.passage
+    }
+
+    fn leave(&self, id: u64) {
+        self.state().tasks.remove(&id);
+    }
+}
+
+/// A task behind a [`Gate`].
+pub(super) struct Gated<T> {
+    gate: Arc<Gate>,
+    id: u64,
+    task: Option<BoxFuture<'static, T>>,
+}
+
+impl<T> fmt::Debug for Gated<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gated").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl<T> Future for Gated<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        match self.gate.arrive(self.id, cx.waker()) {
+            Passage::Frozen => Poll::Pending,
+            Passage::Dead => {
+                self.task = None;
+                self.gate.leave(self.id);
+                Poll::Ready(None)
+            }
+            Passage::Open => match &mut self.task {
+                Some(task) => task.as_mut().poll(cx).map(Some),
+                None => Poll::Ready(None),
+            },
+        }
+    }
+}
+
+impl<T> Drop for Gated<T> {
+    fn drop(&mut self) {
+        self.task = None;
+        self.gate.leave(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use futures::FutureExt as _;
+    use tokio::task::JoinSet;
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    /// A task that counts the seconds.
+    fn counting(gate: &Arc<Gate>) -> (Gated<()>, Arc<AtomicU32>) {
+        let count = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&count);
+        let task = async move {
+            loop {
+                sleep(Duration::from_secs(1)).await;
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        (gate.admit("counting", task.boxed()), count)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_frozen_task_stands_still_and_goes_on_when_thawed() {
+        let gate = Arc::new(Gate::default());
+        let (task, count) = counting(&gate);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(task);
+        sleep(Duration::from_millis(2_500)).await;
+        gate.set(Passage::Frozen);
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(count.load(Ordering::Relaxed), 2);
+        gate.set(Passage::Open);
+        sleep(Duration::from_millis(1_500)).await;
+        assert_eq!(
+            count.load(Ordering::Relaxed),
+            4,
+            "the timer that ran out meanwhile, and the next"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_task_ends_without_another_step() {
+        let gate = Arc::new(Gate::default());
+        let (task, count) = counting(&gate);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(task);
+        sleep(Duration::from_secs(1)).await;
+        let before = count.load(Ordering::Relaxed);
+        gate.set(Passage::Dead);
+        let ended = timeout(Duration::from_millis(1), tasks.join_next()).await.unwrap();
+        assert_eq!(ended.unwrap().unwrap(), None);
+        assert_eq!(count.load(Ordering::Relaxed), before);
+        gate.set(Passage::Open);
+        assert_eq!(gate.passage(), Passage::Dead);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_tasks_that_have_not_ended_are_known_by_name() {
+        let gate = Arc::new(Gate::default());
+        let (task, _count) = counting(&gate);
+        let done = gate.admit("done", async { 7 }.boxed());
+        assert_eq!(gate.tasks(), ["counting", "done"]);
+        assert_eq!(done.await, Some(7));
+        assert_eq!(gate.tasks(), ["counting"]);
+        drop(task);
+        assert!(gate.tasks().is_empty());
+    }
+}

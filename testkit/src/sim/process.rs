@@ -1,0 +1,208 @@
+//! One process of a simulated fleet: what it runs, what it sees of the network and of the time, and how it dies.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use super::connector::SimClient;
+use super::events::{Event, ProcessChange};
+use super::gate::{Gate, Passage};
+use super::world::World;
+use crate::account;
+use crate::clock::SkewedClock;
+use crate::dispatch::Service;
+
+/// What a process runs from each of its starts on.
+pub(super) type Program = Arc<dyn Fn(Process) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// What the world knows of a process.
+pub(super) struct ProcessState {
+    /// Of its present life.
+    pub(super) gate: Arc<Gate>,
+    pub(super) clock: SkewedClock,
+    pub(super) cut_off_from: Vec<Service>,
+    pub(super) program: Option<Program>,
+}
+
+impl fmt::Debug for ProcessState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessState")
+            .field("passage", &self.gate.passage())
+            .field("cut_off_from", &self.cut_off_from)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A simulated process.
+///
+/// What it runs must go through it, so that it can be frozen and killed: the tasks that tests spawn by
+/// [`run`](Self::run) or [`spawn`](Self::spawn), those of the libraries by [`task_wrapper`](Self::task_wrapper). Its
+/// calls go through [`sdk_config`](Self::sdk_config).
+///
+/// Calls are on the network's side once they are sent: they arrive although their process is frozen or dead by then.
+#[derive(Clone)]
+pub struct Process {
+    name: Arc<str>,
+    /// Of the life that this handle is from.
+    gate: Arc<Gate>,
+    world: Arc<World>,
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process")
+            .field("name", &self.name)
+            .field("passage", &self.gate.passage())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Process {
+    /// The process of that name, which is alive if it is new.
+    pub(super) fn named(world: &Arc<World>, name: &str) -> Self {
+        let gate = Arc::clone(&world.state().process(name, world.clock).gate);
+        Self {
+            name: name.into(),
+            gate,
+            world: Arc::clone(world),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The SDK configuration of its clients, with its own view of the network and of the time.
+    ///
+    /// SDK retries are the SDK's default and time-outs are unset; whoever builds a client from it may set both.
+    pub fn sdk_config(&self) -> SdkConfig {
+        let clock = self.world.state().process(&self.name, self.world.clock).clock.clone();
+        account::sdk_config()
+            .into_builder()
+            .http_client(SimClient::new(Arc::clone(&self.name), Arc::clone(&self.world)))
+            .sleep_impl(TokioSleep::new())
+            .time_source(clock)
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build()
+    }
+
+    /// Runs `program` now, and again after each [`restart`](Self::restart) with the process as it is then.
+    pub fn run<P>(&self, program: impl Fn(Self) -> P + Send + Sync + 'static)
+    where
+        P: Future<Output = ()> + Send + 'static,
+    {
+        let program: Program = Arc::new(move |process| program(process).boxed());
+        let mut state = self.world.state();
+        state.process(&self.name, self.world.clock).program = Some(Arc::clone(&program));
+        drop(state);
+        self.start(&program);
+    }
+
+    /// Runs one task in this life of the process; its result is `None` if the process dies first.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = Option<T>> + Send + 'static {
+        let running = self.world.tasks.spawn(self.gate.admit("spawned", task.boxed()));
+        // Nobody aborts the task: it fails by a panic alone, which is then its result.
+        running.map(|joined| joined.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic())))
+    }
+
+    /// What the tasks of a library are to be wrapped by, so that they belong to this life of the process.
+    pub fn task_wrapper(
+        &self,
+    ) -> impl Fn(&'static str, BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync + 'static {
+        let gate = Arc::clone(&self.gate);
+        move |name, task| gate.admit(name, task).map(|_ended| ()).boxed()
+    }
+
+    /// The names of its tasks that have not ended; none once they should all have.
+    pub fn tasks(&self) -> Vec<&'static str> {
+        self.gate.tasks()
+    }
+
+    /// Whether it is alive, be it frozen.
+    pub fn is_alive(&self) -> bool {
+        self.gate.passage() != Passage::Dead
+    }
+
+    /// Stops all of its tasks where they are, as a suspended machine or a long pause of a virtual machine does. Time
+    /// goes on: when it [thaws](Self::thaw), all of its timers have run out that should have.
+    pub fn freeze(&self) {
+        self.change(ProcessChange::Frozen, |state| state.gate.set(Passage::Frozen));
+    }
+
+    /// Lets a frozen process go on.
+    pub fn thaw(&self) {
+        self.change(ProcessChange::Thawed, |state| state.gate.set(Passage::Open));
+    }
+
+    /// Ends all of its tasks at once, without another step. Calls that it has sent arrive all the same.
+    pub fn kill(&self) {
+        self.change(ProcessChange::Killed, |state| state.gate.set(Passage::Dead));
+    }
+
+    /// Kills it, if it is alive, and starts its [program](Self::run) anew. Returns the process in its new life.
+    pub fn restart(&self) -> Self {
+        if self.is_alive() {
+            self.kill();
+        }
+        let mut program = None;
+        let gate = Arc::new(Gate::default());
+        let next = Arc::clone(&gate);
+        self.change(ProcessChange::Restarted, |state| {
+            state.gate = next;
+            program = state.program.clone();
+        });
+        let process = Self { gate, ..self.clone() };
+        if let Some(program) = program {
+            process.start(&program);
+        }
+        process
+    }
+
+    /// Cuts it off from a service: requests to it and replies from it vanish, so that only its own time-outs end a call.
+    pub fn cut_off(&self, service: Service) {
+        self.change(ProcessChange::CutOff(service), |state| state.cut_off_from.push(service));
+    }
+
+    /// Takes [`cut_off`](Self::cut_off) back. What vanished stays so.
+    pub fn reconnect(&self, service: Service) {
+        self.change(ProcessChange::Reconnected(service), |state| {
+            state.cut_off_from.retain(|&cut| cut != service);
+        });
+    }
+
+    /// Sets its wall clock ahead of the true one, from now on.
+    pub fn set_clock_ahead(&self, by: Duration) {
+        self.change(ProcessChange::ClockAhead(by), |state| state.clock.set_ahead(by));
+    }
+
+    /// Sets its wall clock behind the true one, from now on; by zero, it is right again.
+    pub fn set_clock_behind(&self, by: Duration) {
+        self.change(ProcessChange::ClockBehind(by), |state| state.clock.set_behind(by));
+    }
+
+    fn start(&self, program: &Program) {
+        let task = self.gate.admit("program", program(self.clone()));
+        self.world.tasks.spawn(task);
+    }
+
+    fn change(&self, change: ProcessChange, apply: impl FnOnce(&mut ProcessState)) {
+        let at = self.world.clock.elapsed();
+        let mut state = self.world.state();
+        state.log.push(Event::Process {
+            at,
+            process: self.name.to_string(),
+            change,
+        });
+        apply(state.process(&self.name, self.world.clock));
+    }
+}
