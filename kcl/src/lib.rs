@@ -21,6 +21,8 @@ mod error;
 mod event;
 mod lease;
 pub mod limits;
+#[cfg(feature = "planted-bugs")]
+pub mod planted_bugs;
 mod processor;
 mod record;
 mod retrieval;

@@ -25,6 +25,8 @@ mod lanes;
 pub mod limits;
 mod outcome;
 mod pipeline;
+#[cfg(feature = "planted-bugs")]
+pub mod planted_bugs;
 mod producer;
 mod receipt;
 mod record;

@@ -81,6 +81,12 @@ pub(crate) enum Effect<R> {
 
 impl<R> Held<R> {
     pub(crate) fn new(worker: WorkerId, failover: Duration, renewal: Duration) -> Self {
+        #[cfg(feature = "planted-bugs")]
+        let failover = if crate::planted_bugs::PlantedBug::DeliverAfterExpiry.is_planted() {
+            failover * 10
+        } else {
+            failover
+        };
         Self {
             worker,
             failover,

@@ -51,6 +51,13 @@ impl UpdateExpression {
             }
             Change::Release => update += " REMOVE leaseOwner, checkpointOwner",
         }
+        #[cfg(feature = "planted-bugs")]
+        if crate::planted_bugs::PlantedBug::CheckpointWithoutCounter.is_planted()
+            && matches!(change, Change::Checkpoint(_))
+        {
+            values.retain(|(name, _)| *name != ":seen");
+            condition = "attribute_exists(leaseKey)".to_owned();
+        }
         let values = values
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
