@@ -32,6 +32,11 @@ impl PlantedBug {
         PLANTED.store(self as u8, Ordering::Relaxed);
     }
 
+    /// From now on, none has a bug.
+    pub fn uproot() {
+        PLANTED.store(0, Ordering::Relaxed);
+    }
+
     pub(crate) fn is_planted(self) -> bool {
         PLANTED.load(Ordering::Relaxed) == self as u8
     }

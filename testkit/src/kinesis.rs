@@ -256,6 +256,20 @@ impl Kinesis {
         shards.flat_map(|shard| shard.records().map(|record| (shard.id, record)))
     }
 
+    /// The records of one shard that are not trimmed away and come after the number `after`, in their order.
+    ///
+    /// The stream is told as in [`stored`](Self::stored).
+    pub fn stored_after(
+        &self,
+        stream: &str,
+        shard: ShardId,
+        after: Option<SequenceNumber>,
+    ) -> impl Iterator<Item = &StoredRecord> {
+        let shards = self.stream(stream).into_iter().flat_map(Stream::shards);
+        let found = shards.filter(move |found| found.id == shard);
+        found.flat_map(move |found| found.records_after(after))
+    }
+
     /// How many records a stream has ever stored, those trimmed away included.
     pub fn stored_count(&self, stream: &str) -> u64 {
         self.stream(stream).map_or(0, |stream| stream.stored)

@@ -260,6 +260,14 @@ impl Shard {
         self.records.iter()
     }
 
+    /// Its records with larger numbers, or all.
+    pub(super) fn records_after(&self, after: Option<SequenceNumber>) -> impl Iterator<Item = &StoredRecord> {
+        let first = self
+            .records
+            .partition_point(|record| after.is_some_and(|after| record.sequence_number <= after));
+        self.records.range(first..)
+    }
+
     /// The shard as ListShards shows it.
     pub(super) fn describe(&self) -> response::Shard {
         let mut parents = self.parents.ids();
