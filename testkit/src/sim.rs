@@ -1,7 +1,7 @@
 //! In process, under tokio's paused time: an hour of a fleet passes in seconds.
 //!
 //! ```text
-//! SDK client ──▶ HTTP client of the Sim ──▶ latency ──▶ fault? ──▶ Kinesis model, dynoxide
+//! SDK client ──▶ HTTP client of the Sim ──▶ latency ──▶ fault? ──▶ Kinesis model, dynoxide, recorder
 //!            ◀────────────────────────── latency ◀──── fault? ◀──┘        │
 //!                                                                     call log
 //! ```
@@ -40,10 +40,11 @@ pub use self::latency::Latency;
 use self::world::{State, World};
 use crate::account;
 use crate::clock::VirtualClock;
+use crate::cloudwatch::CloudWatch;
 use crate::dispatch::{Service, Services};
 use crate::kinesis::{Kinesis, Request, ServiceError, Settings};
 
-/// Amazon Kinesis and DynamoDB in virtual time. Clones are handles on the same simulation.
+/// Amazon Kinesis, DynamoDB and CloudWatch in virtual time. Clones are handles on the same simulation.
 #[derive(Debug, Clone)]
 pub struct Sim {
     world: Arc<World>,
@@ -115,6 +116,11 @@ impl Sim {
         self.world.services.kinesis(visit)
     }
 
+    /// Lends the recorded metrics. Calls wait meanwhile, so `visit` must not make any.
+    pub fn cloudwatch<R>(&self, visit: impl FnOnce(&mut CloudWatch) -> R) -> R {
+        self.world.services.cloudwatch(visit)
+    }
+
     /// Creates a stream without a call: no time passes, nothing is logged. It is ACTIVE after the
     /// [`creation_time`](Settings::creation_time) of the settings, by default at once.
     ///
@@ -136,6 +142,7 @@ pub struct SimBuilder {
     kinesis: Settings,
     kinesis_latency: Latency,
     dynamodb_latency: Latency,
+    cloudwatch_latency: Latency,
     call_log: usize,
 }
 
@@ -149,6 +156,7 @@ impl Default for SimBuilder {
             },
             kinesis_latency: Latency::KINESIS,
             dynamodb_latency: Latency::DYNAMODB,
+            cloudwatch_latency: Latency::CLOUDWATCH,
             call_log: 10_000,
         }
     }
@@ -167,11 +175,13 @@ impl SimBuilder {
         self
     }
 
-    /// The latency of `service`. Default: [`Latency::KINESIS`] and [`Latency::DYNAMODB`].
+    /// The latency of `service`. Default: [`Latency::KINESIS`], [`Latency::DYNAMODB`] and
+    /// [`Latency::CLOUDWATCH`].
     pub fn latency(mut self, service: Service, latency: Latency) -> Self {
         match service {
             Service::Kinesis => self.kinesis_latency = latency,
             Service::DynamoDb => self.dynamodb_latency = latency,
+            Service::CloudWatch => self.cloudwatch_latency = latency,
         }
         self
     }
@@ -189,6 +199,7 @@ impl SimBuilder {
             clock: VirtualClock::start(),
             kinesis_latency: self.kinesis_latency,
             dynamodb_latency: self.dynamodb_latency,
+            cloudwatch_latency: self.cloudwatch_latency,
             state: Mutex::new(State {
                 rng: Rng::with_seed(self.seed),
                 plan: FaultPlan::default(),

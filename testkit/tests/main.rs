@@ -2,11 +2,13 @@
 
 #![cfg(test)]
 
+mod cloudwatch;
 mod determinism;
 mod dynamodb;
 mod faults;
 mod fronts;
 mod kinesis;
 mod kinesis_shapes;
+mod program;
 mod sandbox;
 mod wire;

@@ -12,14 +12,17 @@ use crate::sandbox::address;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A request that asks the server to close the connection behind it.
+/// A request with a target that asks the server to close the connection behind it.
 fn request(target: Option<&str>, body: &[u8]) -> Vec<u8> {
-    let target = target
-        .map(|target| format!("x-amz-target: {target}\r\n"))
-        .unwrap_or_default();
+    let target = target.map(|target| format!("x-amz-target: {target}\r\n"));
+    post("/", &target.unwrap_or_default(), body)
+}
+
+/// A request with headers, each ended by its line break, that asks the server to close the connection behind it.
+pub(crate) fn post(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head =
-        format!("POST / HTTP/1.1\r\nhost: here\r\nconnection: close\r\n{target}content-length: {length}\r\n\r\n");
+        format!("POST {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n");
     [head.as_bytes(), body].concat()
 }
 
@@ -31,19 +34,24 @@ async fn exchange(stream: &mut TcpStream, request: &[u8]) -> String {
         .await
         .expect("a reply in time")
         .unwrap();
-    String::from_utf8(reply).unwrap()
+    String::from_utf8_lossy(&reply).into_owned()
+}
+
+/// The head and the body of the reply to one request on a connection of its own.
+pub(crate) async fn exchange_with(sandbox: &Sandbox, request: &[u8]) -> (String, String) {
+    let mut stream = TcpStream::connect(address(sandbox)).await.unwrap();
+    let reply = exchange(&mut stream, request).await;
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
 }
 
 /// The status and the error code of the reply to one request on a connection of its own.
 async fn refused(request: &[u8]) -> (String, String) {
     let sandbox = Sandbox::start().await.unwrap();
-    let mut stream = TcpStream::connect(address(&sandbox)).await.unwrap();
-    let reply = exchange(&mut stream, request).await;
-
-    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    let (head, body) = exchange_with(&sandbox, request).await;
     assert!(head.contains("x-amzn-requestid: "), "{head}");
     let status = head.split(' ').nth(1).unwrap().to_owned();
-    let body: Value = serde_json::from_str(body).unwrap();
+    let body: Value = serde_json::from_str(&body).unwrap();
     let code = body["__type"].as_str().unwrap();
     (status, code.rsplit('#').next().unwrap().to_owned())
 }

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use crate::clock::wall_clock;
-use crate::dispatch::{Refusal, Service, Services, Target};
+use crate::dispatch::{Head, Protocol, Received, Refusal, Services};
 
 /// The largest request body. Source: DynamoDB's limit of a request,
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html> (16 MB); a PutRecords of
@@ -34,11 +34,11 @@ pub(super) async fn answer(
         Method::POST => match post(services, request).await {
             Ok(response) => response,
             // Not meant for a service yet; the JSON dialects of both read the same error.
-            Err(refusal) => services.refuse(Service::Kinesis, refusal).into(),
+            Err(refusal) => services.refuse(Protocol::AwsJson11, refusal).into(),
         },
         ref method => {
             let refusal = Refusal::unknown_operation(&format!("no operation has the method {method}"));
-            services.refuse(Service::Kinesis, refusal).into()
+            services.refuse(Protocol::AwsJson11, refusal).into()
         }
     };
     Ok(reply.map(Full::new))
@@ -58,17 +58,12 @@ async fn post(services: &Services, request: Request<Incoming>) -> Result<Respons
             ));
         }
     };
-    let header = head
-        .headers
-        .get("x-amz-target")
-        .map_or(&b""[..], |header| header.as_bytes());
-    let header = String::from_utf8_lossy(header);
-    let Some(target) = Target::parse(&header) else {
-        return Err(Refusal::unknown_operation(&format!(
-            "no service here has the target {header:?}"
-        )));
+    let described = Head::new(head.uri.path(), |name| head.headers.get(name)?.to_str().ok());
+    let reply = match Received::read(&described, body) {
+        Ok(call) => services.call(call.target(), &call.body, wall_clock()),
+        Err(refusal) => services.refuse(described.protocol(), refusal),
     };
-    Ok(services.call(target, &body, wall_clock()).into())
+    Ok(reply.into())
 }
 
 /// Collects a body of a permitted size.
@@ -78,7 +73,7 @@ async fn read(mut body: Incoming) -> Result<Bytes, Refusal> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             let message = format!("the request body is incomplete: {error}");
-            Refusal::new(StatusCode::BAD_REQUEST, "SerializationException", &message)
+            Refusal::malformed(&message)
         })?;
         let Ok(data) = frame.into_data() else { continue };
         if discarded == 0 && collected.len() + data.len() <= MAX_BODY {

@@ -12,12 +12,13 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
-use http::Response;
+use http::uri::InvalidUri;
+use http::{Response, Uri};
 use tokio::time::{sleep, timeout};
 
 use super::faults::Fault;
 use super::world::{Outgoing, World};
-use crate::dispatch::{Reply, Target};
+use crate::dispatch::{Head, Received, Reply};
 
 /// The HTTP client of one simulated process.
 #[derive(Debug, Clone)]
@@ -77,22 +78,19 @@ async fn exchange(world: &World, call: Outgoing) -> Result<HttpResponse, Connect
 }
 
 fn outgoing(client: String, request: &HttpRequest) -> Result<Outgoing, ConnectorError> {
-    let header = request.headers().get("x-amz-target").unwrap_or_default();
-    let Some(Target { service, operation }) = Target::parse(header) else {
-        let message = format!("the simulation has no service with the target {header:?}");
-        return Err(ConnectorError::user(message.into()));
-    };
     let Some(body) = request.body().bytes() else {
         return Err(ConnectorError::user(
             "the simulation takes no streaming requests".into(),
         ));
     };
-    Ok(Outgoing {
-        client,
-        service,
-        operation: operation.to_owned(),
-        body: Bytes::copy_from_slice(body),
-    })
+    let uri: Uri = request
+        .uri()
+        .parse()
+        .map_err(|error: InvalidUri| ConnectorError::user(error.into()))?;
+    let head = Head::new(uri.path(), |name| request.headers().get(name));
+    let received = Received::read(&head, Bytes::copy_from_slice(body))
+        .map_err(|refusal| ConnectorError::user(refusal.message.into()))?;
+    Ok(Outgoing { client, received })
 }
 
 fn to_sdk(reply: Reply) -> Result<HttpResponse, ConnectorError> {

@@ -18,7 +18,7 @@ pub struct CallInfo<'a> {
     pub service: Service,
     /// The operation, for instance `PutRecords`.
     pub operation: &'a str,
-    /// The request in AWS JSON. Its keys come in no fixed order.
+    /// The request in AWS JSON, whatever protocol the client speaks. Its keys come in no fixed order.
     pub body: &'a Bytes,
     /// Counts the calls of the simulation from zero, retries included, in the order they were sent.
     pub ordinal: u64,

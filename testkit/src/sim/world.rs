@@ -2,7 +2,6 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use fastrand::Rng;
 use http::StatusCode;
 
@@ -11,7 +10,7 @@ use super::faults::{CallInfo, Entries, Fault, FaultPlan};
 use super::latency::{Latency, RoundTrip};
 use super::partial_failure::Split;
 use crate::clock::VirtualClock;
-use crate::dispatch::{Refusal, Reply, Service, Services, Target};
+use crate::dispatch::{Received, Refusal, Reply, Service, Services};
 
 /// Everything that the clients of one simulation have in common.
 #[derive(Debug)]
@@ -20,6 +19,7 @@ pub(super) struct World {
     pub(super) clock: VirtualClock,
     pub(super) kinesis_latency: Latency,
     pub(super) dynamodb_latency: Latency,
+    pub(super) cloudwatch_latency: Latency,
     pub(super) state: Mutex<State>,
 }
 
@@ -36,9 +36,7 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) client: String,
-    pub(super) service: Service,
-    pub(super) operation: String,
-    pub(super) body: Bytes,
+    pub(super) received: Received,
 }
 
 /// A call that has been sent; what it meets on its way is decided.
@@ -58,9 +56,10 @@ impl World {
 
     /// Sends a call: draws its latency and decides its fault.
     pub(super) fn send(&self, call: Outgoing) -> InFlight {
-        let latency = match call.service {
+        let latency = match call.received.service {
             Service::Kinesis => self.kinesis_latency,
             Service::DynamoDb => self.dynamodb_latency,
+            Service::CloudWatch => self.cloudwatch_latency,
         };
         let mut state = self.state();
         let trip = latency.draw(&mut state.rng);
@@ -72,9 +71,9 @@ impl World {
 
         let fault = plan.decide(&CallInfo {
             client: &call.client,
-            service: call.service,
-            operation: &call.operation,
-            body: &call.body,
+            service: call.received.service,
+            operation: &call.received.operation,
+            body: &call.received.body,
             ordinal,
             now: self.clock.now(),
         });
@@ -93,39 +92,41 @@ impl World {
             Fault::RequestLost | Fault::RequestHangs => None,
             Fault::Error { status, code, message } => Some(self.refuse(call, *status, code, message)),
             Fault::FailEntries { entries, code } => Some(self.apply_partly(call, entries, code)),
-            Fault::None | Fault::Delay(_) | Fault::ReplyLost | Fault::ReplyHangs => Some(self.apply(call, &call.body)),
+            Fault::None | Fault::Delay(_) | Fault::ReplyLost | Fault::ReplyHangs => {
+                Some(self.apply(call, &call.received.body))
+            }
         };
         self.note(flight, reply.as_ref());
         reply
     }
 
     fn apply(&self, call: &Outgoing, body: &[u8]) -> Reply {
-        let target = Target {
-            service: call.service,
-            operation: &call.operation,
-        };
-        self.services.call(target, body, self.clock.now())
+        self.services.call(call.received.target(), body, self.clock.now())
     }
 
     fn apply_partly(&self, call: &Outgoing, entries: &Entries, code: &str) -> Reply {
-        let is_put_records = (call.service, call.operation.as_str()) == (Service::Kinesis, "PutRecords");
-        let split = is_put_records.then(|| Split::new(&call.body, entries)).flatten();
+        let is_put_records =
+            (call.received.service, call.received.operation.as_str()) == (Service::Kinesis, "PutRecords");
+        let split = is_put_records
+            .then(|| Split::new(&call.received.body, entries))
+            .flatten();
         let Some(split) = split else {
-            return self.apply(call, &call.body);
+            return self.apply(call, &call.received.body);
         };
         let reply = split.remaining().map(|body| self.apply(call, &body));
         match reply {
             Some(refused) if refused.error.is_some() => refused,
             reply => {
                 let answered = reply.as_ref().map(|reply| reply.body.as_ref());
-                self.services.reply(Service::Kinesis, split.merge(answered, code))
+                self.services.reply(call.received.target(), split.merge(answered, code))
             }
         }
     }
 
     fn refuse(&self, call: &Outgoing, status: u16, code: &str, message: &str) -> Reply {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        self.services.refuse(call.service, Refusal::new(status, code, message))
+        self.services
+            .refuse(call.received.protocol, Refusal::new(status, code, message))
     }
 
     fn note(&self, flight: &InFlight, reply: Option<&Reply>) {
@@ -141,8 +142,8 @@ impl World {
             ordinal: *ordinal,
             at: self.clock.elapsed(),
             client: call.client.clone(),
-            service: call.service,
-            operation: call.operation.clone(),
+            service: call.received.service,
+            operation: call.received.operation.clone(),
             outcome,
             fault: fault.name(),
         });
