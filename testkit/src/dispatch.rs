@@ -4,6 +4,8 @@
 //! speaks, the services get AWS JSON. Nothing here waits or reads a clock.
 
 mod cbor;
+mod fault;
+mod partial_failure;
 mod protocol;
 mod query;
 mod received;
@@ -68,12 +70,7 @@ impl Services {
 
     /// Answers one call at the time `now`. What cannot be understood is refused, never ignored.
     pub(crate) fn call(&self, target: Target<'_>, body: &[u8], now: SystemTime) -> Reply {
-        let answer = match target.service {
-            Service::Kinesis => self.call_kinesis(target.operation, body, now),
-            Service::DynamoDb => self.dynamodb.call(target.operation, body, now),
-            Service::CloudWatch => self.call_cloudwatch(target.operation, body),
-        };
-        match answer {
+        match self.answer(target, body, now) {
             Ok(body) => self.reply(target, body),
             Err(refusal) => self.refuse(target.protocol, refusal),
         }
@@ -113,6 +110,14 @@ impl Services {
     /// Lends the recorder of metrics, for inspection.
     pub(crate) fn cloudwatch<R>(&self, visit: impl FnOnce(&mut CloudWatch) -> R) -> R {
         visit(&mut locked(&self.cloudwatch))
+    }
+
+    fn answer(&self, target: Target<'_>, body: &[u8], now: SystemTime) -> Result<Vec<u8>, Refusal> {
+        match target.service {
+            Service::Kinesis => self.call_kinesis(target.operation, body, now),
+            Service::DynamoDb => self.dynamodb.call(target.operation, body, now),
+            Service::CloudWatch => self.call_cloudwatch(target.operation, body),
+        }
     }
 
     fn call_kinesis(&self, operation: &str, body: &[u8], now: SystemTime) -> Result<Vec<u8>, Refusal> {

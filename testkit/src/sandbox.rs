@@ -14,8 +14,13 @@
 //!
 //! For tests of time-outs, faults and long stretches of time there is [`Sim`](crate::sim::Sim).
 
+mod admin;
+mod body;
 mod builder;
 mod exchange;
+mod fault_form;
+mod faults;
+mod host;
 mod server;
 
 use std::io;
@@ -28,10 +33,12 @@ use tokio_util::task::TaskTracker;
 
 use self::builder::Addresses;
 pub use self::builder::SandboxBuilder;
+pub use self::faults::{FaultRule, Faults, TooManyFaults};
+use self::host::Host;
 use self::server::Server;
 use crate::account;
 use crate::cloudwatch::CloudWatch;
-use crate::dispatch::{Service, Services};
+use crate::dispatch::Service;
 use crate::kinesis::{Kinesis, Settings};
 
 /// Amazon Kinesis, DynamoDB and CloudWatch behind loopback ports.
@@ -39,7 +46,7 @@ use crate::kinesis::{Kinesis, Settings};
 /// Dropping it closes the ports and lets its tasks end in the background; [`stop`](Self::stop) also waits for them.
 #[derive(Debug)]
 pub struct Sandbox {
-    services: Arc<Services>,
+    host: Arc<Host>,
     addresses: Addresses,
     stopping: CancellationToken,
     tasks: TaskTracker,
@@ -128,12 +135,19 @@ impl Sandbox {
 
     /// Lends the Kinesis model, for set-up and inspection. Calls wait meanwhile, so `visit` must be short and make none.
     pub fn kinesis<R>(&self, visit: impl FnOnce(&mut Kinesis) -> R) -> R {
-        self.services.kinesis(visit)
+        self.host.services.kinesis(visit)
     }
 
     /// Lends the recorded metrics. Calls wait meanwhile, so `visit` must be short and make none.
     pub fn cloudwatch<R>(&self, visit: impl FnOnce(&mut CloudWatch) -> R) -> R {
-        self.services.cloudwatch(visit)
+        self.host.services.cloudwatch(visit)
+    }
+
+    /// Lends the faults that wait for their calls. Calls wait meanwhile, so `visit` must be short and make none.
+    ///
+    /// A lost request or reply closes the connection. A call that hangs is held until the sandbox stops.
+    pub fn faults<R>(&self, visit: impl FnOnce(&mut Faults) -> R) -> R {
+        self.host.faults(visit)
     }
 
     /// Closes the ports, lets the requests that are being answered finish, and waits until every task has ended.
@@ -147,10 +161,10 @@ impl Sandbox {
         self.tasks.wait().await;
     }
 
-    /// Serves `services` on all of `listeners`.
-    fn serve(services: Services, listeners: Vec<TcpListener>, addresses: Addresses) -> Self {
+    /// Serves `host` on all of `listeners`.
+    fn serve(host: Host, listeners: Vec<TcpListener>, addresses: Addresses) -> Self {
         let server = Server {
-            services: Arc::new(services),
+            host: Arc::new(host),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
@@ -158,7 +172,7 @@ impl Sandbox {
             server.tasks.spawn(server.clone().accept(listener));
         }
         Self {
-            services: server.services,
+            host: server.host,
             addresses,
             stopping: server.stopping,
             tasks: server.tasks,

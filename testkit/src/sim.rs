@@ -19,7 +19,6 @@ mod call_log;
 mod connector;
 mod faults;
 mod latency;
-mod partial_failure;
 mod world;
 
 use std::sync::{Arc, Mutex};

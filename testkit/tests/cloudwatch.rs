@@ -16,7 +16,7 @@ use testkit::sandbox::Sandbox;
 use testkit::sim::{Fault, Sim};
 
 use crate::fronts::on_both_fronts;
-use crate::wire::{exchange_with, post};
+use crate::wire::{exchange_bytes, exchange_with, post};
 
 on_both_fronts!(
     a_bad_value_is_an_error_of_the_sdks_type,
@@ -226,7 +226,7 @@ async fn malformed_data_are_refused_and_nothing_of_them_is_recorded() {
     let path = "/service/GraniteServiceVersion20100801/operation/PutMetricData";
     for body in [&b""[..], b"\xff", b"\xbf\x69Namespace"] {
         let request = post(path, "smithy-protocol: rpc-v2-cbor\r\n", body);
-        let (head, _) = exchange_with(&sandbox, &request).await;
+        let (head, _) = exchange_bytes(&sandbox, &request).await;
         assert!(
             head.starts_with("HTTP/1.1 400 ") && head.contains("smithy-protocol: rpc-v2-cbor"),
             "{head}"

@@ -2,13 +2,16 @@
 
 #![cfg(test)]
 
+mod clients;
 mod cloudwatch;
 mod determinism;
 mod dynamodb;
 mod faults;
 mod fronts;
 mod kinesis;
+mod kinesis_cbor;
 mod kinesis_shapes;
 mod program;
 mod sandbox;
+mod sandbox_faults;
 mod wire;

@@ -5,6 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ciborium::Value as Cbor;
+use ciborium::de::Error;
 use serde_json::{Map, Number, Value as Json};
 
 /// CBOR's tag of a moment. Source: RFC 8949, <https://www.rfc-editor.org/rfc/rfc8949#section-3.4.2>.
@@ -21,7 +22,7 @@ pub(super) enum Epoch {
 
 /// Reads one CBOR value as AWS JSON.
 pub(super) fn to_json(mut body: &[u8], epoch: Epoch) -> Result<Vec<u8>, String> {
-    let cbor: Cbor = ciborium::from_reader(&mut body).map_err(|error| format!("the body is not CBOR: {error}"))?;
+    let cbor: Cbor = ciborium::from_reader(&mut body).map_err(|error| explain(&error))?;
     if !body.is_empty() {
         return Err(format!("{} bytes follow the CBOR value", body.len()));
     }
@@ -35,6 +36,15 @@ pub(super) fn from_json(body: &[u8], epoch: Epoch) -> Vec<u8> {
     #[expect(clippy::expect_used, reason = "a vector takes whatever is written to it")]
     ciborium::into_writer(&cbor("", json, epoch), &mut written).expect("a value is written");
     written
+}
+
+fn explain<Io>(error: &Error<Io>) -> String {
+    match error {
+        Error::Io(_) => "the body ends within a CBOR value".to_owned(),
+        Error::Syntax(at) => format!("the body is not CBOR: byte {at} is out of place"),
+        Error::Semantic(_, reason) => format!("the body is not CBOR: {reason}"),
+        Error::RecursionLimitExceeded => "the body is nested too deeply".to_owned(),
+    }
 }
 
 fn json(value: Cbor, epoch: Epoch) -> Result<Json, String> {

@@ -2,18 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+use super::body::BODY_TIMEOUT;
+use super::host::Host;
 use super::{Sandbox, SandboxError};
 use crate::dispatch::{Service, Services};
 use crate::kinesis::Settings;
 
 /// The settings of a [`Sandbox`].
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct SandboxBuilder {
     kinesis: Settings,
     ports: BTreeMap<Service, u16>,
+    body_timeout: Duration,
+}
+
+impl Default for SandboxBuilder {
+    fn default() -> Self {
+        Self {
+            kinesis: Settings::default(),
+            ports: BTreeMap::new(),
+            body_timeout: BODY_TIMEOUT,
+        }
+    }
 }
 
 impl SandboxBuilder {
@@ -32,6 +46,12 @@ impl SandboxBuilder {
         self
     }
 
+    /// How long a request's body may take to arrive, before it is refused with `RequestTimeoutException`. Default: 30 s.
+    pub fn body_timeout(mut self, limit: Duration) -> Self {
+        self.body_timeout = limit;
+        self
+    }
+
     /// Binds the ports and starts the services, in tasks of the current tokio runtime of whatever flavour.
     ///
     /// # Errors
@@ -44,7 +64,11 @@ impl SandboxBuilder {
             dynamodb: listeners.address_of(Service::DynamoDb).await?,
             cloudwatch: listeners.address_of(Service::CloudWatch).await?,
         };
-        Ok(Sandbox::serve(Services::new(self.kinesis), listeners.bound, addresses))
+        Ok(Sandbox::serve(
+            Host::new(Services::new(self.kinesis), self.body_timeout),
+            listeners.bound,
+            addresses,
+        ))
     }
 }
 

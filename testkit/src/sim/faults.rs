@@ -107,7 +107,7 @@ pub enum Entries {
 }
 
 impl Entries {
-    pub(super) fn contain(&self, index: usize) -> bool {
+    pub(crate) fn contain(&self, index: usize) -> bool {
         match self {
             Self::All => true,
             Self::Every(nth) => (index + 1).is_multiple_of(*nth),

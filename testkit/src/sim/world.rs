@@ -3,14 +3,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fastrand::Rng;
-use http::StatusCode;
 
 use super::call_log::{Call, CallLog, Outcome};
-use super::faults::{CallInfo, Entries, Fault, FaultPlan};
+use super::faults::{CallInfo, Fault, FaultPlan};
 use super::latency::{Latency, RoundTrip};
-use super::partial_failure::Split;
 use crate::clock::VirtualClock;
-use crate::dispatch::{Received, Refusal, Reply, Service, Services};
+use crate::dispatch::{Received, Reply, Service, Services};
 
 /// Everything that the clients of one simulation have in common.
 #[derive(Debug)]
@@ -88,45 +86,9 @@ impl World {
     /// Lets a call arrive and notes it: applied and answered, or, by its fault, `None`.
     pub(super) fn arrive(&self, flight: &InFlight) -> Option<Reply> {
         let InFlight { fault, call, .. } = flight;
-        let reply = match fault {
-            Fault::RequestLost | Fault::RequestHangs => None,
-            Fault::Error { status, code, message } => Some(self.refuse(call, *status, code, message)),
-            Fault::FailEntries { entries, code } => Some(self.apply_partly(call, entries, code)),
-            Fault::None | Fault::Delay(_) | Fault::ReplyLost | Fault::ReplyHangs => {
-                Some(self.apply(call, &call.received.body))
-            }
-        };
+        let reply = self.services.call_under(fault, &call.received, self.clock.now());
         self.note(flight, reply.as_ref());
         reply
-    }
-
-    fn apply(&self, call: &Outgoing, body: &[u8]) -> Reply {
-        self.services.call(call.received.target(), body, self.clock.now())
-    }
-
-    fn apply_partly(&self, call: &Outgoing, entries: &Entries, code: &str) -> Reply {
-        let is_put_records =
-            (call.received.service, call.received.operation.as_str()) == (Service::Kinesis, "PutRecords");
-        let split = is_put_records
-            .then(|| Split::new(&call.received.body, entries))
-            .flatten();
-        let Some(split) = split else {
-            return self.apply(call, &call.received.body);
-        };
-        let reply = split.remaining().map(|body| self.apply(call, &body));
-        match reply {
-            Some(refused) if refused.error.is_some() => refused,
-            reply => {
-                let answered = reply.as_ref().map(|reply| reply.body.as_ref());
-                self.services.reply(call.received.target(), split.merge(answered, code))
-            }
-        }
-    }
-
-    fn refuse(&self, call: &Outgoing, status: u16, code: &str, message: &str) -> Reply {
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        self.services
-            .refuse(call.received.protocol, Refusal::new(status, code, message))
     }
 
     fn note(&self, flight: &InFlight, reply: Option<&Reply>) {
