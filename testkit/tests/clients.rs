@@ -48,7 +48,9 @@ fn run(sandbox: &Program, interpreter: &str, script: &str) {
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("AWS_CONFIG_FILE", "none")
         .env("AWS_SHARED_CREDENTIALS_FILE", "none")
-        .envs(&sandbox.environment);
+        .envs(&sandbox.environment)
+        // Python's SDK knows the region by this name only.
+        .env("AWS_DEFAULT_REGION", &sandbox.environment["AWS_REGION"]);
     let output = command.output().unwrap();
     let (stdout, stderr) = (
         String::from_utf8_lossy(&output.stdout),
