@@ -1,37 +1,41 @@
-//! From an `X-Amz-Target` header and a JSON body to the service that answers.
+//! From an HTTP request, without its transport, to the service that answers.
 //!
-//! Both fronts end here, so a call means the same in the simulation and in the sandbox. Nothing in this file waits or
-//! reads a clock.
+//! Both fronts end here, so a call means the same in the simulation and in the sandbox. Whatever protocol a client
+//! speaks, the services get AWS JSON. Nothing here waits or reads a clock.
+
+mod cbor;
+mod fault;
+mod partial_failure;
+mod protocol;
+mod query;
+mod received;
+mod reply;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Response, StatusCode};
-use serde_json::json;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
 
+pub(crate) use self::protocol::Protocol;
+pub(crate) use self::received::{Head, Received, Target};
+pub(crate) use self::reply::{Refusal, Reply};
+use crate::cloudwatch::CloudWatch;
 use crate::dynamodb::DynamoDb;
-use crate::kinesis::{self, Kinesis, ServiceError, Settings};
+use crate::kinesis::{self, Kinesis, Settings};
 
 /// A service that the testkit has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Service {
     /// Amazon Kinesis Data Streams.
     Kinesis,
     /// Amazon DynamoDB.
+    #[serde(rename = "DynamoDB")]
     DynamoDb,
-}
-
-impl Service {
-    const fn content_type(self) -> &'static str {
-        match self {
-            Self::Kinesis => "application/x-amz-json-1.1",
-            Self::DynamoDb => "application/x-amz-json-1.0",
-        }
-    }
+    /// Amazon CloudWatch, as far as it records metrics.
+    CloudWatch,
 }
 
 impl fmt::Display for Service {
@@ -39,83 +43,8 @@ impl fmt::Display for Service {
         f.write_str(match self {
             Self::Kinesis => "Kinesis",
             Self::DynamoDb => "DynamoDB",
+            Self::CloudWatch => "CloudWatch",
         })
-    }
-}
-
-/// A parsed `X-Amz-Target` header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Target<'a> {
-    pub(crate) service: Service,
-    pub(crate) operation: &'a str,
-}
-
-impl<'a> Target<'a> {
-    /// Reads `Kinesis_20131202.PutRecords`; `None` for a service that is not here. The operation may be unknown.
-    pub(crate) fn parse(header: &'a str) -> Option<Self> {
-        let (prefix, operation) = header.split_once('.')?;
-        let service = match prefix {
-            "Kinesis_20131202" => Service::Kinesis,
-            "DynamoDB_20120810" => Service::DynamoDb,
-            _ => return None,
-        };
-        Some(Self { service, operation })
-    }
-}
-
-/// An HTTP reply before it meets a transport.
-#[derive(Debug, Clone)]
-pub(crate) struct Reply {
-    pub(crate) status: StatusCode,
-    pub(crate) content_type: &'static str,
-    pub(crate) request_id: String,
-    pub(crate) body: Bytes,
-    /// The error code of a refusal, without its namespace.
-    pub(crate) error: Option<String>,
-}
-
-impl From<Reply> for Response<Bytes> {
-    fn from(reply: Reply) -> Self {
-        let mut response = Self::new(reply.body);
-        *response.status_mut() = reply.status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
-        if let Ok(id) = HeaderValue::from_str(&reply.request_id) {
-            headers.insert("x-amzn-requestid", id);
-        }
-        response
-    }
-}
-
-/// A refusal as it goes on the wire.
-#[derive(Debug, Clone)]
-pub(crate) struct Refusal {
-    pub(crate) status: StatusCode,
-    pub(crate) code: String,
-    pub(crate) body: Bytes,
-}
-
-impl Refusal {
-    /// A refusal with the two fields that every AWS error has.
-    pub(crate) fn new(status: StatusCode, code: &str, message: &str) -> Self {
-        let body = json!({ "__type": code, "message": message }).to_string();
-        Self {
-            status,
-            code: code.to_owned(),
-            body: body.into(),
-        }
-    }
-
-    /// What AWS answers to an operation it does not know.
-    pub(crate) fn unknown_operation(message: &str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "UnknownOperationException", message)
-    }
-}
-
-impl From<ServiceError> for Refusal {
-    fn from(error: ServiceError) -> Self {
-        let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self::new(status, &error.code, &error.message)
     }
 }
 
@@ -124,64 +53,82 @@ impl From<ServiceError> for Refusal {
 pub(crate) struct Services {
     kinesis: Mutex<Kinesis>,
     dynamodb: DynamoDb,
+    cloudwatch: Mutex<CloudWatch>,
     requests: AtomicU64,
 }
 
 impl Services {
-    /// Services without streams and tables.
+    /// Services without streams, tables and metrics.
     pub(crate) fn new(settings: Settings) -> Self {
         Self {
             kinesis: Mutex::new(Kinesis::new(settings)),
             dynamodb: DynamoDb::new(),
+            cloudwatch: Mutex::default(),
             requests: AtomicU64::new(0),
         }
     }
 
     /// Answers one call at the time `now`. What cannot be understood is refused, never ignored.
     pub(crate) fn call(&self, target: Target<'_>, body: &[u8], now: SystemTime) -> Reply {
-        let Target { service, operation } = target;
-        let answer = match service {
-            Service::Kinesis => self.call_kinesis(operation, body, now),
-            Service::DynamoDb => self.dynamodb.call(operation, body, now),
-        };
-        match answer {
-            Ok(body) => self.reply(service, body),
-            Err(refusal) => self.refuse(service, refusal),
+        match self.answer(target, body, now) {
+            Ok(body) => self.reply(target, body),
+            Err(refusal) => self.refuse(target.protocol, refusal),
         }
     }
 
-    /// The reply to a call that succeeded.
-    pub(crate) fn reply(&self, service: Service, body: Vec<u8>) -> Reply {
+    /// The reply to a call that succeeded, from its form in AWS JSON.
+    pub(crate) fn reply(&self, target: Target<'_>, body: Vec<u8>) -> Reply {
+        let request_id = self.next_request_id();
+        let body = target.protocol.write_output(target.operation, body, &request_id);
         Reply {
             status: StatusCode::OK,
-            content_type: service.content_type(),
-            request_id: self.next_request_id(),
+            protocol: target.protocol,
+            request_id,
             body: body.into(),
             error: None,
         }
     }
 
     /// The reply to a call that failed.
-    pub(crate) fn refuse(&self, service: Service, refusal: Refusal) -> Reply {
+    pub(crate) fn refuse(&self, protocol: Protocol, refusal: Refusal) -> Reply {
+        let request_id = self.next_request_id();
+        let body = protocol.write_refusal(&refusal, &request_id);
         Reply {
             status: refusal.status,
-            content_type: service.content_type(),
-            request_id: self.next_request_id(),
-            body: refusal.body,
+            protocol,
+            request_id,
+            body: body.into(),
             error: Some(refusal.code),
         }
     }
 
     /// Lends the Kinesis model, for set-up and inspection.
     pub(crate) fn kinesis<R>(&self, visit: impl FnOnce(&mut Kinesis) -> R) -> R {
-        // A panic in another visitor has already failed its test; the model itself has no half-done states to protect.
-        visit(&mut self.kinesis.lock().unwrap_or_else(PoisonError::into_inner))
+        visit(&mut locked(&self.kinesis))
+    }
+
+    /// Lends the recorder of metrics, for inspection.
+    pub(crate) fn cloudwatch<R>(&self, visit: impl FnOnce(&mut CloudWatch) -> R) -> R {
+        visit(&mut locked(&self.cloudwatch))
+    }
+
+    fn answer(&self, target: Target<'_>, body: &[u8], now: SystemTime) -> Result<Vec<u8>, Refusal> {
+        match target.service {
+            Service::Kinesis => self.call_kinesis(target.operation, body, now),
+            Service::DynamoDb => self.dynamodb.call(target.operation, body, now),
+            Service::CloudWatch => self.call_cloudwatch(target.operation, body),
+        }
     }
 
     fn call_kinesis(&self, operation: &str, body: &[u8], now: SystemTime) -> Result<Vec<u8>, Refusal> {
         let request = kinesis::Request::decode(operation, body)?;
         let response = self.kinesis(|kinesis| kinesis.handle(request, now))?;
         Ok(response.encode())
+    }
+
+    fn call_cloudwatch(&self, operation: &str, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+        self.cloudwatch(|cloudwatch| cloudwatch.call(operation, body))?;
+        Ok(b"{}".to_vec())
     }
 
     /// Request ids count up, so that a simulation repeats them.
@@ -191,29 +138,29 @@ impl Services {
     }
 }
 
+/// A panic in another visitor has already failed its test; the models have no half-done states to protect.
+fn locked<T>(model: &Mutex<T>) -> MutexGuard<'_, T> {
+    model.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refused(target: &str, body: &[u8]) -> (u16, serde_json::Value) {
-        let target = Target::parse(target).unwrap();
+    fn refused(operation: &str, body: &[u8]) -> (u16, serde_json::Value) {
+        let target = Target {
+            service: Service::DynamoDb,
+            operation,
+            protocol: Protocol::AwsJson10,
+        };
         let reply = Services::new(Settings::default()).call(target, body, SystemTime::UNIX_EPOCH);
         let body = serde_json::from_slice(&reply.body).expect("an AWS error is JSON");
         (reply.status.as_u16(), body)
     }
 
     #[test]
-    fn a_target_names_its_service_and_operation() {
-        let target = Target::parse("DynamoDB_20120810.UpdateItem").unwrap();
-        assert_eq!((target.service, target.operation), (Service::DynamoDb, "UpdateItem"));
-        for unknown in ["", "Kinesis_20131202", "GraniteServiceVersion20100801.PutMetricData"] {
-            assert_eq!(Target::parse(unknown), None);
-        }
-    }
-
-    #[test]
     fn an_unknown_operation_is_refused() {
-        let (status, body) = refused("DynamoDB_20120810.Fly", b"{}");
+        let (status, body) = refused("Fly", b"{}");
         assert_eq!(
             (status, body["__type"].as_str()),
             (400, Some("UnknownOperationException"))
@@ -223,7 +170,7 @@ mod tests {
     #[test]
     fn malformed_json_is_refused() {
         for body in [&b""[..], b"{", b"[]", b"\xff\xfe", b"{\"TableName\": 7}"] {
-            let (status, body) = refused("DynamoDB_20120810.GetItem", body);
+            let (status, body) = refused("GetItem", body);
             assert_eq!(status, 400);
             assert!(body["__type"].as_str().unwrap().ends_with("Exception"), "{body}");
         }

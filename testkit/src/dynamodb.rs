@@ -123,7 +123,9 @@ impl From<DynoxideError> for Refusal {
         Self {
             status: StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             code: kind.rsplit_once('#').map_or(kind, |(_namespace, code)| code).to_owned(),
-            body: error.to_json().into(),
+            message: error.to_string(),
+            // With the reasons of a cancelled transaction, for instance.
+            detailed: Some(error.to_json().into()),
         }
     }
 }
@@ -225,7 +227,7 @@ mod tests {
             request in request(),
         ) {
             if let Err(refusal) = with_table().call(operation, request.to_string().as_bytes(), UNIX_EPOCH) {
-                let body: Value = serde_json::from_slice(&refusal.body).unwrap();
+                let body: Value = serde_json::from_slice(&refusal.detailed.unwrap()).unwrap();
                 prop_assert!(body["__type"].as_str().unwrap().ends_with(&refusal.code));
                 prop_assert_ne!(refusal.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", body);
             }
@@ -246,7 +248,7 @@ mod tests {
     #[test]
     fn dynoxides_marks_do_not_reach_the_caller() {
         let refusal = DynamoDb::new().call("CreateTable", b"{}", UNIX_EPOCH).unwrap_err();
-        let body = String::from_utf8_lossy(&refusal.body).into_owned();
+        let body = String::from_utf8_lossy(&refusal.detailed.unwrap()).into_owned();
         assert_eq!(refusal.code, "ValidationException");
         assert!(INVALID.iter().all(|mark| !body.contains(mark)), "{body}");
     }

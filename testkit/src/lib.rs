@@ -2,6 +2,7 @@
 
 mod account;
 mod clock;
+pub mod cloudwatch;
 mod dispatch;
 mod dynamodb;
 pub mod kinesis;

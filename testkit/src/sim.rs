@@ -23,7 +23,6 @@ mod faults;
 mod gate;
 mod latency;
 mod network;
-mod partial_failure;
 mod plan;
 mod process;
 mod stream;
@@ -47,10 +46,11 @@ pub use self::process::Process;
 pub use self::stream::{SimStream, UserRecord};
 use self::world::{State, World};
 use crate::clock::VirtualClock;
+use crate::cloudwatch::CloudWatch;
 use crate::dispatch::{Service, Services};
 use crate::kinesis::{Kinesis, Request, ServiceError, Settings};
 
-/// Amazon Kinesis and DynamoDB in virtual time. Clones are handles on the same simulation.
+/// Amazon Kinesis, DynamoDB and CloudWatch in virtual time. Clones are handles on the same simulation.
 #[derive(Debug, Clone)]
 pub struct Sim {
     world: Arc<World>,
@@ -163,6 +163,11 @@ impl Sim {
         self.world.services.kinesis(visit)
     }
 
+    /// Lends the recorded metrics. Calls wait meanwhile, so `visit` must not make any.
+    pub fn cloudwatch<R>(&self, visit: impl FnOnce(&mut CloudWatch) -> R) -> R {
+        self.world.services.cloudwatch(visit)
+    }
+
     /// Creates a stream without a call: no time passes, nothing is logged. It is ACTIVE after the
     /// [`creation_time`](Settings::creation_time) of the settings, by default at once.
     ///
@@ -184,6 +189,7 @@ pub struct SimBuilder {
     kinesis: Settings,
     kinesis_latency: Latency,
     dynamodb_latency: Latency,
+    cloudwatch_latency: Latency,
     event_log: usize,
 }
 
@@ -197,6 +203,7 @@ impl Default for SimBuilder {
             },
             kinesis_latency: Latency::KINESIS,
             dynamodb_latency: Latency::DYNAMODB,
+            cloudwatch_latency: Latency::CLOUDWATCH,
             event_log: 10_000,
         }
     }
@@ -215,11 +222,13 @@ impl SimBuilder {
         self
     }
 
-    /// The latency of `service`. Default: [`Latency::KINESIS`] and [`Latency::DYNAMODB`].
+    /// The latency of `service`. Default: [`Latency::KINESIS`], [`Latency::DYNAMODB`] and
+    /// [`Latency::CLOUDWATCH`].
     pub fn latency(mut self, service: Service, latency: Latency) -> Self {
         match service {
             Service::Kinesis => self.kinesis_latency = latency,
             Service::DynamoDb => self.dynamodb_latency = latency,
+            Service::CloudWatch => self.cloudwatch_latency = latency,
         }
         self
     }
@@ -237,6 +246,7 @@ impl SimBuilder {
             clock: VirtualClock::start(),
             kinesis_latency: self.kinesis_latency,
             dynamodb_latency: self.dynamodb_latency,
+            cloudwatch_latency: self.cloudwatch_latency,
             tasks: TaskTracker::new(),
             state: Mutex::new(State::new(self.seed, self.event_log)),
         };

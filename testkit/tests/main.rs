@@ -2,12 +2,17 @@
 
 #![cfg(test)]
 
+mod clients;
+mod cloudwatch;
 mod determinism;
 mod dynamodb;
 mod faults;
 mod fronts;
 mod kinesis;
+mod kinesis_cbor;
 mod kinesis_shapes;
 mod processes;
+mod program;
 mod sandbox;
+mod sandbox_faults;
 mod wire;

@@ -1,103 +1,76 @@
 //! One HTTP request and its reply.
 
-use std::convert::Infallible;
-use std::time::Duration;
+use std::future::pending;
 
-use bytes::{Bytes, BytesMut};
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Request, Response};
+use http_body_util::Full;
 use hyper::body::Incoming;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
+use super::host::Host;
+use super::{admin, body};
 use crate::clock::wall_clock;
-use crate::dispatch::{Refusal, Service, Services, Target};
+use crate::dispatch::{Head, Protocol, Received, Refusal, Reply};
+use crate::sim::Fault;
 
-/// The largest request body. Source: DynamoDB's limit of a request,
-/// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html> (16 MB); a PutRecords of
-/// 10 MiB in base64 fits too.
-const MAX_BODY: usize = 16 << 20;
+/// The connection is to be closed without a reply.
+#[derive(Debug, thiserror::Error)]
+#[error("injected: the connection broke")]
+pub(super) struct HangUp;
 
-/// How much of a body beyond [`MAX_BODY`] is read and thrown away, so that its sender sees the refusal rather than a
-/// broken connection. Our choice.
-const MAX_DISCARDED: usize = 64 << 20;
-
-/// How long a body may take. Our choice: a loopback peer that needs longer is stuck.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Answers one request, with an AWS error at worst.
-pub(super) async fn answer(
-    services: &Services,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let reply = match *request.method() {
-        Method::GET => Response::new(Bytes::from_static(b"kinesis-testkit is up\n")),
-        Method::POST => match post(services, request).await {
-            Ok(response) => response,
-            // Not meant for a service yet; the JSON dialects of both read the same error.
-            Err(refusal) => services.refuse(Service::Kinesis, refusal).into(),
-        },
-        ref method => {
-            let refusal = Refusal::unknown_operation(&format!("no operation has the method {method}"));
-            services.refuse(Service::Kinesis, refusal).into()
-        }
-    };
-    Ok(reply.map(Full::new))
-}
-
-async fn post(services: &Services, request: Request<Incoming>) -> Result<Response<Bytes>, Refusal> {
+/// Answers one request, with an AWS error at worst, unless a fault forbids it.
+pub(super) async fn answer(host: &Host, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, HangUp> {
     let (head, body) = request.into_parts();
-    // Before the target is judged: a reply to half a request would break the connection under its sender.
-    let body = match timeout(BODY_TIMEOUT, read(body)).await {
-        Ok(body) => body?,
-        Err(_elapsed) => {
-            let message = "the request body did not arrive in time";
-            return Err(Refusal::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "RequestTimeoutException",
-                message,
-            ));
+    let response = if admin::is_meant(head.uri.path()) {
+        match body::read(body, host.body_timeout).await {
+            Ok(body) => admin::answer(host, &head.method, head.uri.path(), &body),
+            Err(refusal) => refuse(host, Protocol::AwsJson11, refusal),
+        }
+    } else {
+        match head.method {
+            Method::GET => Response::new(Bytes::from_static(b"kinesis-testkit is up\n")),
+            Method::POST => post(host, &head, body).await?,
+            ref method => {
+                let refusal = Refusal::unknown_operation(&format!("no operation has the method {method}"));
+                refuse(host, Protocol::AwsJson11, refusal)
+            }
         }
     };
-    let header = head
-        .headers
-        .get("x-amz-target")
-        .map_or(&b""[..], |header| header.as_bytes());
-    let header = String::from_utf8_lossy(header);
-    let Some(target) = Target::parse(&header) else {
-        return Err(Refusal::unknown_operation(&format!(
-            "no service here has the target {header:?}"
-        )));
-    };
-    Ok(services.call(target, &body, wall_clock()).into())
+    Ok(response.map(Full::new))
 }
 
-/// Collects a body of a permitted size.
-async fn read(mut body: Incoming) -> Result<Bytes, Refusal> {
-    let mut collected = BytesMut::new();
-    let mut discarded = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            let message = format!("the request body is incomplete: {error}");
-            Refusal::new(StatusCode::BAD_REQUEST, "SerializationException", &message)
-        })?;
-        let Ok(data) = frame.into_data() else { continue };
-        if discarded == 0 && collected.len() + data.len() <= MAX_BODY {
-            collected.extend_from_slice(&data);
-            continue;
-        }
-        discarded += collected.len() + data.len();
-        collected = BytesMut::new();
-        if discarded > MAX_DISCARDED {
-            break;
-        }
+async fn post(host: &Host, head: &Parts, body: Incoming) -> Result<Response<Bytes>, HangUp> {
+    let described = Head::new(head.uri.path(), |name| head.headers.get(name)?.to_str().ok());
+    // Before the target is judged: a reply to half a request would break the connection under its sender.
+    let body = body::read(body, host.body_timeout).await;
+    match body.and_then(|body| Received::read(&described, body)) {
+        Ok(call) => Ok(carry(host, &call).await?.into()),
+        Err(refusal) => Ok(refuse(host, described.protocol(), refusal)),
     }
-    if discarded > 0 {
-        let message = format!("the request body exceeds {MAX_BODY} bytes");
-        return Err(Refusal::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "RequestEntityTooLargeException",
-            &message,
-        ));
+}
+
+/// Lets a call meet its fault.
+async fn carry(host: &Host, call: &Received) -> Result<Reply, HangUp> {
+    let fault = host.faults(|faults| faults.meet(call.service, &call.operation));
+    if let Fault::Delay(longer) = fault {
+        sleep(longer).await;
     }
-    Ok(collected.freeze())
+    let reply = host.services.call_under(&fault, call, wall_clock());
+    if let Fault::Duplicated(later) = fault {
+        // Here the first reply waits for the duplicate: a connection has one exchange at a time.
+        sleep(later).await;
+        drop(host.services.call_under(&Fault::None, call, wall_clock()));
+    }
+    match (fault, reply) {
+        // Until the client gives up or the sandbox stops.
+        (Fault::RequestHangs | Fault::ReplyHangs, _) => pending().await,
+        (Fault::ReplyLost, _) | (_, None) => Err(HangUp),
+        (_, Some(reply)) => Ok(reply),
+    }
+}
+
+fn refuse(host: &Host, protocol: Protocol, refusal: Refusal) -> Response<Bytes> {
+    host.services.refuse(protocol, refusal).into()
 }

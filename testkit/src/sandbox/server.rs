@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::exchange;
-use crate::dispatch::Services;
+use super::host::Host;
 
 /// How long a connection may be idle, or take to send the head of a request. Our choice: longer than the 90 s for
 /// which hyper's client, and so the SDK, keeps idle connections, so that it is always the client that closes them.
@@ -30,7 +30,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What every connection needs.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
-    pub(super) services: Arc<Services>,
+    pub(super) host: Arc<Host>,
     pub(super) stopping: CancellationToken,
     pub(super) tasks: TaskTracker,
 }
@@ -62,7 +62,7 @@ impl Server {
 
     async fn serve_http(&self, stream: TcpStream) -> Result<(), ServeError> {
         stream.set_nodelay(true)?;
-        let service = service_fn(|request| exchange::answer(&self.services, request));
+        let service = service_fn(|request| exchange::answer(&self.host, request));
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())

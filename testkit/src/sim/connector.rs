@@ -12,13 +12,14 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
-use http::Response;
+use http::uri::InvalidUri;
+use http::{Response, Uri};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::network::{self, Arrival, Outgoing};
 use super::world::World;
-use crate::dispatch::{Reply, Target};
+use crate::dispatch::{Head, Received, Reply};
 
 /// The HTTP client of one simulated process.
 #[derive(Debug, Clone)]
@@ -81,22 +82,19 @@ async fn exchange(world: Arc<World>, call: Outgoing) -> Result<HttpResponse, Con
 }
 
 fn outgoing(process: Arc<str>, request: &HttpRequest) -> Result<Outgoing, ConnectorError> {
-    let header = request.headers().get("x-amz-target").unwrap_or_default();
-    let Some(Target { service, operation }) = Target::parse(header) else {
-        let message = format!("the simulation has no service with the target {header:?}");
-        return Err(ConnectorError::user(message.into()));
-    };
     let Some(body) = request.body().bytes() else {
         return Err(ConnectorError::user(
             "the simulation takes no streaming requests".into(),
         ));
     };
-    Ok(Outgoing {
-        process,
-        service,
-        operation: operation.to_owned(),
-        body: Bytes::copy_from_slice(body),
-    })
+    let uri: Uri = request
+        .uri()
+        .parse()
+        .map_err(|error: InvalidUri| ConnectorError::user(error.into()))?;
+    let head = Head::new(uri.path(), |name| request.headers().get(name));
+    let received = Received::read(&head, Bytes::copy_from_slice(body))
+        .map_err(|refusal| ConnectorError::user(refusal.message.into()))?;
+    Ok(Outgoing { process, received })
 }
 
 fn to_sdk(reply: Reply) -> Result<HttpResponse, ConnectorError> {

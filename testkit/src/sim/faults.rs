@@ -18,7 +18,7 @@ pub struct CallInfo<'a> {
     pub service: Service,
     /// The operation, for instance `PutRecords`.
     pub operation: &'a str,
-    /// The request in AWS JSON. Its keys come in no fixed order.
+    /// The request in AWS JSON, whatever protocol the client speaks. Its keys come in no fixed order.
     pub body: &'a Bytes,
     /// Counts the calls of the simulation from zero, retries included, in the order they were sent.
     pub ordinal: u64,
@@ -131,7 +131,7 @@ pub enum Entries {
 }
 
 impl Entries {
-    pub(super) fn contain(&self, index: usize) -> bool {
+    pub(crate) fn contain(&self, index: usize) -> bool {
         match self {
             Self::All => true,
             Self::Every(nth) => (index + 1).is_multiple_of(*nth),

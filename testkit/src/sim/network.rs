@@ -3,26 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::StatusCode;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::call::{Call, Outcome, Request};
 use super::events::Event;
-use super::faults::{CallInfo, Entries, Fault};
+use super::faults::{CallInfo, Fault};
 use super::latency::RoundTrip;
-use super::partial_failure::Split;
 use super::world::World;
-use crate::dispatch::{Refusal, Reply, Service, Target};
+use crate::dispatch::{Received, Reply};
 
 /// A call as its process hands it over.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) process: Arc<str>,
-    pub(super) service: Service,
-    pub(super) operation: String,
-    pub(super) body: Bytes,
+    pub(super) received: Received,
 }
 
 /// What comes back to the process; if nothing ever does, the sender is dropped.
@@ -51,21 +46,21 @@ pub(super) fn send(world: &Arc<World>, call: Outgoing, arrived: oneshot::Sender<
 
 /// Draws the latency of a call and decides its fault.
 fn depart(world: &World, call: Outgoing) -> InFlight {
-    let latency = world.latency(call.service);
+    let latency = world.latency(call.received.service);
     let mut state = world.state();
     let trip = latency.draw(&mut state.rng);
     let ordinal = state.sent;
     state.sent += 1;
-    let cut_off = state.is_cut_off(&call.process, call.service);
+    let cut_off = state.is_cut_off(&call.process, call.received.service);
     // The test decides outside the lock, for it may use the simulation itself.
     let decide = state.faults.clone();
     drop(state);
 
     let info = CallInfo {
         client: &call.process,
-        service: call.service,
-        operation: &call.operation,
-        body: &call.body,
+        service: call.received.service,
+        operation: &call.received.operation,
+        body: &call.received.body,
         ordinal,
         now: world.clock.now(),
     };
@@ -94,7 +89,12 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
     pass(flight.trip.back).await;
     let arrival = match (&flight.fault, reply) {
         (Fault::RequestHangs | Fault::ReplyHangs, _) => None,
-        _ if world.state().is_cut_off(&flight.call.process, flight.call.service) => None,
+        _ if world
+            .state()
+            .is_cut_off(&flight.call.process, flight.call.received.service) =>
+        {
+            None
+        }
         (Fault::ReplyLost, _) | (_, None) => Some(Arrival::Broken),
         (_, Some(reply)) => Some(Arrival::Reply(reply)),
     };
@@ -104,53 +104,20 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
     }
     if let Fault::Duplicated(later) = flight.fault {
         pass(later).await;
-        let again = apply(&world, &flight.call, &flight.call.body);
-        note(&world, &flight, Some(&again), Some("the duplicate"));
+        let again = apply(&world, &flight.call, &Fault::None);
+        note(&world, &flight, again.as_ref(), Some("the duplicate"));
     }
 }
 
 /// Lets a call arrive and notes it: applied and answered, or, by its fault, `None`.
 fn arrive(world: &World, flight: &InFlight) -> Option<Reply> {
-    let InFlight { fault, call, .. } = flight;
-    let reply = match fault {
-        Fault::RequestLost | Fault::RequestHangs => None,
-        Fault::Error { status, code, message } => Some(refuse(world, call, *status, code, message)),
-        Fault::FailEntries { entries, code } => Some(apply_partly(world, call, entries, code)),
-        Fault::None | Fault::Delay(_) | Fault::Duplicated(_) | Fault::ReplyLost | Fault::ReplyHangs => {
-            Some(apply(world, call, &call.body))
-        }
-    };
-    note(world, flight, reply.as_ref(), fault.name());
+    let reply = apply(world, &flight.call, &flight.fault);
+    note(world, flight, reply.as_ref(), flight.fault.name());
     reply
 }
 
-fn apply(world: &World, call: &Outgoing, body: &[u8]) -> Reply {
-    let target = Target {
-        service: call.service,
-        operation: &call.operation,
-    };
-    world.services.call(target, body, world.clock.now())
-}
-
-fn apply_partly(world: &World, call: &Outgoing, entries: &Entries, code: &str) -> Reply {
-    let is_put_records = (call.service, call.operation.as_str()) == (Service::Kinesis, "PutRecords");
-    let split = is_put_records.then(|| Split::new(&call.body, entries)).flatten();
-    let Some(split) = split else {
-        return apply(world, call, &call.body);
-    };
-    let reply = split.remaining().map(|body| apply(world, call, &body));
-    match reply {
-        Some(refused) if refused.error.is_some() => refused,
-        reply => {
-            let answered = reply.as_ref().map(|reply| reply.body.as_ref());
-            world.services.reply(Service::Kinesis, split.merge(answered, code))
-        }
-    }
-}
-
-fn refuse(world: &World, call: &Outgoing, status: u16, code: &str, message: &str) -> Reply {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    world.services.refuse(call.service, Refusal::new(status, code, message))
+fn apply(world: &World, call: &Outgoing, fault: &Fault) -> Option<Reply> {
+    world.services.call_under(fault, &call.received, world.clock.now())
 }
 
 fn note(world: &World, flight: &InFlight, reply: Option<&Reply>, fault: Option<&'static str>) {
@@ -164,9 +131,9 @@ fn note(world: &World, flight: &InFlight, reply: Option<&Reply>, fault: Option<&
         ordinal: *ordinal,
         at: world.clock.elapsed(),
         client: call.process.to_string(),
-        service: call.service,
-        operation: call.operation.clone(),
-        request: Request::new(&call.body),
+        service: call.received.service,
+        operation: call.received.operation.clone(),
+        request: Request::new(&call.received.body),
         outcome,
         fault,
     };

@@ -22,6 +22,7 @@ pub(super) struct World {
     pub(super) clock: VirtualClock,
     pub(super) kinesis_latency: Latency,
     pub(super) dynamodb_latency: Latency,
+    pub(super) cloudwatch_latency: Latency,
     /// Calls on their way, the tasks of processes, and plans that are carried out.
     pub(super) tasks: TaskTracker,
     pub(super) state: Mutex<State>,
@@ -50,6 +51,7 @@ impl World {
         match service {
             Service::Kinesis => self.kinesis_latency,
             Service::DynamoDb => self.dynamodb_latency,
+            Service::CloudWatch => self.cloudwatch_latency,
         }
     }
 }

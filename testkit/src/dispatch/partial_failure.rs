@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::faults::Entries;
+use crate::sim::Entries;
 
 /// A `PutRecords` request without its chosen entries.
 #[derive(Debug)]
