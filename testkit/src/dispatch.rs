@@ -13,7 +13,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 use serde_json::json;
 
-use crate::dynamodb::DynamoDb;
+use crate::dynamodb::{self, DynamoDb};
 use crate::kinesis::{self, Kinesis, ServiceError, Settings};
 
 /// A service that the testkit has.
@@ -123,16 +123,16 @@ impl From<ServiceError> for Refusal {
 #[derive(Debug)]
 pub(crate) struct Services {
     kinesis: Mutex<Kinesis>,
-    dynamodb: DynamoDb,
+    dynamodb: Mutex<DynamoDb>,
     requests: AtomicU64,
 }
 
 impl Services {
-    /// Services without streams and tables.
-    pub(crate) fn new(settings: Settings) -> Self {
+    /// Services without streams and tables; the seed is for what they decide at random.
+    pub(crate) fn new(kinesis: Settings, dynamodb: dynamodb::Settings, seed: u64) -> Self {
         Self {
-            kinesis: Mutex::new(Kinesis::new(settings)),
-            dynamodb: DynamoDb::new(),
+            kinesis: Mutex::new(Kinesis::new(kinesis)),
+            dynamodb: Mutex::new(DynamoDb::new(dynamodb, seed)),
             requests: AtomicU64::new(0),
         }
     }
@@ -142,7 +142,7 @@ impl Services {
         let Target { service, operation } = target;
         let answer = match service {
             Service::Kinesis => self.call_kinesis(operation, body, now),
-            Service::DynamoDb => self.dynamodb.call(operation, body, now),
+            Service::DynamoDb => self.dynamodb(|dynamodb| dynamodb.call(operation, body, now)),
         };
         match answer {
             Ok(body) => self.reply(service, body),
@@ -178,6 +178,12 @@ impl Services {
         visit(&mut self.kinesis.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Lends DynamoDB, for set-up and inspection.
+    pub(crate) fn dynamodb<R>(&self, visit: impl FnOnce(&mut DynamoDb) -> R) -> R {
+        // As above; what a call leaves half done, dynoxide rolls back.
+        visit(&mut self.dynamodb.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn call_kinesis(&self, operation: &str, body: &[u8], now: SystemTime) -> Result<Vec<u8>, Refusal> {
         let request = kinesis::Request::decode(operation, body)?;
         let response = self.kinesis(|kinesis| kinesis.handle(request, now))?;
@@ -197,7 +203,8 @@ mod tests {
 
     fn refused(target: &str, body: &[u8]) -> (u16, serde_json::Value) {
         let target = Target::parse(target).unwrap();
-        let reply = Services::new(Settings::default()).call(target, body, SystemTime::UNIX_EPOCH);
+        let services = Services::new(Settings::default(), dynamodb::Settings::default(), 0);
+        let reply = services.call(target, body, SystemTime::UNIX_EPOCH);
         let body = serde_json::from_slice(&reply.body).expect("an AWS error is JSON");
         (reply.status.as_u16(), body)
     }

@@ -3,7 +3,7 @@
 mod account;
 mod clock;
 mod dispatch;
-mod dynamodb;
+pub mod dynamodb;
 pub mod kinesis;
 pub mod sandbox;
 pub mod sim;

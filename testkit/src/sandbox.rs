@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use self::server::Server;
 use crate::account;
 use crate::dispatch::Services;
+use crate::dynamodb;
 use crate::kinesis::{Kinesis, Settings};
 
 /// Amazon Kinesis and DynamoDB behind a loopback port.
@@ -63,7 +64,7 @@ impl Sandbox {
             .await
             .map_err(SandboxError::Listen)?;
         let address = listener.local_addr().map_err(SandboxError::Listen)?;
-        let services = Arc::new(Services::new(settings));
+        let services = Arc::new(Services::new(settings, dynamodb::Settings::default(), 0));
         let stopping = CancellationToken::new();
         let tasks = TaskTracker::new();
         let server = Server {

@@ -41,6 +41,7 @@ use self::world::{State, World};
 use crate::account;
 use crate::clock::VirtualClock;
 use crate::dispatch::{Service, Services};
+use crate::dynamodb::{self, DynamoDb};
 use crate::kinesis::{Kinesis, Request, ServiceError, Settings};
 
 /// Amazon Kinesis and DynamoDB in virtual time. Clones are handles on the same simulation.
@@ -115,6 +116,11 @@ impl Sim {
         self.world.services.kinesis(visit)
     }
 
+    /// Lends DynamoDB, for set-up and inspection. Calls wait meanwhile, so `visit` must not make any.
+    pub fn dynamodb<R>(&self, visit: impl FnOnce(&mut DynamoDb) -> R) -> R {
+        self.world.services.dynamodb(visit)
+    }
+
     /// Creates a stream without a call: no time passes, nothing is logged. It is ACTIVE after the
     /// [`creation_time`](Settings::creation_time) of the settings, by default at once.
     ///
@@ -134,6 +140,7 @@ impl Sim {
 pub struct SimBuilder {
     seed: u64,
     kinesis: Settings,
+    dynamodb: dynamodb::Settings,
     kinesis_latency: Latency,
     dynamodb_latency: Latency,
     call_log: usize,
@@ -147,6 +154,7 @@ impl Default for SimBuilder {
                 creation_time: Duration::ZERO,
                 ..Settings::default()
             },
+            dynamodb: dynamodb::Settings::default(),
             kinesis_latency: Latency::KINESIS,
             dynamodb_latency: Latency::DYNAMODB,
             call_log: 10_000,
@@ -164,6 +172,12 @@ impl SimBuilder {
     /// How the Kinesis service behaves. Default: [`Settings::default`], but streams are ACTIVE as soon as created.
     pub fn kinesis(mut self, settings: Settings) -> Self {
         self.kinesis = settings;
+        self
+    }
+
+    /// How the DynamoDB service behaves. Default: [`dynamodb::Settings::default`], everything at once and without limits.
+    pub fn dynamodb(mut self, settings: dynamodb::Settings) -> Self {
+        self.dynamodb = settings;
         self
     }
 
@@ -185,7 +199,8 @@ impl SimBuilder {
     /// Starts the simulation, and its clock.
     pub fn build(self) -> Sim {
         let world = World {
-            services: Services::new(self.kinesis),
+            // Not the very seed of the latencies, or lags and latencies would go together.
+            services: Services::new(self.kinesis, self.dynamodb, !self.seed),
             clock: VirtualClock::start(),
             kinesis_latency: self.kinesis_latency,
             dynamodb_latency: self.dynamodb_latency,

@@ -4,9 +4,14 @@
 
 mod determinism;
 mod dynamodb;
+mod dynamodb_controls;
+mod dynamodb_lag;
+mod dynamodb_tables;
+mod dynamodb_throttling;
 mod faults;
 mod fronts;
 mod kinesis;
 mod kinesis_shapes;
+mod lease_table;
 mod sandbox;
 mod wire;
