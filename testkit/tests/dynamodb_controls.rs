@@ -75,7 +75,8 @@ async fn a_transaction_needs_the_permissions_for_its_items() {
 async fn items_are_seen_without_a_call_in_the_order_of_their_keys() {
     let sim = sim(Settings::default());
     let client = with_table(&once(&sim)).await;
-    for lease in ["c", "a", "b"] {
+    let leases: Vec<String> = ('a'..='z').map(String::from).collect();
+    for lease in leases.iter().rev() {
         put(&client, lease, "worker-1").await;
     }
     let before = sim.calls().len();
@@ -84,10 +85,10 @@ async fn items_are_seen_without_a_call_in_the_order_of_their_keys() {
         .iter()
         .map(|item| item["leaseKey"]["S"].as_str().unwrap())
         .collect();
-    assert_eq!(keys, ["a", "b", "c"]);
+    assert_eq!(keys, leases);
     let item = sim.dynamodb(|dynamodb| dynamodb.item(TABLE, "b")).unwrap();
     assert_eq!(item["leaseOwner"], json!({ "S": "worker-1" }));
-    assert_eq!(sim.dynamodb(|dynamodb| dynamodb.item(TABLE, "d")), None);
+    assert_eq!(sim.dynamodb(|dynamodb| dynamodb.item(TABLE, "none")), None);
     assert!(sim.dynamodb(|dynamodb| dynamodb.items("none")).is_empty());
     assert_eq!(sim.calls().len(), before);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::{AttributeValue, Get, KeysAndAttributes, TransactGetItem};
 use proptest::prelude::*;
 use testkit::Service;
 use testkit::dynamodb::Settings;
@@ -67,6 +67,15 @@ async fn a_consistent_read_sees_every_write_and_another_sees_it_after_the_lag() 
     let newest = || client.get_item().table_name(TABLE).key("leaseKey", s("shard-9"));
     assert!(newest().send().await.unwrap().item.is_none());
     assert!(newest().consistent_read(true).send().await.unwrap().item.is_some());
+    let get = Get::builder()
+        .table_name(TABLE)
+        .key("leaseKey", s("shard-9"))
+        .build()
+        .unwrap();
+    let transaction = client
+        .transact_get_items()
+        .transact_items(TransactGetItem::builder().get(get).build());
+    assert!(transaction.send().await.unwrap().responses()[0].item.is_some());
 
     pass(LAG).await;
     assert_eq!(scanned(&client, Consistency::Eventual).await, 10);

@@ -155,6 +155,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_used_is_kept_no_longer_than_the_burst() {
+        let mut bucket = bucket();
+        assert!(take(&mut bucket, at(0)));
+        assert_eq!((0..20).filter(|_| take(&mut bucket, at(60_000))).count(), 10);
+    }
+
+    #[test]
     fn a_debt_is_waited_for() {
         let mut bucket = bucket();
         assert!(bucket.has_unit_beside(0, at(0)));

@@ -37,7 +37,7 @@ impl DynamoDb {
     /// item in a batch or a transaction, in the order of the request.
     ///
     /// It is told before the caller gets the reply, even if the reply is lost. Calls wait meanwhile, so it must not make
-    /// any.
+    /// any. Let it note what it finds wrong rather than panic: a panic ends the task that made the call.
     pub fn watch(&mut self, table: &str, watcher: impl FnMut(&Change) + Send + 'static) {
         self.watchers.add(table, Box::new(watcher));
     }
@@ -47,13 +47,9 @@ impl DynamoDb {
         self.watchers.remove(table);
     }
 
-    /// All items of a table, sorted by the texts of their keys; none if there is no such table. Lags do not show.
+    /// All items of a table, sorted by their keys; none if there is no such table. Lags do not show.
     pub fn items(&self, table: &str) -> Vec<Item> {
-        let mut items = self.engine.items(table);
-        if let Some(table) = self.tables.get(table) {
-            items.sort_by_cached_key(|item| table.order_of(item));
-        }
-        items
+        self.engine.items(table)
     }
 
     /// The item of a table whose whole key is a string, if it is there. Lags do not show.

@@ -86,7 +86,7 @@ impl Engine {
         reply.remove("Item").map(fields)
     }
 
-    /// All items of a table, in an order of dynoxide's own.
+    /// All items of a table, sorted by their keys: in DynamoDB a scan is in no order, here it is.
     pub(super) fn items(&self, table: &str) -> Vec<Fields> {
         let mut scan = fields(json!({ "TableName": table, "ConsistentRead": true }));
         let mut items = Vec::new();

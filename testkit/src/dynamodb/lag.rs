@@ -12,7 +12,7 @@ use fastrand::Rng;
 pub(super) struct Lag<W> {
     longest: Duration,
     rng: Rng,
-    /// In the order of the writes, and so of the times at which they arrive.
+    /// When each arrives, unless it has to wait for the one before.
     under_way: VecDeque<(SystemTime, W)>,
 }
 
@@ -29,10 +29,6 @@ impl<W> Lag<W> {
     pub(super) fn send(&mut self, write: W, now: SystemTime) {
         let longest = u64::try_from(self.longest.as_micros()).unwrap_or(u64::MAX);
         let arrival = now + Duration::from_micros(self.rng.u64(0..=longest));
-        let arrival = match self.under_way.back() {
-            Some((before, _)) => arrival.max(*before),
-            None => arrival,
-        };
         self.under_way.push_back((arrival, write));
     }
 

@@ -151,12 +151,6 @@ impl Table {
         Some(Fields::from_iter([(name, json!({ "S": partition_key }))]))
     }
 
-    /// By what items are sorted: the texts of their keys.
-    pub(super) fn order_of(&self, item: &Fields) -> Vec<String> {
-        let part = |name: &String| item.get(name).and_then(text).unwrap_or_default().to_owned();
-        self.key.iter().map(part).collect()
-    }
-
     fn describe_index_changes(&self, description: &mut Fields) {
         for (name, change) in &self.indexes {
             match change {
@@ -292,6 +286,5 @@ mod tests {
             json!({ "id": { "S": "a" }, "at": { "N": "7" } })
         );
         assert_eq!(table.partition_key(&item), Some("a"));
-        assert_eq!(table.order_of(&item), ["a", "7"]);
     }
 }
