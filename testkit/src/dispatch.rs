@@ -23,7 +23,7 @@ pub(crate) use self::protocol::Protocol;
 pub(crate) use self::received::{Head, Received, Target};
 pub(crate) use self::reply::{Refusal, Reply};
 use crate::cloudwatch::CloudWatch;
-use crate::dynamodb::DynamoDb;
+use crate::dynamodb::{self, DynamoDb};
 use crate::kinesis::{self, Kinesis, Settings};
 
 /// A service that the testkit has.
@@ -52,17 +52,17 @@ impl fmt::Display for Service {
 #[derive(Debug)]
 pub(crate) struct Services {
     kinesis: Mutex<Kinesis>,
-    dynamodb: DynamoDb,
+    dynamodb: Mutex<DynamoDb>,
     cloudwatch: Mutex<CloudWatch>,
     requests: AtomicU64,
 }
 
 impl Services {
-    /// Services without streams, tables and metrics.
-    pub(crate) fn new(settings: Settings) -> Self {
+    /// Services without streams, tables and metrics; the seed is for what they decide at random.
+    pub(crate) fn new(kinesis: Settings, dynamodb: dynamodb::Settings, seed: u64) -> Self {
         Self {
-            kinesis: Mutex::new(Kinesis::new(settings)),
-            dynamodb: DynamoDb::new(),
+            kinesis: Mutex::new(Kinesis::new(kinesis)),
+            dynamodb: Mutex::new(DynamoDb::new(dynamodb, seed)),
             cloudwatch: Mutex::default(),
             requests: AtomicU64::new(0),
         }
@@ -107,6 +107,11 @@ impl Services {
         visit(&mut locked(&self.kinesis))
     }
 
+    /// Lends DynamoDB, for set-up and inspection.
+    pub(crate) fn dynamodb<R>(&self, visit: impl FnOnce(&mut DynamoDb) -> R) -> R {
+        visit(&mut locked(&self.dynamodb))
+    }
+
     /// Lends the recorder of metrics, for inspection.
     pub(crate) fn cloudwatch<R>(&self, visit: impl FnOnce(&mut CloudWatch) -> R) -> R {
         visit(&mut locked(&self.cloudwatch))
@@ -115,7 +120,7 @@ impl Services {
     fn answer(&self, target: Target<'_>, body: &[u8], now: SystemTime) -> Result<Vec<u8>, Refusal> {
         match target.service {
             Service::Kinesis => self.call_kinesis(target.operation, body, now),
-            Service::DynamoDb => self.dynamodb.call(target.operation, body, now),
+            Service::DynamoDb => self.dynamodb(|dynamodb| dynamodb.call(target.operation, body, now)),
             Service::CloudWatch => self.call_cloudwatch(target.operation, body),
         }
     }
@@ -153,7 +158,11 @@ mod tests {
             operation,
             protocol: Protocol::AwsJson10,
         };
-        let reply = Services::new(Settings::default()).call(target, body, SystemTime::UNIX_EPOCH);
+        let reply = Services::new(Settings::default(), dynamodb::Settings::default(), 0).call(
+            target,
+            body,
+            SystemTime::UNIX_EPOCH,
+        );
         let body = serde_json::from_slice(&reply.body).expect("an AWS error is JSON");
         (reply.status.as_u16(), body)
     }

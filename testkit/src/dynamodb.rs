@@ -1,171 +1,215 @@
-//! DynamoDB: dynoxide, embedded, behind the wire format.
+//! DynamoDB: dynoxide, with the times, lags, limits and refusals that it lacks.
 //!
-//! dynoxide stamps tables with the machine's wall clock and a random id, and forgets a transaction's client token after
-//! ten real minutes; everything else follows the time of the calls.
+//! | part | rules |
+//! |---|---|
+//! | tables | CREATING, UPDATING, DELETING for the times in [`Settings`]; items are there once the table is ACTIVE |
+//! | indexes | one at a time is added or deleted by UpdateTable; it is read once it is ACTIVE |
+//! | reads | consistent, or behind by a lag drawn from the seed; indexes by a lag of their own |
+//! | capacity | units a second with a burst for each table in [`Settings::capacity`], unprocessed entries of batches |
+//! | throttling | of any calls, in each of the service's three ways, when [`DynamoDb::throttle`] says so |
+//! | permissions | `AccessDeniedException` for any calls, by action, table and index |
+//! | backups | point-in-time recovery is remembered |
+//!
+//! What is in an item, conditions, expressions, queries and transactions are dynoxide's. It stamps tables with the
+//! machine's wall clock and a random id; here replies show the time of the calls and a count instead, but a key that
+//! encrypts a table keeps its random name. It also forgets a transaction's client token after ten real minutes;
+//! everything else follows the time of the calls.
+//!
+//! Not modelled: the capacity that a table is created with, capacities of indexes and of single partitions, streams,
+//! global tables, PartiQL. An operation that is not there answers `UnknownOperationException`.
 
-use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod admission;
+mod arn;
+mod backups;
+mod calls;
+mod capacity;
+mod change;
+mod control;
+mod control_plane;
+mod data_plane;
+mod description;
+mod engine;
+mod lag;
+mod refusal;
+mod replica;
+mod request;
+mod settings;
+mod table;
+mod tables;
+mod throttling;
 
-use dynoxide::{Database, DynoxideError, storage_backend};
+use std::time::{Duration, SystemTime};
+
+use fastrand::Rng;
 use http::StatusCode;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
+use self::admission::Admission;
+pub use self::calls::Calls;
+pub use self::capacity::Capacity;
+pub use self::change::Change;
+use self::change::Watchers;
+use self::engine::Engine;
+use self::replica::Replica;
+use self::request::{Fields, Plane, Request};
+pub use self::settings::Settings;
+use self::tables::Tables;
+pub use self::throttling::Throttling;
 use crate::dispatch::Refusal;
+use crate::kinesis::ServiceError;
 
-/// A DynamoDB without tables.
-pub(crate) struct DynamoDb {
-    database: Database,
-    clock: Arc<CallClock>,
-}
+/// An item as DynamoDB writes it in JSON, for instance `item["leaseOwner"]["S"]`.
+pub type Item = serde_json::Map<String, Value>;
 
-impl fmt::Debug for DynamoDb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DynamoDb")
-            .field("clock", &self.clock)
-            .finish_non_exhaustive()
-    }
+/// The DynamoDB service, told the time with every call.
+#[derive(Debug)]
+pub struct DynamoDb {
+    settings: Settings,
+    engine: Engine,
+    tables: Tables,
+    admission: Admission,
+    watchers: Watchers,
+    /// What reads of tables see that need not be consistent, if it is anything else than the tables.
+    table_replica: Option<Replica>,
+    /// What reads of indexes see, likewise.
+    index_replica: Option<Replica>,
 }
 
 impl DynamoDb {
-    #[expect(
-        clippy::expect_used,
-        reason = "opening SQLite in memory touches no file; it fails only when memory is exhausted"
-    )]
-    pub(crate) fn new() -> Self {
-        let clock = Arc::new(CallClock::default());
-        let shared: Arc<dyn storage_backend::Clock> = Arc::<CallClock>::clone(&clock);
+    /// A DynamoDB without tables, whose lags follow from the seed.
+    pub(crate) fn new(settings: Settings, seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let mut replica = |lag: Duration| {
+            let rng = rng.fork();
+            (!lag.is_zero()).then(|| Replica::new(lag, rng))
+        };
         Self {
-            database: Database::memory_with_clock(shared).expect("SQLite opens in memory"),
-            clock,
+            table_replica: replica(settings.read_lag),
+            index_replica: replica(settings.index_lag),
+            admission: Admission::new(&settings.capacity),
+            settings,
+            engine: Engine::new(),
+            tables: Tables::default(),
+            watchers: Watchers::default(),
         }
     }
 
     /// Answers one call at the time `now`.
-    pub(crate) fn call(&self, operation: &str, body: &[u8], now: SystemTime) -> Result<Vec<u8>, Refusal> {
-        self.clock.set(now);
-        let db = &self.database;
-        match operation {
-            "BatchGetItem" => answer(body, |call| db.batch_get_item(call)),
-            "BatchWriteItem" => answer(body, |call| db.batch_write_item(call)),
-            "CreateTable" => answer(body, |call| db.create_table(call)),
-            "DeleteItem" => answer(body, |call| db.delete_item(call)),
-            "DeleteTable" => answer(body, |call| db.delete_table(call)),
-            "DescribeTable" => answer(body, |call| db.describe_table(call)),
-            "DescribeTimeToLive" => answer(body, |call| db.describe_time_to_live(call)),
-            "GetItem" => answer(body, |call| db.get_item(call)),
-            "ListTables" => answer(body, |call| db.list_tables(call)),
-            "ListTagsOfResource" => answer(body, |call| db.list_tags_of_resource(call)),
-            "PutItem" => answer(body, |call| db.put_item(call)),
-            "Query" => answer(body, |call| db.query(call)),
-            "Scan" => answer(body, |call| db.scan(call)),
-            "TagResource" => answer(body, |call| db.tag_resource(call)),
-            "TransactGetItems" => answer(body, |call| db.transact_get_items(call)),
-            "TransactWriteItems" => answer(body, |call| db.transact_write_items(call)),
-            "UntagResource" => answer(body, |call| db.untag_resource(call)),
-            "UpdateItem" => answer(body, |call| db.update_item(call)),
-            "UpdateTable" => answer(body, |call| db.update_table(call)),
-            "UpdateTimeToLive" => answer(body, |call| db.update_time_to_live(call)),
-            unknown => Err(Refusal::unknown_operation(&format!(
-                "DynamoDB here has no operation {unknown}"
-            ))),
+    pub(crate) fn call(&mut self, operation: &str, body: &[u8], now: SystemTime) -> Result<Vec<u8>, Refusal> {
+        let mut request = Request::new(operation, engine::decode(body)?);
+        self.move_to(now);
+        self.check_permission(&request)?;
+        self.tables.check(&request, now)?;
+        let unprocessed = self.admit(&mut request, now)?;
+
+        let metering = self.admission.meter(&mut request);
+        let reply = self.answer(&request, now);
+        if reply.as_ref().is_err_and(is_failed_condition) {
+            self.admission.charge_failed_condition(&request);
+        }
+        let mut reply = reply?;
+        self.admission.charge(metering, request.plane(), &mut reply);
+        add_unprocessed(&mut reply, operation, unprocessed);
+        Ok(Value::Object(reply).to_string().into_bytes())
+    }
+
+    /// Lets everything happen that is due.
+    fn move_to(&mut self, now: SystemTime) {
+        self.engine.move_to(now);
+        self.tables.move_to(now);
+        for replica in self.replicas_mut() {
+            replica.move_to(now);
+        }
+    }
+
+    fn check_permission(&self, request: &Request<'_>) -> Result<(), Refusal> {
+        for access in request.accesses() {
+            let key = self.tables.partition_key(&access);
+            if self.settings.denied.iter().any(|calls| calls.include(&access, key)) {
+                return Err(refusal::denied(&access).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the throttled entries out of a batch, if any are left then. Other throttled calls are refused.
+    fn admit(&mut self, request: &mut Request<'_>, now: SystemTime) -> Result<Fields, Refusal> {
+        let verdicts = self.admission.judge(request, &self.tables, now);
+        let Some(throttling) = verdicts.iter().flatten().next() else {
+            return Ok(Fields::new());
+        };
+        if request.is_transaction() {
+            return Err(cancelled(&verdicts));
+        }
+        if !request.is_batch() || verdicts.iter().all(Option::is_some) {
+            return Err(ServiceError::from(*throttling).into());
+        }
+        let mut verdicts = verdicts.iter();
+        Ok(request.take_out(|| verdicts.next().is_none_or(Option::is_none)))
+    }
+
+    fn answer(&mut self, request: &Request<'_>, now: SystemTime) -> Result<Fields, Refusal> {
+        match request.plane() {
+            Plane::Read => self.read(request),
+            Plane::Write => self.write(request, now),
+            Plane::Control => self.control_plane(request, now),
         }
     }
 }
 
-fn answer<Call: DeserializeOwned, Answer: Serialize>(
-    body: &[u8],
-    run: impl FnOnce(Call) -> dynoxide::Result<Answer>,
-) -> Result<Vec<u8>, Refusal> {
-    let call = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
-    let answer = run(call)?;
-    serde_json::to_vec(&answer).map_err(|error| DynoxideError::InternalServerError(error.to_string()).into())
+fn is_failed_condition(refusal: &Refusal) -> bool {
+    matches!(
+        refusal.code.as_str(),
+        "ConditionalCheckFailedException" | "TransactionCanceledException"
+    )
 }
 
-/// Marks that dynoxide's request types put in front of a message, to say which error class DynamoDB reports.
-const INVALID: [&str; 2] = ["VALIDATION:", "VALIDATION_AS_READ:"];
-const INVALID_ENVELOPED: &str = "VALIDATION_REQUEST:";
-const MALFORMED: [&str; 2] = ["SERIALIZATION:", "SERIALIZATION_AS_READ:"];
-
-/// Fragments of serde's own messages for what DynamoDB calls invalid; everything else is malformed.
-const INVALID_BY_SERDE: [&str; 4] = [
-    "missing field",
-    "unknown variant",
-    "invalid type: null",
-    "AttributeValue",
-];
-
-/// The error class of a body that does not decode.
-fn unreadable(error: &serde_json::Error) -> DynoxideError {
-    let text = error.to_string();
-    let message = text
-        .split_once(" at line ")
-        .map_or(text.as_str(), |(message, _position)| message);
-    let after = |marks: &[&str]| marks.iter().find_map(|mark| message.strip_prefix(mark));
-    if let Some(message) = after(&INVALID) {
-        DynoxideError::ValidationException(message.to_owned())
-    } else if let Some(message) = after(&[INVALID_ENVELOPED]) {
-        DynoxideError::ValidationException(format!("1 validation error detected: {message}"))
-    } else if let Some(message) = after(&MALFORMED) {
-        DynoxideError::SerializationException(message.to_owned())
-    } else if INVALID_BY_SERDE.iter().any(|fragment| message.contains(fragment)) {
-        DynoxideError::ValidationException(message.to_owned())
-    } else {
-        DynoxideError::SerializationException(message.to_owned())
-    }
+/// Adds the entries of a batch that were throttled to its reply.
+fn add_unprocessed(reply: &mut Fields, operation: &str, unprocessed: Fields) {
+    let field = match operation {
+        "BatchGetItem" => "UnprocessedKeys",
+        "BatchWriteItem" => "UnprocessedItems",
+        _ => return,
+    };
+    let entries = Fields::from_iter([(field.to_owned(), Value::Object(unprocessed))]);
+    data_plane::merge(reply, entries);
 }
 
-impl From<DynoxideError> for Refusal {
-    fn from(error: DynoxideError) -> Self {
-        let kind = error.error_type();
-        Self {
-            status: StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-            code: kind.rsplit_once('#').map_or(kind, |(_namespace, code)| code).to_owned(),
-            message: error.to_string(),
-            // With the reasons of a cancelled transaction, for instance.
-            detailed: Some(error.to_json().into()),
-        }
-    }
-}
-
-/// Shows dynoxide the time of the latest call, in microseconds since the Unix epoch: time is an argument here too.
-#[derive(Debug, Default)]
-struct CallClock(AtomicU64);
-
-impl CallClock {
-    fn set(&self, now: SystemTime) {
-        let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let micros = u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX);
-        self.0.store(micros, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> Duration {
-        Duration::from_micros(self.0.load(Ordering::Relaxed))
-    }
-}
-
-impl storage_backend::Clock for CallClock {
-    fn now_unix_secs(&self) -> u64 {
-        self.get().as_secs()
-    }
-
-    fn now_unix_secs_f64(&self) -> f64 {
-        self.get().as_secs_f64()
+/// The refusal of a transaction of which some items are throttled.
+fn cancelled(verdicts: &[Option<Throttling>]) -> Refusal {
+    const CODE: &str = "TransactionCanceledException";
+    let code = |verdict: &Option<Throttling>| verdict.map_or("None", Throttling::cancellation_code);
+    let codes: Vec<&str> = verdicts.iter().map(code).collect();
+    let message = format!(
+        "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
+        codes.join(", ")
+    );
+    let reason = |verdict: &Option<Throttling>| match verdict {
+        None => json!({ "Code": "None" }),
+        Some(throttling) => json!({ "Code": throttling.cancellation_code(), "Message": throttling.message() }),
+    };
+    let reasons: Vec<Value> = verdicts.iter().map(reason).collect();
+    let body = json!({ "__type": CODE, "Message": message, "CancellationReasons": reasons });
+    Refusal {
+        status: StatusCode::BAD_REQUEST,
+        code: CODE.to_owned(),
+        message,
+        detailed: Some(body.to_string().into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use proptest::prelude::*;
-    use serde_json::{Value, json};
 
     use super::*;
 
-    const OPERATIONS: &str = "BatchGetItem BatchWriteItem CreateTable DeleteItem DeleteTable DescribeTable \
-        DescribeTimeToLive GetItem ListTables ListTagsOfResource PutItem Query Scan TagResource TransactGetItems \
-        TransactWriteItems UntagResource UpdateItem UpdateTable UpdateTimeToLive";
+    const OPERATIONS: &str = "BatchGetItem BatchWriteItem CreateTable DeleteItem DeleteTable \
+        DescribeContinuousBackups DescribeTable DescribeTimeToLive GetItem ListTables ListTagsOfResource PutItem \
+        Query Scan TagResource TransactGetItems TransactWriteItems UntagResource UpdateContinuousBackups UpdateItem \
+        UpdateTable UpdateTimeToLive";
 
     /// What requests are made of, so that nonsense gets past the first check.
     const WORDS: &str = "TableName Item Key Keys id S N SS NULL Expected AttributeUpdates Action Value Exists \
@@ -208,7 +252,7 @@ mod tests {
     }
 
     fn with_table() -> DynamoDb {
-        let dynamodb = DynamoDb::new();
+        let mut dynamodb = DynamoDb::new(Settings::default(), 0);
         let table = json!({
             "TableName": "leases",
             "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
@@ -227,7 +271,7 @@ mod tests {
             request in request(),
         ) {
             if let Err(refusal) = with_table().call(operation, request.to_string().as_bytes(), UNIX_EPOCH) {
-                let body: Value = serde_json::from_slice(&refusal.detailed.unwrap()).unwrap();
+                let body: Value = serde_json::from_slice(&refusal.detailed.unwrap_or_default()).unwrap_or(json!({ "__type": refusal.code }));
                 prop_assert!(body["__type"].as_str().unwrap().ends_with(&refusal.code));
                 prop_assert_ne!(refusal.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", body);
             }
@@ -237,19 +281,11 @@ mod tests {
     #[test]
     fn every_operation_in_the_list_is_known() {
         for operation in OPERATIONS.split_whitespace() {
-            let answer = DynamoDb::new().call(operation, b"{}", UNIX_EPOCH);
+            let answer = DynamoDb::new(Settings::default(), 0).call(operation, b"{}", UNIX_EPOCH);
             assert_ne!(
                 answer.err().map(|refusal| refusal.code).as_deref(),
                 Some("UnknownOperationException")
             );
         }
-    }
-
-    #[test]
-    fn dynoxides_marks_do_not_reach_the_caller() {
-        let refusal = DynamoDb::new().call("CreateTable", b"{}", UNIX_EPOCH).unwrap_err();
-        let body = String::from_utf8_lossy(&refusal.detailed.unwrap()).into_owned();
-        assert_eq!(refusal.code, "ValidationException");
-        assert!(INVALID.iter().all(|mark| !body.contains(mark)), "{body}");
     }
 }

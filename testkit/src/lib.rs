@@ -4,7 +4,7 @@ mod account;
 mod clock;
 pub mod cloudwatch;
 mod dispatch;
-mod dynamodb;
+pub mod dynamodb;
 pub mod kinesis;
 pub mod sandbox;
 pub mod sim;

@@ -48,6 +48,7 @@ use self::world::{State, World};
 use crate::clock::VirtualClock;
 use crate::cloudwatch::CloudWatch;
 use crate::dispatch::{Service, Services};
+use crate::dynamodb::{self, DynamoDb};
 use crate::kinesis::{Kinesis, Request, ServiceError, Settings};
 
 /// Amazon Kinesis, DynamoDB and CloudWatch in virtual time. Clones are handles on the same simulation.
@@ -163,6 +164,11 @@ impl Sim {
         self.world.services.kinesis(visit)
     }
 
+    /// Lends DynamoDB, for set-up and inspection. Calls wait meanwhile, so `visit` must not make any.
+    pub fn dynamodb<R>(&self, visit: impl FnOnce(&mut DynamoDb) -> R) -> R {
+        self.world.services.dynamodb(visit)
+    }
+
     /// Lends the recorded metrics. Calls wait meanwhile, so `visit` must not make any.
     pub fn cloudwatch<R>(&self, visit: impl FnOnce(&mut CloudWatch) -> R) -> R {
         self.world.services.cloudwatch(visit)
@@ -187,6 +193,7 @@ impl Sim {
 pub struct SimBuilder {
     seed: u64,
     kinesis: Settings,
+    dynamodb: dynamodb::Settings,
     kinesis_latency: Latency,
     dynamodb_latency: Latency,
     cloudwatch_latency: Latency,
@@ -201,6 +208,7 @@ impl Default for SimBuilder {
                 creation_time: Duration::ZERO,
                 ..Settings::default()
             },
+            dynamodb: dynamodb::Settings::default(),
             kinesis_latency: Latency::KINESIS,
             dynamodb_latency: Latency::DYNAMODB,
             cloudwatch_latency: Latency::CLOUDWATCH,
@@ -219,6 +227,12 @@ impl SimBuilder {
     /// How the Kinesis service behaves. Default: [`Settings::default`], but streams are ACTIVE as soon as created.
     pub fn kinesis(mut self, settings: Settings) -> Self {
         self.kinesis = settings;
+        self
+    }
+
+    /// How the DynamoDB service behaves. Default: [`dynamodb::Settings::default`], everything at once and without limits.
+    pub fn dynamodb(mut self, settings: dynamodb::Settings) -> Self {
+        self.dynamodb = settings;
         self
     }
 
@@ -242,7 +256,8 @@ impl SimBuilder {
     /// Starts the simulation, and its clock.
     pub fn build(self) -> Sim {
         let world = World {
-            services: Services::new(self.kinesis),
+            // Not the very seed of the latencies, or lags and latencies would go together.
+            services: Services::new(self.kinesis, self.dynamodb, !self.seed),
             clock: VirtualClock::start(),
             kinesis_latency: self.kinesis_latency,
             dynamodb_latency: self.dynamodb_latency,

@@ -7,15 +7,12 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeAction, AttributeDefinition, AttributeValue, AttributeValueUpdate, BillingMode, ExpectedAttributeValue,
-    GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType, Put, PutRequest, ReturnValue,
-    ReturnValuesOnConditionCheckFailure, ScalarAttributeType, TableStatus, TransactWriteItem, WriteRequest,
+    AttributeAction, AttributeValue, AttributeValueUpdate, ExpectedAttributeValue, Put, PutRequest, ReturnValue,
+    ReturnValuesOnConditionCheckFailure, TableStatus, TransactWriteItem, WriteRequest,
 };
 
 use crate::fronts::on_both_fronts;
-
-const TABLE: &str = "leases";
-const INDEX: &str = "LeaseOwnerToLeaseKeyIndex";
+use crate::lease_table::{INDEX, TABLE, get, n, put, s, with_table};
 
 on_both_fronts!(
     a_table_is_active_after_its_creation,
@@ -252,72 +249,4 @@ async fn a_batch_writes_all_its_items(config: &SdkConfig) {
         .unwrap();
     assert_eq!(batch.unprocessed_items().map(|left| left.len()), Some(0));
     assert_eq!(client.scan().table_name(TABLE).send().await.unwrap().count, 25);
-}
-
-async fn with_table(config: &SdkConfig) -> Client {
-    let client = Client::new(config);
-    let attribute = |name| {
-        AttributeDefinition::builder()
-            .attribute_name(name)
-            .attribute_type(ScalarAttributeType::S)
-            .build()
-            .unwrap()
-    };
-    let key = |name, kind| {
-        KeySchemaElement::builder()
-            .attribute_name(name)
-            .key_type(kind)
-            .build()
-            .unwrap()
-    };
-    let index = GlobalSecondaryIndex::builder()
-        .index_name(INDEX)
-        .key_schema(key("leaseOwner", KeyType::Hash))
-        .key_schema(key("leaseKey", KeyType::Range))
-        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
-        .build()
-        .unwrap();
-    client
-        .create_table()
-        .table_name(TABLE)
-        .attribute_definitions(attribute("leaseKey"))
-        .attribute_definitions(attribute("leaseOwner"))
-        .key_schema(key("leaseKey", KeyType::Hash))
-        .global_secondary_indexes(index)
-        .billing_mode(BillingMode::PayPerRequest)
-        .send()
-        .await
-        .unwrap();
-    client
-}
-
-async fn put(client: &Client, lease: &str, owner: &str) {
-    client
-        .put_item()
-        .table_name(TABLE)
-        .item("leaseKey", s(lease))
-        .item("leaseOwner", s(owner))
-        .item("leaseCounter", n(1))
-        .send()
-        .await
-        .unwrap();
-}
-
-async fn get(client: &Client, lease: &str) -> BTreeMap<String, AttributeValue> {
-    let got = client
-        .get_item()
-        .table_name(TABLE)
-        .key("leaseKey", s(lease))
-        .send()
-        .await
-        .unwrap();
-    got.item.unwrap().into_iter().collect()
-}
-
-fn s(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
-}
-
-fn n(number: u32) -> AttributeValue {
-    AttributeValue::N(number.to_string())
 }

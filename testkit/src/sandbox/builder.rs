@@ -1,4 +1,4 @@
-//! The settings of a sandbox: its ports, and how its Kinesis behaves.
+//! The settings of a sandbox: its ports, and how its services behave.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,12 +10,14 @@ use super::body::BODY_TIMEOUT;
 use super::host::Host;
 use super::{Sandbox, SandboxError};
 use crate::dispatch::{Service, Services};
+use crate::dynamodb;
 use crate::kinesis::Settings;
 
 /// The settings of a [`Sandbox`].
 #[derive(Debug, Clone)]
 pub struct SandboxBuilder {
     kinesis: Settings,
+    dynamodb: dynamodb::Settings,
     ports: BTreeMap<Service, u16>,
     body_timeout: Duration,
 }
@@ -24,6 +26,7 @@ impl Default for SandboxBuilder {
     fn default() -> Self {
         Self {
             kinesis: Settings::default(),
+            dynamodb: dynamodb::Settings::default(),
             ports: BTreeMap::new(),
             body_timeout: BODY_TIMEOUT,
         }
@@ -34,6 +37,12 @@ impl SandboxBuilder {
     /// How the Kinesis service behaves. Default: [`Settings::default`].
     pub fn kinesis(mut self, settings: Settings) -> Self {
         self.kinesis = settings;
+        self
+    }
+
+    /// How the DynamoDB service behaves. Default: [`dynamodb::Settings::default`], everything at once and without limits.
+    pub fn dynamodb(mut self, settings: dynamodb::Settings) -> Self {
+        self.dynamodb = settings;
         self
     }
 
@@ -65,7 +74,7 @@ impl SandboxBuilder {
             cloudwatch: listeners.address_of(Service::CloudWatch).await?,
         };
         Ok(Sandbox::serve(
-            Host::new(Services::new(self.kinesis), self.body_timeout),
+            Host::new(Services::new(self.kinesis, self.dynamodb, 0), self.body_timeout),
             listeners.bound,
             addresses,
         ))

@@ -1,0 +1,60 @@
+//! What tests can do to DynamoDB and see of it, and clients cannot.
+
+use super::capacity::Capacity;
+use super::{Calls, Change, DynamoDb, Item, Throttling};
+
+/// What tests can do and see, and clients cannot. None of it takes time, uses capacity, or is a call.
+impl DynamoDb {
+    /// Throttles these calls until [`release`](Self::release), in place of any earlier throttling of the same calls.
+    ///
+    /// Of a batch that has entries beside the ones meant, these are left unprocessed; a transaction is cancelled.
+    pub fn throttle(&mut self, calls: Calls, throttling: Throttling) {
+        self.admission.throttle(calls, throttling);
+    }
+
+    /// Takes the [`throttle`](Self::throttle) of exactly these calls back.
+    pub fn release(&mut self, calls: &Calls) {
+        self.admission.release(calls);
+    }
+
+    /// Gives a table a capacity, all of which is unused; `None` for one without a limit.
+    pub fn limit(&mut self, table: &str, capacity: Option<Capacity>) {
+        self.admission.limit(table, capacity);
+    }
+
+    /// Answers these calls with `AccessDeniedException` until [`allow`](Self::allow).
+    pub fn deny(&mut self, calls: Calls) {
+        self.allow(&calls);
+        self.settings.denied.push(calls);
+    }
+
+    /// Takes the [`deny`](Self::deny) of exactly these calls back, or that in the settings.
+    pub fn allow(&mut self, calls: &Calls) {
+        self.settings.denied.retain(|denied| denied != calls);
+    }
+
+    /// Tells `watcher` of every write to a table as it is applied, in place of any earlier watcher of the table: of each
+    /// item in a batch or a transaction, in the order of the request.
+    ///
+    /// It is told before the caller gets the reply, even if the reply is lost. Calls wait meanwhile, so it must not make
+    /// any. Let it note what it finds wrong rather than panic: a panic ends the task that made the call.
+    pub fn watch(&mut self, table: &str, watcher: impl FnMut(&Change) + Send + 'static) {
+        self.watchers.add(table, Box::new(watcher));
+    }
+
+    /// Takes [`watch`](Self::watch) back.
+    pub fn unwatch(&mut self, table: &str) {
+        self.watchers.remove(table);
+    }
+
+    /// All items of a table, sorted by their keys; none if there is no such table. Lags do not show.
+    pub fn items(&self, table: &str) -> Vec<Item> {
+        self.engine.items(table)
+    }
+
+    /// The item of a table whose whole key is a string, if it is there. Lags do not show.
+    pub fn item(&self, table: &str, key: &str) -> Option<Item> {
+        let key = self.tables.get(table)?.key_with(key)?;
+        self.engine.item(table, &key)
+    }
+}
