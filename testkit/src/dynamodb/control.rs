@@ -7,7 +7,8 @@ use super::{Calls, Change, DynamoDb, Item, Throttling};
 impl DynamoDb {
     /// Throttles these calls until [`release`](Self::release), in place of any earlier throttling of the same calls.
     ///
-    /// Of a batch that has entries beside the ones meant, these are left unprocessed; a transaction is cancelled.
+    /// Of a batch, only the entries that are meant are throttled; they are left unprocessed if there are others. A
+    /// transaction is cancelled.
     pub fn throttle(&mut self, calls: Calls, throttling: Throttling) {
         self.admission.throttle(calls, throttling);
     }
