@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod conformance;
 mod determinism;
 mod dynamodb;
 mod faults;
