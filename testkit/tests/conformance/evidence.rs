@@ -57,6 +57,7 @@ api_reference! {
 }
 
 developer_guide! {
+    AUTO = "Producer API behavior with service-managed distribution", "service-managed-pk-producing-behavior";
     AFTER_RESHARDING = "Complete the resharding action", "kinesis-using-sdk-java-after-resharding";
     CAPACITY_MODES = "Choose the right mode", "how-do-i-size-a-stream";
     LARGE_RECORDS = "Handle large records", "large-records";

@@ -6,11 +6,11 @@ use aws_sdk_kinesis::types::{
 };
 
 use crate::conformance::evidence::Evidence::ServiceModel;
-use crate::conformance::evidence::{CAPACITY_MODES, PUT_RECORD, RECORD};
+use crate::conformance::evidence::{AUTO, CAPACITY_MODES, PUT_RECORD, RECORD};
 use crate::conformance::row::Row;
 use crate::conformance::stream::{Stream, entry, ids};
 use crate::conformance::subject::Subject;
-use crate::conformance::verdict::{BAD_ARGUMENT, Mismatch, Verdict, equal, refused, some, want};
+use crate::conformance::verdict::{BAD_ARGUMENT, INVALID, Mismatch, Verdict, equal, refused, some, want};
 
 const NO_STRATEGY: &str = "knows no record distribution strategy";
 
@@ -38,19 +38,19 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row::new(
         "With the strategy AUTO, records without a key are stored, and read back without one",
-        &[ServiceModel, RECORD],
+        &[ServiceModel, AUTO, RECORD],
         |kinesis| Box::pin(auto_needs_no_key(kinesis)),
     )
     .gap(NO_STRATEGY),
     Row::new(
         "With the strategy AUTO, a partition key is kept and does not decide the shard",
-        &[PUT_RECORD, RECORD],
+        &[AUTO, RECORD],
         |kinesis| Box::pin(auto_ignores_keys(kinesis)),
     )
     .gap(NO_STRATEGY),
     Row::new(
-        "With the strategy AUTO, SequenceNumberForOrdering is refused",
-        &[],
+        "With the strategy AUTO, SequenceNumberForOrdering is InvalidArgumentException",
+        &[AUTO],
         |kinesis| Box::pin(auto_has_no_ordering(kinesis)),
     )
     .gap(NO_STRATEGY),
@@ -159,7 +159,7 @@ async fn auto_has_no_ordering(kinesis: &Subject) -> Verdict {
         .put_record()
         .stream_name(&stream.name)
         .data(Blob::new("x"));
-    refused(put.sequence_number_for_ordering(first).send().await, BAD_ARGUMENT)
+    refused(put.sequence_number_for_ordering(first).send().await, INVALID)
 }
 
 async fn strategies_can_be_switched(kinesis: &Subject) -> Verdict {
