@@ -81,6 +81,9 @@ pub(crate) const KCL_CHECKPOINT: Evidence =
 pub(crate) const KCL_EXPIRY: Evidence = Evidence::RealClient(
     "the KCL takes a new iterator AFTER_SEQUENCE_NUMBER when the old one has expired or is invalid",
 );
+/// The KCL's patience with a busy shard.
+pub(crate) const KCL_THROTTLED: Evidence =
+    Evidence::RealClient("the KCL waits after a throttled GetRecords call, and repeats it with the same iterator");
 /// The KPL's routing.
 pub(crate) const KPL_ROUTING: Evidence =
     Evidence::RealClient("the KPL predicts the shard of a record from its hash key, and counts wrong predictions");

@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row::new(
         "UpdateStreamMode makes a provisioned stream on demand, and leaves its shards",
-        &[ServiceModel],
+        &[ServiceModel, CAPACITY_MODES],
         |kinesis| Box::pin(modes_can_be_switched(kinesis)),
     ),
     Row::new(

@@ -8,7 +8,7 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{Record, Shard, ShardIteratorType};
 
 use crate::conformance::evidence::Evidence::ServiceModel;
-use crate::conformance::evidence::{GET_RECORDS, KCL_SYNC, KPL_ROUTING, PUT_RECORD, PUT_RECORDS, TERMS};
+use crate::conformance::evidence::{GET_RECORDS, KCL_SYNC, KPL_ROUTING, MERGING, PUT_RECORD, PUT_RECORDS, TERMS};
 use crate::conformance::row::Row;
 use crate::conformance::stream::{MAX_HASH_KEY, Stream, by_value, entry, entry_at, hash_range};
 use crate::conformance::subject::Subject;
@@ -17,7 +17,7 @@ use crate::conformance::verdict::{BAD_ARGUMENT, INVALID, Mismatch, Verdict, equa
 pub(super) const ROWS: &[Row] = &[
     Row::new(
         "The shards of a new stream cover all hash keys, from 0 to 2^128-1, once",
-        &[TERMS, KCL_SYNC],
+        &[MERGING, KCL_SYNC],
         |kinesis| Box::pin(shards_cover_all_keys(kinesis)),
     ),
     Row::new(

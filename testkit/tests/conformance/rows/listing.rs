@@ -73,7 +73,7 @@ pub(super) const ROWS: &[Row] = &[
         &[ServiceModel, LIST_SHARDS],
         |kinesis| Box::pin(pages(kinesis)),
     ),
-    Row::new("Pages keep to the filter of the first", &[LIST_SHARDS], |kinesis| {
+    Row::new("Pages keep to the filter of the first", &[], |kinesis| {
         Box::pin(filtered_pages(kinesis))
     }),
     Row::new(
