@@ -64,7 +64,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::new("A split needs a hash key within the shard", &[SPLIT_SHARD], |kinesis| {
         Box::pin(splits_within(kinesis))
     })
-    .gap("accepts the first and the last key of a shard"),
+    .gap("accepts the first key of a shard"),
     Row::new("Shards that are not adjacent are not merged", &[MERGING], |kinesis| {
         Box::pin(merges_neighbours(kinesis))
     }),
