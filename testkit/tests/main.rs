@@ -4,6 +4,7 @@
 
 mod clients;
 mod cloudwatch;
+mod conformance;
 mod determinism;
 mod dynamodb;
 mod dynamodb_controls;
