@@ -5,6 +5,7 @@ mod clock;
 mod dispatch;
 mod dynamodb;
 pub mod kinesis;
+pub mod oracle;
 pub mod sandbox;
 pub mod sim;
 
