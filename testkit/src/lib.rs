@@ -6,6 +6,7 @@ pub mod cloudwatch;
 mod dispatch;
 pub mod dynamodb;
 pub mod kinesis;
+pub mod oracle;
 pub mod sandbox;
 pub mod sim;
 

@@ -1,0 +1,268 @@
+//! Pure: judges whether a run kept the promises of producers and consumers.
+//!
+//! A test tells the [`Oracle`] what happened, each [`Fact`] with its virtual time: what the service stored, what the
+//! lease table applied, what receipts and handlers were given. The oracle keeps its own picture of the stream and names
+//! each broken [`Rule`] with the shard, the record, the worker and what was expected. It knows neither the producer nor
+//! the consumer that it judges; any will do.
+//!
+//! One oracle judges one stream and one application. All facts of a run go to it, in the order of their times:
+//!
+//! | from | facts |
+//! |---|---|
+//! | the service | shards created and closed, records stored and trimmed |
+//! | a producer's caller | records accepted, delivered and returned; the end of the producer |
+//! | the lease table | each applied write, whoever made it |
+//! | a record processor | each call of it, and when it is done with records, *before* it checkpoints them |
+//! | the test | workers that start, die and stop; faults |
+//!
+//! ```
+//! use std::time::Duration;
+//! use testkit::kinesis::ShardId;
+//! use testkit::oracle::*;
+//!
+//! let mut oracle = Oracle::new(Rules::new(Duration::from_secs(10)));
+//! let (shard, at) = (ShardId::FIRST, Duration::from_millis);
+//! let created = ServiceFact::ShardCreated { shard, parents: vec![], hash_range: 0..=u128::MAX };
+//! oracle.tell(at(0), Fact::Service(created));
+//!
+//! let (producer, record) = (Process::new("producer-1"), RecordId(7));
+//! let accepted = AcceptedRecord {
+//!     record,
+//!     partition_key: "customer-7".to_owned(),
+//!     explicit_hash_key: None,
+//!     payload: Digest::of(b"two apples"),
+//! };
+//! oracle.tell(at(5), Fact::Producer(producer.clone(), ProducerFact::Accepted(accepted)));
+//!
+//! // The service stored nothing, and yet:
+//! let place = Place { sequence_number: "49".parse()?, sub_sequence_number: 0 };
+//! oracle.tell(at(20), Fact::Producer(producer, ProducerFact::Delivered { record, shard, place }));
+//!
+//! let report = oracle.finish(at(30), Ending::CutShort);
+//! assert_eq!(
+//!     report.violations[0].to_string(),
+//!     "P1 broken at 0.020 s: record 7 of producer-1 was delivered to shardId-000000000000 at 49:0, \
+//!      but no record was stored there",
+//! );
+//! # Ok::<(), testkit::kinesis::InvalidSequenceNumber>(())
+//! ```
+//!
+//! # The rules
+//!
+//! | rule | holds if |
+//! |---|---|
+//! | [P1](Rule::Outcome) | each accepted record is delivered or returned, once, before its producer is shut down; the service stored what a receipt says, and never what a receipt says was never stored |
+//! | [P2](Rule::Readable) | each delivered record has a copy that a reader gets who drops aggregates with a record outside of the shard, as the Java KCL does |
+//! | [P3](Rule::Memory) | no sample of a producer is above the budget of the rules |
+//! | [P4](Rule::KeyOrder) | the first readable copies of a key's records are stored in the order of acceptance, until one of them is returned |
+//! | [C1](Rule::AtLeastOnce) | handlers are given what is stored, without gaps; a checkpoint moves only over processed records, and to `SHARD_END` only in a closed shard; what is acknowledged is in the row; in the end all is processed |
+//! | [C2](Rule::ParentFirst) | when a record is offered, the rows of the shard's parents are at `SHARD_END` or gone, and their records processed |
+//! | [C3](Rule::OneOwner) | when a record is offered, the guard says that the lease is held, the row names this worker, its counter moved not longer ago than the failover time, and no larger fencing token has begun |
+//! | [C4](Rule::Coverage) | in the end, a living worker owns each open shard's lease, or its row names a parent whose row is not at `SHARD_END`; if any worker lives |
+//! | [C5](Rule::NothingSkipped) | records on which a handler failed are offered again before any behind them |
+//! | [duplicate](Rule::Duplicate) | what is offered again was offered to a handler that failed, or to an ownership that ended, and lies behind the checkpoint |
+//! | [history](Rule::History) | the facts fit together; if not, the test tells them wrongly |
+//!
+//! "Processed" is what the application says, in [`ConsumerFact::Processed`]; so a checkpoint that a library writes on its own is
+//! seen. Records wanted are those behind the [`Start`] of the rules. Trimmed ones cannot be processed any more; those
+//! that were not are a figure of the report.
+//!
+//! What is not promised yet is excused by an [`Exception`], with a reason; the report counts how often that was needed.
+
+mod consumer;
+mod contents;
+mod coverage;
+mod duplicates;
+mod evidence;
+mod fact;
+mod faults;
+mod fleet;
+mod judge;
+mod key_order;
+mod leases;
+mod name;
+mod permission;
+mod position;
+mod producer;
+mod report;
+mod rules;
+mod stream;
+mod tenant;
+
+use std::time::Duration;
+
+pub use duplicates::Cause;
+pub use fact::{
+    AcceptedRecord, ConsumerFact, Fact, FleetFact, LeaseClaim, LeaseRow, LeaseWrite, OfferedRecord, ProducerFact,
+    ServiceFact, Stored, Target,
+};
+pub use judge::Violation;
+pub use name::{Digest, FaultId, Ownership, Process, RecordId};
+pub use position::{Place, Position};
+pub use report::{Excused, Figures, Report};
+pub use rules::{Budget, Exception, Rule, Rules, Start};
+
+use consumer::Consumers;
+use evidence::Evidence;
+use judge::{Judge, Seconds};
+use producer::Producers;
+
+/// The judge of one run. See the [module](self).
+#[derive(Debug)]
+pub struct Oracle {
+    judge: Judge,
+    evidence: Evidence,
+    producers: Producers,
+    consumers: Consumers,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing is under way any more: what is not processed or not owned now never will be.
+    Quiet,
+    /// In the middle of things: only what may never happen is judged.
+    CutShort,
+}
+
+impl Oracle {
+    /// An oracle that has been told nothing yet.
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            evidence: Evidence::new(&rules),
+            judge: Judge::new(rules),
+            producers: Producers::default(),
+            consumers: Consumers::default(),
+        }
+    }
+
+    /// Takes note of what happened at the virtual time `at`, and judges it.
+    pub fn tell(&mut self, at: Duration, fact: Fact) {
+        self.advance(at);
+        match fact {
+            Fact::Service(fact) => self.tell_of_service(fact),
+            Fact::Producer(producer, fact) => {
+                self.producers
+                    .tell(producer, fact, &self.evidence.stream, &mut self.judge);
+            }
+            Fact::Consumer(ownership, fact) => {
+                self.consumers
+                    .tell(&ownership, fact, &mut self.evidence, &mut self.judge);
+            }
+            Fact::Fleet(fact) => self.tell_of_fleet(fact),
+        }
+        let Evidence {
+            stream,
+            leases,
+            fleet,
+            faults,
+        } = &mut self.evidence;
+        faults.observe(stream, leases, fleet, at);
+    }
+
+    /// What was found so far, in the order of time: the first 100.
+    pub fn violations(&self) -> &[Violation] {
+        self.judge.violations()
+    }
+
+    /// Judges the end of the run, at the virtual time `at`, and reports.
+    pub fn finish(mut self, at: Duration, ending: Ending) -> Report {
+        self.advance(at);
+        self.producers.finish(&mut self.judge);
+        match ending {
+            Ending::CutShort => {}
+            Ending::Quiet => {
+                let Evidence {
+                    stream, leases, fleet, ..
+                } = &self.evidence;
+                self.consumers.finish(&self.evidence, &mut self.judge);
+                coverage::check(stream, leases, fleet, &mut self.judge);
+            }
+        }
+        let (unread, trimmed_unread) = self.evidence.stream.unread();
+        let figures = Figures {
+            unread,
+            trimmed_unread,
+            faults: self.evidence.faults.by_name(),
+            recovery: self.evidence.faults.recovery(),
+            ..self.judge.figures.clone()
+        };
+        Report {
+            at,
+            violations: self.judge.violations().to_vec(),
+            unlisted: self.judge.unlisted(),
+            excused: self.judge.excused(),
+            figures,
+        }
+    }
+
+    fn advance(&mut self, at: Duration) {
+        if at < self.judge.now {
+            let now = Seconds(self.judge.now);
+            self.judge.broken(
+                Rule::History,
+                format_args!("a fact of {} came after one of {now}", Seconds(at)),
+            );
+        }
+        self.judge.now = self.judge.now.max(at);
+    }
+
+    fn tell_of_service(&mut self, fact: ServiceFact) {
+        let Self {
+            judge,
+            evidence,
+            producers,
+            ..
+        } = self;
+        let stream = &mut evidence.stream;
+        match fact {
+            ServiceFact::ShardCreated {
+                shard,
+                parents,
+                hash_range,
+            } => {
+                if stream.create(shard, parents, &hash_range, judge.now).is_none() {
+                    judge.broken(
+                        Rule::History,
+                        format_args!("{shard} was created twice, or without hash keys"),
+                    );
+                }
+            }
+            ServiceFact::ShardClosed { shard } => stream.close(shard, judge),
+            ServiceFact::RecordStored {
+                shard,
+                sequence_number,
+                partition_key,
+                data,
+            } => {
+                let contents = stream.store(shard, sequence_number, (&partition_key, &data), judge);
+                if let Some(contents) = contents {
+                    producers.stored(shard, &contents, &evidence.faults, judge);
+                }
+            }
+            ServiceFact::RecordsTrimmed { shard, below } => stream.trim(shard, below, judge),
+        }
+    }
+
+    fn tell_of_fleet(&mut self, fact: FleetFact) {
+        let Self { judge, evidence, .. } = self;
+        let Evidence {
+            stream,
+            leases,
+            fleet,
+            faults,
+        } = evidence;
+        match fact {
+            FleetFact::LeaseWritten(write) => leases.written(write, stream, judge),
+            FleetFact::WorkerStarted { worker } => fleet.started(worker),
+            FleetFact::WorkerKilled { worker } => {
+                fleet.killed(worker, judge.now);
+                faults.struck(stream, judge.now);
+            }
+            FleetFact::WorkerStopped { worker } => fleet.stopped(worker),
+            FleetFact::TasksLeft { count } => judge.figures.tasks_left = count,
+            FleetFact::FaultBegan { fault, name, target } => faults.began(fault, name, target),
+            FleetFact::FaultEnded { fault } => faults.ended(fault, stream, judge.now),
+        }
+    }
+}

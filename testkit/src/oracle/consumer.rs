@@ -1,0 +1,187 @@
+//! Pure: what happened to the application, ownership by ownership (C1 to C3, C5, duplicates).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::duplicates::{self, Cause};
+use super::evidence::Evidence;
+use super::fact::{ConsumerFact, LeaseClaim, OfferedRecord};
+use super::judge::Judge;
+use super::name::Ownership;
+use super::permission;
+use super::position::Position;
+use super::rules::Rule;
+use super::tenant::Tenant;
+use crate::kinesis::ShardId;
+
+/// All ownerships of a run.
+#[derive(Debug, Default)]
+pub(super) struct Consumers {
+    numbers: BTreeMap<Ownership, usize>,
+    tenants: Vec<Tenant>,
+    /// The largest fencing token of each shard.
+    largest: BTreeMap<ShardId, u64>,
+    halted: BTreeSet<ShardId>,
+}
+
+impl Consumers {
+    pub(super) fn tell(
+        &mut self,
+        ownership: &Ownership,
+        fact: ConsumerFact,
+        evidence: &mut Evidence,
+        judge: &mut Judge,
+    ) {
+        if let ConsumerFact::Initialized { checkpoint } = fact {
+            self.initialized(ownership, checkpoint, evidence, judge);
+            return;
+        }
+        let number = self.numbers.get(ownership).copied();
+        let tenant = number.and_then(|number| self.tenants.get_mut(number));
+        let (Some(number), Some(tenant), Some(shard)) = (number, tenant, evidence.stream.get_mut(ownership.shard))
+        else {
+            judge.broken(
+                Rule::History,
+                format_args!("{ownership} did something before it was initialized"),
+            );
+            return;
+        };
+        match fact {
+            ConsumerFact::Initialized { .. } => {}
+            ConsumerFact::Offered { records, lease } => {
+                tenant.check_life(judge);
+                self.check_permission(ownership, lease, evidence, judge);
+                self.offered(number, &records, evidence, judge);
+            }
+            ConsumerFact::Processed { through } => tenant.processed(through, shard, judge),
+            ConsumerFact::Failed => tenant.failed(shard),
+            ConsumerFact::CheckpointAcknowledged { position } => {
+                permission::check_acknowledgement(ownership, position, &evidence.leases, judge);
+            }
+            ConsumerFact::ShardEnded => tenant.shard_ended(shard, judge),
+            ConsumerFact::ShutdownRequested => tenant.over("it was asked to stop"),
+            ConsumerFact::LeaseLost => tenant.over("it was told that the lease is lost"),
+            ConsumerFact::ShardHalted => {
+                tenant.over("it was halted");
+                self.halted.insert(ownership.shard);
+                judge.figures.halted += 1;
+            }
+        }
+    }
+
+    /// At the end of a quiet run, every wanted record was processed; unless its shard, or one before it, was halted.
+    pub(super) fn finish(&self, evidence: &Evidence, judge: &mut Judge) {
+        for (id, shard) in evidence.stream.shards() {
+            let Some(undone) = shard.first_undone() else { continue };
+            if self.is_halted(id, evidence) {
+                continue;
+            }
+            let row = evidence.leases.row(id);
+            let row = row.map_or("no lease".to_owned(), |row| {
+                format!("a checkpoint at {}", row.checkpoint)
+            });
+            judge.broken(
+                Rule::AtLeastOnce,
+                format_args!(
+                    "{} of {id} was never processed, the first of up to {} records; the shard has {row}",
+                    undone.place,
+                    shard.len() - shard.done()
+                ),
+            );
+        }
+    }
+
+    fn initialized(&mut self, ownership: &Ownership, checkpoint: Position, evidence: &Evidence, judge: &mut Judge) {
+        let Some(shard) = evidence.stream.get(ownership.shard) else {
+            judge.broken(
+                Rule::History,
+                format_args!("{ownership} was initialized, of a shard that nobody told of"),
+            );
+            return;
+        };
+        // An error is followed by another call, in the same ownership.
+        if self.numbers.contains_key(ownership) {
+            return;
+        }
+        judge.figures.ownerships += 1;
+        let largest = self.largest.entry(ownership.shard).or_default();
+        permission::check_new_token(ownership, *largest, &evidence.leases, judge);
+        permission::check_beginning(ownership, checkpoint, &evidence.leases, judge);
+        *largest = ownership.token.max(*largest);
+        self.numbers.insert(ownership.clone(), self.tenants.len());
+        self.tenants
+            .push(Tenant::new(ownership.clone(), checkpoint, shard, judge.now));
+    }
+
+    fn check_permission(&self, ownership: &Ownership, lease: LeaseClaim, evidence: &Evidence, judge: &mut Judge) {
+        let largest = self.largest.get(&ownership.shard).copied().unwrap_or_default();
+        permission::check(ownership, lease, largest, evidence, judge);
+    }
+
+    fn offered(&mut self, number: usize, records: &[OfferedRecord], evidence: &mut Evidence, judge: &mut Judge) {
+        judge.figures.offered += records.len() as u64;
+        let Some(tenant) = self.tenants.get_mut(number) else {
+            return;
+        };
+        let Some(shard) = evidence.stream.get_mut(tenant.ownership.shard) else {
+            return;
+        };
+        if let Some(batch) = tenant.locate(records, shard, judge) {
+            tenant.take(batch.clone(), shard, judge);
+            self.count_duplicates(number, batch, evidence, judge);
+        }
+    }
+
+    /// Counts the records of the batch that were offered before, by cause.
+    fn count_duplicates(&self, number: usize, batch: Range<usize>, evidence: &mut Evidence, judge: &mut Judge) {
+        let Evidence {
+            stream, leases, fleet, ..
+        } = evidence;
+        let Some(tenant) = self.tenants.get(number) else { return };
+        let Some(shard) = stream.get_mut(tenant.ownership.shard) else {
+            return;
+        };
+        // Neighbours were mostly offered to the same ownership before.
+        let mut known: Option<(usize, Option<Cause>)> = None;
+        for index in batch {
+            let Some(before) = shard.offer(index, number) else {
+                continue;
+            };
+            let cause = match known {
+                _ if before == number => Some(Cause::HandlerFailure),
+                Some((same, cause)) if same == before => cause,
+                _ => {
+                    let Some(previous) = self.tenants.get(before) else {
+                        continue;
+                    };
+                    let cause = duplicates::between(
+                        &previous.ownership,
+                        &tenant.ownership,
+                        previous.offered_at,
+                        leases,
+                        fleet,
+                    );
+                    if cause.is_none() {
+                        tenant.took_without_cause(index, &previous.ownership, shard, judge);
+                    }
+                    known = Some((before, cause));
+                    cause
+                }
+            };
+            if let Some(cause) = cause {
+                *judge.figures.offered_again.entry(cause).or_default() += 1;
+            }
+        }
+    }
+
+    fn is_halted(&self, shard: ShardId, evidence: &Evidence) -> bool {
+        let mut line = vec![shard];
+        while let Some(shard) = line.pop() {
+            if self.halted.contains(&shard) {
+                return true;
+            }
+            line.extend(evidence.stream.get(shard).into_iter().flat_map(|shard| &shard.parents));
+        }
+        false
+    }
+}

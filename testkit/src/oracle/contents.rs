@@ -1,0 +1,72 @@
+//! Pure: the user records inside one stored Kinesis record, and who can read them.
+
+use aggregation::{Aggregate, Decoded, HashKeyRange, decode};
+use bytes::Bytes;
+
+use super::name::Digest;
+
+/// What one Kinesis record holds.
+#[derive(Debug)]
+pub(super) struct Contents {
+    /// Its user records; the place of each is its sub-sequence number.
+    pub(super) records: Vec<Content>,
+    pub(super) placement: Placement,
+}
+
+/// One user record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Content {
+    pub(super) payload: Digest,
+    pub(super) key: Digest,
+}
+
+/// Whether the Java KCL reads a Kinesis record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Placement {
+    /// It does.
+    Kept,
+    /// It drops all of it, because one of its records lies outside of the shard's range.
+    ///
+    /// Source: amazon-kinesis-client, `AggregatorUtil.deaggregate`.
+    Misplaced,
+}
+
+impl Contents {
+    /// Takes `data` apart, which was stored in a shard with this `range`.
+    pub(super) fn of(partition_key: &str, data: &Bytes, range: HashKeyRange) -> Self {
+        match decode(data) {
+            Decoded::Plain => Self::plain(partition_key, data),
+            Decoded::Aggregate(aggregate) => Self::aggregated(&aggregate, range),
+            Decoded::Damaged(damaged) if damaged.intact().is_empty() => Self::plain(partition_key, data),
+            Decoded::Damaged(damaged) => Self::aggregated(damaged.intact(), range),
+        }
+    }
+
+    fn plain(partition_key: &str, data: &Bytes) -> Self {
+        let content = Content {
+            payload: Digest::of(data),
+            key: Digest::of(partition_key.as_bytes()),
+        };
+        Self {
+            records: vec![content],
+            placement: Placement::Kept,
+        }
+    }
+
+    fn aggregated(aggregate: &Aggregate, range: HashKeyRange) -> Self {
+        // Nothing lies outside of everything: that saves an MD5 for each record.
+        let misplaced = range != HashKeyRange::FULL && aggregate.first_outside(range).is_some();
+        let contents = aggregate.records().map(|record| Content {
+            payload: Digest::of(&record.data),
+            key: Digest::of(record.partition_key.as_bytes()),
+        });
+        Self {
+            records: contents.collect(),
+            placement: if misplaced {
+                Placement::Misplaced
+            } else {
+                Placement::Kept
+            },
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Pure: whether each open shard is looked after (C4).
+
+use super::fleet::Fleet;
+use super::judge::Judge;
+use super::leases::Leases;
+use super::position::Position;
+use super::rules::Rule;
+use super::stream::{Life, Stream};
+use crate::kinesis::ShardId;
+
+/// Judges the end of a run: without a living worker there is nobody to blame.
+pub(super) fn check(stream: &Stream, leases: &Leases, fleet: &Fleet, judge: &mut Judge) {
+    if !fleet.anyone_lives() {
+        return;
+    }
+    for (shard, stored) in stream.shards().filter(|(_, stored)| stored.life == Life::Open) {
+        let row = leases.row(shard);
+        let named = row.map_or(&stored.parents, |row| &row.parents);
+        let waits = named.iter().any(|parent| is_unfinished(*parent, leases));
+        if waits || is_owned(shard, leases, fleet) {
+            continue;
+        }
+        let Some(row) = row else {
+            judge.broken(
+                Rule::Coverage,
+                format_args!("{shard} is open and has no lease; no parent is left to wait for"),
+            );
+            continue;
+        };
+        let owner = row.reader().map_or("nobody".to_owned(), ToString::to_string);
+        judge.broken(
+            Rule::Coverage,
+            format_args!(
+                "{shard} is open at {} and owned by {owner}, which is no living worker; no parent is left to wait for",
+                row.checkpoint
+            ),
+        );
+    }
+}
+
+/// Whether a living worker owns the shard's lease.
+pub(super) fn is_owned(shard: ShardId, leases: &Leases, fleet: &Fleet) -> bool {
+    let row = leases.row(shard);
+    row.and_then(|row| row.reader()).is_some_and(|owner| fleet.lives(owner))
+}
+
+fn is_unfinished(parent: ShardId, leases: &Leases) -> bool {
+    leases
+        .row(parent)
+        .is_some_and(|row| row.checkpoint != Position::ShardEnd)
+}

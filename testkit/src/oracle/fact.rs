@@ -1,0 +1,262 @@
+//! Pure: what the oracle is told.
+
+use std::ops::RangeInclusive;
+
+use bytes::Bytes;
+
+use super::name::{Digest, FaultId, Ownership, Process, RecordId};
+use super::position::{Place, Position};
+use super::rules::Budget;
+use crate::Service;
+use crate::kinesis::{SequenceNumber, ShardId};
+
+/// One thing that happened.
+///
+/// Tell it when it happens, before anything that depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fact {
+    /// To the stream.
+    Service(ServiceFact),
+    /// To the caller of this producer.
+    Producer(Process, ProducerFact),
+    /// To the application, in this ownership of a shard.
+    Consumer(Ownership, ConsumerFact),
+    /// To the lease table and the processes.
+    Fleet(FleetFact),
+}
+
+/// What happened to the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServiceFact {
+    /// The stream has a new shard. Parents come before their children.
+    ShardCreated {
+        /// The shard.
+        shard: ShardId,
+        /// The shards that were split or merged into it.
+        parents: Vec<ShardId>,
+        /// Its hash keys, both ends included.
+        hash_range: RangeInclusive<u128>,
+    },
+    /// The shard takes no more records: it was split or merged.
+    ShardClosed {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// The service stored one Kinesis record, perhaps an aggregate of many user records.
+    RecordStored {
+        /// The shard.
+        shard: ShardId,
+        /// Its number, larger than all before it in the shard.
+        sequence_number: SequenceNumber,
+        /// As the producer gave it; empty if there is none.
+        partition_key: String,
+        /// The data.
+        data: Bytes,
+    },
+    /// The service forgot the oldest records of a shard.
+    RecordsTrimmed {
+        /// The shard.
+        shard: ShardId,
+        /// All records before this one are gone.
+        below: SequenceNumber,
+    },
+}
+
+/// What happened to the caller of a producer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProducerFact {
+    /// The producer accepted a record.
+    Accepted(AcceptedRecord),
+    /// A receipt said that the record was stored.
+    Delivered {
+        /// The record.
+        record: RecordId,
+        /// The shard that the receipt names.
+        shard: ShardId,
+        /// The place in it that the receipt names.
+        place: Place,
+    },
+    /// A receipt gave the record back.
+    Returned {
+        /// The record.
+        record: RecordId,
+        /// Why.
+        reason: String,
+        /// Whether it may be in the stream all the same.
+        stored: Stored,
+    },
+    /// A sample of what the producer holds.
+    Holds(Budget),
+    /// The producer was shut down in an orderly way: the outcomes of all its records are known, or will be told before
+    /// the run is finished.
+    ShutDown,
+    /// The producer's process died. Its open records will never have an outcome.
+    Killed,
+}
+
+/// What happened to the application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConsumerFact {
+    /// The record processor was initialized.
+    Initialized {
+        /// Behind which position its records begin.
+        checkpoint: Position,
+    },
+    /// A handler was called with records.
+    Offered {
+        /// The records, in their order.
+        records: Vec<OfferedRecord>,
+        /// What the lease's guard said as the handler began.
+        lease: LeaseClaim,
+    },
+    /// The application is done with records of the batch that it was offered last.
+    ///
+    /// Tell it before the application checkpoints them, and with `None` when the handler returns without an error.
+    Processed {
+        /// The last of these records; `None` means the whole batch, and that the handler returned.
+        through: Option<Place>,
+    },
+    /// A handler returned an error, panicked or was dropped in the middle.
+    Failed,
+    /// A checkpoint was acknowledged to the application.
+    CheckpointAcknowledged {
+        /// The position that is now safe.
+        position: Position,
+    },
+    /// The application was told that the shard has ended.
+    ShardEnded,
+    /// The application was asked to stop.
+    ShutdownRequested,
+    /// The application was told that the lease is lost.
+    LeaseLost,
+    /// The worker said that it reads the shard no further, because its handler keeps failing.
+    ShardHalted,
+}
+
+/// What happened to the lease table and the processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FleetFact {
+    /// The lease table applied a write, whoever made it. Tell also the rows that are there when the run begins.
+    LeaseWritten(LeaseWrite),
+    /// A worker's process runs.
+    WorkerStarted {
+        /// The worker.
+        worker: Process,
+    },
+    /// A worker's process died.
+    WorkerKilled {
+        /// The worker.
+        worker: Process,
+    },
+    /// A worker has shut down in an orderly way.
+    WorkerStopped {
+        /// The worker.
+        worker: Process,
+    },
+    /// So many tasks were still there after everything had been shut down. A figure of the report.
+    TasksLeft {
+        /// How many.
+        count: u64,
+    },
+    /// Something was made to go wrong.
+    FaultBegan {
+        /// The fault.
+        fault: FaultId,
+        /// What it is, for people.
+        name: String,
+        /// What it hits.
+        target: Target,
+    },
+    /// It was mended.
+    FaultEnded {
+        /// The fault.
+        fault: FaultId,
+    },
+}
+
+/// A record that a producer accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedRecord {
+    /// The record.
+    pub record: RecordId,
+    /// Its partition key.
+    pub partition_key: String,
+    /// Its explicit hash key, if it has one.
+    pub explicit_hash_key: Option<u128>,
+    /// Its payload, which no other record of the run has.
+    pub payload: Digest,
+}
+
+/// What a returned record claims about the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It is not in the stream, and never will be.
+    Never,
+    /// An attempt ended without an answer.
+    Maybe,
+}
+
+/// A user record as a handler got it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OfferedRecord {
+    /// Its place in the shard.
+    pub place: Place,
+    /// Its payload.
+    pub payload: Digest,
+}
+
+/// What the guard of a lease said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseClaim {
+    /// The lease is held.
+    Held,
+    /// The lease is lost.
+    Lost,
+}
+
+/// A write that the lease table applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseWrite {
+    /// The process that wrote.
+    pub writer: Process,
+    /// The shard whose lease it is.
+    pub shard: ShardId,
+    /// The row after the write; `None` if it was deleted.
+    pub after: Option<LeaseRow>,
+}
+
+/// The attributes of a lease row that the rules are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseRow {
+    /// `leaseOwner`.
+    pub owner: Option<Process>,
+    /// `checkpointOwner`: during a hand-over the worker that still reads.
+    pub checkpoint_owner: Option<Process>,
+    /// `leaseCounter`.
+    pub counter: u64,
+    /// `checkpoint` and `checkpointSubSequenceNumber`.
+    pub checkpoint: Position,
+    /// `parentShardId`.
+    pub parents: Vec<ShardId>,
+}
+
+impl LeaseRow {
+    /// The worker that reads: during a hand-over the old one, otherwise the owner.
+    pub(super) fn reader(&self) -> Option<&Process> {
+        self.checkpoint_owner.as_ref().or(self.owner.as_ref())
+    }
+}
+
+/// What a fault hits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// One process.
+    Process(Process),
+    /// A service, for everybody.
+    Service(Service),
+}

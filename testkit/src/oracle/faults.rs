@@ -1,0 +1,113 @@
+//! Pure: what was made to go wrong, and how long the consumers took to recover from it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::coverage;
+use super::fact::Target;
+use super::fleet::Fleet;
+use super::leases::Leases;
+use super::name::{FaultId, Process};
+use super::stream::{Life, Stream};
+use crate::Service;
+use crate::kinesis::ShardId;
+
+/// The faults of a run.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    faults: BTreeMap<FaultId, Fault>,
+    recovery: Recovery,
+}
+
+#[derive(Debug)]
+struct Fault {
+    name: String,
+    target: Target,
+    ended: Option<Duration>,
+}
+
+#[derive(Debug, Default)]
+enum Recovery {
+    /// There was nothing to recover from, or a fault lasts.
+    #[default]
+    NotDue,
+    /// Since this time, until so many records of each shard are done.
+    Pending {
+        since: Duration,
+        backlog: Vec<(ShardId, usize)>,
+    },
+    Took(Duration),
+}
+
+impl Faults {
+    pub(super) fn began(&mut self, fault: FaultId, name: String, target: Target) {
+        let began = Fault {
+            name,
+            target,
+            ended: None,
+        };
+        self.faults.insert(fault, began);
+        self.recovery = Recovery::NotDue;
+    }
+
+    pub(super) fn ended(&mut self, fault: FaultId, stream: &Stream, now: Duration) {
+        if let Some(fault) = self.faults.get_mut(&fault) {
+            fault.ended.get_or_insert(now);
+        }
+        self.struck(stream, now);
+    }
+
+    /// Something went wrong, and is over: a fault, or the life of a worker.
+    pub(super) fn struck(&mut self, stream: &Stream, now: Duration) {
+        if self.faults.values().all(|fault| fault.ended.is_some()) {
+            let backlog = stream.shards().map(|(id, shard)| (id, shard.len())).collect();
+            self.recovery = Recovery::Pending { since: now, backlog };
+        }
+    }
+
+    /// Notes if what was stored when the last fault ended is processed, and each open shard is owned.
+    pub(super) fn observe(&mut self, stream: &Stream, leases: &Leases, fleet: &Fleet, now: Duration) {
+        let Recovery::Pending { since, backlog } = &mut self.recovery else {
+            return;
+        };
+        // What is done stays done, so that no shard is looked at twice.
+        while let Some((shard, due)) = backlog.last() {
+            if stream.get(*shard).is_some_and(|shard| shard.done() < *due) {
+                return;
+            }
+            backlog.pop();
+        }
+        let mut open = stream.shards().filter(|(_, shard)| shard.life == Life::Open);
+        if open.all(|(shard, _)| coverage::is_owned(shard, leases, fleet)) {
+            self.recovery = Recovery::Took(now.saturating_sub(*since));
+        }
+    }
+
+    pub(super) fn recovery(&self) -> Option<Duration> {
+        match self.recovery {
+            Recovery::Took(time) => Some(time),
+            Recovery::NotDue | Recovery::Pending { .. } => None,
+        }
+    }
+
+    /// How often there was a fault of each name.
+    pub(super) fn by_name(&self) -> BTreeMap<String, u64> {
+        let mut by_name = BTreeMap::new();
+        for fault in self.faults.values() {
+            *by_name.entry(fault.name.clone()).or_default() += 1;
+        }
+        by_name
+    }
+
+    /// A fault that hit the writes of `producer` at some time since then.
+    pub(super) fn of_producer_since(&self, producer: &Process, since: Duration) -> Option<&str> {
+        let hits = |fault: &&Fault| {
+            let target = match &fault.target {
+                Target::Process(process) => process == producer,
+                Target::Service(service) => *service == Service::Kinesis,
+            };
+            target && fault.ended.is_none_or(|ended| ended >= since)
+        };
+        self.faults.values().rev().find(hits).map(|fault| &*fault.name)
+    }
+}

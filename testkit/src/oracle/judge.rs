@@ -1,0 +1,106 @@
+//! Pure: the rules, and what was found against them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::report::{Excused, Figures};
+use super::rules::{Exception, Rule, Rules};
+
+/// How many violations are listed with their texts; the others are counted. Our choice: the first ones tell the most.
+const LISTED: usize = 100;
+
+/// A broken rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Violation {
+    /// The rule.
+    pub rule: Rule,
+    /// The virtual time at which it was found broken.
+    pub at: Duration,
+    /// What happened, where, and what was expected instead.
+    pub text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} broken at {}: {}", self.rule, Seconds(self.at), self.text)
+    }
+}
+
+/// A virtual time, or a stretch of it, for people.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seconds(pub(super) Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3} s", self.0.as_secs_f64())
+    }
+}
+
+/// What all checks write to.
+#[derive(Debug)]
+pub(super) struct Judge {
+    pub(super) rules: Rules,
+    pub(super) now: Duration,
+    pub(super) figures: Figures,
+    violations: Vec<Violation>,
+    unlisted: u64,
+    excused: BTreeMap<Exception, u64>,
+}
+
+impl Judge {
+    pub(super) fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            now: Duration::ZERO,
+            figures: Figures::default(),
+            violations: Vec::new(),
+            unlisted: 0,
+            excused: BTreeMap::new(),
+        }
+    }
+
+    /// Notes that a rule is broken, unless it is not judged.
+    pub(super) fn broken(&mut self, rule: Rule, text: fmt::Arguments<'_>) {
+        if self.excuses(Exception::Rule(rule)) {
+            return;
+        }
+        if self.violations.len() == LISTED {
+            self.unlisted += 1;
+            return;
+        }
+        self.violations.push(Violation {
+            rule,
+            at: self.now,
+            text: text.to_string(),
+        });
+    }
+
+    /// Whether the exception is granted; if so, that is counted.
+    pub(super) fn excuses(&mut self, exception: Exception) -> bool {
+        let granted = self.rules.exceptions.contains_key(&exception);
+        if granted {
+            *self.excused.entry(exception).or_default() += 1;
+        }
+        granted
+    }
+
+    pub(super) fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    pub(super) fn unlisted(&self) -> u64 {
+        self.unlisted
+    }
+
+    /// The exceptions of the rules, used or not.
+    pub(super) fn excused(&self) -> Vec<Excused> {
+        let excused = self.rules.exceptions.iter().map(|(exception, reason)| Excused {
+            exception: *exception,
+            reason: reason.clone(),
+            times: self.excused.get(exception).copied().unwrap_or_default(),
+        });
+        excused.collect()
+    }
+}

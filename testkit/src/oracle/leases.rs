@@ -1,0 +1,231 @@
+//! Pure: the lease table: who owns what, how leases changed hands, and that checkpoints pass over nothing (C1).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::fact::{LeaseRow, LeaseWrite};
+use super::judge::{Judge, Seconds};
+use super::name::{Ownership, Process};
+use super::position::Position;
+use super::rules::Rule;
+use super::stream::{Life, Shard, Stream};
+use crate::kinesis::ShardId;
+
+/// The lease table.
+#[derive(Debug, Default)]
+pub(super) struct Leases(BTreeMap<ShardId, Lease>);
+
+/// One lease, and what became of its owners.
+#[derive(Debug)]
+struct Lease {
+    row: Option<LeaseRow>,
+    /// When its counter moved last, which is what other workers watch.
+    renewed_at: Duration,
+    /// The furthest checkpoint that was ever written.
+    reached: Option<Position>,
+    last_owner: Option<Process>,
+    /// How each worker lost the lease last.
+    departures: BTreeMap<Process, Departure>,
+}
+
+/// How a worker lost a lease.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Departure {
+    pub(super) how: Way,
+    pub(super) at: Duration,
+    /// Its last renewal before that.
+    pub(super) renewed_at: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Not renewed for the failover time, and taken by another.
+    Expired,
+    /// Taken by another before that.
+    Stolen,
+    /// Passed on, as agreed in the row.
+    HandedOver,
+    /// Left without an owner, or deleted.
+    Released,
+}
+
+/// Whether a worker may deliver, by the table.
+#[derive(Debug)]
+pub(super) enum Tenure<'a> {
+    /// It may: it was renewed less than the failover time ago.
+    Held,
+    /// Others may have taken the lease by now; its last renewal.
+    Overdue(Duration),
+    /// The row is another's, or nobody's.
+    Lost {
+        now_owned_by: Option<&'a Process>,
+        departure: Option<Departure>,
+    },
+}
+
+impl Leases {
+    /// The row of a shard's lease.
+    pub(super) fn row(&self, shard: ShardId) -> Option<&LeaseRow> {
+        self.0.get(&shard).and_then(|lease| lease.row.as_ref())
+    }
+
+    /// The furthest checkpoint that was ever written.
+    pub(super) fn reached(&self, shard: ShardId) -> Option<Position> {
+        self.0.get(&shard).and_then(|lease| lease.reached)
+    }
+
+    /// How the worker lost the shard's lease last, if another has been its owner since.
+    pub(super) fn departure(&self, shard: ShardId, worker: &Process) -> Option<Departure> {
+        let lease = self.0.get(&shard)?;
+        lease.departures.get(worker).copied()
+    }
+
+    /// Whether the ownership's worker may deliver now.
+    pub(super) fn tenure(&self, ownership: &Ownership, judge: &Judge) -> Tenure<'_> {
+        let lost = Tenure::Lost {
+            now_owned_by: None,
+            departure: None,
+        };
+        let Some(lease) = self.0.get(&ownership.shard) else {
+            return lost;
+        };
+        match lease.row.as_ref().and_then(LeaseRow::reader) {
+            Some(reader) if *reader == ownership.worker => {
+                if judge.now <= lease.renewed_at + judge.rules.failover {
+                    Tenure::Held
+                } else {
+                    Tenure::Overdue(lease.renewed_at)
+                }
+            }
+            now_owned_by => Tenure::Lost {
+                now_owned_by,
+                departure: lease.departures.get(&ownership.worker).copied(),
+            },
+        }
+    }
+
+    /// The table applied a write.
+    pub(super) fn written(&mut self, write: LeaseWrite, stream: &mut Stream, judge: &mut Judge) {
+        judge.figures.lease_writes += 1;
+        let lease = self.0.entry(write.shard).or_insert_with(|| Lease::new(judge.now));
+        if let (None, Some(created)) = (lease.reached, &write.after) {
+            stream.first_lease(write.shard, created.checkpoint, judge.now);
+        }
+        let Some(stored) = stream.get(write.shard) else {
+            judge.broken(
+                Rule::History,
+                format_args!(
+                    "{} wrote a lease of {}, a shard that nobody told of",
+                    write.writer, write.shard
+                ),
+            );
+            return;
+        };
+        lease.check_move(&write, stored, judge);
+        lease.change_hands(write.after.as_ref(), judge);
+        lease.row = write.after;
+    }
+}
+
+impl Lease {
+    fn new(now: Duration) -> Self {
+        Self {
+            row: None,
+            renewed_at: now,
+            reached: None,
+            last_owner: None,
+            departures: BTreeMap::new(),
+        }
+    }
+
+    /// When the checkpoint moves, nothing that the application wants may lie behind it unprocessed.
+    ///
+    /// It moves back in one case alone: the row was deleted, and is created again.
+    fn check_move(&mut self, write: &LeaseWrite, stored: &Shard, judge: &mut Judge) {
+        let Some(to) = write.after.as_ref().map(|row| row.checkpoint) else {
+            return;
+        };
+        let from = self.row.as_ref().map(|row| row.checkpoint);
+        if from == Some(to) {
+            return;
+        }
+        let moved = format_args!("{} moved the checkpoint of {} to {to}", write.writer, write.shard).to_string();
+        if let Some(from) = from.filter(|from| *from > to) {
+            judge.broken(Rule::AtLeastOnce, format_args!("{moved}, back from {from}"));
+        }
+        let passed = stored.count_up_to(to);
+        if let Some(undone) = stored.first_undone().filter(|_| stored.done() < passed) {
+            judge.broken(
+                Rule::AtLeastOnce,
+                format_args!(
+                    "{moved}, past {}, which was not processed, the first of up to {} records",
+                    undone.place,
+                    passed - stored.done()
+                ),
+            );
+        }
+        if to == Position::ShardEnd && stored.life == Life::Open {
+            judge.broken(Rule::AtLeastOnce, format_args!("{moved}, but the shard is open"));
+        }
+        // A lease that begins, or is pinned, may name a place between records.
+        if let (Some(Position::At(_)), Position::At(place)) = (from, to)
+            && stored.find(place).is_none()
+        {
+            judge.broken(Rule::AtLeastOnce, format_args!("{moved}, where no record was stored"));
+        }
+        self.reached = self.reached.max(Some(to));
+    }
+
+    /// Notes renewals, and how the reader of the lease changes.
+    fn change_hands(&mut self, after: Option<&LeaseRow>, judge: &mut Judge) {
+        let before = self.row.as_ref();
+        let (old, new) = (before.and_then(LeaseRow::reader), after.and_then(LeaseRow::reader));
+        if let Some(old) = old.filter(|old| new != Some(*old)) {
+            let pending = before.is_some_and(|row| row.checkpoint_owner.is_some());
+            let departure = Departure {
+                how: match new {
+                    None => Way::Released,
+                    Some(_) if pending => Way::HandedOver,
+                    Some(_) if judge.now > self.renewed_at + judge.rules.failover => Way::Expired,
+                    Some(_) => Way::Stolen,
+                },
+                at: judge.now,
+                renewed_at: self.renewed_at,
+            };
+            self.departures.insert(old.clone(), departure);
+        }
+        if let Some(new) = new.filter(|new| self.last_owner.as_ref() != Some(*new)) {
+            if self.last_owner.is_some() {
+                judge.figures.lease_moves += 1;
+            }
+            self.last_owner = Some(new.clone());
+        }
+        if before.map(|row| row.counter) != after.map(|row| row.counter) {
+            self.renewed_at = judge.now;
+        }
+    }
+}
+
+impl Departure {
+    /// Whether a worker from which the lease was stolen cannot know it yet at `now`.
+    pub(super) fn is_fresh_theft(self, now: Duration, failover: Duration) -> bool {
+        self.how == Way::Stolen && now <= self.renewed_at + failover
+    }
+}
+
+impl std::fmt::Display for Departure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let how = match self.how {
+            Way::Expired => "it expired",
+            Way::Stolen => "it was stolen",
+            Way::HandedOver => "it was handed over",
+            Way::Released => "it was released",
+        };
+        write!(
+            f,
+            "{how} at {}, last renewed at {}",
+            Seconds(self.at),
+            Seconds(self.renewed_at)
+        )
+    }
+}

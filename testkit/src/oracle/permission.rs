@@ -1,0 +1,137 @@
+//! Pure: whether an ownership may begin a delivery now (C2, C3).
+
+use std::cmp::Ordering;
+
+use super::evidence::Evidence;
+use super::fact::LeaseClaim;
+use super::judge::{Judge, Seconds};
+use super::leases::{Leases, Tenure};
+use super::name::Ownership;
+use super::position::Position;
+use super::rules::{Exception, Rule};
+
+/// Whether the ownership may begin a delivery, while tokens have come to `largest`.
+pub(super) fn check(ownership: &Ownership, claim: LeaseClaim, largest: u64, evidence: &Evidence, judge: &mut Judge) {
+    check_lease(ownership, claim, &evidence.leases, judge);
+    if largest > ownership.token {
+        outranked(ownership, largest, &evidence.leases, judge);
+    }
+    check_parents(ownership, evidence, judge);
+}
+
+/// The token of an ownership that begins is larger than all before it (C3).
+pub(super) fn check_new_token(ownership: &Ownership, largest: u64, leases: &Leases, judge: &mut Judge) {
+    if largest >= ownership.token {
+        outranked(ownership, largest, leases, judge);
+    }
+}
+
+/// A new ownership begins at the row's checkpoint: further on it would skip records, before it repeat them for nothing.
+pub(super) fn check_beginning(ownership: &Ownership, checkpoint: Position, leases: &Leases, judge: &mut Judge) {
+    let Some(row) = leases.row(ownership.shard) else {
+        return;
+    };
+    let rule = match checkpoint.cmp(&row.checkpoint) {
+        Ordering::Equal => return,
+        Ordering::Greater => Rule::AtLeastOnce,
+        Ordering::Less if row.reader() == Some(&ownership.worker) => Rule::Duplicate,
+        // The row of a lease that was stolen meanwhile is the thief's.
+        Ordering::Less => return,
+    };
+    judge.broken(
+        rule,
+        format_args!(
+            "{ownership} begins behind {checkpoint}, but the checkpoint of its lease is {}",
+            row.checkpoint
+        ),
+    );
+}
+
+/// A checkpoint that is acknowledged is in the row, or was (C1).
+pub(super) fn check_acknowledgement(ownership: &Ownership, position: Position, leases: &Leases, judge: &mut Judge) {
+    let reached = leases.reached(ownership.shard);
+    if reached.is_none_or(|reached| reached < position) {
+        let reached = reached.map_or("nowhere".to_owned(), |reached| reached.to_string());
+        judge.broken(
+            Rule::AtLeastOnce,
+            format_args!("{ownership} was told that its checkpoint is {position}; its row came to {reached}"),
+        );
+    }
+}
+
+/// No other worker could have the lease: its guard says so, and the table does (C3).
+fn check_lease(ownership: &Ownership, claim: LeaseClaim, leases: &Leases, judge: &mut Judge) {
+    if claim == LeaseClaim::Lost {
+        judge.broken(
+            Rule::OneOwner,
+            format_args!("{ownership} was offered records, though its own guard says that the lease is lost"),
+        );
+        return;
+    }
+    let failover = judge.rules.failover;
+    match leases.tenure(ownership, judge) {
+        Tenure::Held => {}
+        Tenure::Overdue(renewed_at) => judge.broken(
+            Rule::OneOwner,
+            format_args!(
+                "{ownership} was offered records, but renewed its lease at {} last: others may take it {} later",
+                Seconds(renewed_at),
+                Seconds(failover)
+            ),
+        ),
+        Tenure::Lost {
+            departure: Some(departure),
+            ..
+        } if departure.is_fresh_theft(judge.now, failover) && judge.excuses(Exception::StolenLeases) => {}
+        Tenure::Lost {
+            now_owned_by,
+            departure,
+        } => {
+            let owner = now_owned_by.map_or("nobody".to_owned(), ToString::to_string);
+            let how = departure.map_or("it never was its own".to_owned(), |departure| departure.to_string());
+            judge.broken(
+                Rule::OneOwner,
+                format_args!("{ownership} was offered records, but the lease is owned by {owner}: {how}"),
+            );
+        }
+    }
+}
+
+/// The shard's parents were read to their ends (C2).
+fn check_parents(ownership: &Ownership, evidence: &Evidence, judge: &mut Judge) {
+    let Some(shard) = evidence.stream.get(ownership.shard) else {
+        return;
+    };
+    for parent in &shard.parents {
+        let row = evidence.leases.row(*parent);
+        if let Some(row) = row.filter(|row| row.checkpoint != Position::ShardEnd) {
+            judge.broken(
+                Rule::ParentFirst,
+                format_args!(
+                    "{ownership} was offered records, but the checkpoint of its parent {parent} is {}",
+                    row.checkpoint
+                ),
+            );
+        } else if let Some(undone) = evidence.stream.get(*parent).and_then(|parent| parent.first_undone()) {
+            judge.broken(
+                Rule::ParentFirst,
+                format_args!(
+                    "{ownership} was offered records, but {} of its parent {parent} was not processed",
+                    undone.place
+                ),
+            );
+        }
+    }
+}
+
+fn outranked(ownership: &Ownership, largest: u64, leases: &Leases, judge: &mut Judge) {
+    let departure = leases.departure(ownership.shard, &ownership.worker);
+    let stolen = departure.is_some_and(|departure| departure.is_fresh_theft(judge.now, judge.rules.failover));
+    if stolen && judge.excuses(Exception::StolenLeases) {
+        return;
+    }
+    judge.broken(
+        Rule::OneOwner,
+        format_args!("{ownership} begins or goes on, but an ownership with token {largest} had begun before"),
+    );
+}

@@ -1,0 +1,255 @@
+//! Pure: what became of the records that producers accepted (P1, P2, P3).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::contents::{Contents, Placement};
+use super::fact::{AcceptedRecord, ProducerFact, Stored};
+use super::faults::Faults;
+use super::judge::Judge;
+use super::key_order::{Group, KeyOrders};
+use super::name::{Digest, Process, RecordId};
+use super::position::Place;
+use super::rules::{Budget, Rule};
+use super::stream::Stream;
+use crate::kinesis::ShardId;
+
+/// The producers of a run, and every payload that they or anybody else stored.
+#[derive(Debug, Default)]
+pub(super) struct Producers {
+    ends: BTreeMap<Process, End>,
+    records: BTreeMap<RecordId, Digest>,
+    payloads: BTreeMap<Digest, Payload>,
+    orders: KeyOrders,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    ShutDown,
+    Killed,
+}
+
+/// What is known of one payload.
+#[derive(Debug, Default)]
+struct Payload {
+    accepted: Option<Accepted>,
+    copies: u32,
+    /// Copies that a reader gets which drops misplaced aggregates.
+    readable: u32,
+    last_copy: Duration,
+}
+
+#[derive(Debug)]
+struct Accepted {
+    producer: Process,
+    record: RecordId,
+    payload: Digest,
+    key: Digest,
+    group: Group,
+    outcome: Outcome,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Open,
+    Delivered,
+    Returned(Stored),
+}
+
+impl Producers {
+    pub(super) fn tell(&mut self, producer: Process, fact: ProducerFact, stream: &Stream, judge: &mut Judge) {
+        match fact {
+            ProducerFact::Accepted(record) => self.accepted(producer, record, judge),
+            ProducerFact::Delivered { record, shard, place } => {
+                judge.figures.delivered += 1;
+                if let Some(payload) = self.end(&producer, record, Outcome::Delivered, judge) {
+                    payload.check_delivery(shard, place, stream, judge);
+                }
+            }
+            ProducerFact::Returned { record, reason, stored } => {
+                *judge.figures.returned.entry(reason).or_default() += 1;
+                self.returned(&producer, record, stored, judge);
+            }
+            ProducerFact::Holds(held) => check_budget(&producer, held, judge),
+            ProducerFact::ShutDown => drop(self.ends.insert(producer, End::ShutDown)),
+            ProducerFact::Killed => drop(self.ends.insert(producer, End::Killed)),
+        }
+    }
+
+    /// The service stored a Kinesis record.
+    pub(super) fn stored(&mut self, shard: ShardId, contents: &Contents, faults: &Faults, judge: &mut Judge) {
+        judge.figures.stored += contents.records.len() as u64;
+        for content in &contents.records {
+            let payload = self.payloads.entry(content.payload).or_default();
+            if payload.copies > 0 {
+                let cause = payload.cause_of_another_copy(faults);
+                *judge.figures.stored_again.entry(cause).or_default() += 1;
+            }
+            let was_readable = payload.readable > 0;
+            payload.add_copy(contents.placement, judge.now);
+            let Some(accepted) = &payload.accepted else { continue };
+            if accepted.outcome == Outcome::Returned(Stored::Never) {
+                accepted.stored_after_all(judge);
+            }
+            if !was_readable && payload.readable > 0 {
+                self.orders.stored(&accepted.group, accepted.record, shard, judge);
+            }
+        }
+    }
+
+    /// At the end of a run, every record of a producer that was shut down has an outcome.
+    pub(super) fn finish(&self, judge: &mut Judge) {
+        let accepted = self.payloads.values().filter_map(|payload| payload.accepted.as_ref());
+        for accepted in accepted.filter(|accepted| accepted.outcome == Outcome::Open) {
+            judge.figures.open += 1;
+            let Accepted { producer, record, .. } = accepted;
+            match self.ends.get(producer) {
+                None | Some(End::Killed) => {}
+                Some(End::ShutDown) => judge.broken(
+                    Rule::Outcome,
+                    format_args!("{producer} was shut down, but {record} was neither delivered nor returned"),
+                ),
+            }
+        }
+    }
+
+    fn accepted(&mut self, producer: Process, accepted: AcceptedRecord, judge: &mut Judge) {
+        judge.figures.accepted += 1;
+        let AcceptedRecord {
+            record,
+            partition_key,
+            explicit_hash_key,
+            payload,
+        } = accepted;
+        let known = self.payloads.entry(payload).or_default();
+        if let Some(Accepted { record: other, .. }) = known.accepted {
+            judge.broken(
+                Rule::History,
+                format_args!("{record} has the payload of {other}; each payload must be used once"),
+            );
+            return;
+        }
+        if self.records.insert(record, payload).is_some() {
+            judge.broken(Rule::History, format_args!("{record} was accepted twice"));
+            return;
+        }
+        let key = Digest::of(partition_key.as_bytes());
+        known.accepted = Some(Accepted {
+            group: self.orders.accepted(&producer, key, explicit_hash_key),
+            producer,
+            record,
+            payload,
+            key,
+            outcome: Outcome::Open,
+        });
+    }
+
+    fn returned(&mut self, producer: &Process, record: RecordId, stored: Stored, judge: &mut Judge) {
+        let Some(payload) = self.end(producer, record, Outcome::Returned(stored), judge) else {
+            return;
+        };
+        let Some(accepted) = &payload.accepted else { return };
+        if stored == Stored::Never && payload.copies > 0 {
+            accepted.stored_after_all(judge);
+        }
+        let group = accepted.group;
+        self.orders.released(group);
+    }
+
+    /// Gives an open record its outcome.
+    fn end(&mut self, producer: &Process, record: RecordId, outcome: Outcome, judge: &mut Judge) -> Option<&Payload> {
+        let digest = self.records.get(&record);
+        let payload = digest.and_then(|digest| self.payloads.get_mut(digest));
+        let Some(payload) = payload.filter(|payload| payload.is_of(producer)) else {
+            judge.broken(
+                Rule::Outcome,
+                format_args!("{producer} tells the outcome of {record}, which it never accepted"),
+            );
+            return None;
+        };
+        let accepted = payload.accepted.as_mut()?;
+        if accepted.outcome != Outcome::Open {
+            let before = accepted.outcome;
+            judge.broken(
+                Rule::Outcome,
+                format_args!("{record} of {producer} ended twice: first {before:?}, then {outcome:?}"),
+            );
+            return None;
+        }
+        accepted.outcome = outcome;
+        Some(payload)
+    }
+}
+
+impl Payload {
+    fn is_of(&self, producer: &Process) -> bool {
+        let accepted = self.accepted.as_ref();
+        accepted.is_some_and(|accepted| accepted.producer == *producer)
+    }
+
+    fn add_copy(&mut self, placement: Placement, now: Duration) {
+        self.copies += 1;
+        self.last_copy = now;
+        match placement {
+            Placement::Kept => self.readable += 1,
+            Placement::Misplaced => {}
+        }
+    }
+
+    /// Why its producer wrote it again, as far as the facts tell.
+    fn cause_of_another_copy(&self, faults: &Faults) -> String {
+        if self.readable == 0 {
+            return "misplaced before".to_owned();
+        }
+        let producer = self.accepted.as_ref().map(|accepted| &accepted.producer);
+        let fault = producer.and_then(|producer| faults.of_producer_since(producer, self.last_copy));
+        fault.map_or("without a known cause".to_owned(), |fault| format!("after {fault}"))
+    }
+
+    /// What the receipt says is true, and the record readable.
+    fn check_delivery(&self, shard: ShardId, place: Place, stream: &Stream, judge: &mut Judge) {
+        let Some(accepted) = &self.accepted else { return };
+        let Accepted { producer, record, .. } = accepted;
+        let stored = stream.get(shard);
+        let lie = match stored.and_then(|shard| shard.record(shard.find(place)?)) {
+            None => "no record was stored there",
+            Some(stored) if stored.payload != accepted.payload => "the record there has another payload",
+            Some(stored) if stored.key != accepted.key => "the record there has another partition key",
+            Some(_) if self.readable > 0 => return,
+            Some(_) => {
+                judge.broken(
+                    Rule::Readable,
+                    format_args!(
+                        "{record} of {producer} was delivered to {shard} at {place}, but all its copies are in \
+                         aggregates with records outside of their shards' ranges, which the Java KCL drops"
+                    ),
+                );
+                return;
+            }
+        };
+        judge.broken(
+            Rule::Outcome,
+            format_args!("{record} of {producer} was delivered to {shard} at {place}, but {lie}"),
+        );
+    }
+}
+
+impl Accepted {
+    fn stored_after_all(&self, judge: &mut Judge) {
+        let Self { producer, record, .. } = self;
+        judge.broken(
+            Rule::Outcome,
+            format_args!("{record} of {producer} was returned as never stored, but it is in the stream"),
+        );
+    }
+}
+
+fn check_budget(producer: &Process, held: Budget, judge: &mut Judge) {
+    let Some(budget) = judge.rules.budget else { return };
+    if held.records > budget.records || held.bytes > budget.bytes {
+        judge.broken(
+            Rule::Memory,
+            format_args!("{producer} holds {held}; its budget is {budget}"),
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! Pure: what a run is judged by.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// What holds in a run: the settings of its producers and workers, and which promises they do not keep yet.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    pub(super) failover: Duration,
+    pub(super) start: Start,
+    pub(super) budget: Option<Budget>,
+    pub(super) exceptions: BTreeMap<Exception, String>,
+}
+
+impl Rules {
+    /// All promises, for workers whose leases others may take `failover` after their last renewal.
+    pub fn new(failover: Duration) -> Self {
+        Self {
+            failover,
+            start: Start::TrimHorizon,
+            budget: None,
+            exceptions: BTreeMap::new(),
+        }
+    }
+
+    /// Where the consumers begin. Default: [`Start::TrimHorizon`].
+    pub fn start(mut self, start: Start) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// What each producer may hold. Default: anything; P3 is not judged then.
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
+    /// Excuses what cannot be promised yet. The report counts how often it was needed, and gives the reason.
+    pub fn except(mut self, exception: Exception, reason: &str) -> Self {
+        self.exceptions.insert(exception, reason.to_owned());
+        self
+    }
+}
+
+/// Where consumers begin to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At the oldest record of each shard.
+    TrimHorizon,
+    /// With what arrives: in a shard that is there when the first lease is written, behind what it holds as its lease
+    /// is written; in each later one at its beginning.
+    Latest,
+    /// With what arrives from this virtual time on. As in the service, milliseconds count.
+    AtTimestamp(Duration),
+}
+
+/// What a producer holds, or may hold at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// User records.
+    pub records: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} records and {} bytes", self.records, self.bytes)
+    }
+}
+
+/// The name of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Rule {
+    /// P1: each accepted record ends once, and what its receipt says is true.
+    Outcome,
+    /// P2: a reader that drops an aggregate with a record outside of the shard's range gets each delivered record.
+    Readable,
+    /// P3: no producer holds more than its budget.
+    Memory,
+    /// P4: the first copies of one key's records are stored in the order in which they were accepted.
+    KeyOrder,
+    /// C1: no record is skipped, and no checkpoint passes a record that was not processed.
+    AtLeastOnce,
+    /// C2: no record of a child is offered before its parents were read to their ends.
+    ParentFirst,
+    /// C3: nothing is offered once another worker could have the lease; tokens grow.
+    OneOwner,
+    /// C4: each open shard is leased by a living worker, or waits for a parent.
+    Coverage,
+    /// C5: what a handler failed on is offered again before anything behind it.
+    NothingSkipped,
+    /// Each record that is offered again has a cause.
+    Duplicate,
+    /// The facts fit together; if not, the oracle was fed wrongly.
+    History,
+}
+
+impl Rule {
+    /// The promise's short name, `P1` to `C5`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Outcome => "P1",
+            Self::Readable => "P2",
+            Self::Memory => "P3",
+            Self::KeyOrder => "P4",
+            Self::AtLeastOnce => "C1",
+            Self::ParentFirst => "C2",
+            Self::OneOwner => "C3",
+            Self::Coverage => "C4",
+            Self::NothingSkipped => "C5",
+            Self::Duplicate => "duplicate",
+            Self::History => "history",
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Something that cannot be promised yet, or not in every fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Exception {
+    /// The rule is not judged at all.
+    Rule(Rule),
+    /// A lease is taken from a living worker without a hand-over, as KCL 2.x does. Until its next renewal fails, and at
+    /// most for the failover time, the old owner goes on delivering, beside the new one.
+    StolenLeases,
+    /// A lease at `LATEST` is not pinned to a place: what arrives between the creation of its row and the first read is
+    /// not delivered.
+    UnpinnedLatest,
+}
+
+impl fmt::Display for Exception {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(rule) => write!(f, "{rule} is not judged"),
+            Self::StolenLeases => f.write_str("leases are stolen"),
+            Self::UnpinnedLatest => f.write_str("LATEST is not pinned"),
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Pure: the stream as the service stored it, and which of its records were processed.
+
+use std::collections::BTreeMap;
+use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
+
+use aggregation::{HashKey, HashKeyRange};
+use bytes::Bytes;
+
+use super::contents::{Content, Contents};
+use super::judge::Judge;
+use super::name::Digest;
+use super::position::{Place, Position};
+use super::rules::{Rule, Start};
+use crate::kinesis::{SequenceNumber, ShardId};
+
+/// The shards of the stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    start: Start,
+    /// When the first lease was written.
+    consumed_since: Option<Duration>,
+    shards: BTreeMap<ShardId, Shard>,
+}
+
+/// One shard. Its user records are counted from 0, in their order.
+#[derive(Debug)]
+pub(super) struct Shard {
+    pub(super) parents: Vec<ShardId>,
+    range: HashKeyRange,
+    pub(super) life: Life,
+    created: Duration,
+    records: Vec<StoredRecord>,
+    /// The first record that the application wants.
+    due_from: usize,
+    /// The first record that is not trimmed.
+    trimmed: usize,
+    /// All records before this one were processed, are trimmed or not wanted.
+    done: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    Open,
+    Closed,
+}
+
+/// One user record.
+#[derive(Debug)]
+pub(super) struct StoredRecord {
+    pub(super) place: Place,
+    pub(super) payload: Digest,
+    pub(super) key: Digest,
+    /// The number of the ownership that was offered it last.
+    pub(super) offered_by: Option<usize>,
+    processed: bool,
+}
+
+impl Stream {
+    pub(super) fn new(start: Start) -> Self {
+        Self {
+            start,
+            consumed_since: None,
+            shards: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a shard. `None` if its hash keys make no range, or if it is there already.
+    pub(super) fn create(
+        &mut self,
+        shard: ShardId,
+        parents: Vec<ShardId>,
+        hash_range: &RangeInclusive<u128>,
+        now: Duration,
+    ) -> Option<()> {
+        let range = HashKeyRange::new(HashKey::new(*hash_range.start()), HashKey::new(*hash_range.end())).ok()?;
+        let created = Shard {
+            parents,
+            range,
+            life: Life::Open,
+            created: now,
+            records: Vec::new(),
+            due_from: 0,
+            trimmed: 0,
+            done: 0,
+        };
+        self.shards.insert(shard, created).is_none().then_some(())
+    }
+
+    pub(super) fn get(&self, shard: ShardId) -> Option<&Shard> {
+        self.shards.get(&shard)
+    }
+
+    pub(super) fn get_mut(&mut self, shard: ShardId) -> Option<&mut Shard> {
+        self.shards.get_mut(&shard)
+    }
+
+    pub(super) fn shards(&self) -> impl Iterator<Item = (ShardId, &Shard)> {
+        self.shards.iter().map(|(id, shard)| (*id, shard))
+    }
+
+    pub(super) fn close(&mut self, shard: ShardId, judge: &mut Judge) {
+        if let Some(shard) = self.known(shard, judge) {
+            shard.life = Life::Closed;
+        }
+    }
+
+    /// Adds one Kinesis record, a partition key and data. `None` if it cannot be there.
+    pub(super) fn store(
+        &mut self,
+        shard: ShardId,
+        sequence_number: SequenceNumber,
+        (partition_key, data): (&str, &Bytes),
+        judge: &mut Judge,
+    ) -> Option<Contents> {
+        let wanted = match self.start {
+            Start::TrimHorizon => true,
+            Start::Latest => self.consumed_since.is_some(),
+            Start::AtTimestamp(from) => judge.now.as_millis() >= from.as_millis(),
+        };
+        let id = shard;
+        let shard = self.known(shard, judge)?;
+        let in_order = shard
+            .records
+            .last()
+            .is_none_or(|last| last.place.sequence_number < sequence_number);
+        if shard.life == Life::Closed || !in_order {
+            judge.broken(
+                Rule::History,
+                format_args!("{sequence_number} was stored in {id}, which is closed or already behind it"),
+            );
+            return None;
+        }
+        let contents = Contents::of(partition_key, data, shard.range);
+        if !wanted {
+            shard.excuse_up_to(shard.len() + contents.records.len());
+        }
+        shard.store(sequence_number, &contents.records);
+        Some(contents)
+    }
+
+    pub(super) fn trim(&mut self, shard: ShardId, below: SequenceNumber, judge: &mut Judge) {
+        if let Some(shard) = self.known(shard, judge) {
+            shard.trim(below);
+        }
+    }
+
+    /// The shard's first lease is written, with this checkpoint.
+    pub(super) fn first_lease(&mut self, shard: ShardId, checkpoint: Position, now: Duration) {
+        let consumed_since = *self.consumed_since.get_or_insert(now);
+        let start = self.start;
+        let Some(shard) = self.shards.get_mut(&shard) else {
+            return;
+        };
+        let chosen = shard.count_up_to(checkpoint);
+        let due_from = match (start, checkpoint) {
+            (Start::Latest, Position::Latest | Position::At(_)) if shard.created <= consumed_since => chosen,
+            _ => chosen.min(shard.due_from),
+        };
+        shard.due_from = due_from;
+        shard.done = shard.done.min(due_from);
+        shard.advance();
+    }
+
+    fn known(&mut self, id: ShardId, judge: &mut Judge) -> Option<&mut Shard> {
+        let shard = self.shards.get_mut(&id);
+        if shard.is_none() {
+            judge.broken(Rule::History, format_args!("nobody told that {id} was created"));
+        }
+        shard
+    }
+
+    /// How many wanted records are neither processed nor trimmed, and how many were trimmed before they were processed.
+    pub(super) fn unread(&self) -> (u64, u64) {
+        let mut unread = (0, 0);
+        for shard in self.shards.values() {
+            for (index, record) in shard.records.iter().enumerate().skip(shard.due_from) {
+                match record.processed {
+                    true => {}
+                    false if index < shard.trimmed => unread.1 += 1,
+                    false => unread.0 += 1,
+                }
+            }
+        }
+        unread
+    }
+}
+
+impl Shard {
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    pub(super) fn record(&self, index: usize) -> Option<&StoredRecord> {
+        self.records.get(index)
+    }
+
+    /// The place of a record, for people.
+    pub(super) fn place_of(&self, index: usize) -> String {
+        let record = self.records.get(index);
+        record.map_or("the end".to_owned(), |record| record.place.to_string())
+    }
+
+    /// The number of the record at exactly this place.
+    pub(super) fn find(&self, place: Place) -> Option<usize> {
+        self.records.binary_search_by_key(&place, |record| record.place).ok()
+    }
+
+    /// How many records lie at or before the position. A lease at `AT_TIMESTAMP` stands before what is wanted.
+    pub(super) fn count_up_to(&self, position: Position) -> usize {
+        match position {
+            Position::TrimHorizon => 0,
+            Position::AtTimestamp => self.due_from,
+            Position::Latest | Position::ShardEnd => self.len(),
+            Position::At(place) => self.records.partition_point(|record| record.place <= place),
+        }
+    }
+
+    pub(super) fn due_from(&self) -> usize {
+        self.due_from
+    }
+
+    pub(super) fn trimmed(&self) -> usize {
+        self.trimmed
+    }
+
+    /// All records before this one were processed, are trimmed or not wanted.
+    pub(super) fn done(&self) -> usize {
+        self.done
+    }
+
+    /// The first record that still has to be processed.
+    pub(super) fn first_undone(&self) -> Option<&StoredRecord> {
+        self.records.get(self.done)
+    }
+
+    /// Adds the user records of one Kinesis record.
+    fn store(&mut self, sequence_number: SequenceNumber, contents: &[Content]) {
+        self.records
+            .extend((0..).zip(contents).map(|(sub_sequence_number, content)| StoredRecord {
+                place: Place {
+                    sequence_number,
+                    sub_sequence_number,
+                },
+                payload: content.payload,
+                key: content.key,
+                offered_by: None,
+                processed: false,
+            }));
+        self.advance();
+    }
+
+    /// Notes who is offered the record, and returns who was before.
+    pub(super) fn offer(&mut self, index: usize, ownership: usize) -> Option<usize> {
+        let record = self.records.get_mut(index)?;
+        record.offered_by.replace(ownership)
+    }
+
+    pub(super) fn process(&mut self, records: Range<usize>) {
+        for record in self.records.get_mut(records).unwrap_or_default() {
+            record.processed = true;
+        }
+        self.advance();
+    }
+
+    /// The first of these records that was not processed, or their end.
+    pub(super) fn first_unprocessed(&self, records: Range<usize>) -> usize {
+        let end = records.end;
+        let mut open = records.filter(|index| self.records.get(*index).is_some_and(|record| !record.processed));
+        open.next().unwrap_or(end)
+    }
+
+    fn trim(&mut self, below: SequenceNumber) {
+        let trimmed = self
+            .records
+            .partition_point(|record| record.place.sequence_number < below);
+        self.trimmed = self.trimmed.max(trimmed);
+        self.advance();
+    }
+
+    /// The application does not want what comes before this record.
+    pub(super) fn excuse_up_to(&mut self, index: usize) {
+        self.due_from = self.due_from.max(index);
+        self.advance();
+    }
+
+    fn advance(&mut self) {
+        self.done = self.done.max(self.due_from).max(self.trimmed);
+        while self.records.get(self.done).is_some_and(|record| record.processed) {
+            self.done += 1;
+        }
+    }
+}

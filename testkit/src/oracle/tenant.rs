@@ -1,0 +1,214 @@
+//! Pure: one ownership of a shard, and what its handler was given.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::fact::OfferedRecord;
+use super::judge::Judge;
+use super::name::Ownership;
+use super::position::{Place, Position};
+use super::rules::{Exception, Rule};
+use super::stream::Shard;
+
+/// One ownership. Records are counted from 0 in their shard.
+#[derive(Debug)]
+pub(super) struct Tenant {
+    pub(super) ownership: Ownership,
+    /// When it was offered records last.
+    pub(super) offered_at: Duration,
+    begins: Begins,
+    /// The record that has to come next.
+    next: usize,
+    /// The batch that the handler is at.
+    batch: Option<Range<usize>>,
+    /// What a handler failed on: from the first record of that batch to the last that has to be processed again.
+    failed: Option<Range<usize>>,
+    /// What ended it, in the application's eyes.
+    over: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    AtItsCheckpoint,
+    /// At `LATEST`, and nothing was offered yet.
+    WithWhatArrives,
+}
+
+impl Tenant {
+    pub(super) fn new(ownership: Ownership, checkpoint: Position, shard: &Shard, now: Duration) -> Self {
+        let (begins, next) = match checkpoint {
+            Position::Latest => (Begins::WithWhatArrives, shard.due_from()),
+            Position::AtTimestamp | Position::TrimHorizon | Position::At(_) | Position::ShardEnd => (
+                Begins::AtItsCheckpoint,
+                shard.count_up_to(checkpoint).max(shard.due_from()),
+            ),
+        };
+        Self {
+            ownership,
+            offered_at: now,
+            begins,
+            next,
+            batch: None,
+            failed: None,
+            over: None,
+        }
+    }
+
+    /// For the application the ownership is over: nothing more may be offered.
+    pub(super) fn over(&mut self, what: &'static str) {
+        self.over.get_or_insert(what);
+    }
+
+    /// Whether the handler may be called.
+    pub(super) fn check_life(&self, judge: &mut Judge) {
+        let ownership = &self.ownership;
+        if let Some(over) = self.over {
+            judge.broken(
+                Rule::OneOwner,
+                format_args!("{ownership} was offered records after {over}"),
+            );
+        }
+        if self.batch.is_some() {
+            judge.broken(
+                Rule::History,
+                format_args!("{ownership} was offered records before its handler had returned from the last ones"),
+            );
+        }
+    }
+
+    /// The numbers of the offered records: stored ones, one after the other.
+    pub(super) fn locate(&self, records: &[OfferedRecord], shard: &Shard, judge: &mut Judge) -> Option<Range<usize>> {
+        let ownership = &self.ownership;
+        let start = shard.find(records.first()?.place);
+        for (offset, OfferedRecord { place, payload }) in records.iter().enumerate() {
+            let expected = start.and_then(|start| shard.record(start + offset));
+            if expected.is_some_and(|stored| stored.place == *place && stored.payload == *payload) {
+                continue;
+            }
+            let stored = shard.find(*place).and_then(|index| shard.record(index));
+            match (stored, expected) {
+                (None, _) => judge.broken(
+                    Rule::AtLeastOnce,
+                    format_args!("{ownership} was offered {place}, where the service stored no record"),
+                ),
+                (Some(stored), Some(expected)) if stored.place != expected.place => judge.broken(
+                    Rule::AtLeastOnce,
+                    format_args!("{ownership} was offered {place}, but {} comes next", expected.place),
+                ),
+                (Some(stored), _) if stored.payload == *payload => judge.broken(
+                    Rule::AtLeastOnce,
+                    format_args!("{ownership} was offered {place} behind the shard's last record"),
+                ),
+                (Some(_), _) => judge.broken(
+                    Rule::AtLeastOnce,
+                    format_args!("{ownership} was offered {place} with another payload than the stored one"),
+                ),
+            }
+            return None;
+        }
+        start.map(|start| start..start + records.len())
+    }
+
+    /// Takes the next batch; it begins where the last one ended, or again where the handler failed.
+    pub(super) fn take(&mut self, batch: Range<usize>, shard: &mut Shard, judge: &mut Judge) {
+        let again = self.failed.as_ref().map_or(self.next, |failed| failed.start);
+        if batch.start < again {
+            let (ownership, place) = (&self.ownership, shard.place_of(batch.start));
+            judge.broken(
+                Rule::Duplicate,
+                format_args!(
+                    "{ownership} was offered {place}, which lies before its checkpoint or was offered to it before, \
+                     and no handler failed on it"
+                ),
+            );
+        }
+        let expected = shard.first_unprocessed(self.next.max(shard.trimmed())..batch.start);
+        if expected < batch.start {
+            self.skipped(expected..batch.start, shard, judge);
+        }
+        self.begins = Begins::AtItsCheckpoint;
+        self.next = self.next.max(batch.end);
+        self.offered_at = judge.now;
+        self.batch = Some(batch);
+    }
+
+    /// The application is done with the batch, or with the records of it up to a place.
+    pub(super) fn processed(&mut self, through: Option<Place>, shard: &mut Shard, judge: &mut Judge) {
+        let Some(batch) = self.batch.clone() else {
+            let ownership = &self.ownership;
+            judge.broken(
+                Rule::History,
+                format_args!("{ownership} processed records, but was offered none"),
+            );
+            return;
+        };
+        match through {
+            Some(place) => {
+                let end = shard.count_up_to(Position::At(place));
+                shard.process(batch.start..end.min(batch.end));
+            }
+            None => {
+                self.batch = None;
+                self.failed.take_if(|failed| failed.end <= batch.end);
+                shard.process(batch);
+            }
+        }
+    }
+
+    /// A handler failed. If that was not with records, it concerns none.
+    pub(super) fn failed(&mut self, shard: &Shard) {
+        let Some(batch) = self.batch.take() else { return };
+        self.next = shard.first_unprocessed(batch.clone());
+        self.failed = Some(match self.failed.take() {
+            None => batch,
+            Some(failed) => failed.start.min(batch.start)..failed.end.max(batch.end),
+        });
+    }
+
+    /// The application was told that the shard has ended.
+    pub(super) fn shard_ended(&mut self, shard: &Shard, judge: &mut Judge) {
+        self.over("it was told that the shard has ended");
+        let ownership = &self.ownership;
+        if let Some(undone) = shard.first_undone() {
+            judge.broken(
+                Rule::AtLeastOnce,
+                format_args!(
+                    "{ownership} was told that the shard has ended, before {} was processed",
+                    undone.place
+                ),
+            );
+        }
+    }
+
+    /// Nothing explains why it was offered what `previous` was.
+    pub(super) fn took_without_cause(&self, index: usize, previous: &Ownership, shard: &Shard, judge: &mut Judge) {
+        let (ownership, place) = (&self.ownership, shard.place_of(index));
+        judge.broken(
+            Rule::Duplicate,
+            format_args!(
+                "{ownership} was offered {place}, which {previous} had been offered; in between, nobody took the \
+                 lease, it was neither handed over nor released, and no worker died"
+            ),
+        );
+    }
+
+    /// Nothing of `gap` was offered, whose first record is not processed.
+    fn skipped(&self, gap: Range<usize>, shard: &mut Shard, judge: &mut Judge) {
+        if self.begins == Begins::WithWhatArrives && judge.excuses(Exception::UnpinnedLatest) {
+            shard.excuse_up_to(gap.end);
+            return;
+        }
+        let ownership = &self.ownership;
+        let (skipped, offered, count) = (shard.place_of(gap.start), shard.place_of(gap.end), gap.len());
+        match &self.failed {
+            Some(_) => judge.broken(
+                Rule::NothingSkipped,
+                format_args!("{ownership} was offered {offered}, but its handler had failed on {skipped}"),
+            ),
+            None => judge.broken(
+                Rule::AtLeastOnce,
+                format_args!("{ownership} was offered {offered}, but {skipped} comes next ({count} records skipped)"),
+            ),
+        }
+    }
+}
