@@ -6,3 +6,4 @@ mod architecture;
 mod consumer;
 mod fleet;
 mod producer;
+mod simulation;

@@ -88,6 +88,7 @@ mod report;
 mod rules;
 mod stream;
 mod tenant;
+mod witness;
 
 use std::time::Duration;
 
@@ -101,6 +102,7 @@ pub use name::{Digest, FaultId, Ownership, Process, RecordId};
 pub use position::{Place, Position};
 pub use report::{Excused, Figures, Report};
 pub use rules::{Budget, Exception, Rule, Rules, Start};
+pub use witness::Witness;
 
 use consumer::Consumers;
 use evidence::Evidence;
@@ -163,6 +165,14 @@ impl Oracle {
     /// What was found so far, in the order of time: the first 100.
     pub fn violations(&self) -> &[Violation] {
         self.judge.violations()
+    }
+
+    /// Whether everything stored so far was processed and a living worker owns the lease of each open shard.
+    pub fn is_caught_up(&self) -> bool {
+        let Evidence {
+            stream, leases, fleet, ..
+        } = &self.evidence;
+        stream.is_done() && coverage::is_complete(stream, leases, fleet)
     }
 
     /// Judges the end of the run, at the virtual time `at`, and reports.

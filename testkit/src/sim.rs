@@ -28,7 +28,7 @@ mod process;
 mod stream;
 mod world;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
@@ -41,6 +41,7 @@ pub use self::events::{Event, ProcessChange};
 use self::faults::Decide;
 pub use self::faults::{CallInfo, Entries, Fault};
 pub use self::latency::Latency;
+pub(crate) use self::plan::{Phase, Turn};
 pub use self::plan::{Plan, Severity, Trouble, TroubleKind};
 pub use self::process::Process;
 pub use self::stream::{SimStream, UserRecord};
@@ -136,6 +137,16 @@ impl Sim {
         self.world.tasks.spawn(conductor::carry_out(world, plan));
     }
 
+    /// Ends the simulation: kills every process and forgets its program. Programs often hold the simulation that holds
+    /// them; until this call, neither gives its memory back.
+    pub fn end(&self) {
+        let names = self.world.state().process_names();
+        for name in names {
+            self.process(&name).kill();
+        }
+        self.world.state().forget_programs();
+    }
+
     /// What happened, in that order, up to the capacity of [`SimBuilder::event_log`].
     pub fn events(&self) -> Vec<Event> {
         self.world.state().log.iter().cloned().collect()
@@ -157,6 +168,21 @@ impl Sim {
     pub fn note(&self, text: impl Into<String>) {
         let (at, text) = (self.elapsed(), text.into());
         self.world.state().log.push(Event::Note { at, text });
+    }
+
+    /// The process whose call is being applied, or was last.
+    pub(crate) fn caller(&self) -> Arc<str> {
+        Arc::clone(&self.world.state().caller)
+    }
+
+    /// The beginnings and ends of troubles after the first `seen` ones.
+    pub(crate) fn turns_after(&self, seen: usize) -> Vec<Turn> {
+        self.world.state().turns.get(seen..).unwrap_or_default().to_vec()
+    }
+
+    /// A handle that does not keep the simulation alive.
+    pub(crate) fn downgrade(&self) -> WeakSim {
+        WeakSim(Arc::downgrade(&self.world))
     }
 
     /// Lends the Kinesis model, for set-up and inspection. Calls wait meanwhile, so `visit` must not make any.
@@ -185,6 +211,16 @@ impl Sim {
         let request = Request::decode("CreateStream", body.as_bytes())?;
         self.kinesis(|kinesis| kinesis.handle(request, self.now()))?;
         Ok(())
+    }
+}
+
+/// A [`Sim`], if it is still there.
+#[derive(Debug, Clone)]
+pub(crate) struct WeakSim(Weak<World>);
+
+impl WeakSim {
+    pub(crate) fn upgrade(&self) -> Option<Sim> {
+        self.0.upgrade().map(|world| Sim { world })
     }
 }
 

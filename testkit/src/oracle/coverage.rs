@@ -38,6 +38,12 @@ pub(super) fn check(stream: &Stream, leases: &Leases, fleet: &Fleet, judge: &mut
     }
 }
 
+/// Whether a living worker owns the lease of each open shard.
+pub(super) fn is_complete(stream: &Stream, leases: &Leases, fleet: &Fleet) -> bool {
+    let mut open = stream.shards().filter(|(_, shard)| shard.life == Life::Open);
+    open.all(|(shard, _)| is_owned(shard, leases, fleet))
+}
+
 /// Whether a living worker owns the shard's lease.
 pub(super) fn is_owned(shard: ShardId, leases: &Leases, fleet: &Fleet) -> bool {
     let row = leases.row(shard);

@@ -56,14 +56,16 @@ pub(super) fn between(
         return Some(Cause::Crash);
     }
     let departure = leases.departure(before.shard, &before.worker);
-    match departure.filter(|departure| departure.at >= offered_at) {
-        Some(departure) => Some(match departure.how {
+    match departure {
+        Some(departure) if departure.at >= offered_at => Some(match departure.how {
             Way::Expired => Cause::Expiry,
             Way::Stolen => Cause::Theft,
             Way::HandedOver => Cause::HandOver,
             Way::Released => Cause::Release,
         }),
+        // The old owner was offered it after it had lost the lease without knowing it: both read for a while.
+        Some(departure) if departure.how == Way::Stolen => Some(Cause::Theft),
         // A worker can take its own expired lease again, before anybody else does.
-        None => (before.worker == next.worker).then_some(Cause::Expiry),
+        _ => (before.worker == next.worker).then_some(Cause::Expiry),
     }
 }

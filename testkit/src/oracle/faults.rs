@@ -8,7 +8,7 @@ use super::fact::Target;
 use super::fleet::Fleet;
 use super::leases::Leases;
 use super::name::{FaultId, Process};
-use super::stream::{Life, Stream};
+use super::stream::Stream;
 use crate::Service;
 use crate::kinesis::ShardId;
 
@@ -77,8 +77,7 @@ impl Faults {
             }
             backlog.pop();
         }
-        let mut open = stream.shards().filter(|(_, shard)| shard.life == Life::Open);
-        if open.all(|(shard, _)| coverage::is_owned(shard, leases, fleet)) {
+        if coverage::is_complete(stream, leases, fleet) {
             self.recovery = Recovery::Took(now.saturating_sub(*since));
         }
     }

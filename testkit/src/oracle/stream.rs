@@ -170,6 +170,11 @@ impl Stream {
         shard
     }
 
+    /// Whether every record is processed, trimmed, or not wanted.
+    pub(super) fn is_done(&self) -> bool {
+        self.shards.values().all(|shard| shard.done() >= shard.records.len())
+    }
+
     /// How many wanted records are neither processed nor trimmed, and how many were trimmed before they were processed.
     pub(super) fn unread(&self) -> (u64, u64) {
         let mut unread = (0, 0);

@@ -13,6 +13,7 @@ use super::world::World;
 pub(super) async fn carry_out(world: Arc<World>, plan: Plan) {
     for turn in plan.timeline() {
         sleep(turn.at.saturating_sub(world.clock.elapsed())).await;
+        world.state().turns.push(turn.clone());
         let Turn { phase, trouble, .. } = turn;
         note(&world, phase, &trouble);
         match &trouble.kind {

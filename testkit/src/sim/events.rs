@@ -63,6 +63,15 @@ impl Event {
             Self::Process { at, .. } | Self::Plan { at, .. } | Self::Note { at, .. } => *at,
         }
     }
+
+    /// What went wrong in it, in a word or two to count by.
+    pub fn fault(&self) -> Option<&'static str> {
+        match self {
+            Self::Call(call) => call.fault,
+            Self::Process { change, .. } => change.fault(),
+            Self::Plan { .. } | Self::Note { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for Event {
@@ -73,6 +82,18 @@ impl fmt::Display for Event {
             Self::Process { process, change, .. } => write!(f, "{process} {change}"),
             Self::Plan { text, .. } => write!(f, "plan: {text}"),
             Self::Note { text, .. } => f.write_str(text),
+        }
+    }
+}
+
+impl ProcessChange {
+    fn fault(self) -> Option<&'static str> {
+        match self {
+            Self::Frozen => Some("freeze"),
+            Self::Killed => Some("kill"),
+            Self::CutOff(_) => Some("cut off"),
+            Self::ClockAhead(_) | Self::ClockBehind(_) => Some("clock change"),
+            Self::Thawed | Self::Restarted | Self::Reconnected(_) => None,
         }
     }
 }

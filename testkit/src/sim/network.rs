@@ -105,7 +105,7 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
     if let Fault::Duplicated(later) = flight.fault {
         pass(later).await;
         let again = apply(&world, &flight.call, &Fault::None);
-        note(&world, &flight, again.as_ref(), Some("the duplicate"));
+        note(&world, &flight, again.as_ref(), Some("sent again"));
     }
 }
 
@@ -117,6 +117,7 @@ fn arrive(world: &World, flight: &InFlight) -> Option<Reply> {
 }
 
 fn apply(world: &World, call: &Outgoing, fault: &Fault) -> Option<Reply> {
+    world.state().caller = Arc::clone(&call.process);
     world.services.call_under(fault, &call.received, world.clock.now())
 }
 

@@ -179,16 +179,16 @@ impl fmt::Display for TroubleKind {
 
 /// The beginning or the end of a trouble.
 #[derive(Debug, Clone)]
-pub(super) struct Turn {
+pub(crate) struct Turn {
     pub(super) at: Duration,
     /// Which trouble of the plan.
-    pub(super) number: usize,
-    pub(super) phase: Phase,
-    pub(super) trouble: Trouble,
+    pub(crate) number: usize,
+    pub(crate) phase: Phase,
+    pub(crate) trouble: Trouble,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     Ends,
     Begins,
 }

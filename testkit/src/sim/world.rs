@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::events::EventLog;
 use super::faults::{CallInfo, Decide, Fault};
 use super::latency::Latency;
-use super::plan::ActiveTroubles;
+use super::plan::{ActiveTroubles, Turn};
 use super::process::ProcessState;
 use crate::clock::{SkewedClock, VirtualClock};
 use crate::dispatch::{Service, Services};
@@ -36,8 +36,12 @@ pub(super) struct State {
     pub(super) faults: Decide,
     /// What goes wrong by plan at the moment.
     pub(super) troubles: ActiveTroubles,
+    /// Beginnings and ends of troubles that have come so far.
+    pub(super) turns: Vec<Turn>,
     pub(super) log: EventLog,
     pub(super) sent: u64,
+    /// The process whose call is being applied, or was last.
+    pub(super) caller: Arc<str>,
     processes: BTreeMap<String, ProcessState>,
 }
 
@@ -62,8 +66,10 @@ impl State {
             rng: Rng::with_seed(seed),
             faults: Decide::default(),
             troubles: ActiveTroubles::default(),
+            turns: Vec::new(),
             log: EventLog::new(log),
             sent: 0,
+            caller: "".into(),
             processes: BTreeMap::new(),
         }
     }
@@ -80,6 +86,12 @@ impl State {
 
     pub(super) fn process_names(&self) -> Vec<String> {
         self.processes.keys().cloned().collect()
+    }
+
+    pub(super) fn forget_programs(&mut self) {
+        for process in self.processes.values_mut() {
+            process.program = None;
+        }
     }
 
     pub(super) fn is_cut_off(&self, process: &str, service: Service) -> bool {

@@ -1,0 +1,231 @@
+//! Feeds an oracle from a simulation: what the service and the lease table do it sees by itself, the rest it is told.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+use super::{
+    Ending, Fact, FaultId, FleetFact, LeaseRow, LeaseWrite, Oracle, Position, Process, Report, Rules, ServiceFact,
+    Target, Violation,
+};
+use crate::dynamodb::{Change, Item};
+use crate::kinesis::{Kinesis, SequenceNumber, ShardId, response};
+use crate::sim::{Phase, Sim, Trouble, TroubleKind, Turn};
+
+/// An [`Oracle`] that watches a stream and a lease table of a simulation. Clones are the same witness.
+///
+/// It sees by itself what the service stores, how its shards come and go, each write to the lease table, and the troubles
+/// of [plans](Sim::follow). It must be [told](Self::tell) the rest: what callers of producers and handlers of consumers
+/// see.
+#[derive(Clone)]
+pub struct Witness {
+    sim: Sim,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What was seen so far.
+struct Seen {
+    /// `None` once it has judged.
+    oracle: Option<Oracle>,
+    stream: String,
+    /// Each shard, and the last record of it that was told.
+    shards: BTreeMap<ShardId, SeenShard>,
+    turns: usize,
+}
+
+#[derive(Default)]
+struct SeenShard {
+    is_closed: bool,
+    last: Option<SequenceNumber>,
+}
+
+impl fmt::Debug for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stream = &self.seen().stream;
+        f.debug_struct("Witness")
+            .field("stream", stream)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Witness {
+    /// Watches a stream and a lease table, which may both come to exist only later. One table has one witness.
+    pub fn new(sim: &Sim, stream: &str, table: &str, rules: Rules) -> Self {
+        let seen = Arc::new(Mutex::new(Seen {
+            oracle: Some(Oracle::new(rules)),
+            stream: stream.to_owned(),
+            shards: BTreeMap::new(),
+            turns: 0,
+        }));
+        // Weak, for the simulation must not keep alive what keeps it alive.
+        let (watched, watching) = (sim.downgrade(), Arc::downgrade(&seen));
+        let watch = move |change: &Change| {
+            if let (Some(sim), Some(seen)) = (watched.upgrade(), watching.upgrade()) {
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.catch_up(&sim);
+                seen.row_changed(&sim, change);
+            }
+        };
+        sim.dynamodb(|dynamodb| dynamodb.watch(table, watch));
+        let sim = sim.clone();
+        Self { sim, seen }
+    }
+
+    /// Tells what the simulation does not see. What the service did before is seen first.
+    pub fn tell(&self, fact: Fact) {
+        let mut seen = self.seen();
+        seen.catch_up(&self.sim);
+        seen.tell(&self.sim, fact);
+    }
+
+    /// The rules that were broken so far.
+    pub fn violations(&self) -> Vec<Violation> {
+        let seen = self.seen();
+        seen.oracle
+            .as_ref()
+            .map_or_else(Vec::new, |oracle| oracle.violations().to_vec())
+    }
+
+    /// Whether every stored record was processed and a living worker owns the lease of each open shard.
+    pub fn is_caught_up(&self) -> bool {
+        let mut seen = self.seen();
+        seen.catch_up(&self.sim);
+        seen.oracle.as_ref().is_none_or(Oracle::is_caught_up)
+    }
+
+    /// The verdict. Nothing that is told afterwards counts; a second call has nothing more to say.
+    pub fn finish(&self, ending: Ending) -> Option<Report> {
+        let mut seen = self.seen();
+        seen.catch_up(&self.sim);
+        let oracle = seen.oracle.take()?;
+        Some(oracle.finish(self.sim.elapsed(), ending))
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn tell(&mut self, sim: &Sim, fact: Fact) {
+        if let Some(oracle) = &mut self.oracle {
+            oracle.tell(sim.elapsed(), fact);
+        }
+    }
+
+    /// Tells what the service did since the last time: it comes before whatever is told next.
+    fn catch_up(&mut self, sim: &Sim) {
+        let facts = sim.kinesis(|kinesis| {
+            let mut facts = Vec::new();
+            for shard in kinesis.shards(&self.stream) {
+                let seen = self.shards.entry(shard.shard_id).or_insert_with(|| {
+                    facts.push(created(&shard));
+                    SeenShard::default()
+                });
+                facts.extend(seen.stored(kinesis, &self.stream, shard.shard_id));
+                let is_closed = shard.sequence_number_range.ending_sequence_number.is_some();
+                if is_closed && !std::mem::replace(&mut seen.is_closed, true) {
+                    facts.push(Fact::Service(ServiceFact::ShardClosed { shard: shard.shard_id }));
+                }
+            }
+            facts
+        });
+        facts.into_iter().for_each(|fact| self.tell(sim, fact));
+        let turns = sim.turns_after(self.turns);
+        self.turns += turns.len();
+        turns.iter().for_each(|turn| self.tell(sim, turned(turn)));
+    }
+
+    fn row_changed(&mut self, sim: &Sim, change: &Change) {
+        // A row that is no shard's is none of ours.
+        let Some(shard) = text(&change.key, "leaseKey").and_then(|key| key.parse().ok()) else {
+            return;
+        };
+        let write = LeaseWrite {
+            writer: Process::new(&sim.caller()),
+            shard,
+            after: change.after.as_ref().and_then(row),
+        };
+        self.tell(sim, Fact::Fleet(FleetFact::LeaseWritten(write)));
+    }
+}
+
+impl SeenShard {
+    /// The records that were not told yet.
+    fn stored(&mut self, kinesis: &Kinesis, stream: &str, shard: ShardId) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        for record in kinesis.stored_after(stream, shard, self.last) {
+            self.last = Some(record.sequence_number);
+            facts.push(Fact::Service(ServiceFact::RecordStored {
+                shard,
+                sequence_number: record.sequence_number,
+                partition_key: record.partition_key.clone().unwrap_or_default(),
+                data: record.data.clone(),
+            }));
+        }
+        facts
+    }
+}
+
+fn created(shard: &response::Shard) -> Fact {
+    let range = &shard.hash_key_range;
+    Fact::Service(ServiceFact::ShardCreated {
+        shard: shard.shard_id,
+        parents: shard
+            .parent_shard_id
+            .into_iter()
+            .chain(shard.adjacent_parent_shard_id)
+            .collect(),
+        hash_range: range.starting_hash_key.value()..=range.ending_hash_key.value(),
+    })
+}
+
+fn turned(turn: &Turn) -> Fact {
+    let fault = FaultId(turn.number as u64);
+    Fact::Fleet(match turn.phase {
+        Phase::Begins => FleetFact::FaultBegan {
+            fault,
+            name: turn.trouble.kind.name().to_owned(),
+            target: target(&turn.trouble),
+        },
+        Phase::Ends => FleetFact::FaultEnded { fault },
+    })
+}
+
+fn target(trouble: &Trouble) -> Target {
+    match (&trouble.process, &trouble.kind) {
+        (Some(process), _) => Target::Process(Process::new(process)),
+        (None, TroubleKind::Calls { service, .. } | TroubleKind::CutOff(service)) => Target::Service(*service),
+        (None, _) => Target::Service(crate::Service::Kinesis),
+    }
+}
+
+/// The attributes of a lease row that the rules are about; `None` if it is no lease.
+fn row(item: &Item) -> Option<LeaseRow> {
+    let number = |name: &str| item.get(name)?.get("N")?.as_str()?.parse::<u64>().ok();
+    let parents = item
+        .get("parentShardId")
+        .and_then(|value| value.get("SS"))
+        .and_then(Value::as_array);
+    let parents = parents
+        .into_iter()
+        .flatten()
+        .filter_map(|parent| parent.as_str()?.parse().ok());
+    Some(LeaseRow {
+        owner: text(item, "leaseOwner").map(Process::new),
+        checkpoint_owner: text(item, "checkpointOwner").map(Process::new),
+        counter: number("leaseCounter")?,
+        checkpoint: Position::from_row(
+            text(item, "checkpoint")?,
+            number("checkpointSubSequenceNumber").unwrap_or(0),
+        )
+        .ok()?,
+        parents: parents.collect(),
+    })
+}
+
+fn text<'a>(item: &'a Item, attribute: &str) -> Option<&'a str> {
+    item.get(attribute)?.get("S")?.as_str()
+}

@@ -1,0 +1,56 @@
+//! What can be asked of a campaign.
+
+use clap::{Parser, ValueEnum};
+use testkit::sim::Severity;
+
+use crate::scenario::Kind;
+
+/// Runs whole fleets of producers and workers in virtual time, each from one seed, and judges them by the promises of the
+/// libraries. Exits with 1 at the first run that breaks one, after its seed, its plan and its last events.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "simulate")]
+pub(crate) struct Args {
+    /// How many seeds to run
+    #[arg(long, default_value_t = 100)]
+    pub(crate) seeds: u64,
+    /// The first of them
+    #[arg(long, default_value_t = 0)]
+    pub(crate) from: u64,
+    /// Only this scenario, instead of all in turns
+    #[arg(long, value_parser = scenario)]
+    pub(crate) scenario: Option<Kind>,
+    /// How much goes wrong
+    #[arg(long, value_enum, default_value_t = PlanArg::Harsh)]
+    pub(crate) plan: PlanArg,
+    /// Prints the scenario, the plan and every event of each run
+    #[arg(long)]
+    pub(crate) log: bool,
+    /// Plants this bug first, or each in turn with `all`; exits with 1 if one is not found. Needs the feature planted-bugs
+    #[cfg(feature = "planted-bugs")]
+    #[arg(long)]
+    pub(crate) planted: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanArg {
+    None,
+    Mild,
+    Harsh,
+}
+
+impl From<PlanArg> for Severity {
+    fn from(plan: PlanArg) -> Self {
+        match plan {
+            PlanArg::None => Self::None,
+            PlanArg::Mild => Self::Mild,
+            PlanArg::Harsh => Self::Harsh,
+        }
+    }
+}
+
+fn scenario(name: &str) -> Result<Kind, String> {
+    Kind::named(name).ok_or_else(|| {
+        let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        format!("there are: {}", names.join(", "))
+    })
+}

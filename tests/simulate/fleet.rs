@@ -1,0 +1,201 @@
+//! The processes of a run: what its producers and workers do, and what they tell the witness.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use fastrand::Rng;
+use kcl::{ShardContext, Worker, WorkerControl};
+use testkit::oracle::{self, Fact, FleetFact, RecordId, Witness};
+use testkit::sim::{Process, Sim};
+use tokio::time::sleep;
+
+use crate::recorder::Recorder;
+use crate::scenario::Scenario;
+
+pub(crate) const STREAM: &str = "orders";
+pub(crate) const APPLICATION: &str = "billing";
+
+/// How long a worker may take to stop in an orderly way.
+pub(crate) const GRACE: Duration = Duration::from_secs(30);
+
+/// How long a worker that failed waits before it starts again, as under a service manager.
+const RESPAWN: Duration = Duration::from_secs(5);
+
+/// What all processes of a run share.
+#[derive(Clone)]
+pub(crate) struct Fleet {
+    pub(crate) sim: Sim,
+    pub(crate) witness: Witness,
+    pub(crate) scenario: Arc<Scenario>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// No more records are put.
+    enough: AtomicBool,
+    /// No worker starts again.
+    closing: AtomicBool,
+    /// Counts the lives of all processes, for names and seeds of their own.
+    lives: AtomicU64,
+    /// Counts the records of all producers.
+    records: AtomicU64,
+    /// Producers that have not ended.
+    producing: AtomicU64,
+    /// How to stop each worker, by its life; a process may run several, one after the other or for a while beside it.
+    controls: Mutex<BTreeMap<u64, (String, WorkerControl)>>,
+}
+
+impl Fleet {
+    pub(crate) fn new(sim: Sim, witness: Witness, scenario: Scenario) -> Self {
+        Self {
+            sim,
+            witness,
+            scenario: Arc::new(scenario),
+            shared: Arc::default(),
+        }
+    }
+
+    pub(crate) fn is_enough(&self) -> bool {
+        self.shared.enough.load(Ordering::Relaxed)
+    }
+
+    /// Lets producers end, when they have delivered what they hold.
+    pub(crate) fn enough(&self) {
+        self.shared.enough.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a producer still has something to deliver.
+    pub(crate) fn is_producing(&self) -> bool {
+        self.shared.producing.load(Ordering::Relaxed) > 0
+    }
+
+    /// Counts a producer for as long as what it returns lives.
+    pub(crate) fn producing(&self) -> Producing {
+        self.shared.producing.fetch_add(1, Ordering::Relaxed);
+        Producing(Arc::clone(&self.shared))
+    }
+
+    /// A number that no other life of any process has.
+    pub(crate) fn next_life(&self) -> u64 {
+        self.shared.lives.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A record that no other is.
+    pub(crate) fn next_record(&self) -> RecordId {
+        RecordId(self.shared.records.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The random choices of a life.
+    pub(crate) fn rng(&self, life: u64) -> Rng {
+        Rng::with_seed(self.scenario.seed ^ life.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    }
+
+    /// Runs a worker in the process, again and again until it is stopped.
+    pub(crate) fn start_worker(&self, name: &str) {
+        let fleet = self.clone();
+        self.sim
+            .process(name)
+            .run(move |process| fleet.clone().consume(process));
+    }
+
+    /// Asks the worker of a process to stop in an orderly way.
+    pub(crate) fn stop_worker(&self, process: &str) {
+        let mut controls = self.controls();
+        let here = controls.extract_if(.., |_, (name, _)| name == process);
+        here.for_each(|(_, (_, control))| control.shutdown(GRACE));
+    }
+
+    /// Asks every worker to stop in an orderly way, for good.
+    pub(crate) fn close(&self) {
+        self.shared.closing.store(true, Ordering::Relaxed);
+        let controls = std::mem::take(&mut *self.controls());
+        controls.into_values().for_each(|(_, control)| control.shutdown(GRACE));
+    }
+
+    async fn consume(self, process: Process) {
+        while !self.shared.closing.load(Ordering::Relaxed) {
+            let life = self.next_life();
+            let worker = self.worker(&process, life);
+            self.controls()
+                .insert(life, (process.name().to_owned(), worker.control()));
+            let id = worker.id().to_string();
+            let alive = Alive::begin(&self.witness, &id);
+            match worker.run().await {
+                Ok(_report) => return alive.stop(),
+                Err(error) => {
+                    self.sim.note(format!("{id} ended: {error}"));
+                    drop(alive);
+                    sleep(RESPAWN).await;
+                }
+            }
+        }
+    }
+
+    fn worker(&self, process: &Process, life: u64) -> Worker {
+        let mut rng = self.rng(life);
+        let id = format!("{}.{life}", process.name());
+        let (witness, handlers, name, choices) = (self.witness.clone(), self.scenario.handlers, id.clone(), rng.fork());
+        let choices = Mutex::new(choices);
+        Worker::builder(APPLICATION, STREAM)
+            .aws(&process.sdk_config())
+            .worker_id(id)
+            .seed(rng.u64(..))
+            .wrap_tasks(process.task_wrapper())
+            .processor(move |shard: &ShardContext| {
+                let rng = choices.lock().unwrap_or_else(PoisonError::into_inner).fork();
+                Recorder::new(&name, shard, witness.clone(), handlers, rng)
+            })
+            .build()
+            .expect("the options of a run are valid")
+    }
+
+    fn controls(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, (String, WorkerControl)>> {
+        self.shared.controls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a producer while it lives.
+pub(crate) struct Producing(Arc<Shared>);
+
+impl Drop for Producing {
+    fn drop(&mut self) {
+        self.0.producing.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Tells the witness of the life of a worker; without a [`stop`](Self::stop), it was killed.
+struct Alive {
+    witness: Witness,
+    worker: oracle::Process,
+    stopped: bool,
+}
+
+impl Alive {
+    fn begin(witness: &Witness, worker: &str) -> Self {
+        let worker = oracle::Process::new(worker);
+        witness.tell(Fact::Fleet(FleetFact::WorkerStarted { worker: worker.clone() }));
+        Self {
+            witness: witness.clone(),
+            worker,
+            stopped: false,
+        }
+    }
+
+    fn stop(mut self) {
+        self.stopped = true;
+        let worker = self.worker.clone();
+        self.witness.tell(Fact::Fleet(FleetFact::WorkerStopped { worker }));
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        if !self.stopped {
+            let worker = self.worker.clone();
+            self.witness.tell(Fact::Fleet(FleetFact::WorkerKilled { worker }));
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! One seed: a fleet from its first record to the verdict.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use testkit::dynamodb;
+use testkit::kinesis::ShardId;
+use testkit::oracle::{Ending, Fact, FleetFact, Report, Witness};
+use testkit::sim::{Event, Sim};
+use tokio::runtime::Builder;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::cpu;
+use crate::exceptions;
+use crate::fleet::{APPLICATION, Fleet, GRACE, STREAM};
+use crate::scenario::{Act, Scenario, What, producer_name, worker_name};
+
+/// How long a fleet may take to catch up once nothing goes wrong any more. A crashed worker's leases take their failover
+/// time, and those of its successors balance one by one.
+const CATCH_UP: Duration = Duration::from_secs(600);
+
+/// How many events a failed run can show.
+const EVENTS: usize = 200_000;
+
+/// What became of one seed.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) scenario: Scenario,
+    pub(crate) report: Option<Report>,
+    /// Why the seed failed.
+    pub(crate) failure: Option<String>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) virtual_time: Duration,
+    pub(crate) cpu: Duration,
+}
+
+/// Runs one seed on this thread.
+pub(crate) fn run(scenario: Scenario) -> Run {
+    let begun = cpu::of_thread();
+    // The SDK draws its retry delays from the thread's generator.
+    fastrand::seed(scenario.seed);
+    let simulated = catch_unwind(AssertUnwindSafe(|| {
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime without I/O");
+        runtime.block_on(simulate(scenario.clone()))
+    }));
+    let mut run = simulated.unwrap_or_else(|_panic| Run {
+        scenario,
+        report: None,
+        failure: Some("a task panicked; see above".to_owned()),
+        events: Vec::new(),
+        virtual_time: Duration::ZERO,
+        cpu: Duration::ZERO,
+    });
+    run.cpu = cpu::of_thread().saturating_sub(begun);
+    run
+}
+
+async fn simulate(scenario: Scenario) -> Run {
+    let sim = sim(&scenario);
+    sim.create_stream(STREAM, scenario.shards).expect("a new stream");
+    let witness = Witness::new(&sim, STREAM, APPLICATION, exceptions::rules());
+    let fleet = Fleet::new(sim.clone(), witness.clone(), scenario.clone());
+    (0..scenario.workers).for_each(|number| fleet.start_worker(&worker_name(number)));
+    (0..scenario.producers).for_each(|number| fleet.start_producer(&producer_name(number)));
+    sim.follow(scenario.plan.clone());
+
+    let mut acts = JoinSet::new();
+    for act in &scenario.acts {
+        acts.spawn(perform(fleet.clone(), act.clone()));
+    }
+    sim.advance(scenario.load).await;
+    acts.join_all().await;
+    fleet.enough();
+
+    let settled = sim
+        .until(CATCH_UP, || !fleet.is_producing() && witness.is_caught_up())
+        .await;
+    let verdict = if settled { None } else { witness.finish(Ending::Quiet) };
+    fleet.close();
+    sim.advance(GRACE + Duration::from_secs(10)).await;
+    let left: Vec<String> = scenario
+        .process_names()
+        .iter()
+        .flat_map(|name| tasks_of(&sim, name))
+        .collect();
+    witness.tell(Fact::Fleet(FleetFact::TasksLeft {
+        count: left.len() as u64,
+    }));
+    let report = verdict
+        .or_else(|| witness.finish(Ending::CutShort))
+        .expect("the first verdict");
+    let failure = match report.violations.first() {
+        Some(violation) => Some(violation.to_string()),
+        None if !settled => Some(format!("the fleet did not catch up within {CATCH_UP:?}")),
+        None if !left.is_empty() => Some(format!("tasks left after the end: {left:?}")),
+        None => None,
+    };
+    let (events, virtual_time) = (sim.events(), sim.elapsed());
+    sim.end();
+    Run {
+        report: Some(report),
+        failure,
+        events,
+        virtual_time,
+        cpu: Duration::ZERO,
+        scenario,
+    }
+}
+
+fn sim(scenario: &Scenario) -> Sim {
+    let tables = dynamodb::Settings {
+        index_lag: Duration::from_millis(500),
+        ..dynamodb::Settings::default()
+    };
+    Sim::builder()
+        .seed(scenario.seed)
+        .dynamodb(tables)
+        .event_log(EVENTS)
+        .build()
+}
+
+fn tasks_of(sim: &Sim, process: &str) -> Vec<String> {
+    let tasks = sim.process(process).tasks();
+    tasks.into_iter().map(|task| format!("{process}: {task}")).collect()
+}
+
+/// Does what an operator does, if it is possible at that time.
+async fn perform(fleet: Fleet, act: Act) {
+    sleep(act.at).await;
+    match act.what {
+        What::Split(choice) => {
+            let open = fleet.sim.stream(STREAM).open_shards();
+            if let Some(&shard) = open.get(choice % open.len().max(1)) {
+                drop(fleet.sim.stream(STREAM).split(shard));
+            }
+        }
+        What::Merge(choice) => {
+            if let Some((left, right)) = neighbours(&fleet.sim, choice) {
+                drop(fleet.sim.stream(STREAM).merge(left, right));
+            }
+        }
+        What::Deploy { worker, pause } => {
+            let name = worker_name(worker % fleet.scenario.workers);
+            fleet.stop_worker(&name);
+            sleep(GRACE + pause).await;
+            fleet.start_worker(&name);
+        }
+        What::Kill { process, pause } => {
+            let names = fleet.scenario.process_names();
+            let Some(name) = names.get(process % names.len()) else {
+                return;
+            };
+            let process = fleet.sim.process(name);
+            process.kill();
+            sleep(pause).await;
+            if !fleet.sim.process(name).is_alive() {
+                process.restart();
+            }
+        }
+    }
+}
+
+/// An open shard and the one behind it in the hash-key space.
+fn neighbours(sim: &Sim, choice: usize) -> Option<(ShardId, ShardId)> {
+    let stream = sim.stream(STREAM);
+    let open = stream.open_shards();
+    let mut shards: Vec<_> = stream
+        .shards()
+        .into_iter()
+        .filter(|shard| open.contains(&shard.shard_id))
+        .collect();
+    shards.sort_by_key(|shard| shard.hash_key_range.starting_hash_key);
+    let left = shards.get(choice % shards.len().max(1))?;
+    let right = shards.get(choice % shards.len() + 1)?;
+    Some((left.shard_id, right.shard_id))
+}
