@@ -89,6 +89,13 @@ mod rules;
 mod stream;
 mod tenant;
 
+#[cfg(test)]
+mod consumer_tests;
+#[cfg(test)]
+mod producer_tests;
+#[cfg(test)]
+mod story;
+
 use std::time::Duration;
 
 pub use duplicates::Cause;
