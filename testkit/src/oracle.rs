@@ -94,6 +94,8 @@ mod consumer_tests;
 #[cfg(test)]
 mod producer_tests;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod story;
 
 use std::time::Duration;
