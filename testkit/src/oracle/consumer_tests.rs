@@ -30,8 +30,8 @@ fn split(story: &mut Story) {
     }
 }
 
-fn offer_of_child(story: &mut Story, sequence_number: u64) {
-    let (child, checkpoint) = (ownership("a", 1, 1), Position::TrimHorizon);
+fn offer_of_child(story: &mut Story, sequence_number: u64, checkpoint: Position) {
+    let child = ownership("a", 1, 1);
     story.tell(Fact::Consumer(child.clone(), ConsumerFact::Initialized { checkpoint }));
     let records = vec![OfferedRecord {
         place: place(sequence_number, 0),
@@ -62,7 +62,7 @@ fn a_shard_that_is_read_and_checkpointed_in_order_keeps_all_rules() {
     story.consumer("a", 1, ConsumerFact::ShardEnded);
     checkpoint(&mut story, 4, Position::ShardEnd);
     story.store(1, 11);
-    offer_of_child(&mut story, 11);
+    offer_of_child(&mut story, 11, Position::TrimHorizon);
     story.tell(Fact::Consumer(
         ownership("a", 1, 1),
         ConsumerFact::Processed { through: None },
@@ -256,6 +256,43 @@ fn a_consumer_at_latest_needs_what_arrives_behind_its_lease() {
 }
 
 #[test]
+fn a_lease_at_latest_begins_with_its_row_if_its_shard_was_there_first() {
+    for (created_late, broken) in [(false, vec![]), (true, vec![Rule::AtLeastOnce])] {
+        let mut story = Story::by(Rules::new(FAILOVER).start(Start::Latest));
+        story.create(0, &[], 0..=99);
+        if !created_late {
+            story.create(1, &[], 100..=u128::MAX);
+        }
+        story.lease("a", 0, row(None, 0, Position::Latest));
+        story.later(1);
+        if created_late {
+            story.create(1, &[], 100..=u128::MAX);
+        }
+        story.store(1, 1);
+        story.lease("a", 1, row(None, 0, Position::Latest));
+        assert_eq!(story.broken(), broken);
+    }
+}
+
+#[test]
+fn a_consumer_at_latest_does_not_need_a_shard_that_had_ended_before() {
+    let mut story = Story::by(Rules::new(FAILOVER).start(Start::Latest));
+    story.create(0, &[], 0..=u128::MAX);
+    story.store(0, 1);
+    story.close(0);
+    story.create(1, &[0], 0..=u128::MAX);
+    story.start("a");
+    story.lease("a", 1, row(Some("a"), 1, Position::Latest));
+    story.store(1, 11);
+    offer_of_child(&mut story, 11, Position::Latest);
+    story.tell(Fact::Consumer(
+        ownership("a", 1, 1),
+        ConsumerFact::Processed { through: None },
+    ));
+    assert_eq!(story.finish(Ending::Quiet).violations, []);
+}
+
+#[test]
 fn a_consumer_at_a_timestamp_needs_what_arrives_from_then_on() {
     let mut story = Story::by(Rules::new(FAILOVER).start(Start::AtTimestamp(Duration::from_secs(5))));
     story.create(0, &[], 0..=u128::MAX);
@@ -284,7 +321,7 @@ fn a_childs_record_offered_before_the_parents_row_is_at_its_end_breaks_c2() {
     story.work("a", 1, 1..=6);
     split(&mut story);
     story.store(1, 11);
-    offer_of_child(&mut story, 11);
+    offer_of_child(&mut story, 11, Position::TrimHorizon);
     assert_eq!(story.broken(), [Rule::ParentFirst]);
 }
 
@@ -295,7 +332,7 @@ fn a_childs_record_offered_before_a_parent_without_a_row_was_processed_breaks_c2
     story.store(0, 1);
     split(&mut story);
     story.store(1, 11);
-    offer_of_child(&mut story, 11);
+    offer_of_child(&mut story, 11, Position::TrimHorizon);
     assert_eq!(story.broken(), [Rule::ParentFirst]);
 }
 
@@ -436,6 +473,20 @@ fn an_open_shard_without_a_lease_of_a_living_worker_breaks_c4() {
 }
 
 #[test]
+fn nobody_has_to_own_a_shard_once_all_workers_have_stopped() {
+    let mut story = story();
+    story.work("a", 1, 1..=6);
+    story.lease("a", 0, row(None, 2, Position::TrimHorizon));
+    story.fleet(FleetFact::WorkerStopped {
+        worker: Process::new("a"),
+    });
+    story.fleet(FleetFact::TasksLeft { count: 3 });
+    let report = story.finish(Ending::Quiet);
+    assert_eq!(report.violations, []);
+    assert_eq!(report.figures.tasks_left, 3);
+}
+
+#[test]
 fn a_child_may_wait_for_a_parent_that_its_row_names() {
     for (parents, clean) in [(vec![shard(0)], true), (vec![], false)] {
         let mut story = story();
@@ -479,6 +530,38 @@ fn what_a_handler_failed_on_must_come_again_before_what_lies_behind() {
         story.work("a", 1, first..=6);
         assert_eq!(story.broken(), [Rule::NothingSkipped]);
     }
+}
+
+#[test]
+fn a_failed_batch_may_come_again_in_parts_each_once() {
+    let failed = || {
+        let mut story = story();
+        story.offer("a", 1, 1..=4);
+        story.consumer("a", 1, ConsumerFact::Failed);
+        story.work("a", 1, 1..=2);
+        story
+    };
+    let mut rest = failed();
+    rest.work("a", 1, 3..=6);
+    rest.assert_kept();
+    rest.work("a", 1, 4..=6);
+    assert_eq!(rest.broken(), [Rule::Duplicate], "nothing failed since");
+    let mut skipping = failed();
+    skipping.work("a", 1, 4..=6);
+    assert_eq!(skipping.broken(), [Rule::NothingSkipped]);
+    let mut failing_again = failed();
+    failing_again.offer("a", 1, 3..=3);
+    failing_again.consumer("a", 1, ConsumerFact::Failed);
+    failing_again.work("a", 1, 3..=3);
+    failing_again.work("a", 1, 5..=6);
+    assert_eq!(failing_again.broken(), [Rule::NothingSkipped], "4 is still due");
+    let mut done = failed();
+    done.work("a", 1, 3..=4);
+    done.work("a", 1, 6..=6);
+    assert_eq!(done.broken(), [Rule::AtLeastOnce], "no handler failed on 5");
+    let mut repeating = failed();
+    repeating.work("a", 1, 2..=6);
+    assert_eq!(repeating.broken(), [Rule::Duplicate]);
 }
 
 #[test]
@@ -610,6 +693,8 @@ fn handlers_called_out_of_turn_contradict_the_history() {
     story.offer("a", 1, 1..=2);
     story.offer("a", 1, 3..=4);
     assert_eq!(story.broken(), [Rule::History; 2], "the handler has not returned");
-    story.work("b", 2, 1..=2);
-    assert_eq!(story.broken().len(), 4, "it was never initialized");
+    story.consumer("a", 1, ConsumerFact::ShardEnded);
+    assert_eq!(story.broken()[2], Rule::History, "nor has it now");
+    story.consumer("b", 2, ConsumerFact::LeaseLost);
+    assert_eq!(story.broken().last(), Some(&Rule::History), "it was never initialized");
 }

@@ -217,7 +217,13 @@ fn a_rule_that_is_not_judged_is_counted_with_its_reason() {
 fn copies_are_counted_by_the_fault_that_hit_their_producer_or_the_service() {
     let mut story = story();
     story.accept(1);
-    story.accept(2);
+    story.fleet(FleetFact::FaultBegan {
+        fault: FaultId(0),
+        name: "a fault that is over".to_owned(),
+        target: Target::Service(crate::Service::Kinesis),
+    });
+    story.fleet(FleetFact::FaultEnded { fault: FaultId(0) });
+    story.later(1);
     story.store(0, 1);
     story.store_data(0, 2, text(1).into());
     story.fleet(FleetFact::FaultBegan {
@@ -236,7 +242,7 @@ fn copies_are_counted_by_the_fault_that_hit_their_producer_or_the_service() {
     let report = story.finish(Ending::CutShort);
     let again = &report.figures.stored_again;
     assert_eq!((again["without a known cause"], again["after lost replies"]), (1, 2));
-    assert_eq!(report.figures.faults.len(), 2);
+    assert_eq!(report.figures.faults.len(), 3);
 }
 
 #[test]

@@ -200,7 +200,7 @@ impl Fleet {
     fn checkpoint(&mut self, place_in_list: usize, most: usize) {
         let reading = &mut self.shards[place_in_list];
         let count = reading.seen.min(most);
-        let Some(last) = reading.behind.drain(..count).last() else {
+        let Some(last) = reading.behind.drain(..count).next_back() else {
             return;
         };
         reading.seen -= count;

@@ -21,7 +21,7 @@ pub(super) struct Tenant {
     next: usize,
     /// The batch that the handler is at.
     batch: Option<Range<usize>>,
-    /// What a handler failed on: from the first record of that batch to the last that has to be processed again.
+    /// What a handler failed on, and was not processed again yet.
     failed: Option<Range<usize>>,
     /// What ended it, in the application's eyes.
     over: Option<&'static str>,
@@ -156,7 +156,7 @@ impl Tenant {
             }
             None => {
                 self.batch = None;
-                self.failed.take_if(|failed| failed.end <= batch.end);
+                self.repeated(batch.end);
                 shard.process(batch);
             }
         }
@@ -198,6 +198,14 @@ impl Tenant {
                  lease, it was neither handed over nor released, and no worker died"
             ),
         );
+    }
+
+    /// Of what the handler failed on, everything before `end` was processed.
+    fn repeated(&mut self, end: usize) {
+        if let Some(failed) = &mut self.failed {
+            failed.start = failed.start.max(end);
+        }
+        self.failed.take_if(|failed| failed.start >= failed.end);
     }
 
     /// Nothing of `gap` was offered, whose first record is not processed.
