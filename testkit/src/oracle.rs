@@ -49,23 +49,30 @@
 //!
 //! # The rules
 //!
-//! | rule | holds if |
-//! |---|---|
-//! | [P1](Rule::Outcome) | each accepted record is delivered or returned, once, before its producer is shut down; the service stored what a receipt says, and never what a receipt says was never stored |
-//! | [P2](Rule::Readable) | each delivered record has a copy that a reader gets who drops aggregates with a record outside of the shard, as the Java KCL does |
-//! | [P3](Rule::Memory) | no sample of a producer is above the budget of the rules |
-//! | [P4](Rule::KeyOrder) | the first readable copies of a key's records are stored in the order of acceptance, until one of them is returned |
-//! | [C1](Rule::AtLeastOnce) | handlers are given what is stored, without gaps; a checkpoint moves only over processed records, and to `SHARD_END` only in a closed shard; what is acknowledged is in the row; in the end all is processed |
-//! | [C2](Rule::ParentFirst) | when a record is offered, the rows of the shard's parents are at `SHARD_END` or gone, and their records processed |
-//! | [C3](Rule::OneOwner) | when a record is offered, the guard says that the lease is held, the row names this worker, its counter moved not longer ago than the failover time, and no larger fencing token has begun |
-//! | [C4](Rule::Coverage) | in the end, a living worker owns each open shard's lease, or its row names a parent whose row is not at `SHARD_END`; if any worker lives |
-//! | [C5](Rule::NothingSkipped) | records on which a handler failed are offered again before any behind them |
-//! | [duplicate](Rule::Duplicate) | what is offered again was offered to a handler that failed, or to an ownership that ended, and lies behind the checkpoint |
-//! | [history](Rule::History) | the facts fit together; if not, the test tells them wrongly |
+//! * [P1](Rule::Outcome): each accepted record is delivered or returned, once, before its producer is shut down; the
+//!   service stored what a receipt says, and never what a receipt says was never stored.
+//! * [P2](Rule::Readable): each delivered record has a copy that a reader gets who drops aggregates with a record
+//!   outside of the shard, as the Java KCL does.
+//! * [P3](Rule::Memory): no sample of a producer is above the budget of the rules.
+//! * [P4](Rule::KeyOrder): the first readable copies of a key's records are stored in the order of acceptance, until
+//!   one of them is returned.
+//! * [C1](Rule::AtLeastOnce): handlers are given what is stored, without gaps; a checkpoint moves only over processed
+//!   records, and to `SHARD_END` only in a closed shard; what is acknowledged is in the row; in the end all is
+//!   processed.
+//! * [C2](Rule::ParentFirst): when a record is offered, the rows of the shard's parents are at `SHARD_END` or gone, and
+//!   their records processed.
+//! * [C3](Rule::OneOwner): when a record is offered, the guard says that the lease is held, the row names this worker,
+//!   its counter moved not longer ago than the failover time, and no larger fencing token has begun.
+//! * [C4](Rule::Coverage): in the end, a living worker owns each open shard's lease, or its row names a parent whose
+//!   row is not at `SHARD_END`; if any worker lives.
+//! * [C5](Rule::NothingSkipped): records on which a handler failed are offered again before any behind them.
+//! * [duplicate](Rule::Duplicate): what is offered again was offered to a handler that failed, or to an ownership that
+//!   ended, and lies behind the checkpoint.
+//! * [history](Rule::History): the facts fit together; if not, the test tells them wrongly.
 //!
-//! "Processed" is what the application says, in [`ConsumerFact::Processed`]; so a checkpoint that a library writes on its own is
-//! seen. Records wanted are those behind the [`Start`] of the rules. Trimmed ones cannot be processed any more; those
-//! that were not are a figure of the report.
+//! "Processed" is what the application says, in [`ConsumerFact::Processed`]; so a checkpoint that a library writes on
+//! its own is seen. Only records behind the [`Start`] of the rules have to be processed. Trimmed ones cannot be any more;
+//! how many were trimmed unread is a figure of the report.
 //!
 //! What is not promised yet is excused by an [`Exception`], with a reason; the report counts how often that was needed.
 
@@ -89,6 +96,15 @@ mod rules;
 mod stream;
 mod tenant;
 mod witness;
+
+#[cfg(test)]
+mod consumer_tests;
+#[cfg(test)]
+mod producer_tests;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod story;
 
 use std::time::Duration;
 

@@ -7,8 +7,8 @@ use super::fleet::Fleet;
 use super::leases::{Leases, Way};
 use super::name::Ownership;
 
-/// Why a record was offered again. Each is a consequence of "at least once": the next owner of a shard begins behind the
-/// last checkpoint.
+/// Why a record was offered again. Each is a consequence of "at least once": the next owner of a shard begins behind
+/// the last checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Cause {

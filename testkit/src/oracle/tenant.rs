@@ -21,7 +21,7 @@ pub(super) struct Tenant {
     next: usize,
     /// The batch that the handler is at.
     batch: Option<Range<usize>>,
-    /// What a handler failed on: from the first record of that batch to the last that has to be processed again.
+    /// What a handler failed on, and was not processed again yet.
     failed: Option<Range<usize>>,
     /// What ended it, in the application's eyes.
     over: Option<&'static str>,
@@ -59,7 +59,7 @@ impl Tenant {
         self.over.get_or_insert(what);
     }
 
-    /// Whether the handler may be called.
+    /// Whether the handler may be called with records.
     pub(super) fn check_life(&self, judge: &mut Judge) {
         let ownership = &self.ownership;
         if let Some(over) = self.over {
@@ -68,10 +68,17 @@ impl Tenant {
                 format_args!("{ownership} was offered records after {over}"),
             );
         }
-        if self.batch.is_some() {
+        self.check_turn(judge);
+    }
+
+    /// Methods of one processor are called one at a time.
+    fn check_turn(&self, judge: &mut Judge) {
+        let ownership = &self.ownership;
+        if let Some(batch) = &self.batch {
+            let count = batch.len();
             judge.broken(
                 Rule::History,
-                format_args!("{ownership} was offered records before its handler had returned from the last ones"),
+                format_args!("{ownership} was called before its handler had returned from the last {count} records"),
             );
         }
     }
@@ -149,7 +156,7 @@ impl Tenant {
             }
             None => {
                 self.batch = None;
-                self.failed.take_if(|failed| failed.end <= batch.end);
+                self.repeated(batch.end);
                 shard.process(batch);
             }
         }
@@ -168,6 +175,7 @@ impl Tenant {
     /// The application was told that the shard has ended.
     pub(super) fn shard_ended(&mut self, shard: &Shard, judge: &mut Judge) {
         self.over("it was told that the shard has ended");
+        self.check_turn(judge);
         let ownership = &self.ownership;
         if let Some(undone) = shard.first_undone() {
             judge.broken(
@@ -190,6 +198,14 @@ impl Tenant {
                  lease, it was neither handed over nor released, and no worker died"
             ),
         );
+    }
+
+    /// Of what the handler failed on, everything before `end` was processed.
+    fn repeated(&mut self, end: usize) {
+        if let Some(failed) = &mut self.failed {
+            failed.start = failed.start.max(end);
+        }
+        self.failed.take_if(|failed| failed.start >= failed.end);
     }
 
     /// Nothing of `gap` was offered, whose first record is not processed.

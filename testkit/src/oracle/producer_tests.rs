@@ -1,0 +1,267 @@
+//! The rules about producers, each kept and broken.
+
+use aggregation::{Encoder, HashKey, UserRecordRef};
+use bytes::Bytes;
+
+use super::story::{FAILOVER, Story, payload, place, shard, text};
+use super::*;
+
+fn story() -> Story {
+    let mut story = Story::new();
+    story.create(0, &[], 0..=u128::MAX);
+    story
+}
+
+/// An aggregate of the records with these numbers, under the key "k" and the explicit hash keys.
+fn aggregate(records: &[(u64, Option<u128>)]) -> Bytes {
+    let mut encoder = Encoder::new();
+    for (number, hash_key) in records {
+        encoder.append(&UserRecordRef::new(
+            "k",
+            hash_key.map(HashKey::new),
+            text(*number).as_bytes(),
+        ));
+    }
+    encoder.seal().unwrap().data
+}
+
+fn outcome_of(story: Story) -> Vec<Rule> {
+    let report = story.finish(Ending::CutShort);
+    report.violations.iter().map(|violation| violation.rule).collect()
+}
+
+#[test]
+fn records_that_end_once_before_the_shutdown_keep_p1() {
+    let mut story = story();
+    for number in 1..=3 {
+        story.accept(number);
+    }
+    story.store(0, 1);
+    story.deliver(1, place(1, 0));
+    story.give_back(2, Stored::Never);
+    story.give_back(3, Stored::Maybe);
+    story.store(0, 3);
+    story.producer(ProducerFact::ShutDown);
+    let report = story.finish(Ending::CutShort);
+    assert_eq!(report.violations, []);
+    let figures = report.figures;
+    assert_eq!(
+        (figures.accepted, figures.delivered, figures.returned["refused"]),
+        (3, 1, 2)
+    );
+}
+
+#[test]
+fn a_record_that_ends_twice_breaks_p1() {
+    let mut story = story();
+    story.accept(1);
+    story.store(0, 1);
+    story.deliver(1, place(1, 0));
+    story.assert_kept();
+    story.give_back(1, Stored::Maybe);
+    assert_eq!(story.broken(), [Rule::Outcome]);
+}
+
+#[test]
+fn a_record_without_an_outcome_breaks_p1_if_its_producer_was_shut_down_and_not_if_it_was_killed() {
+    for (end, broken) in [
+        (ProducerFact::ShutDown, vec![Rule::Outcome]),
+        (ProducerFact::Killed, vec![]),
+    ] {
+        let mut story = story();
+        story.accept(1);
+        story.producer(end);
+        assert_eq!(outcome_of(story), broken);
+    }
+}
+
+#[test]
+fn an_outcome_of_a_record_that_was_never_accepted_breaks_p1() {
+    let mut story = story();
+    story.store(0, 1);
+    story.deliver(1, place(1, 0));
+    assert_eq!(story.broken(), [Rule::Outcome]);
+}
+
+#[test]
+fn a_receipt_that_names_another_place_payload_or_key_breaks_p1() {
+    let mut story = story();
+    story.store_data(0, 5, aggregate(&[(1, None), (2, None)]));
+    for number in 1..=3 {
+        story.accept(number);
+    }
+    story.deliver(1, place(5, 0));
+    story.assert_kept();
+    story.deliver(2, place(5, 2));
+    assert_eq!(story.broken(), [Rule::Outcome], "no such place");
+    story.deliver(3, place(5, 1));
+    assert_eq!(story.broken(), [Rule::Outcome; 2], "another payload");
+
+    let mut story = self::story();
+    story.accept_with_key(1, "another key");
+    story.store(0, 1);
+    story.deliver(1, place(1, 0));
+    assert_eq!(story.broken(), [Rule::Outcome], "another key");
+}
+
+#[test]
+fn a_record_returned_as_never_stored_breaks_p1_if_it_is_in_the_stream_before_or_later() {
+    for stored_before in [true, false] {
+        let mut story = story();
+        story.accept(1);
+        if stored_before {
+            story.store(0, 1);
+        }
+        story.give_back(1, Stored::Never);
+        if !stored_before {
+            story.assert_kept();
+            story.store(0, 1);
+        }
+        assert_eq!(story.broken(), [Rule::Outcome]);
+    }
+}
+
+#[test]
+fn a_delivered_record_that_is_only_in_an_aggregate_with_a_stranger_to_the_shard_breaks_p2() {
+    let mut story = Story::new();
+    story.create(0, &[], 0..=99);
+    for number in 1..=3 {
+        story.accept(number);
+    }
+    story.store_data(0, 5, aggregate(&[(1, Some(7)), (2, Some(100))]));
+    story.deliver(1, place(5, 0));
+    assert_eq!(story.broken(), [Rule::Readable]);
+
+    // Sent again in an aggregate of its own shard, it is readable.
+    story.store_data(0, 6, aggregate(&[(2, Some(99)), (3, Some(0))]));
+    story.deliver(2, place(6, 0));
+    assert_eq!(story.broken(), [Rule::Readable]);
+    let report = story.finish(Ending::CutShort);
+    assert_eq!(report.figures.stored_again["misplaced before"], 1);
+}
+
+#[test]
+fn a_producer_above_its_budget_breaks_p3() {
+    let budget = Budget {
+        records: 10,
+        bytes: 100,
+    };
+    for (held, broken) in [
+        (budget, vec![]),
+        (Budget { records: 11, ..budget }, vec![Rule::Memory]),
+        (Budget { bytes: 101, ..budget }, vec![Rule::Memory]),
+    ] {
+        let mut story = Story::by(Rules::new(FAILOVER).budget(budget));
+        story.producer(ProducerFact::Holds(held));
+        assert_eq!(story.broken(), broken, "{held}");
+    }
+}
+
+#[test]
+fn a_keys_records_stored_in_another_order_break_p4_but_repetitions_do_not() {
+    let mut story = story();
+    for number in 1..=4 {
+        story.accept(number);
+    }
+    story.store(0, 1);
+    story.store(0, 2);
+    story.store_data(0, 3, text(1).into());
+    story.store(0, 4);
+    story.assert_kept();
+    story.store_data(0, 5, text(3).into());
+    assert_eq!(story.broken(), [Rule::KeyOrder]);
+}
+
+#[test]
+fn the_order_of_a_key_is_the_callers_once_one_of_its_records_was_returned() {
+    let mut story = story();
+    for number in 1..=3 {
+        story.accept(number);
+    }
+    story.give_back(1, Stored::Maybe);
+    story.store_data(0, 3, text(3).into());
+    story.store_data(0, 4, text(2).into());
+    story.assert_kept();
+}
+
+#[test]
+fn different_keys_may_overtake_each_other() {
+    let mut story = story();
+    story.accept_with_key(1, "j");
+    story.accept_with_key(2, "k");
+    story.store(0, 2);
+    story.store_data(0, 3, text(1).into());
+    story.assert_kept();
+}
+
+#[test]
+fn a_rule_that_is_not_judged_is_counted_with_its_reason() {
+    let rules = Rules::new(FAILOVER).except(Exception::Rule(Rule::KeyOrder), "lanes are not ordered");
+    let mut story = Story::by(rules);
+    story.create(0, &[], 0..=u128::MAX);
+    story.accept(1);
+    story.accept(2);
+    story.store(0, 2);
+    story.store_data(0, 3, text(1).into());
+    let report = story.finish(Ending::CutShort);
+    assert!(report.is_clean());
+    assert_eq!(report.excused[0].times, 1);
+    assert!(
+        report
+            .to_string()
+            .contains("P4 is not judged, because lanes are not ordered")
+    );
+}
+
+#[test]
+fn copies_are_counted_by_the_fault_that_hit_their_producer_or_the_service() {
+    let mut story = story();
+    story.accept(1);
+    story.fleet(FleetFact::FaultBegan {
+        fault: FaultId(0),
+        name: "a fault that is over".to_owned(),
+        target: Target::Service(crate::Service::Kinesis),
+    });
+    story.fleet(FleetFact::FaultEnded { fault: FaultId(0) });
+    story.later(1);
+    story.store(0, 1);
+    story.store_data(0, 2, text(1).into());
+    story.fleet(FleetFact::FaultBegan {
+        fault: FaultId(1),
+        name: "lost replies".to_owned(),
+        target: Target::Process(Process::new("p")),
+    });
+    story.store(0, 3);
+    story.store_data(0, 4, text(1).into());
+    story.fleet(FleetFact::FaultBegan {
+        fault: FaultId(2),
+        name: "a fault of somebody else".to_owned(),
+        target: Target::Process(Process::new("q")),
+    });
+    story.store_data(0, 5, text(1).into());
+    let report = story.finish(Ending::CutShort);
+    let again = &report.figures.stored_again;
+    assert_eq!((again["without a known cause"], again["after lost replies"]), (1, 2));
+    assert_eq!(report.figures.faults.len(), 3);
+}
+
+#[test]
+fn facts_that_contradict_each_other_are_told_apart_from_broken_promises() {
+    let mut story = story();
+    story.accept(1);
+    story.producer(ProducerFact::Accepted(AcceptedRecord {
+        record: RecordId(2),
+        partition_key: "k".to_owned(),
+        explicit_hash_key: None,
+        payload: payload(1),
+    }));
+    assert_eq!(story.broken(), [Rule::History], "a payload used twice");
+    story.store(0, 5);
+    story.store(0, 4);
+    assert_eq!(story.broken(), [Rule::History; 2], "a smaller sequence number");
+    story.close(0);
+    story.store(0, 6);
+    assert_eq!(story.broken(), [Rule::History; 3], "a closed shard");
+    story.service(ServiceFact::ShardClosed { shard: shard(7) });
+    assert_eq!(story.broken(), [Rule::History; 4], "an unknown shard");
+}
