@@ -78,10 +78,11 @@ impl Fleet {
             }
         }
         producer.shutdown(DRAIN).await;
+        // Every receipt has its outcome by now; one that does not end would be found at the end of the run.
+        life.shut_down();
         while let Some((record, outcome)) = outcomes.next().await {
             life.ended(record, outcome);
         }
-        life.shut_down();
     }
 }
 
@@ -146,7 +147,7 @@ impl Life {
         });
     }
 
-    fn shut_down(mut self) {
+    fn shut_down(&mut self) {
         self.ended = true;
         self.tell(ProducerFact::ShutDown);
     }
