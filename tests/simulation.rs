@@ -17,7 +17,7 @@ fn log_of(seed: &str) -> String {
 #[test]
 fn the_same_seed_has_the_same_events_in_two_processes() {
     let log = log_of("5");
-    assert!(log.lines().count() > 1_000, "{log}");
+    assert!(log.lines().count() > 300, "{log}");
     let again = log_of("5");
     let difference = log.lines().zip(again.lines()).find(|(one, other)| one != other);
     assert_eq!(difference, None);

@@ -280,6 +280,7 @@ impl Oracle {
         } = evidence;
         match fact {
             FleetFact::LeaseWritten(write) => leases.written(write, stream, judge),
+            FleetFact::LivesIn { process, host } => faults.lives_in(process, host),
             FleetFact::WorkerStarted { worker } => fleet.started(worker),
             FleetFact::WorkerKilled { worker } => {
                 fleet.killed(worker, judge.now);

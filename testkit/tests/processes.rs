@@ -94,6 +94,22 @@ async fn a_killed_process_is_gone_and_a_restart_runs_its_program_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_process_has_one_life_at_a_time_however_old_the_handle_is_that_restarts_it() {
+    let sim = sim();
+    let first = sim.process("putter");
+    run_putter(&first);
+    let second = first.restart();
+    let third = first.restart();
+    assert_eq!(
+        [first.is_alive(), second.is_alive(), third.is_alive()],
+        [false, false, true]
+    );
+    sim.advance(SECOND / 2).await;
+    assert!(second.tasks().is_empty(), "{:?}", second.tasks());
+    assert_eq!(third.tasks(), ["program"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_arrives_although_its_process_died_meanwhile() {
     let sim = Sim::builder()
         .latency(Service::Kinesis, Latency::new(2 * SECOND, Duration::ZERO))
@@ -245,6 +261,28 @@ async fn a_plan_is_carried_out_and_noted() {
             "+3.000s putter is started again",
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_troubles_of_one_kind_the_first_end_ends_neither() {
+    let sim = sim();
+    let cut = |from: u64, lasts: u64| Trouble {
+        from: Duration::from_secs(from),
+        lasts: Duration::from_secs(lasts),
+        process: Some("putter".to_owned()),
+        kind: TroubleKind::CutOff(Service::Kinesis),
+    };
+    sim.follow(Plan {
+        troubles: vec![cut(1, 4)],
+    });
+    sim.follow(Plan {
+        troubles: vec![cut(2, 6)],
+    });
+    let process = sim.process("putter");
+    sim.advance(Duration::from_millis(5_500)).await;
+    assert_eq!(put(&process).await, Err("time-out".to_owned()));
+    sim.advance(3 * SECOND).await;
+    assert_eq!(put(&process).await, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,13 +21,19 @@ const WORKERS: usize = 10;
 const SHARDS: usize = 100;
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Counts what it reads.
-struct Counter(Arc<AtomicU64>);
+/// Counts what it reads, and checkpoints about once a minute.
+struct Counter {
+    read: Arc<AtomicU64>,
+    batches: u64,
+}
 
 impl RecordProcessor for Counter {
     async fn process(&mut self, batch: Batch, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
-        self.0.fetch_add(batch.records.len() as u64, Ordering::Relaxed);
-        checkpointer.checkpoint().await?;
+        self.read.fetch_add(batch.records.len() as u64, Ordering::Relaxed);
+        self.batches += 1;
+        if self.batches.is_multiple_of(60) {
+            checkpointer.checkpoint().await?;
+        }
         Ok(())
     }
 }
@@ -77,7 +83,10 @@ fn start(process: &Process, read: &Arc<AtomicU64>) {
             .worker_id(process.name())
             .seed(process.name().len() as u64)
             .wrap_tasks(process.task_wrapper())
-            .processor(move |_shard| Counter(Arc::clone(&read)))
+            .processor(move |_shard| Counter {
+                read: Arc::clone(&read),
+                batches: 0,
+            })
             .build();
         async move {
             worker

@@ -100,8 +100,11 @@ impl fmt::Display for Failure<'_> {
         for event in events.iter().take(until).skip(until.saturating_sub(LAST_EVENTS)) {
             writeln!(f, "{event}")?;
         }
-        let (seed, kind) = (scenario.seed, scenario.kind.name());
-        write!(f, "again: simulate --from {seed} --seeds 1 --scenario {kind} --log")
+        let (seed, kind, plan) = (scenario.seed, scenario.kind.name(), scenario.severity.name());
+        write!(
+            f,
+            "again: cargo run --release -p kinesis-tests --bin simulate -- --from {seed} --seeds 1 --scenario {kind} --plan {plan} --log"
+        )
     }
 }
 

@@ -11,6 +11,7 @@ mod campaign;
 mod cpu;
 mod exceptions;
 mod fleet;
+mod panics;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 mod producer;

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use kpl::{Budget, Delivered, Producer, PutError, Record};
-use testkit::oracle::{self, AcceptedRecord, Digest, Fact, ProducerFact, RecordId, Stored};
+use testkit::oracle::{self, AcceptedRecord, Digest, Fact, FleetFact, ProducerFact, RecordId, Stored};
 use testkit::sim::Process;
 use tokio::time::sleep;
 
@@ -51,7 +51,12 @@ impl Fleet {
 
     async fn produce(self, process: Process) {
         let number = self.next_life();
-        let mut life = Life::new(&self, format!("{}.{number}", process.name()), self.rng(number));
+        let mut life = Life::new(
+            &self,
+            process.name(),
+            &format!("{}.{number}", process.name()),
+            self.rng(number),
+        );
         let producer = Producer::builder(STREAM)
             .aws(&process.sdk_config())
             .seed(life.rng.u64(..))
@@ -87,9 +92,12 @@ impl Fleet {
 }
 
 impl Life {
-    fn new(fleet: &Fleet, id: String, rng: Rng) -> Self {
+    fn new(fleet: &Fleet, host: &str, id: &str, rng: Rng) -> Self {
+        let (process, host) = (oracle::Process::new(id), oracle::Process::new(host));
+        let id = process.clone();
+        fleet.witness.tell(Fact::Fleet(FleetFact::LivesIn { process, host }));
         Self {
-            id: oracle::Process::new(&id),
+            id,
             fleet: fleet.clone(),
             rng,
             ended: false,

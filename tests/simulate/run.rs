@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use crate::cpu;
 use crate::exceptions;
 use crate::fleet::{APPLICATION, Fleet, GRACE, STREAM};
+use crate::panics;
 use crate::scenario::{Act, Scenario, What, producer_name, worker_name};
 
 /// How long a fleet may take to catch up once nothing goes wrong any more. A crashed worker's leases take their failover
@@ -38,6 +39,7 @@ pub(crate) struct Run {
 /// Runs one seed on this thread.
 pub(crate) fn run(scenario: Scenario) -> Run {
     let begun = cpu::of_thread();
+    panics::reset();
     // The SDK draws its retry delays from the thread's generator.
     fastrand::seed(scenario.seed);
     let simulated = catch_unwind(AssertUnwindSafe(|| {
@@ -51,11 +53,16 @@ pub(crate) fn run(scenario: Scenario) -> Run {
     let mut run = simulated.unwrap_or_else(|_panic| Run {
         scenario,
         report: None,
-        failure: Some("a task panicked; see above".to_owned()),
+        failure: None,
         events: Vec::new(),
         virtual_time: Duration::ZERO,
         cpu: Duration::ZERO,
     });
+    // tokio catches the panics of tasks, and both libraries those of handlers and calls: here none is forgiven.
+    let panics = panics::of_thread();
+    if panics > 0 {
+        run.failure = Some(format!("{panics} panics; see above"));
+    }
     run.cpu = cpu::of_thread().saturating_sub(begun);
     run
 }

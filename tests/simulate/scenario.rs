@@ -74,6 +74,7 @@ impl Kind {
 pub(crate) struct Scenario {
     pub(crate) seed: u64,
     pub(crate) kind: Kind,
+    pub(crate) severity: Severity,
     pub(crate) shards: usize,
     pub(crate) workers: usize,
     pub(crate) producers: usize,
@@ -140,6 +141,7 @@ impl Scenario {
         let mut scenario = Self {
             seed,
             kind,
+            severity,
             shards: rng.usize(1..=8),
             workers,
             producers: rng.usize(1..=3),

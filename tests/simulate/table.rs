@@ -24,7 +24,8 @@ struct Line {
     slowest: Duration,
     records: u64,
     duplicates: u64,
-    worst_recovery: Duration,
+    /// `None` if there was nothing to recover from.
+    worst_recovery: Option<Duration>,
     faults: BTreeMap<&'static str, u64>,
 }
 
@@ -40,7 +41,7 @@ impl Table {
             let figures = &report.figures;
             line.records += figures.accepted;
             line.duplicates += figures.offered_again.values().sum::<u64>();
-            line.worst_recovery = line.worst_recovery.max(figures.recovery.unwrap_or_default());
+            line.worst_recovery = line.worst_recovery.max(figures.recovery);
         }
         for name in run.events.iter().filter_map(Event::fault) {
             *line.faults.entry(name).or_default() += 1;
@@ -75,6 +76,9 @@ impl fmt::Display for Table {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hours = self.virtual_time.as_secs_f64() / 3_600.0;
+        let recovery = self
+            .worst_recovery
+            .map_or("-".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()));
         let verdict = if self.failed == 0 {
             "ok".to_owned()
         } else {
@@ -82,11 +86,10 @@ impl fmt::Display for Line {
         };
         write!(
             f,
-            "{:>6} {hours:>9.1} {:>9} {:>10} {:>7.1} s {:>8.1} {:>8.2}  {verdict}",
+            "{:>6} {hours:>9.1} {:>9} {:>10} {recovery:>9} {:>8.1} {:>8.2}  {verdict}",
             self.seeds,
             self.records,
             self.duplicates,
-            self.worst_recovery.as_secs_f64(),
             self.cpu.as_secs_f64(),
             self.slowest.as_secs_f64(),
         )

@@ -163,6 +163,13 @@ pub enum FleetFact {
         /// How many.
         count: u64,
     },
+    /// A process is one life of another, which faults name: a machine that restarts, say.
+    LivesIn {
+        /// The process.
+        process: Process,
+        /// Where it lives.
+        host: Process,
+    },
     /// Something was made to go wrong.
     FaultBegan {
         /// The fault.

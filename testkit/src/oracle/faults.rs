@@ -16,6 +16,8 @@ use crate::kinesis::ShardId;
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     faults: BTreeMap<FaultId, Fault>,
+    /// Where processes live, if they do not stand for themselves.
+    hosts: BTreeMap<Process, Process>,
     recovery: Recovery,
 }
 
@@ -48,6 +50,10 @@ impl Faults {
         };
         self.faults.insert(fault, began);
         self.recovery = Recovery::NotDue;
+    }
+
+    pub(super) fn lives_in(&mut self, process: Process, host: Process) {
+        self.hosts.insert(process, host);
     }
 
     pub(super) fn ended(&mut self, fault: FaultId, stream: &Stream, now: Duration) {
@@ -102,7 +108,7 @@ impl Faults {
     pub(super) fn of_producer_since(&self, producer: &Process, since: Duration) -> Option<&str> {
         let hits = |fault: &&Fault| {
             let target = match &fault.target {
-                Target::Process(process) => process == producer,
+                Target::Process(process) => process == producer || self.hosts.get(producer) == Some(process),
                 Target::Service(service) => *service == Service::Kinesis,
             };
             target && fault.ended.is_none_or(|ended| ended >= since)

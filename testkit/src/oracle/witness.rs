@@ -39,6 +39,8 @@ struct Seen {
 struct SeenShard {
     is_closed: bool,
     last: Option<SequenceNumber>,
+    /// All records before this one are known to be trimmed.
+    kept_from: Option<SequenceNumber>,
 }
 
 impl fmt::Debug for Witness {
@@ -125,6 +127,7 @@ impl Seen {
                     SeenShard::default()
                 });
                 facts.extend(seen.stored(kinesis, &self.stream, shard.shard_id));
+                facts.extend(seen.trimmed(kinesis, &self.stream, shard.shard_id));
                 let is_closed = shard.sequence_number_range.ending_sequence_number.is_some();
                 if is_closed && !std::mem::replace(&mut seen.is_closed, true) {
                     facts.push(Fact::Service(ServiceFact::ShardClosed { shard: shard.shard_id }));
@@ -166,6 +169,26 @@ impl SeenShard {
             }));
         }
         facts
+    }
+}
+
+impl SeenShard {
+    /// That records which were told have been trimmed since.
+    fn trimmed(&mut self, kinesis: &Kinesis, stream: &str, shard: ShardId) -> Option<Fact> {
+        let oldest = kinesis.stored_after(stream, shard, None).next();
+        let kept_from = match oldest {
+            Some(record) => record.sequence_number,
+            None => self.last?.successor(),
+        };
+        if self
+            .kept_from
+            .replace(kept_from)
+            .is_none_or(|before| before == kept_from)
+        {
+            return None;
+        }
+        let below = kept_from;
+        Some(Fact::Service(ServiceFact::RecordsTrimmed { shard, below }))
     }
 }
 
@@ -228,4 +251,38 @@ fn row(item: &Item) -> Option<LeaseRow> {
 
 fn text<'a>(item: &'a Item, attribute: &str) -> Option<&'a str> {
     item.get(attribute)?.get("S")?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::oracle::Rule;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_service_has_trimmed_is_not_missed() {
+        for (horizon, broken) in [
+            (Duration::ZERO, vec![Rule::AtLeastOnce]),
+            (Duration::from_secs(60), Vec::new()),
+        ] {
+            let sim = Sim::new(1);
+            sim.create_stream("orders", 1).unwrap();
+            let witness = Witness::new(&sim, "orders", "leases", Rules::new(Duration::from_secs(10)));
+            sim.stream("orders").put("k", "one").unwrap();
+            assert!(!witness.is_caught_up());
+            sim.advance(Duration::from_secs(1)).await;
+            let now = sim.now();
+            sim.stream("orders")
+                .control(|orders| {
+                    orders.trim_before(now.checked_sub(Duration::from_secs(60)).unwrap() + horizon);
+                    Ok(())
+                })
+                .unwrap();
+            let report = witness.finish(Ending::Quiet).unwrap();
+            let rules: Vec<Rule> = report.violations.iter().map(|violation| violation.rule).collect();
+            assert_eq!(rules, broken);
+            assert!(witness.finish(Ending::Quiet).is_none());
+        }
+    }
 }

@@ -11,14 +11,21 @@ use super::world::World;
 
 /// Begins and ends each trouble at its time; those whose time is over begin and end at once.
 pub(super) async fn carry_out(world: Arc<World>, plan: Plan) {
+    let first = world.state().number_troubles(plan.troubles.len());
     for turn in plan.timeline() {
         sleep(turn.at.saturating_sub(world.clock.elapsed())).await;
+        let number = first + turn.number;
+        let turn = Turn { number, ..turn };
+        let Turn { phase, trouble, .. } = &turn;
+        note(&world, *phase, trouble);
+        match phase {
+            Phase::Begins => world.state().troubles.begin(number, trouble.clone()),
+            Phase::Ends => world.state().troubles.end(number),
+        }
         world.state().turns.push(turn.clone());
-        let Turn { phase, trouble, .. } = turn;
-        note(&world, phase, &trouble);
+        let (phase, trouble) = (turn.phase, turn.trouble);
         match &trouble.kind {
-            TroubleKind::Calls { .. } if phase == Phase::Begins => world.state().troubles.begin(trouble),
-            // It ends by itself.
+            // The calls look for it themselves.
             TroubleKind::Calls { .. } => {}
             TroubleKind::IteratorsExpire => expire_iterators(&world, phase),
             TroubleKind::Kms { .. } => fail_kms(&world, phase, &trouble.kind),
@@ -28,7 +35,15 @@ pub(super) async fn carry_out(world: Arc<World>, plan: Plan) {
             | TroubleKind::ClockAhead(_)
             | TroubleKind::ClockBehind(_) => {
                 for process in victims(&world, &trouble) {
-                    befall(&process, phase, &trouble.kind);
+                    let another = world.state().troubles.another(&trouble.kind, process.name()).cloned();
+                    match (phase, another.map(|another| another.kind)) {
+                        // What still lasts goes on; of two wrong times, the other one is shown.
+                        (Phase::Ends, Some(clock @ (TroubleKind::ClockAhead(_) | TroubleKind::ClockBehind(_)))) => {
+                            befall(&process, Phase::Begins, &clock);
+                        }
+                        (Phase::Ends, Some(_)) => {}
+                        _ => befall(&process, phase, &trouble.kind),
+                    }
                 }
             }
         }
@@ -59,7 +74,7 @@ fn befall(process: &Process, phase: Phase, kind: &TroubleKind) {
         (TroubleKind::Freeze, Phase::Begins) => process.freeze(),
         (TroubleKind::Freeze, Phase::Ends) => process.thaw(),
         (TroubleKind::Crash, Phase::Begins) => process.kill(),
-        // Two crashes may overlap; the first end starts the process again, and the second finds it alive.
+        // A test may have started it again meanwhile.
         (TroubleKind::Crash, Phase::Ends) => {
             if !process.is_alive() {
                 process.restart();

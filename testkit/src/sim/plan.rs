@@ -1,5 +1,6 @@
 //! Pure: what goes wrong in a simulation and when, written down or drawn from a seed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -90,6 +91,17 @@ pub enum Severity {
     Harsh,
 }
 
+impl Severity {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Mild => "mild",
+            Self::Harsh => "harsh",
+        }
+    }
+}
+
 impl Plan {
     /// When its last trouble is over, since the simulation's start.
     pub fn end(&self) -> Duration {
@@ -156,6 +168,19 @@ impl TroubleKind {
     }
 }
 
+impl TroubleKind {
+    /// Whether one of the two must not end the other.
+    fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::CutOff(one), Self::CutOff(another)) => one == another,
+            (Self::Kms { stream: one, .. }, Self::Kms { stream: another, .. }) => one == another,
+            (Self::ClockAhead(_) | Self::ClockBehind(_), Self::ClockAhead(_) | Self::ClockBehind(_)) => true,
+            (Self::Freeze, Self::Freeze) | (Self::Crash, Self::Crash) => true,
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for TroubleKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -193,19 +218,32 @@ pub(crate) enum Phase {
     Begins,
 }
 
-/// The troubles with calls that are under way.
+/// The troubles that are under way, by the number under which they began.
 #[derive(Debug, Default)]
-pub(super) struct ActiveTroubles(Vec<Trouble>);
+pub(super) struct ActiveTroubles(BTreeMap<usize, Trouble>);
 
 impl ActiveTroubles {
-    pub(super) fn begin(&mut self, trouble: Trouble) {
-        self.0.push(trouble);
+    pub(super) fn begin(&mut self, number: usize, trouble: Trouble) {
+        self.0.insert(number, trouble);
+    }
+
+    pub(super) fn end(&mut self, number: usize) {
+        self.0.remove(&number);
+    }
+
+    /// The latest other trouble of the same kind that still befalls a process.
+    pub(super) fn another(&self, kind: &TroubleKind, process: &str) -> Option<&Trouble> {
+        let same = |trouble: &&Trouble| {
+            let befalls = trouble.process.as_deref().is_none_or(|name| name == process);
+            befalls && trouble.kind.is_same_as(kind)
+        };
+        self.0.values().rfind(same)
     }
 
     /// The fault that a call meets: the first trouble that hits it decides.
-    pub(super) fn meet(&mut self, call: &CallInfo<'_>, now: Duration, rng: &mut Rng) -> Fault {
-        self.0.retain(|trouble| now < trouble.end());
-        let hit = self.0.iter().find_map(|trouble| match &trouble.kind {
+    pub(super) fn meet(&self, call: &CallInfo<'_>, now: Duration, rng: &mut Rng) -> Fault {
+        let under_way = self.0.values().filter(|trouble| now < trouble.end());
+        let hit = under_way.into_iter().find_map(|trouble| match &trouble.kind {
             TroubleKind::Calls {
                 service,
                 operation,
@@ -253,7 +291,7 @@ mod tests {
 
     fn met(trouble: Trouble, client: &str, operation: &str, at: u64) -> Fault {
         let mut active = ActiveTroubles::default();
-        active.begin(trouble);
+        active.begin(0, trouble);
         let call = CallInfo {
             client,
             service: Service::DynamoDb,

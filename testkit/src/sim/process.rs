@@ -45,6 +45,10 @@ impl fmt::Debug for ProcessState {
 /// [`run`](Self::run) or [`spawn`](Self::spawn), those of the libraries by [`task_wrapper`](Self::task_wrapper). Its
 /// calls go through [`sdk_config`](Self::sdk_config).
 ///
+/// A handle is of one life: what it spawns and wraps, and what it says of tasks and of being alive, is about that life.
+/// What happens to the process, as [`kill`](Self::kill), [`freeze`](Self::freeze) or [`cut_off`](Self::cut_off), happens
+/// to whatever life it has by then. [`Sim::process`](super::Sim::process) is a handle of the present one.
+///
 /// Calls are on the network's side once they are sent: they arrive although their process is frozen or dead by then.
 #[derive(Clone)]
 pub struct Process {
@@ -128,7 +132,7 @@ impl Process {
         self.gate.tasks()
     }
 
-    /// Whether it is alive, be it frozen.
+    /// Whether this life of it lasts, be it frozen.
     pub fn is_alive(&self) -> bool {
         self.gate.passage() != Passage::Dead
     }
@@ -151,7 +155,7 @@ impl Process {
 
     /// Kills it, if it is alive, and starts its [program](Self::run) anew. Returns the process in its new life.
     pub fn restart(&self) -> Self {
-        if self.is_alive() {
+        if Self::named(&self.world, &self.name).is_alive() {
             self.kill();
         }
         let mut program = None;

@@ -43,6 +43,8 @@ pub(super) struct State {
     /// The process whose call is being applied, or was last.
     pub(super) caller: Arc<str>,
     processes: BTreeMap<String, ProcessState>,
+    /// Troubles of all plans so far.
+    numbered: usize,
 }
 
 impl World {
@@ -71,6 +73,7 @@ impl State {
             sent: 0,
             caller: "".into(),
             processes: BTreeMap::new(),
+            numbered: 0,
         }
     }
 
@@ -86,6 +89,13 @@ impl State {
 
     pub(super) fn process_names(&self) -> Vec<String> {
         self.processes.keys().cloned().collect()
+    }
+
+    /// Numbers for the troubles of one more plan; returns the first.
+    pub(super) fn number_troubles(&mut self, count: usize) -> usize {
+        let first = self.numbered;
+        self.numbered += count;
+        first
     }
 
     pub(super) fn forget_programs(&mut self) {

@@ -86,11 +86,18 @@ impl Draw<'_> {
     }
 
     fn calls(&mut self, percent: std::ops::RangeInclusive<u8>) -> TroubleKind {
+        let (service, percent, fault) = (self.service(), self.rng.u8(percent), self.fault());
+        // Only this call has entries that can fail one by one.
+        let (service, operation) = if matches!(fault, Fault::FailEntries { .. }) {
+            (Service::Kinesis, Some("PutRecords"))
+        } else {
+            (service, None)
+        };
         TroubleKind::Calls {
-            service: self.service(),
-            operation: None,
-            percent: self.rng.u8(percent),
-            fault: self.fault(),
+            service,
+            operation,
+            percent,
+            fault,
         }
     }
 
