@@ -139,6 +139,9 @@ pub enum PutErrorKind {
         /// Unicode characters of the key.
         chars: usize,
     },
+    /// The record has no partition key, and its stream is not known to distribute records by itself (`AUTO`).
+    #[error("it has no partition key, which only a stream that distributes records by itself (AUTO) would take")]
+    NoPartitionKey,
     /// Data and partition key are larger than `max_user_record_size`.
     #[error("its data and partition key have {bytes} bytes; max_user_record_size is {limit}")]
     RecordTooLarge {

@@ -43,6 +43,6 @@ pub use budget::Budget;
 pub use builder::ProducerBuilder;
 pub use driver::{ShutdownEnd, ShutdownReport};
 pub use error::{BuildError, BuildErrorKind, FlushError, PutError, PutErrorKind};
-pub use producer::Producer;
+pub use producer::{Producer, RecordSink};
 pub use receipt::{Delivered, Receipt};
 pub use record::Record;
