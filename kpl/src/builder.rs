@@ -30,6 +30,7 @@ const COMMANDS: usize = 16;
 #[doc(alias = "KinesisProducerConfiguration")]
 pub struct ProducerBuilder {
     stream: String,
+    stream_id: Option<String>,
     client: Option<Client>,
     budget: Budget,
     seed: Option<u64>,
@@ -41,12 +42,22 @@ impl ProducerBuilder {
     pub(crate) fn new(stream: String) -> Self {
         Self {
             stream,
+            stream_id: None,
             client: None,
             budget: Budget::default(),
             seed: None,
             tasks: Tasks::default(),
             config: Config::default(),
         }
+    }
+
+    /// The stream's id, sent beside its name or ARN with each `PutRecords` and `ListShards`; the service keeps it for
+    /// later use. Blanks around it are left out, and a blank one is none. Default: none.
+    #[doc(alias = "setStreamId")]
+    pub fn stream_id(mut self, id: impl AsRef<str>) -> Self {
+        let id = id.as_ref().trim();
+        self.stream_id = (!id.is_empty()).then(|| id.to_owned());
+        self
     }
 
     /// Makes the Kinesis client from an SDK configuration.
@@ -199,7 +210,7 @@ impl ProducerBuilder {
         let (commands, received) = mpsc::channel(COMMANDS);
         let max_record_bytes = self.config.max_user_record_size;
         let pipeline = Pipeline::new(self.config.clone(), rng);
-        let calls = Calls::new(client, stream, self.config.request_timeout);
+        let calls = Calls::new(client, stream, self.config.request_timeout).with_stream_id(self.stream_id);
         let driver = Driver::new(Arc::clone(&shared), calls, pipeline, received, self.tasks.clone());
         runtime.spawn(self.tasks.named("driver", driver.run()));
         Ok(Producer::new(shared, commands, max_record_bytes))
