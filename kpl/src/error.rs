@@ -93,6 +93,11 @@ impl PutError {
         }
     }
 
+    /// An error without attempts, as `put` gives it, for tests of code that handles one.
+    pub fn refused(kind: PutErrorKind, stream: &str, record: Record) -> Self {
+        Self::new(kind, stream.into(), record, Attempts::default())
+    }
+
     /// The reason, to match on.
     pub fn kind(&self) -> &PutErrorKind {
         &self.inner.kind

@@ -44,5 +44,6 @@ pub use builder::ProducerBuilder;
 pub use driver::{ShutdownEnd, ShutdownReport};
 pub use error::{BuildError, BuildErrorKind, FlushError, PutError, PutErrorKind};
 pub use producer::{Producer, RecordSink};
-pub use receipt::{Delivered, Receipt};
+pub use receipt::{Delivered, Receipt, SequenceNumber};
 pub use record::Record;
+pub use shard_map::ShardId;
