@@ -1,9 +1,11 @@
 //! What can go wrong, as types to act on.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::attempt::Attempts;
+use crate::encoder::EncodeError;
 use crate::record::Record;
 
 /// Why [`ProducerBuilder::build`](crate::ProducerBuilder::build) refused.
@@ -68,8 +70,6 @@ pub enum BuildErrorKind {
 }
 
 /// Why a record was not accepted, or was accepted and not delivered. It gives the record back.
-#[derive(thiserror::Error)]
-#[error("a record was not delivered to stream {}: {}", inner.stream, inner.kind)]
 pub struct PutError {
     inner: Box<PutErrorInner>,
 }
@@ -79,6 +79,7 @@ struct PutErrorInner {
     stream: Arc<str>,
     record: Record,
     attempts: Attempts,
+    source: Option<EncodeError>,
 }
 
 impl PutError {
@@ -89,8 +90,15 @@ impl PutError {
                 stream,
                 record,
                 attempts,
+                source: None,
             }),
         }
+    }
+
+    /// The same with what caused it.
+    pub(crate) fn caused_by(mut self, source: EncodeError) -> Self {
+        self.inner.source = Some(source);
+        self
     }
 
     /// An error without attempts, as `put` gives it, for tests of code that handles one.
@@ -103,7 +111,8 @@ impl PutError {
         &self.inner.kind
     }
 
-    /// The record, as it was given to `put`.
+    /// The record, as it was given to `put`; of one that was accepted through an
+    /// [`EncodingProducer`](crate::EncodingProducer), with its data encoded.
     pub fn record(&self) -> &Record {
         &self.inner.record
     }
@@ -124,12 +133,27 @@ impl PutError {
     }
 }
 
+impl Error for PutError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let source = self.inner.source.as_deref()?;
+        Some(source)
+    }
+}
+
+impl fmt::Display for PutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PutErrorInner { stream, kind, .. } = &*self.inner;
+        write!(f, "a record was not delivered to stream {stream}: {kind}")
+    }
+}
+
 impl fmt::Debug for PutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PutError")
             .field("kind", &self.inner.kind)
             .field("stream", &self.inner.stream)
             .field("attempts", &self.inner.attempts)
+            .field("source", &self.inner.source)
             .finish_non_exhaustive()
     }
 }
@@ -155,6 +179,9 @@ pub enum PutErrorKind {
         /// The limit in force.
         limit: usize,
     },
+    /// The payload encoder failed; the error's source says why.
+    #[error("its payload encoder failed")]
+    EncodingFailed,
     /// There is no room in the budget, and [`try_put`](crate::Producer::try_put) does not wait for it.
     #[error("the producer's budget is spent")]
     Full,

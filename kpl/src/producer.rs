@@ -14,6 +14,7 @@ use crate::budget::{Charge, Room};
 use crate::builder::ProducerBuilder;
 use crate::clock;
 use crate::driver::{Command, ShutdownReport};
+use crate::encoder::{EncodingProducer, PayloadEncoder};
 use crate::error::{FlushError, PutError, PutErrorKind};
 use crate::receipt::Receipt;
 use crate::record::{Record, cost};
@@ -94,6 +95,11 @@ impl Producer {
         }
     }
 
+    /// This producer with `encoder` before it, which compresses, encrypts or wraps the data of each record.
+    pub fn encoding(&self, encoder: impl PayloadEncoder + 'static) -> EncodingProducer {
+        EncodingProducer::new(self.clone(), Arc::new(encoder))
+    }
+
     /// Sends the aggregates that are open now without waiting for others to fill them. It waits for nothing; a producer
     /// that has ended ignores it.
     ///
@@ -155,6 +161,11 @@ impl Producer {
             () = self.shared.closing.cancelled() => None,
             charge = budget.acquire(room) => Some(charge),
         }
+    }
+
+    /// The record with the reason why it was not accepted.
+    pub(crate) fn refuse(&self, kind: PutErrorKind, record: Record) -> PutError {
+        self.shared.refuse(kind, record)
     }
 
     /// Checks a record; returns what it costs of the budget.

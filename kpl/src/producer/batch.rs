@@ -27,21 +27,25 @@ impl Producer {
         &self,
         records: impl IntoIterator<Item = Record, IntoIter: Send>,
     ) -> Vec<Result<Receipt, PutError>> {
+        self.put_places(records.into_iter().map(Ok)).await
+    }
+
+    /// As [`put_all`](Self::put_all). A record that was refused before keeps its place.
+    pub(crate) async fn put_places(
+        &self,
+        places: impl Iterator<Item = Result<Record, PutError>> + Send,
+    ) -> Vec<Result<Receipt, PutError>> {
         let mut answers = Vec::new();
         let mut piece = Piece::default();
-        for record in records {
-            let cost = match self.admit(&record) {
-                Ok(cost) => cost,
-                Err(refused) => {
-                    piece.places.push(Err(refused));
-                    continue;
+        for place in places {
+            let place = place.and_then(|record| self.admit(&record).map(|cost| (record, cost)));
+            if let Ok((_, cost)) = place {
+                if !self.shared.template.budget.is_enough_for(piece.room_with(cost)) {
+                    answers.extend(self.put_piece(std::mem::take(&mut piece)).await);
                 }
-            };
-            if !self.shared.template.budget.is_enough_for(piece.room_with(cost)) {
-                answers.extend(self.put_piece(std::mem::take(&mut piece)).await);
+                piece.room = piece.room_with(cost);
             }
-            piece.room = piece.room_with(cost);
-            piece.places.push(Ok((record, cost)));
+            piece.places.push(place);
         }
         answers.extend(self.put_piece(piece).await);
         answers
