@@ -65,6 +65,11 @@ impl ProducerBuilder {
         self.client(Client::new(config))
     }
 
+    /// Whether it is known which client to use.
+    pub(crate) fn has_client(&self) -> bool {
+        self.client.is_some()
+    }
+
     /// Uses this Kinesis client. The producer switches the SDK's retries off for its own calls: it owns the retries.
     pub fn client(mut self, client: Client) -> Self {
         self.client = Some(client);

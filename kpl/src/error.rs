@@ -41,6 +41,15 @@ pub enum BuildErrorKind {
     /// `build` was called outside a tokio runtime, in which the producer's task has to run.
     #[error("not inside a tokio runtime, where the producer's task has to run")]
     NoRuntime,
+    /// `build_blocking` was called inside a tokio runtime, whose threads must not be held up.
+    #[error("inside a tokio runtime: use `build`, and its producer that does not block")]
+    InsideRuntime,
+    /// The thread of a blocking producer could not be started.
+    #[error("the producer's thread did not start: {reason}")]
+    NoThread {
+        /// What was in the way.
+        reason: String,
+    },
     /// An option is outside its range.
     #[error("{option} is {value}, which is not in {min}..={max}")]
     OutOfRange {

@@ -11,6 +11,7 @@
 
 mod aggregate;
 mod attempt;
+pub mod blocking;
 mod budget;
 mod builder;
 mod calls;

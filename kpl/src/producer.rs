@@ -149,6 +149,12 @@ impl Producer {
         reported.await.unwrap_or_default()
     }
 
+    /// Waits until the producer's task has ended. It does not keep the producer open.
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let commands = self.commands.clone();
+        async move { commands.closed().await }
+    }
+
     /// Waits for room; `None` if the producer takes no more records.
     async fn acquire(&self, room: Room) -> Option<Charge> {
         let budget = &self.shared.template.budget;
