@@ -17,6 +17,7 @@ use crate::lane::LaneLimits;
 use crate::lanes::{Handover, LaneTemplate};
 use crate::pipeline::Pipeline;
 use crate::producer::Producer;
+use crate::properties::KplProperties;
 use crate::shared::Shared;
 use crate::stream::StreamRef;
 use crate::tasks::Tasks;
@@ -162,6 +163,13 @@ impl ProducerBuilder {
     /// [`StreamNotFound`](crate::PutErrorKind::StreamNotFound). Default: zero.
     pub fn stream_not_found_grace(mut self, grace: Duration) -> Self {
         self.config.stream_not_found_grace = grace;
+        self
+    }
+
+    /// Sets every option that the KPL has too: to its value in `properties`, or to the KPL's default. Call it before the
+    /// other options, which change it from there.
+    pub fn kpl_properties(mut self, properties: &KplProperties) -> Self {
+        properties.apply(&mut self.config);
         self
     }
 

@@ -30,6 +30,7 @@ mod pipeline;
 #[cfg(feature = "planted-bugs")]
 pub mod planted_bugs;
 mod producer;
+pub mod properties;
 mod receipt;
 mod record;
 mod retry;
