@@ -178,6 +178,10 @@ impl Drop for Charge {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures::FutureExt as _;
+
     use super::*;
 
     #[test]
@@ -219,6 +223,23 @@ mod tests {
         assert!(budget.try_acquire(71).is_none());
         drop(part);
         assert!(budget.try_acquire(100).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_much_is_not_overtaken_by_those_who_want_little() {
+        let budget = Budget::new(10, 5);
+        let first = budget.acquire(Room::of(6)).await;
+        let mut large = pin!(budget.acquire(Room { records: 4, bytes: 10 }));
+        assert!(large.as_mut().now_or_never().is_none());
+        assert!(
+            budget.try_acquire(1).is_none(),
+            "what is left is kept for the one that waits"
+        );
+        let small = budget.acquire(Room::of(1));
+        drop(first);
+        drop(large.await);
+        drop(small.await);
+        assert!(budget.try_acquire(10).is_some());
     }
 
     #[tokio::test(start_paused = true)]

@@ -133,7 +133,9 @@ fn inside_a_runtime_it_is_refused_and_a_drop_there_neither_waits_nor_panics() {
     assert_eq!(refused.unwrap_err().kind(), &BuildErrorKind::InsideRuntime);
     let producer = world.builder().record_max_buffered_time(HOUR).build_blocking().unwrap();
     let mut receipt = producer.put(record(0)).unwrap();
+    world.outage();
     world.runtime.block_on(async move { drop(producer) });
+    world.heal();
     assert!(receipt.wait().is_ok(), "it is delivered all the same");
 }
 

@@ -196,6 +196,38 @@ async fn a_flush_hint_sends_what_there_is_and_waits_for_nothing() {
     producer.flush_hint();
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_the_last_drop_cannot_deliver_in_its_30_seconds_fails_as_shut_down() {
+    let sim = sim();
+    let producer = producer(&sim).build().unwrap();
+    outage(&sim);
+    let receipts = producer.put_all(records(0..3)).await;
+    drop(producer);
+    let shut_down = Some(PutErrorKind::ShutDown);
+    assert_eq!(kinds(receipts).await, [shut_down.clone(), shut_down.clone(), shut_down]);
+    assert!(
+        (30 * SECOND..31 * SECOND).contains(&sim.elapsed()),
+        "{:?}",
+        sim.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn producers_that_share_a_budget_share_its_room_and_a_stream_that_is_down_keeps_what_it_holds() {
+    let (sim, budget) = (sim(), Budget::new(1_000, 100));
+    let nowhere = Producer::builder("elsewhere")
+        .aws(&sim.sdk_config())
+        .stream_not_found_grace(60 * SECOND);
+    let down = nowhere.budget(budget.clone()).seed(7).build().unwrap();
+    let up = producer(&sim).budget(budget).build().unwrap();
+    let held = down.put_all((0..3).map(sized)).await;
+    assert_eq!(up.try_put(sized(3)).unwrap_err().kind(), &PutErrorKind::Full);
+    let receipt = up.put(sized(3)).await.unwrap();
+    assert!(sim.elapsed() >= 60 * SECOND, "its records had their outcome first");
+    assert!(receipt.await.is_ok());
+    assert_eq!(kinds(held).await, vec![Some(PutErrorKind::StreamNotFound); 3]);
+}
+
 /// The answers that a sink gave.
 #[derive(Clone, Default)]
 struct Answers(Arc<Mutex<Vec<Result<Receipt, PutError>>>>);
