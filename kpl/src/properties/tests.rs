@@ -237,8 +237,14 @@ fn an_option_that_both_have_is_set_and_stays_valid() {
 }
 
 #[test]
-fn the_defaults_of_the_kpl_are_ours_for_every_option_that_is_applied() {
-    assert_eq!(format!("{:?}", loaded("")), format!("{:?}", Config::default()));
+fn what_the_file_leaves_out_has_the_default_of_the_kpl_which_is_ours_too() {
+    let mut config = Config::default();
+    for (text, _) in EFFECTS {
+        parse(text).unwrap().apply(&mut config);
+    }
+    assert_ne!(format!("{config:?}"), format!("{:?}", Config::default()));
+    parse("").unwrap().apply(&mut config);
+    assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
 }
 
 #[test]
