@@ -6,7 +6,7 @@
 //!
 //! The same hook is the place of a schema registry or of encryption.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the results of the program")]
+#![expect(clippy::print_stdout, reason = "the results of the program")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -104,7 +104,7 @@ async fn read_documents(sim: &Sim) -> Result<BTreeMap<String, Vec<u8>>, Failure>
     let complete = sim.until(Duration::from_secs(60), || archive.documents().len() == DOCUMENTS);
     tokio::select! {
         biased;
-        ended = worker.run() => eprintln!("the worker ended: {ended:?}"),
+        ended = worker.run() => return Err(format!("the worker ended: {ended:?}").into()),
         _ = complete => {}
     }
     Ok(archive.documents())
