@@ -10,7 +10,8 @@ use tokio::sync::Semaphore;
 /// accepts it, and credited when its outcome is known, however long the service is away. While nothing is left, `put`
 /// waits in order and [`try_put`](crate::Producer::try_put) gives the record back.
 ///
-/// Producers that share a budget wait in one line. It is not divided among them: the records of a stream that is down
+/// Producers that share a budget wait in one line. One that waits sends its own open aggregates at once; those of the
+/// others leave when they are full or due. The budget is not divided among them: the records of a stream that is down
 /// stay in it until they have their outcome, and may come to hold all of it. Streams that must not hold each other up
 /// need a budget each.
 ///

@@ -42,6 +42,7 @@ impl Producer {
 ///
 /// * **Ready** means that the record before was accepted. Room in the budget is taken when a record is sent, for its size
 ///   is not known before; a record for which there is none is held, one at most, and the sink is not ready meanwhile.
+///   What is sent all the same comes back to `on_answer` with [`PutErrorKind::Full`].
 /// * **Flush** waits, as [`Producer::flush`] does, until every record that was sent has its outcome.
 /// * **Close** is a flush. The producer stays open for its other handles.
 ///
@@ -76,7 +77,8 @@ impl<F: FnMut(Result<Receipt, PutError>)> Sink<Record> for RecordSink<F> {
         // A flush that was begun does not cover this record.
         sink.flush = None;
         match sink.producer.try_put(record) {
-            Err(refused) if *refused.kind() == PutErrorKind::Full => {
+            // Only one record is held. Another one was sent without asking whether the sink is ready.
+            Err(refused) if *refused.kind() == PutErrorKind::Full && sink.waiting.is_none() => {
                 let producer = sink.producer.clone();
                 let record = refused.into_record();
                 sink.waiting = Some(async move { producer.put(record).await }.boxed());

@@ -283,6 +283,24 @@ async fn a_sink_is_not_ready_while_its_record_waits_for_room() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_record_sent_to_a_sink_that_is_not_ready_comes_back() {
+    let (sim, answers) = (sim(), Answers::default());
+    let producer = producer(&sim).budget(Budget::new(1_000, 1)).build().unwrap();
+    let mut sink = answers.sink(&producer);
+    for n in ["1", "2", "3"] {
+        sink.start_send_unpin(Record::new("k", n)).unwrap();
+    }
+    sink.close().await.unwrap();
+    let kinds = kinds(answers.take()).await;
+    assert_eq!(
+        kinds,
+        [None, Some(PutErrorKind::Full), None],
+        "the second was held and came last"
+    );
+    assert_eq!(stored(&sim), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_flush_of_a_sink_covers_the_record_that_was_sent_after_another_flush_began() {
     let (sim, answers) = (sim(), Answers::default());
     let producer = producer(&sim).build().unwrap();
@@ -301,7 +319,7 @@ async fn a_sink_of_a_producer_that_has_ended_says_so_and_gives_the_record_back()
     let producer = producer(&sim).build().unwrap();
     let mut sink = answers.sink(&producer);
     producer.shutdown(SECOND).await;
-    assert_eq!(sink.send(Record::new("k", "late")).await, Err(FlushError));
+    assert_eq!(sink.feed(Record::new("k", "late")).await, Err(FlushError));
     let refused = answers.take().remove(0).unwrap_err();
     assert_eq!(refused.into_record(), Record::new("k", "late"));
 }
