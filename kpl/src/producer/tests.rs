@@ -58,15 +58,15 @@ fn stored(sim: &Sim) -> usize {
 }
 
 async fn kinds(answers: Vec<Result<Receipt, PutError>>) -> Vec<Option<PutErrorKind>> {
-    let outcome = async |answer: Result<Receipt, PutError>| match answer {
+    join_all(answers.into_iter().map(kind)).await
+}
+
+async fn kind(answer: Result<Receipt, PutError>) -> Option<PutErrorKind> {
+    let error = match answer {
         Ok(receipt) => receipt.await.err(),
         Err(refused) => Some(refused),
     };
-    let outcomes = join_all(answers.into_iter().map(outcome)).await;
-    outcomes
-        .into_iter()
-        .map(|error| error.map(|error| error.kind().clone()))
-        .collect()
+    error.map(|error| error.kind().clone())
 }
 
 #[tokio::test(start_paused = true)]
