@@ -240,8 +240,8 @@ pub(crate) async fn put(producer: &Producer, records: std::ops::Range<usize>) ->
     for receipt in receipts {
         let delivered = receipt.await.unwrap();
         places.insert((
-            delivered.shard_id,
-            delivered.sequence_number,
+            delivered.shard_id.to_string(),
+            delivered.sequence_number.to_string(),
             delivered.sub_sequence_number,
         ));
     }

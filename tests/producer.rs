@@ -57,8 +57,8 @@ fn stored(sim: &Sim) -> Vec<(String, String, u64, Vec<u8>)> {
 
 fn place(delivered: &Delivered) -> (String, String, u64) {
     (
-        delivered.shard_id.clone(),
-        delivered.sequence_number.clone(),
+        delivered.shard_id.to_string(),
+        delivered.sequence_number.to_string(),
         delivered.sub_sequence_number,
     )
 }
@@ -427,7 +427,7 @@ async fn a_split_and_a_merge_under_load_lose_nothing() {
     };
     let (outcomes, ()) = futures::join!(put, reshard);
     assert_each_is_stored_where_its_receipt_says(&sim, &outcomes);
-    let shards: BTreeSet<String> = outcomes
+    let shards: BTreeSet<_> = outcomes
         .iter()
         .map(|outcome| outcome.as_ref().unwrap().shard_id.clone())
         .collect();

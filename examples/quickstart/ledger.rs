@@ -20,11 +20,11 @@ impl TryFrom<Delivered> for Identity {
 
     fn try_from(delivered: Delivered) -> Result<Self, InvalidSequenceNumber> {
         let position = RecordPosition {
-            sequence_number: SequenceNumber::new(&delivered.sequence_number)?,
+            sequence_number: SequenceNumber::new(delivered.sequence_number.as_str())?,
             sub_sequence_number: delivered.sub_sequence_number,
         };
         Ok(Self {
-            shard: ShardId::new(&delivered.shard_id),
+            shard: ShardId::new(delivered.shard_id.as_str()),
             position,
         })
     }

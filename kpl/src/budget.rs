@@ -10,6 +10,11 @@ use tokio::sync::Semaphore;
 /// accepts it, and credited when its outcome is known, however long the service is away. While nothing is left, `put`
 /// waits in order and [`try_put`](crate::Producer::try_put) gives the record back.
 ///
+/// Producers that share a budget wait in one line. One that waits sends its own open aggregates at once; those of the
+/// others leave when they are full or due. The budget is not divided among them: the records of a stream that is down
+/// stay in it until they have their outcome, and may come to hold all of it. Streams that must not hold each other up
+/// need a budget each.
+///
 /// What the SDK holds of the requests in flight, about 3.3 bytes for each byte sent, is not in it yet.
 #[derive(Debug, Clone)]
 pub struct Budget {
@@ -21,6 +26,32 @@ struct Inner {
     bytes: Semaphore,
     records: Semaphore,
     max_bytes: u32,
+    max_records: u32,
+}
+
+/// What is asked of a budget at a time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub(crate) records: u32,
+    pub(crate) bytes: usize,
+}
+
+impl Room {
+    /// That of one record of `cost` bytes.
+    pub(crate) fn of(cost: usize) -> Self {
+        Self {
+            records: 1,
+            bytes: cost,
+        }
+    }
+
+    /// Both together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            records: self.records.saturating_add(other.records),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
 }
 
 impl Budget {
@@ -31,46 +62,61 @@ impl Budget {
             bytes: Semaphore::new(max_bytes as usize),
             records: Semaphore::new(max_records as usize),
             max_bytes,
+            max_records,
         };
         Self { inner: Arc::new(inner) }
     }
 
+    /// Whether `room` could be had at all, if nobody else held any.
+    pub(crate) fn is_enough_for(&self, room: Room) -> bool {
+        room.bytes <= self.inner.max_bytes as usize && room.records <= self.inner.max_records
+    }
+
     /// Waits for room, first come, first served. Dropping the future takes nothing.
-    pub(crate) async fn acquire(&self, cost: usize) -> Charge {
-        let bytes = self.chargeable(cost);
+    pub(crate) async fn acquire(&self, room: Room) -> Charge {
+        let (count, bytes) = self.chargeable(room);
         let Inner {
             records, bytes: room, ..
         } = &*self.inner;
         // The semaphores are never closed; a permit that is dropped half-way goes back.
-        let (Ok(record), Ok(room)) = (records.acquire().await, room.acquire_many(bytes).await) else {
+        let (Ok(record), Ok(room)) = (records.acquire_many(count).await, room.acquire_many(bytes).await) else {
             return Charge::none(self.clone());
         };
         record.forget();
         room.forget();
-        Charge {
-            budget: self.clone(),
-            bytes: bytes as usize,
-            records: 1,
-        }
+        self.charged(count, bytes)
+    }
+
+    /// Takes room for one record of `cost` bytes if there is some right now.
+    pub(crate) fn try_acquire(&self, cost: usize) -> Option<Charge> {
+        self.try_acquire_room(Room::of(cost))
     }
 
     /// Takes room if there is some right now.
-    pub(crate) fn try_acquire(&self, cost: usize) -> Option<Charge> {
-        let bytes = self.chargeable(cost);
-        let record = self.inner.records.try_acquire().ok()?;
+    pub(crate) fn try_acquire_room(&self, room: Room) -> Option<Charge> {
+        let (count, bytes) = self.chargeable(room);
+        let record = self.inner.records.try_acquire_many(count).ok()?;
         let room = self.inner.bytes.try_acquire_many(bytes).ok()?;
         record.forget();
         room.forget();
-        Some(Charge {
-            budget: self.clone(),
-            bytes: bytes as usize,
-            records: 1,
-        })
+        Some(self.charged(count, bytes))
     }
 
-    /// A record larger than the whole budget is charged all of it, so that it can pass at all, alone.
-    fn chargeable(&self, cost: usize) -> u32 {
-        u32::try_from(cost).unwrap_or(u32::MAX).min(self.inner.max_bytes)
+    fn charged(&self, records: u32, bytes: u32) -> Charge {
+        Charge {
+            budget: self.clone(),
+            bytes: bytes as usize,
+            records: records as usize,
+        }
+    }
+
+    /// What is larger than the whole budget is charged all of it, so that it can pass at all, alone.
+    fn chargeable(&self, room: Room) -> (u32, u32) {
+        let bytes = u32::try_from(room.bytes).unwrap_or(u32::MAX);
+        (
+            room.records.min(self.inner.max_records),
+            bytes.min(self.inner.max_bytes),
+        )
     }
 }
 
@@ -133,6 +179,10 @@ impl Drop for Charge {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures::FutureExt as _;
+
     use super::*;
 
     #[test]
@@ -177,10 +227,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_much_is_not_overtaken_by_those_who_want_little() {
+        let budget = Budget::new(10, 5);
+        let first = budget.acquire(Room::of(6)).await;
+        let mut large = pin!(budget.acquire(Room { records: 4, bytes: 10 }));
+        assert!(large.as_mut().now_or_never().is_none());
+        assert!(
+            budget.try_acquire(1).is_none(),
+            "what is left is kept for the one that waits"
+        );
+        let small = budget.acquire(Room::of(1));
+        drop(first);
+        drop(large.await);
+        drop(small.await);
+        assert!(budget.try_acquire(10).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_waiting_acquire_that_is_dropped_takes_nothing() {
         let budget = Budget::new(10, 5);
-        let all = budget.acquire(10).await;
-        let waiting = tokio::time::timeout(std::time::Duration::from_secs(1), budget.acquire(5)).await;
+        let all = budget.acquire(Room::of(10)).await;
+        let waiting = tokio::time::timeout(std::time::Duration::from_secs(1), budget.acquire(Room::of(5))).await;
         assert!(waiting.is_err());
         drop(all);
         assert!(budget.try_acquire(10).is_some());

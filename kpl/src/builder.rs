@@ -17,6 +17,7 @@ use crate::lane::LaneLimits;
 use crate::lanes::{Handover, LaneTemplate};
 use crate::pipeline::Pipeline;
 use crate::producer::Producer;
+use crate::properties::KplProperties;
 use crate::shared::Shared;
 use crate::stream::StreamRef;
 use crate::tasks::Tasks;
@@ -30,6 +31,7 @@ const COMMANDS: usize = 16;
 #[doc(alias = "KinesisProducerConfiguration")]
 pub struct ProducerBuilder {
     stream: String,
+    stream_id: Option<String>,
     client: Option<Client>,
     budget: Budget,
     seed: Option<u64>,
@@ -41,6 +43,7 @@ impl ProducerBuilder {
     pub(crate) fn new(stream: String) -> Self {
         Self {
             stream,
+            stream_id: None,
             client: None,
             budget: Budget::default(),
             seed: None,
@@ -49,9 +52,23 @@ impl ProducerBuilder {
         }
     }
 
+    /// The stream's id, sent beside its name or ARN with each `PutRecords` and `ListShards`; the service keeps it for
+    /// later use. Blanks around it are left out, and a blank one is none. Default: none.
+    #[doc(alias = "setStreamId")]
+    pub fn stream_id(mut self, id: impl AsRef<str>) -> Self {
+        let id = id.as_ref().trim();
+        self.stream_id = (!id.is_empty()).then(|| id.to_owned());
+        self
+    }
+
     /// Makes the Kinesis client from an SDK configuration.
     pub fn aws(self, config: &SdkConfig) -> Self {
         self.client(Client::new(config))
+    }
+
+    /// Whether it is known which client to use.
+    pub(crate) fn has_client(&self) -> bool {
+        self.client.is_some()
     }
 
     /// Uses this Kinesis client. The producer switches the SDK's retries off for its own calls: it owns the retries.
@@ -149,6 +166,13 @@ impl ProducerBuilder {
         self
     }
 
+    /// Sets every option that the KPL has too: to its value in `properties`, or to the KPL's default. Call it before the
+    /// other options, which change it from there.
+    pub fn kpl_properties(mut self, properties: &KplProperties) -> Self {
+        properties.apply(&mut self.config);
+        self
+    }
+
     /// The seed of the jitter, for tests that repeat a run. Default: random.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -199,7 +223,7 @@ impl ProducerBuilder {
         let (commands, received) = mpsc::channel(COMMANDS);
         let max_record_bytes = self.config.max_user_record_size;
         let pipeline = Pipeline::new(self.config.clone(), rng);
-        let calls = Calls::new(client, stream, self.config.request_timeout);
+        let calls = Calls::new(client, stream, self.config.request_timeout).with_stream_id(self.stream_id);
         let driver = Driver::new(Arc::clone(&shared), calls, pipeline, received, self.tasks.clone());
         runtime.spawn(self.tasks.named("driver", driver.run()));
         Ok(Producer::new(shared, commands, max_record_bytes))

@@ -25,6 +25,7 @@ use crate::stream::StreamRef;
 pub(crate) struct Calls {
     client: Client,
     stream: StreamRef,
+    stream_id: Option<String>,
     timeout: Duration,
 }
 
@@ -33,8 +34,15 @@ impl Calls {
         Self {
             client,
             stream,
+            stream_id: None,
             timeout,
         }
+    }
+
+    /// Names the stream's id beside its name or ARN.
+    pub(crate) fn with_stream_id(mut self, stream_id: Option<String>) -> Self {
+        self.stream_id = stream_id;
+        self
     }
 
     /// One `PutRecords`, tried once: the pipeline owns the retries.
@@ -48,6 +56,7 @@ impl Calls {
             .put_records()
             .set_stream_name(self.stream.name())
             .set_stream_arn(self.stream.arn())
+            .set_stream_id(self.stream_id.clone())
             .set_records(Some(entries))
             .customize()
             .config_override(once())
@@ -90,6 +99,7 @@ impl Calls {
             None => call
                 .set_stream_name(self.stream.name())
                 .set_stream_arn(self.stream.arn())
+                .set_stream_id(self.stream_id.clone())
                 .shard_filter(at_latest()?),
         };
         call.customize()
@@ -225,3 +235,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[cfg(not(feature = "_loom"))]
+mod tests;

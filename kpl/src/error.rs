@@ -1,9 +1,11 @@
 //! What can go wrong, as types to act on.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::attempt::Attempts;
+use crate::encoder::EncodeError;
 use crate::record::Record;
 
 /// Why [`ProducerBuilder::build`](crate::ProducerBuilder::build) refused.
@@ -39,6 +41,15 @@ pub enum BuildErrorKind {
     /// `build` was called outside a tokio runtime, in which the producer's task has to run.
     #[error("not inside a tokio runtime, where the producer's task has to run")]
     NoRuntime,
+    /// `build_blocking` was called inside a tokio runtime, whose threads must not be held up.
+    #[error("inside a tokio runtime: use `build`, and its producer that does not block")]
+    InsideRuntime,
+    /// The thread of a blocking producer could not be started.
+    #[error("the producer's thread did not start: {reason}")]
+    NoThread {
+        /// What was in the way.
+        reason: String,
+    },
     /// An option is outside its range.
     #[error("{option} is {value}, which is not in {min}..={max}")]
     OutOfRange {
@@ -68,8 +79,6 @@ pub enum BuildErrorKind {
 }
 
 /// Why a record was not accepted, or was accepted and not delivered. It gives the record back.
-#[derive(thiserror::Error)]
-#[error("a record was not delivered to stream {}: {}", inner.stream, inner.kind)]
 pub struct PutError {
     inner: Box<PutErrorInner>,
 }
@@ -79,6 +88,7 @@ struct PutErrorInner {
     stream: Arc<str>,
     record: Record,
     attempts: Attempts,
+    source: Option<EncodeError>,
 }
 
 impl PutError {
@@ -89,8 +99,20 @@ impl PutError {
                 stream,
                 record,
                 attempts,
+                source: None,
             }),
         }
+    }
+
+    /// The same with what caused it.
+    pub(crate) fn caused_by(mut self, source: EncodeError) -> Self {
+        self.inner.source = Some(source);
+        self
+    }
+
+    /// An error without attempts, as `put` gives it, for tests of code that handles one.
+    pub fn refused(kind: PutErrorKind, stream: &str, record: Record) -> Self {
+        Self::new(kind, stream.into(), record, Attempts::default())
     }
 
     /// The reason, to match on.
@@ -98,7 +120,8 @@ impl PutError {
         &self.inner.kind
     }
 
-    /// The record, as it was given to `put`.
+    /// The record, as it was given to `put`; of one that was accepted through an
+    /// [`EncodingProducer`](crate::EncodingProducer), with its data encoded.
     pub fn record(&self) -> &Record {
         &self.inner.record
     }
@@ -119,12 +142,27 @@ impl PutError {
     }
 }
 
+impl Error for PutError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let source = self.inner.source.as_deref()?;
+        Some(source)
+    }
+}
+
+impl fmt::Display for PutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PutErrorInner { stream, kind, .. } = &*self.inner;
+        write!(f, "a record was not delivered to stream {stream}: {kind}")
+    }
+}
+
 impl fmt::Debug for PutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PutError")
             .field("kind", &self.inner.kind)
             .field("stream", &self.inner.stream)
             .field("attempts", &self.inner.attempts)
+            .field("source", &self.inner.source)
             .finish_non_exhaustive()
     }
 }
@@ -139,6 +177,9 @@ pub enum PutErrorKind {
         /// Unicode characters of the key.
         chars: usize,
     },
+    /// The record has no partition key, and its stream is not known to distribute records by itself (`AUTO`).
+    #[error("it has no partition key, which only a stream that distributes records by itself (AUTO) would take")]
+    NoPartitionKey,
     /// Data and partition key are larger than `max_user_record_size`.
     #[error("its data and partition key have {bytes} bytes; max_user_record_size is {limit}")]
     RecordTooLarge {
@@ -147,6 +188,9 @@ pub enum PutErrorKind {
         /// The limit in force.
         limit: usize,
     },
+    /// The payload encoder failed; the error's source says why.
+    #[error("its payload encoder failed")]
+    EncodingFailed,
     /// There is no room in the budget, and [`try_put`](crate::Producer::try_put) does not wait for it.
     #[error("the producer's budget is spent")]
     Full,

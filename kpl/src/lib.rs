@@ -11,6 +11,7 @@
 
 mod aggregate;
 mod attempt;
+pub mod blocking;
 mod budget;
 mod builder;
 mod calls;
@@ -18,6 +19,7 @@ mod clock;
 mod cohort;
 mod config;
 mod driver;
+mod encoder;
 mod error;
 mod event;
 mod lane;
@@ -28,6 +30,7 @@ mod pipeline;
 #[cfg(feature = "planted-bugs")]
 pub mod planted_bugs;
 mod producer;
+pub mod properties;
 mod receipt;
 mod record;
 mod retry;
@@ -42,7 +45,9 @@ pub use attempt::{Attempt, AttemptFailure, Attempts};
 pub use budget::Budget;
 pub use builder::ProducerBuilder;
 pub use driver::{ShutdownEnd, ShutdownReport};
+pub use encoder::{EncodeError, EncodingProducer, PayloadEncoder};
 pub use error::{BuildError, BuildErrorKind, FlushError, PutError, PutErrorKind};
-pub use producer::Producer;
-pub use receipt::{Delivered, Receipt};
+pub use producer::{Producer, RecordSink};
+pub use receipt::{Delivered, Receipt, SequenceNumber};
 pub use record::Record;
+pub use shard_map::ShardId;

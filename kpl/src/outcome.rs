@@ -40,8 +40,8 @@ impl Outcome {
     pub(crate) fn for_record(&self, position: u32) -> Result<Delivered, PutError> {
         match self {
             Self::Delivered(placement) => Ok(Delivered {
-                shard_id: placement.shard_id.to_string(),
-                sequence_number: placement.sequence_number.to_string(),
+                shard_id: Arc::clone(&placement.shard_id).into(),
+                sequence_number: Arc::clone(&placement.sequence_number).into(),
                 sub_sequence_number: u64::from(position),
                 attempts: placement.attempts.clone(),
             }),

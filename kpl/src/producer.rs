@@ -1,14 +1,20 @@
 //! The handle that applications hold.
 
+mod batch;
+mod sink;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+pub use self::sink::RecordSink;
+use crate::budget::{Charge, Room};
 use crate::builder::ProducerBuilder;
 use crate::clock;
 use crate::driver::{Command, ShutdownReport};
+use crate::encoder::{EncodingProducer, PayloadEncoder};
 use crate::error::{FlushError, PutError, PutErrorKind};
 use crate::receipt::Receipt;
 use crate::record::{Record, cost};
@@ -60,8 +66,8 @@ impl Producer {
     ///
     /// # Errors
     ///
-    /// At once, with the record in it: [`PutErrorKind::InvalidPartitionKey`], [`PutErrorKind::RecordTooLarge`], or
-    /// [`PutErrorKind::ShutDown`] (also while it waits).
+    /// At once, with the record in it: [`PutErrorKind::InvalidPartitionKey`], [`PutErrorKind::NoPartitionKey`],
+    /// [`PutErrorKind::RecordTooLarge`], or [`PutErrorKind::ShutDown`] (also while it waits).
     ///
     /// # Cancellation
     ///
@@ -70,19 +76,10 @@ impl Producer {
     #[doc(alias = "addUserRecord")]
     pub async fn put(&self, record: Record) -> Result<Receipt, PutError> {
         let cost = self.admit(&record)?;
-        let budget = &self.shared.template.budget;
-        let charge = match budget.try_acquire(cost) {
-            Some(charge) => charge,
-            None => {
-                let _waits = self.shared.wait_for_room();
-                tokio::select! {
-                    biased;
-                    () = self.shared.closing.cancelled() => return Err(self.shared.refuse(PutErrorKind::ShutDown, record)),
-                    charge = budget.acquire(cost) => charge,
-                }
-            }
-        };
-        self.shared.append(record, charge)
+        match self.acquire(Room::of(cost)).await {
+            Some(charge) => self.shared.append(record, charge),
+            None => Err(self.shared.refuse(PutErrorKind::ShutDown, record)),
+        }
     }
 
     /// Accepts a record if there is room for it right now.
@@ -96,6 +93,19 @@ impl Producer {
             Some(charge) => self.shared.append(record, charge),
             None => Err(self.shared.refuse(PutErrorKind::Full, record)),
         }
+    }
+
+    /// This producer with `encoder` before it, which compresses, encrypts or wraps the data of each record.
+    pub fn encoding(&self, encoder: impl PayloadEncoder + 'static) -> EncodingProducer {
+        EncodingProducer::new(self.clone(), Arc::new(encoder))
+    }
+
+    /// Sends the aggregates that are open now without waiting for others to fill them. It waits for nothing; a producer
+    /// that has ended ignores it.
+    ///
+    /// This is what the KPL calls `flush`. To know that the records have arrived, [`flush`](Self::flush).
+    pub fn flush_hint(&self) {
+        self.shared.lanes().seal_all();
     }
 
     /// Waits until every record that was accepted before the call has its outcome. Open aggregates are sent at once.
@@ -139,6 +149,31 @@ impl Producer {
         reported.await.unwrap_or_default()
     }
 
+    /// Waits until the producer's task has ended. It does not keep the producer open.
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let commands = self.commands.clone();
+        async move { commands.closed().await }
+    }
+
+    /// Waits for room; `None` if the producer takes no more records.
+    async fn acquire(&self, room: Room) -> Option<Charge> {
+        let budget = &self.shared.template.budget;
+        if let Some(charge) = budget.try_acquire_room(room) {
+            return Some(charge);
+        }
+        let _waits = self.shared.wait_for_room();
+        tokio::select! {
+            biased;
+            () = self.shared.closing.cancelled() => None,
+            charge = budget.acquire(room) => Some(charge),
+        }
+    }
+
+    /// The record with the reason why it was not accepted.
+    pub(crate) fn refuse(&self, kind: PutErrorKind, record: Record) -> PutError {
+        self.shared.refuse(kind, record)
+    }
+
     /// Checks a record; returns what it costs of the budget.
     fn admit(&self, record: &Record) -> Result<usize, PutError> {
         match record.validate(self.max_record_bytes) {
@@ -147,3 +182,7 @@ impl Producer {
         }
     }
 }
+
+#[cfg(test)]
+#[cfg(not(feature = "_loom"))]
+mod tests;

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use crate::attempt::Attempts;
 use crate::cohort::Cohort;
 use crate::error::PutError;
+use crate::shard_map::ShardId;
 
 /// Where a record was stored.
 ///
@@ -16,13 +17,65 @@ use crate::error::PutError;
 #[non_exhaustive]
 pub struct Delivered {
     /// The shard that stored it.
-    pub shard_id: String,
+    pub shard_id: ShardId,
     /// The sequence number of the Kinesis record that holds it; shared by all records of one aggregate.
-    pub sequence_number: String,
+    pub sequence_number: SequenceNumber,
     /// Its place inside that Kinesis record, from 0; 0 for a record that travelled alone.
     pub sub_sequence_number: u64,
     /// The attempts it took; the last one succeeded.
     pub attempts: Attempts,
+}
+
+impl Delivered {
+    /// A place, for tests of code that handles one. It took no attempts.
+    pub fn new(shard_id: ShardId, sequence_number: SequenceNumber, sub_sequence_number: u64) -> Self {
+        Self {
+            shard_id,
+            sequence_number,
+            sub_sequence_number,
+            attempts: Attempts::default(),
+        }
+    }
+}
+
+/// The number of a Kinesis record in its stream, as the service spells it: a decimal number of up to 128 digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SequenceNumber(Arc<str>);
+
+impl SequenceNumber {
+    /// The sequence number `number`.
+    pub fn new(number: &str) -> Self {
+        Self(number.into())
+    }
+
+    /// The number as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Arc<str>> for SequenceNumber {
+    fn from(number: Arc<str>) -> Self {
+        Self(number)
+    }
+}
+
+impl PartialEq<str> for SequenceNumber {
+    fn eq(&self, other: &str) -> bool {
+        &*self.0 == other
+    }
+}
+
+impl PartialEq<&str> for SequenceNumber {
+    fn eq(&self, other: &&str) -> bool {
+        &*self.0 == *other
+    }
+}
+
+impl fmt::Display for SequenceNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// A promise for one accepted record: it resolves exactly once, to where the record was stored or to why it was not,

@@ -14,7 +14,7 @@ const OVERHEAD_BYTES: usize = 64;
 /// One user record: a partition key, data, and optionally the hash key to use instead of the partition key's.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
-    partition_key: String,
+    partition_key: Option<String>,
     explicit_hash_key: Option<HashKey>,
     data: Bytes,
 }
@@ -23,7 +23,19 @@ impl Record {
     /// A record that goes to the shard of its partition key (1 to 256 Unicode characters).
     pub fn new(partition_key: impl Into<String>, data: impl Into<Bytes>) -> Self {
         Self {
-            partition_key: partition_key.into(),
+            partition_key: Some(partition_key.into()),
+            explicit_hash_key: None,
+            data: data.into(),
+        }
+    }
+
+    /// A record without a partition key, for streams that distribute records over their shards by themselves (`AUTO`).
+    ///
+    /// No stream is recognised as one of these yet, so it is refused with
+    /// [`NoPartitionKey`](PutErrorKind::NoPartitionKey) everywhere.
+    pub fn without_key(data: impl Into<Bytes>) -> Self {
+        Self {
+            partition_key: None,
             explicit_hash_key: None,
             data: data.into(),
         }
@@ -38,9 +50,9 @@ impl Record {
         self
     }
 
-    /// The partition key.
+    /// The partition key; empty if the record has none.
     pub fn partition_key(&self) -> &str {
-        &self.partition_key
+        self.partition_key.as_deref().unwrap_or_default()
     }
 
     /// The explicit hash key, if one was given.
@@ -58,13 +70,24 @@ impl Record {
         self.data
     }
 
+    /// The same record with other data.
+    #[must_use]
+    pub fn with_data(mut self, data: impl Into<Bytes>) -> Self {
+        self.data = data.into();
+        self
+    }
+
     /// Checks the record by the service's contract: its key in Unicode characters, its size with the key.
     pub(crate) fn validate(&self, max_bytes: usize) -> Result<(), PutErrorKind> {
-        let chars = self.partition_key.chars().count();
+        // The one place that would let such records into an AUTO stream.
+        let Some(partition_key) = &self.partition_key else {
+            return Err(PutErrorKind::NoPartitionKey);
+        };
+        let chars = partition_key.chars().count();
         if !(1..=MAX_PARTITION_KEY_CHARS).contains(&chars) {
             return Err(PutErrorKind::InvalidPartitionKey { chars });
         }
-        let bytes = self.partition_key.len() + self.data.len();
+        let bytes = partition_key.len() + self.data.len();
         if bytes > max_bytes {
             return Err(PutErrorKind::RecordTooLarge {
                 bytes,
@@ -76,7 +99,7 @@ impl Record {
 
     /// The record as the encoder takes it, with its effective hash key computed.
     pub(crate) fn as_user_record(&self) -> UserRecordRef<'_> {
-        UserRecordRef::new(&self.partition_key, self.explicit_hash_key, &self.data)
+        UserRecordRef::new(self.partition_key(), self.explicit_hash_key, &self.data)
     }
 }
 
@@ -89,7 +112,7 @@ pub(crate) fn cost(partition_key: &str, data: &[u8]) -> usize {
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")
-            .field("partition_key_bytes", &self.partition_key.len())
+            .field("partition_key_bytes", &self.partition_key().len())
             .field("explicit_hash_key", &self.explicit_hash_key)
             .field("data_bytes", &self.data.len())
             .finish()
@@ -113,6 +136,15 @@ mod tests {
             Record::new("", "x").validate(1 << 20),
             Err(PutErrorKind::InvalidPartitionKey { chars: 0 })
         );
+    }
+
+    #[test]
+    fn a_record_without_a_key_is_refused_and_an_empty_key_is_no_missing_one() {
+        assert_eq!(
+            Record::without_key("x").validate(1 << 20),
+            Err(PutErrorKind::NoPartitionKey)
+        );
+        assert_ne!(Record::without_key("x"), Record::new("", "x"));
     }
 
     #[test]

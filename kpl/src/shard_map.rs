@@ -8,11 +8,17 @@ use aggregation::{HashKey, HashKeyRange};
 
 /// A shard's id, as the service spells it. Ids need not be numeric.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct ShardId(Arc<str>);
+pub struct ShardId(Arc<str>);
 
 impl ShardId {
-    pub(crate) fn new(id: &str) -> Self {
+    /// The id `id`.
+    pub fn new(id: &str) -> Self {
         Self(id.into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// Whether the service gave no id.
@@ -27,6 +33,24 @@ impl ShardId {
 
     pub(crate) fn shared(&self) -> Arc<str> {
         Arc::clone(&self.0)
+    }
+}
+
+impl From<Arc<str>> for ShardId {
+    fn from(id: Arc<str>) -> Self {
+        Self(id)
+    }
+}
+
+impl PartialEq<str> for ShardId {
+    fn eq(&self, other: &str) -> bool {
+        &*self.0 == other
+    }
+}
+
+impl PartialEq<&str> for ShardId {
+    fn eq(&self, other: &&str) -> bool {
+        &*self.0 == *other
     }
 }
 

@@ -140,8 +140,8 @@ impl Life {
         self.tell(match outcome {
             Ok(delivered) => ProducerFact::Delivered {
                 record,
-                shard: shard_id(&delivered.shard_id),
-                place: place(&delivered.sequence_number, delivered.sub_sequence_number),
+                shard: shard_id(delivered.shard_id.as_str()),
+                place: place(delivered.sequence_number.as_str(), delivered.sub_sequence_number),
             },
             Err(error) => ProducerFact::Returned {
                 record,

@@ -131,12 +131,12 @@ impl Stream {
     /// Whether a KCL reader of the shard returns `record` at the place that the receipt names. Nothing is asked of a
     /// place in another life of the stream than `generation`.
     pub(super) fn assert_readable(&self, delivered: &Delivered, record: &Record, generation: u32) {
-        let stored = &self.log[delivered.sequence_number.parse::<usize>().unwrap()];
+        let stored = &self.log[delivered.sequence_number.as_str().parse::<usize>().unwrap()];
         if stored.generation != generation {
             return;
         }
         assert!(
-            delivered.shard_id.is_empty() || delivered.shard_id == stored.shard.id.to_string(),
+            delivered.shard_id == "" || delivered.shard_id == stored.shard.id,
             "a receipt names the shard of its record"
         );
         let mut members = members(&stored.record);

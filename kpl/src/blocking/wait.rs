@@ -1,0 +1,81 @@
+//! Waiting for a future on the calling thread, inside a runtime or outside.
+//!
+//! What is waited for here is woken from the producer's thread and needs no timer or socket of a runtime.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use crate::clock;
+
+/// Waits until `future` is ready.
+pub(super) fn wait<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let waker = waker();
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        thread::park();
+    }
+}
+
+/// Waits until `future` is ready, at most for `timeout`; what is beyond the clock counts as for ever.
+pub(super) fn wait_at_most<F: Future>(timeout: Duration, future: F) -> Option<F::Output> {
+    let Some(deadline) = clock::now().checked_add(timeout) else {
+        return Some(wait(future));
+    };
+    let mut future = pin!(future);
+    let waker = waker();
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(output);
+        }
+        thread::park_timeout(left(deadline)?);
+    }
+}
+
+fn left(deadline: Instant) -> Option<Duration> {
+    let left = deadline.saturating_duration_since(clock::now());
+    (!left.is_zero()).then_some(left)
+}
+
+fn waker() -> Waker {
+    Waker::from(Arc::new(Unpark(thread::current())))
+}
+
+/// Unparks the thread that waits. An unpark before the park is kept, so none is missed.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::channel::oneshot;
+
+    use super::*;
+
+    #[test]
+    fn a_future_that_is_woken_from_another_thread_is_waited_for() {
+        let (sender, receiver) = oneshot::channel();
+        let other = thread::spawn(move || sender.send(7));
+        assert_eq!(wait(receiver), Ok(7));
+        other.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn waiting_ends_with_the_time_and_the_longest_time_is_as_good_as_any() {
+        assert_eq!(
+            wait_at_most(Duration::from_millis(5), std::future::pending::<()>()),
+            None
+        );
+        assert_eq!(wait_at_most(Duration::ZERO, std::future::ready(1)), Some(1));
+        assert_eq!(wait_at_most(Duration::MAX, std::future::ready(1)), Some(1));
+    }
+}

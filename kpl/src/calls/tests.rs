@@ -1,0 +1,174 @@
+//! What the calls carry and where they go.
+
+use std::sync::{Arc, Mutex};
+
+use aggregation::{Encoder, UserRecordRef};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_kinesis::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+
+use super::*;
+
+/// A stream in a region of each partition.
+const ARNS: [(&str, &str); 4] = [
+    (
+        "eu-central-1",
+        "arn:aws:kinesis:eu-central-1:123456789012:stream/orders",
+    ),
+    ("cn-north-1", "arn:aws-cn:kinesis:cn-north-1:123456789012:stream/orders"),
+    (
+        "us-gov-west-1",
+        "arn:aws-us-gov:kinesis:us-gov-west-1:123456789012:stream/orders",
+    ),
+    (
+        "us-iso-east-1",
+        "arn:aws-iso:kinesis:us-iso-east-1:123456789012:stream/orders",
+    ),
+];
+
+/// Notes each request and answers as it was told to.
+#[derive(Debug, Clone)]
+struct Recorder {
+    seen: Arc<Mutex<Vec<Seen>>>,
+    answer: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    uri: String,
+    body: String,
+}
+
+impl Recorder {
+    fn answering(answer: &'static str) -> Self {
+        Self {
+            seen: Arc::default(),
+            answer,
+        }
+    }
+
+    fn take(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.seen.lock().unwrap())
+    }
+
+    fn config(&self, region: &'static str) -> SdkConfig {
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
+            .http_client(self.clone())
+            .build()
+    }
+}
+
+impl HttpClient for Recorder {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Recorder {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        self.seen.lock().unwrap().push(Seen {
+            uri: request.uri().to_owned(),
+            body: String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned(),
+        });
+        let status = 200.try_into().unwrap();
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(self.answer))))
+    }
+}
+
+fn calls(config: &SdkConfig, stream: &str) -> Calls {
+    Calls::new(Client::new(config), StreamRef::parse(stream), Duration::from_secs(6))
+}
+
+fn entry() -> KinesisRecord {
+    let mut encoder = Encoder::new();
+    encoder.append(&UserRecordRef::new("key", None, b"data"));
+    encoder.seal().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_named_as_it_was_given_in_every_partition() {
+    let recorder = Recorder::answering("{}");
+    for (region, arn) in ARNS {
+        let calls = calls(&recorder.config(region), arn);
+        calls.put_records(vec![entry()]).await;
+        let _ = calls.list_shards().await;
+        for seen in recorder.take() {
+            assert!(seen.body.contains(arn) && !seen.body.contains("StreamName"), "{seen:?}");
+        }
+    }
+    let calls = calls(&recorder.config("cn-north-1"), "orders");
+    calls.put_records(vec![entry()]).await;
+    let seen = recorder.take();
+    assert!(seen[0].body.contains(r#""StreamName":"orders""#) && !seen[0].body.contains("StreamARN"));
+}
+
+/// FIPS and dual-stack included: nothing is put in the place of what the SDK makes of its configuration.
+#[tokio::test(start_paused = true)]
+async fn requests_go_where_the_sdk_itself_would_send_them() {
+    let recorder = Recorder::answering("{}");
+    let mut hosts = std::collections::BTreeSet::new();
+    for (region, arn) in ARNS {
+        for (fips, dual_stack) in [(false, false), (true, false), (false, true)] {
+            let config = recorder
+                .config(region)
+                .into_builder()
+                .use_fips(fips)
+                .use_dual_stack(dual_stack)
+                .build();
+            for stream in ["orders", arn] {
+                let calls = calls(&config, stream);
+                calls.put_records(vec![entry()]).await;
+                let ours = recorder.take();
+                let client = Client::new(&config);
+                let (name, arn) = (calls.stream.name(), calls.stream.arn());
+                let call = client.put_records().set_stream_name(name).set_stream_arn(arn);
+                let entries = Some(vec![request_entry(entry()).unwrap()]);
+                let _ = call.set_records(entries).send().await;
+                let theirs = recorder.take();
+                let uris = |seen: &[Seen]| seen.iter().map(|seen| seen.uri.clone()).collect::<Vec<_>>();
+                assert_eq!(uris(&ours), uris(&theirs));
+                hosts.extend(uris(&ours));
+            }
+        }
+    }
+    assert!(hosts.iter().any(|host| host.contains(".amazonaws.com.cn")), "{hosts:?}");
+    assert!(hosts.iter().any(|host| host.contains("fips")), "{hosts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_of_ones_own_is_used() {
+    let recorder = Recorder::answering("{}");
+    let config = recorder
+        .config("eu-central-1")
+        .into_builder()
+        .endpoint_url("https://kinesis.internal:4567")
+        .build();
+    calls(&config, "orders").put_records(vec![entry()]).await;
+    assert!(recorder.take()[0].uri.starts_with("https://kinesis.internal:4567"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_id_goes_with_each_request_but_not_with_further_pages() {
+    let recorder = Recorder::answering(r#"{"Shards":[],"NextToken":"more"}"#);
+    let config = recorder.config("eu-central-1");
+    let named = calls(&config, "orders").with_stream_id(Some("id-7".to_owned()));
+    named.put_records(vec![entry()]).await;
+    named.list_shards_page(None).await.unwrap();
+    named.list_shards_page(Some("more".to_owned())).await.unwrap();
+    let with_id: Vec<_> = recorder
+        .take()
+        .iter()
+        .map(|seen| seen.body.contains(r#""StreamId":"id-7""#))
+        .collect();
+    assert_eq!(with_id, [true, true, false]);
+    calls(&config, "orders").put_records(vec![entry()]).await;
+    assert!(!recorder.take()[0].body.contains("StreamId"));
+}

@@ -1,0 +1,325 @@
+//! The ways to put: a batch, a sink, and hints to the lanes.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::future::join_all;
+use futures::{FutureExt as _, SinkExt as _, StreamExt as _, stream};
+use testkit::sim::{Fault, Sim};
+
+use super::Producer;
+use crate::budget::Budget;
+use crate::builder::ProducerBuilder;
+use crate::error::{FlushError, PutError, PutErrorKind};
+use crate::receipt::Receipt;
+use crate::record::Record;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const SECOND: Duration = Duration::from_secs(1);
+
+fn sim() -> Sim {
+    let sim = Sim::new(7);
+    sim.create_stream("orders", 2).unwrap();
+    sim
+}
+
+fn producer(sim: &Sim) -> ProducerBuilder {
+    Producer::builder("orders").aws(&sim.sdk_config()).seed(7)
+}
+
+fn records(numbers: std::ops::Range<usize>) -> Vec<Record> {
+    numbers
+        .map(|n| Record::new(format!("key-{n}"), n.to_string()))
+        .collect()
+}
+
+/// A record that costs 300 bytes of the budget.
+fn sized(n: u8) -> Record {
+    Record::new("k", vec![n; 300 - 64 - 1])
+}
+
+fn outage(sim: &Sim) {
+    sim.faults(|call| match call.operation {
+        "PutRecords" => Fault::RequestLost,
+        _ => Fault::None,
+    });
+}
+
+fn stored(sim: &Sim) -> usize {
+    sim.kinesis(|kinesis| {
+        let users = kinesis
+            .stored("orders")
+            .map(|(_, record)| match aggregation::decode(&record.data) {
+                aggregation::Decoded::Aggregate(aggregate) => aggregate.records().count(),
+                aggregation::Decoded::Plain | aggregation::Decoded::Damaged(_) => 1,
+            });
+        users.sum()
+    })
+}
+
+async fn kinds(answers: Vec<Result<Receipt, PutError>>) -> Vec<Option<PutErrorKind>> {
+    join_all(answers.into_iter().map(kind)).await
+}
+
+async fn kind(answer: Result<Receipt, PutError>) -> Option<PutErrorKind> {
+    let error = match answer {
+        Ok(receipt) => receipt.await.err(),
+        Err(refused) => Some(refused),
+    };
+    error.map(|error| error.kind().clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_receipts_of_a_batch_come_in_the_order_of_its_records() {
+    let sim = sim();
+    let producer = producer(&sim).build().unwrap();
+    let receipts = producer.put_all(records(0..500)).await;
+    outage(&sim);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(receipts.len(), 500);
+    let report = producer.shutdown(SECOND).await;
+    assert_eq!(report.returned.len(), 500);
+    for (receipt, record) in receipts.into_iter().zip(records(0..500)) {
+        assert_eq!(receipt.unwrap().await.unwrap_err().into_record(), record);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_record_of_a_batch_fails_at_once_and_alone() {
+    let sim = sim();
+    let producer = producer(&sim).build().unwrap();
+    let batch = [
+        Record::new("a", "1"),
+        Record::new("b", vec![0; 1 << 20]),
+        Record::without_key("2"),
+        Record::new("c", "3"),
+    ];
+    let answers = producer.put_all(batch.clone()).await;
+    let refused: Vec<_> = answers
+        .iter()
+        .filter_map(|answer| answer.as_ref().err())
+        .map(PutError::record)
+        .collect();
+    assert_eq!(refused, [&batch[1], &batch[2]]);
+    let kinds = kinds(answers).await;
+    assert!(matches!(
+        kinds[..],
+        [
+            None,
+            Some(PutErrorKind::RecordTooLarge { .. }),
+            Some(PutErrorKind::NoPartitionKey),
+            None
+        ]
+    ));
+    assert_eq!(stored(&sim), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_fits_the_budget_waits_once_and_enters_as_a_whole_or_not_at_all() {
+    let sim = sim();
+    let producer = producer(&sim).budget(Budget::new(1_000, 100)).build().unwrap();
+    outage(&sim);
+    let first = producer.put(sized(0)).await.unwrap();
+    // Two of these three would fit beside the first.
+    let batch = producer.put_all([sized(1), sized(2), sized(3)]);
+    assert!(tokio::time::timeout(60 * SECOND, batch).await.is_err());
+    sim.heal();
+    assert!(first.await.is_ok());
+    producer.flush().await.unwrap();
+    assert_eq!(stored(&sim), 1, "nothing of the dropped batch was accepted");
+    assert!(
+        producer.shared.template.budget.try_acquire(1_000).is_some(),
+        "and it holds no room"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_larger_than_the_budget_goes_in_pieces_that_each_fit() {
+    let sim = sim();
+    let budget = Budget::new(1_000, 100);
+    let producer = producer(&sim)
+        .budget(budget)
+        .record_max_buffered_time(HOUR)
+        .build()
+        .unwrap();
+    let mut batch: Vec<_> = (0..20).map(sized).collect();
+    batch.insert(7, Record::new("k", vec![0; 5_000]));
+    let answers = producer.put_all(batch).await;
+    producer.flush_hint();
+    assert_eq!(kinds(answers).await, vec![None; 21]);
+    assert!(sim.elapsed() < 10 * SECOND, "{:?}", sim.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_dropped_batch_the_pieces_before_the_one_that_waits_are_delivered() {
+    let sim = sim();
+    let producer = producer(&sim).budget(Budget::new(1_000, 100)).build().unwrap();
+    outage(&sim);
+    let batch = producer.put_all((0..9).map(sized));
+    assert!(tokio::time::timeout(60 * SECOND, batch).await.is_err());
+    sim.heal();
+    producer.flush().await.unwrap();
+    assert_eq!(stored(&sim), 3, "the first piece, of three that fit into the budget");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_gives_back_what_of_a_batch_still_waits() {
+    let sim = sim();
+    let producer = producer(&sim).budget(Budget::new(1_000, 100)).build().unwrap();
+    outage(&sim);
+    let (answers, report) = futures::join!(producer.put_all((0..5).map(sized)), producer.shutdown(SECOND));
+    assert_eq!(report.returned.len(), 3);
+    let back: Vec<_> = answers
+        .into_iter()
+        .filter_map(Result::err)
+        .map(PutError::into_record)
+        .collect();
+    assert_eq!(back, [sized(3), sized(4)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_batch_has_no_answers() {
+    let producer = producer(&sim()).build().unwrap();
+    assert!(producer.put_all([]).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_hint_sends_what_there_is_and_waits_for_nothing() {
+    let sim = sim();
+    let producer = producer(&sim).record_max_buffered_time(HOUR).build().unwrap();
+    let receipts = producer.put_all(records(0..10)).await;
+    producer.flush_hint();
+    assert_eq!(stored(&sim), 0);
+    assert_eq!(kinds(receipts).await, vec![None; 10]);
+    assert!(sim.elapsed() < SECOND);
+    producer.shutdown(SECOND).await;
+    producer.flush_hint();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_last_drop_cannot_deliver_in_its_30_seconds_fails_as_shut_down() {
+    let sim = sim();
+    let producer = producer(&sim).build().unwrap();
+    outage(&sim);
+    let receipts = producer.put_all(records(0..3)).await;
+    drop(producer);
+    let shut_down = Some(PutErrorKind::ShutDown);
+    assert_eq!(kinds(receipts).await, [shut_down.clone(), shut_down.clone(), shut_down]);
+    assert!(
+        (30 * SECOND..31 * SECOND).contains(&sim.elapsed()),
+        "{:?}",
+        sim.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn producers_that_share_a_budget_share_its_room_and_a_stream_that_is_down_keeps_what_it_holds() {
+    let (sim, budget) = (sim(), Budget::new(1_000, 100));
+    let nowhere = Producer::builder("elsewhere")
+        .aws(&sim.sdk_config())
+        .stream_not_found_grace(60 * SECOND);
+    let down = nowhere.budget(budget.clone()).seed(7).build().unwrap();
+    let up = producer(&sim).budget(budget).build().unwrap();
+    let held = down.put_all((0..3).map(sized)).await;
+    assert_eq!(up.try_put(sized(3)).unwrap_err().kind(), &PutErrorKind::Full);
+    let receipt = up.put(sized(3)).await.unwrap();
+    assert!(sim.elapsed() >= 60 * SECOND, "its records had their outcome first");
+    assert!(receipt.await.is_ok());
+    assert_eq!(kinds(held).await, vec![Some(PutErrorKind::StreamNotFound); 3]);
+}
+
+/// The answers that a sink gave.
+#[derive(Clone, Default)]
+struct Answers(Arc<Mutex<Vec<Result<Receipt, PutError>>>>);
+
+impl Answers {
+    fn sink(&self, producer: &Producer) -> super::RecordSink<impl FnMut(Result<Receipt, PutError>) + use<>> {
+        let answers = self.clone();
+        producer.sink(move |answer| answers.0.lock().unwrap().push(answer))
+    }
+
+    fn take(&self) -> Vec<Result<Receipt, PutError>> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_forwarded_into_the_producer_and_a_bad_record_does_not_end_it() {
+    let (sim, answers) = (sim(), Answers::default());
+    let producer = producer(&sim).budget(Budget::new(2_000, 10)).build().unwrap();
+    let mut batch = records(0..100);
+    batch.insert(50, Record::new("", "no key"));
+    stream::iter(batch)
+        .map(Ok)
+        .forward(answers.sink(&producer))
+        .await
+        .unwrap();
+    assert_eq!(stored(&sim), 100, "closing is a barrier");
+    let kinds = kinds(answers.take()).await;
+    assert_eq!(kinds.len(), 101);
+    assert_eq!(kinds[50], Some(PutErrorKind::InvalidPartitionKey { chars: 0 }));
+    assert_eq!(kinds.iter().flatten().count(), 1);
+    assert!(
+        producer.put(Record::new("k", "more")).await.is_ok(),
+        "the producer stays open"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_is_not_ready_while_its_record_waits_for_room() {
+    let (sim, answers) = (sim(), Answers::default());
+    let producer = producer(&sim).budget(Budget::new(1_000, 1)).build().unwrap();
+    outage(&sim);
+    let mut sink = answers.sink(&producer);
+    sink.feed(Record::new("k", "1")).await.unwrap();
+    sink.feed(Record::new("k", "2")).await.unwrap();
+    let third = sink.feed(Record::new("k", "3"));
+    assert!(tokio::time::timeout(60 * SECOND, third).await.is_err());
+    assert_eq!(answers.0.lock().unwrap().len(), 1, "the second waits and is held");
+    sim.heal();
+    sink.flush().await.unwrap();
+    assert_eq!(stored(&sim), 2, "the third never reached the sink");
+    assert_eq!(kinds(answers.take()).await, [None, None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_sent_to_a_sink_that_is_not_ready_comes_back() {
+    let (sim, answers) = (sim(), Answers::default());
+    let producer = producer(&sim).budget(Budget::new(1_000, 1)).build().unwrap();
+    let mut sink = answers.sink(&producer);
+    for n in ["1", "2", "3"] {
+        sink.start_send_unpin(Record::new("k", n)).unwrap();
+    }
+    sink.close().await.unwrap();
+    let kinds = kinds(answers.take()).await;
+    assert_eq!(
+        kinds,
+        [None, Some(PutErrorKind::Full), None],
+        "the second was held and came last"
+    );
+    assert_eq!(stored(&sim), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_of_a_sink_covers_the_record_that_was_sent_after_another_flush_began() {
+    let (sim, answers) = (sim(), Answers::default());
+    let producer = producer(&sim).build().unwrap();
+    let mut sink = answers.sink(&producer);
+    sink.feed(Record::new("k", "1")).await.unwrap();
+    assert!(sink.flush().now_or_never().is_none(), "begun and dropped");
+    tokio::time::sleep(SECOND).await;
+    sink.feed(Record::new("k", "2")).await.unwrap();
+    sink.flush().await.unwrap();
+    assert_eq!(stored(&sim), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_of_a_producer_that_has_ended_says_so_and_gives_the_record_back() {
+    let (sim, answers) = (sim(), Answers::default());
+    let producer = producer(&sim).build().unwrap();
+    let mut sink = answers.sink(&producer);
+    producer.shutdown(SECOND).await;
+    assert_eq!(sink.feed(Record::new("k", "late")).await, Err(FlushError));
+    let refused = answers.take().remove(0).unwrap_err();
+    assert_eq!(refused.into_record(), Record::new("k", "late"));
+}
