@@ -116,7 +116,7 @@ impl SealedAggregate {
 
     /// Takes the aggregate apart and builds aggregates anew, each for one shard of `map`. Order within a shard is kept.
     pub(crate) fn resplit(mut self, map: &ShardMap, max_size: usize, max_count: usize) -> Vec<Self> {
-        let records = open(&self.record, self.hash_key_origin);
+        let records = self.records();
         let origins: Vec<Origin> = self.origins.iter().flat_map(Origin::members).collect();
         debug_assert_eq!(
             records.len(),
@@ -196,9 +196,14 @@ impl SealedAggregate {
         Some(part)
     }
 
+    /// Its records, as they were put.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        open(&self.record, self.hash_key_origin)
+    }
+
     /// The effective hash keys of its records.
     pub(crate) fn hash_keys(&self) -> Vec<HashKey> {
-        let records = open(&self.record, self.hash_key_origin);
+        let records = self.records();
         records.iter().map(|record| record.as_user_record().hash_key).collect()
     }
 }

@@ -198,6 +198,10 @@ impl Driver {
                 self.shared.replace_lanes(Topology::Known(map));
                 self.armed.clear();
             }
+            Output::Throttled(hot, rate_percent) => {
+                let hot = &hot;
+                Event::ShardThrottled { hot, rate_percent }.emit(&self.shared.template.stream);
+            }
         }
     }
 

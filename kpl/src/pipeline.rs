@@ -12,13 +12,18 @@
 //! [`poll_timeout`](Pipeline::poll_timeout). Each aggregate ends exactly once (P1): delivered, failed, or, if it is
 //! dropped on the way, failed by its own `Drop`.
 
+mod adaptive_rate;
 mod answers;
 mod collector;
+mod heavy_keys;
+mod hot_shards;
 mod limiter;
 mod map_changes;
 mod outstanding;
 mod refresher;
+mod requests;
 mod retrier;
+mod token_bucket;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -31,11 +36,15 @@ use crate::config::Config;
 use crate::error::{PutError, PutErrorKind};
 use crate::outcome::Outcome;
 use crate::pipeline::collector::Collector;
+use crate::pipeline::hot_shards::HotShards;
 use crate::pipeline::limiter::Limiter;
 use crate::pipeline::outstanding::Outstanding;
 use crate::pipeline::refresher::Refresher;
 use crate::retry::RetryDelays;
 use crate::shard_map::{Shard, ShardId, ShardMap, Topology};
+
+pub(crate) use heavy_keys::HeavyKey;
+pub(crate) use hot_shards::HotShard;
 
 /// Names one request.
 pub(crate) type RequestId = u64;
@@ -98,6 +107,8 @@ pub(crate) enum Output {
     FetchShards,
     /// A new shard map is in force: make lanes for it.
     NewMap(Arc<ShardMap>),
+    /// Tell that a shard is throttled, and at which rate it is sent records now, in percent of what it takes.
+    Throttled(HotShard, u32),
 }
 
 /// The state of everything between the lanes and the outcomes.
@@ -107,6 +118,7 @@ pub(crate) struct Pipeline {
     topology: Topology,
     refresher: Refresher,
     limiter: Limiter,
+    hot_shards: HotShards,
     collector: Collector,
     delays: RetryDelays,
     /// Aggregates that wait for the first shard map.
@@ -154,6 +166,7 @@ impl Pipeline {
         Self {
             refresher: Refresher::new(config.shard_map_refresh_interval, &mut rng),
             limiter: Limiter::new(config.rate_limit_percent),
+            hot_shards: HotShards::default(),
             collector: Collector::new(collection.0, collection.1, collection.2),
             delays: RetryDelays::new(rng),
             config,
@@ -195,6 +208,10 @@ impl Pipeline {
             self.route(aggregate, now);
         }
         self.fill_requests(now, wall);
+        for hot in self.hot_shards.take_due(now) {
+            let rate = self.limiter.rate_of(&hot.shard);
+            self.outputs.push_back(Output::Throttled(hot, rate));
+        }
     }
 
     /// What to do next, in order.
@@ -211,8 +228,10 @@ impl Pipeline {
             .flatten()
             .min();
         let retry = self.retries.first_key_value().map(|((at, _), _)| *at);
-        [sending.filter(|_| may_send), retry, self.refresher.next_at()]
+        let others = [self.refresher.next_at(), self.hot_shards.next_at()];
+        [sending.filter(|_| may_send), retry]
             .into_iter()
+            .chain(others)
             .flatten()
             .min()
     }
@@ -286,48 +305,6 @@ impl Pipeline {
         }
     }
 
-    fn fill_requests(&mut self, now: Instant, wall: SystemTime) {
-        while self.in_flight.len() < self.config.max_requests_in_flight {
-            if let Some(suspects) = self.suspects.pop_front() {
-                self.send(suspects, now, wall);
-                continue;
-            }
-            let collector = &self.collector;
-            if let Some(aggregate) = self.limiter.pop(now, |next| collector.has_room_for(next)) {
-                let awaited = self.outstanding.is_awaited(aggregate.generation);
-                self.collector.push(aggregate, now);
-                if awaited {
-                    self.collector.hurry(now);
-                }
-                continue;
-            }
-            let blocked = self.limiter.next_at().is_some_and(|at| at <= now);
-            let due = self.collector.deadline().is_some_and(|at| at <= now);
-            if !due && !blocked {
-                return;
-            }
-            let gathered = self.collector.take();
-            self.send(gathered, now, wall);
-        }
-    }
-
-    fn send(&mut self, aggregates: Vec<SealedAggregate>, now: Instant, wall: SystemTime) {
-        let entries = aggregates.iter().map(|aggregate| aggregate.record.clone()).collect();
-        #[cfg(feature = "planted-bugs")]
-        let aggregates = self.acknowledge_early(aggregates);
-        let request = self.next_request;
-        self.next_request += 1;
-        self.in_flight.insert(
-            request,
-            InFlight {
-                aggregates,
-                sent: now,
-                sent_wall: wall,
-            },
-        );
-        self.outputs.push_back(Output::Send { request, entries });
-    }
-
     fn deliver(&mut self, stored: Stored) {
         let Stored {
             aggregate,
@@ -337,26 +314,6 @@ impl Pipeline {
         self.outstanding.leave(aggregate.generation);
         self.delivered += aggregate.record.user_records as u64;
         aggregate.deliver(shard.shared(), sequence_number);
-    }
-
-    #[cfg(feature = "planted-bugs")]
-    fn acknowledge_early(&mut self, aggregates: Vec<SealedAggregate>) -> Vec<SealedAggregate> {
-        if !crate::planted_bugs::PlantedBug::AcknowledgeEarly.is_planted() {
-            return aggregates;
-        }
-        for aggregate in aggregates {
-            let shard = aggregate
-                .target
-                .as_ref()
-                .map_or_else(|| ShardId::new(""), |target| target.shard.clone());
-            let sequence_number = "0".into();
-            self.deliver(Stored {
-                aggregate,
-                shard,
-                sequence_number,
-            });
-        }
-        Vec::new()
     }
 
     fn fail(&mut self, aggregate: SealedAggregate, kind: PutErrorKind) {

@@ -177,9 +177,20 @@ impl Pipeline {
                     request_id: None,
                     may_have_been_stored: false,
                 };
-                self.on_failure(aggregate, failure, exchange);
+                self.on_entry_refused(aggregate, failure, exchange);
             }
         }
+    }
+
+    /// An entry that is throttled by itself tells of its shard; a request that is, of the stream or the account.
+    fn on_entry_refused(&mut self, aggregate: SealedAggregate, failure: AttemptFailure, exchange: Exchange) {
+        if classify(&failure.code) == Class::Throttled
+            && let Some(target) = &aggregate.target
+        {
+            self.limiter.throttled(&target.shard, exchange.sent, exchange.ended);
+            self.hot_shards.refused(&target.shard, &aggregate, exchange.ended);
+        }
+        self.on_failure(aggregate, failure, exchange);
     }
 
     fn on_stored(&mut self, stored: Stored, exchange: Exchange) {

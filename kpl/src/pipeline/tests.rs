@@ -5,4 +5,5 @@ mod failures;
 mod flow;
 mod placement;
 mod stream;
+mod throttling;
 mod world;

@@ -13,7 +13,7 @@ use crate::budget::Budget;
 use crate::config::Config;
 use crate::error::{PutError, PutErrorKind};
 use crate::lane::{Lane, LaneLimits};
-use crate::pipeline::{Answer, CallFailure, EntryAnswer, Input, Output, Pipeline, RequestId};
+use crate::pipeline::{Answer, CallFailure, EntryAnswer, HotShard, Input, Output, Pipeline, RequestId};
 use crate::receipt::{Delivered, Receipt};
 use crate::record::{Record, cost};
 use crate::shard_map::Topology;
@@ -29,6 +29,8 @@ pub(super) struct World {
     /// The fetch under way, with the shards that there were when it began.
     pub(super) fetch: Option<Listing>,
     pub(super) fetches: usize,
+    /// What was told of throttled shards, and their rates then.
+    pub(super) reports: Vec<(HotShard, u32)>,
     pub(super) start: Instant,
     pub(super) now: Instant,
     config: Config,
@@ -78,6 +80,7 @@ impl World {
             requests: BTreeMap::new(),
             fetch: None,
             fetches: 0,
+            reports: Vec::new(),
             start,
             now: start,
             config,
@@ -152,6 +155,7 @@ impl World {
                     assert!(self.requests.insert(request, entries).is_none());
                     assert!(self.requests.len() <= self.config.max_requests_in_flight);
                 }
+                Output::Throttled(hot, rate_percent) => self.reports.push((hot, rate_percent)),
                 Output::FetchShards => {
                     assert!(self.fetch.is_none(), "one fetch runs at a time");
                     self.fetch = Some(self.stream.listing());
