@@ -153,6 +153,15 @@ pub enum PutErrorKind {
     /// The producer was shut down, or its time to deliver ran out.
     #[error("the producer was shut down")]
     ShutDown,
+    /// It was not delivered within `record_ttl`.
+    #[error("it was not delivered within record_ttl")]
+    Expired,
+    /// The service throttled it, and `fail_if_throttled` is set.
+    #[error("the service throttled it ({code}), and fail_if_throttled is set")]
+    Throttled {
+        /// The service's error code.
+        code: String,
+    },
     /// The stream does not exist, or no longer.
     #[error("the stream does not exist (ResourceNotFoundException)")]
     StreamNotFound,

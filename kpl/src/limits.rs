@@ -72,3 +72,9 @@ pub const RATE_RECOVERY_STEPS: u32 = 30;
 
 /// The time that a report on a throttled shard covers. Our choice.
 pub const HOT_SHARD_REPORT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The shortest `record_ttl`. KPL's value.
+pub const MIN_RECORD_TTL: Duration = Duration::from_millis(100);
+
+/// How much later than its expiry a record that waits may be given back; nothing is sent in the meantime. Our choice.
+pub const EXPIRY_RESOLUTION: Duration = Duration::from_millis(25);

@@ -15,6 +15,7 @@
 mod adaptive_rate;
 mod answers;
 mod collector;
+mod expiry;
 mod heavy_keys;
 mod hot_shards;
 mod limiter;
@@ -36,6 +37,7 @@ use crate::config::Config;
 use crate::error::{PutError, PutErrorKind};
 use crate::outcome::Outcome;
 use crate::pipeline::collector::Collector;
+use crate::pipeline::expiry::ExpiryWatch;
 use crate::pipeline::hot_shards::HotShards;
 use crate::pipeline::limiter::Limiter;
 use crate::pipeline::outstanding::Outstanding;
@@ -132,6 +134,12 @@ pub(crate) struct Pipeline {
     suspects: VecDeque<Vec<SealedAggregate>>,
     /// Stored aggregates that only a fresh shard map can judge.
     unjudged: Vec<Stored>,
+    expiry_watch: ExpiryWatch,
+    /// The fetch of the shard map under way: when it began.
+    fetch_began: Option<(Instant, SystemTime)>,
+    /// After the service has throttled whole requests: how many in a row, and until when none is sent.
+    throttled_requests: u32,
+    resume_at: Option<Instant>,
     /// Since when the service says that the stream does not exist.
     not_found_since: Option<Instant>,
     outstanding: Outstanding,
@@ -178,6 +186,10 @@ impl Pipeline {
             next_request: 0,
             suspects: VecDeque::new(),
             unjudged: Vec::new(),
+            expiry_watch: ExpiryWatch::default(),
+            fetch_began: None,
+            throttled_requests: 0,
+            resume_at: None,
             not_found_since: None,
             outstanding: Outstanding::default(),
             delivered: 0,
@@ -199,6 +211,7 @@ impl Pipeline {
     /// Moves on what time has made due. `wall` is the wall-clock time of `now`.
     pub(crate) fn handle_timeout(&mut self, now: Instant, wall: SystemTime) {
         if self.refresher.start(now) {
+            self.fetch_began = Some((now, wall));
             self.outputs.push_back(Output::FetchShards);
         }
         while let Some(entry) = self.retries.first_entry()
@@ -207,6 +220,8 @@ impl Pipeline {
             let aggregate = entry.remove();
             self.route(aggregate, now);
         }
+        self.expire_waiting(now);
+        self.resume_at = self.resume_at.filter(|at| *at > now);
         self.fill_requests(now, wall);
         for hot in self.hot_shards.take_due(now) {
             let rate = self.limiter.rate_of(&hot.shard);
@@ -222,13 +237,15 @@ impl Pipeline {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next, if nothing else happens before.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let may_send = self.in_flight.len() < self.config.max_requests_in_flight;
-        let sending = [self.collector.deadline(), self.limiter.next_at()]
-            .into_iter()
-            .flatten()
-            .min();
+        let may_send = self.in_flight.len() < self.config.max_connections;
+        let sending = [self.collector.deadline(), self.limiter.next_at()];
+        let sending = self.resume_at.or_else(|| sending.into_iter().flatten().min());
         let retry = self.retries.first_key_value().map(|((at, _), _)| *at);
-        let others = [self.refresher.next_at(), self.hot_shards.next_at()];
+        let others = [
+            self.refresher.next_at(),
+            self.hot_shards.next_at(),
+            self.expiry_watch.next_at(),
+        ];
         [sending.filter(|_| may_send), retry]
             .into_iter()
             .chain(others)
@@ -264,6 +281,7 @@ impl Pipeline {
 
     /// Fails whatever is outstanding; returns its records, after those that failed while failures were to be reported.
     pub(crate) fn give_up(&mut self, kind: &PutErrorKind) -> Vec<PutError> {
+        self.abandon_fetch();
         let mut all: Vec<SealedAggregate> = std::mem::take(&mut self.unrouted);
         all.extend(std::mem::take(&mut self.retries).into_values());
         all.extend(self.limiter.take_all(|_| false));
@@ -286,12 +304,16 @@ impl Pipeline {
 
     fn on_sealed(&mut self, mut aggregate: SealedAggregate, now: Instant) {
         aggregate.generation = self.outstanding.enter();
+        self.expiry_watch.enter(&aggregate);
         self.refresher.on_traffic(now);
         self.route(aggregate, now);
     }
 
     /// Sends an aggregate on by the newest map: to its shard's queue, or taken apart if its shard changed.
     fn route(&mut self, aggregate: SealedAggregate, now: Instant) {
+        let Some(aggregate) = self.unexpired(aggregate, now) else {
+            return;
+        };
         let Topology::Known(map) = &self.topology else {
             self.refresher.on_traffic(now);
             self.unrouted.push(aggregate);

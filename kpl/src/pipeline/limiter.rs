@@ -104,6 +104,22 @@ impl Limiter {
         taken
     }
 
+    /// Takes the queues out, to look through them; [`restore`](Self::restore) puts what is left back.
+    pub(crate) fn take_queues(&mut self) -> Vec<(ShardId, VecDeque<SealedAggregate>)> {
+        let queues = self.shards.iter_mut().filter(|(_, queue)| !queue.queue.is_empty());
+        queues
+            .map(|(shard, queue)| (shard.clone(), std::mem::take(&mut queue.queue)))
+            .collect()
+    }
+
+    /// Puts back what is left of the queue of `shard`.
+    pub(crate) fn restore(&mut self, shard: &ShardId, left: Vec<SealedAggregate>, now: Instant) {
+        if let Some(queue) = self.shards.get_mut(shard) {
+            queue.queue = left.into();
+            self.schedule(shard, now);
+        }
+    }
+
     /// The shard whose head may leave now and whose turn it is. Those that only wanted to be looked at are put back.
     fn next_to_leave(&mut self, now: Instant) -> Option<ShardId> {
         loop {

@@ -7,13 +7,16 @@ use crate::aggregate::SealedAggregate;
 
 impl Pipeline {
     pub(super) fn fill_requests(&mut self, now: Instant, wall: SystemTime) {
-        while self.in_flight.len() < self.config.max_requests_in_flight {
+        while self.resume_at.is_none() && self.in_flight.len() < self.config.max_connections {
             if let Some(suspects) = self.suspects.pop_front() {
                 self.send(suspects, now, wall);
                 continue;
             }
             let collector = &self.collector;
             if let Some(aggregate) = self.limiter.pop(now, |next| collector.has_room_for(next)) {
+                let Some(aggregate) = self.unexpired(aggregate, now) else {
+                    continue;
+                };
                 let awaited = self.outstanding.is_awaited(aggregate.generation);
                 self.collector.push(aggregate, now);
                 if awaited {
@@ -31,7 +34,15 @@ impl Pipeline {
         }
     }
 
+    /// Sends what has not expired: this is the last look at the time.
     fn send(&mut self, aggregates: Vec<SealedAggregate>, now: Instant, wall: SystemTime) {
+        let aggregates: Vec<SealedAggregate> = aggregates
+            .into_iter()
+            .filter_map(|aggregate| self.unexpired(aggregate, now))
+            .collect();
+        if aggregates.is_empty() {
+            return;
+        }
         let entries = aggregates.iter().map(|aggregate| aggregate.record.clone()).collect();
         #[cfg(feature = "planted-bugs")]
         let aggregates = self.acknowledge_early(aggregates);

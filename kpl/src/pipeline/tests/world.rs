@@ -153,7 +153,7 @@ impl World {
                 Output::Send { request, entries } => {
                     self.assert_within_limits(&entries);
                     assert!(self.requests.insert(request, entries).is_none());
-                    assert!(self.requests.len() <= self.config.max_requests_in_flight);
+                    assert!(self.requests.len() <= self.config.max_connections);
                 }
                 Output::Throttled(hot, rate_percent) => self.reports.push((hot, rate_percent)),
                 Output::FetchShards => {
@@ -324,6 +324,7 @@ impl World {
             max_size: self.config.aggregation_max_size,
             max_count: self.config.aggregation_max_count,
             max_buffered: self.config.record_max_buffered_time,
+            ttl: self.config.record_ttl,
         };
         let new = |target| Lane::new(Arc::from("orders"), target, limits.clone(), self.budget.clone());
         let lanes = targets.into_iter().map(new).collect();
