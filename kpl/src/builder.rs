@@ -15,6 +15,7 @@ use crate::driver::Driver;
 use crate::error::{BuildError, BuildErrorKind};
 use crate::lane::LaneLimits;
 use crate::lanes::{Handover, LaneTemplate};
+use crate::ordering::{Ordering, RecordDistribution};
 use crate::pipeline::Pipeline;
 use crate::producer::Producer;
 use crate::shared::Shared;
@@ -155,6 +156,27 @@ impl ProducerBuilder {
         self
     }
 
+    /// How many requests that are under way may carry records of one shard, so that a slow shard leaves connections to
+    /// the others. Default: 8; range: 1 to 256. Always 1 with [`Ordering::PerKey`].
+    pub fn max_requests_per_shard(mut self, requests: usize) -> Self {
+        self.config.max_requests_per_shard = requests;
+        self
+    }
+
+    /// The order in which records are stored. Default: [`Ordering::None`].
+    pub fn ordering(mut self, ordering: Ordering) -> Self {
+        self.config.ordering = ordering;
+        self
+    }
+
+    /// Who decides which shard a record goes to. The producer does not find out by itself: on a stream that distributes
+    /// records itself, say `Auto`, and nothing is aggregated. Default: [`RecordDistribution::UserPartitionKey`].
+    #[doc(alias = "RecordDistributionStrategyDefault")]
+    pub fn record_distribution(mut self, distribution: RecordDistribution) -> Self {
+        self.config.record_distribution = distribution;
+        self
+    }
+
     /// The age at which the shard map is fetched anew while records flow, give or take a fifth; it stays in use until
     /// the new one is there. An answer that contradicts it is followed up at once. Default: 120 s.
     pub fn shard_map_refresh_interval(mut self, interval: Duration) -> Self {
@@ -206,7 +228,7 @@ impl ProducerBuilder {
         let rng = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let limits = LaneLimits {
             max_size: self.config.aggregation_max_size,
-            max_count: self.config.aggregation_max_count,
+            max_count: self.config.records_per_aggregate(),
             max_buffered: self.config.record_max_buffered_time,
             ttl: self.config.record_ttl,
         };

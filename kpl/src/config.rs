@@ -7,6 +7,7 @@ use crate::limits::{
     DEFAULT_MAX_RECORD_BYTES, LARGEST_MAX_RECORD_BYTES, MAX_COLLECTION_WAIT, MAX_ENTRIES_PER_REQUEST,
     MAX_REQUEST_BYTES, MIN_RECORD_TTL,
 };
+use crate::ordering::{Ordering, RecordDistribution};
 
 /// What becomes of a record that the service throttles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,9 @@ pub(crate) struct Config {
     pub(crate) rate_limit_percent: u32,
     pub(crate) request_timeout: Duration,
     pub(crate) max_connections: usize,
+    pub(crate) max_requests_per_shard: usize,
+    pub(crate) ordering: Ordering,
+    pub(crate) record_distribution: RecordDistribution,
     pub(crate) shard_map_refresh_interval: Duration,
     pub(crate) stream_not_found_grace: Duration,
 }
@@ -49,6 +53,9 @@ impl Default for Config {
             rate_limit_percent: 150,
             request_timeout: Duration::from_secs(6),
             max_connections: 24,
+            max_requests_per_shard: 8,
+            ordering: Ordering::None,
+            record_distribution: RecordDistribution::UserPartitionKey,
             shard_map_refresh_interval: Duration::from_secs(120),
             stream_not_found_grace: Duration::ZERO,
         }
@@ -85,7 +92,12 @@ impl Config {
         )?;
         within("rate_limit", self.rate_limit_percent as usize, 1, u32::MAX as usize)?;
         within("max_connections", self.max_connections, 1, 256)?;
+        within("max_requests_per_shard", self.max_requests_per_shard, 1, 256)?;
         self.validate_ttl()?;
+        if self.ordering == Ordering::PerKey && self.record_distribution != RecordDistribution::UserPartitionKey {
+            let distribution = self.record_distribution;
+            return Err(BuildErrorKind::OrderingImpossible { distribution }.into());
+        }
         positive("request_timeout", self.request_timeout)?;
         positive("shard_map_refresh_interval", self.shard_map_refresh_interval)?;
         if self.aggregation_max_size > self.collection_max_size {
@@ -127,6 +139,22 @@ impl Config {
             .into());
         }
         Ok(())
+    }
+
+    /// How many requests may carry records of one shard at a time.
+    pub(crate) fn requests_per_shard(&self) -> usize {
+        match self.ordering {
+            Ordering::None => self.max_requests_per_shard,
+            Ordering::PerKey => 1,
+        }
+    }
+
+    /// How many user records an aggregate may have: one, unless the stream is known to honour their keys.
+    pub(crate) fn records_per_aggregate(&self) -> usize {
+        match self.record_distribution {
+            RecordDistribution::UserPartitionKey => self.aggregation_max_count,
+            RecordDistribution::Auto | RecordDistribution::Unknown => 1,
+        }
     }
 
     /// How long a released aggregate waits for others to share its request: a fifth of the buffered time, at most 50 ms.
@@ -204,6 +232,20 @@ mod tests {
         config(100, Duration::MAX).validate().unwrap();
         let error = config(10, Duration::from_millis(99)).validate().unwrap_err();
         assert!(error.to_string().contains("record_ttl"), "{error}");
+    }
+
+    #[test]
+    fn order_is_refused_where_the_service_distributes_records_or_may_do_so() {
+        for distribution in [RecordDistribution::Auto, RecordDistribution::Unknown] {
+            let config = Config {
+                ordering: Ordering::PerKey,
+                record_distribution: distribution,
+                ..Config::default()
+            };
+            let error = config.validate().unwrap_err();
+            assert_eq!(*error.kind(), BuildErrorKind::OrderingImpossible { distribution });
+            assert_eq!(config.records_per_aggregate(), 1);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::attempt::Attempts;
+use crate::ordering::RecordDistribution;
 use crate::record::Record;
 
 /// Why [`ProducerBuilder::build`](crate::ProducerBuilder::build) refused.
@@ -56,6 +57,12 @@ pub enum BuildErrorKind {
     Zero {
         /// The option's name.
         option: &'static str,
+    },
+    /// `Ordering::PerKey` was asked for on a stream that does not keep, or may not keep, a key's records together.
+    #[error("ordering is PerKey, which record_distribution {distribution:?} makes impossible")]
+    OrderingImpossible {
+        /// What the stream was said to be.
+        distribution: RecordDistribution,
     },
     /// Two options exclude each other.
     #[error("{larger} must not be larger than {smaller}")]

@@ -23,6 +23,7 @@ mod event;
 mod lane;
 mod lanes;
 pub mod limits;
+mod ordering;
 mod outcome;
 mod pipeline;
 #[cfg(feature = "planted-bugs")]
@@ -43,6 +44,7 @@ pub use budget::Budget;
 pub use builder::ProducerBuilder;
 pub use driver::{ShutdownEnd, ShutdownReport};
 pub use error::{BuildError, BuildErrorKind, FlushError, PutError, PutErrorKind};
+pub use ordering::{Ordering, RecordDistribution};
 pub use producer::Producer;
 pub use receipt::{Delivered, Receipt};
 pub use record::Record;

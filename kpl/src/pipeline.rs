@@ -20,6 +20,7 @@ mod heavy_keys;
 mod hot_shards;
 mod limiter;
 mod map_changes;
+mod order;
 mod outstanding;
 mod refresher;
 mod requests;
@@ -143,6 +144,8 @@ pub(crate) struct Pipeline {
     /// Since when the service says that the stream does not exist.
     not_found_since: Option<Instant>,
     outstanding: Outstanding,
+    /// Shards to which something has ceased to be under way.
+    released: Vec<ShardId>,
     delivered: u64,
     /// What failed since somebody wants a report of it.
     failed: Option<Vec<Arc<Outcome>>>,
@@ -152,6 +155,8 @@ pub(crate) struct Pipeline {
 #[derive(Debug)]
 struct InFlight {
     aggregates: Vec<SealedAggregate>,
+    /// The shards that the request holds; none if its aggregates do so themselves.
+    shards: Vec<ShardId>,
     sent: Instant,
     sent_wall: SystemTime,
 }
@@ -173,7 +178,7 @@ impl Pipeline {
         );
         Self {
             refresher: Refresher::new(config.shard_map_refresh_interval, &mut rng),
-            limiter: Limiter::new(config.rate_limit_percent),
+            limiter: Limiter::new(config.rate_limit_percent, config.requests_per_shard()),
             hot_shards: HotShards::default(),
             collector: Collector::new(collection.0, collection.1, collection.2),
             delays: RetryDelays::new(rng),
@@ -192,6 +197,7 @@ impl Pipeline {
             resume_at: None,
             not_found_since: None,
             outstanding: Outstanding::default(),
+            released: Vec::new(),
             delivered: 0,
             failed: None,
             outputs: VecDeque::new(),
@@ -329,16 +335,18 @@ impl Pipeline {
 
     fn deliver(&mut self, stored: Stored) {
         let Stored {
-            aggregate,
+            mut aggregate,
             shard,
             sequence_number,
         } = stored;
+        self.released.append(&mut aggregate.lanes_held);
         self.outstanding.leave(aggregate.generation);
         self.delivered += aggregate.record.user_records as u64;
         aggregate.deliver(shard.shared(), sequence_number);
     }
 
-    fn fail(&mut self, aggregate: SealedAggregate, kind: PutErrorKind) {
+    fn fail(&mut self, mut aggregate: SealedAggregate, kind: PutErrorKind) {
+        self.released.append(&mut aggregate.lanes_held);
         self.outstanding.leave(aggregate.generation);
         let outcome = aggregate.fail(kind);
         if let Some(failed) = &mut self.failed {

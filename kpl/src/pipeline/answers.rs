@@ -9,6 +9,7 @@ use crate::attempt::{Attempt, AttemptFailure};
 use crate::config::OnThrottling;
 use crate::error::PutErrorKind;
 use crate::limits::DEFAULT_MAX_RECORD_BYTES;
+use crate::ordering::Ordering;
 use crate::shard_map::Topology;
 
 /// The error code under which the KPL counts an aggregate that landed on a shard where it does not belong.
@@ -34,6 +35,7 @@ impl InFlight {
             aggregates,
             sent,
             sent_wall,
+            ..
         } = self;
         let exchange = Exchange {
             sent,
@@ -104,12 +106,14 @@ impl Pipeline {
         // A request that the pipeline gave up has no aggregates any more.
         let Some(InFlight {
             aggregates,
+            mut shards,
             sent,
             sent_wall,
         }) = self.in_flight.remove(&request)
         else {
             return;
         };
+        self.released.append(&mut shards);
         let exchange = Exchange {
             sent,
             sent_wall,
@@ -253,9 +257,10 @@ impl Pipeline {
             Class::Throttled | Class::Credentials | Class::Transient => self.retry(aggregate, now),
             Class::Rejected if may_be_too_large(&aggregate) => {
                 let generation = aggregate.generation;
+                self.released.append(&mut aggregate.lanes_held);
                 let halves = aggregate.halved();
                 self.outstanding.split(generation, halves.len());
-                self.suspects.extend(halves.into_iter().map(|half| vec![half]));
+                self.try_apart(halves, now);
             }
             Class::Denied | Class::Rejected => self.fail(aggregate, reason),
             Class::NotFound => {
@@ -291,6 +296,9 @@ impl Pipeline {
             return std::mem::forget(aggregate);
         }
         let at = now + self.delays.after(aggregate.attempts.total());
+        if self.config.ordering == Ordering::PerKey {
+            return self.retry_in_order(aggregate, (at, now));
+        }
         self.retry_number += 1;
         self.retries.insert((at, self.retry_number), aggregate);
     }

@@ -31,9 +31,14 @@ impl ExpiryWatch {
 
 impl Pipeline {
     /// What is left of `aggregate` without the records whose time is over; these are given back.
-    pub(super) fn unexpired(&mut self, aggregate: SealedAggregate, now: Instant) -> Option<SealedAggregate> {
+    pub(super) fn unexpired(&mut self, mut aggregate: SealedAggregate, now: Instant) -> Option<SealedAggregate> {
+        let mut lanes_held = std::mem::take(&mut aggregate.lanes_held);
         let generation = aggregate.generation;
-        let Parted { expired, alive } = aggregate.part_expired(now);
+        let Parted { expired, mut alive } = aggregate.part_expired(now);
+        match &mut alive {
+            Some(alive) => alive.lanes_held = lanes_held,
+            None => self.released.append(&mut lanes_held),
+        }
         if let Some(expired) = expired {
             if alive.is_some() {
                 self.outstanding.split(generation, 2);

@@ -16,6 +16,8 @@ use crate::shard_map::ShardId;
 #[derive(Debug)]
 pub(crate) struct Limiter {
     rate_percent: u32,
+    /// How often a shard may be held and still be sent to.
+    max_holds: usize,
     shards: BTreeMap<ShardId, ShardQueue>,
     /// Each shard with something queued, by the time to look at it again, and then by its turn.
     ready: BTreeSet<(Instant, u64, ShardId)>,
@@ -30,14 +32,20 @@ struct ShardQueue {
     bytes: TokenBucket,
     /// What large records draw on: the service lets a shard take 10 MiB of these at once.
     burst: TokenBucket,
+    /// What is under way to it.
+    holds: usize,
+    /// Before this, its head waits for its next attempt.
+    not_before: Option<Instant>,
     /// Its place in `ready`.
     place: Option<(Instant, u64)>,
 }
 
 impl Limiter {
-    pub(crate) fn new(rate_percent: u32) -> Self {
+    /// A shard may be held by fewer than `max_holds` before it is closed.
+    pub(crate) fn new(rate_percent: u32, max_holds: usize) -> Self {
         Self {
             rate_percent,
+            max_holds,
             shards: BTreeMap::new(),
             ready: BTreeSet::new(),
             last_turn: 0,
@@ -46,14 +54,44 @@ impl Limiter {
 
     /// Queues an aggregate for `shard`.
     pub(crate) fn push(&mut self, shard: ShardId, aggregate: SealedAggregate, now: Instant) {
-        let percent = self.rate_percent;
-        let queue = self
-            .shards
-            .entry(shard.clone())
-            .or_insert_with(|| ShardQueue::new(percent, now));
+        let queue = self.queue_of(&shard, now);
         queue.queue.push_back(aggregate);
         if queue.queue.len() == 1 {
             self.schedule(&shard, now);
+        }
+    }
+
+    /// Puts an aggregate that is sent again before everything queued for `shard`, all of which waits until `not_before`.
+    pub(crate) fn push_front(
+        &mut self,
+        shard: &ShardId,
+        aggregate: SealedAggregate,
+        (not_before, now): (Instant, Instant),
+    ) {
+        let queue = self.queue_of(shard, now);
+        queue.queue.push_front(aggregate);
+        queue.not_before = Some(not_before);
+        self.schedule(shard, now);
+    }
+
+    /// Something is under way to `shard`. When it is too much, nothing leaves until some of it is released.
+    pub(crate) fn hold(&mut self, shard: &ShardId, now: Instant) {
+        self.queue_of(shard, now).holds += 1;
+        self.schedule(shard, now);
+    }
+
+    /// Takes one [`hold`](Self::hold) back.
+    pub(crate) fn release(&mut self, shard: &ShardId, now: Instant) {
+        if let Some(queue) = self.shards.get_mut(shard) {
+            queue.holds = queue.holds.saturating_sub(1);
+            self.schedule(shard, now);
+        }
+    }
+
+    /// Takes every hold back; nothing may be queued.
+    pub(crate) fn release_all(&mut self) {
+        for queue in self.shards.values_mut() {
+            queue.holds = 0;
         }
     }
 
@@ -98,6 +136,7 @@ impl Limiter {
         let mut taken = Vec::new();
         for queue in self.shards.values_mut() {
             queue.place = None;
+            queue.not_before = None;
             taken.extend(queue.queue.drain(..));
         }
         self.shards.retain(|shard, _| keep(shard));
@@ -118,6 +157,13 @@ impl Limiter {
             queue.queue = left.into();
             self.schedule(shard, now);
         }
+    }
+
+    fn queue_of(&mut self, shard: &ShardId, now: Instant) -> &mut ShardQueue {
+        let percent = self.rate_percent;
+        self.shards
+            .entry(shard.clone())
+            .or_insert_with(|| ShardQueue::new(percent, now))
     }
 
     /// The shard whose head may leave now and whose turn it is. Those that only wanted to be looked at are put back.
@@ -145,6 +191,9 @@ impl Limiter {
         if let Some((at, turn)) = queue.place.take() {
             self.ready.remove(&(at, turn, shard.clone()));
         }
+        if queue.holds >= self.max_holds {
+            return;
+        }
         if let Some(at) = queue.look_again_at() {
             self.last_turn += 1;
             let place = (at.max(now), self.last_turn);
@@ -163,6 +212,8 @@ impl ShardQueue {
             records: TokenBucket::full(SHARD_RECORDS_PER_SECOND, percent, now),
             bytes: TokenBucket::full(SHARD_BYTES_PER_SECOND, percent, now),
             burst,
+            holds: 0,
+            not_before: None,
             place: None,
         }
     }
@@ -171,7 +222,8 @@ impl ShardQueue {
     fn head_leaves_at(&self) -> Option<Instant> {
         let head = self.queue.front()?;
         let bytes = if is_large(head) { &self.burst } else { &self.bytes };
-        Some(self.records.affordable_at(1).max(bytes.affordable_at(head.bytes())))
+        let affordable_at = self.records.affordable_at(1).max(bytes.affordable_at(head.bytes()));
+        Some(self.not_before.map_or(affordable_at, |at| at.max(affordable_at)))
     }
 
     /// When its head may leave, or its rate goes up, so that the head may leave earlier.
@@ -182,6 +234,7 @@ impl ShardQueue {
 
     /// Large or not, each byte counts towards what the shard takes in a second.
     fn pay_for(&mut self, aggregate: &SealedAggregate, now: Instant) {
+        self.not_before = None;
         self.records.pay(1, now);
         self.bytes.pay(aggregate.bytes(), now);
         if is_large(aggregate) {

@@ -89,7 +89,9 @@ impl Pipeline {
             self.limiter
                 .take_all(|shard| map.shards().iter().any(|open| open.id == *shard)),
         );
-        for aggregate in waiting {
+        self.hold_lanes_of_undecided(&map, now);
+        for mut aggregate in waiting {
+            aggregate.lanes_held.clear();
             self.route(aggregate, now);
         }
     }
@@ -98,7 +100,7 @@ impl Pipeline {
     /// elsewhere is taken apart into its records: a record alone is right wherever it lands.
     pub(super) fn fitted(&mut self, mut aggregate: SealedAggregate, map: &ShardMap) -> Vec<SealedAggregate> {
         let max_count = match aggregate.misplacements {
-            0..MAX_MISPLACEMENTS => self.config.aggregation_max_count,
+            0..MAX_MISPLACEMENTS => self.config.records_per_aggregate(),
             _ => 1,
         };
         if let Some(target) = &aggregate.target

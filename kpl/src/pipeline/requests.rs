@@ -7,6 +7,9 @@ use crate::aggregate::SealedAggregate;
 
 impl Pipeline {
     pub(super) fn fill_requests(&mut self, now: Instant, wall: SystemTime) {
+        for shard in std::mem::take(&mut self.released) {
+            self.limiter.release(&shard, now);
+        }
         while self.resume_at.is_none() && self.in_flight.len() < self.config.max_connections {
             if let Some(suspects) = self.suspects.pop_front() {
                 self.send(suspects, now, wall);
@@ -17,6 +20,7 @@ impl Pipeline {
                 let Some(aggregate) = self.unexpired(aggregate, now) else {
                     continue;
                 };
+                let aggregate = self.hold_lane(aggregate, now);
                 let awaited = self.outstanding.is_awaited(aggregate.generation);
                 self.collector.push(aggregate, now);
                 if awaited {
@@ -48,10 +52,12 @@ impl Pipeline {
         let aggregates = self.acknowledge_early(aggregates);
         let request = self.next_request;
         self.next_request += 1;
+        let shards = self.hold_shards(&aggregates, now);
         self.in_flight.insert(
             request,
             InFlight {
                 aggregates,
+                shards,
                 sent: now,
                 sent_wall: wall,
             },

@@ -4,6 +4,7 @@ mod conservation;
 mod expiry;
 mod failures;
 mod flow;
+mod order;
 mod placement;
 mod stream;
 mod throttling;

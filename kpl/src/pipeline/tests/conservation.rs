@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::pipeline::{Answer, CallFailure, EntryAnswer};
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     Put { bytes: usize, hash_key_percent: Option<u8> },
     Seal,
     Flush,
@@ -26,7 +26,7 @@ enum Step {
 }
 
 #[derive(Debug, Clone)]
-enum How {
+pub(super) enum How {
     Stored,
     /// Each entry by its own: stored, throttled, internal error, unknown code, or no code at all.
     Mixed(u64),
@@ -63,7 +63,7 @@ const ENTRY_FAILURES: [&str; 4] = [
     "",
 ];
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (
             prop_oneof![6 => 0usize..60, 1 => 300usize..700, 1 => 2_500usize..4_000],
@@ -98,7 +98,7 @@ fn ttl() -> impl Strategy<Value = Option<Duration>> {
     prop_oneof![2 => Just(None), 1 => Just(Some(Duration::from_millis(300))), 1 => Just(Some(Duration::from_secs(30)))]
 }
 
-fn config(grace: Duration, ttl: Option<Duration>) -> Config {
+pub(super) fn config(grace: Duration, ttl: Option<Duration>) -> Config {
     Config {
         record_ttl: ttl,
         aggregation_max_size: 300,
@@ -112,7 +112,7 @@ fn config(grace: Duration, ttl: Option<Duration>) -> Config {
     }
 }
 
-fn take(world: &mut World, step: Step, number: usize) {
+pub(super) fn take(world: &mut World, step: Step, number: usize) {
     match step {
         Step::Put {
             bytes,

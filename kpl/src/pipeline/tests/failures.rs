@@ -289,6 +289,7 @@ fn retries_that_fall_due_at_the_same_instant_are_all_made() {
     let config = Config {
         rate_limit_percent: u32::MAX,
         max_connections: 100,
+        max_requests_per_shard: 100,
         aggregation_max_count: 1,
         ..Config::default()
     };
