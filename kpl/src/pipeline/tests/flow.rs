@@ -171,6 +171,24 @@ fn no_more_requests_are_under_way_than_allowed() {
 }
 
 #[test]
+fn a_shard_has_no_more_requests_under_way_than_its_share_and_another_is_not_delayed() {
+    let config = Config {
+        max_requests_per_shard: 2,
+        collection_max_count: 10,
+        ..Config::default()
+    };
+    let mut world = World::ready(2, config);
+    send_apart(&mut world, (0..100).map(|n| at(n, 10, LOW)));
+    assert_eq!(entries_per_request(&world), [10, 10]);
+    send_apart(&mut world, (100..110).map(|n| at(n, 10, HIGH)));
+    assert_eq!(entries_per_request(&world), [10, 10, 10]);
+    world.stored();
+    assert_eq!(entries_per_request(&world), [10, 10, 10]);
+    world.heal();
+    world.assert_at_rest();
+}
+
+#[test]
 fn a_shard_over_its_rate_does_not_delay_another() {
     let config = Config {
         rate_limit_percent: 1,

@@ -9,8 +9,9 @@ use super::stream::at_percent;
 use super::world::{World, failure, record, refused};
 use crate::config::Config;
 use crate::ordering::Ordering;
-use crate::pipeline::Answer;
+use crate::pipeline::{Answer, EntryAnswer};
 use crate::record::Record;
+use crate::shard_map::ShardId;
 
 const SECOND: Duration = Duration::from_secs(1);
 const LOW: u8 = 10;
@@ -172,16 +173,31 @@ proptest! {
 }
 
 /// Eight keys, on a stream that lives through the whole run: another one of its name begins anew.
-fn with_few_keys(step: Step) -> Step {
-    match step {
-        Step::Put {
-            bytes,
-            hash_key_percent,
-        } => Step::Put {
-            bytes,
-            hash_key_percent: Some(hash_key_percent.unwrap_or(0) % 8 * 13),
-        },
-        Step::Recreate { .. } => Step::Seal,
-        other => other,
+fn with_few_keys(mut step: Step) -> Step {
+    if let Step::Put { hash_key_percent, .. } = &mut step {
+        *hash_key_percent = Some(hash_key_percent.unwrap_or(0) % 8 * 13);
     }
+    if matches!(step, Step::Recreate { .. }) {
+        return Step::Seal;
+    }
+    step
+}
+
+#[test]
+fn an_aggregate_that_is_taken_apart_into_its_records_keeps_their_order() {
+    let mut world = World::ready(2, in_order());
+    world.send((0..3).map(|n| at(n, LOW)));
+    for _ in 0..3 {
+        world.run_for(3 * SECOND);
+        let other = EntryAnswer::Stored {
+            shard: ShardId::new("shardId-000000000001"),
+            sequence_number: "1".into(),
+        };
+        world.answer(world.request(), Answer::Entries(vec![other]));
+        world.fetched();
+    }
+    world.heal();
+    assert_eq!(world.stream.stored_count(), 3, "record by record");
+    world.assert_read_in_order();
+    world.assert_at_rest();
 }
