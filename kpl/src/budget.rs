@@ -10,7 +10,8 @@ use tokio::sync::Semaphore;
 /// accepts it, and credited when its outcome is known, however long the service is away. While nothing is left, `put`
 /// waits in order and [`try_put`](crate::Producer::try_put) gives the record back.
 ///
-/// What the SDK holds of the requests in flight, about 3.3 bytes for each byte sent, is not in it yet.
+/// What the SDK holds of the requests in flight, about 3.3 bytes for each byte sent, comes on top, and is bounded by
+/// [`max_bytes_in_flight`](crate::ProducerBuilder::max_bytes_in_flight).
 #[derive(Debug, Clone)]
 pub struct Budget {
     inner: Arc<Inner>,

@@ -163,6 +163,15 @@ impl ProducerBuilder {
         self
     }
 
+    /// How many bytes of data and keys the requests under way may have together. The SDK holds about 3.3 bytes for each
+    /// of them, beside the [`budget`](Self::budget): 53 MiB with the default, 16,777,216. Not under
+    /// [`collection_max_size`](Self::collection_max_size). A record that is larger than a request is sent when nothing
+    /// else is under way.
+    pub fn max_bytes_in_flight(mut self, bytes: usize) -> Self {
+        self.config.max_bytes_in_flight = bytes;
+        self
+    }
+
     /// The order in which records are stored. Default: [`Ordering::None`].
     pub fn ordering(mut self, ordering: Ordering) -> Self {
         self.config.ordering = ordering;

@@ -33,6 +33,7 @@ pub(crate) struct Config {
     pub(crate) request_timeout: Duration,
     pub(crate) max_connections: usize,
     pub(crate) max_requests_per_shard: usize,
+    pub(crate) max_bytes_in_flight: usize,
     pub(crate) ordering: Ordering,
     pub(crate) record_distribution: RecordDistribution,
     pub(crate) shard_map_refresh_interval: Duration,
@@ -54,6 +55,7 @@ impl Default for Config {
             request_timeout: Duration::from_secs(6),
             max_connections: 24,
             max_requests_per_shard: 8,
+            max_bytes_in_flight: 16 * 1024 * 1024,
             ordering: Ordering::None,
             record_distribution: RecordDistribution::UserPartitionKey,
             shard_map_refresh_interval: Duration::from_secs(120),
@@ -93,6 +95,13 @@ impl Config {
         within("rate_limit", self.rate_limit_percent as usize, 1, u32::MAX as usize)?;
         within("max_connections", self.max_connections, 1, 256)?;
         within("max_requests_per_shard", self.max_requests_per_shard, 1, 256)?;
+        if self.collection_max_size > self.max_bytes_in_flight {
+            return Err(BuildErrorKind::Contradiction {
+                larger: "collection_max_size",
+                smaller: "max_bytes_in_flight",
+            }
+            .into());
+        }
         self.validate_ttl()?;
         if self.ordering == Ordering::PerKey && self.record_distribution != RecordDistribution::UserPartitionKey {
             let distribution = self.record_distribution;

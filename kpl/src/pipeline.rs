@@ -144,6 +144,8 @@ pub(crate) struct Pipeline {
     /// Since when the service says that the stream does not exist.
     not_found_since: Option<Instant>,
     outstanding: Outstanding,
+    /// Bytes of the requests under way.
+    bytes_in_flight: usize,
     /// Shards to which something has ceased to be under way.
     released: Vec<ShardId>,
     delivered: u64,
@@ -155,6 +157,7 @@ pub(crate) struct Pipeline {
 #[derive(Debug)]
 struct InFlight {
     aggregates: Vec<SealedAggregate>,
+    bytes: usize,
     /// The shards that the request holds; none if its aggregates do so themselves.
     shards: Vec<ShardId>,
     sent: Instant,
@@ -197,6 +200,7 @@ impl Pipeline {
             resume_at: None,
             not_found_since: None,
             outstanding: Outstanding::default(),
+            bytes_in_flight: 0,
             released: Vec::new(),
             delivered: 0,
             failed: None,
@@ -243,7 +247,7 @@ impl Pipeline {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next, if nothing else happens before.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let may_send = self.in_flight.len() < self.config.max_connections;
+        let may_send = self.may_send();
         let sending = [self.collector.deadline(), self.limiter.next_at()];
         let sending = self.resume_at.or_else(|| sending.into_iter().flatten().min());
         let retry = self.retries.first_key_value().map(|((at, _), _)| *at);

@@ -106,6 +106,7 @@ impl Pipeline {
         // A request that the pipeline gave up has no aggregates any more.
         let Some(InFlight {
             aggregates,
+            bytes,
             mut shards,
             sent,
             sent_wall,
@@ -113,6 +114,7 @@ impl Pipeline {
         else {
             return;
         };
+        self.bytes_in_flight -= bytes;
         self.released.append(&mut shards);
         let exchange = Exchange {
             sent,

@@ -10,7 +10,7 @@ impl Pipeline {
         for shard in std::mem::take(&mut self.released) {
             self.limiter.release(&shard, now);
         }
-        while self.resume_at.is_none() && self.in_flight.len() < self.config.max_connections {
+        while self.resume_at.is_none() && self.may_send() {
             if let Some(suspects) = self.suspects.pop_front() {
                 self.send(suspects, now, wall);
                 continue;
@@ -38,6 +38,12 @@ impl Pipeline {
         }
     }
 
+    /// Whether another request of the full size may leave now.
+    pub(super) fn may_send(&self) -> bool {
+        let fits = self.bytes_in_flight + self.config.collection_max_size <= self.config.max_bytes_in_flight;
+        self.in_flight.len() < self.config.max_connections && (fits || self.in_flight.is_empty())
+    }
+
     /// Sends what has not expired: this is the last look at the time.
     fn send(&mut self, aggregates: Vec<SealedAggregate>, now: Instant, wall: SystemTime) {
         let aggregates: Vec<SealedAggregate> = aggregates
@@ -53,10 +59,13 @@ impl Pipeline {
         let request = self.next_request;
         self.next_request += 1;
         let shards = self.hold_shards(&aggregates, now);
+        let bytes = aggregates.iter().map(SealedAggregate::bytes).sum();
+        self.bytes_in_flight += bytes;
         self.in_flight.insert(
             request,
             InFlight {
                 aggregates,
+                bytes,
                 shards,
                 sent: now,
                 sent_wall: wall,

@@ -171,6 +171,24 @@ fn no_more_requests_are_under_way_than_allowed() {
 }
 
 #[test]
+fn the_requests_under_way_have_no_more_bytes_than_allowed() {
+    let config = Config {
+        collection_max_size: 200_000,
+        max_bytes_in_flight: 500_000,
+        ..Config::default()
+    };
+    let mut world = World::ready(1, config);
+    send_apart(&mut world, (0..30).map(|n| record(n, 50_000)));
+    for _ in 0..5 {
+        let bytes: usize = world.requests.values().flatten().map(|entry| entry.data.len()).sum();
+        assert!((300_000..=500_000).contains(&bytes), "{bytes}");
+        world.stored();
+    }
+    world.heal();
+    world.assert_at_rest();
+}
+
+#[test]
 fn a_shard_has_no_more_requests_under_way_than_its_share_and_another_is_not_delayed() {
     let config = Config {
         max_requests_per_shard: 2,

@@ -176,6 +176,7 @@ fn large_records_leave_in_a_burst_of_10_mib_and_then_at_the_rate() {
     let config = Config {
         max_user_record_size: 10 * MIB,
         collection_max_size: 10 * MIB,
+        max_bytes_in_flight: 32 * MIB,
         rate_limit_percent: 100,
         ..Config::default()
     };
