@@ -1,6 +1,7 @@
 //! Pure: a sealed aggregate on its way through the pipeline, and how it is taken apart when its shard is gone.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use aggregation::{Encoder, HashKey, KinesisRecord, UserRecordRef};
 
@@ -26,10 +27,15 @@ pub(crate) struct SealedAggregate {
     pub(crate) generation: u64,
     /// How often it was stored on a shard that does not hold all of its records.
     pub(crate) misplacements: u32,
+    /// The shards that are sent nothing until it is decided; none unless records are ordered.
+    pub(crate) lanes_held: Vec<ShardId>,
     stream: Arc<str>,
     hash_key_origin: HashKeyOrigin,
     origins: Vec<Origin>,
     charge: Charge,
+    /// When each record expires; empty if none does.
+    expiries: Vec<Instant>,
+    earliest_expiry: Option<Instant>,
 }
 
 /// The shard that an aggregate was built for.
@@ -47,6 +53,7 @@ pub(crate) struct Sealing {
     pub(crate) origins: Vec<Origin>,
     pub(crate) charge: Charge,
     pub(crate) target: Option<Target>,
+    pub(crate) expiries: Vec<Instant>,
 }
 
 impl SealedAggregate {
@@ -57,6 +64,7 @@ impl SealedAggregate {
             origins,
             charge,
             target,
+            expiries,
         } = sealing;
         Self {
             record,
@@ -64,10 +72,13 @@ impl SealedAggregate {
             target,
             generation: 0,
             misplacements: 0,
+            lanes_held: Vec::new(),
             stream,
             hash_key_origin,
             origins,
             charge,
+            earliest_expiry: expiries.iter().min().copied(),
+            expiries,
         }
     }
 
@@ -114,9 +125,70 @@ impl SealedAggregate {
         outcome
     }
 
+    /// When the first of its records expires, if one does.
+    pub(crate) fn expires_at(&self) -> Option<Instant> {
+        self.earliest_expiry
+    }
+
+    /// Parts the records that have expired from those that have not, each as an aggregate for the same shard.
+    pub(crate) fn part_expired(mut self, now: Instant) -> Parted {
+        let has_expired = |at: &Instant| *at < now;
+        if !self.earliest_expiry.as_ref().is_some_and(has_expired) {
+            return Parted {
+                expired: None,
+                alive: Some(self),
+            };
+        }
+        if self.expiries.iter().all(has_expired) {
+            return Parted {
+                expired: Some(self),
+                alive: None,
+            };
+        }
+        let (expired, alive) = self
+            .take_apart()
+            .into_iter()
+            .partition(|share| share.expiry.as_ref().is_some_and(has_expired));
+        let target = self.target.take();
+        let build = |shares| {
+            self.build_parts(target.as_ref(), shares, (usize::MAX, usize::MAX))
+                .pop()
+        };
+        Parted {
+            expired: build(expired),
+            alive: build(alive),
+        }
+    }
+
+    /// Two aggregates for the same shard, each with half of the records, for one that is too large for the stream.
+    pub(crate) fn halved(mut self) -> Vec<Self> {
+        let half = self.record.user_records.div_ceil(2);
+        let (shares, target) = (self.take_apart(), self.target.take());
+        self.build_parts(target.as_ref(), shares, (usize::MAX, half))
+    }
+
     /// Takes the aggregate apart and builds aggregates anew, each for one shard of `map`. Order within a shard is kept.
     pub(crate) fn resplit(mut self, map: &ShardMap, max_size: usize, max_count: usize) -> Vec<Self> {
-        let records = open(&self.record, self.hash_key_origin);
+        let mut shares: Vec<Vec<Share>> = map.shards().iter().map(|_| Vec::new()).collect();
+        for next in self.take_apart() {
+            let hash_key = next.record.as_user_record().hash_key;
+            if let Some(share) = shares.get_mut(map.index_of(hash_key)) {
+                share.push(next);
+            }
+        }
+        let parts = map.shards().iter().zip(shares).flat_map(|(shard, share)| {
+            let target = Target {
+                shard: shard.id.clone(),
+                epoch: map.epoch(),
+            };
+            self.build_parts(Some(&target), share, (max_size, max_count))
+        });
+        parts.collect()
+    }
+
+    /// Each record with its receipt, its charge and its expiry. The aggregate keeps none of them.
+    fn take_apart(&mut self) -> Vec<Share> {
+        let records = self.records();
         let origins: Vec<Origin> = self.origins.iter().flat_map(Origin::members).collect();
         debug_assert_eq!(
             records.len(),
@@ -127,51 +199,55 @@ impl SealedAggregate {
             return Vec::new();
         }
         self.origins.clear();
-        let mut shares: Vec<Vec<Share>> = map.shards().iter().map(|_| Vec::new()).collect();
-        for (record, origin) in records.into_iter().zip(origins) {
-            let charge = self
-                .charge
-                .split_record(record::cost(record.partition_key(), record.data()));
-            let hash_key = record.as_user_record().hash_key;
-            if let Some(share) = shares.get_mut(map.index_of(hash_key)) {
-                share.push(Share { record, origin, charge });
-            }
-        }
-        let parts = map.shards().iter().zip(shares).flat_map(|(shard, share)| {
-            let target = Target {
-                shard: shard.id.clone(),
-                epoch: map.epoch(),
-            };
-            self.build_parts(target, share, max_size, max_count)
-        });
-        parts.collect()
+        let expiries = std::mem::take(&mut self.expiries);
+        let expiries = expiries.into_iter().map(Some).chain(std::iter::repeat(None));
+        let shares = records.into_iter().zip(origins).zip(expiries);
+        shares
+            .map(|((record, origin), expiry)| {
+                let cost = record::cost(record.partition_key(), record.data());
+                let charge = self.charge.split_record(cost);
+                Share {
+                    record,
+                    origin,
+                    charge,
+                    expiry,
+                }
+            })
+            .collect()
     }
 
-    fn build_parts(&self, target: Target, share: Vec<Share>, max_size: usize, max_count: usize) -> Vec<Self> {
+    fn build_parts(
+        &self,
+        target: Option<&Target>,
+        share: Vec<Share>,
+        (max_size, max_count): (usize, usize),
+    ) -> Vec<Self> {
         let mut parts = Vec::new();
         let mut encoder = Encoder::new();
         let mut members = Vec::new();
         for next in share {
             let full = encoder.len() >= max_count || encoder.size_with(&next.record.as_user_record()) > max_size;
             if !encoder.is_empty() && full {
-                parts.extend(self.build_part(&target, &mut encoder, &mut members));
+                parts.extend(self.build_part(target, &mut encoder, &mut members));
             }
             encoder.append(&next.record.as_user_record());
             members.push(next);
         }
-        parts.extend(self.build_part(&target, &mut encoder, &mut members));
+        parts.extend(self.build_part(target, &mut encoder, &mut members));
         parts
     }
 
-    fn build_part(&self, target: &Target, encoder: &mut Encoder, members: &mut Vec<Share>) -> Option<Self> {
+    fn build_part(&self, target: Option<&Target>, encoder: &mut Encoder, members: &mut Vec<Share>) -> Option<Self> {
         let record = encoder.seal()?;
         let mut charge = None::<Charge>;
         let mut origins: Vec<Origin> = Vec::new();
+        let mut expiries = Vec::new();
         let mut hash_key_origin = HashKeyOrigin::PartitionKey;
         for member in members.drain(..) {
             if member.record.explicit_hash_key().is_some() {
                 hash_key_origin = HashKeyOrigin::Explicit;
             }
+            expiries.extend(member.expiry);
             match &mut charge {
                 Some(charge) => charge.absorb(member.charge),
                 None => charge = Some(member.charge),
@@ -187,7 +263,8 @@ impl SealedAggregate {
             hash_key_origin,
             origins,
             charge: charge?,
-            target: Some(target.clone()),
+            target: target.cloned(),
+            expiries,
         };
         let mut part = Self::new(record, sealing);
         part.attempts = self.attempts.clone();
@@ -196,9 +273,14 @@ impl SealedAggregate {
         Some(part)
     }
 
+    /// Its records, as they were put.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        open(&self.record, self.hash_key_origin)
+    }
+
     /// The effective hash keys of its records.
     pub(crate) fn hash_keys(&self) -> Vec<HashKey> {
-        let records = open(&self.record, self.hash_key_origin);
+        let records = self.records();
         records.iter().map(|record| record.as_user_record().hash_key).collect()
     }
 }
@@ -208,6 +290,14 @@ struct Share {
     record: Record,
     origin: Origin,
     charge: Charge,
+    expiry: Option<Instant>,
+}
+
+/// An aggregate after a look at the time.
+#[derive(Debug)]
+pub(crate) struct Parted {
+    pub(crate) expired: Option<SealedAggregate>,
+    pub(crate) alive: Option<SealedAggregate>,
 }
 
 impl Drop for SealedAggregate {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 /// How many of the newest attempts are kept. Older ones only count, so that an outage cannot grow the history.
 const KEPT: usize = 16;
 
-/// One request that carried the record.
+/// One request that carried the record, or a failed fetch of the shard map that it waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attempt {
@@ -31,8 +31,7 @@ pub struct AttemptFailure {
     pub may_have_been_stored: bool,
 }
 
-/// The attempts to deliver a record, oldest first. There are none if the stream's shards were never learnt; the log tells
-/// why not.
+/// The attempts to deliver a record, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attempts {
     total: u32,

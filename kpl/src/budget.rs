@@ -15,7 +15,8 @@ use tokio::sync::Semaphore;
 /// stay in it until they have their outcome, and may come to hold all of it. Streams that must not hold each other up
 /// need a budget each.
 ///
-/// What the SDK holds of the requests in flight, about 3.3 bytes for each byte sent, is not in it yet.
+/// What the SDK holds of the requests in flight, about 3.3 bytes for each byte sent, comes on top, and is bounded by
+/// [`max_bytes_in_flight`](crate::ProducerBuilder::max_bytes_in_flight).
 #[derive(Debug, Clone)]
 pub struct Budget {
     inner: Arc<Inner>,

@@ -10,11 +10,12 @@ use tokio::sync::mpsc;
 
 use crate::budget::Budget;
 use crate::calls::Calls;
-use crate::config::Config;
+use crate::config::{Config, OnThrottling};
 use crate::driver::Driver;
 use crate::error::{BuildError, BuildErrorKind};
 use crate::lane::LaneLimits;
 use crate::lanes::{Handover, LaneTemplate};
+use crate::ordering::{Ordering, RecordDistribution};
 use crate::pipeline::Pipeline;
 use crate::producer::Producer;
 use crate::properties::KplProperties;
@@ -91,6 +92,26 @@ impl ProducerBuilder {
         self
     }
 
+    /// How long after `put` a record may be delivered. One that is not by then is given back as
+    /// [`Expired`](crate::PutErrorKind::Expired), with its attempts; it is not sent after that, though a request may be
+    /// under way whose answer still counts. Default: none, the record waits for as long as it takes (the KPL's is 30 s);
+    /// at least 100 ms, and longer than [`record_max_buffered_time`](Self::record_max_buffered_time) and the wait for a
+    /// request (a fifth of it, at most 50 ms) together.
+    #[doc(alias = "RecordTtl")]
+    pub fn record_ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
+        self.config.record_ttl = ttl.into();
+        self
+    }
+
+    /// Gives a record back as [`Throttled`](crate::PutErrorKind::Throttled) when the service answers
+    /// `ProvisionedThroughputExceededException`, for callers that have somewhere else to put it. By default it is sent
+    /// again, at a lower rate, until it is delivered.
+    #[doc(alias = "FailIfThrottled")]
+    pub fn fail_if_throttled(mut self) -> Self {
+        self.config.on_throttling = OnThrottling::Fail;
+        self
+    }
+
     /// The size in bytes at which an aggregate is full; a larger record travels alone. Larger aggregates cost less per
     /// record. Default: 51,200; range: 64 to 10,485,760, not over [`collection_max_size`](Self::collection_max_size), and
     /// below the larger of 1,048,576 and [`max_user_record_size`](Self::max_user_record_size).
@@ -145,10 +166,40 @@ impl ProducerBuilder {
         self
     }
 
-    /// How many requests may be under way. Default: 24, the KPL's number of connections; range: 1 to 10,000.
+    /// How many requests may be under way, each of which takes a connection. Default: 24; range: 1 to 256.
     #[doc(alias = "MaxConnections")]
-    pub fn max_requests_in_flight(mut self, requests: usize) -> Self {
-        self.config.max_requests_in_flight = requests;
+    pub fn max_connections(mut self, requests: usize) -> Self {
+        self.config.max_connections = requests;
+        self
+    }
+
+    /// How many requests that are under way may carry records of one shard, so that a slow shard leaves connections to
+    /// the others. Default: 8; range: 1 to 256. Always 1 with [`Ordering::PerKey`].
+    pub fn max_requests_per_shard(mut self, requests: usize) -> Self {
+        self.config.max_requests_per_shard = requests;
+        self
+    }
+
+    /// How many bytes of data and keys the requests under way may have together. The SDK holds about 3.3 bytes for each
+    /// of them, beside the [`budget`](Self::budget): 53 MiB with the default, 16,777,216. Not under
+    /// [`collection_max_size`](Self::collection_max_size). A record that is larger than a request is sent when nothing
+    /// else is under way.
+    pub fn max_bytes_in_flight(mut self, bytes: usize) -> Self {
+        self.config.max_bytes_in_flight = bytes;
+        self
+    }
+
+    /// The order in which records are stored. Default: [`Ordering::None`].
+    pub fn ordering(mut self, ordering: Ordering) -> Self {
+        self.config.ordering = ordering;
+        self
+    }
+
+    /// Who decides which shard a record goes to. The producer does not find out by itself: on a stream that distributes
+    /// records itself, say `Auto`, and nothing is aggregated. Default: [`RecordDistribution::UserPartitionKey`].
+    #[doc(alias = "RecordDistributionStrategyDefault")]
+    pub fn record_distribution(mut self, distribution: RecordDistribution) -> Self {
+        self.config.record_distribution = distribution;
         self
     }
 
@@ -210,8 +261,9 @@ impl ProducerBuilder {
         let rng = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let limits = LaneLimits {
             max_size: self.config.aggregation_max_size,
-            max_count: self.config.aggregation_max_count,
+            max_count: self.config.records_per_aggregate(),
             max_buffered: self.config.record_max_buffered_time,
+            ttl: self.config.record_ttl,
         };
         let handover = Arc::new(Handover::default());
         let shared = Arc::new(Shared::new(LaneTemplate {

@@ -4,13 +4,26 @@ use std::time::Duration;
 
 use crate::error::{BuildError, BuildErrorKind};
 use crate::limits::{
-    DEFAULT_MAX_RECORD_BYTES, LARGEST_MAX_RECORD_BYTES, MAX_COLLECTION_WAIT, MAX_ENTRIES_PER_REQUEST, MAX_REQUEST_BYTES,
+    DEFAULT_MAX_RECORD_BYTES, LARGEST_MAX_RECORD_BYTES, MAX_COLLECTION_WAIT, MAX_ENTRIES_PER_REQUEST,
+    MAX_REQUEST_BYTES, MIN_RECORD_TTL,
 };
+use crate::ordering::{Ordering, RecordDistribution};
+
+/// What becomes of a record that the service throttles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnThrottling {
+    /// It is sent again, later.
+    Retry,
+    /// It is given back.
+    Fail,
+}
 
 /// The validated, immutable options of one producer.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) record_max_buffered_time: Duration,
+    pub(crate) record_ttl: Option<Duration>,
+    pub(crate) on_throttling: OnThrottling,
     pub(crate) aggregation_max_size: usize,
     pub(crate) aggregation_max_count: usize,
     pub(crate) collection_max_size: usize,
@@ -18,7 +31,11 @@ pub(crate) struct Config {
     pub(crate) max_user_record_size: usize,
     pub(crate) rate_limit_percent: u32,
     pub(crate) request_timeout: Duration,
-    pub(crate) max_requests_in_flight: usize,
+    pub(crate) max_connections: usize,
+    pub(crate) max_requests_per_shard: usize,
+    pub(crate) max_bytes_in_flight: usize,
+    pub(crate) ordering: Ordering,
+    pub(crate) record_distribution: RecordDistribution,
     pub(crate) shard_map_refresh_interval: Duration,
     pub(crate) stream_not_found_grace: Duration,
 }
@@ -27,6 +44,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             record_max_buffered_time: Duration::from_millis(100),
+            record_ttl: None,
+            on_throttling: OnThrottling::Retry,
             aggregation_max_size: 51_200,
             aggregation_max_count: u32::MAX as usize,
             collection_max_size: 5 * 1024 * 1024,
@@ -34,7 +53,11 @@ impl Default for Config {
             max_user_record_size: DEFAULT_MAX_RECORD_BYTES,
             rate_limit_percent: 150,
             request_timeout: Duration::from_secs(6),
-            max_requests_in_flight: 24,
+            max_connections: 24,
+            max_requests_per_shard: 8,
+            max_bytes_in_flight: 16 * 1024 * 1024,
+            ordering: Ordering::None,
+            record_distribution: RecordDistribution::UserPartitionKey,
             shard_map_refresh_interval: Duration::from_secs(120),
             stream_not_found_grace: Duration::ZERO,
         }
@@ -70,7 +93,20 @@ impl Config {
             LARGEST_MAX_RECORD_BYTES,
         )?;
         within("rate_limit", self.rate_limit_percent as usize, 1, u32::MAX as usize)?;
-        within("max_requests_in_flight", self.max_requests_in_flight, 1, 10_000)?;
+        within("max_connections", self.max_connections, 1, 256)?;
+        within("max_requests_per_shard", self.max_requests_per_shard, 1, 256)?;
+        if self.collection_max_size > self.max_bytes_in_flight {
+            return Err(BuildErrorKind::Contradiction {
+                larger: "collection_max_size",
+                smaller: "max_bytes_in_flight",
+            }
+            .into());
+        }
+        self.validate_ttl()?;
+        if self.ordering == Ordering::PerKey && self.record_distribution != RecordDistribution::UserPartitionKey {
+            let distribution = self.record_distribution;
+            return Err(BuildErrorKind::OrderingImpossible { distribution }.into());
+        }
         positive("request_timeout", self.request_timeout)?;
         positive("shard_map_refresh_interval", self.shard_map_refresh_interval)?;
         if self.aggregation_max_size > self.collection_max_size {
@@ -90,6 +126,44 @@ impl Config {
             .into());
         }
         Ok(())
+    }
+
+    /// A record must be able to wait for company, in its aggregate and in its request, and still leave in time.
+    fn validate_ttl(&self) -> Result<(), BuildError> {
+        let Some(ttl) = self.record_ttl else { return Ok(()) };
+        if ttl < MIN_RECORD_TTL {
+            let milliseconds = |time: Duration| usize::try_from(time.as_millis()).unwrap_or(usize::MAX);
+            return within(
+                "record_ttl in ms",
+                milliseconds(ttl),
+                milliseconds(MIN_RECORD_TTL),
+                usize::MAX,
+            );
+        }
+        if self.record_max_buffered_time.saturating_add(self.collection_wait()) >= ttl {
+            return Err(BuildErrorKind::Contradiction {
+                larger: "record_max_buffered_time (with the wait for a request)",
+                smaller: "record_ttl (nor reach it)",
+            }
+            .into());
+        }
+        Ok(())
+    }
+
+    /// How many requests may carry records of one shard at a time.
+    pub(crate) fn requests_per_shard(&self) -> usize {
+        match self.ordering {
+            Ordering::None => self.max_requests_per_shard,
+            Ordering::PerKey => 1,
+        }
+    }
+
+    /// How many user records an aggregate may have: one, unless the stream is known to honour their keys.
+    pub(crate) fn records_per_aggregate(&self) -> usize {
+        match self.record_distribution {
+            RecordDistribution::UserPartitionKey => self.aggregation_max_count,
+            RecordDistribution::Auto | RecordDistribution::Unknown => 1,
+        }
     }
 
     /// How long a released aggregate waits for others to share its request: a fifth of the buffered time, at most 50 ms.
@@ -146,6 +220,41 @@ mod tests {
             text.contains("aggregation_max_size") && text.contains("collection_max_size"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_record_that_would_expire_while_it_is_buffered_is_refused_with_both_names() {
+        let config = |buffered, ttl| Config {
+            record_max_buffered_time: Duration::from_millis(buffered),
+            record_ttl: Some(ttl),
+            ..Config::default()
+        };
+        for (buffered, ttl) in [(200, 100), (100, 100), (100, 120)] {
+            let error = config(buffered, Duration::from_millis(ttl)).validate().unwrap_err();
+            let text = error.to_string();
+            assert!(
+                text.contains("record_max_buffered_time") && text.contains("record_ttl"),
+                "{text}"
+            );
+        }
+        config(100, Duration::from_millis(121)).validate().unwrap();
+        config(100, Duration::MAX).validate().unwrap();
+        let error = config(10, Duration::from_millis(99)).validate().unwrap_err();
+        assert!(error.to_string().contains("record_ttl"), "{error}");
+    }
+
+    #[test]
+    fn order_is_refused_where_the_service_distributes_records_or_may_do_so() {
+        for distribution in [RecordDistribution::Auto, RecordDistribution::Unknown] {
+            let config = Config {
+                ordering: Ordering::PerKey,
+                record_distribution: distribution,
+                ..Config::default()
+            };
+            let error = config.validate().unwrap_err();
+            assert_eq!(*error.kind(), BuildErrorKind::OrderingImpossible { distribution });
+            assert_eq!(config.records_per_aggregate(), 1);
+        }
     }
 
     #[test]

@@ -151,12 +151,24 @@ impl Driver {
     }
 
     fn take_handed_over(&mut self, now: Instant) {
-        for handed in self.shared.template.handover.take_all() {
+        self.take(self.shared.template.handover.take_all(), now);
+    }
+
+    fn take(&mut self, handed: impl IntoIterator<Item = Handed>, now: Instant) {
+        for handed in handed {
             match handed {
                 Handed::Sealed(aggregate) => self.pipeline.handle(Input::Sealed(aggregate), now),
                 Handed::Armed { lane, deadline } => drop(self.armed.insert((deadline, lane))),
             }
         }
+    }
+
+    /// Takes what retired lanes handed over, before what the lanes in their place may have sealed already: a record in
+    /// these was put later.
+    fn take_retired(&mut self, now: Instant) {
+        let mut handed: Vec<Handed> = self.shared.template.handover.take_all().into();
+        handed.sort_by_key(Handed::epoch);
+        self.take(handed, now);
     }
 
     fn seal_due_lanes(&mut self, now: Instant) {
@@ -197,6 +209,11 @@ impl Driver {
                 .emit(&self.shared.template.stream);
                 self.shared.replace_lanes(Topology::Known(map));
                 self.armed.clear();
+                self.take_retired(clock::now());
+            }
+            Output::Throttled(hot, rate_percent) => {
+                let hot = &hot;
+                Event::ShardThrottled { hot, rate_percent }.emit(&self.shared.template.stream);
             }
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::attempt::Attempts;
 use crate::encoder::EncodeError;
+use crate::ordering::RecordDistribution;
 use crate::record::Record;
 
 /// Why [`ProducerBuilder::build`](crate::ProducerBuilder::build) refused.
@@ -67,6 +68,12 @@ pub enum BuildErrorKind {
     Zero {
         /// The option's name.
         option: &'static str,
+    },
+    /// `Ordering::PerKey` was asked for on a stream that does not keep, or may not keep, a key's records together.
+    #[error("ordering is PerKey, which record_distribution {distribution:?} makes impossible")]
+    OrderingImpossible {
+        /// What the stream was said to be.
+        distribution: RecordDistribution,
     },
     /// Two options exclude each other.
     #[error("{larger} must not be larger than {smaller}")]
@@ -197,6 +204,15 @@ pub enum PutErrorKind {
     /// The producer was shut down, or its time to deliver ran out.
     #[error("the producer was shut down")]
     ShutDown,
+    /// It was not delivered within `record_ttl`.
+    #[error("it was not delivered within record_ttl")]
+    Expired,
+    /// The service throttled it, and `fail_if_throttled` is set.
+    #[error("the service throttled it ({code}), and fail_if_throttled is set")]
+    Throttled {
+        /// The service's error code.
+        code: String,
+    },
     /// The stream does not exist, or no longer.
     #[error("the stream does not exist (ResourceNotFoundException)")]
     StreamNotFound,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::pipeline::{HeavyKey, HotShard};
+
 /// Something that has happened.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -36,6 +38,13 @@ pub(crate) enum Event<'a> {
         /// How long it took.
         took: Duration,
     },
+    /// The service throttled a shard; this covers ten seconds.
+    ShardThrottled {
+        /// What it refused, and the partition keys with the most bytes in that.
+        hot: &'a HotShard,
+        /// The rate at which the shard is sent records now, in percent of what it takes.
+        rate_percent: u32,
+    },
     /// The producer ended.
     Ended {
         /// User records delivered over its life.
@@ -58,6 +67,23 @@ impl Event<'_> {
             }
             Self::RequestAnswered { entries, refused, took } => {
                 tracing::debug!(stream, entries, refused, ?took, "request answered");
+            }
+            Self::ShardThrottled { hot, rate_percent } => {
+                let HotShard {
+                    shard,
+                    refused,
+                    refused_bytes,
+                    heaviest,
+                } = hot;
+                tracing::warn!(stream, %shard, refused, refused_bytes, rate_percent, "shard throttled");
+                for HeavyKey {
+                    partition_key,
+                    bytes,
+                    excess,
+                } in heaviest
+                {
+                    tracing::debug!(stream, %shard, partition_key, bytes, excess, "heavy key of a throttled shard");
+                }
             }
             Self::Ended { delivered, returned: 0 } => tracing::info!(stream, delivered, "producer ended"),
             Self::Ended { delivered, returned } => tracing::warn!(stream, delivered, returned, "producer ended"),

@@ -19,6 +19,8 @@ pub(crate) struct LaneLimits {
     pub(crate) max_size: usize,
     pub(crate) max_count: usize,
     pub(crate) max_buffered: Duration,
+    /// How long a record may take to be delivered.
+    pub(crate) ttl: Option<Duration>,
 }
 
 /// The open aggregate of one shard.
@@ -32,6 +34,8 @@ pub(crate) struct Lane {
     charge: Charge,
     hash_key_origin: HashKeyOrigin,
     deadline: Option<Instant>,
+    /// When each record expires; empty if none does.
+    expiries: Vec<Instant>,
 }
 
 /// A record's place among the receipts of its aggregate.
@@ -52,6 +56,7 @@ impl Lane {
             charge: Charge::none(budget),
             hash_key_origin: HashKeyOrigin::PartitionKey,
             deadline: None,
+            expiries: Vec::new(),
         }
     }
 
@@ -77,6 +82,8 @@ impl Lane {
             index,
         };
         self.encoder.append(record);
+        self.expiries
+            .extend(self.limits.ttl.map(|ttl| saturating_add(now, ttl)));
         self.charge.absorb(charge);
         if self.encoder.len() >= self.limits.max_count || self.encoder.size() >= self.limits.max_size {
             self.seal().into_iter().for_each(sealed);
@@ -102,6 +109,7 @@ impl Lane {
             origins: vec![Origin::new(cohort, 0, count)],
             charge: self.charge.take(),
             target: self.target.clone(),
+            expiries: std::mem::take(&mut self.expiries),
         };
         Some(SealedAggregate::new(record, sealing))
     }
@@ -130,6 +138,7 @@ mod tests {
             max_size,
             max_count,
             max_buffered: Duration::from_millis(100),
+            ttl: None,
         };
         Lane::new("orders".into(), None, limits, Budget::default())
     }
@@ -189,6 +198,7 @@ mod tests {
             max_size: 1_000,
             max_count: 10,
             max_buffered: Duration::MAX,
+            ttl: Some(Duration::MAX),
         };
         let mut lane = Lane::new("orders".into(), None, limits, Budget::default());
         append(&mut lane, "a", b"1", Instant::now());

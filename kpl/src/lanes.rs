@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::aggregate::{SealedAggregate, Target};
 use crate::budget::{Budget, Charge};
 use crate::lane::{Lane, LaneLimits, Seat};
-use crate::shard_map::Topology;
+use crate::shard_map::{Epoch, Topology};
 use crate::sync::{Mutex, lock};
 
 /// One lane for each shard of a topology.
@@ -188,6 +188,16 @@ pub(crate) enum Handed {
         /// When its oldest record has waited long enough.
         deadline: Instant,
     },
+}
+
+impl Handed {
+    /// The shard map by which it was sealed. What comes without one concerns the lanes in use, and goes last.
+    pub(crate) fn epoch(&self) -> (bool, Option<Epoch>) {
+        match self {
+            Self::Sealed(aggregate) => (false, aggregate.target.as_ref().map(|target| target.epoch)),
+            Self::Armed { .. } => (true, None),
+        }
+    }
 }
 
 impl Handover {

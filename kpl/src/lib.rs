@@ -25,6 +25,7 @@ mod event;
 mod lane;
 mod lanes;
 pub mod limits;
+mod ordering;
 mod outcome;
 mod pipeline;
 #[cfg(feature = "planted-bugs")]
@@ -47,6 +48,7 @@ pub use builder::ProducerBuilder;
 pub use driver::{ShutdownEnd, ShutdownReport};
 pub use encoder::{EncodeError, EncodingProducer, PayloadEncoder};
 pub use error::{BuildError, BuildErrorKind, FlushError, PutError, PutErrorKind};
+pub use ordering::{Ordering, RecordDistribution};
 pub use producer::{Producer, RecordSink};
 pub use receipt::{Delivered, Receipt, SequenceNumber};
 pub use record::Record;

@@ -50,3 +50,31 @@ pub const SHARD_BYTES_PER_REQUEST: usize = 256 * 1024;
 
 /// How long the last drop of a producer goes on delivering when nobody called `shutdown`. Our choice.
 pub const DROP_GRACE: Duration = Duration::from_secs(30);
+
+/// Bytes of records above 1 MiB that one shard takes at once before these, too, have to keep to its rate (10 MiB).
+///
+/// Source: Amazon Kinesis Data Streams developer guide, "Handle large records".
+pub const SHARD_BURST_BYTES: u64 = 10 * 1024 * 1024;
+
+/// What is left of a shard's rate when the service throttles it, in percent. Our choice: a third less is felt at once,
+/// and wastes little of a shard that was just over its limit.
+pub const RATE_AFTER_THROTTLING_PERCENT: u32 = 70;
+
+/// The lowest rate of a throttled shard, in percent of what it takes: 50 records and 51 KiB a second. Our choice: one
+/// aggregate of the default size still leaves each second, so that the shard's recovery is noticed.
+pub const MIN_RATE_PERCENT: u32 = 5;
+
+/// How often the rate of a shard that is no longer throttled goes up. Our choice.
+pub const RATE_RECOVERY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// In how many steps it would go up from nothing to `rate_limit`; so it is back within 15 s. Our choice.
+pub const RATE_RECOVERY_STEPS: u32 = 30;
+
+/// The time that a report on a throttled shard covers. Our choice.
+pub const HOT_SHARD_REPORT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The shortest `record_ttl`. KPL's value.
+pub const MIN_RECORD_TTL: Duration = Duration::from_millis(100);
+
+/// How much later than its expiry a record that waits may be given back; nothing is sent in the meantime. Our choice.
+pub const EXPIRY_RESOLUTION: Duration = Duration::from_millis(25);

@@ -12,13 +12,20 @@
 //! [`poll_timeout`](Pipeline::poll_timeout). Each aggregate ends exactly once (P1): delivered, failed, or, if it is
 //! dropped on the way, failed by its own `Drop`.
 
+mod adaptive_rate;
 mod answers;
 mod collector;
+mod expiry;
+mod heavy_keys;
+mod hot_shards;
 mod limiter;
 mod map_changes;
+mod order;
 mod outstanding;
 mod refresher;
+mod requests;
 mod retrier;
+mod token_bucket;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -31,11 +38,16 @@ use crate::config::Config;
 use crate::error::{PutError, PutErrorKind};
 use crate::outcome::Outcome;
 use crate::pipeline::collector::Collector;
+use crate::pipeline::expiry::ExpiryWatch;
+use crate::pipeline::hot_shards::HotShards;
 use crate::pipeline::limiter::Limiter;
 use crate::pipeline::outstanding::Outstanding;
 use crate::pipeline::refresher::Refresher;
 use crate::retry::RetryDelays;
 use crate::shard_map::{Shard, ShardId, ShardMap, Topology};
+
+pub(crate) use heavy_keys::HeavyKey;
+pub(crate) use hot_shards::HotShard;
 
 /// Names one request.
 pub(crate) type RequestId = u64;
@@ -98,6 +110,8 @@ pub(crate) enum Output {
     FetchShards,
     /// A new shard map is in force: make lanes for it.
     NewMap(Arc<ShardMap>),
+    /// Tell that a shard is throttled, and at which rate it is sent records now, in percent of what it takes.
+    Throttled(HotShard, u32),
 }
 
 /// The state of everything between the lanes and the outcomes.
@@ -107,6 +121,7 @@ pub(crate) struct Pipeline {
     topology: Topology,
     refresher: Refresher,
     limiter: Limiter,
+    hot_shards: HotShards,
     collector: Collector,
     delays: RetryDelays,
     /// Aggregates that wait for the first shard map.
@@ -120,9 +135,19 @@ pub(crate) struct Pipeline {
     suspects: VecDeque<Vec<SealedAggregate>>,
     /// Stored aggregates that only a fresh shard map can judge.
     unjudged: Vec<Stored>,
+    expiry_watch: ExpiryWatch,
+    /// The fetch of the shard map under way: when it began.
+    fetch_began: Option<(Instant, SystemTime)>,
+    /// After the service has throttled whole requests: how many in a row, and until when none is sent.
+    throttled_requests: u32,
+    resume_at: Option<Instant>,
     /// Since when the service says that the stream does not exist.
     not_found_since: Option<Instant>,
     outstanding: Outstanding,
+    /// Bytes of the requests under way.
+    bytes_in_flight: usize,
+    /// Shards to which something has ceased to be under way.
+    released: Vec<ShardId>,
     delivered: u64,
     /// What failed since somebody wants a report of it.
     failed: Option<Vec<Arc<Outcome>>>,
@@ -132,6 +157,9 @@ pub(crate) struct Pipeline {
 #[derive(Debug)]
 struct InFlight {
     aggregates: Vec<SealedAggregate>,
+    bytes: usize,
+    /// The shards that the request holds; none if its aggregates do so themselves.
+    shards: Vec<ShardId>,
     sent: Instant,
     sent_wall: SystemTime,
 }
@@ -153,7 +181,8 @@ impl Pipeline {
         );
         Self {
             refresher: Refresher::new(config.shard_map_refresh_interval, &mut rng),
-            limiter: Limiter::new(config.rate_limit_percent),
+            limiter: Limiter::new(config.rate_limit_percent, config.requests_per_shard()),
+            hot_shards: HotShards::default(),
             collector: Collector::new(collection.0, collection.1, collection.2),
             delays: RetryDelays::new(rng),
             config,
@@ -165,8 +194,14 @@ impl Pipeline {
             next_request: 0,
             suspects: VecDeque::new(),
             unjudged: Vec::new(),
+            expiry_watch: ExpiryWatch::default(),
+            fetch_began: None,
+            throttled_requests: 0,
+            resume_at: None,
             not_found_since: None,
             outstanding: Outstanding::default(),
+            bytes_in_flight: 0,
+            released: Vec::new(),
             delivered: 0,
             failed: None,
             outputs: VecDeque::new(),
@@ -186,6 +221,7 @@ impl Pipeline {
     /// Moves on what time has made due. `wall` is the wall-clock time of `now`.
     pub(crate) fn handle_timeout(&mut self, now: Instant, wall: SystemTime) {
         if self.refresher.start(now) {
+            self.fetch_began = Some((now, wall));
             self.outputs.push_back(Output::FetchShards);
         }
         while let Some(entry) = self.retries.first_entry()
@@ -194,7 +230,13 @@ impl Pipeline {
             let aggregate = entry.remove();
             self.route(aggregate, now);
         }
+        self.expire_waiting(now);
+        self.resume_at = self.resume_at.filter(|at| *at > now);
         self.fill_requests(now, wall);
+        for hot in self.hot_shards.take_due(now) {
+            let rate = self.limiter.rate_of(&hot.shard);
+            self.outputs.push_back(Output::Throttled(hot, rate));
+        }
     }
 
     /// What to do next, in order.
@@ -205,14 +247,18 @@ impl Pipeline {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next, if nothing else happens before.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let may_send = self.in_flight.len() < self.config.max_requests_in_flight;
-        let sending = [self.collector.deadline(), self.limiter.next_at()]
-            .into_iter()
-            .flatten()
-            .min();
+        let may_send = self.may_send();
+        let sending = [self.collector.deadline(), self.limiter.next_at()];
+        let sending = self.resume_at.or_else(|| sending.into_iter().flatten().min());
         let retry = self.retries.first_key_value().map(|((at, _), _)| *at);
-        [sending.filter(|_| may_send), retry, self.refresher.next_at()]
+        let others = [
+            self.refresher.next_at(),
+            self.hot_shards.next_at(),
+            self.expiry_watch.next_at(),
+        ];
+        [sending.filter(|_| may_send), retry]
             .into_iter()
+            .chain(others)
             .flatten()
             .min()
     }
@@ -245,6 +291,7 @@ impl Pipeline {
 
     /// Fails whatever is outstanding; returns its records, after those that failed while failures were to be reported.
     pub(crate) fn give_up(&mut self, kind: &PutErrorKind) -> Vec<PutError> {
+        self.abandon_fetch();
         let mut all: Vec<SealedAggregate> = std::mem::take(&mut self.unrouted);
         all.extend(std::mem::take(&mut self.retries).into_values());
         all.extend(self.limiter.take_all(|_| false));
@@ -267,12 +314,16 @@ impl Pipeline {
 
     fn on_sealed(&mut self, mut aggregate: SealedAggregate, now: Instant) {
         aggregate.generation = self.outstanding.enter();
+        self.expiry_watch.enter(&aggregate);
         self.refresher.on_traffic(now);
         self.route(aggregate, now);
     }
 
     /// Sends an aggregate on by the newest map: to its shard's queue, or taken apart if its shard changed.
     fn route(&mut self, aggregate: SealedAggregate, now: Instant) {
+        let Some(aggregate) = self.unexpired(aggregate, now) else {
+            return;
+        };
         let Topology::Known(map) = &self.topology else {
             self.refresher.on_traffic(now);
             self.unrouted.push(aggregate);
@@ -286,80 +337,20 @@ impl Pipeline {
         }
     }
 
-    fn fill_requests(&mut self, now: Instant, wall: SystemTime) {
-        while self.in_flight.len() < self.config.max_requests_in_flight {
-            if let Some(suspects) = self.suspects.pop_front() {
-                self.send(suspects, now, wall);
-                continue;
-            }
-            let collector = &self.collector;
-            if let Some(aggregate) = self.limiter.pop(now, |next| collector.has_room_for(next)) {
-                let awaited = self.outstanding.is_awaited(aggregate.generation);
-                self.collector.push(aggregate, now);
-                if awaited {
-                    self.collector.hurry(now);
-                }
-                continue;
-            }
-            let blocked = self.limiter.next_at().is_some_and(|at| at <= now);
-            let due = self.collector.deadline().is_some_and(|at| at <= now);
-            if !due && !blocked {
-                return;
-            }
-            let gathered = self.collector.take();
-            self.send(gathered, now, wall);
-        }
-    }
-
-    fn send(&mut self, aggregates: Vec<SealedAggregate>, now: Instant, wall: SystemTime) {
-        let entries = aggregates.iter().map(|aggregate| aggregate.record.clone()).collect();
-        #[cfg(feature = "planted-bugs")]
-        let aggregates = self.acknowledge_early(aggregates);
-        let request = self.next_request;
-        self.next_request += 1;
-        self.in_flight.insert(
-            request,
-            InFlight {
-                aggregates,
-                sent: now,
-                sent_wall: wall,
-            },
-        );
-        self.outputs.push_back(Output::Send { request, entries });
-    }
-
     fn deliver(&mut self, stored: Stored) {
         let Stored {
-            aggregate,
+            mut aggregate,
             shard,
             sequence_number,
         } = stored;
+        self.released.append(&mut aggregate.lanes_held);
         self.outstanding.leave(aggregate.generation);
         self.delivered += aggregate.record.user_records as u64;
         aggregate.deliver(shard.shared(), sequence_number);
     }
 
-    #[cfg(feature = "planted-bugs")]
-    fn acknowledge_early(&mut self, aggregates: Vec<SealedAggregate>) -> Vec<SealedAggregate> {
-        if !crate::planted_bugs::PlantedBug::AcknowledgeEarly.is_planted() {
-            return aggregates;
-        }
-        for aggregate in aggregates {
-            let shard = aggregate
-                .target
-                .as_ref()
-                .map_or_else(|| ShardId::new(""), |target| target.shard.clone());
-            let sequence_number = "0".into();
-            self.deliver(Stored {
-                aggregate,
-                shard,
-                sequence_number,
-            });
-        }
-        Vec::new()
-    }
-
-    fn fail(&mut self, aggregate: SealedAggregate, kind: PutErrorKind) {
+    fn fail(&mut self, mut aggregate: SealedAggregate, kind: PutErrorKind) {
+        self.released.append(&mut aggregate.lanes_held);
         self.outstanding.leave(aggregate.generation);
         let outcome = aggregate.fail(kind);
         if let Some(failed) = &mut self.failed {

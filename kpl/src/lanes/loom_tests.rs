@@ -36,6 +36,7 @@ fn explore(max_count: usize, scenario: impl Fn(&Arc<Model>) + Sync + Send + 'sta
             max_size: 1_000,
             max_count,
             max_buffered: Duration::from_secs(1),
+            ttl: None,
         };
         let shared = Shared::new(LaneTemplate {
             stream: "orders".into(),

@@ -6,7 +6,10 @@ use super::retrier::{Class, Verdict, classify, final_reason, judge};
 use super::{Answer, CallFailure, EntryAnswer, InFlight, Pipeline, RequestId, Stored};
 use crate::aggregate::SealedAggregate;
 use crate::attempt::{Attempt, AttemptFailure};
+use crate::config::OnThrottling;
 use crate::error::PutErrorKind;
+use crate::limits::DEFAULT_MAX_RECORD_BYTES;
+use crate::ordering::Ordering;
 use crate::shard_map::Topology;
 
 /// The error code under which the KPL counts an aggregate that landed on a shard where it does not belong.
@@ -14,12 +17,15 @@ const WRONG_SHARD: &str = "Wrong Shard";
 /// The KPL's error code for an answer with another number of results than records were sent.
 const RECORD_COUNT_MISMATCH: &str = "Record Count Mismatch";
 
+/// The service's error code for a shard over its limit.
+const SHARD_LIMIT: &str = "ProvisionedThroughputExceededException";
+
 /// One finished request: when it was sent and when it ended.
 #[derive(Debug, Clone, Copy)]
-struct Exchange {
-    sent: Instant,
-    sent_wall: SystemTime,
-    ended: Instant,
+pub(super) struct Exchange {
+    pub(super) sent: Instant,
+    pub(super) sent_wall: SystemTime,
+    pub(super) ended: Instant,
 }
 
 impl InFlight {
@@ -29,6 +35,7 @@ impl InFlight {
             aggregates,
             sent,
             sent_wall,
+            ..
         } = self;
         let exchange = Exchange {
             sent,
@@ -84,7 +91,7 @@ impl From<CallFailure> for AttemptFailure {
 }
 
 impl Exchange {
-    fn note(&self, aggregate: &mut SealedAggregate, failure: Option<AttemptFailure>) {
+    pub(super) fn note(&self, aggregate: &mut SealedAggregate, failure: Option<AttemptFailure>) {
         let duration = self.ended.saturating_duration_since(self.sent);
         aggregate.attempts.push(Attempt {
             started: self.sent_wall,
@@ -99,12 +106,16 @@ impl Pipeline {
         // A request that the pipeline gave up has no aggregates any more.
         let Some(InFlight {
             aggregates,
+            bytes,
+            mut shards,
             sent,
             sent_wall,
         }) = self.in_flight.remove(&request)
         else {
             return;
         };
+        self.bytes_in_flight -= bytes;
+        self.released.append(&mut shards);
         let exchange = Exchange {
             sent,
             sent_wall,
@@ -115,6 +126,7 @@ impl Pipeline {
                 self.on_refused(aggregates, failure.into(), exchange);
             }
             Answer::Failed(failure) => {
+                self.pause_if_throttled(&failure, exchange.ended);
                 for aggregate in aggregates {
                     self.on_failure(aggregate, failure.clone().into(), exchange);
                 }
@@ -124,10 +136,19 @@ impl Pipeline {
             }
             Answer::Entries(entries) => {
                 self.not_found_since = None;
+                self.throttled_requests = 0;
                 for (aggregate, entry) in aggregates.into_iter().zip(entries) {
                     self.on_entry(aggregate, entry, exchange);
                 }
             }
+        }
+    }
+
+    /// A request that is throttled as a whole tells of the stream or the account: nothing is sent for a while.
+    fn pause_if_throttled(&mut self, failure: &CallFailure, now: Instant) {
+        if classify(&failure.code) == Class::Throttled {
+            self.throttled_requests = self.throttled_requests.saturating_add(1);
+            self.resume_at = Some(now + self.delays.after(self.throttled_requests));
         }
     }
 
@@ -177,9 +198,20 @@ impl Pipeline {
                     request_id: None,
                     may_have_been_stored: false,
                 };
-                self.on_failure(aggregate, failure, exchange);
+                self.on_entry_refused(aggregate, failure, exchange);
             }
         }
+    }
+
+    /// An entry that is throttled by itself tells of its shard; a request that is, of the stream or the account.
+    fn on_entry_refused(&mut self, aggregate: SealedAggregate, failure: AttemptFailure, exchange: Exchange) {
+        if classify(&failure.code) == Class::Throttled
+            && let Some(target) = &aggregate.target
+        {
+            self.limiter.throttled(&target.shard, exchange.sent, exchange.ended);
+            self.hot_shards.refused(&target.shard, &aggregate, exchange.ended);
+        }
+        self.on_failure(aggregate, failure, exchange);
     }
 
     fn on_stored(&mut self, stored: Stored, exchange: Exchange) {
@@ -223,7 +255,15 @@ impl Pipeline {
         exchange.note(&mut aggregate, Some(failure));
         let now = exchange.ended;
         match class {
-            Class::Throttled | Class::Transient => self.retry(aggregate, now),
+            Class::Throttled if self.gives_throttled_back(&reason) => self.fail(aggregate, reason),
+            Class::Throttled | Class::Credentials | Class::Transient => self.retry(aggregate, now),
+            Class::Rejected if may_be_too_large(&aggregate) => {
+                let generation = aggregate.generation;
+                self.released.append(&mut aggregate.lanes_held);
+                let halves = aggregate.halved();
+                self.outstanding.split(generation, halves.len());
+                self.try_apart(halves, now);
+            }
             Class::Denied | Class::Rejected => self.fail(aggregate, reason),
             Class::NotFound => {
                 self.refresher.on_contradiction(exchange.sent, now);
@@ -236,20 +276,37 @@ impl Pipeline {
         }
     }
 
+    /// As with the KPL, only the limit of a shard counts as throttling here.
+    fn gives_throttled_back(&self, reason: &PutErrorKind) -> bool {
+        let of_shard = matches!(reason, PutErrorKind::Throttled { code } if code == SHARD_LIMIT);
+        of_shard && self.config.on_throttling == OnThrottling::Fail
+    }
+
     /// Notes that the service does not know the stream; whether the grace for it is over.
     pub(super) fn is_missing_for_good(&mut self, now: Instant) -> bool {
         let since = *self.not_found_since.get_or_insert(now);
         now.saturating_duration_since(since) >= self.config.stream_not_found_grace
     }
 
-    fn retry(&mut self, aggregate: SealedAggregate, now: Instant) {
+    pub(super) fn retry(&mut self, aggregate: SealedAggregate, now: Instant) {
+        let Some(aggregate) = self.unexpired(aggregate, now) else {
+            return;
+        };
         #[cfg(feature = "planted-bugs")]
         if crate::planted_bugs::PlantedBug::DropRetried.is_planted() {
             self.outstanding.leave(aggregate.generation);
             return std::mem::forget(aggregate);
         }
         let at = now + self.delays.after(aggregate.attempts.total());
+        if self.config.ordering == Ordering::PerKey {
+            return self.retry_in_order(aggregate, (at, now));
+        }
         self.retry_number += 1;
         self.retries.insert((at, self.retry_number), aggregate);
     }
+}
+
+/// Whether it is an aggregate that a stream refuses unless its record limit was raised.
+fn may_be_too_large(aggregate: &SealedAggregate) -> bool {
+    aggregate.record.user_records > 1 && aggregate.bytes() > DEFAULT_MAX_RECORD_BYTES
 }

@@ -56,10 +56,10 @@ impl Collector {
         self.deadline = Some(self.deadline.map_or(due, |deadline| deadline.min(due)));
     }
 
-    /// Makes what is there leave at once.
-    pub(crate) fn hurry(&mut self, now: Instant) {
+    /// Makes what is there leave at `at`, if it would not do so earlier.
+    pub(crate) fn hurry(&mut self, at: Instant) {
         if let Some(deadline) = &mut self.deadline {
-            *deadline = now.min(*deadline);
+            *deadline = at.min(*deadline);
         }
     }
 

@@ -1,21 +1,25 @@
 //! Pure: how fast aggregates leave for their shard.
 //!
-//! Each shard has a queue and two token buckets, for records and for bytes, filled at `rate_limit` percent of what the
-//! service takes. A shard that has to wait never delays another.
+//! Each shard has a queue and token buckets for records and for bytes, filled at `rate_limit` percent of what the service
+//! takes, and at less after the service has throttled the shard. A shard that has to wait never delays another.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::aggregate::SealedAggregate;
-use crate::limits::{SHARD_BYTES_PER_SECOND, SHARD_RECORDS_PER_SECOND};
+use crate::limits::{DEFAULT_MAX_RECORD_BYTES, SHARD_BURST_BYTES, SHARD_BYTES_PER_SECOND, SHARD_RECORDS_PER_SECOND};
+use crate::pipeline::adaptive_rate::AdaptiveRate;
+use crate::pipeline::token_bucket::TokenBucket;
 use crate::shard_map::ShardId;
 
 /// The queues of all shards.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     rate_percent: u32,
+    /// How often a shard may be held and still be sent to.
+    max_holds: usize,
     shards: BTreeMap<ShardId, ShardQueue>,
-    /// Each shard with something queued, by the time at which its head may leave, and then by its turn.
+    /// Each shard with something queued, by the time to look at it again, and then by its turn.
     ready: BTreeSet<(Instant, u64, ShardId)>,
     last_turn: u64,
 }
@@ -23,14 +27,25 @@ pub(crate) struct Limiter {
 #[derive(Debug)]
 struct ShardQueue {
     queue: VecDeque<SealedAggregate>,
+    rate: AdaptiveRate,
     records: TokenBucket,
     bytes: TokenBucket,
+    /// What large records draw on: the service lets a shard take 10 MiB of these at once.
+    burst: TokenBucket,
+    /// What is under way to it.
+    holds: usize,
+    /// Before this, its head waits for its next attempt.
+    not_before: Option<Instant>,
+    /// Its place in `ready`.
+    place: Option<(Instant, u64)>,
 }
 
 impl Limiter {
-    pub(crate) fn new(rate_percent: u32) -> Self {
+    /// A shard may be held by fewer than `max_holds` before it is closed.
+    pub(crate) fn new(rate_percent: u32, max_holds: usize) -> Self {
         Self {
             rate_percent,
+            max_holds,
             shards: BTreeMap::new(),
             ready: BTreeSet::new(),
             last_turn: 0,
@@ -39,146 +54,217 @@ impl Limiter {
 
     /// Queues an aggregate for `shard`.
     pub(crate) fn push(&mut self, shard: ShardId, aggregate: SealedAggregate, now: Instant) {
-        let percent = self.rate_percent;
-        let queue = self
-            .shards
-            .entry(shard.clone())
-            .or_insert_with(|| ShardQueue::new(percent, now));
+        let queue = self.queue_of(&shard, now);
         queue.queue.push_back(aggregate);
-        if queue.queue.len() == 1
-            && let Some(at) = queue.head_leaves_at()
-        {
-            self.last_turn += 1;
-            self.ready.insert((at, self.last_turn, shard));
+        if queue.queue.len() == 1 {
+            self.schedule(&shard, now);
         }
     }
 
-    /// When the next aggregate may leave.
+    /// Puts an aggregate that is sent again before everything queued for `shard`, all of which waits until `not_before`.
+    pub(crate) fn push_front(
+        &mut self,
+        shard: &ShardId,
+        aggregate: SealedAggregate,
+        (not_before, now): (Instant, Instant),
+    ) {
+        let queue = self.queue_of(shard, now);
+        queue.queue.push_front(aggregate);
+        queue.not_before = Some(not_before);
+        self.schedule(shard, now);
+    }
+
+    /// Something is under way to `shard`. When it is too much, nothing leaves until some of it is released.
+    pub(crate) fn hold(&mut self, shard: &ShardId, now: Instant) {
+        self.queue_of(shard, now).holds += 1;
+        self.schedule(shard, now);
+    }
+
+    /// Takes one [`hold`](Self::hold) back.
+    pub(crate) fn release(&mut self, shard: &ShardId, now: Instant) {
+        if let Some(queue) = self.shards.get_mut(shard) {
+            queue.holds = queue.holds.saturating_sub(1);
+            self.schedule(shard, now);
+        }
+    }
+
+    /// Takes every hold back; nothing may be queued.
+    pub(crate) fn release_all(&mut self) {
+        for queue in self.shards.values_mut() {
+            queue.holds = 0;
+        }
+    }
+
+    /// When a queue wants to be looked at.
     pub(crate) fn next_at(&self) -> Option<Instant> {
         self.ready.first().map(|(at, ..)| *at)
     }
 
     /// The next aggregate that may leave now, if `accept` takes one of its size.
     pub(crate) fn pop(&mut self, now: Instant, accept: impl Fn(&SealedAggregate) -> bool) -> Option<SealedAggregate> {
-        let (at, _, shard) = self.ready.first()?.clone();
+        let shard = self.next_to_leave(now)?;
         let queue = self.shards.get_mut(&shard)?;
-        if at > now || !queue.queue.front().is_some_and(accept) {
+        if !queue.queue.front().is_some_and(accept) {
             return None;
         }
-        self.ready.pop_first();
         let aggregate = queue.queue.pop_front()?;
-        queue.records.pay(1, now);
-        queue.bytes.pay(aggregate.bytes(), now);
-        if let Some(at) = queue.head_leaves_at() {
-            // Not before `now`: among shards that may leave at once, the one served last goes to the back.
-            self.last_turn += 1;
-            self.ready.insert((at.max(now), self.last_turn, shard));
-        }
+        queue.pay_for(&aggregate, now);
+        self.schedule(&shard, now);
         Some(aggregate)
+    }
+
+    /// The service throttled an aggregate that was sent to `shard` at `sent`.
+    pub(crate) fn throttled(&mut self, shard: &ShardId, sent: Instant, now: Instant) {
+        if let Some(queue) = self.shards.get_mut(shard)
+            && queue.rate.throttled(sent, now)
+        {
+            queue.slow_down(now);
+            self.schedule(shard, now);
+        }
+    }
+
+    /// The rate of `shard` in percent of what it takes.
+    pub(crate) fn rate_of(&self, shard: &ShardId) -> u32 {
+        self.shards
+            .get(shard)
+            .map_or(self.rate_percent, |queue| queue.rate.percent())
     }
 
     /// Takes everything out, and forgets the shards that `keep` does not name.
     pub(crate) fn take_all(&mut self, keep: impl Fn(&ShardId) -> bool) -> Vec<SealedAggregate> {
         self.ready.clear();
-        let taken = self
-            .shards
-            .values_mut()
-            .flat_map(|shard| shard.queue.drain(..))
-            .collect();
+        let mut taken = Vec::new();
+        for queue in self.shards.values_mut() {
+            queue.place = None;
+            queue.not_before = None;
+            taken.extend(queue.queue.drain(..));
+        }
         self.shards.retain(|shard, _| keep(shard));
         taken
+    }
+
+    /// Takes the queues out, to look through them; [`restore`](Self::restore) puts what is left back.
+    pub(crate) fn take_queues(&mut self) -> Vec<(ShardId, VecDeque<SealedAggregate>)> {
+        let queues = self.shards.iter_mut().filter(|(_, queue)| !queue.queue.is_empty());
+        queues
+            .map(|(shard, queue)| (shard.clone(), std::mem::take(&mut queue.queue)))
+            .collect()
+    }
+
+    /// Puts back what is left of the queue of `shard`.
+    pub(crate) fn restore(&mut self, shard: &ShardId, left: Vec<SealedAggregate>, now: Instant) {
+        if let Some(queue) = self.shards.get_mut(shard) {
+            queue.queue = left.into();
+            self.schedule(shard, now);
+        }
+    }
+
+    fn queue_of(&mut self, shard: &ShardId, now: Instant) -> &mut ShardQueue {
+        let percent = self.rate_percent;
+        self.shards
+            .entry(shard.clone())
+            .or_insert_with(|| ShardQueue::new(percent, now))
+    }
+
+    /// The shard whose head may leave now and whose turn it is. Those that only wanted to be looked at are put back.
+    fn next_to_leave(&mut self, now: Instant) -> Option<ShardId> {
+        loop {
+            let (at, _, shard) = self.ready.first()?.clone();
+            if at > now {
+                return None;
+            }
+            let queue = self.shards.get_mut(&shard)?;
+            queue.recover(now);
+            if queue.head_leaves_at().is_none_or(|at| at <= now) {
+                return Some(shard);
+            }
+            self.schedule(&shard, now);
+        }
+    }
+
+    /// Gives `shard` its place among those that wait. Not before `now`: among shards that may leave at once, the one
+    /// served last goes to the back.
+    fn schedule(&mut self, shard: &ShardId, now: Instant) {
+        let Some(queue) = self.shards.get_mut(shard) else {
+            return;
+        };
+        if let Some((at, turn)) = queue.place.take() {
+            self.ready.remove(&(at, turn, shard.clone()));
+        }
+        if queue.holds >= self.max_holds {
+            return;
+        }
+        if let Some(at) = queue.look_again_at() {
+            self.last_turn += 1;
+            let place = (at.max(now), self.last_turn);
+            queue.place = Some(place);
+            self.ready.insert((place.0, place.1, shard.clone()));
+        }
     }
 }
 
 impl ShardQueue {
     fn new(percent: u32, now: Instant) -> Self {
+        let burst = TokenBucket::with_capacity(SHARD_BURST_BYTES, (SHARD_BYTES_PER_SECOND, percent), now);
         Self {
             queue: VecDeque::new(),
+            rate: AdaptiveRate::new(percent),
             records: TokenBucket::full(SHARD_RECORDS_PER_SECOND, percent, now),
             bytes: TokenBucket::full(SHARD_BYTES_PER_SECOND, percent, now),
+            burst,
+            holds: 0,
+            not_before: None,
+            place: None,
         }
     }
 
+    /// A large record waits for the burst that the service grants to these; any other for the steady flow.
     fn head_leaves_at(&self) -> Option<Instant> {
         let head = self.queue.front()?;
-        Some(
-            self.records
-                .affordable_at(1)
-                .max(self.bytes.affordable_at(head.bytes())),
-        )
+        let bytes = if is_large(head) { &self.burst } else { &self.bytes };
+        let affordable_at = self.records.affordable_at(1).max(bytes.affordable_at(head.bytes()));
+        Some(self.not_before.map_or(affordable_at, |at| at.max(affordable_at)))
     }
-}
 
-/// A token bucket that holds one second's worth, kept as the time at which it will be full again.
-#[derive(Debug)]
-struct TokenBucket {
-    per_100_seconds: u64,
-    full_at: Instant,
-}
+    /// When its head may leave, or its rate goes up, so that the head may leave earlier.
+    fn look_again_at(&self) -> Option<Instant> {
+        let leaves_at = self.head_leaves_at()?;
+        Some(self.rate.raise_at().map_or(leaves_at, |at| at.min(leaves_at)))
+    }
 
-/// What a bucket holds: the service's own burst.
-const BURST: Duration = Duration::from_secs(1);
-
-impl TokenBucket {
-    /// A full bucket that fills at `percent` percent of `per_second`.
-    fn full(per_second: u32, percent: u32, now: Instant) -> Self {
-        Self {
-            per_100_seconds: u64::from(per_second) * u64::from(percent),
-            full_at: now,
+    /// Large or not, each byte counts towards what the shard takes in a second.
+    fn pay_for(&mut self, aggregate: &SealedAggregate, now: Instant) {
+        self.not_before = None;
+        self.records.pay(1, now);
+        self.bytes.pay(aggregate.bytes(), now);
+        if is_large(aggregate) {
+            self.burst.pay(aggregate.bytes(), now);
         }
     }
 
-    /// When `cost` can be paid. What costs more than the bucket holds leaves when it is full, and is paid off after.
-    fn affordable_at(&self, cost: usize) -> Instant {
-        let missing_when_full = BURST.saturating_sub(self.time_for(cost));
-        self.full_at.checked_sub(missing_when_full).unwrap_or(self.full_at)
+    fn recover(&mut self, now: Instant) {
+        if self.rate.recover(now) {
+            self.apply_rate(now);
+        }
     }
 
-    fn pay(&mut self, cost: usize, now: Instant) {
-        self.full_at = self.full_at.max(now) + self.time_for(cost);
+    /// The service's own buckets are empty, so these are emptied too.
+    fn slow_down(&mut self, now: Instant) {
+        self.apply_rate(now);
+        for bucket in [&mut self.records, &mut self.bytes, &mut self.burst] {
+            bucket.drain(now);
+        }
     }
 
-    fn time_for(&self, cost: usize) -> Duration {
-        let nanos = cost as u128 * 100 * 1_000_000_000 / u128::from(self.per_100_seconds.max(1));
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    fn apply_rate(&mut self, now: Instant) {
+        let percent = self.rate.percent();
+        for bucket in [&mut self.records, &mut self.bytes, &mut self.burst] {
+            bucket.set_percent(percent, now);
+        }
     }
 }
 
-#[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn a_bucket_never_lets_more_through_than_its_burst_and_rate(costs in prop::collection::vec(1usize..2_000, 1..200)) {
-            let start = Instant::now();
-            let mut bucket = TokenBucket::full(1_000, 100, start);
-            let (mut now, mut paid) = (start, 0usize);
-            for cost in costs {
-                now = now.max(bucket.affordable_at(cost));
-                // Each payment must fit into what has flowed in so far; a large one may dip below empty once it is full.
-                let income = 1_000.0 + (now - start).as_secs_f64() * 1_000.0;
-                prop_assert!(paid as f64 + (cost as f64).min(1_000.0) <= income + 1.0);
-                bucket.pay(cost, now);
-                paid += cost;
-            }
-        }
-    }
-
-    #[test]
-    fn a_quiet_bucket_holds_one_second_and_then_runs_at_its_rate() {
-        let start = Instant::now();
-        let mut bucket = TokenBucket::full(1_000, 150, start);
-        let mut sent = 0;
-        while bucket.affordable_at(1) <= start {
-            bucket.pay(1, start);
-            sent += 1;
-        }
-        assert_eq!(sent, 1_500);
-        assert!(bucket.affordable_at(150) <= start + Duration::from_millis(101));
-        assert!(bucket.affordable_at(150) >= start + Duration::from_millis(99));
-    }
+/// Whether it is larger than a record can be on a stream whose limit was not raised.
+fn is_large(aggregate: &SealedAggregate) -> bool {
+    aggregate.bytes() > DEFAULT_MAX_RECORD_BYTES
 }

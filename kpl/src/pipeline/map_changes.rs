@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::answers::Exchange;
 use super::retrier::{Class, classify, final_reason};
 use super::{CallFailure, Output, Pipeline};
 use crate::aggregate::{SealedAggregate, Target};
@@ -33,6 +34,7 @@ impl Pipeline {
             };
             return self.on_fetch_failed(&failure, now);
         };
+        self.fetch_began = None;
         self.refresher.succeeded(now);
         self.not_found_since = None;
         let changed = match &self.topology {
@@ -48,6 +50,34 @@ impl Pipeline {
         self.judge_the_unjudged(now);
     }
 
+    /// A fetch that failed is an attempt for each record that waits for it.
+    fn note_fetch(&mut self, failure: &CallFailure, now: Instant) {
+        let Some((sent, sent_wall)) = self.fetch_began.take() else {
+            return;
+        };
+        let exchange = Exchange {
+            sent,
+            sent_wall,
+            ended: now,
+        };
+        for aggregate in &mut self.unrouted {
+            exchange.note(aggregate, Some(failure.clone().into()));
+        }
+    }
+
+    /// Nobody waits for the fetch under way any more.
+    pub(super) fn abandon_fetch(&mut self) {
+        if let Some((began, _)) = self.fetch_began {
+            let failure = CallFailure {
+                code: "Abandoned".into(),
+                message: "the producer stopped waiting for the stream's shards".into(),
+                request_id: None,
+                may_have_been_applied: false,
+            };
+            self.note_fetch(&failure, began);
+        }
+    }
+
     /// Puts a changed map into force and routes everything that waits by it.
     fn adopt(&mut self, map: Arc<ShardMap>, now: Instant) {
         self.topology = Topology::Known(Arc::clone(&map));
@@ -59,7 +89,9 @@ impl Pipeline {
             self.limiter
                 .take_all(|shard| map.shards().iter().any(|open| open.id == *shard)),
         );
-        for aggregate in waiting {
+        self.hold_lanes_of_undecided(&map, now);
+        for mut aggregate in waiting {
+            aggregate.lanes_held.clear();
             self.route(aggregate, now);
         }
     }
@@ -68,7 +100,7 @@ impl Pipeline {
     /// elsewhere is taken apart into its records: a record alone is right wherever it lands.
     pub(super) fn fitted(&mut self, mut aggregate: SealedAggregate, map: &ShardMap) -> Vec<SealedAggregate> {
         let max_count = match aggregate.misplacements {
-            0..MAX_MISPLACEMENTS => self.config.aggregation_max_count,
+            0..MAX_MISPLACEMENTS => self.config.records_per_aggregate(),
             _ => 1,
         };
         if let Some(target) = &aggregate.target
@@ -92,12 +124,13 @@ impl Pipeline {
     }
 
     pub(super) fn on_fetch_failed(&mut self, failure: &CallFailure, now: Instant) {
+        self.note_fetch(failure, now);
         let failures = self.refresher.failed();
         let class = classify(&failure.code);
         let is_final = match class {
             Class::Denied | Class::Rejected => true,
             Class::NotFound => self.is_missing_for_good(now),
-            Class::Throttled | Class::Transient => false,
+            Class::Throttled | Class::Credentials | Class::Transient => false,
         };
         if is_final {
             let reason = final_reason(class, &failure.clone().into());

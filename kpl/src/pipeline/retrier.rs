@@ -12,8 +12,9 @@ use crate::shard_map::{ShardId, ShardMap};
 pub(crate) enum Class {
     /// The shard or the account is over its limit.
     Throttled,
-    /// It may work the next time: the service's own errors, the network, credentials about to be refreshed, and every
-    /// code that is not known.
+    /// The credentials are out of date, or the clock is wrong: it works once they are refreshed.
+    Credentials,
+    /// It may work the next time: the service's own errors, the network, and every code that is not known.
     Transient,
     /// The stream is not there.
     NotFound,
@@ -31,7 +32,14 @@ pub(crate) fn classify(code: &str) -> Class {
         | "KMSThrottlingException"
         | "ThrottlingException"
         | "Throttling"
+        | "TooManyRequestsException"
         | "RequestLimitExceeded" => Class::Throttled,
+        "ExpiredTokenException"
+        | "ExpiredToken"
+        | "RequestExpired"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "RequestTimeTooSkewed" => Class::Credentials,
         "ResourceNotFoundException" => Class::NotFound,
         "AccessDeniedException"
         | "AccessDenied"
@@ -57,7 +65,10 @@ pub(crate) fn final_reason(class: Class, failure: &AttemptFailure) -> PutErrorKi
         Class::Denied => PutErrorKind::AccessDenied {
             code: failure.code.clone(),
         },
-        Class::Throttled | Class::Transient | Class::Rejected => PutErrorKind::Rejected {
+        Class::Throttled => PutErrorKind::Throttled {
+            code: failure.code.clone(),
+        },
+        Class::Credentials | Class::Transient | Class::Rejected => PutErrorKind::Rejected {
             code: failure.code.clone(),
             message: failure.message.clone(),
         },
@@ -105,4 +116,59 @@ pub(crate) fn judge(aggregate: &SealedAggregate, shard: &ShardId, map: &ShardMap
 
 fn holds_all(range: HashKeyRange, aggregate: &SealedAggregate) -> bool {
     aggregate.hash_keys().into_iter().all(|key| range.contains(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_known_code_has_its_class_and_an_unknown_one_is_tried_again() {
+        let table: [(Class, &[&str]); 6] = [
+            (
+                Class::Throttled,
+                &[
+                    "ProvisionedThroughputExceededException",
+                    "LimitExceededException",
+                    "KMSThrottlingException",
+                    "ThrottlingException",
+                ],
+            ),
+            (
+                Class::Credentials,
+                &["ExpiredTokenException", "ExpiredToken", "InvalidSignatureException"],
+            ),
+            (
+                Class::Transient,
+                &[
+                    "InternalFailure",
+                    "ServiceUnavailable",
+                    "Timeout",
+                    "Connection",
+                    "Panic",
+                    "New",
+                    "",
+                ],
+            ),
+            (Class::NotFound, &["ResourceNotFoundException"]),
+            (
+                Class::Denied,
+                &[
+                    "AccessDeniedException",
+                    "KMSAccessDeniedException",
+                    "KMSDisabledException",
+                    "KMSInvalidStateException",
+                    "KMSNotFoundException",
+                    "KMSOptInRequired",
+                    "UnrecognizedClientException",
+                ],
+            ),
+            (Class::Rejected, &["InvalidArgumentException", "ValidationException"]),
+        ];
+        for (class, codes) in table {
+            for code in codes {
+                assert_eq!(classify(code), class, "{code}");
+            }
+        }
+    }
 }

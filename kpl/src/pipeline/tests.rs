@@ -1,8 +1,11 @@
 //! Scenarios of the pipeline, with the lanes in front of it and a service behind it, and time as an argument.
 
 mod conservation;
+mod expiry;
 mod failures;
 mod flow;
+mod order;
 mod placement;
 mod stream;
+mod throttling;
 mod world;

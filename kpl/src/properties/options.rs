@@ -9,7 +9,7 @@ use self::Fate::{Applied, Ignored, NotYet, Sdk};
 use super::Disposition;
 use super::form::Form::{self, Boolean, Integer, OneOf, Shaped, Text};
 use super::form::{is_host, is_namespace, is_region};
-use crate::config::Config;
+use crate::config::{Config, OnThrottling};
 use crate::limits::MAX_REQUEST_BYTES;
 
 /// One option of the KPL.
@@ -120,10 +120,14 @@ pub(super) static OPTIONS: &[KplOption] = &[
     option("RequestTimeout", "6000", Integer(100, 600_000),
         Applied("request_timeout", |config, timeout| config.request_timeout = milliseconds(timeout))),
     option("MaxConnections", "24", Integer(1, 256),
-        Applied("max_requests_in_flight", |config, requests| config.max_requests_in_flight = count(requests))),
+        Applied("max_connections", |config, requests| config.max_connections = count(requests))),
 
-    option("RecordTtl", "30000", Integer(100, MAX), NotYet),
-    option("FailIfThrottled", "false", Boolean, NotYet),
+    option("RecordTtl", "30000", Integer(100, MAX),
+        Applied("record_ttl", |config, time| config.record_ttl = Some(milliseconds(time)))),
+    option("FailIfThrottled", "false", Boolean,
+        Applied("fail_if_throttled", |config, fail| {
+            config.on_throttling = if fail == 0 { OnThrottling::Retry } else { OnThrottling::Fail };
+        })),
     option("RecordDistributionStrategyDefault", "UNSET", STRATEGIES, NotYet),
     option("DescribeStreamSummaryIntervalMs", "300000", Integer(1, MAX), NotYet),
     option("MetricsLevel", "detailed", LEVELS, NotYet),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::budget::Budget;
+use crate::config::OnThrottling;
 use crate::error::BuildErrorKind;
 use crate::producer::Producer;
 
@@ -186,7 +187,7 @@ fn every_option_of_the_kpl_is_in_the_table_once() {
 /// A line of a file, and whether the configuration is as it asks for.
 type Effect = (&'static str, fn(&Config) -> bool);
 
-const EFFECTS: [Effect; 15] = [
+const EFFECTS: [Effect; 17] = [
     ("AggregationEnabled = false", |config| config.aggregation_max_count == 1),
     ("AggregationEnabled = true", |config| {
         config.aggregation_max_count == 4_294_967_295
@@ -221,7 +222,13 @@ const EFFECTS: [Effect; 15] = [
     ("RequestTimeout = 700", |config| {
         config.request_timeout == Duration::from_millis(700)
     }),
-    ("MaxConnections = 7", |config| config.max_requests_in_flight == 7),
+    ("MaxConnections = 7", |config| config.max_connections == 7),
+    ("RecordTtl = 9000", |config| {
+        config.record_ttl == Some(Duration::from_secs(9))
+    }),
+    ("FailIfThrottled = true", |config| {
+        config.on_throttling == OnThrottling::Fail
+    }),
 ];
 
 #[test]
@@ -237,13 +244,14 @@ fn an_option_that_both_have_is_set_and_stays_valid() {
 }
 
 #[test]
-fn what_the_file_leaves_out_has_the_default_of_the_kpl_which_is_ours_too() {
+fn what_the_file_leaves_out_has_the_default_of_the_kpl_which_is_ours_too_but_for_the_ttl() {
     let mut config = Config::default();
     for (text, _) in EFFECTS {
         parse(text).unwrap().apply(&mut config);
     }
     assert_ne!(format!("{config:?}"), format!("{:?}", Config::default()));
     parse("").unwrap().apply(&mut config);
+    assert_eq!(config.record_ttl.take(), Some(Duration::from_secs(30)));
     assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
 }
 

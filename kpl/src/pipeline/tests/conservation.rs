@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::pipeline::{Answer, CallFailure, EntryAnswer};
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     Put { bytes: usize, hash_key_percent: Option<u8> },
     Seal,
     Flush,
@@ -26,7 +26,7 @@ enum Step {
 }
 
 #[derive(Debug, Clone)]
-enum How {
+pub(super) enum How {
     Stored,
     /// Each entry by its own: stored, throttled, internal error, unknown code, or no code at all.
     Mixed(u64),
@@ -63,7 +63,7 @@ const ENTRY_FAILURES: [&str; 4] = [
     "",
 ];
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (
             prop_oneof![6 => 0usize..60, 1 => 300usize..700, 1 => 2_500usize..4_000],
@@ -94,20 +94,25 @@ fn how() -> impl Strategy<Value = How> {
     ]
 }
 
-fn config(grace: Duration) -> Config {
+fn ttl() -> impl Strategy<Value = Option<Duration>> {
+    prop_oneof![2 => Just(None), 1 => Just(Some(Duration::from_millis(300))), 1 => Just(Some(Duration::from_secs(30)))]
+}
+
+pub(super) fn config(grace: Duration, ttl: Option<Duration>) -> Config {
     Config {
+        record_ttl: ttl,
         aggregation_max_size: 300,
         aggregation_max_count: 12,
         collection_max_size: 1_500,
         collection_max_count: 5,
-        max_requests_in_flight: 3,
+        max_connections: 3,
         shard_map_refresh_interval: Duration::from_secs(60),
         stream_not_found_grace: grace,
         ..Config::default()
     }
 }
 
-fn take(world: &mut World, step: Step, number: usize) {
+pub(super) fn take(world: &mut World, step: Step, number: usize) {
     match step {
         Step::Put {
             bytes,
@@ -178,8 +183,8 @@ fn mixed(world: &mut World, request: u64, seed: u64) -> Vec<EntryAnswer> {
     answers.collect()
 }
 
-fn live_through(steps: Vec<Step>, grace: Duration) -> World {
-    let mut world = World::new(2, config(grace));
+fn live_through(steps: Vec<Step>, grace: Duration, ttl: Option<Duration>) -> World {
+    let mut world = World::new(2, config(grace, ttl));
     for (number, step) in steps.into_iter().enumerate() {
         take(&mut world, step, number);
         world.work();
@@ -194,8 +199,9 @@ proptest! {
     fn every_record_ends_exactly_once_and_readable_when_the_service_recovers(
         steps in prop::collection::vec(step(), 1..120),
         grace in prop_oneof![Just(0u64), Just(10)],
+        ttl in ttl(),
     ) {
-        let mut world = live_through(steps, Duration::from_secs(grace));
+        let mut world = live_through(steps, Duration::from_secs(grace), ttl);
         world.heal();
         world.assert_at_rest();
         prop_assert!(world.pipeline.poll_timeout().is_none(), "an idle pipeline sleeps");
@@ -204,8 +210,9 @@ proptest! {
     #[test]
     fn every_record_ends_exactly_once_when_the_pipeline_gives_up(
         steps in prop::collection::vec(step(), 1..80),
+        ttl in ttl(),
     ) {
-        let mut world = live_through(steps, Duration::ZERO);
+        let mut world = live_through(steps, Duration::ZERO, ttl);
         world.seal();
         let open = world.open();
         prop_assert_eq!(world.pipeline.is_empty(), open == 0);

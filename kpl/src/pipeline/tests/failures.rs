@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::stream::at_percent;
 use super::world::{World, failure, record, refused};
-use crate::config::Config;
+use crate::config::{Config, OnThrottling};
 use crate::error::PutErrorKind;
-use crate::pipeline::Answer;
+use crate::pipeline::{Answer, Input};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -45,6 +45,7 @@ fn transient_failures_are_retried_for_as_long_as_they_last() {
         "InternalFailure",
         "Connection",
         "ExpiredTokenException",
+        "ExpiredToken",
         "SomethingNew",
         "",
     ] {
@@ -287,7 +288,8 @@ fn a_failing_refresh_switches_neither_aggregation_nor_the_limiter_off() {
 fn retries_that_fall_due_at_the_same_instant_are_all_made() {
     let config = Config {
         rate_limit_percent: u32::MAX,
-        max_requests_in_flight: 100,
+        max_connections: 100,
+        max_requests_per_shard: 100,
         aggregation_max_count: 1,
         ..Config::default()
     };
@@ -301,8 +303,101 @@ fn retries_that_fall_due_at_the_same_instant_are_all_made() {
             Answer::Failed(failure("InternalFailure")),
             std::time::SystemTime::UNIX_EPOCH,
         );
-        let input = crate::pipeline::Input::Answer { request, answer, ended };
+        let input = Input::Answer { request, answer, ended };
         world.pipeline.handle(input, world.now);
     }
     assert_eq!(world.pipeline.retries.len(), 15_000);
+}
+
+#[test]
+fn a_throttled_record_is_given_back_only_where_the_caller_wants_that_and_its_shard_is_over_the_limit() {
+    for (code, given_back) in [
+        ("ProvisionedThroughputExceededException", true),
+        ("KMSThrottlingException", false),
+        ("InternalFailure", false),
+    ] {
+        for on_throttling in [OnThrottling::Fail, OnThrottling::Retry] {
+            let mut world = with_request_under_way(
+                2,
+                Config {
+                    on_throttling,
+                    ..Config::default()
+                },
+            );
+            let request = world.request();
+            let first = world.requests[&request][0].clone();
+            let entries = vec![world.store_entry(&first), refused(code)];
+            world.answer(request, Answer::Entries(entries));
+            let failed = matches!(world.outcome(1), Some(Err(_)));
+            assert_eq!(failed, given_back && on_throttling == OnThrottling::Fail, "{code}");
+            if failed {
+                assert_eq!(world.error(1).kind(), &PutErrorKind::Throttled { code: code.into() });
+            }
+            world.heal();
+            world.assert_at_rest();
+        }
+    }
+}
+
+#[test]
+fn a_request_that_is_throttled_as_a_whole_pauses_all_sending() {
+    let mut world = with_request_under_way(1, Config::default());
+    for _ in 0..10 {
+        fail_request(&mut world, "LimitExceededException");
+        world.send([record(1, 10)]);
+        while world.requests.is_empty() {
+            assert!(world.pipeline.poll_timeout().is_some());
+            world.run_to_next_wake_up();
+        }
+    }
+    assert!(world.elapsed() > 3 * SECOND, "{:?}", world.elapsed());
+    world.heal();
+    world.assert_at_rest();
+}
+
+/// No stream takes less than 1 MiB, so only a larger aggregate can be too large for one.
+#[test]
+fn an_aggregate_that_is_too_large_for_its_stream_is_sent_in_halves() {
+    const MIB: usize = 1024 * 1024;
+    let config = Config {
+        aggregation_max_size: 4 * MIB,
+        max_user_record_size: 10 * MIB,
+        ..Config::default()
+    };
+    let mut world = World::ready(1, config);
+    world.send((0..30).map(|n| record(n, 100_000)));
+    world.run_for(Duration::from_millis(20));
+    for _ in 0..20 {
+        let Some(request) = world.requests.keys().next().copied() else {
+            break;
+        };
+        if world.requests[&request].iter().any(|entry| entry.data.len() > MIB) {
+            world.answer(request, Answer::Failed(failure("ValidationException")));
+        } else {
+            world.stored();
+        }
+    }
+    assert_eq!(world.stream.stored_count(), 4);
+    assert!((0..30).all(|n| world.outcome(n).unwrap().is_ok()));
+    world.assert_at_rest();
+}
+
+#[test]
+fn a_fetch_of_the_shard_map_that_fails_is_an_attempt_of_the_records_that_wait_for_it() {
+    let mut world = World::new(1, Config::default());
+    world.send([record(0, 10)]);
+    for _ in 0..2 {
+        world.fetch_failed("InternalFailure");
+        world.run_for(SECOND);
+    }
+    assert!(world.fetch.is_some(), "a third fetch is under way");
+    world.give_up();
+    let attempts = world.error(0).attempts();
+    let codes: Vec<_> = attempts
+        .newest()
+        .iter()
+        .map(|attempt| &*attempt.failure.as_ref().unwrap().code)
+        .collect();
+    assert_eq!(codes, ["InternalFailure", "InternalFailure", "Abandoned"]);
+    assert!(!world.error(0).may_have_been_stored());
 }

@@ -157,7 +157,7 @@ fn a_flush_does_not_hurry_what_is_sealed_after_it() {
 #[test]
 fn no_more_requests_are_under_way_than_allowed() {
     let config = Config {
-        max_requests_in_flight: 2,
+        max_connections: 2,
         collection_max_count: 10,
         ..Config::default()
     };
@@ -166,6 +166,42 @@ fn no_more_requests_are_under_way_than_allowed() {
     assert_eq!(entries_per_request(&world), [10, 10]);
     world.stored();
     assert_eq!(entries_per_request(&world), [10, 10]);
+    world.heal();
+    world.assert_at_rest();
+}
+
+#[test]
+fn the_requests_under_way_have_no_more_bytes_than_allowed() {
+    let config = Config {
+        collection_max_size: 200_000,
+        max_bytes_in_flight: 500_000,
+        ..Config::default()
+    };
+    let mut world = World::ready(1, config);
+    send_apart(&mut world, (0..30).map(|n| record(n, 50_000)));
+    for _ in 0..5 {
+        let bytes: usize = world.requests.values().flatten().map(|entry| entry.data.len()).sum();
+        assert!((300_000..=500_000).contains(&bytes), "{bytes}");
+        world.stored();
+    }
+    world.heal();
+    world.assert_at_rest();
+}
+
+#[test]
+fn a_shard_has_no_more_requests_under_way_than_its_share_and_another_is_not_delayed() {
+    let config = Config {
+        max_requests_per_shard: 2,
+        collection_max_count: 10,
+        ..Config::default()
+    };
+    let mut world = World::ready(2, config);
+    send_apart(&mut world, (0..100).map(|n| at(n, 10, LOW)));
+    assert_eq!(entries_per_request(&world), [10, 10]);
+    send_apart(&mut world, (100..110).map(|n| at(n, 10, HIGH)));
+    assert_eq!(entries_per_request(&world), [10, 10, 10]);
+    world.stored();
+    assert_eq!(entries_per_request(&world), [10, 10, 10]);
     world.heal();
     world.assert_at_rest();
 }
@@ -234,7 +270,7 @@ fn a_throttled_shard_does_not_delay_another() {
 #[test]
 fn shards_that_may_leave_at_the_same_time_take_turns() {
     let config = Config {
-        max_requests_in_flight: 1,
+        max_connections: 1,
         collection_max_count: 10,
         aggregation_max_count: 1,
         ..Config::default()
@@ -254,7 +290,7 @@ fn shards_that_may_leave_at_the_same_time_take_turns() {
 #[test]
 fn a_pipeline_that_may_not_send_does_not_spin() {
     let config = Config {
-        max_requests_in_flight: 1,
+        max_connections: 1,
         ..Config::default()
     };
     let mut world = World::ready(1, config);
@@ -282,7 +318,8 @@ fn a_map_is_not_refreshed_more_often_than_its_interval_while_all_is_well() {
 #[test]
 fn the_longest_durations_are_as_good_as_any() {
     let config = Config {
-        record_max_buffered_time: Duration::MAX,
+        record_max_buffered_time: Duration::from_secs(1 << 60),
+        record_ttl: Some(Duration::MAX),
         request_timeout: Duration::MAX,
         shard_map_refresh_interval: Duration::MAX,
         stream_not_found_grace: Duration::MAX,

@@ -120,6 +120,18 @@ impl Stream {
         self.log.iter().map(|stored| stored.record.user_records).sum()
     }
 
+    /// The data of the user records that a KCL reader returns, in the order in which they were stored.
+    pub(super) fn readable(&self) -> Vec<bytes::Bytes> {
+        let dropped = |stored: &Stored| match decode(&stored.record.data) {
+            Decoded::Aggregate(aggregate) => aggregate.first_outside(stored.shard.range).is_some(),
+            Decoded::Plain | Decoded::Damaged(_) => false,
+        };
+        let kept = self.log.iter().filter(|stored| !dropped(stored));
+        kept.flat_map(|stored| members(&stored.record))
+            .map(|(_, data)| data)
+            .collect()
+    }
+
     /// Whether any copy of `record` was stored.
     pub(super) fn holds(&self, record: &Record) -> bool {
         self.log
@@ -164,7 +176,7 @@ impl Stream {
 }
 
 /// The keys and data of the user records inside.
-fn members(record: &KinesisRecord) -> Vec<(String, bytes::Bytes)> {
+pub(super) fn members(record: &KinesisRecord) -> Vec<(String, bytes::Bytes)> {
     match decode(&record.data) {
         Decoded::Aggregate(aggregate) => aggregate
             .into_iter()

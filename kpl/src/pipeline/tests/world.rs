@@ -1,19 +1,20 @@
 //! A pipeline between lanes and a stream. Whatever happens in it is checked against the promises P1 and P2.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use aggregation::KinesisRecord;
+use aggregation::{HashKey, KinesisRecord};
 use futures::FutureExt as _;
 
-use super::stream::{Listing, Stream};
+use super::stream::{Listing, Stream, members};
 use crate::aggregate::{SealedAggregate, Target};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::error::{PutError, PutErrorKind};
 use crate::lane::{Lane, LaneLimits};
-use crate::pipeline::{Answer, CallFailure, EntryAnswer, Input, Output, Pipeline, RequestId};
+use crate::ordering::Ordering;
+use crate::pipeline::{Answer, CallFailure, EntryAnswer, HotShard, Input, Output, Pipeline, RequestId};
 use crate::receipt::{Delivered, Receipt};
 use crate::record::{Record, cost};
 use crate::shard_map::Topology;
@@ -29,6 +30,8 @@ pub(super) struct World {
     /// The fetch under way, with the shards that there were when it began.
     pub(super) fetch: Option<Listing>,
     pub(super) fetches: usize,
+    /// What was told of throttled shards, and their rates then.
+    pub(super) reports: Vec<(HotShard, u32)>,
     pub(super) start: Instant,
     pub(super) now: Instant,
     config: Config,
@@ -78,6 +81,7 @@ impl World {
             requests: BTreeMap::new(),
             fetch: None,
             fetches: 0,
+            reports: Vec::new(),
             start,
             now: start,
             config,
@@ -149,9 +153,11 @@ impl World {
             match output {
                 Output::Send { request, entries } => {
                     self.assert_within_limits(&entries);
+                    self.assert_none_overtakes(&entries);
                     assert!(self.requests.insert(request, entries).is_none());
-                    assert!(self.requests.len() <= self.config.max_requests_in_flight);
+                    assert!(self.requests.len() <= self.config.max_connections);
                 }
+                Output::Throttled(hot, rate_percent) => self.reports.push((hot, rate_percent)),
                 Output::FetchShards => {
                     assert!(self.fetch.is_none(), "one fetch runs at a time");
                     self.fetch = Some(self.stream.listing());
@@ -320,6 +326,7 @@ impl World {
             max_size: self.config.aggregation_max_size,
             max_count: self.config.aggregation_max_count,
             max_buffered: self.config.record_max_buffered_time,
+            ttl: self.config.record_ttl,
         };
         let new = |target| Lane::new(Arc::from("orders"), target, limits.clone(), self.budget.clone());
         let lanes = targets.into_iter().map(new).collect();
@@ -350,6 +357,50 @@ impl World {
         for entry in entries {
             assert!(entry.data.len() <= aggregation_max_size || entry.user_records == 1);
             assert!(entry.user_records <= aggregation_max_count);
+        }
+    }
+
+    /// P4, for the sender: no record leaves while an earlier one of its key, in another Kinesis record, is undecided.
+    fn assert_none_overtakes(&self, entries: &[KinesisRecord]) {
+        if self.config.ordering == Ordering::None {
+            return;
+        }
+        for entry in entries {
+            let inside: Vec<_> = members(entry).into_iter().map(|(_, data)| data).collect();
+            for later in self.puts.iter().filter(|put| inside.contains(put.record.data())) {
+                let key = later.record.as_user_record().hash_key;
+                let earlier = self.puts.iter().take_while(|put| put.record != later.record);
+                for earlier in earlier.filter(|put| put.record.as_user_record().hash_key == key) {
+                    let decided = earlier.outcome.is_some() || inside.contains(earlier.record.data());
+                    assert!(decided, "{:?} overtakes {:?}", later.record, earlier.record);
+                }
+            }
+        }
+    }
+
+    /// P4, for the reader: the first occurrences of each key's records are in the order in which they were put, unless
+    /// one of them was given back.
+    pub(super) fn assert_read_in_order(&self) {
+        let mut unread: BTreeMap<HashKey, VecDeque<&Record>> = BTreeMap::new();
+        let mut ended = BTreeSet::new();
+        for put in &self.puts {
+            let key = put.record.as_user_record().hash_key;
+            unread.entry(key).or_default().push_back(&put.record);
+            if matches!(put.outcome, Some(Err(_))) {
+                ended.insert(key);
+            }
+        }
+        let mut seen = BTreeSet::new();
+        for data in self.stream.readable() {
+            let put = self.puts.iter().find(|put| *put.record.data() == data).unwrap();
+            let key = put.record.as_user_record().hash_key;
+            if !ended.contains(&key) && seen.insert(data) {
+                assert_eq!(
+                    unread.get_mut(&key).unwrap().pop_front(),
+                    Some(&put.record),
+                    "out of order"
+                );
+            }
         }
     }
 

@@ -1,0 +1,78 @@
+//! Pure: which shards are throttled, and whose records fill them.
+//!
+//! Only what the service refused is looked into, so that a producer within its limits pays nothing for it. A report
+//! covers ten seconds from the first refusal.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::aggregate::SealedAggregate;
+use crate::limits::HOT_SHARD_REPORT_INTERVAL;
+use crate::pipeline::heavy_keys::{HeavyKey, HeavyKeys};
+use crate::shard_map::ShardId;
+
+/// How many refused Kinesis records of one report are looked into; the rest only count.
+const SAMPLES: u32 = 64;
+
+/// The shards that were throttled since their last report.
+#[derive(Debug, Default)]
+pub(crate) struct HotShards {
+    heat: BTreeMap<ShardId, Heat>,
+}
+
+#[derive(Debug)]
+struct Heat {
+    report_at: Instant,
+    refused: u32,
+    refused_bytes: u64,
+    keys: HeavyKeys,
+}
+
+/// What happened to a throttled shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HotShard {
+    pub(crate) shard: ShardId,
+    /// Kinesis records that the service refused.
+    pub(crate) refused: u32,
+    /// Their bytes.
+    pub(crate) refused_bytes: u64,
+    /// The keys with the most bytes in them, heaviest first.
+    pub(crate) heaviest: Vec<HeavyKey>,
+}
+
+impl HotShards {
+    /// The service refused `aggregate` because `shard` is over its limit.
+    pub(crate) fn refused(&mut self, shard: &ShardId, aggregate: &SealedAggregate, now: Instant) {
+        let heat = self.heat.entry(shard.clone()).or_insert_with(|| Heat {
+            report_at: now + HOT_SHARD_REPORT_INTERVAL,
+            refused: 0,
+            refused_bytes: 0,
+            keys: HeavyKeys::default(),
+        });
+        if heat.refused < SAMPLES {
+            for record in aggregate.records() {
+                let bytes = record.partition_key().len() + record.data().len();
+                heat.keys.add(record.partition_key(), bytes as u64);
+            }
+        }
+        heat.refused = heat.refused.saturating_add(1);
+        heat.refused_bytes += aggregate.bytes() as u64;
+    }
+
+    /// When the next report is due.
+    pub(crate) fn next_at(&self) -> Option<Instant> {
+        self.heat.values().map(|heat| heat.report_at).min()
+    }
+
+    /// The reports that are due.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Vec<HotShard> {
+        let due = self.heat.extract_if(.., |_, heat| heat.report_at <= now);
+        let report = |(shard, heat): (ShardId, Heat)| HotShard {
+            shard,
+            refused: heat.refused,
+            refused_bytes: heat.refused_bytes,
+            heaviest: heat.keys.into_heaviest(),
+        };
+        due.map(report).collect()
+    }
+}

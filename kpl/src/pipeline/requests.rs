@@ -1,0 +1,96 @@
+//! Pure: how requests are filled, and when they leave.
+
+use std::time::{Instant, SystemTime};
+
+use super::{InFlight, Output, Pipeline};
+use crate::aggregate::SealedAggregate;
+
+impl Pipeline {
+    pub(super) fn fill_requests(&mut self, now: Instant, wall: SystemTime) {
+        for shard in std::mem::take(&mut self.released) {
+            self.limiter.release(&shard, now);
+        }
+        while self.resume_at.is_none() && self.may_send() {
+            if let Some(suspects) = self.suspects.pop_front() {
+                self.send(suspects, now, wall);
+                continue;
+            }
+            let collector = &self.collector;
+            if let Some(aggregate) = self.limiter.pop(now, |next| collector.has_room_for(next)) {
+                let Some(aggregate) = self.unexpired(aggregate, now) else {
+                    continue;
+                };
+                let aggregate = self.hold_lane(aggregate, now);
+                let awaited = self.outstanding.is_awaited(aggregate.generation);
+                self.collector.push(aggregate, now);
+                if awaited {
+                    self.collector.hurry(now);
+                }
+                continue;
+            }
+            let blocked = self.limiter.next_at().is_some_and(|at| at <= now);
+            let due = self.collector.deadline().is_some_and(|at| at <= now);
+            if !due && !blocked {
+                return;
+            }
+            let gathered = self.collector.take();
+            self.send(gathered, now, wall);
+        }
+    }
+
+    /// Whether another request of the full size may leave now.
+    pub(super) fn may_send(&self) -> bool {
+        let fits = self.bytes_in_flight + self.config.collection_max_size <= self.config.max_bytes_in_flight;
+        self.in_flight.len() < self.config.max_connections && (fits || self.in_flight.is_empty())
+    }
+
+    /// Sends what has not expired: this is the last look at the time.
+    fn send(&mut self, aggregates: Vec<SealedAggregate>, now: Instant, wall: SystemTime) {
+        let aggregates: Vec<SealedAggregate> = aggregates
+            .into_iter()
+            .filter_map(|aggregate| self.unexpired(aggregate, now))
+            .collect();
+        if aggregates.is_empty() {
+            return;
+        }
+        let entries = aggregates.iter().map(|aggregate| aggregate.record.clone()).collect();
+        #[cfg(feature = "planted-bugs")]
+        let aggregates = self.acknowledge_early(aggregates);
+        let request = self.next_request;
+        self.next_request += 1;
+        let shards = self.hold_shards(&aggregates, now);
+        let bytes = aggregates.iter().map(SealedAggregate::bytes).sum();
+        self.bytes_in_flight += bytes;
+        self.in_flight.insert(
+            request,
+            InFlight {
+                aggregates,
+                bytes,
+                shards,
+                sent: now,
+                sent_wall: wall,
+            },
+        );
+        self.outputs.push_back(Output::Send { request, entries });
+    }
+
+    #[cfg(feature = "planted-bugs")]
+    fn acknowledge_early(&mut self, aggregates: Vec<SealedAggregate>) -> Vec<SealedAggregate> {
+        if !crate::planted_bugs::PlantedBug::AcknowledgeEarly.is_planted() {
+            return aggregates;
+        }
+        for aggregate in aggregates {
+            let shard = aggregate
+                .target
+                .as_ref()
+                .map_or_else(|| crate::shard_map::ShardId::new(""), |target| target.shard.clone());
+            let sequence_number = "0".into();
+            self.deliver(super::Stored {
+                aggregate,
+                shard,
+                sequence_number,
+            });
+        }
+        Vec::new()
+    }
+}

@@ -1,0 +1,203 @@
+//! P4: the records of one key in the order in which they were put.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::conservation::{self, Step, step};
+use super::stream::at_percent;
+use super::world::{World, failure, record, refused};
+use crate::config::Config;
+use crate::ordering::Ordering;
+use crate::pipeline::{Answer, EntryAnswer};
+use crate::record::Record;
+use crate::shard_map::ShardId;
+
+const SECOND: Duration = Duration::from_secs(1);
+const LOW: u8 = 10;
+const MIDDLE: u8 = 60;
+const HIGH: u8 = 90;
+
+fn at(n: usize, percent: u8) -> Record {
+    record(n, 10).with_explicit_hash_key(at_percent(percent))
+}
+
+fn in_order() -> Config {
+    Config {
+        ordering: Ordering::PerKey,
+        ..Config::default()
+    }
+}
+
+/// Each record in an aggregate of its own.
+fn send_apart(world: &mut World, records: impl IntoIterator<Item = Record>) {
+    for record in records {
+        world.put(record);
+        world.seal();
+    }
+    world.run_for(Duration::from_millis(20));
+}
+
+#[test]
+fn one_kinesis_record_of_a_shard_is_under_way_at_a_time() {
+    let mut world = World::ready(2, in_order());
+    send_apart(&mut world, [at(0, LOW), at(1, HIGH), at(2, LOW), at(3, HIGH)]);
+    assert_eq!(world.requests.len(), 1);
+    assert_eq!(world.requests[&world.request()].len(), 2, "one of each shard");
+    world.stored();
+    world.run_for(Duration::from_millis(20));
+    assert_eq!(world.requests[&world.request()].len(), 2);
+    world.heal();
+    world.assert_read_in_order();
+    world.assert_at_rest();
+}
+
+#[test]
+fn a_record_that_is_sent_again_is_not_overtaken_and_holds_its_own_shard_only() {
+    let mut world = World::ready(2, in_order());
+    send_apart(&mut world, [at(0, LOW), at(1, LOW)]);
+    for n in 2..7 {
+        let request = world.request();
+        world.answer(request, Answer::Entries(vec![refused("InternalFailure")]));
+        send_apart(&mut world, [at(n, HIGH)]);
+        while !matches!(world.outcome(n), Some(Ok(_))) {
+            let request = *world.requests.last_key_value().unwrap().0;
+            let entries = world.requests[&request].clone();
+            let answers = entries
+                .iter()
+                .map(|entry| match entry.explicit_hash_key == at_percent(HIGH) {
+                    true => world.store_entry(entry),
+                    false => refused("InternalFailure"),
+                });
+            let answers = answers.collect();
+            world.answer(request, Answer::Entries(answers));
+        }
+        assert!(world.outcome(1).is_none());
+        while world.requests.is_empty() {
+            world.run_to_next_wake_up();
+        }
+    }
+    world.heal();
+    world.assert_read_in_order();
+    world.assert_at_rest();
+}
+
+#[test]
+fn the_children_of_a_split_wait_for_what_is_under_way_to_their_parent() {
+    let mut world = World::ready(1, in_order());
+    world.put(at(0, LOW));
+    world.put(at(1, HIGH));
+    world.seal();
+    world.run_for(Duration::from_millis(20));
+    world.stream.split(at_percent(50));
+    world.pipeline.refresher.on_contradiction(world.now, world.now);
+    world.work();
+    world.fetched();
+    send_apart(&mut world, [at(2, LOW), at(3, HIGH)]);
+    world.run_for(10 * SECOND);
+    assert_eq!(world.requests.len(), 1, "both children wait");
+    world.stored();
+    world.run_for(10 * SECOND);
+    assert_eq!(
+        world.requests[&world.request()].len(),
+        2,
+        "the parent's records, sent again"
+    );
+    world.heal();
+    world.assert_read_in_order();
+    world.assert_at_rest();
+}
+
+#[test]
+fn the_child_of_a_merge_waits_for_both_parents() {
+    let mut world = World::ready(2, in_order());
+    send_apart(&mut world, [at(0, LOW)]);
+    send_apart(&mut world, [at(1, HIGH)]);
+    assert_eq!(world.requests.len(), 2);
+    world.stream.merge(at_percent(LOW));
+    world.pipeline.refresher.on_contradiction(world.now, world.now);
+    world.work();
+    world.fetched();
+    send_apart(&mut world, [at(2, MIDDLE)]);
+    for _ in 0..2 {
+        assert!(world.outcome(2).is_none());
+        assert!(
+            world
+                .requests
+                .values()
+                .flatten()
+                .all(|entry| entry.explicit_hash_key != at_percent(MIDDLE))
+        );
+        world.stored();
+        world.run_for(SECOND);
+    }
+    world.heal();
+    assert!(world.outcome(2).unwrap().is_ok());
+    world.assert_at_rest();
+}
+
+#[test]
+fn what_waits_for_its_next_attempt_goes_before_what_was_queued_when_the_shards_change() {
+    let mut world = World::ready(1, in_order());
+    send_apart(&mut world, [at(0, LOW), at(1, LOW), at(2, HIGH), at(3, LOW)]);
+    world.answer(world.request(), Answer::Failed(failure("InternalFailure")));
+    world.stream.split(at_percent(50));
+    world.pipeline.refresher.on_contradiction(world.now, world.now);
+    world.work();
+    world.fetched();
+    world.heal();
+    world.assert_read_in_order();
+    world.assert_at_rest();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn the_records_of_a_key_are_read_in_order_whatever_the_service_does(
+        steps in prop::collection::vec(step(), 1..120),
+    ) {
+        let config = Config {
+            ordering: Ordering::PerKey,
+            ..conservation::config(Duration::from_secs(10), None)
+        };
+        let mut world = World::new(2, config);
+        for (number, step) in steps.into_iter().enumerate() {
+            conservation::take(&mut world, with_few_keys(step), number);
+            world.work();
+        }
+        world.heal();
+        world.assert_read_in_order();
+        world.assert_at_rest();
+    }
+}
+
+/// Eight keys, on a stream that lives through the whole run: another one of its name begins anew.
+fn with_few_keys(mut step: Step) -> Step {
+    if let Step::Put { hash_key_percent, .. } = &mut step {
+        *hash_key_percent = Some(hash_key_percent.unwrap_or(0) % 8 * 13);
+    }
+    if matches!(step, Step::Recreate { .. }) {
+        return Step::Seal;
+    }
+    step
+}
+
+#[test]
+fn an_aggregate_that_is_taken_apart_into_its_records_keeps_their_order() {
+    let mut world = World::ready(2, in_order());
+    world.send((0..3).map(|n| at(n, LOW)));
+    for _ in 0..3 {
+        world.run_for(3 * SECOND);
+        let other = EntryAnswer::Stored {
+            shard: ShardId::new("shardId-000000000001"),
+            sequence_number: "1".into(),
+        };
+        world.answer(world.request(), Answer::Entries(vec![other]));
+        world.fetched();
+    }
+    world.heal();
+    assert_eq!(world.stream.stored_count(), 3, "record by record");
+    world.assert_read_in_order();
+    world.assert_at_rest();
+}
