@@ -520,3 +520,19 @@ async fn every_delivered_record_survives_a_reader_that_drops_misplaced_aggregate
     });
     assert_eq!(readable.len(), 4_000);
 }
+
+#[tokio::test(start_paused = true)]
+async fn attempts_are_dated_by_the_clock_of_the_client() {
+    let sim = sim(1);
+    let process = sim.process("producer");
+    process.set_clock_ahead(Duration::from_secs(3_600));
+    let producer = Producer::builder(STREAM)
+        .aws(&process.sdk_config())
+        .seed(7)
+        .build()
+        .unwrap();
+    let delivered = producer.put(record(1)).await.unwrap().await.unwrap();
+    let started = delivered.attempts.newest()[0].started;
+    let ahead = started.duration_since(sim.now()).unwrap().as_secs();
+    assert!((3_590..=3_600).contains(&ahead), "{ahead} s");
+}

@@ -1,6 +1,6 @@
 //! The calls to the service. No SDK type leaves this file, apart from the client that comes in.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aggregation::{HashKeyRange, InvalidHashKey, KinesisRecord};
 use aws_sdk_kinesis::Client;
@@ -12,9 +12,11 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{
     PutRecordsRequestEntry, PutRecordsResultEntry, Shard as SdkShard, ShardFilter, ShardFilterType,
 };
+use aws_smithy_async::time::TimeSource as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::retry::RetryConfig;
 
+use crate::clock;
 use crate::limits::LIST_SHARDS_PAGE;
 use crate::pipeline::{Answer, CallFailure, EntryAnswer};
 use crate::shard_map::{Shard, ShardId};
@@ -43,6 +45,12 @@ impl Calls {
     pub(crate) fn with_stream_id(mut self, stream_id: Option<String>) -> Self {
         self.stream_id = stream_id;
         self
+    }
+
+    /// The wall-clock time by which the client signs its requests.
+    pub(crate) fn wall_time(&self) -> SystemTime {
+        let source = self.client.config().time_source();
+        source.map_or_else(clock::wall, |source| source.now())
     }
 
     /// One `PutRecords`, tried once: the pipeline owns the retries.

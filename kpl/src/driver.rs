@@ -139,7 +139,7 @@ impl Driver {
             self.shared.lanes().seal_all();
             self.take_handed_over(now);
         }
-        self.pipeline.handle_timeout(now, clock::wall());
+        self.pipeline.handle_timeout(now, self.calls.wall_time());
         while let Some(output) = self.pipeline.poll_output() {
             self.perform(output);
         }
@@ -260,7 +260,7 @@ impl Driver {
                     Input::Answer {
                         request,
                         answer,
-                        ended: clock::wall(),
+                        ended: self.calls.wall_time(),
                     },
                     now,
                 );
