@@ -12,7 +12,6 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{
     PutRecordsRequestEntry, PutRecordsResultEntry, Shard as SdkShard, ShardFilter, ShardFilterType,
 };
-use aws_smithy_async::time::TimeSource as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::retry::RetryConfig;
 

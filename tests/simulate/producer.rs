@@ -60,6 +60,7 @@ impl Fleet {
         let producer = Producer::builder(STREAM)
             .aws(&process.sdk_config())
             .seed(life.rng.u64(..))
+            .ordering(self.scenario.ordering)
             .budget(budget())
             .wrap_tasks(process.task_wrapper())
             .build()

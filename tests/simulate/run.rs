@@ -70,7 +70,7 @@ pub(crate) fn run(scenario: Scenario) -> Run {
 async fn simulate(scenario: Scenario) -> Run {
     let sim = sim(&scenario);
     sim.create_stream(STREAM, scenario.shards).expect("a new stream");
-    let witness = Witness::new(&sim, STREAM, APPLICATION, exceptions::rules());
+    let witness = Witness::new(&sim, STREAM, APPLICATION, exceptions::rules(scenario.ordering));
     let fleet = Fleet::new(sim.clone(), witness.clone(), scenario.clone());
     (0..scenario.workers).for_each(|number| fleet.start_worker(&worker_name(number)));
     (0..scenario.producers).for_each(|number| fleet.start_producer(&producer_name(number)));
