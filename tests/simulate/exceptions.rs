@@ -29,7 +29,7 @@ pub(crate) fn rules(ordering: Ordering) -> Rules {
     match ordering {
         Ordering::PerKey => rules,
         // Nothing that is missing: it was not asked for.
-        _ => rules.except(
+        Ordering::None | _ => rules.except(
             Exception::Rule(Rule::KeyOrder),
             "the producers of this run keep no order",
         ),
