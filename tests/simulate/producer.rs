@@ -61,6 +61,7 @@ impl Fleet {
             .aws(&process.sdk_config())
             .seed(life.rng.u64(..))
             .ordering(self.scenario.ordering)
+            .record_ttl(self.scenario.record_ttl)
             .budget(budget())
             .wrap_tasks(process.task_wrapper())
             .build()

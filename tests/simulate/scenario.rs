@@ -81,6 +81,8 @@ pub(crate) struct Scenario {
     pub(crate) producers: usize,
     /// What all producers keep to.
     pub(crate) ordering: Ordering,
+    /// After which time a record is given back.
+    pub(crate) record_ttl: Option<Duration>,
     /// How long producers put.
     pub(crate) load: Duration,
     /// The longest pause of a producer between two records.
@@ -149,6 +151,7 @@ impl Scenario {
             workers,
             producers: rng.usize(1..=3),
             ordering: ordering(seed),
+            record_ttl: record_ttl(seed),
             load,
             pause: Duration::from_millis(rng.u64(300..2_000)),
             handlers: Handlers {
@@ -215,13 +218,14 @@ impl fmt::Display for Scenario {
             workers,
             producers,
             ordering,
+            record_ttl,
             ..
         } = self;
         let load = self.load.as_secs();
         let name = kind.name();
         writeln!(
             f,
-            "seed {seed}, scenario {name}: {workers} workers, {producers} producers (ordering {ordering:?}), {shards} shards, {load} s of load"
+            "seed {seed}, scenario {name}: {workers} workers, {producers} producers (ordering {ordering:?}, TTL {record_ttl:?}), {shards} shards, {load} s of load"
         )?;
         writeln!(
             f,
@@ -242,6 +246,11 @@ fn ordering(seed: u64) -> Ordering {
     } else {
         Ordering::PerKey
     }
+}
+
+/// A quarter of all runs have records that expire: some do not survive a longer trouble.
+fn record_ttl(seed: u64) -> Option<Duration> {
+    (seed / 12).is_multiple_of(4).then_some(Duration::from_secs(8))
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -23,6 +23,7 @@ struct Line {
     cpu: Duration,
     slowest: Duration,
     records: u64,
+    returned: u64,
     duplicates: u64,
     /// `None` if there was nothing to recover from.
     worst_recovery: Option<Duration>,
@@ -40,6 +41,7 @@ impl Table {
         if let Some(report) = &run.report {
             let figures = &report.figures;
             line.records += figures.accepted;
+            line.returned += figures.returned.values().sum::<u64>();
             line.duplicates += figures.offered_again.values().sum::<u64>();
             line.worst_recovery = line.worst_recovery.max(figures.recovery);
         }
@@ -53,8 +55,8 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<8} {:>6} {:>9} {:>9} {:>10} {:>9} {:>8} {:>8}  verdict",
-            "scenario", "seeds", "virtual h", "records", "duplicates", "recovery", "CPU s", "max s"
+            "{:<8} {:>6} {:>9} {:>9} {:>8} {:>10} {:>9} {:>8} {:>8}  verdict",
+            "scenario", "seeds", "virtual h", "records", "returned", "duplicates", "recovery", "CPU s", "max s"
         )?;
         for (kind, line) in &self.lines {
             writeln!(f, "{:<8} {line}", kind.name())?;
@@ -86,9 +88,10 @@ impl fmt::Display for Line {
         };
         write!(
             f,
-            "{:>6} {hours:>9.1} {:>9} {:>10} {recovery:>9} {:>8.1} {:>8.2}  {verdict}",
+            "{:>6} {hours:>9.1} {:>9} {:>8} {:>10} {recovery:>9} {:>8.1} {:>8.2}  {verdict}",
             self.seeds,
             self.records,
+            self.returned,
             self.duplicates,
             self.cpu.as_secs_f64(),
             self.slowest.as_secs_f64(),
