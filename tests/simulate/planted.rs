@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use testkit::oracle::Rule;
+
 use crate::args::Args;
 use crate::run::run;
 use crate::scenario::Scenario;
@@ -23,6 +25,17 @@ impl Bug {
         match self {
             Self::Producer(bug) => bug.name(),
             Self::Consumer(bug) => bug.name(),
+        }
+    }
+
+    /// The promises that it breaks. To be stopped by anything else is not to be found.
+    fn breaks(self) -> &'static [Rule] {
+        use kcl::planted_bugs::PlantedBug::{CheckpointWithoutCounter, DeliverAfterExpiry, SkipParent};
+        match self {
+            Self::Producer(_) => &[Rule::Outcome],
+            Self::Consumer(DeliverAfterExpiry) => &[Rule::OneOwner],
+            Self::Consumer(CheckpointWithoutCounter) => &[Rule::OneOwner, Rule::AtLeastOnce],
+            Self::Consumer(SkipParent) => &[Rule::ParentFirst],
         }
     }
 
@@ -54,7 +67,10 @@ pub(crate) fn hunt(name: &str, args: &Args) -> ExitCode {
         bug.plant();
         let found = (args.from..args.from.saturating_add(args.seeds)).find_map(|seed| {
             let run = run(Scenario::drawn(seed, args.scenario, args.plan.into()));
-            run.failure.map(|failure| (seed - args.from + 1, failure))
+            let first = run.report?.violations.into_iter().next()?;
+            bug.breaks()
+                .contains(&first.rule)
+                .then(|| (seed - args.from + 1, first.to_string()))
         });
         match found {
             Some((seeds, failure)) => println!("{:<32} {seeds:>5}  {failure}", bug.name()),
