@@ -23,7 +23,7 @@ pub struct Change {
 
 /// Who is told of the changes of which table.
 #[derive(Default)]
-pub(super) struct Watchers(BTreeMap<String, Watcher>);
+pub(super) struct Watchers(BTreeMap<String, Vec<Watcher>>);
 
 type Watcher = Box<dyn FnMut(&Change) + Send>;
 
@@ -43,7 +43,7 @@ impl Watchers {
     }
 
     pub(super) fn add(&mut self, table: &str, watcher: Watcher) {
-        self.0.insert(table.to_owned(), watcher);
+        self.0.entry(table.to_owned()).or_default().push(watcher);
     }
 
     pub(super) fn remove(&mut self, table: &str) {
@@ -51,7 +51,7 @@ impl Watchers {
     }
 
     pub(super) fn tell(&mut self, change: &Change) {
-        if let Some(watcher) = self.0.get_mut(&change.table) {
+        for watcher in self.0.get_mut(&change.table).into_iter().flatten() {
             watcher(change);
         }
     }

@@ -34,8 +34,8 @@ impl DynamoDb {
         self.settings.denied.retain(|denied| denied != calls);
     }
 
-    /// Tells `watcher` of every write to a table as it is applied, in place of any earlier watcher of the table: of each
-    /// item in a batch or a transaction, in the order of the request.
+    /// Tells `watcher` of every write to a table as it is applied: of each item in a batch or a transaction, in the order of
+    /// the request. A table may have several watchers; they are told in the order in which they came.
     ///
     /// It is told before the caller gets the reply, even if the reply is lost. Calls wait meanwhile, so it must not make
     /// any. Let it note what it finds wrong rather than panic: a panic ends the task that made the call.
@@ -43,7 +43,7 @@ impl DynamoDb {
         self.watchers.add(table, Box::new(watcher));
     }
 
-    /// Takes [`watch`](Self::watch) back.
+    /// No more watchers of a table.
     pub fn unwatch(&mut self, table: &str) {
         self.watchers.remove(table);
     }

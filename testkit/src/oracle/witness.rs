@@ -53,7 +53,7 @@ impl fmt::Debug for Witness {
 }
 
 impl Witness {
-    /// Watches a stream and a lease table, which may both come to exist only later. One table has one witness.
+    /// Watches a stream and a lease table, which may both come to exist only later.
     pub fn new(sim: &Sim, stream: &str, table: &str, rules: Rules) -> Self {
         let seen = Arc::new(Mutex::new(Seen {
             oracle: Some(Oracle::new(rules)),

@@ -52,7 +52,7 @@ pub enum TroubleKind {
         /// The service that they go to.
         service: Service,
         /// The operation; `None`: every one.
-        operation: Option<&'static str>,
+        operation: Option<String>,
         /// How many of a hundred such calls.
         percent: u8,
         /// What happens to them.
@@ -190,7 +190,7 @@ impl fmt::Display for TroubleKind {
                 percent,
                 fault,
             } => {
-                let operation = operation.unwrap_or("*");
+                let operation = operation.as_deref().unwrap_or("*");
                 write!(f, "{percent} % of {service}.{operation}: {fault}")
             }
             Self::CutOff(service) => write!(f, "cut off from {service}"),
@@ -252,7 +252,7 @@ impl ActiveTroubles {
             } => {
                 let meant = trouble.befalls(call)
                     && *service == call.service
-                    && operation.is_none_or(|operation| operation == call.operation);
+                    && operation.as_deref().is_none_or(|operation| operation == call.operation);
                 (meant && rng.u8(..100) < *percent).then(|| fault.clone())
             }
             TroubleKind::CutOff(_)
@@ -282,7 +282,7 @@ mod tests {
             process: process.map(str::to_owned),
             kind: TroubleKind::Calls {
                 service: Service::DynamoDb,
-                operation: Some("UpdateItem"),
+                operation: Some("UpdateItem".to_owned()),
                 percent: 100,
                 fault: Fault::ReplyLost,
             },

@@ -89,7 +89,7 @@ impl Draw<'_> {
         let (service, percent, fault) = (self.service(), self.rng.u8(percent), self.fault());
         // Only this call has entries that can fail one by one.
         let (service, operation) = if matches!(fault, Fault::FailEntries { .. }) {
-            (Service::Kinesis, Some("PutRecords"))
+            (Service::Kinesis, Some("PutRecords".to_owned()))
         } else {
             (service, None)
         };
