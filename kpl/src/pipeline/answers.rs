@@ -116,6 +116,10 @@ impl Pipeline {
         };
         self.bytes_in_flight -= bytes;
         self.released.append(&mut shards);
+        // What was under way was not looked through; what is sent again waits anew.
+        aggregates
+            .iter()
+            .for_each(|aggregate| self.expiry_watch.enter(aggregate));
         let exchange = Exchange {
             sent,
             sent_wall,

@@ -38,29 +38,31 @@ fn a_record_that_waits_for_the_shard_map_expires_in_time() {
 
 #[test]
 fn of_an_aggregate_exactly_the_expired_members_are_given_back_and_the_rest_is_sent() {
-    let mut world = World::ready(1, config());
+    let patient = Config {
+        record_max_buffered_time: 900 * MILLISECOND,
+        ..config()
+    };
+    let mut world = World::ready(1, patient);
+    let put = world.elapsed();
     world.put(record(0, 10));
     world.put(record(1, 10).with_explicit_hash_key(at_percent(3)));
-    world.leap(60 * MILLISECOND);
+    world.leap(600 * MILLISECOND);
     world.put(record(2, 10));
     world.put(record(3, 10).with_explicit_hash_key(at_percent(4)));
     world.seal();
-    world.run_for(20 * MILLISECOND);
+    while world.requests.is_empty() {
+        world.run_to_next_wake_up();
+    }
     assert_eq!(world.requests[&world.request()].len(), 1);
-    world.leap(TTL - 50 * MILLISECOND);
+    world.leap(put + TTL + MILLISECOND - world.elapsed());
     world.answer(world.request(), Answer::Failed(failure("InternalFailure")));
     assert!(is_expired(&world, 0) && is_expired(&world, 1));
     assert_eq!(world.error(1).attempts().total(), 1);
     assert!(world.outcome(2).is_none() && world.outcome(3).is_none());
-    let Some(request) = ({
-        world.run_for(29 * MILLISECOND);
-        world.requests.keys().next().copied()
-    }) else {
-        // The retry's delay was longer than the rest of their time.
-        world.run_for(SECOND);
-        assert!(is_expired(&world, 2) && is_expired(&world, 3));
-        return world.assert_at_rest();
-    };
+    while world.requests.is_empty() {
+        world.run_to_next_wake_up();
+    }
+    let request = world.request();
     let entries = world.store(request);
     world.answer(request, Answer::Entries(entries));
     assert_eq!(world.delivered(3).sub_sequence_number, 1);
@@ -160,5 +162,28 @@ fn of_records_that_wait_in_the_limiter_exactly_the_expired_ones_go_back() {
     assert!((105..=115).contains(&delivered), "{delivered} in 10 s at 10 a second");
     assert!((0..1_000).skip(delivered).all(|n| is_expired(&world, n)));
     assert!((1_000..1_010).all(|n| world.outcome(n).unwrap().is_ok()));
+    world.assert_at_rest();
+}
+
+#[test]
+fn what_is_sent_again_expires_in_time_though_others_expired_while_it_was_under_way() {
+    let config = Config {
+        rate_limit_percent: 1,
+        aggregation_max_count: 1,
+        ..config()
+    };
+    let large = |n, percent| record(n, 50_000).with_explicit_hash_key(at_percent(percent));
+    let mut world = World::ready(2, config);
+    world.send([large(0, 10), large(1, 10)]);
+    world.run_for(TTL / 2);
+    world.send([large(2, 90)]);
+    world.run_for(TTL / 2 + 50 * MILLISECOND);
+    assert!(is_expired(&world, 1), "it waited for its turn behind the first");
+    let request = *world.requests.last_key_value().unwrap().0;
+    world.answer(request, Answer::Entries(vec![refused(THROTTLED)]));
+    assert!(world.outcome(2).is_none());
+    world.run_for(TTL / 2);
+    assert!(is_expired(&world, 2), "its shard takes it later than that");
+    world.stored();
     world.assert_at_rest();
 }
