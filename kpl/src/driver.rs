@@ -163,12 +163,9 @@ impl Driver {
         }
     }
 
-    /// Takes what retired lanes handed over, before what the lanes in their place may have sealed already: a record in
-    /// these was put later.
+    /// Takes what retired lanes handed over, before what the lanes in their place may have sealed already.
     fn take_retired(&mut self, now: Instant) {
-        let mut handed: Vec<Handed> = self.shared.template.handover.take_all().into();
-        handed.sort_by_key(Handed::epoch);
-        self.take(handed, now);
+        self.take(self.shared.template.handover.take_all_by_epoch(), now);
     }
 
     fn seal_due_lanes(&mut self, now: Instant) {

@@ -192,7 +192,7 @@ pub(crate) enum Handed {
 
 impl Handed {
     /// The shard map by which it was sealed. What comes without one concerns the lanes in use, and goes last.
-    pub(crate) fn epoch(&self) -> (bool, Option<Epoch>) {
+    fn epoch(&self) -> (bool, Option<Epoch>) {
         match self {
             Self::Sealed(aggregate) => (false, aggregate.target.as_ref().map(|target| target.epoch)),
             Self::Armed { .. } => (true, None),
@@ -216,6 +216,14 @@ impl Handover {
         std::mem::take(&mut *lock(&self.queue))
     }
 
+    /// As [`take_all`](Self::take_all), and what lanes of an older shard map sealed goes first: callers may have filled
+    /// the lanes in their place before they were retired, with records that were put later.
+    pub(crate) fn take_all_by_epoch(&self) -> Vec<Handed> {
+        let mut handed: Vec<Handed> = self.take_all().into();
+        handed.sort_by_key(Handed::epoch);
+        handed
+    }
+
     /// Waits until something was handed over since the last wait. Dropping the future loses nothing.
     pub(crate) async fn handed(&self) {
         self.wake.notified().await;
@@ -225,3 +233,6 @@ impl Handover {
 #[cfg(test)]
 #[cfg(feature = "_loom")]
 mod loom_tests;
+
+#[cfg(all(test, not(feature = "_loom")))]
+mod tests;
