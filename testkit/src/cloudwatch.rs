@@ -1,7 +1,7 @@
 //! Pure: Amazon CloudWatch as a recorder: it takes what PutMetricData sends, and tells the sums.
 //!
-//! Data of one [`Metric`] are summed over all time: their time stamps and storage resolutions are checked for nothing but
-//! their form and then forgotten. Every other operation is refused.
+//! Data of one [`Metric`] are summed over all time: time stamps are ignored, and storage resolutions checked and then
+//! forgotten. Every other operation is refused.
 //!
 //! Source of the rules, as far as AWS documents them:
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html>.

@@ -39,6 +39,7 @@ use self::server::Server;
 use crate::account;
 use crate::cloudwatch::CloudWatch;
 use crate::dispatch::Service;
+use crate::dynamodb::DynamoDb;
 use crate::kinesis::{Kinesis, Settings};
 
 /// Amazon Kinesis, DynamoDB and CloudWatch behind loopback ports.
@@ -136,6 +137,12 @@ impl Sandbox {
     /// Lends the Kinesis model, for set-up and inspection. Calls wait meanwhile, so `visit` must be short and make none.
     pub fn kinesis<R>(&self, visit: impl FnOnce(&mut Kinesis) -> R) -> R {
         self.host.services.kinesis(visit)
+    }
+
+    /// Lends the DynamoDB model, to throttle, deny and watch calls, and to see what is stored. Calls wait meanwhile, so
+    /// `visit` must be short and make none.
+    pub fn dynamodb<R>(&self, visit: impl FnOnce(&mut DynamoDb) -> R) -> R {
+        self.host.services.dynamodb(visit)
     }
 
     /// Lends the recorded metrics. Calls wait meanwhile, so `visit` must be short and make none.

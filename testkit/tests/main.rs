@@ -20,5 +20,6 @@ mod lease_table;
 mod processes;
 mod program;
 mod sandbox;
+mod sandbox_controls;
 mod sandbox_faults;
 mod wire;

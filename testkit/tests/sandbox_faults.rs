@@ -18,9 +18,9 @@ use tokio::time::timeout;
 
 use crate::wire::{exchange_with, request_of};
 
-const STREAM: &str = "clicks";
+pub(crate) const STREAM: &str = "clicks";
 
-async fn sandbox() -> Sandbox {
+pub(crate) async fn sandbox() -> Sandbox {
     let settings = Settings {
         creation_time: Duration::ZERO,
         ..Settings::default()
@@ -37,7 +37,7 @@ fn client(sandbox: &Sandbox) -> Client {
     Client::from_conf(config.build())
 }
 
-async fn put(sandbox: &Sandbox) -> Result<PutRecordsOutput, SdkError<PutRecordsError>> {
+pub(crate) async fn put(sandbox: &Sandbox) -> Result<PutRecordsOutput, SdkError<PutRecordsError>> {
     let entry = PutRecordsRequestEntry::builder()
         .partition_key("k")
         .data(Blob::new("v"));
@@ -105,7 +105,7 @@ async fn a_delayed_or_hanging_call_holds_up_nobody_else() {
 }
 
 /// The status and the JSON of the reply to an admin call.
-async fn admin(sandbox: &Sandbox, method: &str, path: &str, body: &str) -> (u16, Value) {
+pub(crate) async fn admin(sandbox: &Sandbox, method: &str, path: &str, body: &str) -> (u16, Value) {
     let request = request_of(method, &format!("/_testkit/{path}"), "", body.as_bytes());
     let (head, body) = exchange_with(sandbox, &request).await;
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();

@@ -1,17 +1,17 @@
 //! What a test in another language can tell a sandbox: calls below `/_testkit/` on every port.
 
+mod dynamodb;
+mod kinesis;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Response, StatusCode};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::fault_form::RuleForm;
 use super::host::Host;
-use crate::clock::wall_clock;
 use crate::dispatch::{Protocol, Refusal};
-use crate::kinesis::{Control, ServiceError, ShardId, Traffic};
 
 const PREFIX: &str = "/_testkit/";
 
@@ -39,7 +39,7 @@ fn route(host: &Host, method: &Method, path: &str, body: &[u8]) -> Result<Value,
         ("GET", ["faults"]) => Ok(waiting_faults(host)),
         ("POST", ["faults"]) => {
             let rule = read::<RuleForm>(body)?.into();
-            let full = |error: super::TooManyFaults| refusal(StatusCode::BAD_REQUEST, &error.to_string());
+            let full = |error: super::TooManyFaults| refusal(&error.to_string());
             host.faults(|faults| faults.push(rule)).map_err(full)?;
             Ok(json!({}))
         }
@@ -56,7 +56,8 @@ fn route(host: &Host, method: &Method, path: &str, body: &[u8]) -> Result<Value,
             host.services.kinesis(crate::kinesis::Kinesis::expire_iterators);
             Ok(json!({}))
         }
-        ("POST", ["kinesis", stream, what]) => control(host, stream, what, body),
+        ("POST", ["kinesis", stream, what]) => kinesis::control(host, stream, what, body),
+        ("POST", ["dynamodb", what]) => dynamodb::control(host, what, body),
         _ => Err(unknown(&format!("{method} {path}"))),
     }
 }
@@ -86,82 +87,12 @@ fn recorded_series(host: &Host) -> Value {
     json!({ "series": series })
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OneShard {
-    shard: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OneDirection {
-    shard: String,
-    traffic: Direction,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Direction {
-    Reads,
-    Writes,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Width {
-    shards: u32,
-}
-
-/// Does to a stream what no client can do, see [`Control`].
-fn control(host: &Host, stream: &str, what: &str, body: &[u8]) -> Result<Value, Refusal> {
-    match what {
-        "throttle" | "release" => {
-            let OneDirection { shard, traffic } = read(body)?;
-            let shard = shard_id(&shard)?;
-            let traffic = match traffic {
-                Direction::Reads => Traffic::Reads,
-                Direction::Writes => Traffic::Writes,
-            };
-            visit(host, stream, |mut stream| match what {
-                "throttle" => stream.throttle(shard, traffic),
-                _ => stream.release(shard, traffic),
-            })
-        }
-        "close-shard" => {
-            let shard = shard_id(&read::<OneShard>(body)?.shard)?;
-            visit(host, stream, |mut stream| stream.close_shard(shard))
-        }
-        "scale" => {
-            let Width { shards } = read(body)?;
-            visit(host, stream, |mut stream| stream.scale(shards))
-        }
-        _ => Err(unknown(what)),
-    }
-}
-
-fn visit(
-    host: &Host,
-    stream: &str,
-    change: impl FnOnce(Control<'_>) -> Result<(), ServiceError>,
-) -> Result<Value, Refusal> {
-    host.services.kinesis(|kinesis| {
-        kinesis.settle(wall_clock());
-        change(kinesis.control(stream)?)
-    })?;
-    Ok(json!({}))
-}
-
-fn shard_id(text: &str) -> Result<ShardId, Refusal> {
-    text.parse()
-        .map_err(|_invalid| refusal(StatusCode::BAD_REQUEST, &format!("{text:?} is not a shard id")))
-}
-
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|error| Refusal::malformed(&error.to_string()))
 }
 
-fn refusal(status: StatusCode, message: &str) -> Refusal {
-    Refusal::new(status, "ValidationException", message)
+fn refusal(message: &str) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, "ValidationException", message)
 }
 
 fn unknown(what: &str) -> Refusal {
