@@ -60,6 +60,10 @@ pub(crate) type RequestId = u64;
 
 /// What the driver tells the pipeline.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all inputs are the large one, and none of them is kept"
+)]
 pub(crate) enum Input {
     /// A lane sealed an aggregate.
     Sealed(SealedAggregate),
