@@ -8,6 +8,7 @@ use aggregation::{Encoder, HashKey, KinesisRecord, UserRecordRef};
 use crate::attempt::Attempts;
 use crate::budget::Charge;
 use crate::cohort::Origin;
+use crate::contents::Contents;
 use crate::error::PutErrorKind;
 use crate::outcome::{Failure, HashKeyOrigin, Outcome, Placement, Returned, open};
 use crate::record::{self, Record};
@@ -20,6 +21,10 @@ use crate::shard_map::{Epoch, ShardId, ShardMap};
 #[derive(Debug)]
 pub(crate) struct SealedAggregate {
     pub(crate) record: KinesisRecord,
+    /// Its records in numbers.
+    pub(crate) contents: Contents,
+    /// When its last request ended; `None` before its first.
+    pub(crate) waiting_since: Option<Instant>,
     pub(crate) attempts: Attempts,
     /// For which shard it was built, and by which shard map; `None` before the first map.
     pub(crate) target: Option<Target>,
@@ -52,6 +57,7 @@ pub(crate) struct Sealing {
     pub(crate) hash_key_origin: HashKeyOrigin,
     pub(crate) origins: Vec<Origin>,
     pub(crate) charge: Charge,
+    pub(crate) contents: Contents,
     pub(crate) target: Option<Target>,
     pub(crate) expiries: Vec<Instant>,
 }
@@ -63,11 +69,14 @@ impl SealedAggregate {
             hash_key_origin,
             origins,
             charge,
+            contents,
             target,
             expiries,
         } = sealing;
         Self {
             record,
+            contents,
+            waiting_since: None,
             attempts: Attempts::default(),
             target,
             generation: 0,
@@ -242,12 +251,14 @@ impl SealedAggregate {
         let mut charge = None::<Charge>;
         let mut origins: Vec<Origin> = Vec::new();
         let mut expiries = Vec::new();
+        let mut contents = Contents::default();
         let mut hash_key_origin = HashKeyOrigin::PartitionKey;
         for member in members.drain(..) {
             if member.record.explicit_hash_key().is_some() {
                 hash_key_origin = HashKeyOrigin::Explicit;
             }
             expiries.extend(member.expiry);
+            contents.add_member(&member.record.as_user_record(), &self.contents);
             match &mut charge {
                 Some(charge) => charge.absorb(member.charge),
                 None => charge = Some(member.charge),
@@ -263,11 +274,13 @@ impl SealedAggregate {
             hash_key_origin,
             origins,
             charge: charge?,
+            contents,
             target: target.cloned(),
             expiries,
         };
         let mut part = Self::new(record, sealing);
         part.attempts = self.attempts.clone();
+        part.waiting_since = self.waiting_since;
         part.generation = self.generation;
         part.misplacements = self.misplacements;
         Some(part)

@@ -36,6 +36,7 @@ use crate::driver::ShutdownReport;
 use crate::error::{BuildError, PutError};
 use crate::receipt::Delivered;
 use crate::record::Record;
+use crate::stats::Stats;
 
 /// Puts records into one stream. Cheap to clone; all clones are one producer.
 ///
@@ -101,6 +102,11 @@ impl Producer {
     /// Sends the aggregates that are open now without waiting for others to fill them. It waits for nothing.
     pub fn flush_hint(&self) {
         self.producer.flush_hint();
+    }
+
+    /// What the producer holds and has done.
+    pub fn stats(&self) -> Stats {
+        self.producer.stats()
     }
 
     /// Takes no more records, delivers what was accepted for at most `grace`, gives the rest back and ends.

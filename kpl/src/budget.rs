@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::stats::BudgetUse;
+
 /// How much a producer, or several that share it, may hold at a time.
 ///
 /// A record is charged its data, its partition key and 64 bytes of bookkeeping when [`put`](crate::Producer::put)
@@ -71,6 +73,23 @@ impl Budget {
     /// Whether `room` could be had at all, if nobody else held any.
     pub(crate) fn is_enough_for(&self, room: Room) -> bool {
         room.bytes <= self.inner.max_bytes as usize && room.records <= self.inner.max_records
+    }
+
+    /// How much of it is in use right now.
+    pub(crate) fn in_use(&self) -> BudgetUse {
+        let Inner {
+            bytes,
+            records,
+            max_bytes,
+            max_records,
+        } = &*self.inner;
+        let (max_bytes, max_records) = (*max_bytes as usize, *max_records as usize);
+        BudgetUse {
+            records: max_records.saturating_sub(records.available_permits()),
+            max_records,
+            bytes: max_bytes.saturating_sub(bytes.available_permits()),
+            max_bytes,
+        }
     }
 
     /// Waits for room, first come, first served. Dropping the future takes nothing.

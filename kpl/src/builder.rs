@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::metrics::Recorder;
 use aws_config::SdkConfig;
 use aws_sdk_kinesis::Client;
 use futures::future::BoxFuture;
@@ -10,11 +11,13 @@ use tokio::sync::mpsc;
 
 use crate::budget::Budget;
 use crate::calls::Calls;
+use crate::clock;
 use crate::config::{Config, OnThrottling};
 use crate::driver::Driver;
 use crate::error::{BuildError, BuildErrorKind};
 use crate::lane::LaneLimits;
 use crate::lanes::{Handover, LaneTemplate};
+use crate::metrics::{Meter, MetricsGranularity, MetricsLevel, SharedRecorder};
 use crate::ordering::{Ordering, RecordDistribution};
 use crate::pipeline::Pipeline;
 use crate::producer::Producer;
@@ -37,6 +40,7 @@ pub struct ProducerBuilder {
     budget: Budget,
     seed: Option<u64>,
     tasks: Tasks,
+    recorder: SharedRecorder,
     config: Config,
 }
 
@@ -49,6 +53,7 @@ impl ProducerBuilder {
             budget: Budget::default(),
             seed: None,
             tasks: Tasks::default(),
+            recorder: SharedRecorder::default(),
             config: Config::default(),
         }
     }
@@ -217,6 +222,31 @@ impl ProducerBuilder {
         self
     }
 
+    /// How much the producer tells of itself through the [`metrics`](crate::metrics) facade. It costs next to nothing as
+    /// long as the process has installed no recorder. Default: [`MetricsLevel::Detailed`], the KPL's.
+    #[doc(alias = "MetricsLevel")]
+    pub fn metrics_level(mut self, level: MetricsLevel) -> Self {
+        self.config.metrics.level = level;
+        self
+    }
+
+    /// Of what there are series of its own. Each shard has up to ten series, which most monitoring services charge for;
+    /// they show which shard is hot, as [`Producer::stats`] does for nothing. Default: [`MetricsGranularity::Stream`] (the
+    /// KPL's is `Shard`).
+    #[doc(alias = "MetricsGranularity")]
+    pub fn metrics_granularity(mut self, granularity: MetricsGranularity) -> Self {
+        self.config.metrics.granularity = granularity;
+        self
+    }
+
+    /// The recorder that gets the series, in place of the one of the process: for tests, and for producers that report to
+    /// different places. It is one of the crate `metrics` 0.24. Default: the one that `metrics::set_global_recorder` has
+    /// installed when the producer is built, if any.
+    pub fn metrics_recorder(mut self, recorder: impl Recorder + Send + Sync + 'static) -> Self {
+        self.recorder = SharedRecorder::new(recorder);
+        self
+    }
+
     /// Sets every option that the KPL has too: to its value in `properties`, or to the KPL's default. Call it before the
     /// other options, which change it from there.
     pub fn kpl_properties(mut self, properties: &KplProperties) -> Self {
@@ -271,12 +301,20 @@ impl ProducerBuilder {
             limits,
             budget: self.budget,
             handover,
+            built: clock::now(),
         }));
         let (commands, received) = mpsc::channel(COMMANDS);
         let max_record_bytes = self.config.max_user_record_size;
         let pipeline = Pipeline::new(self.config.clone(), rng);
+        let meter = Meter::new(self.recorder, self.config.metrics, stream.label());
         let calls = Calls::new(client, stream, self.config.request_timeout).with_stream_id(self.stream_id);
-        let driver = Driver::new(Arc::clone(&shared), calls, pipeline, received, self.tasks.clone());
+        let driver = Driver::new(
+            Arc::clone(&shared),
+            calls,
+            (pipeline, meter),
+            received,
+            self.tasks.clone(),
+        );
         runtime.spawn(self.tasks.named("driver", driver.run()));
         Ok(Producer::new(shared, commands, max_record_bytes))
     }

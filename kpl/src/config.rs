@@ -7,6 +7,7 @@ use crate::limits::{
     DEFAULT_MAX_RECORD_BYTES, LARGEST_MAX_RECORD_BYTES, MAX_COLLECTION_WAIT, MAX_ENTRIES_PER_REQUEST,
     MAX_REQUEST_BYTES, MIN_RECORD_TTL,
 };
+use crate::metrics::Selection;
 use crate::ordering::{Ordering, RecordDistribution};
 
 /// What becomes of a record that the service throttles.
@@ -38,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) record_distribution: RecordDistribution,
     pub(crate) shard_map_refresh_interval: Duration,
     pub(crate) stream_not_found_grace: Duration,
+    pub(crate) metrics: Selection,
 }
 
 impl Default for Config {
@@ -60,6 +62,7 @@ impl Default for Config {
             record_distribution: RecordDistribution::UserPartitionKey,
             shard_map_refresh_interval: Duration::from_secs(120),
             stream_not_found_grace: Duration::ZERO,
+            metrics: Selection::default(),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::error::{PutError, PutErrorKind};
 use crate::event::Event;
 use crate::lanes::Handed;
 use crate::limits::DROP_GRACE;
+use crate::metrics::Meter;
 use crate::pipeline::{Answer, CallFailure, EntryAnswer, Input, Output, Pipeline, RequestId};
 use crate::shard_map::{Shard, Topology};
 use crate::shared::Shared;
@@ -64,6 +65,7 @@ pub(crate) struct Driver {
     shared: Arc<Shared>,
     calls: Calls,
     pipeline: Pipeline,
+    meter: Meter,
     commands: mpsc::Receiver<Command>,
     running: JoinSet<Finished>,
     tasks: Tasks,
@@ -91,7 +93,7 @@ impl Driver {
     pub(crate) fn new(
         shared: Arc<Shared>,
         calls: Calls,
-        pipeline: Pipeline,
+        (pipeline, meter): (Pipeline, Meter),
         commands: mpsc::Receiver<Command>,
         tasks: Tasks,
     ) -> Self {
@@ -100,6 +102,7 @@ impl Driver {
             shared,
             calls,
             pipeline,
+            meter,
             commands,
             running,
             tasks,
@@ -148,6 +151,18 @@ impl Driver {
             // A caller that no longer waits has dropped its end.
             done.send(()).unwrap_or_default();
         }
+        self.publish(now);
+    }
+
+    /// Tells the statistics and the metrics what is new.
+    fn publish(&mut self, now: Instant) {
+        let load = self.pipeline.load();
+        let observers = &mut self.pipeline.observers;
+        self.shared.board.publish(&mut observers.ledger, load, now);
+        if observers.tally.wants_pending(now) {
+            observers.tally.look_at_pending(self.shared.outstanding().records, now);
+        }
+        self.meter.record(&mut observers.tally);
     }
 
     fn take_handed_over(&mut self, now: Instant) {
@@ -276,7 +291,8 @@ impl Driver {
     fn wake_at(&self) -> Option<Instant> {
         let lanes = self.armed.first().map(|(deadline, _)| *deadline);
         let deadline = self.draining.as_ref().map(|draining| draining.deadline);
-        [lanes, self.pipeline.poll_timeout(), deadline]
+        let next_look = self.pipeline.observers.tally.next_look_at();
+        [lanes, self.pipeline.poll_timeout(), next_look, deadline]
             .into_iter()
             .flatten()
             .min()
@@ -295,6 +311,9 @@ impl Driver {
             ShutdownEnd::DeadlinePassed
         };
         let returned = self.pipeline.give_up(&PutErrorKind::ShutDown);
+        let now = clock::now();
+        self.pipeline.observers.tally.look_at_pending(0, now);
+        self.publish(now);
         let Some(draining) = self.draining.take() else { return };
         let delivered = self.pipeline.delivered();
         Event::Ended {
@@ -322,6 +341,10 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.shared.close_lanes();
+        let load = self.pipeline.load();
+        let ledger = &mut self.pipeline.observers.ledger;
+        self.shared.board.publish(ledger, load, clock::now());
+        self.shared.board.close(self.shared.put());
         drop(self.shared.template.handover.take_all());
     }
 }

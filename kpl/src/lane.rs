@@ -11,6 +11,7 @@ use aggregation::{Encoder, UserRecordRef};
 use crate::aggregate::{SealedAggregate, Sealing, Target, hash_key_origin};
 use crate::budget::{Budget, Charge};
 use crate::cohort::{Cohort, Origin};
+use crate::contents::Contents;
 use crate::outcome::HashKeyOrigin;
 
 /// What closes a lane's aggregate.
@@ -32,6 +33,7 @@ pub(crate) struct Lane {
     encoder: Encoder,
     cohort: Arc<Cohort>,
     charge: Charge,
+    contents: Contents,
     hash_key_origin: HashKeyOrigin,
     deadline: Option<Instant>,
     /// When each record expires; empty if none does.
@@ -54,6 +56,7 @@ impl Lane {
             encoder: Encoder::new(),
             cohort: Arc::default(),
             charge: Charge::none(budget),
+            contents: Contents::default(),
             hash_key_origin: HashKeyOrigin::PartitionKey,
             deadline: None,
             expiries: Vec::new(),
@@ -82,6 +85,7 @@ impl Lane {
             index,
         };
         self.encoder.append(record);
+        self.contents.add(record, now);
         self.expiries
             .extend(self.limits.ttl.map(|ttl| saturating_add(now, ttl)));
         self.charge.absorb(charge);
@@ -89,6 +93,11 @@ impl Lane {
             self.seal().into_iter().for_each(sealed);
         }
         seat
+    }
+
+    /// Its records in numbers.
+    pub(crate) fn contents(&self) -> &Contents {
+        &self.contents
     }
 
     /// When its oldest record has waited long enough; `None` while it is empty.
@@ -108,6 +117,7 @@ impl Lane {
             hash_key_origin: self.hash_key_origin,
             origins: vec![Origin::new(cohort, 0, count)],
             charge: self.charge.take(),
+            contents: std::mem::take(&mut self.contents),
             target: self.target.clone(),
             expiries: std::mem::take(&mut self.expiries),
         };

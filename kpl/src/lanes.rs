@@ -6,13 +6,15 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aggregation::UserRecordRef;
 use tokio::sync::Notify;
 
 use crate::aggregate::{SealedAggregate, Target};
 use crate::budget::{Budget, Charge};
+use crate::contents::Volume;
+use crate::intake::LaneCount;
 use crate::lane::{Lane, LaneLimits, Seat};
 use crate::shard_map::{Epoch, Topology};
 use crate::sync::{Mutex, lock};
@@ -21,8 +23,16 @@ use crate::sync::{Mutex, lock};
 #[derive(Debug)]
 pub(crate) struct Lanes {
     topology: Topology,
-    slots: Vec<Mutex<Slot>>,
+    places: Vec<Place>,
     handover: Arc<Handover>,
+    built: Instant,
+}
+
+/// A lane and its count, which is written under the lane's lock and read without it.
+#[derive(Debug)]
+struct Place {
+    slot: Mutex<Slot>,
+    count: LaneCount,
 }
 
 #[derive(Debug)]
@@ -46,6 +56,8 @@ pub(crate) struct LaneTemplate {
     pub(crate) limits: LaneLimits,
     pub(crate) budget: Budget,
     pub(crate) handover: Arc<Handover>,
+    /// When the producer was built.
+    pub(crate) built: Instant,
 }
 
 /// The lanes were retired: load the ones that replaced them.
@@ -65,22 +77,25 @@ impl Lanes {
                 map.shards().iter().map(|shard| Some(target(shard))).collect()
             }
         };
-        let slot = |target| {
+        let place = |target| {
             let LaneTemplate {
                 stream, limits, budget, ..
             } = template;
             let lane = Lane::new(Arc::clone(stream), target, limits.clone(), budget.clone());
-            Mutex::new(Slot {
+            let slot = Mutex::new(Slot {
                 lane,
                 state: State::Open,
                 armed: false,
-            })
+            });
+            let count = LaneCount::default();
+            Place { slot, count }
         };
-        let slots = targets.into_iter().map(slot).collect();
+        let places = targets.into_iter().map(place).collect();
         Self {
             topology,
-            slots,
+            places,
             handover: Arc::clone(&template.handover),
+            built: template.built,
         }
     }
 
@@ -88,14 +103,15 @@ impl Lanes {
     pub(crate) fn closed(template: &LaneTemplate) -> Self {
         Self {
             topology: Topology::Unknown,
-            slots: Vec::new(),
+            places: Vec::new(),
             handover: Arc::clone(&template.handover),
+            built: template.built,
         }
     }
 
     /// Whether these are the lanes of a producer that was shut down.
     pub(crate) fn are_closed(&self) -> bool {
-        self.slots.is_empty()
+        self.places.is_empty()
     }
 
     /// Appends a record to the lane of its shard.
@@ -108,7 +124,7 @@ impl Lanes {
             Topology::Unknown => 0,
             Topology::Known(map) => map.index_of(record.hash_key),
         };
-        let Some(slot) = self.slots.get(index) else {
+        let Some(Place { slot, count }) = self.places.get(index) else {
             return Err(Retired(charge));
         };
         let mut slot = lock(slot);
@@ -116,9 +132,16 @@ impl Lanes {
             return Err(Retired(charge));
         }
         let handover = &self.handover;
+        let begun = slot.lane.contents().put_at();
+        // Before the driver can have it: nothing is delivered that was not put.
+        count.add(record.data.len() + record.partition_key.len());
         let seat = slot
             .lane
             .append(record, charge, now, |sealed| handover.push(Handed::Sealed(sealed)));
+        let begins = slot.lane.contents().put_at();
+        if begins != begun {
+            count.begin(self.since_built(begins));
+        }
         if !slot.armed
             && let Some(deadline) = slot.lane.deadline()
         {
@@ -130,12 +153,13 @@ impl Lanes {
 
     /// Seals lane `index` if its deadline has come; otherwise returns the deadline to come back at.
     pub(crate) fn seal_if_due(&self, index: usize, now: Instant) -> Option<Instant> {
-        let mut slot = lock(self.slots.get(index)?);
+        let place = self.places.get(index)?;
+        let mut slot = lock(&place.slot);
         match slot.lane.deadline() {
             Some(deadline) if deadline > now => Some(deadline),
             _ => {
                 slot.armed = false;
-                self.hand_over(slot.lane.seal());
+                self.seal(place, &mut slot);
                 None
             }
         }
@@ -143,24 +167,40 @@ impl Lanes {
 
     /// Seals every lane, as `flush` does.
     pub(crate) fn seal_all(&self) {
-        for slot in &self.slots {
-            self.hand_over(lock(slot).lane.seal());
+        for place in &self.places {
+            self.seal(place, &mut lock(&place.slot));
         }
     }
 
     /// Seals every lane for good: no record enters after this returns.
     pub(crate) fn retire(&self) {
-        for slot in &self.slots {
-            let mut slot = lock(slot);
+        for place in &self.places {
+            let mut slot = lock(&place.slot);
             slot.state = State::Retired;
-            self.hand_over(slot.lane.seal());
+            self.seal(place, &mut slot);
         }
     }
 
-    fn hand_over(&self, sealed: Option<SealedAggregate>) {
-        if let Some(sealed) = sealed {
+    /// What was put into these lanes. It locks none of them.
+    pub(crate) fn volume(&self) -> Volume {
+        self.places.iter().map(|place| place.count.volume()).sum()
+    }
+
+    /// When the oldest open aggregate was begun. It locks no lane.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        let begun = self.places.iter().filter_map(|place| place.count.begun()).min()?;
+        self.built.checked_add(begun)
+    }
+
+    fn seal(&self, place: &Place, slot: &mut Slot) {
+        if let Some(sealed) = slot.lane.seal() {
             self.handover.push(Handed::Sealed(sealed));
+            place.count.begin(None);
         }
+    }
+
+    fn since_built(&self, at: Option<Instant>) -> Option<Duration> {
+        at.map(|at| at.saturating_duration_since(self.built))
     }
 }
 

@@ -73,6 +73,16 @@ pub const RATE_RECOVERY_STEPS: u32 = 30;
 /// The time that a report on a throttled shard covers. Our choice.
 pub const HOT_SHARD_REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
+/// The time over which the rates of a shard in [`Stats`](crate::Stats) are taken. Our choice.
+pub const RATE_WINDOW: Duration = Duration::from_secs(10);
+
+/// How often the outstanding records are counted for the series `UserRecordsPending`. KPL's value.
+pub const PENDING_SAMPLE_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How many error codes have a series of their own; those that come later share the code `Other`. Our choice: the service
+/// documents fewer than 20.
+pub const MAX_ERROR_CODES: usize = 32;
+
 /// The shortest `record_ttl`. KPL's value.
 pub const MIN_RECORD_TTL: Duration = Duration::from_millis(100);
 

@@ -35,7 +35,10 @@ use aggregation::KinesisRecord;
 
 use crate::aggregate::SealedAggregate;
 use crate::config::Config;
+use crate::contents::Volume;
 use crate::error::{PutError, PutErrorKind};
+use crate::metrics::Tally;
+use crate::observation::{Observation, Observers};
 use crate::outcome::Outcome;
 use crate::pipeline::collector::Collector;
 use crate::pipeline::expiry::ExpiryWatch;
@@ -45,15 +48,22 @@ use crate::pipeline::outstanding::Outstanding;
 use crate::pipeline::refresher::Refresher;
 use crate::retry::RetryDelays;
 use crate::shard_map::{Shard, ShardId, ShardMap, Topology};
+use crate::stats::{Ledger, Load};
 
+pub(crate) use answers::WRONG_SHARD;
 pub(crate) use heavy_keys::HeavyKey;
 pub(crate) use hot_shards::HotShard;
+pub(crate) use retrier::is_throttling;
 
 /// Names one request.
 pub(crate) type RequestId = u64;
 
 /// What the driver tells the pipeline.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all inputs are the large one, and none of them is kept"
+)]
 pub(crate) enum Input {
     /// A lane sealed an aggregate.
     Sealed(SealedAggregate),
@@ -152,12 +162,14 @@ pub(crate) struct Pipeline {
     /// What failed since somebody wants a report of it.
     failed: Option<Vec<Arc<Outcome>>>,
     outputs: VecDeque<Output>,
+    pub(crate) observers: Observers,
 }
 
 #[derive(Debug)]
 struct InFlight {
     aggregates: Vec<SealedAggregate>,
     bytes: usize,
+    user_records: Volume,
     /// The shards that the request holds; none if its aggregates do so themselves.
     shards: Vec<ShardId>,
     sent: Instant,
@@ -179,6 +191,10 @@ impl Pipeline {
             config.collection_max_size,
             config.collection_wait(),
         );
+        let observers = Observers {
+            ledger: Ledger::default(),
+            tally: Tally::new(config.metrics),
+        };
         Self {
             refresher: Refresher::new(config.shard_map_refresh_interval, &mut rng),
             limiter: Limiter::new(config.rate_limit_percent, config.requests_per_shard()),
@@ -205,6 +221,7 @@ impl Pipeline {
             delivered: 0,
             failed: None,
             outputs: VecDeque::new(),
+            observers,
         }
     }
 
@@ -284,6 +301,15 @@ impl Pipeline {
         self.delivered
     }
 
+    /// What is under way.
+    pub(crate) fn load(&self) -> Load {
+        Load {
+            in_flight: self.in_flight.values().map(|request| request.user_records).sum(),
+            requests_in_flight: self.in_flight.len(),
+            requests: self.next_request,
+        }
+    }
+
     /// Remembers from now on what fails, for [`give_up`](Self::give_up) to return.
     pub(crate) fn report_failures(&mut self) {
         self.failed.get_or_insert_default();
@@ -314,6 +340,7 @@ impl Pipeline {
 
     fn on_sealed(&mut self, mut aggregate: SealedAggregate, now: Instant) {
         aggregate.generation = self.outstanding.enter();
+        self.observers.observe(Observation::Received(&aggregate));
         self.expiry_watch.enter(&aggregate);
         self.refresher.on_traffic(now);
         self.route(aggregate, now);
@@ -346,12 +373,20 @@ impl Pipeline {
         self.released.append(&mut aggregate.lanes_held);
         self.outstanding.leave(aggregate.generation);
         self.delivered += aggregate.record.user_records as u64;
+        self.observers.observe(Observation::Delivered {
+            aggregate: &aggregate,
+            shard: &shard,
+        });
         aggregate.deliver(shard.shared(), sequence_number);
     }
 
     fn fail(&mut self, mut aggregate: SealedAggregate, kind: PutErrorKind) {
         self.released.append(&mut aggregate.lanes_held);
         self.outstanding.leave(aggregate.generation);
+        self.observers.observe(Observation::Failed {
+            aggregate: &aggregate,
+            kind: &kind,
+        });
         let outcome = aggregate.fail(kind);
         if let Some(failed) = &mut self.failed {
             failed.push(outcome);

@@ -19,6 +19,7 @@ use crate::error::{FlushError, PutError, PutErrorKind};
 use crate::receipt::Receipt;
 use crate::record::{Record, cost};
 use crate::shared::Shared;
+use crate::stats::Stats;
 
 /// Puts records into one stream. Cheap to clone; all clones are one producer.
 ///
@@ -121,6 +122,18 @@ impl Producer {
         let (done, flushed) = oneshot::channel();
         self.commands.send(Command::Flush(done)).await.map_err(|_| FlushError)?;
         flushed.await.map_err(|_| FlushError)
+    }
+
+    /// What the producer holds and has done. It takes no lock that `put` takes, and its cost depends on the number of
+    /// shards alone, not on that of the records.
+    ///
+    /// The counts of the producer's task are those of its last step: an outcome is counted before the task sleeps again,
+    /// though another thread may have woken with it just before.
+    #[doc(alias = "getOutstandingRecordsCount")]
+    #[doc(alias = "getOldestRecordTimeInMillis")]
+    #[doc(alias = "getMetrics")]
+    pub fn stats(&self) -> Stats {
+        self.shared.stats(clock::now())
     }
 
     /// Takes no more records, delivers what was accepted for at most `grace`, gives the rest back and ends.

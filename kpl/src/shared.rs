@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
@@ -9,17 +10,23 @@ use tokio_util::sync::CancellationToken;
 use crate::attempt::Attempts;
 use crate::budget::Charge;
 use crate::clock;
+use crate::contents::Volume;
 use crate::error::{PutError, PutErrorKind};
+use crate::intake::Intake;
 use crate::lanes::{LaneTemplate, Lanes, Retired};
 use crate::receipt::Receipt;
 use crate::record::Record;
 use crate::shard_map::Topology;
+use crate::stats::{Board, Stats};
 
 /// The lanes in use, and how to make others.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) template: LaneTemplate,
     lanes: ArcSwap<Lanes>,
+    intake: ArcSwap<Intake>,
+    /// What the driver tells of the rest.
+    pub(crate) board: Board,
     /// Set when the producer takes no more records.
     pub(crate) closing: CancellationToken,
     /// Callers that wait for room. While all of it is in open lanes, nothing but sealing these makes any.
@@ -38,10 +45,12 @@ impl Drop for WaitsForRoom<'_> {
 
 impl Shared {
     pub(crate) fn new(template: LaneTemplate) -> Self {
-        let lanes = ArcSwap::from_pointee(Lanes::new(Topology::Unknown, &template));
+        let lanes = Arc::new(Lanes::new(Topology::Unknown, &template));
         Self {
             template,
-            lanes,
+            intake: ArcSwap::from_pointee(Intake::new(Arc::clone(&lanes))),
+            lanes: ArcSwap::new(lanes),
+            board: Board::default(),
             closing: CancellationToken::new(),
             waiting: AtomicUsize::new(0),
         }
@@ -94,12 +103,45 @@ impl Shared {
     /// Replaces the lanes by those of a new topology. Nothing happens to a producer that is closed.
     pub(crate) fn replace_lanes(&self, topology: Topology) {
         if !self.lanes.load().are_closed() {
-            self.lanes.swap(Arc::new(Lanes::new(topology, &self.template))).retire();
+            self.exchange_lanes(Lanes::new(topology, &self.template));
         }
     }
 
     /// Takes no record from now on; what the lanes hold is handed over.
     pub(crate) fn close_lanes(&self) {
-        self.lanes.swap(Arc::new(Lanes::closed(&self.template))).retire();
+        self.exchange_lanes(Lanes::closed(&self.template));
+    }
+
+    /// What was put so far.
+    pub(crate) fn put(&self) -> Volume {
+        self.intake.load().volume()
+    }
+
+    /// What has no outcome yet.
+    pub(crate) fn outstanding(&self) -> Volume {
+        let ended = self.board.ended();
+        self.put().minus(ended)
+    }
+
+    /// A snapshot of everything. It locks no lane.
+    pub(crate) fn stats(&self, now: Instant) -> Stats {
+        let stats = self.board.stats(|| self.put(), now);
+        let in_lanes = self.intake.load().oldest();
+        let in_lanes = in_lanes.map(|at| now.saturating_duration_since(at));
+        Stats {
+            oldest_outstanding: stats.oldest_outstanding.max(in_lanes),
+            budget: self.template.budget.in_use(),
+            ..stats
+        }
+    }
+
+    /// Only the driver comes here. While callers may meet either lanes, both are counted.
+    fn exchange_lanes(&self, lanes: Lanes) {
+        let lanes = Arc::new(lanes);
+        let both = self.intake.load().with(Arc::clone(&lanes));
+        self.intake.store(Arc::new(both));
+        self.lanes.swap(lanes).retire();
+        let rest = self.intake.load().without_retired();
+        self.intake.store(Arc::new(rest));
     }
 }

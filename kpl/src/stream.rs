@@ -34,6 +34,14 @@ impl StreamRef {
         }
     }
 
+    /// The name alone, as it labels a series.
+    pub(crate) fn label(&self) -> &str {
+        match self {
+            Self::Name(name) => name,
+            Self::Arn(arn) => arn.rsplit_once('/').map_or(arn, |(_, name)| name),
+        }
+    }
+
     pub(crate) fn shared(&self) -> Arc<str> {
         let (Self::Name(text) | Self::Arn(text)) = self;
         Arc::clone(text)

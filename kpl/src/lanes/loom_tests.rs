@@ -43,6 +43,7 @@ fn explore(max_count: usize, scenario: impl Fn(&Arc<Model>) + Sync + Send + 'sta
             limits,
             budget: budget.clone(),
             handover: Arc::new(Handover::default()),
+            built: crate::clock::now(),
         });
         let swaps = AtomicUsize::new(0);
         let model = Arc::new(Model { shared, swaps });

@@ -9,11 +9,12 @@ use crate::attempt::{Attempt, AttemptFailure};
 use crate::config::OnThrottling;
 use crate::error::PutErrorKind;
 use crate::limits::DEFAULT_MAX_RECORD_BYTES;
+use crate::observation::Observation;
 use crate::ordering::Ordering;
 use crate::shard_map::Topology;
 
 /// The error code under which the KPL counts an aggregate that landed on a shard where it does not belong.
-const WRONG_SHARD: &str = "Wrong Shard";
+pub(crate) const WRONG_SHARD: &str = "Wrong Shard";
 /// The KPL's error code for an answer with another number of results than records were sent.
 const RECORD_COUNT_MISMATCH: &str = "Record Count Mismatch";
 
@@ -90,6 +91,27 @@ impl From<CallFailure> for AttemptFailure {
     }
 }
 
+impl Answer {
+    /// The error code of a request that failed as a whole, or whose answer cannot be told apart.
+    fn failure(&self, sent: usize) -> Option<&str> {
+        match self {
+            Self::Failed(failure) => Some(&failure.code),
+            Self::Entries(entries) if entries.len() != sent => Some(RECORD_COUNT_MISMATCH),
+            Self::Entries(_) => None,
+        }
+    }
+}
+
+impl EntryAnswer {
+    /// The error code of an entry that was refused.
+    fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Stored { .. } => None,
+            Self::Refused { code, .. } => Some(code),
+        }
+    }
+}
+
 impl Exchange {
     pub(super) fn note(&self, aggregate: &mut SealedAggregate, failure: Option<AttemptFailure>) {
         let duration = self.ended.saturating_duration_since(self.sent);
@@ -105,26 +127,34 @@ impl Pipeline {
     pub(super) fn on_answer(&mut self, request: RequestId, answer: Answer, ended: (Instant, SystemTime)) {
         // A request that the pipeline gave up has no aggregates any more.
         let Some(InFlight {
-            aggregates,
+            mut aggregates,
             bytes,
             mut shards,
             sent,
             sent_wall,
+            ..
         }) = self.in_flight.remove(&request)
         else {
             return;
         };
         self.bytes_in_flight -= bytes;
         self.released.append(&mut shards);
-        // What was under way was not looked through; what is sent again waits anew.
-        aggregates
-            .iter()
-            .for_each(|aggregate| self.expiry_watch.enter(aggregate));
         let exchange = Exchange {
             sent,
             sent_wall,
             ended: ended.0,
         };
+        self.observers.observe(Observation::RequestEnded {
+            sent,
+            ended: exchange.ended,
+            aggregates: &aggregates,
+            failure: answer.failure(aggregates.len()),
+        });
+        for aggregate in &mut aggregates {
+            aggregate.waiting_since = Some(exchange.ended);
+            // What was under way was not looked through; what is sent again waits anew.
+            self.expiry_watch.enter(aggregate);
+        }
         match answer {
             Answer::Failed(failure) if aggregates.len() > 1 && classify(&failure.code) == Class::Rejected => {
                 self.on_refused(aggregates, failure.into(), exchange);
@@ -183,6 +213,10 @@ impl Pipeline {
     }
 
     fn on_entry(&mut self, mut aggregate: SealedAggregate, entry: EntryAnswer, exchange: Exchange) {
+        self.observers.observe(Observation::EntryAnswered {
+            aggregate: &aggregate,
+            refusal: entry.refusal(),
+        });
         match entry {
             EntryAnswer::Stored { shard, sequence_number } => {
                 exchange.note(&mut aggregate, None);
@@ -250,6 +284,7 @@ impl Pipeline {
 
     /// An aggregate that a consumer would drop as a whole is sent again as a whole.
     fn on_misplaced(&mut self, stored: Stored, now: Instant) {
+        self.observers.observe(Observation::Misplaced(&stored.aggregate));
         self.retry(stored.misplaced(), now);
     }
 

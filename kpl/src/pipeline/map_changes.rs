@@ -7,6 +7,7 @@ use super::answers::Exchange;
 use super::retrier::{Class, classify, final_reason};
 use super::{CallFailure, Output, Pipeline};
 use crate::aggregate::{SealedAggregate, Target};
+use crate::observation::Observation;
 use crate::shard_map::{Shard, ShardMap, Topology};
 
 /// The longest pause after a fetch that failed for good, as a number of failures: 400 ms. Longer would keep the next
@@ -82,6 +83,7 @@ impl Pipeline {
     fn adopt(&mut self, map: Arc<ShardMap>, now: Instant) {
         self.topology = Topology::Known(Arc::clone(&map));
         self.outputs.push_back(Output::NewMap(Arc::clone(&map)));
+        self.observers.observe(Observation::ShardsChanged(&map));
         let mut waiting = std::mem::take(&mut self.unrouted);
         waiting.extend(self.collector.take());
         waiting.extend(std::mem::take(&mut self.suspects).into_iter().flatten());

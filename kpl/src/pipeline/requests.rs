@@ -60,12 +60,14 @@ impl Pipeline {
         self.next_request += 1;
         let shards = self.hold_shards(&aggregates, now);
         let bytes = aggregates.iter().map(SealedAggregate::bytes).sum();
+        let user_records = aggregates.iter().map(|aggregate| aggregate.contents.volume()).sum();
         self.bytes_in_flight += bytes;
         self.in_flight.insert(
             request,
             InFlight {
                 aggregates,
                 bytes,
+                user_records,
                 shards,
                 sent: now,
                 sent_wall: wall,

@@ -58,6 +58,11 @@ pub(crate) fn classify(code: &str) -> Class {
     }
 }
 
+/// Whether the code tells of a shard or an account over its limit.
+pub(crate) fn is_throttling(code: &str) -> bool {
+    classify(code) == Class::Throttled
+}
+
 /// The reason that a failure of `class` gives to the caller once it is final.
 pub(crate) fn final_reason(class: Class, failure: &AttemptFailure) -> PutErrorKind {
     match class {

@@ -11,6 +11,7 @@ use super::form::Form::{self, Boolean, Integer, OneOf, Shaped, Text};
 use super::form::{is_host, is_namespace, is_region};
 use crate::config::{Config, OnThrottling};
 use crate::limits::MAX_REQUEST_BYTES;
+use crate::metrics::{MetricsGranularity, MetricsLevel};
 
 /// One option of the KPL.
 #[derive(Debug)]
@@ -78,6 +79,9 @@ const STRATEGIES: Form = OneOf(
 const NO_CHILD: &str = "there is no child process";
 const NO_STS: &str = "no version of the KPL since 1.0.5 uses it";
 const HTTP_CLIENT: Fate = Sdk("the HTTP client");
+const NAMESPACE_OF_EXPORTER: &str = "the metrics exporter that the application installs has the namespace, as `cloudwatch_namespace`: see `kpl::metrics`";
+const DELAY_OF_EXPORTER: &str =
+    "the metrics exporter that the application installs uploads, at its own `send_interval_secs`: see `kpl::metrics`";
 const RETURNED: &str = "an error always gives its record back";
 
 const fn option(key: &'static str, default: &'static str, form: Form, fate: Fate) -> KplOption {
@@ -130,10 +134,20 @@ pub(super) static OPTIONS: &[KplOption] = &[
         })),
     option("RecordDistributionStrategyDefault", "UNSET", STRATEGIES, NotYet),
     option("DescribeStreamSummaryIntervalMs", "300000", Integer(1, MAX), NotYet),
-    option("MetricsLevel", "detailed", LEVELS, NotYet),
-    option("MetricsGranularity", "shard", GRANULARITIES, NotYet),
-    option("MetricsNamespace", "KinesisProducerLibrary", NAMESPACE, NotYet),
-    option("MetricsUploadDelay", "60000", Integer(1, 60_000), NotYet),
+    option("MetricsLevel", "detailed", LEVELS,
+        Applied("metrics_level", |config, level| {
+            config.metrics.level = match level { 0 => MetricsLevel::None, 1 => MetricsLevel::Summary, _ => MetricsLevel::Detailed };
+        })),
+    option("MetricsGranularity", "shard", GRANULARITIES,
+        Applied("metrics_granularity", |config, granularity| {
+            config.metrics.granularity = match granularity {
+                0 => MetricsGranularity::Global,
+                1 => MetricsGranularity::Stream,
+                _ => MetricsGranularity::Shard,
+            };
+        })),
+    option("MetricsNamespace", "KinesisProducerLibrary", NAMESPACE, Ignored(NAMESPACE_OF_EXPORTER)),
+    option("MetricsUploadDelay", "60000", Integer(1, 60_000), Ignored(DELAY_OF_EXPORTER)),
 
     option("Region", "", REGION, Sdk("the region")),
     option("KinesisEndpoint", "", HOST, Sdk("the endpoint URL of Kinesis")),

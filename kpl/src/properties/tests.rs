@@ -6,6 +6,7 @@ use super::*;
 use crate::budget::Budget;
 use crate::config::OnThrottling;
 use crate::error::BuildErrorKind;
+use crate::metrics::{MetricsGranularity, MetricsLevel};
 use crate::producer::Producer;
 
 const LONG: &str = "9223372036854775807";
@@ -187,7 +188,7 @@ fn every_option_of_the_kpl_is_in_the_table_once() {
 /// A line of a file, and whether the configuration is as it asks for.
 type Effect = (&'static str, fn(&Config) -> bool);
 
-const EFFECTS: [Effect; 17] = [
+const EFFECTS: [Effect; 21] = [
     ("AggregationEnabled = false", |config| config.aggregation_max_count == 1),
     ("AggregationEnabled = true", |config| {
         config.aggregation_max_count == 4_294_967_295
@@ -229,6 +230,18 @@ const EFFECTS: [Effect; 17] = [
     ("FailIfThrottled = true", |config| {
         config.on_throttling == OnThrottling::Fail
     }),
+    ("MetricsLevel = none", |config| {
+        config.metrics.level == MetricsLevel::None
+    }),
+    ("MetricsLevel = summary", |config| {
+        config.metrics.level == MetricsLevel::Summary
+    }),
+    ("MetricsGranularity = global", |config| {
+        config.metrics.granularity == MetricsGranularity::Global
+    }),
+    ("MetricsGranularity = stream", |config| {
+        config.metrics.granularity == MetricsGranularity::Stream
+    }),
 ];
 
 #[test]
@@ -244,7 +257,7 @@ fn an_option_that_both_have_is_set_and_stays_valid() {
 }
 
 #[test]
-fn what_the_file_leaves_out_has_the_default_of_the_kpl_which_is_ours_too_but_for_the_ttl() {
+fn what_the_file_leaves_out_has_the_default_of_the_kpl_which_is_ours_too_but_for_the_ttl_and_the_series_of_shards() {
     let mut config = Config::default();
     for (text, _) in EFFECTS {
         parse(text).unwrap().apply(&mut config);
@@ -252,12 +265,14 @@ fn what_the_file_leaves_out_has_the_default_of_the_kpl_which_is_ours_too_but_for
     assert_ne!(format!("{config:?}"), format!("{:?}", Config::default()));
     parse("").unwrap().apply(&mut config);
     assert_eq!(config.record_ttl.take(), Some(Duration::from_secs(30)));
+    let granularity = std::mem::take(&mut config.metrics.granularity);
+    assert_eq!(granularity, MetricsGranularity::Shard);
     assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
 }
 
 #[test]
 fn what_is_not_applied_is_reported_with_its_line_and_its_reason() {
-    let text = "NativeExecutable = kpl\nRegion = eu-central-1\n\nRecordMaxBufferedTime = 5\nMetricsLevel = none";
+    let text = "NativeExecutable = kpl\nRegion = eu-central-1\n\nRecordMaxBufferedTime = 5\nMetricsNamespace = Mine";
     let properties = parse(text).unwrap();
     let report: Vec<_> = properties
         .settings()
@@ -270,7 +285,7 @@ fn what_is_not_applied_is_reported_with_its_line_and_its_reason() {
             (1, "NativeExecutable"),
             (2, "Region"),
             (4, "RecordMaxBufferedTime"),
-            (5, "MetricsLevel")
+            (5, "MetricsNamespace")
         ]
     );
     let dispositions: Vec<_> = properties
@@ -286,8 +301,8 @@ fn what_is_not_applied_is_reported_with_its_line_and_its_reason() {
             Disposition::Applied {
                 option: "record_max_buffered_time"
             },
-            Disposition::NotSupportedYet
-        ]
+            Disposition::Ignored { reason }
+        ] if reason.contains("exporter")
     ));
     assert_eq!(properties.value("Region"), Some("eu-central-1"));
     assert_eq!(properties.value("LogLevel"), None);

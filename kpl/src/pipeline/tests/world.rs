@@ -11,6 +11,7 @@ use super::stream::{Listing, Stream, members};
 use crate::aggregate::{SealedAggregate, Target};
 use crate::budget::Budget;
 use crate::config::Config;
+use crate::contents::Volume;
 use crate::error::{PutError, PutErrorKind};
 use crate::lane::{Lane, LaneLimits};
 use crate::ordering::Ordering;
@@ -18,6 +19,7 @@ use crate::pipeline::{Answer, CallFailure, EntryAnswer, HotShard, Input, Output,
 use crate::receipt::{Delivered, Receipt};
 use crate::record::{Record, cost};
 use crate::shard_map::Topology;
+use crate::stats::Board;
 
 const MAX_BYTES: u32 = 100_000_000;
 const MAX_RECORDS: u32 = 20_000;
@@ -36,6 +38,7 @@ pub(super) struct World {
     pub(super) now: Instant,
     config: Config,
     budget: Budget,
+    board: Board,
     lanes: Vec<Lane>,
     topology: Topology,
     known_generation: u32,
@@ -44,6 +47,7 @@ pub(super) struct World {
 
 struct Put {
     record: Record,
+    at: Instant,
     receipt: Receipt,
     outcome: Option<Result<Delivered, PutError>>,
 }
@@ -86,6 +90,7 @@ impl World {
             now: start,
             config,
             budget: Budget::new(MAX_BYTES, MAX_RECORDS),
+            board: Board::default(),
             lanes: Vec::new(),
             topology: Topology::Unknown,
             known_generation: 0,
@@ -117,6 +122,7 @@ impl World {
             let seat = self.lanes[lane].append(&user_record, charge, self.now, |aggregate| sealed.push(aggregate));
             self.puts.push(Put {
                 record,
+                at: self.now,
                 receipt: Receipt::new(seat.cohort, seat.index),
                 outcome: None,
             });
@@ -404,6 +410,29 @@ impl World {
         }
     }
 
+    /// The statistics tell at every moment what the callers see.
+    fn assert_counted(&mut self) {
+        let load = self.pipeline.load();
+        let ledger = &mut self.pipeline.observers.ledger;
+        self.board.publish(ledger, load, self.now);
+        let all = self.puts.iter().map(Put::volume).sum::<Volume>();
+        let ended = |put: &&Put, well: bool| put.outcome.as_ref().is_some_and(|outcome| outcome.is_ok() == well);
+        let open = || self.puts.iter().filter(|put| put.outcome.is_none());
+        let stats = self.board.stats(|| all, self.now);
+        let delivered = self.puts.iter().filter(|put| ended(put, true));
+        assert_eq!(stats.delivered, delivered.map(Put::volume).sum());
+        let failed = self.puts.iter().filter(|put| ended(put, false));
+        assert_eq!(stats.failed, failed.map(Put::volume).sum());
+        assert_eq!(stats.outstanding, open().map(Put::volume).sum());
+        let buffered = self.lanes.iter().map(|lane| lane.contents().volume());
+        assert_eq!(stats.buffered, buffered.sum());
+        let in_lanes = self.lanes.iter().filter_map(|lane| lane.contents().put_at()).min();
+        let told = stats.oldest_outstanding.max(in_lanes.map(|at| self.now - at));
+        let oldest = open().map(|put| self.now - put.at).max();
+        assert!(told >= oldest, "{told:?}, though a record is {oldest:?} old");
+        assert_eq!(told.is_none(), oldest.is_none());
+    }
+
     /// Polls the receipts and checks each new outcome.
     fn observe(&mut self) {
         for put in self.puts.iter_mut().filter(|put| put.outcome.is_none()) {
@@ -422,6 +451,16 @@ impl World {
                     );
                 }
             }
+        }
+        self.assert_counted();
+    }
+}
+
+impl Put {
+    fn volume(&self) -> Volume {
+        Volume {
+            records: 1,
+            bytes: (self.record.partition_key().len() + self.record.data().len()) as u64,
         }
     }
 }

@@ -1,0 +1,121 @@
+//! How to see a producer in Prometheus: its series as text on a port of this machine, as they are scraped.
+//!
+//! ```sh
+//! cargo run --example prometheus_metrics
+//! ```
+//!
+//! It scrapes itself once and ends. A service has an HTTP server already, whose handler returns `render()`; or it takes
+//! the listener that comes with the exporter.
+
+#![expect(clippy::print_stdout, reason = "the results of the program")]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use kpl::{Producer, Record};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use testkit::sandbox::Sandbox;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+const STREAM: &str = "orders";
+const ORDERS: usize = 1_000;
+/// Milliseconds, for the times that records wait and requests take.
+const TIMES: [f64; 8] = [5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1_000.0, 5_000.0];
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A producer with a recorder of its own, and what renders it. With `metrics::set_global_recorder` instead, all
+/// producers and everything else in the process would share one.
+fn producer(sandbox: &Sandbox) -> Result<(Producer, PrometheusHandle), Failure> {
+    let mut exporter = PrometheusBuilder::new();
+    for series in ["BufferingTime", "RequestTime"] {
+        exporter = exporter.set_buckets_for_metric(Matcher::Full(series.to_owned()), &TIMES)?;
+    }
+    let recorder = exporter.build_recorder();
+    let handle = recorder.handle();
+    let producer = Producer::builder(STREAM)
+        .aws(&sandbox.sdk_config())
+        .record_max_buffered_time(Duration::from_millis(20))
+        .metrics_recorder(recorder)
+        .build()?;
+    Ok((producer, handle))
+}
+
+async fn put_orders(producer: &Producer) -> Result<(), Failure> {
+    let orders = (0..ORDERS).map(|n| Record::new(format!("customer-{n}"), format!("order-{n:05}")));
+    let receipts: Result<Vec<_>, _> = producer.put_all(orders).await.into_iter().collect();
+    try_join_all(receipts?).await?;
+    Ok(())
+}
+
+/// Answers one request, whatever it asks for.
+async fn answer_one_scrape(listener: TcpListener, handle: &PrometheusHandle) -> Result<(), Failure> {
+    let (mut connection, _) = listener.accept().await?;
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") && connection.read_buf(&mut request).await? > 0 {}
+    let body = handle.render();
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nConnection: close\r\n";
+    let answer = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    connection.write_all(answer.as_bytes()).await?;
+    connection.shutdown().await?;
+    Ok(())
+}
+
+/// What Prometheus would do every few seconds.
+async fn scrape(address: SocketAddr) -> Result<String, Failure> {
+    let mut connection = TcpStream::connect(address).await?;
+    connection
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+/// Puts all orders and returns the answer to a scrape after that.
+async fn run() -> Result<String, Failure> {
+    let sandbox = Sandbox::start().await?;
+    let client = aws_sdk_kinesis::Client::new(&sandbox.sdk_config());
+    client.create_stream().stream_name(STREAM).shard_count(2).send().await?;
+    let (producer, handle) = producer(&sandbox)?;
+    put_orders(&producer).await?;
+    producer.shutdown(Duration::from_secs(30)).await;
+
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    let (answered, scraped) = tokio::join!(answer_one_scrape(listener, &handle), scrape(address));
+    answered?;
+    sandbox.stop().await;
+    scraped
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Failure> {
+    println!("{}", run().await?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_scrape_has_the_series_of_the_process_and_of_the_stream() {
+        let answer = run().await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 OK"));
+        for line in [
+            "# TYPE UserRecordsPut summary",
+            "UserRecordsPut_sum 1000",
+            "UserRecordsPut_count 1000",
+            "UserRecordsPut_sum{StreamName=\"orders\"} 1000",
+            "UserRecordsDataPut_sum{StreamName=\"orders\"} 11000",
+            "# TYPE BufferingTime histogram",
+            "BufferingTime_bucket{StreamName=\"orders\",le=\"+Inf\"} 1000",
+        ] {
+            assert!(body.lines().any(|found| found == line), "{line} is not in\n{body}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The handles of a producer's series at the recorder, and the way of the samples into them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use ::metrics::{Histogram, Key, KeyName, Label, Level, Metadata, Recorder, with_recorder};
+
+use super::series::{self, ERROR_CODE, Finest, SHARD_ID, STREAM_NAME, Series};
+use super::tally::{Place, Tally};
+use super::{MetricsGranularity, MetricsLevel, Selection};
+use crate::shard_map::ShardId;
+
+const METADATA: Metadata<'static> = Metadata::new("kpl", Level::INFO, Some("kpl"));
+
+/// The recorder that was given to a producer; otherwise the process has one, or none.
+#[derive(Clone, Default)]
+pub(crate) struct SharedRecorder(Option<Arc<dyn Recorder + Send + Sync>>);
+
+impl SharedRecorder {
+    pub(crate) fn new(recorder: impl Recorder + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(recorder)))
+    }
+
+    fn with<T>(&self, register: impl FnOnce(&dyn Recorder) -> T) -> T {
+        match &self.0 {
+            Some(recorder) => register(recorder),
+            None => with_recorder(register),
+        }
+    }
+}
+
+impl fmt::Debug for SharedRecorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedRecorder")
+            .field("given", &self.0.is_some())
+            .finish()
+    }
+}
+
+/// The handles of one producer.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    recorder: SharedRecorder,
+    selection: Selection,
+    global: Handles,
+    stream: Handles,
+    shards: BTreeMap<ShardId, Handles>,
+}
+
+/// The handles of one set of labels; those of a granularity that is not asked for have no series.
+#[derive(Debug)]
+struct Handles {
+    labels: Vec<Label>,
+    series: BTreeMap<Series, Histogram>,
+    errors: BTreeMap<Arc<str>, Histogram>,
+}
+
+impl Meter {
+    /// Describes the series to the recorder and registers those of the process and of the stream.
+    pub(crate) fn new(recorder: SharedRecorder, selection: Selection, stream_name: &str) -> Self {
+        let stream = Label::new(STREAM_NAME, stream_name.to_owned());
+        let has_streams = selection.granularity >= MetricsGranularity::Stream;
+        let (global, stream) = recorder.with(|recorder| {
+            describe(recorder, selection);
+            let global = Handles::new(recorder, Vec::new(), selected(selection));
+            let of_stream = selected(selection).filter(|_| has_streams);
+            (global, Handles::new(recorder, vec![stream], of_stream))
+        });
+        Self {
+            recorder,
+            selection,
+            global,
+            stream,
+            shards: BTreeMap::new(),
+        }
+    }
+
+    /// Records the samples of `tally`, which is empty afterwards.
+    pub(crate) fn record(&mut self, tally: &mut Tally) {
+        if self.selection.level == MetricsLevel::None {
+            return;
+        }
+        let Self {
+            recorder,
+            selection,
+            global,
+            stream,
+            shards,
+        } = self;
+        tally.stream.record(recorder, &mut [global, &mut *stream]);
+        for (shard, place) in &mut tally.shards {
+            if !shards.contains_key(shard) {
+                let mut labels = stream.labels.clone();
+                labels.push(Label::new(SHARD_ID, shard.shared()));
+                let of_shard = selected(*selection).filter(|series| series.finest() == Finest::Shard);
+                let handles = recorder.with(|recorder| Handles::new(recorder, labels, of_shard));
+                shards.insert(shard.clone(), handles);
+            }
+            if let Some(handles) = shards.get_mut(shard) {
+                place.record(recorder, &mut [handles]);
+            }
+        }
+        tally.forget_strangers();
+        if shards.len() > tally.shards.len() {
+            shards.retain(|shard, _| tally.shards.contains_key(shard));
+        }
+    }
+}
+
+impl Place {
+    /// Empties the samples into all of `places`.
+    fn record(&mut self, recorder: &SharedRecorder, places: &mut [&mut Handles]) {
+        for (series, samples) in &mut self.series {
+            for (value, count) in samples.drain() {
+                places.iter().for_each(|place| place.record(*series, value, count));
+            }
+        }
+        for (code, count) in self.errors.iter_mut().filter(|(_, count)| **count > 0) {
+            let count = std::mem::take(count);
+            places
+                .iter_mut()
+                .for_each(|place| place.record_error(recorder, code, count));
+        }
+    }
+}
+
+impl Handles {
+    fn new(recorder: &dyn Recorder, labels: Vec<Label>, series: impl Iterator<Item = Series>) -> Self {
+        let handles = series.map(|series| {
+            let key = Key::from_parts(series.name(), labels.clone());
+            (series, recorder.register_histogram(&key, &METADATA))
+        });
+        Self {
+            series: handles.collect(),
+            labels,
+            errors: BTreeMap::new(),
+        }
+    }
+
+    fn record(&self, series: Series, value: f64, count: u64) {
+        if let Some(handle) = self.series.get(&series) {
+            record_many(handle, value, count);
+        }
+    }
+
+    /// An error counts for its code, and for all codes together.
+    fn record_error(&mut self, recorder: &SharedRecorder, code: &Arc<str>, count: u64) {
+        let Some(all) = self.series.get(&Series::ErrorsByCode) else {
+            return;
+        };
+        record_many(all, 1.0, count);
+        let labels = &self.labels;
+        let handle = self.errors.entry(Arc::clone(code)).or_insert_with(|| {
+            let code = Label::new(ERROR_CODE, Arc::clone(code));
+            let labels: Vec<Label> = [code].into_iter().chain(labels.iter().cloned()).collect();
+            let key = Key::from_parts(Series::ErrorsByCode.name(), labels);
+            recorder.with(|recorder| recorder.register_histogram(&key, &METADATA))
+        });
+        record_many(handle, 1.0, count);
+    }
+}
+
+fn record_many(handle: &Histogram, value: f64, count: u64) {
+    handle.record_many(value, usize::try_from(count).unwrap_or(usize::MAX));
+}
+
+fn selected(selection: Selection) -> impl Iterator<Item = Series> {
+    Series::ALL.into_iter().filter(move |series| selection.takes(*series))
+}
+
+fn describe(recorder: &dyn Recorder, selection: Selection) {
+    for series in selected(selection) {
+        let unit = match series.unit() {
+            series::Unit::Count => ::metrics::Unit::Count,
+            series::Unit::Bytes => ::metrics::Unit::Bytes,
+            series::Unit::Milliseconds => ::metrics::Unit::Milliseconds,
+        };
+        let name = KeyName::from_const_str(series.name());
+        recorder.describe_histogram(name, Some(unit), series.description().into());
+    }
+}
