@@ -5,5 +5,6 @@
 mod architecture;
 mod consumer;
 mod fleet;
+mod permissions;
 mod producer;
 mod simulation;

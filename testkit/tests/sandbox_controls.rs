@@ -93,7 +93,11 @@ async fn an_index_without_its_table_and_a_misspelt_field_are_refused() {
             json!({ "failure": "gone" }),
             "unknown variant `gone`",
         ),
-        ("kinesis/clicks/distribute", json!({ "strategy": "AUTO" }), "ON_DEMAND mode"),
+        (
+            "kinesis/clicks/distribute",
+            json!({ "strategy": "AUTO" }),
+            "ON_DEMAND mode",
+        ),
     ] {
         let (status, error) = admin(&sandbox, "POST", what, &body.to_string()).await;
         let message = error["message"].as_str().unwrap();

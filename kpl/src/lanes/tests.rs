@@ -22,6 +22,7 @@ fn template() -> LaneTemplate {
         },
         budget: Budget::new(10_000, 100),
         handover: Arc::new(Handover::default()),
+        built: Instant::now(),
     }
 }
 

@@ -348,3 +348,20 @@ fn the_builder_takes_the_file_first_and_its_own_options_over_it() {
         "the options are valid now"
     );
 }
+
+#[test]
+fn the_migration_page_says_of_every_option_what_becomes_of_it() {
+    let page = include_str!("../../MIGRATING.md");
+    for option in OPTIONS {
+        let key = format!("`{}`", option.key);
+        let row = page.lines().find(|line| line.starts_with("| `") && line.contains(&key));
+        let row = row.unwrap_or_else(|| panic!("{key} is missing"));
+        let said = match option.fate.disposition() {
+            Disposition::Applied { option } => row.contains(&format!("`{option}")),
+            Disposition::NotSupportedYet => row.contains("not followed yet"),
+            Disposition::SdkConfiguration { .. } => row.contains("the SDK's"),
+            Disposition::Ignored { .. } => !row.contains("not followed yet") && !row.contains("the SDK's"),
+        };
+        assert!(said && row.contains(option.default), "{row}");
+    }
+}

@@ -1,0 +1,46 @@
+//! The options of the load program.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Puts records of one size into an endpoint for some seconds, and tells what that cost.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "load")]
+pub(crate) struct Args {
+    /// Where Kinesis is, for instance https://localhost:4567
+    #[arg(long)]
+    pub(crate) endpoint: String,
+
+    /// A file with the certificate to trust, instead of the system's
+    #[arg(long, value_name = "PEM")]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// The bytes of each record's data
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) size: u32,
+
+    /// For how long it puts, after one second of warm-up
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) seconds: u64,
+
+    /// The shards of the stream that it makes
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    pub(crate) shards: i32,
+
+    /// The threads of the runtime, and the tasks that put
+    #[arg(long, default_value_t = 2)]
+    pub(crate) threads: usize,
+
+    /// Sends the same bytes as records of 50 KiB through the SDK alone
+    #[arg(long, conflicts_with = "rate")]
+    pub(crate) bare: bool,
+
+    /// Puts only so many records a second, and tells how long each took to be acknowledged
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) rate: Option<u32>,
+
+    /// The producer's record_max_buffered_time in milliseconds
+    #[arg(long, default_value_t = 100)]
+    pub(crate) buffered: u64,
+}

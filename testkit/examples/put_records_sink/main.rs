@@ -1,0 +1,111 @@
+//! A PutRecords sink on a loopback port: it answers at once and keeps nothing, to measure producers against.
+//!
+//! ```sh
+//! cargo run --release -p kinesis-testkit --example put_records_sink -- --tls --seconds 60
+//! ```
+//!
+//! It prints `export NAME=value` lines for its clients, then `ready`, and ends by itself, or on Ctrl-C, with a line of
+//! what it took. Each stream name is a stream. It checks neither signatures nor limits: a
+//! [`Sandbox`](testkit::sandbox::Sandbox) does what Kinesis does, this does as little as possible.
+
+#![expect(clippy::print_stdout, reason = "a program")]
+
+mod answer;
+mod args;
+mod counts;
+mod entry;
+mod shards;
+mod tls;
+
+use std::error::Error;
+use std::io::Write as _;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser as _;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+
+use self::answer::Sink;
+use self::args::Args;
+use self::tls::Identity;
+
+/// How long a client may take to send the head of a request, idle connections included.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args = Args::parse();
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(args.threads)
+        .enable_all()
+        .build()?
+        .block_on(run(args))
+}
+
+async fn run(args: Args) -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await?;
+    let port = listener.local_addr()?.port();
+    let identity = if args.tls { Some(Identity::new()?) } else { None };
+    announce(port, identity.as_ref())?;
+    let sink = Arc::new(Sink::new(&args));
+    let end = tokio::time::sleep(Duration::from_secs(args.seconds));
+    tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => {}
+        () = end => {}
+        () = accept(listener, identity, Arc::clone(&sink)) => {}
+    }
+    println!("sink: {}", sink.counts);
+    Ok(())
+}
+
+/// The certificate is in a file, because the SDKs' settings name one.
+fn announce(port: u16, identity: Option<&Identity>) -> Result<(), Box<dyn Error>> {
+    let mut out = std::io::stdout().lock();
+    let scheme = if identity.is_some() { "https" } else { "http" };
+    writeln!(out, "export AWS_ENDPOINT_URL_KINESIS={scheme}://localhost:{port}")?;
+    if let Some(identity) = identity {
+        let path = std::env::temp_dir().join(format!("put_records_sink-{port}.pem"));
+        std::fs::write(&path, identity.certificate_pem())?;
+        writeln!(out, "export AWS_CA_BUNDLE={}", path.display())?;
+    }
+    writeln!(out, "ready")?;
+    out.flush()?;
+    Ok(())
+}
+
+async fn accept(listener: TcpListener, identity: Option<Identity>, sink: Arc<Sink>) {
+    let acceptor = identity.map(|identity| identity.acceptor());
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
+        // Small answers wait for nothing.
+        stream.set_nodelay(true).unwrap_or_default();
+        let (acceptor, sink) = (acceptor.clone(), Arc::clone(&sink));
+        tokio::spawn(async move {
+            match acceptor {
+                Some(acceptor) => {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        serve(stream, sink).await;
+                    }
+                }
+                None => serve(stream, sink).await,
+            }
+        });
+    }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, sink: Arc<Sink>) {
+    let service = service_fn(|request| sink.answer(request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    // A client that hangs up has its reasons.
+    drop(connection.await);
+}

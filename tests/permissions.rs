@@ -1,0 +1,83 @@
+//! Each policy in the pages of permissions is enough for its feature, and none of its actions is superfluous.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use kpl::{Producer, PutErrorKind, Record};
+use serde_json::Value;
+use testkit::Service;
+use testkit::kinesis::Settings;
+use testkit::sim::{Fault, Sim};
+
+const PRODUCER: &str = include_str!("../kpl/PERMISSIONS.md");
+
+/// The actions of each policy of a page, in its order.
+fn policies(page: &str) -> Vec<BTreeSet<String>> {
+    let blocks = page
+        .split("```json")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap());
+    let actions = |block: &str| {
+        let policy: Value = serde_json::from_str(block).unwrap();
+        let statements = policy["Statement"].as_array().unwrap().iter();
+        let named = statements.flat_map(|statement| statement["Action"].as_array().unwrap().clone());
+        named.map(|action| action.as_str().unwrap().to_owned()).collect()
+    };
+    blocks.map(actions).collect()
+}
+
+/// A world in which only these actions are allowed.
+fn allowing(actions: &BTreeSet<String>) -> Sim {
+    let settings = Settings {
+        creation_time: Duration::ZERO,
+        ..Settings::default()
+    };
+    let sim = Sim::builder().kinesis(settings).build();
+    sim.create_stream("orders", 4).unwrap();
+    let actions = actions.clone();
+    sim.faults(move |call| {
+        let service = match call.service {
+            Service::Kinesis => "kinesis",
+            Service::DynamoDb => "dynamodb",
+            Service::CloudWatch => "cloudwatch",
+        };
+        match actions.contains(&format!("{service}:{}", call.operation)) {
+            true => Fault::None,
+            false => Fault::access_denied(),
+        }
+    });
+    sim
+}
+
+/// Puts and flushes with only these actions allowed.
+async fn produce(actions: &BTreeSet<String>) -> Result<(), PutErrorKind> {
+    let sim = allowing(actions);
+    let producer = Producer::builder("orders")
+        .aws(&sim.sdk_config())
+        .seed(1)
+        .build()
+        .unwrap();
+    for n in 0..100 {
+        let receipt = producer.put(Record::new(format!("key-{n}"), "x")).await.unwrap();
+        receipt.await.map_err(|error| error.kind().clone())?;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_producers_policies_allow_what_it_does_and_each_action_is_needed() {
+    let policies = policies(PRODUCER);
+    assert_eq!(policies.len(), 1);
+    for policy in policies {
+        assert_eq!(produce(&policy).await, Ok(()), "{policy:?}");
+        for action in &policy {
+            let mut without = policy.clone();
+            without.remove(action);
+            let outcome = produce(&without).await;
+            assert!(
+                matches!(outcome, Err(PutErrorKind::AccessDenied { .. })),
+                "without {action}: {outcome:?}"
+            );
+        }
+    }
+}
