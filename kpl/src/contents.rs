@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     fn spread(values: &[u64]) -> Spread {
-        let data = vec![0; 16];
+        let data = [0; 16];
         let mut contents = Contents::default();
         for value in values {
             let data = &data[..usize::try_from(*value).unwrap()];
