@@ -37,8 +37,8 @@ impl std::iter::Sum for Volume {
     }
 }
 
-/// Values of which the number, the sum and both extremes are known, and the others only on average.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Values of which the sum and both extremes are known, and the others only on average.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spread {
     count: u64,
     sum: u64,
@@ -47,21 +47,14 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    pub(crate) fn add(&mut self, value: u64) {
-        self.least = if self.count == 0 { value } else { self.least.min(value) };
-        self.most = self.most.max(value);
-        self.sum = self.sum.saturating_add(value);
-        self.count += 1;
-    }
-
     /// The values with the number of each: the extremes are exact, the rest is as often the mean of the rest.
-    pub(crate) fn values(&self) -> impl Iterator<Item = (f64, u64)> + use<> {
+    pub(crate) fn values(self) -> impl Iterator<Item = (f64, u64)> {
         let Self {
             count,
             sum,
             least,
             most,
-        } = *self;
+        } = self;
         let rest = count.saturating_sub(2);
         let of_rest = sum.saturating_sub(least).saturating_sub(most);
         let mean = of_rest as f64 / rest.max(1) as f64;
@@ -72,48 +65,90 @@ impl Spread {
         ];
         values.into_iter().filter(|(_, count)| *count > 0)
     }
-
-    fn mean(&self) -> u64 {
-        self.sum / self.count.max(1)
-    }
 }
 
-/// The records of one aggregate, in numbers.
-#[derive(Debug, Clone, Copy, Default)]
+/// The records of one aggregate, in numbers. Each `put` adds to one, so it is kept to a few additions.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Contents {
-    /// Bytes of data of each record.
-    pub(crate) data: Spread,
+    records: u64,
     key_bytes: u64,
+    data_bytes: u64,
+    least_data: u64,
+    most_data: u64,
     /// When the oldest record was put; `None` as long as there is none.
     put_at: Option<Instant>,
-    /// How many microseconds after that each record was put.
-    later: Spread,
+    /// How many nanoseconds after that the records were put: all together, the first and the last.
+    later: u64,
+    first_later: u64,
+    last_later: u64,
+}
+
+impl Default for Contents {
+    fn default() -> Self {
+        Self {
+            records: 0,
+            key_bytes: 0,
+            data_bytes: 0,
+            least_data: u64::MAX,
+            most_data: 0,
+            put_at: None,
+            later: 0,
+            first_later: 0,
+            last_later: 0,
+        }
+    }
 }
 
 impl Contents {
     /// Adds a record that was put at `now`.
     pub(crate) fn add(&mut self, record: &UserRecordRef<'_>, now: Instant) {
-        let put_at = *self.put_at.get_or_insert(now);
-        let later = now.saturating_duration_since(put_at).as_micros();
-        self.add_later(record, u64::try_from(later).unwrap_or(u64::MAX));
+        let later = match self.put_at {
+            Some(put_at) => now.saturating_duration_since(put_at),
+            None => {
+                self.put_at = Some(now);
+                Duration::ZERO
+            }
+        };
+        // Not `as_nanos`: a multiplication of 64 bits is enough for centuries.
+        let nanoseconds = later.as_secs().saturating_mul(1_000_000_000);
+        self.add_later(record, nanoseconds.saturating_add(u64::from(later.subsec_nanos())));
     }
 
     /// Adds a record of `whole`, which was taken apart. When it was put is known on average only.
     pub(crate) fn add_member(&mut self, record: &UserRecordRef<'_>, whole: &Self) {
         self.put_at = whole.put_at;
-        self.add_later(record, whole.later.mean());
+        let mean = whole.later / whole.records.max(1);
+        if self.records == 0 {
+            self.first_later = mean;
+        }
+        self.add_later(record, mean);
     }
 
-    fn add_later(&mut self, record: &UserRecordRef<'_>, microseconds: u64) {
-        self.data.add(record.data.len() as u64);
+    fn add_later(&mut self, record: &UserRecordRef<'_>, later: u64) {
+        let data = record.data.len() as u64;
+        self.records += 1;
         self.key_bytes += record.partition_key.len() as u64;
-        self.later.add(microseconds);
+        self.data_bytes += data;
+        self.least_data = self.least_data.min(data);
+        self.most_data = self.most_data.max(data);
+        self.later = self.later.saturating_add(later);
+        self.last_later = self.last_later.max(later);
     }
 
     pub(crate) fn volume(&self) -> Volume {
         Volume {
-            records: self.data.count,
-            bytes: self.data.sum + self.key_bytes,
+            records: self.records,
+            bytes: self.data_bytes + self.key_bytes,
+        }
+    }
+
+    /// Bytes of data of each record.
+    pub(crate) fn data(&self) -> Spread {
+        Spread {
+            count: self.records,
+            sum: self.data_bytes,
+            least: self.least_data,
+            most: self.most_data,
         }
     }
 
@@ -124,12 +159,16 @@ impl Contents {
 
     /// For how many milliseconds the records had been held at `at`, with the number of each.
     pub(crate) fn held_until(&self, at: Instant) -> impl Iterator<Item = (f64, u64)> + use<> {
-        let longest = self
-            .put_at
-            .map_or(Duration::ZERO, |put_at| at.saturating_duration_since(put_at));
-        let longest = longest.as_secs_f64() * 1e3;
-        let values = self.later.values();
-        values.map(move |(later, count)| ((longest - later / 1e3).max(0.0), count))
+        let longest = self.put_at.map(|put_at| at.saturating_duration_since(put_at));
+        let longest = longest.unwrap_or_default().as_secs_f64() * 1e3;
+        let later = Spread {
+            count: self.records,
+            sum: self.later,
+            least: self.first_later,
+            most: self.last_later,
+        };
+        let values = later.values();
+        values.map(move |(later, count)| ((longest - later / 1e6).max(0.0), count))
     }
 }
 
@@ -138,9 +177,13 @@ mod tests {
     use super::*;
 
     fn spread(values: &[u64]) -> Spread {
-        let mut spread = Spread::default();
-        values.iter().for_each(|value| spread.add(*value));
-        spread
+        let data = [0; 16];
+        let mut contents = Contents::default();
+        for value in values {
+            let data = &data[..usize::try_from(*value).unwrap()];
+            contents.add_later(&UserRecordRef::new("key", None, data), 0);
+        }
+        contents.data()
     }
 
     fn assert_same_statistics(values: &[u64]) {

@@ -1,14 +1,17 @@
 //! The task of a producer: it carries facts into the pipeline and its wishes out.
 
+mod report;
+
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use self::report::report_answer;
 use crate::calls::Calls;
 use crate::clock;
 use crate::error::{PutError, PutErrorKind};
@@ -16,7 +19,7 @@ use crate::event::Event;
 use crate::lanes::Handed;
 use crate::limits::DROP_GRACE;
 use crate::metrics::Meter;
-use crate::pipeline::{Answer, CallFailure, EntryAnswer, Input, Output, Pipeline, RequestId};
+use crate::pipeline::{Answer, CallFailure, Input, Output, Pipeline, RequestId};
 use crate::shard_map::{Shard, Topology};
 use crate::shared::Shared;
 use crate::tasks::Tasks;
@@ -154,17 +157,6 @@ impl Driver {
         self.publish(now);
     }
 
-    /// Tells the statistics and the metrics what is new.
-    fn publish(&mut self, now: Instant) {
-        let load = self.pipeline.load();
-        let observers = &mut self.pipeline.observers;
-        self.shared.board.publish(&mut observers.ledger, load, now);
-        if observers.tally.wants_pending(now) {
-            observers.tally.look_at_pending(self.shared.outstanding().records, now);
-        }
-        self.meter.record(&mut observers.tally);
-    }
-
     fn take_handed_over(&mut self, now: Instant) {
         self.take(self.shared.template.handover.take_all(), now);
     }
@@ -204,7 +196,7 @@ impl Driver {
                     let answer = or_panicked(calls.put_records(entries))
                         .await
                         .unwrap_or_else(Answer::Failed);
-                    report(&answer, count, clock::now() - started, &stream);
+                    report_answer(&answer, count, clock::now() - started, &stream);
                     Finished::Put { request, answer }
                 });
             }
@@ -341,9 +333,7 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.shared.close_lanes();
-        let load = self.pipeline.load();
-        let ledger = &mut self.pipeline.observers.ledger;
-        self.shared.board.publish(ledger, load, clock::now());
+        self.publish_stats(clock::now());
         self.shared.board.close(self.shared.put());
         drop(self.shared.template.handover.take_all());
     }
@@ -357,21 +347,6 @@ async fn or_panicked<T>(call: impl Future<Output = T>) -> Result<T, CallFailure>
         request_id: None,
         may_have_been_applied: true,
     })
-}
-
-fn report(answer: &Answer, entries: usize, took: Duration, stream: &str) {
-    match answer {
-        Answer::Failed(CallFailure { code, message, .. }) => {
-            Event::RequestFailed { code, message, entries }.emit(stream);
-        }
-        Answer::Entries(answers) => {
-            let refused = answers
-                .iter()
-                .filter(|answer| matches!(answer, EntryAnswer::Refused { .. }))
-                .count();
-            Event::RequestAnswered { entries, refused, took }.emit(stream);
-        }
-    }
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -1,3 +1,5 @@
+//! The series of a producer: the KPL's names, dimensions and units, for whatever exporter the application installs.
+//!
 #![doc = include_str!("../METRICS.md")]
 
 mod meter;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::aggregate::SealedAggregate;
 use crate::error::PutErrorKind;
-use crate::metrics::Tally;
+use crate::metrics::{Selection, Tally};
 use crate::shard_map::{ShardId, ShardMap};
 use crate::stats::Ledger;
 
@@ -55,6 +55,13 @@ pub(crate) struct Observers {
 }
 
 impl Observers {
+    pub(crate) fn new(selection: Selection) -> Self {
+        Self {
+            ledger: Ledger::default(),
+            tally: Tally::new(selection),
+        }
+    }
+
     pub(crate) fn observe(&mut self, observation: Observation<'_>) {
         self.ledger.observe(observation);
         self.tally.observe(observation);

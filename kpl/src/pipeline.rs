@@ -37,7 +37,6 @@ use crate::aggregate::SealedAggregate;
 use crate::config::Config;
 use crate::contents::Volume;
 use crate::error::{PutError, PutErrorKind};
-use crate::metrics::Tally;
 use crate::observation::{Observation, Observers};
 use crate::outcome::Outcome;
 use crate::pipeline::collector::Collector;
@@ -48,7 +47,6 @@ use crate::pipeline::outstanding::Outstanding;
 use crate::pipeline::refresher::Refresher;
 use crate::retry::RetryDelays;
 use crate::shard_map::{Shard, ShardId, ShardMap, Topology};
-use crate::stats::{Ledger, Load};
 
 pub(crate) use answers::WRONG_SHARD;
 pub(crate) use heavy_keys::HeavyKey;
@@ -191,11 +189,8 @@ impl Pipeline {
             config.collection_max_size,
             config.collection_wait(),
         );
-        let observers = Observers {
-            ledger: Ledger::default(),
-            tally: Tally::new(config.metrics),
-        };
         Self {
+            observers: Observers::new(config.metrics),
             refresher: Refresher::new(config.shard_map_refresh_interval, &mut rng),
             limiter: Limiter::new(config.rate_limit_percent, config.requests_per_shard()),
             hot_shards: HotShards::default(),
@@ -221,7 +216,6 @@ impl Pipeline {
             delivered: 0,
             failed: None,
             outputs: VecDeque::new(),
-            observers,
         }
     }
 
@@ -299,15 +293,6 @@ impl Pipeline {
     /// User records delivered so far.
     pub(crate) fn delivered(&self) -> u64 {
         self.delivered
-    }
-
-    /// What is under way.
-    pub(crate) fn load(&self) -> Load {
-        Load {
-            in_flight: self.in_flight.values().map(|request| request.user_records).sum(),
-            requests_in_flight: self.in_flight.len(),
-            requests: self.next_request,
-        }
     }
 
     /// Remembers from now on what fails, for [`give_up`](Self::give_up) to return.

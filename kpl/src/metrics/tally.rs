@@ -149,7 +149,7 @@ impl Tally {
             Some(shard)
         };
         self.add(Series::UserRecordsPut, shard, [(1.0, user_records(aggregate))]);
-        self.add(Series::UserRecordsDataPut, shard, aggregate.contents.data.values());
+        self.add(Series::UserRecordsDataPut, shard, aggregate.contents.data().values());
         self.add_retries(shard, aggregate);
     }
 

@@ -4,6 +4,7 @@ use std::time::{Instant, SystemTime};
 
 use super::{InFlight, Output, Pipeline};
 use crate::aggregate::SealedAggregate;
+use crate::stats::Load;
 
 impl Pipeline {
     pub(super) fn fill_requests(&mut self, now: Instant, wall: SystemTime) {
@@ -35,6 +36,15 @@ impl Pipeline {
             }
             let gathered = self.collector.take();
             self.send(gathered, now, wall);
+        }
+    }
+
+    /// What is under way.
+    pub(crate) fn load(&self) -> Load {
+        Load {
+            in_flight: self.in_flight.values().map(|request| request.user_records).sum(),
+            requests_in_flight: self.in_flight.len(),
+            requests: self.next_request,
         }
     }
 
