@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use kpl::Ordering;
 use testkit::oracle::{Budget, Exception, Rule, Rules};
+
+use crate::scenario::KeyOrder;
 
 /// The failover time of the workers: their default.
 const FAILOVER: Duration = Duration::from_secs(10);
@@ -15,7 +16,7 @@ pub(crate) const BUDGET: Budget = Budget {
 };
 
 /// What the runs are judged by.
-pub(crate) fn rules(ordering: Ordering) -> Rules {
+pub(crate) fn rules(ordering: KeyOrder) -> Rules {
     let rules = Rules::new(FAILOVER)
         .budget(BUDGET)
         .except(
@@ -27,9 +28,9 @@ pub(crate) fn rules(ordering: Ordering) -> Rules {
             "a producer does not tell yet what it holds, so nothing is sampled",
         );
     match ordering {
-        Ordering::PerKey => rules,
+        KeyOrder::PerKey => rules,
         // Nothing that is missing: it was not asked for.
-        Ordering::None | _ => rules.except(
+        KeyOrder::Any => rules.except(
             Exception::Rule(Rule::KeyOrder),
             "the producers of this run keep no order",
         ),

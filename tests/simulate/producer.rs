@@ -60,7 +60,7 @@ impl Fleet {
         let producer = Producer::builder(STREAM)
             .aws(&process.sdk_config())
             .seed(life.rng.u64(..))
-            .ordering(self.scenario.ordering)
+            .ordering(self.scenario.ordering.into())
             .record_ttl(self.scenario.record_ttl)
             .budget(budget())
             .wrap_tasks(process.task_wrapper())
