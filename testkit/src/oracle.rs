@@ -67,7 +67,8 @@
 //!   row is not at `SHARD_END`; if any worker lives.
 //! * [C5](Rule::NothingSkipped): records on which a handler failed are offered again before any behind them.
 //! * [duplicate](Rule::Duplicate): what is offered again was offered to a handler that failed, or to an ownership that
-//!   ended, and lies behind the checkpoint.
+//!   ended for a reason that the facts tell, and lies behind the checkpoint. What is stored again was misplaced before,
+//!   or one of the two writes was not acknowledged.
 //! * [history](Rule::History): the facts fit together; if not, the test tells them wrongly.
 //!
 //! "Processed" is what the application says, in [`ConsumerFact::Processed`]; so a checkpoint that a library writes on
@@ -288,8 +289,13 @@ impl Oracle {
             }
             FleetFact::WorkerStopped { worker } => fleet.stopped(worker),
             FleetFact::TasksLeft { count } => judge.figures.tasks_left = count,
-            FleetFact::FaultBegan { fault, name, target } => faults.began(fault, name, target),
+            FleetFact::FaultBegan { fault, name, .. } => faults.began(fault, name),
             FleetFact::FaultEnded { fault } => faults.ended(fault, stream, judge.now),
+            FleetFact::Unacknowledged {
+                caller,
+                service,
+                applied,
+            } => faults.unacknowledged(caller, service, applied),
         }
     }
 }

@@ -41,6 +41,7 @@ pub use self::events::{Event, ProcessChange};
 use self::faults::Decide;
 pub use self::faults::{CallInfo, Entries, Fault};
 pub use self::latency::Latency;
+pub(crate) use self::network::Unacknowledged;
 pub(crate) use self::plan::{Phase, Turn};
 pub use self::plan::{Plan, Severity, Trouble, TroubleKind};
 pub use self::process::Process;
@@ -178,6 +179,16 @@ impl Sim {
     /// The beginnings and ends of troubles after the first `seen` ones.
     pub(crate) fn turns_after(&self, seen: usize) -> Vec<Turn> {
         self.world.state().turns.get(seen..).unwrap_or_default().to_vec()
+    }
+
+    /// The calls that were applied without their callers' knowing, after the first `seen` ones.
+    pub(crate) fn unacknowledged_after(&self, seen: usize) -> Vec<Unacknowledged> {
+        self.world
+            .state()
+            .unacknowledged
+            .get(seen..)
+            .unwrap_or_default()
+            .to_vec()
     }
 
     /// A handle that does not keep the simulation alive.

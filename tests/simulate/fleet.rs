@@ -122,7 +122,7 @@ impl Fleet {
             self.controls()
                 .insert(life, (process.name().to_owned(), worker.control()));
             let id = worker.id().to_string();
-            let alive = Alive::begin(&self.witness, &id);
+            let alive = Alive::begin(&self.witness, &id, process.name());
             match worker.run().await {
                 Ok(_report) => return alive.stop(),
                 Err(error) => {
@@ -174,8 +174,10 @@ struct Alive {
 }
 
 impl Alive {
-    fn begin(witness: &Witness, worker: &str) -> Self {
-        let worker = oracle::Process::new(worker);
+    fn begin(witness: &Witness, worker: &str, host: &str) -> Self {
+        let (worker, host) = (oracle::Process::new(worker), oracle::Process::new(host));
+        let process = worker.clone();
+        witness.tell(Fact::Fleet(FleetFact::LivesIn { process, host }));
         witness.tell(Fact::Fleet(FleetFact::WorkerStarted { worker: worker.clone() }));
         Self {
             witness: witness.clone(),

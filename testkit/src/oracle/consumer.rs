@@ -134,16 +134,13 @@ impl Consumers {
 
     /// Counts the records of the batch that were offered before, by cause.
     fn count_duplicates(&self, number: usize, batch: Range<usize>, evidence: &mut Evidence, judge: &mut Judge) {
-        let Evidence {
-            stream, leases, fleet, ..
-        } = evidence;
         let Some(tenant) = self.tenants.get(number) else { return };
-        let Some(shard) = stream.get_mut(tenant.ownership.shard) else {
-            return;
-        };
         // Neighbours were mostly offered to the same ownership before.
         let mut known: Option<(usize, Option<Cause>)> = None;
         for index in batch {
+            let Some(shard) = evidence.stream.get_mut(tenant.ownership.shard) else {
+                return;
+            };
             let Some(before) = shard.offer(index, number) else {
                 continue;
             };
@@ -158,11 +155,11 @@ impl Consumers {
                         &previous.ownership,
                         &tenant.ownership,
                         previous.offered_at,
-                        leases,
-                        fleet,
+                        evidence,
+                        judge,
                     );
                     if cause.is_none() {
-                        tenant.took_without_cause(index, &previous.ownership, shard, judge);
+                        tenant.took_without_cause(index, &previous.ownership, evidence, judge);
                     }
                     known = Some((before, cause));
                     cause

@@ -647,6 +647,52 @@ fn a_record_offered_to_another_worker_for_no_reason_is_an_unexplained_duplicate(
 }
 
 #[test]
+fn a_worker_that_takes_its_own_lease_again_repeats_records_only_if_it_had_expired() {
+    let taken_again = |between: fn(&mut Story)| {
+        let mut story = story();
+        story.later(20);
+        story.lease("a", 0, row(Some("a"), 2, Position::TrimHorizon));
+        story.later(1);
+        story.work("a", 1, 1..=4);
+        between(&mut story);
+        story.lease("a", 0, row(Some("a"), 3, Position::TrimHorizon));
+        story.consumer("a", 1, ConsumerFact::LeaseLost);
+        story.consumer(
+            "a",
+            3,
+            ConsumerFact::Initialized {
+                checkpoint: Position::TrimHorizon,
+            },
+        );
+        story.work("a", 3, 1..=4);
+        story
+    };
+    assert_eq!(
+        taken_again(|_| {}).broken(),
+        [Rule::Duplicate],
+        "it was renewed all the time"
+    );
+    for expired in [(|story| story.later(9)) as fn(&mut Story), |story| {
+        story.unacknowledged("a", crate::Service::DynamoDb, 21)
+    }] {
+        let story = taken_again(expired);
+        story.assert_kept();
+        let report = story.finish(Ending::CutShort);
+        assert_eq!(report.figures.offered_again, [(Cause::Expiry, 4)].into());
+    }
+    let others = taken_again(|story| {
+        story.unacknowledged("b", crate::Service::DynamoDb, 21);
+        story.unacknowledged("a", crate::Service::Kinesis, 21);
+        story.unacknowledged("a", crate::Service::DynamoDb, 9);
+    });
+    assert_eq!(
+        others.broken(),
+        [Rule::Duplicate],
+        "calls of others, to others, or long ago"
+    );
+}
+
+#[test]
 fn recovery_lasts_until_the_backlog_is_processed_and_each_open_shard_is_owned() {
     let mut story = story();
     story.work("a", 1, 1..=2);

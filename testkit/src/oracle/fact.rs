@@ -1,6 +1,7 @@
 //! Pure: what the oracle is told.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -183,6 +184,17 @@ pub enum FleetFact {
     FaultEnded {
         /// The fault.
         fault: FaultId,
+    },
+    /// A service applied a call, and the caller does not know it, or learns it after it has given up: it will make the
+    /// call again. Of a call that the network doubles, this is the second application. Tell it before that second time
+    /// shows.
+    Unacknowledged {
+        /// The caller, or [where it lives](Self::LivesIn).
+        caller: Process,
+        /// The service.
+        service: Service,
+        /// When it was applied.
+        applied: Duration,
     },
 }
 

@@ -1,10 +1,10 @@
 //! Pure: what was made to go wrong, and how long the consumers took to recover from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::coverage;
-use super::fact::Target;
 use super::fleet::Fleet;
 use super::leases::Leases;
 use super::name::{FaultId, Process};
@@ -18,13 +18,14 @@ pub(super) struct Faults {
     faults: BTreeMap<FaultId, Fault>,
     /// Where processes live, if they do not stand for themselves.
     hosts: BTreeMap<Process, Process>,
+    /// When calls were applied without their callers' knowing, in milliseconds: that is how the service counts.
+    unacknowledged: BTreeSet<(Process, Service, u128)>,
     recovery: Recovery,
 }
 
 #[derive(Debug)]
 struct Fault {
     name: String,
-    target: Target,
     ended: Option<Duration>,
 }
 
@@ -42,12 +43,8 @@ enum Recovery {
 }
 
 impl Faults {
-    pub(super) fn began(&mut self, fault: FaultId, name: String, target: Target) {
-        let began = Fault {
-            name,
-            target,
-            ended: None,
-        };
+    pub(super) fn began(&mut self, fault: FaultId, name: String) {
+        let began = Fault { name, ended: None };
         self.faults.insert(fault, began);
         self.recovery = Recovery::NotDue;
     }
@@ -104,15 +101,27 @@ impl Faults {
         by_name
     }
 
-    /// A fault that hit the writes of `producer` at some time since then.
-    pub(super) fn of_producer_since(&self, producer: &Process, since: Duration) -> Option<&str> {
-        let hits = |fault: &&Fault| {
-            let target = match &fault.target {
-                Target::Process(process) => process == producer || self.hosts.get(producer) == Some(process),
-                Target::Service(service) => *service == Service::Kinesis,
-            };
-            target && fault.ended.is_none_or(|ended| ended >= since)
-        };
-        self.faults.values().rev().find(hits).map(|fault| &*fault.name)
+    pub(super) fn unacknowledged(&mut self, caller: Process, service: Service, applied: Duration) {
+        self.unacknowledged.insert((caller, service, applied.as_millis()));
+    }
+
+    /// Whether a call of the process was applied at that time without its knowing.
+    pub(super) fn was_unacknowledged(&self, caller: &Process, service: Service, applied: Duration) -> bool {
+        self.was_unacknowledged_between(caller, service, applied..=applied)
+    }
+
+    /// The same, at some time between these two.
+    pub(super) fn was_unacknowledged_between(
+        &self,
+        caller: &Process,
+        service: Service,
+        applied: RangeInclusive<Duration>,
+    ) -> bool {
+        let (from, until) = (applied.start().as_millis(), applied.end().as_millis());
+        let names = std::iter::once(caller).chain(self.hosts.get(caller));
+        names.into_iter().any(|name| {
+            let calls = (name.clone(), service, from)..=(name.clone(), service, until);
+            self.unacknowledged.range(calls).next().is_some()
+        })
     }
 }

@@ -21,6 +21,8 @@ struct Lease {
     row: Option<LeaseRow>,
     /// When its counter moved last, which is what other workers watch.
     renewed_at: Duration,
+    /// When its counter moved last after it had stood still for about the failover time.
+    revived_at: Option<Duration>,
     /// The furthest checkpoint that was ever written.
     reached: Option<Position>,
     last_owner: Option<Process>,
@@ -80,6 +82,12 @@ impl Leases {
         lease.departures.get(worker).copied()
     }
 
+    /// Whether the shard's lease was not renewed for so long, at some time since then, that its owner gave it up.
+    pub(super) fn lapsed_since(&self, shard: ShardId, time: Duration) -> bool {
+        let lease = self.0.get(&shard);
+        lease.and_then(|lease| lease.revived_at).is_some_and(|at| at >= time)
+    }
+
     /// Whether the ownership's worker may deliver now.
     pub(super) fn tenure(&self, ownership: &Ownership, judge: &Judge) -> Tenure<'_> {
         let lost = Tenure::Lost {
@@ -132,6 +140,7 @@ impl Lease {
         Self {
             row: None,
             renewed_at: now,
+            revived_at: None,
             reached: None,
             last_owner: None,
             departures: BTreeMap::new(),
@@ -201,6 +210,10 @@ impl Lease {
             self.last_owner = Some(new.clone());
         }
         if before.map(|row| row.counter) != after.map(|row| row.counter) {
+            // An owner counts from the sending of a renewal, which is a little earlier.
+            if judge.now > self.renewed_at + judge.rules.failover * 4 / 5 {
+                self.revived_at = Some(judge.now);
+            }
             self.renewed_at = judge.now;
         }
     }

@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::contents::{Contents, Placement};
 use super::fact::{AcceptedRecord, ProducerFact, Stored};
 use super::faults::Faults;
-use super::judge::Judge;
+use super::judge::{Judge, Seconds};
 use super::key_order::{Group, KeyOrders};
 use super::name::{Digest, Process, RecordId};
 use super::position::Place;
 use super::rules::{Budget, Rule};
 use super::stream::Stream;
+use crate::Service;
 use crate::kinesis::ShardId;
 
 /// The producers of a run, and every payload that they or anybody else stored.
@@ -82,8 +83,7 @@ impl Producers {
         for content in &contents.records {
             let payload = self.payloads.entry(content.payload).or_default();
             if payload.copies > 0 {
-                let cause = payload.cause_of_another_copy(faults);
-                *judge.figures.stored_again.entry(cause).or_default() += 1;
+                payload.check_another_copy(shard, faults, judge);
             }
             let was_readable = payload.readable > 0;
             payload.add_copy(contents.placement, judge.now);
@@ -196,14 +196,28 @@ impl Payload {
         }
     }
 
-    /// Why its producer wrote it again, as far as the facts tell.
-    fn cause_of_another_copy(&self, faults: &Faults) -> String {
-        if self.readable == 0 {
-            return "misplaced before".to_owned();
-        }
-        let producer = self.accepted.as_ref().map(|accepted| &accepted.producer);
-        let fault = producer.and_then(|producer| faults.of_producer_since(producer, self.last_copy));
-        fault.map_or("without a known cause".to_owned(), |fault| format!("after {fault}"))
+    /// A record is written again if nobody could read it, or if its producer did not learn of one of the two writes.
+    fn check_another_copy(&self, shard: ShardId, faults: &Faults, judge: &mut Judge) {
+        let Some(Accepted { producer, record, .. }) = &self.accepted else {
+            return;
+        };
+        let unknown = |written| faults.was_unacknowledged(producer, Service::Kinesis, written);
+        let cause = match self.readable {
+            0 => "misplaced before",
+            _ if unknown(self.last_copy) || unknown(judge.now) => "unacknowledged",
+            _ => {
+                judge.broken(
+                    Rule::Duplicate,
+                    format_args!(
+                        "{record} of {producer} was stored again in {shard}, though its copy of {} was readable and \
+                         both writes were acknowledged",
+                        Seconds(self.last_copy)
+                    ),
+                );
+                "without a cause"
+            }
+        };
+        *judge.figures.stored_again.entry(cause.to_owned()).or_default() += 1;
     }
 
     /// What the receipt says is true, and the record readable.

@@ -165,6 +165,7 @@ fn a_keys_records_stored_in_another_order_break_p4_but_repetitions_do_not() {
     }
     story.store(0, 1);
     story.store(0, 2);
+    story.unacknowledged("p", crate::Service::Kinesis, 0);
     story.store_data(0, 3, text(1).into());
     story.store(0, 4);
     story.assert_kept();
@@ -213,36 +214,75 @@ fn a_rule_that_is_not_judged_is_counted_with_its_reason() {
     );
 }
 
-#[test]
-fn copies_are_counted_by_the_fault_that_hit_their_producer_or_the_service() {
+/// The record 1, which the service stored at 1 s.
+fn stored_once() -> Story {
     let mut story = story();
     story.accept(1);
-    story.fleet(FleetFact::FaultBegan {
-        fault: FaultId(0),
-        name: "a fault that is over".to_owned(),
-        target: Target::Service(crate::Service::Kinesis),
-    });
-    story.fleet(FleetFact::FaultEnded { fault: FaultId(0) });
     story.later(1);
     story.store(0, 1);
-    story.store_data(0, 2, text(1).into());
+    story
+}
+
+#[test]
+fn a_record_stored_again_is_explained_if_either_write_was_not_acknowledged() {
+    for applied in [1, 4] {
+        let mut story = stored_once();
+        story.later(3);
+        story.unacknowledged("p", crate::Service::Kinesis, applied);
+        story.store_data(0, 2, text(1).into());
+        let report = story.finish(Ending::CutShort);
+        assert_eq!(report.violations, []);
+        assert_eq!(report.figures.stored_again, [("unacknowledged".to_owned(), 1)].into());
+    }
+}
+
+#[test]
+fn a_record_stored_again_without_an_unacknowledged_write_is_an_unexplained_duplicate() {
+    for (caller, service, applied) in [
+        ("p", crate::Service::Kinesis, 2),
+        ("q", crate::Service::Kinesis, 1),
+        ("p", crate::Service::DynamoDb, 1),
+    ] {
+        let mut story = stored_once();
+        story.later(3);
+        story.unacknowledged(caller, service, applied);
+        story.store_data(0, 2, text(1).into());
+        assert_eq!(story.broken(), [Rule::Duplicate], "{caller} {service} {applied}");
+    }
+}
+
+#[test]
+fn a_fault_explains_no_copy_if_all_writes_were_acknowledged() {
+    let mut story = stored_once();
     story.fleet(FleetFact::FaultBegan {
-        fault: FaultId(1),
-        name: "lost replies".to_owned(),
+        fault: FaultId(0),
+        name: "throttling".to_owned(),
         target: Target::Process(Process::new("p")),
     });
-    story.store(0, 3);
-    story.store_data(0, 4, text(1).into());
-    story.fleet(FleetFact::FaultBegan {
-        fault: FaultId(2),
-        name: "a fault of somebody else".to_owned(),
-        target: Target::Process(Process::new("q")),
+    story.later(3);
+    story.store_data(0, 2, text(1).into());
+    assert_eq!(story.broken(), [Rule::Duplicate]);
+}
+
+#[test]
+fn a_write_is_unacknowledged_for_every_producer_that_lives_where_the_call_came_from() {
+    let mut story = stored_once();
+    story.fleet(FleetFact::LivesIn {
+        process: Process::new("p"),
+        host: Process::new("machine"),
     });
-    story.store_data(0, 5, text(1).into());
-    let report = story.finish(Ending::CutShort);
-    let again = &report.figures.stored_again;
-    assert_eq!((again["without a known cause"], again["after lost replies"]), (1, 2));
-    assert_eq!(report.figures.faults.len(), 3);
+    story.unacknowledged("machine", crate::Service::Kinesis, 1);
+    story.later(3);
+    story.store_data(0, 2, text(1).into());
+    story.assert_kept();
+}
+
+#[test]
+fn what_no_producer_accepted_may_be_stored_as_often_as_its_writer_likes() {
+    let mut story = story();
+    story.store(0, 1);
+    story.store_data(0, 2, text(1).into());
+    story.assert_kept();
 }
 
 #[test]

@@ -92,7 +92,7 @@ pub enum Rule {
     Coverage,
     /// C5: what a handler failed on is offered again before anything behind it.
     NothingSkipped,
-    /// Each record that is offered again has a cause.
+    /// Each record that is stored or offered again has a cause.
     Duplicate,
     /// The facts fit together; if not, the oracle was fed wrongly.
     History,

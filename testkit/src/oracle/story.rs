@@ -177,6 +177,15 @@ impl Story {
         self.processed(worker, token);
     }
 
+    /// A call was applied at this second without its caller's knowing.
+    pub(super) fn unacknowledged(&mut self, caller: &str, service: crate::Service, applied: u64) {
+        self.fleet(FleetFact::Unacknowledged {
+            caller: Process::new(caller),
+            service,
+            applied: Duration::from_secs(applied),
+        });
+    }
+
     pub(super) fn producer(&mut self, fact: ProducerFact) {
         self.tell(Fact::Producer(Process::new("p"), fact));
     }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::evidence::Evidence;
 use super::fact::OfferedRecord;
 use super::judge::Judge;
 use super::name::Ownership;
@@ -189,13 +190,21 @@ impl Tenant {
     }
 
     /// Nothing explains why it was offered what `previous` was.
-    pub(super) fn took_without_cause(&self, index: usize, previous: &Ownership, shard: &Shard, judge: &mut Judge) {
-        let (ownership, place) = (&self.ownership, shard.place_of(index));
+    pub(super) fn took_without_cause(
+        &self,
+        index: usize,
+        previous: &Ownership,
+        evidence: &Evidence,
+        judge: &mut Judge,
+    ) {
+        let ownership = &self.ownership;
+        let shard = evidence.stream.get(ownership.shard);
+        let place = shard.map_or_else(String::new, |shard| shard.place_of(index));
         judge.broken(
             Rule::Duplicate,
             format_args!(
                 "{ownership} was offered {place}, which {previous} had been offered; in between, nobody took the \
-                 lease, it was neither handed over nor released, and no worker died"
+                 lease, it neither expired nor was it handed over or released, and no worker died"
             ),
         );
     }
