@@ -49,8 +49,9 @@
 //!
 //! # The rules
 //!
-//! * [P1](Rule::Outcome): each accepted record is delivered or returned, once, before its producer is shut down; the
-//!   service stored what a receipt says, and never what a receipt says was never stored.
+//! * [P1](Rule::Outcome): each accepted record is delivered or returned, once, before its producer is shut down or has
+//!   been flushed; the service stored what a receipt says, and never what a receipt says was never stored. A record
+//!   whose receipt was dropped is stored or in the report of the shutdown.
 //! * [P2](Rule::Readable): each delivered record has a copy that a reader gets who drops aggregates with a record
 //!   outside of the shard, as the Java KCL does.
 //! * [P3](Rule::Memory): no sample of a producer is above the budget of the rules.
@@ -62,7 +63,8 @@
 //! * [C2](Rule::ParentFirst): when a record is offered, the rows of the shard's parents are at `SHARD_END` or gone, and
 //!   their records processed.
 //! * [C3](Rule::OneOwner): when a record is offered, the guard says that the lease is held, the row names this worker,
-//!   its counter moved not longer ago than the failover time, and no larger fencing token has begun.
+//!   its counter moved not longer ago than the failover time, and no larger fencing token has begun. While a handler is
+//!   at work, its guard says that the lease is lost once it is.
 //! * [C4](Rule::Coverage): in the end, a living worker owns each open shard's lease, or its row names a parent whose
 //!   row is not at `SHARD_END`; if any worker lives.
 //! * [C5](Rule::NothingSkipped): records on which a handler failed are offered again before any behind them.
@@ -111,8 +113,8 @@ use std::time::Duration;
 
 pub use duplicates::Cause;
 pub use fact::{
-    AcceptedRecord, ConsumerFact, Fact, FleetFact, LeaseClaim, LeaseRow, LeaseWrite, OfferedRecord, ProducerFact,
-    ServiceFact, Stored, Target,
+    AcceptedRecord, ConsumerFact, Fact, FleetFact, LeaseClaim, LeaseRow, LeaseWrite, Missed, OfferedRecord,
+    ProducerFact, ServiceFact, Stored, Target,
 };
 pub use judge::Violation;
 pub use name::{Digest, FaultId, Ownership, Process, RecordId};
@@ -295,7 +297,8 @@ impl Oracle {
                 caller,
                 service,
                 applied,
-            } => faults.unacknowledged(caller, service, applied),
+                because,
+            } => faults.unacknowledged(caller, service, applied, because),
         }
     }
 }

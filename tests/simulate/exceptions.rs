@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use testkit::oracle::{Budget, Exception, Rule, Rules};
+use testkit::oracle::{self, Budget, Exception, Rule, Rules};
 
-use crate::scenario::KeyOrder;
+use crate::scenario::{KeyOrder, Scenario, Start};
 
 /// The failover time of the workers: their default.
 const FAILOVER: Duration = Duration::from_secs(10);
@@ -16,9 +16,14 @@ pub(crate) const BUDGET: Budget = Budget {
 };
 
 /// What the runs are judged by.
-pub(crate) fn rules(ordering: KeyOrder) -> Rules {
+pub(crate) fn rules(scenario: &Scenario) -> Rules {
     let rules = Rules::new(FAILOVER)
         .budget(BUDGET)
+        .start(match scenario.start {
+            Start::TrimHorizon => oracle::Start::TrimHorizon,
+            Start::Latest => oracle::Start::Latest,
+            Start::AtTimestamp(after) => oracle::Start::AtTimestamp(after),
+        })
         .except(
             Exception::StolenLeases,
             "leases move between living workers by the rule of KCL 2.x, without a hand-over",
@@ -27,7 +32,14 @@ pub(crate) fn rules(ordering: KeyOrder) -> Rules {
             Exception::Rule(Rule::Memory),
             "a producer does not tell yet what it holds, so nothing is sampled",
         );
-    match ordering {
+    let rules = match scenario.start {
+        Start::Latest => rules.except(
+            Exception::UnpinnedLatest,
+            "a start at LATEST is not pinned: it begins anew with each owner until the first checkpoint",
+        ),
+        Start::TrimHorizon | Start::AtTimestamp(_) => rules,
+    };
+    match scenario.ordering {
         KeyOrder::PerKey => rules,
         // Nothing that is missing: it was not asked for.
         KeyOrder::Any => rules.except(

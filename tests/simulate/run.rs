@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use testkit::dynamodb;
-use testkit::kinesis::ShardId;
+use testkit::kinesis::{ShardId, Traffic};
 use testkit::oracle::{Ending, Fact, FleetFact, Report, Witness};
 use testkit::sim::{Event, Sim};
 use tokio::runtime::Builder;
@@ -15,7 +15,7 @@ use crate::cpu;
 use crate::exceptions;
 use crate::fleet::{APPLICATION, Fleet, GRACE, STREAM};
 use crate::panics;
-use crate::scenario::{Act, Scenario, What, producer_name, worker_name};
+use crate::scenario::{Act, Scenario, Shortage, What, producer_name, worker_name};
 
 /// How long a fleet may take to catch up once nothing goes wrong any more. A crashed worker's leases take their failover
 /// time, and those of its successors balance one by one.
@@ -70,7 +70,7 @@ pub(crate) fn run(scenario: Scenario) -> Run {
 async fn simulate(scenario: Scenario) -> Run {
     let sim = sim(&scenario);
     sim.create_stream(STREAM, scenario.shards).expect("a new stream");
-    let witness = Witness::new(&sim, STREAM, APPLICATION, exceptions::rules(scenario.ordering));
+    let witness = Witness::new(&sim, STREAM, APPLICATION, exceptions::rules(&scenario));
     let fleet = Fleet::new(sim.clone(), witness.clone(), scenario.clone());
     (0..scenario.workers).for_each(|number| fleet.start_worker(&worker_name(number)));
     (0..scenario.producers).for_each(|number| fleet.start_producer(&producer_name(number)));
@@ -85,7 +85,10 @@ async fn simulate(scenario: Scenario) -> Run {
     fleet.enough();
 
     let settled = sim
-        .until(CATCH_UP, || !fleet.is_producing() && witness.is_caught_up())
+        .until(CATCH_UP, || {
+            fleet.restart_halted();
+            !fleet.is_producing() && witness.is_caught_up()
+        })
         .await;
     let verdict = if settled { None } else { witness.finish(Ending::Quiet) };
     fleet.close();
@@ -122,6 +125,8 @@ async fn simulate(scenario: Scenario) -> Run {
 fn sim(scenario: &Scenario) -> Sim {
     let tables = dynamodb::Settings {
         index_lag: Duration::from_millis(500),
+        read_lag: scenario.tables.read_lag,
+        table_creation_time: scenario.tables.creation_time,
         ..dynamodb::Settings::default()
     };
     Sim::builder()
@@ -156,6 +161,22 @@ async fn perform(fleet: Fleet, act: Act) {
             fleet.stop_worker(&name);
             sleep(GRACE + pause).await;
             fleet.start_worker(&name);
+        }
+        What::Restart { worker, pause } => {
+            fleet.restart_worker(&worker_name(worker % fleet.scenario.workers), pause);
+        }
+        What::Throttle { shard, traffic, lasts } => {
+            let open = fleet.sim.stream(STREAM).open_shards();
+            let Some(&shard) = open.get(shard % open.len().max(1)) else {
+                return;
+            };
+            let traffic = match traffic {
+                Shortage::Writes => Traffic::Writes,
+                Shortage::Reads => Traffic::Reads,
+            };
+            drop(fleet.sim.stream(STREAM).throttle(shard, traffic));
+            sleep(lasts).await;
+            drop(fleet.sim.stream(STREAM).release(shard, traffic));
         }
         What::Kill { process, pause } => {
             let names = fleet.scenario.process_names();

@@ -72,6 +72,12 @@ pub(crate) struct Scenario {
     /// The longest pause of a producer between two records.
     pub(crate) pause: Duration,
     pub(crate) handlers: Handlers,
+    #[serde(default)]
+    pub(crate) puts: Puts,
+    #[serde(default)]
+    pub(crate) start: Start,
+    #[serde(default)]
+    pub(crate) tables: Tables,
     /// What operators do.
     pub(crate) acts: Vec<Act>,
     /// What goes wrong.
@@ -106,6 +112,69 @@ pub(crate) struct Handlers {
     pub(crate) failures: u8,
     /// Every how many batches there is a checkpoint.
     pub(crate) checkpoint_every: u32,
+    /// How many of a hundred batches have a checkpoint at one of their records.
+    #[serde(default)]
+    pub(crate) checkpoints_inside: u8,
+    /// How many of a hundred batches take about as long as a lease lasts, or longer.
+    #[serde(default)]
+    pub(crate) stalls: u8,
+    /// How many of a hundred batches end with a panic.
+    #[serde(default)]
+    pub(crate) panics: u8,
+    /// A time in which every batch fails.
+    #[serde(default)]
+    pub(crate) outage: Option<Outage>,
+}
+
+/// A time in which the handlers cannot work. They give up soon, so that their shards are halted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Outage {
+    pub(crate) from: Duration,
+    pub(crate) lasts: Duration,
+    /// How often a batch is tried again.
+    pub(crate) retries: u32,
+}
+
+/// How producers put. By default record by record, and each receipt is awaited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Puts {
+    /// How many of a hundred records are given up if there is no room for them.
+    pub(crate) tried: u8,
+    /// How many of a hundred bursts are put as a batch.
+    pub(crate) together: u8,
+    /// How many of a hundred bursts are followed by a flush.
+    pub(crate) flush: u8,
+    /// How many of a hundred records have an explicit hash key.
+    pub(crate) placed: u8,
+    /// How many of a hundred receipts are dropped.
+    pub(crate) dropped: u8,
+    /// How many of a thousand records have 60 kB to 1 MB.
+    pub(crate) large: u16,
+    /// When a producer is shut down, and another one takes its place.
+    pub(crate) retires_after: Option<Duration>,
+    /// What it may take to deliver what it holds then.
+    pub(crate) grace: Duration,
+}
+
+/// Where consumers begin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Start {
+    #[default]
+    TrimHorizon,
+    Latest,
+    /// With what arrives this long after the start of the run.
+    AtTimestamp(Duration),
+}
+
+/// How DynamoDB behaves. By default everything happens at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tables {
+    pub(crate) creation_time: Duration,
+    /// The most by which reads are behind that do not ask for more.
+    pub(crate) read_lag: Duration,
 }
 
 /// Something that an operator does at a time since the start.
@@ -114,6 +183,13 @@ pub(crate) struct Handlers {
 pub(crate) struct Act {
     pub(crate) at: Duration,
     pub(crate) what: What,
+}
+
+/// What a shard has too little of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Shortage {
+    Writes,
+    Reads,
 }
 
 /// What an operator does. Numbers choose among what is there at the time.
@@ -126,6 +202,17 @@ pub(crate) enum What {
     Deploy {
         worker: usize,
         pause: Duration,
+    },
+    /// Stops a worker in an orderly way, and starts it again that long after it has stopped.
+    Restart {
+        worker: usize,
+        pause: Duration,
+    },
+    /// The service throttles the writes or the reads of a shard for a while.
+    Throttle {
+        shard: usize,
+        traffic: Shortage,
+        lasts: Duration,
     },
     /// Kills a worker or a producer, and starts it again somewhat later.
     Kill {
@@ -162,8 +249,8 @@ impl fmt::Display for Scenario {
         )?;
         writeln!(
             f,
-            "handlers: {:?}; pause between records: {:?}",
-            self.handlers, self.pause
+            "handlers: {:?}; pause between records: {:?}; {:?}; start at {:?}; {:?}",
+            self.handlers, self.pause, self.puts, self.start, self.tables
         )?;
         for act in &self.acts {
             writeln!(f, "{:.1}s operator: {:?}", act.at.as_secs_f64(), act.what)?;

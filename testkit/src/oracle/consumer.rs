@@ -53,6 +53,7 @@ impl Consumers {
                 self.check_permission(ownership, lease, evidence, judge);
                 self.offered(number, &records, evidence, judge);
             }
+            ConsumerFact::AtWork { lease } => permission::check_work(ownership, lease, &evidence.leases, judge),
             ConsumerFact::Processed { through } => tenant.processed(through, shard, judge),
             ConsumerFact::Failed => tenant.failed(shard),
             ConsumerFact::CheckpointAcknowledged { position } => {
@@ -108,6 +109,8 @@ impl Consumers {
         permission::check_new_token(ownership, *largest, &evidence.leases, judge);
         permission::check_beginning(ownership, checkpoint, &evidence.leases, judge);
         *largest = ownership.token.max(*largest);
+        // The next owner tries again.
+        self.halted.remove(&ownership.shard);
         self.numbers.insert(ownership.clone(), self.tenants.len());
         self.tenants
             .push(Tenant::new(ownership.clone(), checkpoint, shard, judge.now));

@@ -307,6 +307,30 @@ fn a_consumer_at_a_timestamp_needs_what_arrives_from_then_on() {
 }
 
 #[test]
+fn a_consumer_at_a_timestamp_to_come_does_not_need_what_arrives_until_then() {
+    let mut story = Story::by(Rules::new(FAILOVER).start(Start::AtTimestamp(Duration::from_secs(5))));
+    story.create(0, &[], 0..=u128::MAX);
+    story.start("a");
+    story.take("a", 1, Position::AtTimestamp);
+    story.store(0, 1);
+    story.later(5);
+    story.store(0, 2);
+    story.store(0, 3);
+    story.work("a", 1, 2..=2);
+    story.assert_kept();
+    let mut skipping = Story::by(Rules::new(FAILOVER).start(Start::AtTimestamp(Duration::from_secs(5))));
+    skipping.create(0, &[], 0..=u128::MAX);
+    skipping.start("a");
+    skipping.take("a", 1, Position::AtTimestamp);
+    skipping.store(0, 1);
+    skipping.later(5);
+    skipping.store(0, 2);
+    skipping.store(0, 3);
+    skipping.work("a", 1, 3..=3);
+    assert_eq!(skipping.broken(), [Rule::AtLeastOnce]);
+}
+
+#[test]
 fn a_lease_that_is_created_further_on_than_the_consumer_begins_breaks_c1() {
     let mut story = Story::new();
     story.create(0, &[], 0..=u128::MAX);

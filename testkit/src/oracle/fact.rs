@@ -89,6 +89,14 @@ pub enum ProducerFact {
         /// Whether it may be in the stream all the same.
         stored: Stored,
     },
+    /// The caller dropped the receipt of a record: of an outcome it learns no more, unless the report of a shutdown gives
+    /// the record back. Tell it only where nothing else gives records back; an expiry, say, would go unnoticed.
+    ReceiptDropped {
+        /// The record.
+        record: RecordId,
+    },
+    /// The producer said that every record that it had accepted has its outcome. Tell the outcomes first.
+    Flushed,
     /// A sample of what the producer holds.
     Holds(Budget),
     /// The producer was shut down in an orderly way: the outcomes of all its records are known, or will be told before
@@ -123,6 +131,11 @@ pub enum ConsumerFact {
     },
     /// A handler returned an error, panicked or was dropped in the middle.
     Failed,
+    /// A handler that is at work looked at its lease.
+    AtWork {
+        /// What the lease's guard said.
+        lease: LeaseClaim,
+    },
     /// A checkpoint was acknowledged to the application.
     CheckpointAcknowledged {
         /// The position that is now safe.
@@ -186,8 +199,7 @@ pub enum FleetFact {
         fault: FaultId,
     },
     /// A service applied a call, and the caller does not know it, or learns it after it has given up: it will make the
-    /// call again. Of a call that the network doubles, this is the second application. Tell it before that second time
-    /// shows.
+    /// call again. Tell it before that second time shows.
     Unacknowledged {
         /// The caller, or [where it lives](Self::LivesIn).
         caller: Process,
@@ -195,7 +207,19 @@ pub enum FleetFact {
         service: Service,
         /// When it was applied.
         applied: Duration,
+        /// Why the caller does not know.
+        because: Missed,
     },
+}
+
+/// Why a caller does not know that its call was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missed {
+    /// No reply came in time.
+    NoReply,
+    /// The network doubled the request: this is the second time that it was applied. The first may have been refused,
+    /// as a whole or in part.
+    Doubled,
 }
 
 /// A record that a producer accepted.

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::coverage;
+use super::fact::Missed;
 use super::fleet::Fleet;
 use super::leases::Leases;
 use super::name::{FaultId, Process};
@@ -20,6 +21,8 @@ pub(super) struct Faults {
     hosts: BTreeMap<Process, Process>,
     /// When calls were applied without their callers' knowing, in milliseconds: that is how the service counts.
     unacknowledged: BTreeSet<(Process, Service, u128)>,
+    /// Those of them that the network had doubled.
+    doubled: BTreeSet<(Process, Service, u128)>,
     recovery: Recovery,
 }
 
@@ -101,8 +104,19 @@ impl Faults {
         by_name
     }
 
-    pub(super) fn unacknowledged(&mut self, caller: Process, service: Service, applied: Duration) {
-        self.unacknowledged.insert((caller, service, applied.as_millis()));
+    pub(super) fn unacknowledged(&mut self, caller: Process, service: Service, applied: Duration, because: Missed) {
+        let call = (caller, service, applied.as_millis());
+        match because {
+            Missed::NoReply => {}
+            Missed::Doubled => drop(self.doubled.insert(call.clone())),
+        }
+        self.unacknowledged.insert(call);
+    }
+
+    /// Whether a doubled call of the process was applied at that time.
+    pub(super) fn was_doubled(&self, caller: &Process, service: Service, applied: Duration) -> bool {
+        let called = |name: &Process| self.doubled.contains(&(name.clone(), service, applied.as_millis()));
+        called(caller) || self.hosts.get(caller).is_some_and(called)
     }
 
     /// Whether a call of the process was applied at that time without its knowing.

@@ -35,6 +35,8 @@ enum End {
 struct Payload {
     accepted: Option<Accepted>,
     copies: u32,
+    /// Copies that the producer wrote itself, and not the network, which doubled a request.
+    own: u32,
     /// Copies that a reader gets which drops misplaced aggregates.
     readable: u32,
     last_copy: Duration,
@@ -50,11 +52,32 @@ struct Accepted {
     outcome: Outcome,
 }
 
+/// Whose copy a copy is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    Producer,
+    /// A request was doubled on its way. The first one may have been refused, and its producer cannot know of this one.
+    Network,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Open,
+    /// The receipt was dropped.
+    NotAwaited,
     Delivered,
     Returned(Stored),
+}
+
+impl Outcome {
+    /// Only the report of a shutdown tells of a record whose receipt was dropped, and only that it is returned.
+    fn may_become(self, next: Self) -> bool {
+        match self {
+            Self::Open => true,
+            Self::NotAwaited => matches!(next, Self::Returned(_)),
+            Self::Delivered | Self::Returned(_) => false,
+        }
+    }
 }
 
 impl Producers {
@@ -71,6 +94,10 @@ impl Producers {
                 *judge.figures.returned.entry(reason).or_default() += 1;
                 self.returned(&producer, record, stored, judge);
             }
+            ProducerFact::ReceiptDropped { record } => {
+                self.end(&producer, record, Outcome::NotAwaited, judge);
+            }
+            ProducerFact::Flushed => self.flushed(&producer, judge),
             ProducerFact::Holds(held) => check_budget(&producer, held, judge),
             ProducerFact::ShutDown => drop(self.ends.insert(producer, End::ShutDown)),
             ProducerFact::Killed => drop(self.ends.insert(producer, End::Killed)),
@@ -86,9 +113,10 @@ impl Producers {
                 payload.check_another_copy(shard, faults, judge);
             }
             let was_readable = payload.readable > 0;
-            payload.add_copy(contents.placement, judge.now);
+            let writer = payload.writer(faults, judge.now);
+            payload.add_copy(contents.placement, writer, judge.now);
             let Some(accepted) = &payload.accepted else { continue };
-            if accepted.outcome == Outcome::Returned(Stored::Never) {
+            if accepted.outcome == Outcome::Returned(Stored::Never) && writer == Writer::Producer {
                 accepted.stored_after_all(judge);
             }
             if !was_readable && payload.readable > 0 {
@@ -99,17 +127,49 @@ impl Producers {
 
     /// At the end of a run, every record of a producer that was shut down has an outcome.
     pub(super) fn finish(&self, judge: &mut Judge) {
-        let accepted = self.payloads.values().filter_map(|payload| payload.accepted.as_ref());
-        for accepted in accepted.filter(|accepted| accepted.outcome == Outcome::Open) {
-            judge.figures.open += 1;
-            let Accepted { producer, record, .. } = accepted;
-            match self.ends.get(producer) {
-                None | Some(End::Killed) => {}
-                Some(End::ShutDown) => judge.broken(
+        for payload in self.payloads.values() {
+            let Some(Accepted {
+                producer,
+                record,
+                outcome,
+                ..
+            }) = &payload.accepted
+            else {
+                continue;
+            };
+            let was_shut_down = self.ends.get(producer) == Some(&End::ShutDown);
+            match outcome {
+                Outcome::Open => {
+                    judge.figures.open += 1;
+                    if was_shut_down {
+                        judge.broken(
+                            Rule::Outcome,
+                            format_args!("{producer} was shut down, but {record} was neither delivered nor returned"),
+                        );
+                    }
+                }
+                Outcome::NotAwaited if was_shut_down && payload.readable == 0 => judge.broken(
                     Rule::Outcome,
-                    format_args!("{producer} was shut down, but {record} was neither delivered nor returned"),
+                    format_args!(
+                        "{producer} was shut down and did not return {record}, whose receipt was dropped, but no copy \
+                         of it can be read"
+                    ),
                 ),
+                Outcome::NotAwaited | Outcome::Delivered | Outcome::Returned(_) => {}
             }
+        }
+    }
+
+    /// Every record that the producer has accepted has its outcome.
+    fn flushed(&self, producer: &Process, judge: &mut Judge) {
+        let accepted = self.payloads.values().filter_map(|payload| payload.accepted.as_ref());
+        for Accepted { record, .. } in
+            accepted.filter(|accepted| accepted.producer == *producer && accepted.outcome == Outcome::Open)
+        {
+            judge.broken(
+                Rule::Outcome,
+                format_args!("{producer} was flushed, but {record}, which it had accepted before, has no outcome"),
+            );
         }
     }
 
@@ -149,7 +209,7 @@ impl Producers {
             return;
         };
         let Some(accepted) = &payload.accepted else { return };
-        if stored == Stored::Never && payload.copies > 0 {
+        if stored == Stored::Never && payload.own > 0 {
             accepted.stored_after_all(judge);
         }
         let group = accepted.group;
@@ -168,7 +228,7 @@ impl Producers {
             return None;
         };
         let accepted = payload.accepted.as_mut()?;
-        if accepted.outcome != Outcome::Open {
+        if !accepted.outcome.may_become(outcome) {
             let before = accepted.outcome;
             judge.broken(
                 Rule::Outcome,
@@ -187,8 +247,18 @@ impl Payload {
         accepted.is_some_and(|accepted| accepted.producer == *producer)
     }
 
-    fn add_copy(&mut self, placement: Placement, now: Duration) {
+    /// Who stores a copy of it now.
+    fn writer(&self, faults: &Faults, now: Duration) -> Writer {
+        let doubled = |accepted: &Accepted| faults.was_doubled(&accepted.producer, Service::Kinesis, now);
+        match self.accepted.as_ref().is_some_and(doubled) {
+            true => Writer::Network,
+            false => Writer::Producer,
+        }
+    }
+
+    fn add_copy(&mut self, placement: Placement, writer: Writer, now: Duration) {
         self.copies += 1;
+        self.own += u32::from(writer == Writer::Producer);
         self.last_copy = now;
         match placement {
             Placement::Kept => self.readable += 1,

@@ -183,6 +183,7 @@ impl Story {
             caller: Process::new(caller),
             service,
             applied: Duration::from_secs(applied),
+            because: Missed::NoReply,
         });
     }
 

@@ -130,7 +130,9 @@ impl Tenant {
                 ),
             );
         }
-        let expected = shard.first_unprocessed(self.next.max(shard.trimmed())..batch.start);
+        // At a timestamp to come, what is stored until then is not wanted, though the ownership has begun.
+        let wanted = self.next.max(shard.trimmed()).max(shard.due_from());
+        let expected = shard.first_unprocessed(wanted..batch.start);
         if expected < batch.start {
             self.skipped(expected..batch.start, shard, judge);
         }

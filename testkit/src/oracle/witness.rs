@@ -243,11 +243,13 @@ fn unacknowledged(call: &Unacknowledged) -> Told {
         caller,
         service,
         applied,
+        because,
     } = call;
     let fact = FleetFact::Unacknowledged {
         caller: Process::new(caller),
         service: *service,
         applied: *applied,
+        because: *because,
     };
     (*applied, Fact::Fleet(fact))
 }

@@ -12,6 +12,7 @@ use super::faults::{CallInfo, Fault};
 use super::latency::RoundTrip;
 use super::world::World;
 use crate::dispatch::{Received, Reply, Service};
+use crate::oracle::Missed;
 
 /// A call as its process hands it over.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ pub(crate) struct Unacknowledged {
     pub(crate) caller: Arc<str>,
     pub(crate) service: Service,
     pub(crate) applied: Duration,
+    pub(crate) because: Missed,
 }
 
 /// Sends a call. From now on it is the network's: it goes its way whatever becomes of the process.
@@ -100,7 +102,7 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
         .then(|| world.clock.elapsed());
     // One that gave up before may have sent the call again already.
     if arrived.is_closed() {
-        unacknowledged(&world, &flight, applied);
+        unacknowledged(&world, &flight, applied, Missed::NoReply);
     }
     pass(flight.trip.back).await;
     let arrival = match (&flight.fault, reply) {
@@ -118,23 +120,24 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
     // The process may have given up, or died.
     let is_heard = arrival.is_some_and(|arrival| arrived.send(arrival).is_ok());
     if !(is_reply && is_heard) {
-        unacknowledged(&world, &flight, applied);
+        unacknowledged(&world, &flight, applied, Missed::NoReply);
     }
     if let Fault::Duplicated(later) = flight.fault {
         pass(later).await;
         let again = apply(&world, &flight.call, &Fault::None);
         note(&world, &flight, again.as_ref(), Some("sent again"));
-        unacknowledged(&world, &flight, Some(world.clock.elapsed()));
+        unacknowledged(&world, &flight, Some(world.clock.elapsed()), Missed::Doubled);
     }
 }
 
 /// Notes that the caller does not know that its call was applied.
-fn unacknowledged(world: &World, flight: &InFlight, applied: Option<Duration>) {
+fn unacknowledged(world: &World, flight: &InFlight, applied: Option<Duration>, because: Missed) {
     let Some(applied) = applied else { return };
     world.state().unacknowledged.push(Unacknowledged {
         caller: Arc::clone(&flight.call.process),
         service: flight.call.received.service,
         applied,
+        because,
     });
 }
 

@@ -1,12 +1,14 @@
 //! Pure: runs drawn from seeds.
 
+mod variety;
+
 use std::ops::Range;
 use std::time::Duration;
 
 use fastrand::Rng;
 use testkit::sim::{Plan, Severity};
 
-use super::{Act, Handlers, KeyOrder, Kind, Scenario, What};
+use super::{Act, Handlers, KeyOrder, Kind, Puts, Scenario, Start, Tables, What};
 
 /// When the first act and the first trouble may happen: not before the fleet has begun to work.
 const CALM: Duration = Duration::from_secs(5);
@@ -36,13 +38,21 @@ impl Scenario {
                 work: Duration::from_millis(rng.u64(0..1_500)),
                 failures: if rng.bool() { 0 } else { rng.u8(1..10) },
                 checkpoint_every: rng.u32(1..5),
+                checkpoints_inside: 0,
+                stalls: 0,
+                panics: 0,
+                outage: None,
             },
+            puts: Puts::default(),
+            start: Start::default(),
+            tables: Tables::default(),
             acts: Vec::new(),
             plan: Plan::default(),
         };
         scenario.draw_acts(&mut rng);
         let processes = scenario.process_names();
         scenario.plan = Plan::drawn(rng.u64(..), severity, &processes, CALM..load);
+        scenario.draw_variety(&mut Rng::with_seed(!seed));
         scenario
     }
 
