@@ -277,7 +277,7 @@ impl ProducerBuilder {
         let pipeline = Pipeline::new(self.config.clone(), rng);
         let calls = Calls::new(client, stream, self.config.request_timeout).with_stream_id(self.stream_id);
         let driver = Driver::new(Arc::clone(&shared), calls, pipeline, received, self.tasks.clone());
-        runtime.spawn(self.tasks.named("driver", driver.run()));
+        runtime.spawn(self.tasks.detached("driver", driver.run()));
         Ok(Producer::new(shared, commands, max_record_bytes))
     }
 }
