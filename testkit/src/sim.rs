@@ -148,6 +148,11 @@ impl Sim {
         self.world.state().forget_programs();
     }
 
+    /// How many tasks of the runtime are the simulation's own: calls on their way, programs of processes, plans.
+    pub fn task_count(&self) -> usize {
+        self.world.tasks.len()
+    }
+
     /// What happened, in that order, up to the capacity of [`SimBuilder::event_log`].
     pub fn events(&self) -> Vec<Event> {
         self.world.state().log.iter().cloned().collect()

@@ -9,6 +9,11 @@ use crate::scenario::{KeyOrder, Scenario, Start};
 /// The failover time of the workers: their default.
 const FAILOVER: Duration = Duration::from_secs(10);
 
+/// How long a shard may be without an owner: it takes a lease its failover time to expire, another worker at most that
+/// time until it looks at the table, that time again until it has seen that the lease stands still, and all of it twice
+/// if the share of leases that it takes at once does not include this one.
+const COVERAGE: Duration = Duration::from_secs(60);
+
 /// What each producer of a run may hold.
 pub(crate) const BUDGET: Budget = Budget {
     records: 10_000,
@@ -19,6 +24,7 @@ pub(crate) const BUDGET: Budget = Budget {
 pub(crate) fn rules(scenario: &Scenario) -> Rules {
     let rules = Rules::new(FAILOVER)
         .budget(BUDGET)
+        .coverage_within(COVERAGE)
         .start(match scenario.start {
             Start::TrimHorizon => oracle::Start::TrimHorizon,
             Start::Latest => oracle::Start::Latest,

@@ -107,9 +107,14 @@ impl Fleet {
 
     /// Asks the worker of a process to stop in an orderly way.
     pub(crate) fn stop_worker(&self, process: &str) {
-        let mut controls = self.controls();
-        let here = controls.extract_if(.., |_, (name, _)| name == process);
-        here.for_each(|(_, (_, control))| control.shutdown(GRACE));
+        let here: Vec<_> = self.controls().extract_if(.., |_, (name, _)| name == process).collect();
+        here.into_iter().for_each(|worker| self.shut_down(worker));
+    }
+
+    fn shut_down(&self, (life, (process, control)): (u64, (String, WorkerControl))) {
+        let worker = oracle::Process::new(&worker_id(&process, life));
+        self.witness.tell(Fact::Fleet(FleetFact::WorkerStopping { worker }));
+        control.shutdown(GRACE);
     }
 
     /// Asks the worker of a process to stop in an orderly way; it starts again that long after it has.
@@ -137,7 +142,7 @@ impl Fleet {
     pub(crate) fn close(&self) {
         self.shared.closing.store(true, Ordering::Relaxed);
         let controls = std::mem::take(&mut *self.controls());
-        controls.into_values().for_each(|(_, control)| control.shutdown(GRACE));
+        controls.into_iter().for_each(|worker| self.shut_down(worker));
     }
 
     async fn consume(self, process: Process) {
@@ -167,7 +172,7 @@ impl Fleet {
 
     fn worker(&self, process: &Process, life: u64) -> Worker {
         let mut rng = self.rng(life);
-        let id = format!("{}.{life}", process.name());
+        let id = worker_id(process.name(), life);
         let (fleet, name, choices) = (self.clone(), id.clone(), Mutex::new(rng.fork()));
         let builder = Worker::builder(APPLICATION, STREAM);
         let builder = match self.scenario.handlers.outage {
@@ -210,6 +215,11 @@ impl Fleet {
     fn controls(&self) -> MutexGuard<'_, BTreeMap<u64, (String, WorkerControl)>> {
         self.shared.controls.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The name of a worker in one life of its process.
+fn worker_id(process: &str, life: u64) -> String {
+    format!("{process}.{life}")
 }
 
 /// Counts a producer while it lives.

@@ -174,7 +174,8 @@ impl Consumers {
         }
     }
 
-    fn is_halted(&self, shard: ShardId, evidence: &Evidence) -> bool {
+    /// Whether the shard, or one before it, is halted.
+    pub(super) fn is_halted(&self, shard: ShardId, evidence: &Evidence) -> bool {
         let mut line = vec![shard];
         while let Some(shard) = line.pop() {
             if self.halted.contains(&shard) {

@@ -167,15 +167,20 @@ pub enum FleetFact {
         /// The worker.
         worker: Process,
     },
+    /// A worker was asked to shut down in an orderly way: it takes no more leases.
+    WorkerStopping {
+        /// The worker.
+        worker: Process,
+    },
     /// A worker has shut down in an orderly way.
     WorkerStopped {
         /// The worker.
         worker: Process,
     },
-    /// So many tasks were still there after everything had been shut down. A figure of the report.
+    /// These tasks were still there after everything had been shut down.
     TasksLeft {
-        /// How many.
-        count: u64,
+        /// Their names.
+        tasks: Vec<String>,
     },
     /// A process is one life of another, which faults name: a machine that restarts, say.
     LivesIn {

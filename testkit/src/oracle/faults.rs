@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::coverage;
-use super::fact::Missed;
+use super::fact::{Missed, Target};
 use super::fleet::Fleet;
 use super::leases::Leases;
 use super::name::{FaultId, Process};
@@ -29,6 +29,7 @@ pub(super) struct Faults {
 #[derive(Debug)]
 struct Fault {
     name: String,
+    target: Target,
     ended: Option<Duration>,
 }
 
@@ -46,8 +47,12 @@ enum Recovery {
 }
 
 impl Faults {
-    pub(super) fn began(&mut self, fault: FaultId, name: String) {
-        let began = Fault { name, ended: None };
+    pub(super) fn began(&mut self, fault: FaultId, name: String, target: Target) {
+        let began = Fault {
+            name,
+            target,
+            ended: None,
+        };
         self.faults.insert(fault, began);
         self.recovery = Recovery::NotDue;
     }
@@ -117,6 +122,17 @@ impl Faults {
     pub(super) fn was_doubled(&self, caller: &Process, service: Service, applied: Duration) -> bool {
         let called = |name: &Process| self.doubled.contains(&(name.clone(), service, applied.as_millis()));
         called(caller) || self.hosts.get(caller).is_some_and(called)
+    }
+
+    /// Since when no fault hits the process, or a service that consumers need; `None` if one does now.
+    pub(super) fn clear_since(&self, process: &Process) -> Option<Duration> {
+        let hits = |fault: &&Fault| match &fault.target {
+            Target::Process(target) => target == process || self.hosts.get(process) == Some(target),
+            Target::Service(Service::Kinesis | Service::DynamoDb) => true,
+            Target::Service(Service::CloudWatch) => false,
+        };
+        let mut hitting = self.faults.values().filter(hits);
+        hitting.try_fold(Duration::ZERO, |clear, fault| Some(clear.max(fault.ended?)))
     }
 
     /// Whether a call of the process was applied at that time without its knowing.

@@ -26,6 +26,8 @@ struct Lease {
     /// The furthest checkpoint that was ever written.
     reached: Option<Position>,
     last_owner: Option<Process>,
+    /// Since when its present owner has it.
+    owned_since: Duration,
     /// How each worker lost the lease last.
     departures: BTreeMap<Process, Departure>,
 }
@@ -80,6 +82,17 @@ impl Leases {
     pub(super) fn departure(&self, shard: ShardId, worker: &Process) -> Option<Departure> {
         let lease = self.0.get(&shard)?;
         lease.departures.get(worker).copied()
+    }
+
+    /// Since when the shard's lease has its present owner.
+    pub(super) fn owned_since(&self, shard: ShardId) -> Option<Duration> {
+        self.0.get(&shard).map(|lease| lease.owned_since)
+    }
+
+    /// Whether the shard's lease was renewed within the failover time.
+    pub(super) fn is_renewed(&self, shard: ShardId, judge: &Judge) -> bool {
+        let lease = self.0.get(&shard);
+        lease.is_some_and(|lease| judge.now <= lease.renewed_at + judge.rules.failover)
     }
 
     /// Whether the shard's lease was not renewed for so long, at some time since then, that its owner gave it up.
@@ -143,6 +156,7 @@ impl Lease {
             revived_at: None,
             reached: None,
             last_owner: None,
+            owned_since: now,
             departures: BTreeMap::new(),
         }
     }
@@ -189,6 +203,9 @@ impl Lease {
     fn change_hands(&mut self, after: Option<&LeaseRow>, judge: &mut Judge) {
         let before = self.row.as_ref();
         let (old, new) = (before.and_then(LeaseRow::reader), after.and_then(LeaseRow::reader));
+        if old != new {
+            self.owned_since = judge.now;
+        }
         if let Some(old) = old.filter(|old| new != Some(*old)) {
             let pending = before.is_some_and(|row| row.checkpoint_owner.is_some());
             let departure = Departure {

@@ -252,6 +252,68 @@ fn a_record_stored_again_without_an_unacknowledged_write_is_an_unexplained_dupli
 }
 
 #[test]
+fn a_copy_of_a_doubled_request_does_not_make_a_liar_of_a_producer_that_was_refused() {
+    for (because, broken) in [(Missed::Doubled, vec![]), (Missed::NoReply, vec![Rule::Outcome])] {
+        for returned_before in [true, false] {
+            let mut story = story();
+            story.accept(1);
+            let give_back = |story: &mut Story| story.give_back(1, Stored::Never);
+            if returned_before {
+                give_back(&mut story);
+            }
+            story.fleet(FleetFact::Unacknowledged {
+                caller: Process::new("p"),
+                service: crate::Service::Kinesis,
+                applied: Duration::ZERO,
+                because,
+            });
+            story.store(0, 1);
+            if !returned_before {
+                give_back(&mut story);
+            }
+            assert_eq!(story.broken(), broken);
+        }
+    }
+}
+
+#[test]
+fn a_flush_that_leaves_a_record_without_an_outcome_breaks_p1() {
+    let mut story = story();
+    story.accept(1);
+    story.accept(2);
+    story.producer(ProducerFact::ReceiptDropped { record: RecordId(2) });
+    story.store(0, 1);
+    story.deliver(1, place(1, 0));
+    story.producer(ProducerFact::Flushed);
+    story.assert_kept();
+    story.accept(3);
+    story.producer(ProducerFact::Flushed);
+    assert_eq!(story.broken(), [Rule::Outcome]);
+}
+
+#[test]
+fn a_record_whose_receipt_was_dropped_is_stored_or_returned_by_the_shutdown() {
+    let dropped = || {
+        let mut story = story();
+        story.accept(1);
+        story.producer(ProducerFact::ReceiptDropped { record: RecordId(1) });
+        story
+    };
+    let mut stored = dropped();
+    stored.store(0, 1);
+    let mut returned = dropped();
+    returned.give_back(1, Stored::Never);
+    for (mut story, broken) in [(stored, vec![]), (returned, vec![]), (dropped(), vec![Rule::Outcome])] {
+        story.producer(ProducerFact::ShutDown);
+        assert_eq!(outcome_of(story), broken);
+    }
+    let mut delivered = dropped();
+    delivered.store(0, 1);
+    delivered.deliver(1, place(1, 0));
+    assert_eq!(delivered.broken(), [Rule::Outcome], "nobody could have learnt it");
+}
+
+#[test]
 fn a_fault_explains_no_copy_if_all_writes_were_acknowledged() {
     let mut story = stored_once();
     story.fleet(FleetFact::FaultBegan {

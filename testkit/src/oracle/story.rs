@@ -88,6 +88,14 @@ impl Story {
         self.now += Duration::from_secs(seconds);
     }
 
+    /// Lets so many seconds pass, and is looked at in each.
+    pub(super) fn waits(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.later(1);
+            self.oracle.wait(self.now);
+        }
+    }
+
     pub(super) fn tell(&mut self, fact: Fact) {
         self.oracle.tell(self.now, fact);
     }

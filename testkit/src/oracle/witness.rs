@@ -104,7 +104,12 @@ impl Witness {
     pub fn is_caught_up(&self) -> bool {
         let mut seen = self.seen();
         seen.catch_up(&self.sim);
-        seen.oracle.as_ref().is_none_or(Oracle::is_caught_up)
+        seen.told = self.sim.elapsed();
+        let told = seen.told;
+        seen.oracle.as_mut().is_none_or(|oracle| {
+            oracle.wait(told);
+            oracle.is_caught_up()
+        })
     }
 
     /// The verdict. Nothing that is told afterwards counts; a second call has nothing more to say.
