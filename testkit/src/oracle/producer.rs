@@ -39,7 +39,7 @@ struct Payload {
     own: u32,
     /// Copies that a reader gets which drops misplaced aggregates.
     readable: u32,
-    last_copy: Duration,
+    last_copy: Option<(Duration, Placement)>,
 }
 
 #[derive(Debug)]
@@ -109,9 +109,7 @@ impl Producers {
         judge.figures.stored += contents.records.len() as u64;
         for content in &contents.records {
             let payload = self.payloads.entry(content.payload).or_default();
-            if payload.copies > 0 {
-                payload.check_another_copy(shard, faults, judge);
-            }
+            payload.check_another_copy(shard, faults, judge);
             let was_readable = payload.readable > 0;
             let writer = payload.writer(faults, judge.now);
             payload.add_copy(contents.placement, writer, judge.now);
@@ -259,29 +257,31 @@ impl Payload {
     fn add_copy(&mut self, placement: Placement, writer: Writer, now: Duration) {
         self.copies += 1;
         self.own += u32::from(writer == Writer::Producer);
-        self.last_copy = now;
+        self.last_copy = Some((now, placement));
         match placement {
             Placement::Kept => self.readable += 1,
             Placement::Misplaced => {}
         }
     }
 
-    /// A record is written again if nobody could read it, or if its producer did not learn of one of the two writes.
+    /// A record is written again if the KCL would drop its last copy, or if its producer did not learn of one of the two
+    /// writes.
     fn check_another_copy(&self, shard: ShardId, faults: &Faults, judge: &mut Judge) {
-        let Some(Accepted { producer, record, .. }) = &self.accepted else {
+        let (Some((last, placement)), Some(Accepted { producer, record, .. })) = (self.last_copy, &self.accepted)
+        else {
             return;
         };
         let unknown = |written| faults.was_unacknowledged(producer, Service::Kinesis, written);
-        let cause = match self.readable {
-            0 => "misplaced before",
-            _ if unknown(self.last_copy) || unknown(judge.now) => "unacknowledged",
-            _ => {
+        let cause = match placement {
+            Placement::Misplaced => "misplaced before",
+            Placement::Kept if unknown(last) || unknown(judge.now) => "unacknowledged",
+            Placement::Kept => {
                 judge.broken(
                     Rule::Duplicate,
                     format_args!(
                         "{record} of {producer} was stored again in {shard}, though its copy of {} was readable and \
                          both writes were acknowledged",
-                        Seconds(self.last_copy)
+                        Seconds(last)
                     ),
                 );
                 "without a cause"

@@ -314,6 +314,23 @@ fn a_record_whose_receipt_was_dropped_is_stored_or_returned_by_the_shutdown() {
 }
 
 #[test]
+fn a_record_whose_last_copy_was_misplaced_is_stored_again_though_an_earlier_one_can_be_read() {
+    let mut story = Story::new();
+    story.create(0, &[], 0..=99);
+    story.accept(1);
+    story.store_data(0, 5, aggregate(&[(1, Some(7))]));
+    story.unacknowledged("p", crate::Service::Kinesis, 0);
+    story.later(1);
+    story.store_data(0, 6, aggregate(&[(1, Some(7)), (2, Some(100))]));
+    story.later(1);
+    story.store_data(0, 7, aggregate(&[(1, Some(7))]));
+    story.assert_kept();
+    story.later(1);
+    story.store_data(0, 8, aggregate(&[(1, Some(7))]));
+    assert_eq!(story.broken(), [Rule::Duplicate]);
+}
+
+#[test]
 fn a_fault_explains_no_copy_if_all_writes_were_acknowledged() {
     let mut story = stored_once();
     story.fleet(FleetFact::FaultBegan {
