@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// How much goes wrong
     #[arg(long, value_enum, default_value_t = PlanArg::Harsh)]
     pub(crate) plan: PlanArg,
+    /// Fails also if a run takes more processor time than so many seconds, as fast as this machine is
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) max_cpu_seconds_a_seed: Option<f64>,
     /// Prints the scenario, the plan and every event of each run
     #[arg(long)]
     pub(crate) log: bool,

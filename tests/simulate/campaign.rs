@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use crate::exceptions::NOT_SIMULATED;
 use crate::run::{Run, run};
 use crate::scenario::Scenario;
 use crate::source::Source;
@@ -61,6 +62,18 @@ impl Campaign {
         }
     }
 
+    /// Whether no run took more processor time than so many seconds; says if one did.
+    pub(crate) fn within(&self, limit: Option<f64>) -> ExitCode {
+        let slowest = self.table.slowest().as_secs_f64();
+        match limit {
+            Some(limit) if slowest > limit => {
+                println!("FAILED: a run took {slowest:.2} s of processor time; the limit is {limit} s");
+                ExitCode::FAILURE
+            }
+            Some(_) | None => ExitCode::SUCCESS,
+        }
+    }
+
     /// The run that failed, of the smallest seed if there are several.
     pub(crate) fn failure(&self) -> Option<Failure<'_>> {
         self.failed.as_ref().map(Failure)
@@ -69,7 +82,11 @@ impl Campaign {
 
 impl fmt::Display for Campaign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.table.fmt(f)
+        self.table.fmt(f)?;
+        for (what, reason) in NOT_SIMULATED {
+            write!(f, "\nnot simulated: {what}, because {reason}")?;
+        }
+        Ok(())
     }
 }
 

@@ -56,7 +56,7 @@ fn simulate(args: &Args) -> io::Result<ExitCode> {
     let campaign = Campaign::run(&runs);
     println!("{campaign}");
     let Some(failure) = campaign.failure() else {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(campaign.within(args.max_cpu_seconds_a_seed));
     };
     let file = source::write_into(&args.failures, failure.scenario())?;
     println!("{failure}");

@@ -92,8 +92,8 @@ impl Consumers {
         }
     }
 
-    fn initialized(&mut self, ownership: &Ownership, checkpoint: Position, evidence: &Evidence, judge: &mut Judge) {
-        let Some(shard) = evidence.stream.get(ownership.shard) else {
+    fn initialized(&mut self, ownership: &Ownership, checkpoint: Position, evidence: &mut Evidence, judge: &mut Judge) {
+        let Some(shard) = evidence.stream.get_mut(ownership.shard) else {
             judge.broken(
                 Rule::History,
                 format_args!("{ownership} was initialized, of a shard that nobody told of"),
@@ -113,7 +113,7 @@ impl Consumers {
         self.halted.remove(&ownership.shard);
         self.numbers.insert(ownership.clone(), self.tenants.len());
         self.tenants
-            .push(Tenant::new(ownership.clone(), checkpoint, shard, judge.now));
+            .push(Tenant::new(ownership.clone(), checkpoint, shard, judge));
     }
 
     fn check_permission(&self, ownership: &Ownership, lease: LeaseClaim, evidence: &Evidence, judge: &mut Judge) {

@@ -36,9 +36,12 @@ enum Begins {
 }
 
 impl Tenant {
-    pub(super) fn new(ownership: Ownership, checkpoint: Position, shard: &Shard, now: Duration) -> Self {
+    pub(super) fn new(ownership: Ownership, checkpoint: Position, shard: &mut Shard, judge: &mut Judge) -> Self {
         let (begins, next) = match checkpoint {
-            Position::Latest => (Begins::WithWhatArrives, shard.due_from()),
+            Position::Latest => {
+                excuse_unpinned(shard, judge);
+                (Begins::WithWhatArrives, shard.due_from())
+            }
             Position::AtTimestamp | Position::TrimHorizon | Position::At(_) | Position::ShardEnd => (
                 Begins::AtItsCheckpoint,
                 shard.count_up_to(checkpoint).max(shard.due_from()),
@@ -46,7 +49,7 @@ impl Tenant {
         };
         Self {
             ownership,
-            offered_at: now,
+            offered_at: judge.now,
             begins,
             next,
             batch: None,
@@ -176,9 +179,12 @@ impl Tenant {
     }
 
     /// The application was told that the shard has ended.
-    pub(super) fn shard_ended(&mut self, shard: &Shard, judge: &mut Judge) {
+    pub(super) fn shard_ended(&mut self, shard: &mut Shard, judge: &mut Judge) {
         self.over("it was told that the shard has ended");
         self.check_turn(judge);
+        if self.begins == Begins::WithWhatArrives {
+            excuse_unpinned(shard, judge);
+        }
         let ownership = &self.ownership;
         if let Some(undone) = shard.first_undone() {
             judge.broken(
@@ -237,5 +243,12 @@ impl Tenant {
                 format_args!("{ownership} was offered {offered}, but {skipped} comes next ({count} records skipped)"),
             ),
         }
+    }
+}
+
+/// What a lease at `LATEST` has not been read of by now never will be, unless it is pinned.
+fn excuse_unpinned(shard: &mut Shard, judge: &mut Judge) {
+    if shard.first_undone().is_some() && judge.excuses(Exception::UnpinnedLatest) {
+        shard.excuse_up_to(shard.len());
     }
 }
