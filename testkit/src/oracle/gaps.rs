@@ -58,13 +58,19 @@ impl Gaps {
                 self.unread.remove(&id);
                 continue;
             }
-            self.look_at_owner(id, shard, bound, evidence, judge);
-            self.look_at_records(id, shard, bound * 2, evidence, judge);
+            self.look_at_owner((id, shard), bound, evidence, judge);
+            self.look_at_records((id, shard), bound * 2, evidence, judge);
         }
     }
 
     /// Its lease is owned by a living worker that renews it; if not, any worker may take it.
-    fn look_at_owner(&mut self, id: ShardId, shard: &Shard, bound: Duration, evidence: &Evidence, judge: &mut Judge) {
+    fn look_at_owner(
+        &mut self,
+        (id, shard): (ShardId, &Shard),
+        bound: Duration,
+        evidence: &Evidence,
+        judge: &mut Judge,
+    ) {
         let renewed = evidence.leases.is_renewed(id, judge);
         if renewed && coverage::is_owned(id, &evidence.leases, &evidence.fleet) {
             self.unowned.remove(&id);
@@ -91,7 +97,13 @@ impl Gaps {
     }
 
     /// What it holds is read on; if not, its owner is to blame.
-    fn look_at_records(&mut self, id: ShardId, shard: &Shard, bound: Duration, evidence: &Evidence, judge: &mut Judge) {
+    fn look_at_records(
+        &mut self,
+        (id, shard): (ShardId, &Shard),
+        bound: Duration,
+        evidence: &Evidence,
+        judge: &mut Judge,
+    ) {
         let gap = Gap::of(&mut self.unread, id, shard, judge.now);
         if shard.done() == shard.len() || gap.done != shard.done() {
             self.unread.remove(&id);

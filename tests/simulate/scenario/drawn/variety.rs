@@ -124,10 +124,10 @@ impl Scenario {
 
     /// Whether a producer may give records back before its shutdown, which nobody would see without the receipts.
     fn may_return_silently(&self) -> bool {
-        let denies = |trouble: &Trouble| match &trouble.kind {
-            TroubleKind::Kms { .. } => true,
-            TroubleKind::Calls { fault, .. } => *fault == Fault::access_denied(),
-            _ => false,
+        let denied = Fault::access_denied();
+        let denies = |trouble: &Trouble| {
+            matches!(trouble.kind, TroubleKind::Kms { .. })
+                || matches!(&trouble.kind, TroubleKind::Calls { fault, .. } if *fault == denied)
         };
         self.record_ttl.is_some() || self.plan.troubles.iter().any(denies)
     }
