@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use testkit::Service;
 use testkit::oracle::{self, Budget, Exception, Rule, Rules};
+use testkit::sim::{Fault, Trouble, TroubleKind};
 
 use crate::scenario::{KeyOrder, Scenario, Start};
 
@@ -57,6 +59,14 @@ pub(crate) fn rules(scenario: &Scenario) -> Rules {
         ),
         Start::TrimHorizon | Start::AtTimestamp(_) => rules,
     };
+    let rules = if scenario.plan.troubles.iter().any(denies_shards) {
+        rules.except(
+            Exception::UnlistedShards,
+            "what landed in a new shard cannot be judged while listing the shards is denied, and is sent again",
+        )
+    } else {
+        rules
+    };
     match scenario.ordering {
         KeyOrder::PerKey => rules,
         // Nothing that is missing: it was not asked for.
@@ -65,4 +75,14 @@ pub(crate) fn rules(scenario: &Scenario) -> Rules {
             "the producers of this run keep no order",
         ),
     }
+}
+
+/// Whether a producer may not list the shards for a while.
+fn denies_shards(trouble: &Trouble) -> bool {
+    let denied = Fault::access_denied();
+    matches!(
+        &trouble.kind,
+        TroubleKind::Calls { service: Service::Kinesis, operation, fault, .. }
+            if *fault == denied && operation.as_deref().is_none_or(|operation| operation == "ListShards")
+    )
 }

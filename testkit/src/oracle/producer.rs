@@ -10,7 +10,7 @@ use super::judge::{Judge, Seconds};
 use super::key_order::{Group, KeyOrders};
 use super::name::{Digest, Process, RecordId};
 use super::position::Place;
-use super::rules::{Budget, Rule};
+use super::rules::{Budget, Exception, Rule};
 use super::stream::Stream;
 use crate::Service;
 use crate::kinesis::ShardId;
@@ -39,7 +39,17 @@ struct Payload {
     own: u32,
     /// Copies that a reader gets which drops misplaced aggregates.
     readable: u32,
-    last_copy: Option<(Duration, Placement)>,
+    last_copy: Option<Copied>,
+}
+
+/// One copy of a payload.
+#[derive(Debug, Clone, Copy)]
+struct Copied {
+    at: Duration,
+    placement: Placement,
+    /// User records in the Kinesis record.
+    together: usize,
+    writer: Writer,
 }
 
 #[derive(Debug)]
@@ -112,7 +122,12 @@ impl Producers {
             payload.check_another_copy(shard, faults, judge);
             let was_readable = payload.readable > 0;
             let writer = payload.writer(faults, judge.now);
-            payload.add_copy(contents.placement, writer, judge.now);
+            payload.add_copy(Copied {
+                at: judge.now,
+                placement: contents.placement,
+                together: contents.records.len(),
+                writer,
+            });
             let Some(accepted) = &payload.accepted else { continue };
             if accepted.outcome == Outcome::Returned(Stored::Never) && writer == Writer::Producer {
                 accepted.stored_after_all(judge);
@@ -254,11 +269,11 @@ impl Payload {
         }
     }
 
-    fn add_copy(&mut self, placement: Placement, writer: Writer, now: Duration) {
+    fn add_copy(&mut self, copy: Copied) {
         self.copies += 1;
-        self.own += u32::from(writer == Writer::Producer);
-        self.last_copy = Some((now, placement));
-        match placement {
+        self.own += u32::from(copy.writer == Writer::Producer);
+        self.last_copy = Some(copy);
+        match copy.placement {
             Placement::Kept => self.readable += 1,
             Placement::Misplaced => {}
         }
@@ -267,21 +282,21 @@ impl Payload {
     /// A record is written again if the KCL would drop its last copy, or if its producer did not learn of one of the two
     /// writes.
     fn check_another_copy(&self, shard: ShardId, faults: &Faults, judge: &mut Judge) {
-        let (Some((last, placement)), Some(Accepted { producer, record, .. })) = (self.last_copy, &self.accepted)
-        else {
+        let (Some(last), Some(Accepted { producer, record, .. })) = (self.last_copy, &self.accepted) else {
             return;
         };
         let unknown = |written| faults.was_unacknowledged(producer, Service::Kinesis, written);
-        let cause = match placement {
+        let cause = match last.placement {
             Placement::Misplaced => "misplaced before",
-            Placement::Kept if unknown(last) || unknown(judge.now) => "unacknowledged",
+            Placement::Kept if unknown(last.at) || unknown(judge.now) => "unacknowledged",
+            Placement::Kept if last.together > 1 && judge.excuses(Exception::UnlistedShards) => "in an unknown shard",
             Placement::Kept => {
                 judge.broken(
                     Rule::Duplicate,
                     format_args!(
                         "{record} of {producer} was stored again in {shard}, though its copy of {} was readable and \
                          both writes were acknowledged",
-                        Seconds(last)
+                        Seconds(last.at)
                     ),
                 );
                 "without a cause"

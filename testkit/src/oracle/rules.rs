@@ -148,6 +148,9 @@ pub enum Exception {
     /// A lease at `LATEST` is not pinned to a place: what arrives between the creation of its row and the first read is
     /// not delivered.
     UnpinnedLatest,
+    /// A producer that may not list the shards cannot tell whether an aggregate lies where a reader finds it, if it landed
+    /// in a shard that is new to it: it sends the aggregate again, for good measure.
+    UnlistedShards,
 }
 
 impl fmt::Display for Exception {
@@ -156,6 +159,7 @@ impl fmt::Display for Exception {
             Self::Rule(rule) => write!(f, "{rule} is not judged"),
             Self::StolenLeases => f.write_str("leases are stolen"),
             Self::UnpinnedLatest => f.write_str("LATEST is not pinned"),
+            Self::UnlistedShards => f.write_str("shards are not listed"),
         }
     }
 }
