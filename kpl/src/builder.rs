@@ -315,7 +315,7 @@ impl ProducerBuilder {
             received,
             self.tasks.clone(),
         );
-        runtime.spawn(self.tasks.named("driver", driver.run()));
+        runtime.spawn(self.tasks.detached("driver", driver.run()));
         Ok(Producer::new(shared, commands, max_record_bytes))
     }
 }

@@ -31,6 +31,18 @@ impl Tasks {
         }
     }
 
+    /// The future to spawn for a task that nobody waits for. It ends with what the wrapper makes of it.
+    pub(crate) fn detached(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> BoxFuture<'static, ()> {
+        match &self.wrap {
+            Some(wrap) => wrap(name, Box::pin(task)),
+            None => Box::pin(task),
+        }
+    }
+
     /// The future to spawn for `task`.
     ///
     /// A wrapper that drops its task takes it for dead, with all who wait for it: its result never comes.
@@ -50,5 +62,25 @@ impl Tasks {
                 Err(_dropped) => pending().await,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use futures::future::ready;
+
+    use super::*;
+
+    #[test]
+    fn a_task_that_nobody_waits_for_ends_when_its_wrapper_drops_it() {
+        let killing = Tasks::wrapped_by(|_name, _task| Box::pin(ready(())));
+        assert_eq!(killing.detached("driver", pending()).now_or_never(), Some(()));
+        assert_eq!(
+            killing.named("call", pending::<()>()).now_or_never(),
+            None,
+            "its result never comes"
+        );
+        assert_eq!(Tasks::default().detached("driver", ready(())).now_or_never(), Some(()));
     }
 }

@@ -39,6 +39,11 @@ impl TimeSource for VirtualClock {
     }
 }
 
+/// When the [`VirtualClock`] showed this time, since its start.
+pub(crate) fn elapsed_at(shown: SystemTime) -> Duration {
+    shown.duration_since(UNIX_EPOCH + EPOCH).unwrap_or_default()
+}
+
 /// The wall clock of one simulated process, which may be wrong. Clones are the same clock.
 #[derive(Debug, Clone)]
 pub(crate) struct SkewedClock {

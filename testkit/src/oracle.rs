@@ -49,8 +49,9 @@
 //!
 //! # The rules
 //!
-//! * [P1](Rule::Outcome): each accepted record is delivered or returned, once, before its producer is shut down; the
-//!   service stored what a receipt says, and never what a receipt says was never stored.
+//! * [P1](Rule::Outcome): each accepted record is delivered or returned, once, before its producer is shut down or has
+//!   been flushed; the service stored what a receipt says, and never what a receipt says was never stored. A record
+//!   whose receipt was dropped is stored or in the report of the shutdown.
 //! * [P2](Rule::Readable): each delivered record has a copy that a reader gets who drops aggregates with a record
 //!   outside of the shard, as the Java KCL does.
 //! * [P3](Rule::Memory): no sample of a producer is above the budget of the rules.
@@ -62,12 +63,16 @@
 //! * [C2](Rule::ParentFirst): when a record is offered, the rows of the shard's parents are at `SHARD_END` or gone, and
 //!   their records processed.
 //! * [C3](Rule::OneOwner): when a record is offered, the guard says that the lease is held, the row names this worker,
-//!   its counter moved not longer ago than the failover time, and no larger fencing token has begun.
+//!   its counter moved not longer ago than the failover time, and no larger fencing token has begun. While a handler is
+//!   at work, its guard says that the lease is lost once it is.
 //! * [C4](Rule::Coverage): in the end, a living worker owns each open shard's lease, or its row names a parent whose
-//!   row is not at `SHARD_END`; if any worker lives.
+//!   row is not at `SHARD_END`; if any worker lives. All the time, if the rules set a [bound](Rules::coverage_within),
+//!   no shard is without an owner, or read no further, for longer than that while a worker could see to it.
 //! * [C5](Rule::NothingSkipped): records on which a handler failed are offered again before any behind them.
 //! * [duplicate](Rule::Duplicate): what is offered again was offered to a handler that failed, or to an ownership that
-//!   ended, and lies behind the checkpoint.
+//!   ended for a reason that the facts tell, and lies behind the checkpoint. What is stored again was misplaced before,
+//!   or one of the two writes was not acknowledged.
+//! * [shutdown](Rule::Shutdown): after everything was shut down, no task is left.
 //! * [history](Rule::History): the facts fit together; if not, the test tells them wrongly.
 //!
 //! "Processed" is what the application says, in [`ConsumerFact::Processed`]; so a checkpoint that a library writes on
@@ -84,6 +89,7 @@ mod evidence;
 mod fact;
 mod faults;
 mod fleet;
+mod gaps;
 mod judge;
 mod key_order;
 mod leases;
@@ -110,8 +116,8 @@ use std::time::Duration;
 
 pub use duplicates::Cause;
 pub use fact::{
-    AcceptedRecord, ConsumerFact, Fact, FleetFact, LeaseClaim, LeaseRow, LeaseWrite, OfferedRecord, ProducerFact,
-    ServiceFact, Stored, Target,
+    AcceptedRecord, ConsumerFact, Fact, FleetFact, LeaseClaim, LeaseRow, LeaseWrite, Missed, OfferedRecord,
+    ProducerFact, ServiceFact, Stored, Target,
 };
 pub use judge::Violation;
 pub use name::{Digest, FaultId, Ownership, Process, RecordId};
@@ -122,6 +128,7 @@ pub use witness::Witness;
 
 use consumer::Consumers;
 use evidence::Evidence;
+use gaps::Gaps;
 use judge::{Judge, Seconds};
 use producer::Producers;
 
@@ -132,6 +139,7 @@ pub struct Oracle {
     evidence: Evidence,
     producers: Producers,
     consumers: Consumers,
+    gaps: Gaps,
 }
 
 /// How a run ended.
@@ -151,6 +159,7 @@ impl Oracle {
             judge: Judge::new(rules),
             producers: Producers::default(),
             consumers: Consumers::default(),
+            gaps: Gaps::default(),
         }
     }
 
@@ -176,6 +185,14 @@ impl Oracle {
             faults,
         } = &mut self.evidence;
         faults.observe(stream, leases, fleet, at);
+        self.wait(at);
+    }
+
+    /// Takes note that nothing happened until the virtual time `at`. What should have, in the meantime, is judged.
+    pub fn wait(&mut self, at: Duration) {
+        self.judge.now = self.judge.now.max(at);
+        let is_halted = |shard, evidence: &Evidence| self.consumers.is_halted(shard, evidence);
+        self.gaps.observe(&self.evidence, is_halted, &mut self.judge);
     }
 
     /// What was found so far, in the order of time: the first 100.
@@ -281,15 +298,30 @@ impl Oracle {
         match fact {
             FleetFact::LeaseWritten(write) => leases.written(write, stream, judge),
             FleetFact::LivesIn { process, host } => faults.lives_in(process, host),
-            FleetFact::WorkerStarted { worker } => fleet.started(worker),
+            FleetFact::WorkerStarted { worker } => fleet.started(worker, judge.now),
+            FleetFact::WorkerStopping { worker } => fleet.stopping(&worker),
             FleetFact::WorkerKilled { worker } => {
                 fleet.killed(worker, judge.now);
                 faults.struck(stream, judge.now);
             }
             FleetFact::WorkerStopped { worker } => fleet.stopped(worker),
-            FleetFact::TasksLeft { count } => judge.figures.tasks_left = count,
+            FleetFact::TasksLeft { tasks } => {
+                judge.figures.tasks_left = tasks.len() as u64;
+                if !tasks.is_empty() {
+                    judge.broken(
+                        Rule::Shutdown,
+                        format_args!("tasks are left after everything was shut down: {}", tasks.join(", ")),
+                    );
+                }
+            }
             FleetFact::FaultBegan { fault, name, target } => faults.began(fault, name, target),
             FleetFact::FaultEnded { fault } => faults.ended(fault, stream, judge.now),
+            FleetFact::Unacknowledged {
+                caller,
+                service,
+                applied,
+                because,
+            } => faults.unacknowledged(caller, service, applied, because),
         }
     }
 }

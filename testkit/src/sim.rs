@@ -41,6 +41,7 @@ pub use self::events::{Event, ProcessChange};
 use self::faults::Decide;
 pub use self::faults::{CallInfo, Entries, Fault};
 pub use self::latency::Latency;
+pub(crate) use self::network::Unacknowledged;
 pub(crate) use self::plan::{Phase, Turn};
 pub use self::plan::{Plan, Severity, Trouble, TroubleKind};
 pub use self::process::Process;
@@ -147,6 +148,11 @@ impl Sim {
         self.world.state().forget_programs();
     }
 
+    /// How many tasks of the runtime are the simulation's own: calls on their way, programs of processes, plans.
+    pub fn task_count(&self) -> usize {
+        self.world.tasks.len()
+    }
+
     /// What happened, in that order, up to the capacity of [`SimBuilder::event_log`].
     pub fn events(&self) -> Vec<Event> {
         self.world.state().log.iter().cloned().collect()
@@ -178,6 +184,16 @@ impl Sim {
     /// The beginnings and ends of troubles after the first `seen` ones.
     pub(crate) fn turns_after(&self, seen: usize) -> Vec<Turn> {
         self.world.state().turns.get(seen..).unwrap_or_default().to_vec()
+    }
+
+    /// The calls that were applied without their callers' knowing, after the first `seen` ones.
+    pub(crate) fn unacknowledged_after(&self, seen: usize) -> Vec<Unacknowledged> {
+        self.world
+            .state()
+            .unacknowledged
+            .get(seen..)
+            .unwrap_or_default()
+            .to_vec()
     }
 
     /// A handle that does not keep the simulation alive.

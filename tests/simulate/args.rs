@@ -1,5 +1,7 @@
 //! What can be asked of a campaign.
 
+use std::path::PathBuf;
+
 use clap::{Parser, ValueEnum};
 use testkit::sim::Severity;
 
@@ -22,9 +24,21 @@ pub(crate) struct Args {
     /// How much goes wrong
     #[arg(long, value_enum, default_value_t = PlanArg::Harsh)]
     pub(crate) plan: PlanArg,
+    /// Fails also if a run takes more processor time than so many seconds, as fast as this machine is
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) max_cpu_seconds_a_seed: Option<f64>,
     /// Prints the scenario, the plan and every event of each run
     #[arg(long)]
     pub(crate) log: bool,
+    /// Runs the run that this file holds, instead of drawing any from seeds
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "from", "scenario", "plan"])]
+    pub(crate) replay: Option<PathBuf>,
+    /// Draws the first run, writes it to this file for `--replay`, and runs nothing
+    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
+    pub(crate) write: Option<PathBuf>,
+    /// Where a run that failed is written to, for `--replay`
+    #[arg(long, value_name = "DIRECTORY", default_value = "target/simulate")]
+    pub(crate) failures: PathBuf,
     /// Plants this bug first, or each in turn with `all`; exits with 1 if one is not found. Needs the feature planted-bugs
     #[cfg(feature = "planted-bugs")]
     #[arg(long)]

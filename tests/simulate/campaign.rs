@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::args::Args;
+use crate::exceptions::NOT_SIMULATED;
 use crate::run::{Run, run};
 use crate::scenario::Scenario;
+use crate::source::Source;
 use crate::table::Table;
 
 /// How many events before the end of a failed run are printed.
@@ -22,10 +23,9 @@ pub(crate) struct Campaign {
 }
 
 impl Campaign {
-    /// Runs the seeds; a failure stops it, when the seeds under way have ended.
-    pub(crate) fn run(args: &Args) -> Self {
-        let next = AtomicU64::new(args.from);
-        let end = args.from.saturating_add(args.seeds);
+    /// Runs them; a failure stops it, when the runs under way have ended.
+    pub(crate) fn run(runs: &Source) -> Self {
+        let next = AtomicU64::new(0);
         let stop = AtomicBool::new(false);
         let campaign = Mutex::new(Self {
             table: Table::default(),
@@ -36,11 +36,10 @@ impl Campaign {
             for _ in 0..threads {
                 scope.spawn(|| {
                     while !stop.load(Ordering::Relaxed) {
-                        let seed = next.fetch_add(1, Ordering::Relaxed);
-                        if seed >= end {
+                        let Some(scenario) = runs.get(next.fetch_add(1, Ordering::Relaxed)) else {
                             return;
-                        }
-                        let run = run(Scenario::drawn(seed, args.scenario, args.plan.into()));
+                        };
+                        let run = run(scenario);
                         if run.failure.is_some() {
                             stop.store(true, Ordering::Relaxed);
                         }
@@ -63,6 +62,18 @@ impl Campaign {
         }
     }
 
+    /// Whether no run took more processor time than so many seconds; says if one did.
+    pub(crate) fn within(&self, limit: Option<f64>) -> ExitCode {
+        let slowest = self.table.slowest().as_secs_f64();
+        match limit {
+            Some(limit) if slowest > limit => {
+                println!("FAILED: a run took {slowest:.2} s of processor time; the limit is {limit} s");
+                ExitCode::FAILURE
+            }
+            Some(_) | None => ExitCode::SUCCESS,
+        }
+    }
+
     /// The run that failed, of the smallest seed if there are several.
     pub(crate) fn failure(&self) -> Option<Failure<'_>> {
         self.failed.as_ref().map(Failure)
@@ -71,12 +82,23 @@ impl Campaign {
 
 impl fmt::Display for Campaign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.table.fmt(f)
+        self.table.fmt(f)?;
+        for (what, reason) in NOT_SIMULATED {
+            write!(f, "\nnot simulated: {what}, because {reason}")?;
+        }
+        Ok(())
     }
 }
 
 /// A failed run, in the words that it is reported with.
 pub(crate) struct Failure<'a>(&'a Run);
+
+impl<'a> Failure<'a> {
+    /// The run, to be kept.
+    pub(crate) fn scenario(&self) -> &'a Scenario {
+        &self.0.scenario
+    }
+}
 
 impl fmt::Display for Failure<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,19 +122,15 @@ impl fmt::Display for Failure<'_> {
         for event in events.iter().take(until).skip(until.saturating_sub(LAST_EVENTS)) {
             writeln!(f, "{event}")?;
         }
-        let (seed, kind, plan) = (scenario.seed, scenario.kind.name(), scenario.severity.name());
-        write!(
-            f,
-            "again: cargo run --release -p kinesis-tests --bin simulate -- --from {seed} --seeds 1 --scenario {kind} --plan {plan} --log"
-        )
+        Ok(())
     }
 }
 
 /// Prints the runs word for word: the same seed prints the same.
-pub(crate) fn print_logs(args: &Args) -> ExitCode {
+pub(crate) fn print_logs(runs: &Source) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
-    for seed in args.from..args.from.saturating_add(args.seeds) {
-        let run = run(Scenario::drawn(seed, args.scenario, args.plan.into()));
+    for scenario in runs.all() {
+        let run = run(scenario);
         println!("{}", run.scenario);
         run.events.iter().for_each(|event| println!("{event}"));
         if let Some(report) = &run.report {

@@ -2,11 +2,19 @@
 
 use std::time::Duration;
 
-use kpl::Ordering;
-use testkit::oracle::{Budget, Exception, Rule, Rules};
+use testkit::Service;
+use testkit::oracle::{self, Budget, Exception, Rule, Rules};
+use testkit::sim::{Fault, Trouble, TroubleKind};
+
+use crate::scenario::{KeyOrder, Scenario, Start};
 
 /// The failover time of the workers: their default.
 const FAILOVER: Duration = Duration::from_secs(10);
+
+/// How long a shard may be without an owner: it takes a lease its failover time to expire, another worker at most that
+/// time until it looks at the table, that time again until it has seen that the lease stands still, and all of it twice
+/// if the share of leases that it takes at once does not include this one.
+const COVERAGE: Duration = Duration::from_secs(60);
 
 /// What each producer of a run may hold.
 pub(crate) const BUDGET: Budget = Budget {
@@ -14,10 +22,28 @@ pub(crate) const BUDGET: Budget = Budget {
     bytes: 1 << 20,
 };
 
+/// What no run does, because no library promises anything about it yet.
+pub(crate) const NOT_SIMULATED: [(&str, &str); 2] = [
+    (
+        "a stream that is deleted and created again under load",
+        "a worker takes the shards of a stream that is gone for ended, and the leases of the new one bear the same names",
+    ),
+    (
+        "streams that distribute records by themselves (AUTO)",
+        "the producer does not detect them yet",
+    ),
+];
+
 /// What the runs are judged by.
-pub(crate) fn rules(ordering: Ordering) -> Rules {
+pub(crate) fn rules(scenario: &Scenario) -> Rules {
     let rules = Rules::new(FAILOVER)
         .budget(BUDGET)
+        .coverage_within(COVERAGE)
+        .start(match scenario.start {
+            Start::TrimHorizon => oracle::Start::TrimHorizon,
+            Start::Latest => oracle::Start::Latest,
+            Start::AtTimestamp(after) => oracle::Start::AtTimestamp(after),
+        })
         .except(
             Exception::StolenLeases,
             "leases move between living workers by the rule of KCL 2.x, without a hand-over",
@@ -26,12 +52,37 @@ pub(crate) fn rules(ordering: Ordering) -> Rules {
             Exception::Rule(Rule::Memory),
             "a producer does not tell yet what it holds, so nothing is sampled",
         );
-    match ordering {
-        Ordering::PerKey => rules,
+    let rules = match scenario.start {
+        Start::Latest => rules.except(
+            Exception::UnpinnedLatest,
+            "a start at LATEST is not pinned: it begins anew with each owner until the first checkpoint",
+        ),
+        Start::TrimHorizon | Start::AtTimestamp(_) => rules,
+    };
+    let rules = if scenario.plan.troubles.iter().any(denies_shards) {
+        rules.except(
+            Exception::UnlistedShards,
+            "what landed in a new shard cannot be judged while listing the shards is denied, and is sent again",
+        )
+    } else {
+        rules
+    };
+    match scenario.ordering {
+        KeyOrder::PerKey => rules,
         // Nothing that is missing: it was not asked for.
-        Ordering::None | _ => rules.except(
+        KeyOrder::Any => rules.except(
             Exception::Rule(Rule::KeyOrder),
             "the producers of this run keep no order",
         ),
     }
+}
+
+/// Whether a producer may not list the shards for a while.
+fn denies_shards(trouble: &Trouble) -> bool {
+    let denied = Fault::access_denied();
+    matches!(
+        &trouble.kind,
+        TroubleKind::Calls { service: Service::Kinesis, operation, fault, .. }
+            if *fault == denied && operation.as_deref().is_none_or(|operation| operation == "ListShards")
+    )
 }

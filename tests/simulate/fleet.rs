@@ -1,18 +1,18 @@
 //! The processes of a run: what its producers and workers do, and what they tell the witness.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
-use kcl::{ShardContext, Worker, WorkerControl};
+use kcl::{ShardContext, StartingPosition, Worker, WorkerControl};
 use testkit::oracle::{self, Fact, FleetFact, RecordId, Witness};
 use testkit::sim::{Process, Sim};
 use tokio::time::sleep;
 
 use crate::recorder::Recorder;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Start};
 
 pub(crate) const STREAM: &str = "orders";
 pub(crate) const APPLICATION: &str = "billing";
@@ -44,6 +44,10 @@ struct Shared {
     records: AtomicU64,
     /// Producers that have not ended.
     producing: AtomicU64,
+    /// The processes whose workers have halted shards.
+    halts: Mutex<BTreeSet<String>>,
+    /// The processes whose workers start again when they have stopped, and after which time.
+    returning: Mutex<BTreeMap<String, Duration>>,
     /// How to stop each worker, by its life; a process may run several, one after the other or for a while beside it.
     controls: Mutex<BTreeMap<u64, (String, WorkerControl)>>,
 }
@@ -103,16 +107,42 @@ impl Fleet {
 
     /// Asks the worker of a process to stop in an orderly way.
     pub(crate) fn stop_worker(&self, process: &str) {
-        let mut controls = self.controls();
-        let here = controls.extract_if(.., |_, (name, _)| name == process);
-        here.for_each(|(_, (_, control))| control.shutdown(GRACE));
+        let here: Vec<_> = self.controls().extract_if(.., |_, (name, _)| name == process).collect();
+        here.into_iter().for_each(|worker| self.shut_down(worker));
+    }
+
+    fn shut_down(&self, (life, (process, control)): (u64, (String, WorkerControl))) {
+        let worker = oracle::Process::new(&worker_id(&process, life));
+        self.witness.tell(Fact::Fleet(FleetFact::WorkerStopping { worker }));
+        control.shutdown(GRACE);
+    }
+
+    /// Asks the worker of a process to stop in an orderly way; it starts again that long after it has.
+    pub(crate) fn restart_worker(&self, process: &str, pause: Duration) {
+        self.returning().insert(process.to_owned(), pause);
+        self.stop_worker(process);
+    }
+
+    /// A shard of this worker, one life of a process, is halted.
+    pub(crate) fn halted(&self, worker: &str) {
+        let process = worker.split('.').next().unwrap_or(worker);
+        self.halts().insert(process.to_owned());
+    }
+
+    /// Does what an operator does about halted shards: once their handlers can work again, restarts the workers.
+    pub(crate) fn restart_halted(&self) {
+        let outage = self.scenario.handlers.outage;
+        if outage.is_none_or(|outage| outage.from + outage.lasts <= self.sim.elapsed()) {
+            let halted = std::mem::take(&mut *self.halts());
+            halted.iter().for_each(|process| self.restart_worker(process, RESPAWN));
+        }
     }
 
     /// Asks every worker to stop in an orderly way, for good.
     pub(crate) fn close(&self) {
         self.shared.closing.store(true, Ordering::Relaxed);
         let controls = std::mem::take(&mut *self.controls());
-        controls.into_values().for_each(|(_, control)| control.shutdown(GRACE));
+        controls.into_iter().for_each(|worker| self.shut_down(worker));
     }
 
     async fn consume(self, process: Process) {
@@ -122,9 +152,15 @@ impl Fleet {
             self.controls()
                 .insert(life, (process.name().to_owned(), worker.control()));
             let id = worker.id().to_string();
-            let alive = Alive::begin(&self.witness, &id);
+            let alive = Alive::begin(&self.witness, &id, process.name());
             match worker.run().await {
-                Ok(_report) => return alive.stop(),
+                Ok(_report) => {
+                    alive.stop();
+                    let Some(pause) = self.returning().remove(process.name()) else {
+                        return;
+                    };
+                    sleep(pause).await;
+                }
                 Err(error) => {
                     self.sim.note(format!("{id} ended: {error}"));
                     drop(alive);
@@ -136,25 +172,54 @@ impl Fleet {
 
     fn worker(&self, process: &Process, life: u64) -> Worker {
         let mut rng = self.rng(life);
-        let id = format!("{}.{life}", process.name());
-        let (witness, handlers, name, choices) = (self.witness.clone(), self.scenario.handlers, id.clone(), rng.fork());
-        let choices = Mutex::new(choices);
-        Worker::builder(APPLICATION, STREAM)
+        let id = worker_id(process.name(), life);
+        let (fleet, name, choices) = (self.clone(), id.clone(), Mutex::new(rng.fork()));
+        let builder = Worker::builder(APPLICATION, STREAM);
+        let builder = match self.scenario.handlers.outage {
+            Some(outage) => builder.handler_retries(outage.retries),
+            None => builder,
+        };
+        builder
             .aws(&process.sdk_config())
             .worker_id(id)
             .seed(rng.u64(..))
+            .start_at(self.starting_position())
             .wrap_tasks(process.task_wrapper())
             .processor(move |shard: &ShardContext| {
                 let rng = choices.lock().unwrap_or_else(PoisonError::into_inner).fork();
-                Recorder::new(&name, shard, witness.clone(), handlers, rng)
+                Recorder::new(&name, shard, fleet.clone(), rng)
             })
             .build()
             .expect("the options of a run are valid")
     }
 
-    fn controls(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, (String, WorkerControl)>> {
+    fn starting_position(&self) -> StartingPosition {
+        match self.scenario.start {
+            Start::TrimHorizon => StartingPosition::TrimHorizon,
+            Start::Latest => StartingPosition::Latest,
+            Start::AtTimestamp(after) => {
+                let begun = self.sim.now().checked_sub(self.sim.elapsed());
+                StartingPosition::AtTimestamp(begun.unwrap_or(SystemTime::UNIX_EPOCH) + after)
+            }
+        }
+    }
+
+    fn halts(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.shared.halts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn returning(&self) -> MutexGuard<'_, BTreeMap<String, Duration>> {
+        self.shared.returning.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn controls(&self) -> MutexGuard<'_, BTreeMap<u64, (String, WorkerControl)>> {
         self.shared.controls.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The name of a worker in one life of its process.
+fn worker_id(process: &str, life: u64) -> String {
+    format!("{process}.{life}")
 }
 
 /// Counts a producer while it lives.
@@ -174,8 +239,10 @@ struct Alive {
 }
 
 impl Alive {
-    fn begin(witness: &Witness, worker: &str) -> Self {
-        let worker = oracle::Process::new(worker);
+    fn begin(witness: &Witness, worker: &str, host: &str) -> Self {
+        let (worker, host) = (oracle::Process::new(worker), oracle::Process::new(host));
+        let process = worker.clone();
+        witness.tell(Fact::Fleet(FleetFact::LivesIn { process, host }));
         witness.tell(Fact::Fleet(FleetFact::WorkerStarted { worker: worker.clone() }));
         Self {
             witness: witness.clone(),

@@ -18,31 +18,51 @@ mod producer;
 mod recorder;
 mod run;
 mod scenario;
+mod source;
 mod table;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use crate::args::Args;
 use crate::campaign::Campaign;
+use crate::source::Source;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    #[cfg(feature = "planted-bugs")]
-    if let Some(bug) = &args.planted {
-        return planted::hunt(bug, &args);
-    }
-    if args.log {
-        return campaign::print_logs(&args);
-    }
-    let campaign = Campaign::run(&args);
-    println!("{campaign}");
-    match campaign.failure() {
-        None => ExitCode::SUCCESS,
-        Some(failure) => {
-            println!("{failure}");
+    match simulate(&Args::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            println!("{error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn simulate(args: &Args) -> io::Result<ExitCode> {
+    let runs = Source::of(args)?;
+    if let (Some(path), Some(first)) = (&args.write, runs.get(0)) {
+        source::write(&first, path)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    #[cfg(feature = "planted-bugs")]
+    if let Some(bug) = &args.planted {
+        return Ok(planted::hunt(bug, &runs));
+    }
+    if args.log {
+        return Ok(campaign::print_logs(&runs));
+    }
+    let campaign = Campaign::run(&runs);
+    println!("{campaign}");
+    let Some(failure) = campaign.failure() else {
+        return Ok(campaign.within(args.max_cpu_seconds_a_seed));
+    };
+    let file = source::write_into(&args.failures, failure.scenario())?;
+    println!("{failure}");
+    println!(
+        "again: cargo run --release -p kinesis-tests --bin simulate -- --log --replay {}",
+        file.display()
+    );
+    Ok(ExitCode::FAILURE)
 }

@@ -4,9 +4,8 @@ use std::process::ExitCode;
 
 use testkit::oracle::Rule;
 
-use crate::args::Args;
 use crate::run::run;
-use crate::scenario::Scenario;
+use crate::source::Source;
 
 /// A bug of either library.
 #[derive(Clone, Copy)]
@@ -54,7 +53,7 @@ impl Bug {
 }
 
 /// Looks for the bug of that name, or for each with `all`, and says after how many seeds it was found and by what.
-pub(crate) fn hunt(name: &str, args: &Args) -> ExitCode {
+pub(crate) fn hunt(name: &str, runs: &Source) -> ExitCode {
     let bugs: Vec<Bug> = Bug::all().filter(|bug| name == "all" || bug.name() == name).collect();
     if bugs.is_empty() {
         let names: Vec<_> = Bug::all().map(Bug::name).collect();
@@ -65,17 +64,15 @@ pub(crate) fn hunt(name: &str, args: &Args) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for bug in bugs {
         bug.plant();
-        let found = (args.from..args.from.saturating_add(args.seeds)).find_map(|seed| {
-            let run = run(Scenario::drawn(seed, args.scenario, args.plan.into()));
+        let found = (1..).zip(runs.all()).find_map(|(number, scenario)| {
+            let run = run(scenario);
             let first = run.report?.violations.into_iter().next()?;
-            bug.breaks()
-                .contains(&first.rule)
-                .then(|| (seed - args.from + 1, first.to_string()))
+            bug.breaks().contains(&first.rule).then(|| (number, first.to_string()))
         });
         match found {
             Some((seeds, failure)) => println!("{:<32} {seeds:>5}  {failure}", bug.name()),
             None => {
-                println!("{:<32} {:>5}  NOT FOUND", bug.name(), args.seeds);
+                println!("{:<32} {:>5}  NOT FOUND", bug.name(), "");
                 code = ExitCode::FAILURE;
             }
         }

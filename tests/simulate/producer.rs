@@ -1,12 +1,13 @@
 //! A producer of a run: it puts records that no other has, and tells the witness what became of each.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fastrand::Rng;
-use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use kpl::{Budget, Delivered, Producer, PutError, Record};
+use futures::{FutureExt as _, StreamExt as _};
+use kpl::{Budget, Delivered, HashKey, Producer, PutError, Receipt, Record};
 use testkit::oracle::{self, AcceptedRecord, Digest, Fact, FleetFact, ProducerFact, RecordId, Stored};
 use testkit::sim::Process;
 use tokio::time::sleep;
@@ -14,6 +15,7 @@ use tokio::time::sleep;
 use crate::exceptions::BUDGET;
 use crate::fleet::{Fleet, Producing, STREAM};
 use crate::recorder::{place, shard_id};
+use crate::scenario::Puts;
 
 /// How long a producer may take to deliver what it holds when it ends.
 const DRAIN: Duration = Duration::from_secs(120);
@@ -24,6 +26,9 @@ const BURST: u64 = 10;
 /// Different partition keys of one producer.
 const KEYS: u64 = 40;
 
+/// Different explicit hash keys, evenly spread.
+const HASH_KEYS: u128 = 8;
+
 fn budget() -> Budget {
     let size = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     Budget::new(size(BUDGET.bytes), size(BUDGET.records))
@@ -33,12 +38,16 @@ fn budget() -> Budget {
 struct Life {
     id: oracle::Process,
     fleet: Fleet,
+    puts: Puts,
     rng: Rng,
+    /// The records whose receipts were dropped.
+    dropped: BTreeSet<RecordId>,
     ended: bool,
     _producing: Producing,
 }
 
 type Outcome = (RecordId, Result<Delivered, PutError>);
+type Outcomes = FuturesUnordered<BoxFuture<'static, Outcome>>;
 
 impl Fleet {
     /// Runs a producer in the process until there is [`enough`](Fleet::enough).
@@ -50,45 +59,11 @@ impl Fleet {
     }
 
     async fn produce(self, process: Process) {
-        let number = self.next_life();
-        let mut life = Life::new(
-            &self,
-            process.name(),
-            &format!("{}.{number}", process.name()),
-            self.rng(number),
-        );
-        let producer = Producer::builder(STREAM)
-            .aws(&process.sdk_config())
-            .seed(life.rng.u64(..))
-            .ordering(self.scenario.ordering)
-            .record_ttl(self.scenario.record_ttl)
-            .budget(budget())
-            .wrap_tasks(process.task_wrapper())
-            .build()
-            .expect("the options of a run are valid");
-        let mut outcomes: FuturesUnordered<BoxFuture<'static, Outcome>> = FuturesUnordered::new();
         while !self.is_enough() {
-            let pause = u64::try_from(self.scenario.pause.as_millis()).unwrap_or(u64::MAX);
-            let pause = sleep(Duration::from_millis(life.rng.u64(0..=pause)));
-            tokio::pin!(pause);
-            loop {
-                tokio::select! {
-                    biased;
-                    Some((record, outcome)) = outcomes.next() => life.ended(record, outcome),
-                    () = &mut pause => break,
-                }
-            }
-            for _ in 0..life.rng.u64(1..=BURST) {
-                if let Some(outcome) = life.put(&producer).await {
-                    outcomes.push(outcome);
-                }
-            }
-        }
-        producer.shutdown(DRAIN).await;
-        // Every receipt has its outcome by now; one that does not end would be found at the end of the run.
-        life.shut_down();
-        while let Some((record, outcome)) = outcomes.next().await {
-            life.ended(record, outcome);
+            let number = self.next_life();
+            let id = format!("{}.{number}", process.name());
+            let life = Life::new(&self, process.name(), &id, self.rng(number));
+            life.live(&process).await;
         }
     }
 }
@@ -101,41 +76,139 @@ impl Life {
         Self {
             id,
             fleet: fleet.clone(),
+            puts: fleet.scenario.puts,
             rng,
+            dropped: BTreeSet::new(),
             ended: false,
             _producing: fleet.producing(),
         }
     }
 
-    fn tell(&self, fact: ProducerFact) {
-        self.fleet.witness.tell(Fact::Producer(self.id.clone(), fact));
+    /// Puts until there is enough, or it is time for another producer.
+    async fn live(mut self, process: &Process) {
+        let producer = self.producer(process);
+        let retires = self.puts.retires_after.map(|after| self.fleet.sim.elapsed() + after);
+        let mut outcomes = Outcomes::new();
+        let is_over = |fleet: &Fleet| fleet.is_enough() || retires.is_some_and(|at| at <= fleet.sim.elapsed());
+        while !is_over(&self.fleet) {
+            self.pause(&mut outcomes).await;
+            self.burst(&producer, &mut outcomes).await;
+            if self.chance(self.puts.flush) && producer.flush().await.is_ok() {
+                self.flushed(&mut outcomes);
+            }
+        }
+        let grace = if self.fleet.is_enough() { DRAIN } else { self.puts.grace };
+        let report = producer.shutdown(grace).await;
+        // Every receipt has its outcome by now; one that does not end would be found at the end of the run.
+        self.shut_down();
+        while let Some((record, outcome)) = outcomes.next().await {
+            self.ended(record, outcome);
+        }
+        self.returned(&report.returned);
     }
 
-    async fn put(&mut self, producer: &Producer) -> Option<BoxFuture<'static, Outcome>> {
-        let record = self.fleet.next_record();
+    fn producer(&mut self, process: &Process) -> Producer {
+        let scenario = &self.fleet.scenario;
+        Producer::builder(STREAM)
+            .aws(&process.sdk_config())
+            .seed(self.rng.u64(..))
+            .ordering(scenario.ordering.into())
+            .record_ttl(scenario.record_ttl)
+            .budget(budget())
+            .wrap_tasks(process.task_wrapper())
+            .build()
+            .expect("the options of a run are valid")
+    }
+
+    /// Waits for a while, and takes what receipts have to tell meanwhile.
+    async fn pause(&mut self, outcomes: &mut Outcomes) {
+        let longest = u64::try_from(self.fleet.scenario.pause.as_millis()).unwrap_or(u64::MAX);
+        let pause = sleep(Duration::from_millis(self.rng.u64(0..=longest)));
+        tokio::pin!(pause);
+        loop {
+            tokio::select! {
+                biased;
+                Some((record, outcome)) = outcomes.next() => self.ended(record, outcome),
+                () = &mut pause => return,
+            }
+        }
+    }
+
+    async fn burst(&mut self, producer: &Producer, outcomes: &mut Outcomes) {
+        let count = self.rng.u64(1..=BURST);
+        if self.chance(self.puts.together) {
+            let records: Vec<_> = (0..count).map(|_| self.record()).collect();
+            let all = records.iter().map(|(_, record)| record.clone());
+            for ((id, record), put) in records.iter().zip(producer.put_all(all.collect::<Vec<_>>()).await) {
+                outcomes.extend(self.put(*id, record, put));
+            }
+            return;
+        }
+        for _ in 0..count {
+            let (id, record) = self.record();
+            let put = if self.chance(self.puts.tried) {
+                producer.try_put(record.clone())
+            } else {
+                producer.put(record.clone()).await
+            };
+            outcomes.extend(self.put(id, &record, put));
+        }
+    }
+
+    /// A record that no other is.
+    fn record(&mut self) -> (RecordId, Record) {
+        let id = self.fleet.next_record();
         let key = format!("{}-{}", self.id, self.rng.u64(..KEYS));
-        let padding = if self.rng.u8(..100) == 0 {
+        let padding = if self.puts.large > 0 && self.rng.u16(..1_000) < self.puts.large {
+            self.rng.usize(60_000..1_000_000)
+        } else if self.rng.u8(..100) == 0 {
             self.rng.usize(..60_000)
         } else {
             self.rng.usize(..200)
         };
-        let data = format!("{}/{}/{}", self.id, record.0, "x".repeat(padding));
-        let receipt = producer.put(Record::new(key.clone(), data.clone())).await;
-        match receipt {
-            Ok(receipt) => {
-                self.tell(ProducerFact::Accepted(AcceptedRecord {
-                    record,
-                    partition_key: key,
-                    explicit_hash_key: None,
-                    payload: Digest::of(data.as_bytes()),
-                }));
-                Some(Box::pin(async move { (record, receipt.await) }))
-            }
+        let data = format!("{}/{}/{}", self.id, id.0, "x".repeat(padding));
+        let record = Record::new(key, data);
+        if self.chance(self.puts.placed) {
+            let hash_key = HashKey::new(u128::MAX / HASH_KEYS * self.rng.u128(..HASH_KEYS));
+            return (id, record.with_explicit_hash_key(hash_key));
+        }
+        (id, record)
+    }
+
+    /// Tells whether a record was accepted; then its outcome comes, unless the receipt is dropped.
+    fn put(
+        &mut self,
+        id: RecordId,
+        record: &Record,
+        put: Result<Receipt, PutError>,
+    ) -> Option<BoxFuture<'static, Outcome>> {
+        let receipt = match put {
+            Ok(receipt) => receipt,
             Err(error) => {
                 self.fleet.sim.note(format!("{} could not put: {error}", self.id));
-                None
+                return None;
             }
+        };
+        self.tell(ProducerFact::Accepted(AcceptedRecord {
+            record: id,
+            partition_key: record.partition_key().to_owned(),
+            explicit_hash_key: record.explicit_hash_key().map(HashKey::value),
+            payload: Digest::of(record.data()),
+        }));
+        if self.chance(self.puts.dropped) {
+            self.tell(ProducerFact::ReceiptDropped { record: id });
+            self.dropped.insert(id);
+            return None;
         }
+        Some(Box::pin(async move { (id, receipt.await) }))
+    }
+
+    /// What was put before a flush has its outcome after it.
+    fn flushed(&self, outcomes: &mut Outcomes) {
+        while let Some(Some((record, outcome))) = outcomes.next().now_or_never() {
+            self.ended(record, outcome);
+        }
+        self.tell(ProducerFact::Flushed);
     }
 
     fn ended(&self, record: RecordId, outcome: Result<Delivered, PutError>) {
@@ -145,21 +218,32 @@ impl Life {
                 shard: shard_id(delivered.shard_id.as_str()),
                 place: place(delivered.sequence_number.as_str(), delivered.sub_sequence_number),
             },
-            Err(error) => ProducerFact::Returned {
-                record,
-                reason: error.to_string(),
-                stored: if error.may_have_been_stored() {
-                    Stored::Maybe
-                } else {
-                    Stored::Never
-                },
-            },
+            Err(error) => returned(record, &error),
         });
+    }
+
+    /// Of records whose receipts were dropped, the report of the shutdown alone says that they are not delivered.
+    fn returned(&self, errors: &[PutError]) {
+        for error in errors {
+            let record = id_of(error.record());
+            if self.dropped.contains(&record) {
+                self.tell(returned(record, error));
+            }
+        }
     }
 
     fn shut_down(&mut self) {
         self.ended = true;
         self.tell(ProducerFact::ShutDown);
+    }
+
+    /// Draws only if there is something to decide: a run that was written down before a choice came up stays the same.
+    fn chance(&mut self, percent: u8) -> bool {
+        percent > 0 && self.rng.u8(..100) < percent
+    }
+
+    fn tell(&self, fact: ProducerFact) {
+        self.fleet.witness.tell(Fact::Producer(self.id.clone(), fact));
     }
 }
 
@@ -169,4 +253,23 @@ impl Drop for Life {
             self.tell(ProducerFact::Killed);
         }
     }
+}
+
+fn returned(record: RecordId, error: &PutError) -> ProducerFact {
+    ProducerFact::Returned {
+        record,
+        reason: error.to_string(),
+        stored: if error.may_have_been_stored() {
+            Stored::Maybe
+        } else {
+            Stored::Never
+        },
+    }
+}
+
+/// The number in a record's data, as [`Life::record`] wrote it.
+fn id_of(record: &Record) -> RecordId {
+    let data = String::from_utf8_lossy(record.data());
+    let number = data.split('/').nth(1).and_then(|number| number.parse().ok());
+    RecordId(number.expect("a record of a run"))
 }

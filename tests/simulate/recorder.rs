@@ -1,30 +1,47 @@
 //! The application of a run: processors that tell the witness what they are given, and fail now and then.
 
+use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use fastrand::Rng;
-use kcl::{Batch, Checkpointer, HandlerError, Position, Record, RecordProcessor, ShardContext};
+use futures::FutureExt as _;
+use kcl::{Batch, Checkpointer, HandlerError, LeaseGuard, Position, Record, RecordProcessor, ShardContext};
 use testkit::kinesis::ShardId;
-use testkit::oracle::{
-    self, ConsumerFact, Digest, Fact, LeaseClaim, OfferedRecord, Ownership, Place, Process, Witness,
-};
+use testkit::oracle::{self, ConsumerFact, Digest, Fact, LeaseClaim, OfferedRecord, Ownership, Place, Process};
 use tokio::time::sleep;
 
+use crate::fleet::Fleet;
 use crate::scenario::Handlers;
+
+/// How long a handler takes that takes long, in seconds: half to two and a half lives of a lease.
+const STALL: Range<u64> = 5..25;
+
+/// How often a handler that fails is called again, by default.
+const HANDLER_RETRIES: u32 = 8;
+
+/// How a call to the application ended.
+enum Called {
+    Done,
+    Failed,
+}
 
 /// Processes one ownership of a shard.
 pub(crate) struct Recorder {
     ownership: Ownership,
-    witness: Witness,
+    fleet: Fleet,
     handlers: Handlers,
     rng: Rng,
     batches: u32,
+    lease: Option<LeaseGuard>,
+    /// Calls in a row that failed while the lease was held.
+    failures: u32,
     /// The last record of the batch that it is at.
     last: Option<Place>,
 }
 
 impl Recorder {
-    pub(crate) fn new(worker: &str, shard: &ShardContext, witness: Witness, handlers: Handlers, rng: Rng) -> Self {
+    pub(crate) fn new(worker: &str, shard: &ShardContext, fleet: Fleet, rng: Rng) -> Self {
         let ownership = Ownership {
             shard: shard_id(&shard.shard_id.to_string()),
             token: shard.lease.epoch().value(),
@@ -32,24 +49,36 @@ impl Recorder {
         };
         Self {
             ownership,
-            witness,
-            handlers,
+            handlers: fleet.scenario.handlers,
+            fleet,
             rng,
             batches: 0,
+            lease: None,
+            failures: 0,
             last: None,
         }
     }
 
     fn tell(&self, fact: ConsumerFact) {
-        self.witness.tell(Fact::Consumer(self.ownership.clone(), fact));
+        self.fleet.witness.tell(Fact::Consumer(self.ownership.clone(), fact));
     }
 
     /// Works on a batch for a while, with or without success, and checkpoints now and then.
-    async fn work(&mut self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+    async fn work(&mut self, batch: &Batch, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
         let longest = u64::try_from(self.handlers.work.as_millis()).unwrap_or(0);
         sleep(Duration::from_millis(self.rng.u64(0..=longest))).await;
-        if self.rng.u8(..100) < self.handlers.failures {
+        if self.chance(self.handlers.stalls) {
+            self.stall(&batch.lease).await?;
+        }
+        if self.chance(self.handlers.checkpoints_inside) {
+            self.checkpoint_inside(batch, checkpointer).await?;
+        }
+        if self.rng.u8(..100) < self.handlers.failures || self.is_out() {
             return Err("the handler failed on purpose".into());
+        }
+        if self.chance(self.handlers.panics) {
+            // Past the hook that counts the panics which nobody meant.
+            std::panic::resume_unwind(Box::new("the handler panicked on purpose"));
         }
         self.batches += 1;
         if self.batches.is_multiple_of(self.handlers.checkpoint_every) {
@@ -60,16 +89,72 @@ impl Recorder {
         Ok(())
     }
 
-    async fn checkpoint(&self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
-        checkpointer.checkpoint().await?;
+    /// Takes about as long as a lease lasts, or longer. Half of the time it stops when the lease is lost.
+    async fn stall(&mut self, lease: &LeaseGuard) -> Result<(), HandlerError> {
+        let stops = self.rng.bool();
+        for _ in 0..self.rng.u64(STALL) {
+            tokio::select! {
+                biased;
+                () = lease.lost(), if stops => return Err("the lease was lost".into()),
+                () = sleep(Duration::from_secs(1)) => {}
+            }
+            self.tell(ConsumerFact::AtWork { lease: claim(lease) });
+        }
+        Ok(())
+    }
+
+    /// Is done with some of the records, and says so.
+    async fn checkpoint_inside(&mut self, batch: &Batch, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+        let Some(record) = self.rng.choice(&batch.records) else {
+            return Ok(());
+        };
+        let through = Some(offered(record).place);
+        self.tell(ConsumerFact::Processed { through });
+        checkpointer.checkpoint_at(record).await?;
+        self.acknowledged(checkpointer);
+        Ok(())
+    }
+
+    /// After so many failures in a row the shard is halted, and nobody says so but the log and the report at the end.
+    fn count(&mut self, outcome: Called, lease: &LeaseGuard) {
+        match outcome {
+            Called::Done => self.failures = 0,
+            Called::Failed if lease.is_valid() => self.failures += 1,
+            Called::Failed => {}
+        }
+        let allowed = self.handlers.outage.map_or(HANDLER_RETRIES, |outage| outage.retries);
+        if self.failures > allowed {
+            self.tell(ConsumerFact::ShardHalted);
+            self.fleet.halted(self.ownership.worker.as_str());
+        }
+    }
+
+    fn is_out(&self) -> bool {
+        let now = self.fleet.sim.elapsed();
+        let outage = self.handlers.outage;
+        outage.is_some_and(|outage| (outage.from..outage.from + outage.lasts).contains(&now))
+    }
+
+    /// Draws only if there is something to decide: a run that was written down before a choice came up stays the same.
+    fn chance(&mut self, percent: u8) -> bool {
+        percent > 0 && self.rng.u8(..100) < percent
+    }
+
+    fn acknowledged(&self, checkpointer: &Checkpointer) {
         let position = position(&checkpointer.last());
         self.tell(ConsumerFact::CheckpointAcknowledged { position });
+    }
+
+    async fn checkpoint(&self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+        checkpointer.checkpoint().await?;
+        self.acknowledged(checkpointer);
         Ok(())
     }
 }
 
 impl RecordProcessor for Recorder {
     async fn initialize(&mut self, shard: &ShardContext) -> Result<(), HandlerError> {
+        self.lease = Some(shard.lease.clone());
         let checkpoint = position(&shard.checkpoint);
         self.tell(ConsumerFact::Initialized { checkpoint });
         Ok(())
@@ -77,24 +162,26 @@ impl RecordProcessor for Recorder {
 
     async fn process(&mut self, batch: Batch, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
         let records = batch.records.iter().map(offered).collect();
-        let lease = if batch.lease.is_valid() {
-            LeaseClaim::Held
-        } else {
-            LeaseClaim::Lost
-        };
+        let lease = claim(&batch.lease);
         self.last = batch.records.last().map(|record| offered(record).place);
         self.tell(ConsumerFact::Offered { records, lease });
-        let worked = self.work(checkpointer).await;
-        self.tell(match worked {
-            Ok(()) => ConsumerFact::Processed { through: None },
-            Err(_) => ConsumerFact::Failed,
-        });
-        worked
+        let worked = AssertUnwindSafe(self.work(&batch, checkpointer)).catch_unwind().await;
+        let (outcome, fact) = match worked {
+            Ok(Ok(())) => (Called::Done, ConsumerFact::Processed { through: None }),
+            Ok(Err(_)) | Err(_) => (Called::Failed, ConsumerFact::Failed),
+        };
+        self.tell(fact);
+        self.count(outcome, &batch.lease);
+        worked.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     async fn shard_ended(&mut self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
         self.tell(ConsumerFact::ShardEnded);
-        self.checkpoint(checkpointer).await
+        let ended = self.checkpoint(checkpointer).await;
+        if let (Err(_), Some(lease)) = (&ended, self.lease.clone()) {
+            self.count(Called::Failed, &lease);
+        }
+        ended
     }
 
     async fn shutdown_requested(&mut self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
@@ -104,6 +191,14 @@ impl RecordProcessor for Recorder {
 
     async fn lease_lost(&mut self) {
         self.tell(ConsumerFact::LeaseLost);
+    }
+}
+
+fn claim(lease: &LeaseGuard) -> LeaseClaim {
+    if lease.is_valid() {
+        LeaseClaim::Held
+    } else {
+        LeaseClaim::Lost
     }
 }
 

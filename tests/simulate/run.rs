@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use testkit::dynamodb;
-use testkit::kinesis::ShardId;
+use testkit::kinesis::{ShardId, Traffic};
 use testkit::oracle::{Ending, Fact, FleetFact, Report, Witness};
 use testkit::sim::{Event, Sim};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -15,7 +15,7 @@ use crate::cpu;
 use crate::exceptions;
 use crate::fleet::{APPLICATION, Fleet, GRACE, STREAM};
 use crate::panics;
-use crate::scenario::{Act, Scenario, What, producer_name, worker_name};
+use crate::scenario::{Act, Scenario, Shortage, What, producer_name, worker_name};
 
 /// How long a fleet may take to catch up once nothing goes wrong any more. A crashed worker's leases take their failover
 /// time, and those of its successors balance one by one.
@@ -70,7 +70,7 @@ pub(crate) fn run(scenario: Scenario) -> Run {
 async fn simulate(scenario: Scenario) -> Run {
     let sim = sim(&scenario);
     sim.create_stream(STREAM, scenario.shards).expect("a new stream");
-    let witness = Witness::new(&sim, STREAM, APPLICATION, exceptions::rules(scenario.ordering));
+    let witness = Witness::new(&sim, STREAM, APPLICATION, exceptions::rules(&scenario));
     let fleet = Fleet::new(sim.clone(), witness.clone(), scenario.clone());
     (0..scenario.workers).for_each(|number| fleet.start_worker(&worker_name(number)));
     (0..scenario.producers).for_each(|number| fleet.start_producer(&producer_name(number)));
@@ -85,26 +85,22 @@ async fn simulate(scenario: Scenario) -> Run {
     fleet.enough();
 
     let settled = sim
-        .until(CATCH_UP, || !fleet.is_producing() && witness.is_caught_up())
+        .until(CATCH_UP, || {
+            fleet.restart_halted();
+            !fleet.is_producing() && witness.is_caught_up()
+        })
         .await;
     let verdict = if settled { None } else { witness.finish(Ending::Quiet) };
     fleet.close();
     sim.advance(GRACE + Duration::from_secs(10)).await;
-    let left: Vec<String> = scenario
-        .process_names()
-        .iter()
-        .flat_map(|name| tasks_of(&sim, name))
-        .collect();
-    witness.tell(Fact::Fleet(FleetFact::TasksLeft {
-        count: left.len() as u64,
-    }));
+    let tasks = tasks_left(&sim, &scenario);
+    witness.tell(Fact::Fleet(FleetFact::TasksLeft { tasks }));
     let report = verdict
         .or_else(|| witness.finish(Ending::CutShort))
         .expect("the first verdict");
     let failure = match report.violations.first() {
         Some(violation) => Some(violation.to_string()),
         None if !settled => Some(format!("the fleet did not catch up within {CATCH_UP:?}")),
-        None if !left.is_empty() => Some(format!("tasks left after the end: {left:?}")),
         None => None,
     };
     let (events, virtual_time) = (sim.events(), sim.elapsed());
@@ -122,6 +118,8 @@ async fn simulate(scenario: Scenario) -> Run {
 fn sim(scenario: &Scenario) -> Sim {
     let tables = dynamodb::Settings {
         index_lag: Duration::from_millis(500),
+        read_lag: scenario.tables.read_lag,
+        table_creation_time: scenario.tables.creation_time,
         ..dynamodb::Settings::default()
     };
     Sim::builder()
@@ -129,6 +127,18 @@ fn sim(scenario: &Scenario) -> Sim {
         .dynamodb(tables)
         .event_log(EVENTS)
         .build()
+}
+
+/// The tasks of the processes, and those on the runtime that are nobody's.
+fn tasks_left(sim: &Sim, scenario: &Scenario) -> Vec<String> {
+    let names = scenario.process_names();
+    let mut left: Vec<String> = names.iter().flat_map(|name| tasks_of(sim, name)).collect();
+    let alive = Handle::current().metrics().num_alive_tasks();
+    let others = alive.saturating_sub(sim.task_count() + left.len());
+    if others > 0 {
+        left.push(format!("{others} of no process"));
+    }
+    left
 }
 
 fn tasks_of(sim: &Sim, process: &str) -> Vec<String> {
@@ -156,6 +166,22 @@ async fn perform(fleet: Fleet, act: Act) {
             fleet.stop_worker(&name);
             sleep(GRACE + pause).await;
             fleet.start_worker(&name);
+        }
+        What::Restart { worker, pause } => {
+            fleet.restart_worker(&worker_name(worker % fleet.scenario.workers), pause);
+        }
+        What::Throttle { shard, traffic, lasts } => {
+            let open = fleet.sim.stream(STREAM).open_shards();
+            let Some(&shard) = open.get(shard % open.len().max(1)) else {
+                return;
+            };
+            let traffic = match traffic {
+                Shortage::Writes => Traffic::Writes,
+                Shortage::Reads => Traffic::Reads,
+            };
+            drop(fleet.sim.stream(STREAM).throttle(shard, traffic));
+            sleep(lasts).await;
+            drop(fleet.sim.stream(STREAM).release(shard, traffic));
         }
         What::Kill { process, pause } => {
             let names = fleet.scenario.process_names();

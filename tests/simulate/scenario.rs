@@ -1,15 +1,16 @@
-//! Pure: one run of a fleet, drawn from a seed.
+//! Pure: one run of a fleet: who takes part, what they do, and what goes wrong. It can be kept in a file.
 
 use std::fmt;
-use std::ops::Range;
 use std::time::Duration;
 
-use fastrand::Rng;
 use kpl::Ordering;
+use serde::{Deserialize, Serialize};
 use testkit::sim::{Plan, Severity};
 
+mod drawn;
+
 /// What a run is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Kind {
     /// Producers and workers that stay, on shards that stay.
     Steady,
@@ -50,28 +51,11 @@ impl Kind {
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
-
-    /// Each seed has one: all of them take turns.
-    pub(crate) fn of_seed(seed: u64) -> Self {
-        let turn = usize::try_from(seed % Self::ALL.len() as u64).unwrap_or(0);
-        Self::ALL.get(turn).copied().unwrap_or(Self::Fleet)
-    }
-
-    fn reshards(self) -> bool {
-        matches!(self, Self::Reshard | Self::Produce | Self::Fleet)
-    }
-
-    fn deploys(self) -> bool {
-        matches!(self, Self::Deploy | Self::Fleet)
-    }
-
-    fn crashes(self) -> bool {
-        matches!(self, Self::Crash | Self::Fleet)
-    }
 }
 
 /// One run of a fleet.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {
     pub(crate) seed: u64,
     pub(crate) kind: Kind,
@@ -80,7 +64,7 @@ pub(crate) struct Scenario {
     pub(crate) workers: usize,
     pub(crate) producers: usize,
     /// What all producers keep to.
-    pub(crate) ordering: Ordering,
+    pub(crate) ordering: KeyOrder,
     /// After which time a record is given back.
     pub(crate) record_ttl: Option<Duration>,
     /// How long producers put.
@@ -88,14 +72,39 @@ pub(crate) struct Scenario {
     /// The longest pause of a producer between two records.
     pub(crate) pause: Duration,
     pub(crate) handlers: Handlers,
+    #[serde(default)]
+    pub(crate) puts: Puts,
+    #[serde(default)]
+    pub(crate) start: Start,
+    #[serde(default)]
+    pub(crate) tables: Tables,
     /// What operators do.
     pub(crate) acts: Vec<Act>,
     /// What goes wrong.
     pub(crate) plan: Plan,
 }
 
+/// Which order producers keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum KeyOrder {
+    /// None.
+    Any,
+    /// That of the records of a key.
+    PerKey,
+}
+
+impl From<KeyOrder> for Ordering {
+    fn from(order: KeyOrder) -> Self {
+        match order {
+            KeyOrder::Any => Self::None,
+            KeyOrder::PerKey => Self::PerKey,
+        }
+    }
+}
+
 /// How the application's handlers behave.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Handlers {
     /// The longest that a batch takes.
     pub(crate) work: Duration,
@@ -103,17 +112,88 @@ pub(crate) struct Handlers {
     pub(crate) failures: u8,
     /// Every how many batches there is a checkpoint.
     pub(crate) checkpoint_every: u32,
+    /// How many of a hundred batches have a checkpoint at one of their records.
+    #[serde(default)]
+    pub(crate) checkpoints_inside: u8,
+    /// How many of a hundred batches take about as long as a lease lasts, or longer.
+    #[serde(default)]
+    pub(crate) stalls: u8,
+    /// How many of a hundred batches end with a panic.
+    #[serde(default)]
+    pub(crate) panics: u8,
+    /// A time in which every batch fails.
+    #[serde(default)]
+    pub(crate) outage: Option<Outage>,
+}
+
+/// A time in which the handlers cannot work. They give up soon, so that their shards are halted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Outage {
+    pub(crate) from: Duration,
+    pub(crate) lasts: Duration,
+    /// How often a batch is tried again.
+    pub(crate) retries: u32,
+}
+
+/// How producers put. By default record by record, and each receipt is awaited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Puts {
+    /// How many of a hundred records are given up if there is no room for them.
+    pub(crate) tried: u8,
+    /// How many of a hundred bursts are put as a batch.
+    pub(crate) together: u8,
+    /// How many of a hundred bursts are followed by a flush.
+    pub(crate) flush: u8,
+    /// How many of a hundred records have an explicit hash key.
+    pub(crate) placed: u8,
+    /// How many of a hundred receipts are dropped.
+    pub(crate) dropped: u8,
+    /// How many of a thousand records have 60 kB to 1 MB.
+    pub(crate) large: u16,
+    /// When a producer is shut down, and another one takes its place.
+    pub(crate) retires_after: Option<Duration>,
+    /// What it may take to deliver what it holds then.
+    pub(crate) grace: Duration,
+}
+
+/// Where consumers begin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Start {
+    #[default]
+    TrimHorizon,
+    Latest,
+    /// With what arrives this long after the start of the run.
+    AtTimestamp(Duration),
+}
+
+/// How DynamoDB behaves. By default everything happens at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tables {
+    pub(crate) creation_time: Duration,
+    /// The most by which reads are behind that do not ask for more.
+    pub(crate) read_lag: Duration,
 }
 
 /// Something that an operator does at a time since the start.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Act {
     pub(crate) at: Duration,
     pub(crate) what: What,
 }
 
+/// What a shard has too little of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Shortage {
+    Writes,
+    Reads,
+}
+
 /// What an operator does. Numbers choose among what is there at the time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum What {
     Split(usize),
     /// Of a shard and its right neighbour.
@@ -123,6 +203,17 @@ pub(crate) enum What {
         worker: usize,
         pause: Duration,
     },
+    /// Stops a worker in an orderly way, and starts it again that long after it has stopped.
+    Restart {
+        worker: usize,
+        pause: Duration,
+    },
+    /// The service throttles the writes or the reads of a shard for a while.
+    Throttle {
+        shard: usize,
+        traffic: Shortage,
+        lasts: Duration,
+    },
     /// Kills a worker or a producer, and starts it again somewhat later.
     Kill {
         process: usize,
@@ -130,82 +221,11 @@ pub(crate) enum What {
     },
 }
 
-/// When the first act and the first trouble may happen: not before the fleet has begun to work.
-const CALM: Duration = Duration::from_secs(5);
-
-/// How long producers put, in seconds.
-const LOAD: Range<u64> = 30..120;
-
 impl Scenario {
-    /// The run of a seed.
-    pub(crate) fn drawn(seed: u64, kind: Option<Kind>, severity: Severity) -> Self {
-        let mut rng = Rng::with_seed(seed);
-        let kind = kind.unwrap_or_else(|| Kind::of_seed(seed));
-        let load = Duration::from_secs(rng.u64(LOAD));
-        let workers = if kind == Kind::Produce { 1 } else { rng.usize(1..=5) };
-        let mut scenario = Self {
-            seed,
-            kind,
-            severity,
-            shards: rng.usize(1..=8),
-            workers,
-            producers: rng.usize(1..=3),
-            ordering: ordering(seed),
-            record_ttl: record_ttl(seed),
-            load,
-            pause: Duration::from_millis(rng.u64(300..2_000)),
-            handlers: Handlers {
-                work: Duration::from_millis(rng.u64(0..1_500)),
-                failures: if rng.bool() { 0 } else { rng.u8(1..10) },
-                checkpoint_every: rng.u32(1..5),
-            },
-            acts: Vec::new(),
-            plan: Plan::default(),
-        };
-        scenario.draw_acts(&mut rng);
-        let processes = scenario.process_names();
-        scenario.plan = Plan::drawn(rng.u64(..), severity, &processes, CALM..load);
-        scenario
-    }
-
     /// The names of all of its processes.
     pub(crate) fn process_names(&self) -> Vec<String> {
         let workers = (0..self.workers).map(worker_name);
         workers.chain((0..self.producers).map(producer_name)).collect()
-    }
-
-    fn draw_acts(&mut self, rng: &mut Rng) {
-        let (begin, end) = (millis(CALM), millis(self.load));
-        let minutes = self.load.as_secs() / 60 + 1;
-        let mut act = |what: What, rng: &mut Rng| {
-            let at = Duration::from_millis(rng.u64(begin..end));
-            self.acts.push(Act { at, what });
-        };
-        let pause = |rng: &mut Rng| Duration::from_millis(rng.u64(0..30_000));
-        if self.kind.reshards() {
-            for _ in 0..rng.u64(1..=2 * minutes) {
-                let shard = rng.usize(..);
-                let what = if rng.bool() {
-                    What::Split(shard)
-                } else {
-                    What::Merge(shard)
-                };
-                act(what, rng);
-            }
-        }
-        if self.kind.deploys() {
-            for _ in 0..rng.u64(1..=2 * minutes) {
-                let (worker, pause) = (rng.usize(..), pause(rng));
-                act(What::Deploy { worker, pause }, rng);
-            }
-        }
-        if self.kind.crashes() {
-            for _ in 0..rng.u64(1..=minutes) {
-                let (process, pause) = (rng.usize(..), pause(rng));
-                act(What::Kill { process, pause }, rng);
-            }
-        }
-        self.acts.sort_by_key(|act| act.at);
     }
 }
 
@@ -229,32 +249,14 @@ impl fmt::Display for Scenario {
         )?;
         writeln!(
             f,
-            "handlers: {:?}; pause between records: {:?}",
-            self.handlers, self.pause
+            "handlers: {:?}; pause between records: {:?}; {:?}; start at {:?}; {:?}",
+            self.handlers, self.pause, self.puts, self.start, self.tables
         )?;
         for act in &self.acts {
             writeln!(f, "{:.1}s operator: {:?}", act.at.as_secs_f64(), act.what)?;
         }
         write!(f, "{}", self.plan)
     }
-}
-
-/// Half of all runs keep the order of keys. Seeds of one scenario are six apart, so that each scenario has both.
-fn ordering(seed: u64) -> Ordering {
-    if (seed / 6).is_multiple_of(2) {
-        Ordering::None
-    } else {
-        Ordering::PerKey
-    }
-}
-
-/// A quarter of all runs have records that expire: some do not survive a longer trouble.
-fn record_ttl(seed: u64) -> Option<Duration> {
-    (seed / 12).is_multiple_of(4).then_some(Duration::from_secs(8))
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(crate) fn worker_name(number: usize) -> String {

@@ -31,6 +31,11 @@ struct Line {
 }
 
 impl Table {
+    /// The most processor time that one run took.
+    pub(crate) fn slowest(&self) -> Duration {
+        self.lines.values().map(|line| line.slowest).max().unwrap_or_default()
+    }
+
     pub(crate) fn add(&mut self, run: &Run) {
         let line = self.lines.entry(run.scenario.kind).or_default();
         line.seeds += 1;

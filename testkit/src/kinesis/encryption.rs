@@ -1,5 +1,7 @@
 //! Pure: StartStreamEncryption, StopStreamEncryption, and KMS when it fails.
 
+use serde::{Deserialize, Serialize};
+
 use super::call::Call;
 use super::change::{Change, Pending};
 use super::error::ServiceError;
@@ -9,7 +11,7 @@ use super::validate::Constraints;
 use super::{Kinesis, limits, request};
 
 /// How KMS fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KmsFailure {
     /// The key is disabled: `KMSDisabledException`.
     Disabled,

@@ -53,6 +53,7 @@ impl Consumers {
                 self.check_permission(ownership, lease, evidence, judge);
                 self.offered(number, &records, evidence, judge);
             }
+            ConsumerFact::AtWork { lease } => permission::check_work(ownership, lease, &evidence.leases, judge),
             ConsumerFact::Processed { through } => tenant.processed(through, shard, judge),
             ConsumerFact::Failed => tenant.failed(shard),
             ConsumerFact::CheckpointAcknowledged { position } => {
@@ -91,8 +92,8 @@ impl Consumers {
         }
     }
 
-    fn initialized(&mut self, ownership: &Ownership, checkpoint: Position, evidence: &Evidence, judge: &mut Judge) {
-        let Some(shard) = evidence.stream.get(ownership.shard) else {
+    fn initialized(&mut self, ownership: &Ownership, checkpoint: Position, evidence: &mut Evidence, judge: &mut Judge) {
+        let Some(shard) = evidence.stream.get_mut(ownership.shard) else {
             judge.broken(
                 Rule::History,
                 format_args!("{ownership} was initialized, of a shard that nobody told of"),
@@ -108,9 +109,11 @@ impl Consumers {
         permission::check_new_token(ownership, *largest, &evidence.leases, judge);
         permission::check_beginning(ownership, checkpoint, &evidence.leases, judge);
         *largest = ownership.token.max(*largest);
+        // The next owner tries again.
+        self.halted.remove(&ownership.shard);
         self.numbers.insert(ownership.clone(), self.tenants.len());
         self.tenants
-            .push(Tenant::new(ownership.clone(), checkpoint, shard, judge.now));
+            .push(Tenant::new(ownership.clone(), checkpoint, shard, judge));
     }
 
     fn check_permission(&self, ownership: &Ownership, lease: LeaseClaim, evidence: &Evidence, judge: &mut Judge) {
@@ -134,16 +137,13 @@ impl Consumers {
 
     /// Counts the records of the batch that were offered before, by cause.
     fn count_duplicates(&self, number: usize, batch: Range<usize>, evidence: &mut Evidence, judge: &mut Judge) {
-        let Evidence {
-            stream, leases, fleet, ..
-        } = evidence;
         let Some(tenant) = self.tenants.get(number) else { return };
-        let Some(shard) = stream.get_mut(tenant.ownership.shard) else {
-            return;
-        };
         // Neighbours were mostly offered to the same ownership before.
         let mut known: Option<(usize, Option<Cause>)> = None;
         for index in batch {
+            let Some(shard) = evidence.stream.get_mut(tenant.ownership.shard) else {
+                return;
+            };
             let Some(before) = shard.offer(index, number) else {
                 continue;
             };
@@ -158,11 +158,11 @@ impl Consumers {
                         &previous.ownership,
                         &tenant.ownership,
                         previous.offered_at,
-                        leases,
-                        fleet,
+                        evidence,
+                        judge,
                     );
                     if cause.is_none() {
-                        tenant.took_without_cause(index, &previous.ownership, shard, judge);
+                        tenant.took_without_cause(index, &previous.ownership, evidence, judge);
                     }
                     known = Some((before, cause));
                     cause
@@ -174,7 +174,8 @@ impl Consumers {
         }
     }
 
-    fn is_halted(&self, shard: ShardId, evidence: &Evidence) -> bool {
+    /// Whether the shard, or one before it, is halted.
+    pub(super) fn is_halted(&self, shard: ShardId, evidence: &Evidence) -> bool {
         let mut line = vec![shard];
         while let Some(shard) = line.pop() {
             if self.halted.contains(&shard) {

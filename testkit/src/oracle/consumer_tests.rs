@@ -256,6 +256,34 @@ fn a_consumer_at_latest_needs_what_arrives_behind_its_lease() {
 }
 
 #[test]
+fn what_an_owner_at_latest_left_behind_is_excused_with_the_exception_alone() {
+    for ended in [false, true] {
+        let next_owner = |rules: Rules| {
+            let mut story = Story::by(rules.start(Start::Latest));
+            story.create(0, &[], 0..=u128::MAX);
+            story.start("a");
+            story.take("a", 1, Position::Latest);
+            story.store(0, 1);
+            story.kill("a");
+            story.later(11);
+            story.start("b");
+            if ended {
+                story.close(0);
+            }
+            story.take("b", 2, Position::Latest);
+            if ended {
+                story.consumer("b", 2, ConsumerFact::ShardEnded);
+                story.lease("b", 0, row(Some("b"), 3, Position::ShardEnd));
+            }
+            story.finish(Ending::Quiet)
+        };
+        let excused = Rules::new(FAILOVER).except(Exception::UnpinnedLatest, "not pinned yet");
+        assert_eq!(next_owner(excused).violations, []);
+        assert!(!next_owner(Rules::new(FAILOVER)).is_clean());
+    }
+}
+
+#[test]
 fn a_lease_at_latest_begins_with_its_row_if_its_shard_was_there_first() {
     for (created_late, broken) in [(false, vec![]), (true, vec![Rule::AtLeastOnce])] {
         let mut story = Story::by(Rules::new(FAILOVER).start(Start::Latest));
@@ -304,6 +332,30 @@ fn a_consumer_at_a_timestamp_needs_what_arrives_from_then_on() {
     story.work("a", 1, 2..=2);
     checkpoint(&mut story, 2, at(2));
     assert!(story.finish(Ending::Quiet).is_clean());
+}
+
+#[test]
+fn a_consumer_at_a_timestamp_to_come_does_not_need_what_arrives_until_then() {
+    let mut story = Story::by(Rules::new(FAILOVER).start(Start::AtTimestamp(Duration::from_secs(5))));
+    story.create(0, &[], 0..=u128::MAX);
+    story.start("a");
+    story.take("a", 1, Position::AtTimestamp);
+    story.store(0, 1);
+    story.later(5);
+    story.store(0, 2);
+    story.store(0, 3);
+    story.work("a", 1, 2..=2);
+    story.assert_kept();
+    let mut skipping = Story::by(Rules::new(FAILOVER).start(Start::AtTimestamp(Duration::from_secs(5))));
+    skipping.create(0, &[], 0..=u128::MAX);
+    skipping.start("a");
+    skipping.take("a", 1, Position::AtTimestamp);
+    skipping.store(0, 1);
+    skipping.later(5);
+    skipping.store(0, 2);
+    skipping.store(0, 3);
+    skipping.work("a", 1, 3..=3);
+    assert_eq!(skipping.broken(), [Rule::AtLeastOnce]);
 }
 
 #[test]
@@ -480,10 +532,137 @@ fn nobody_has_to_own_a_shard_once_all_workers_have_stopped() {
     story.fleet(FleetFact::WorkerStopped {
         worker: Process::new("a"),
     });
-    story.fleet(FleetFact::TasksLeft { count: 3 });
+    story.fleet(FleetFact::TasksLeft { tasks: Vec::new() });
     let report = story.finish(Ending::Quiet);
     assert_eq!(report.violations, []);
-    assert_eq!(report.figures.tasks_left, 3);
+    assert_eq!(report.figures.tasks_left, 0);
+}
+
+#[test]
+fn a_task_that_is_left_after_the_shutdown_is_named() {
+    let mut story = story();
+    let tasks = vec!["worker-1: renewer".to_owned()];
+    story.fleet(FleetFact::TasksLeft { tasks });
+    let report = story.finish(Ending::CutShort);
+    assert_eq!(report.violations[0].rule, Rule::Shutdown);
+    assert!(report.violations[0].text.contains("worker-1: renewer"), "{report}");
+    assert_eq!(report.figures.tasks_left, 1);
+}
+
+const BOUND: u64 = 60;
+
+/// A worker's lease of shard 0 has just been released; the worker b could take it.
+fn released() -> Story {
+    let mut story = Story::of_a_consumer(Rules::new(FAILOVER).coverage_within(Duration::from_secs(BOUND)));
+    story.work("a", 1, 1..=6);
+    story.start("b");
+    story.lease("a", 0, row(None, 2, at(6)));
+    story
+}
+
+#[test]
+fn a_shard_without_an_owner_for_longer_than_the_bound_breaks_c4_if_a_worker_could_take_it() {
+    let mut story = released();
+    story.waits(BOUND);
+    story.assert_kept();
+    story.waits(2);
+    assert_eq!(story.broken(), [Rule::Coverage]);
+    story.waits(BOUND);
+    assert_eq!(story.broken(), [Rule::Coverage], "it is told once");
+}
+
+#[test]
+fn a_shard_whose_owner_lives_and_does_not_renew_is_without_an_owner() {
+    for renews in [true, false] {
+        let mut story = Story::of_a_consumer(Rules::new(FAILOVER).coverage_within(Duration::from_secs(BOUND)));
+        story.work("a", 1, 1..=6);
+        story.start("b");
+        for second in 0..BOUND + 15 {
+            if renews {
+                story.lease("a", 0, row(Some("a"), second + 2, at(6)));
+            }
+            story.waits(1);
+        }
+        assert_eq!(story.broken().is_empty(), renews);
+    }
+}
+
+#[test]
+fn nobody_has_to_take_a_shard_while_a_fault_hits_every_worker_that_is_not_stopping() {
+    let fault = |story: &mut Story, target| {
+        story.fleet(FleetFact::FaultBegan {
+            fault: FaultId(1),
+            name: "outage".to_owned(),
+            target,
+        });
+    };
+    let everybody = Target::Service(crate::Service::DynamoDb);
+    for (target, broken) in [
+        (everybody, vec![]),
+        (Target::Process(Process::new("b")), vec![Rule::Coverage]),
+        (Target::Service(crate::Service::CloudWatch), vec![Rule::Coverage]),
+    ] {
+        let mut story = released();
+        fault(&mut story, target.clone());
+        story.waits(BOUND + 2);
+        assert_eq!(story.broken(), broken, "{target:?}");
+    }
+    let mut mended = released();
+    fault(&mut mended, Target::Service(crate::Service::Kinesis));
+    mended.waits(BOUND);
+    mended.fleet(FleetFact::FaultEnded { fault: FaultId(1) });
+    mended.waits(BOUND);
+    mended.assert_kept();
+    mended.waits(2);
+    assert_eq!(mended.broken(), [Rule::Coverage]);
+
+    let mut stopping = released();
+    for worker in ["a", "b"] {
+        let worker = Process::new(worker);
+        stopping.fleet(FleetFact::WorkerStopping { worker });
+    }
+    stopping.waits(BOUND + 2);
+    stopping.assert_kept();
+}
+
+#[test]
+fn records_that_their_owner_leaves_unread_for_twice_the_bound_break_c4_unless_the_shard_is_halted() {
+    for halted in [false, true] {
+        let mut story = Story::of_a_consumer(Rules::new(FAILOVER).coverage_within(Duration::from_secs(BOUND)));
+        story.work("a", 1, 1..=4);
+        if halted {
+            story.consumer("a", 1, ConsumerFact::ShardHalted);
+        }
+        for second in 0..2 * BOUND + 4 {
+            story.lease("a", 0, row(Some("a"), second + 2, at(4)));
+            story.waits(1);
+            if second == 2 * BOUND - 1 {
+                story.assert_kept();
+            }
+        }
+        assert_eq!(story.broken().is_empty(), halted);
+    }
+}
+
+#[test]
+fn a_handler_at_work_must_learn_from_its_guard_that_the_lease_is_lost() {
+    let at_work = |later: u64, lease| {
+        let mut story = story();
+        story.offer("a", 1, 1..=2);
+        story.later(later);
+        story.consumer("a", 1, ConsumerFact::AtWork { lease });
+        story.broken()
+    };
+    assert_eq!(at_work(10, LeaseClaim::Held), []);
+    assert_eq!(at_work(11, LeaseClaim::Lost), []);
+    assert_eq!(at_work(11, LeaseClaim::Held), [Rule::OneOwner], "it could have expired");
+
+    let mut taken = story();
+    taken.offer("a", 1, 1..=2);
+    taken.lease("b", 0, row(Some("b"), 2, Position::TrimHorizon));
+    let lease = LeaseClaim::Held;
+    taken.consumer("a", 1, ConsumerFact::AtWork { lease });
+    assert_eq!(taken.broken(), [Rule::OneOwner], "another worker has it");
 }
 
 #[test]
@@ -644,6 +823,52 @@ fn a_record_offered_to_another_worker_for_no_reason_is_an_unexplained_duplicate(
     );
     story.work("b", 2, 1..=4);
     assert_eq!(story.broken(), [Rule::OneOwner, Rule::Duplicate]);
+}
+
+#[test]
+fn a_worker_that_takes_its_own_lease_again_repeats_records_only_if_it_had_expired() {
+    let taken_again = |between: fn(&mut Story)| {
+        let mut story = story();
+        story.later(20);
+        story.lease("a", 0, row(Some("a"), 2, Position::TrimHorizon));
+        story.later(1);
+        story.work("a", 1, 1..=4);
+        between(&mut story);
+        story.lease("a", 0, row(Some("a"), 3, Position::TrimHorizon));
+        story.consumer("a", 1, ConsumerFact::LeaseLost);
+        story.consumer(
+            "a",
+            3,
+            ConsumerFact::Initialized {
+                checkpoint: Position::TrimHorizon,
+            },
+        );
+        story.work("a", 3, 1..=4);
+        story
+    };
+    assert_eq!(
+        taken_again(|_| {}).broken(),
+        [Rule::Duplicate],
+        "it was renewed all the time"
+    );
+    for expired in [(|story| story.later(9)) as fn(&mut Story), |story| {
+        story.unacknowledged("a", crate::Service::DynamoDb, 21)
+    }] {
+        let story = taken_again(expired);
+        story.assert_kept();
+        let report = story.finish(Ending::CutShort);
+        assert_eq!(report.figures.offered_again, [(Cause::Expiry, 4)].into());
+    }
+    let others = taken_again(|story| {
+        story.unacknowledged("b", crate::Service::DynamoDb, 21);
+        story.unacknowledged("a", crate::Service::Kinesis, 21);
+        story.unacknowledged("a", crate::Service::DynamoDb, 9);
+    });
+    assert_eq!(
+        others.broken(),
+        [Rule::Duplicate],
+        "calls of others, to others, or long ago"
+    );
 }
 
 #[test]

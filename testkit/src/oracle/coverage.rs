@@ -5,7 +5,7 @@ use super::judge::Judge;
 use super::leases::Leases;
 use super::position::Position;
 use super::rules::Rule;
-use super::stream::{Life, Stream};
+use super::stream::{Life, Shard, Stream};
 use crate::kinesis::ShardId;
 
 /// Judges the end of a run: without a living worker there is nobody to blame.
@@ -14,13 +14,10 @@ pub(super) fn check(stream: &Stream, leases: &Leases, fleet: &Fleet, judge: &mut
         return;
     }
     for (shard, stored) in stream.shards().filter(|(_, stored)| stored.life == Life::Open) {
-        let row = leases.row(shard);
-        let named = row.map_or(&stored.parents, |row| &row.parents);
-        let waits = named.iter().any(|parent| is_unfinished(*parent, leases));
-        if waits || is_owned(shard, leases, fleet) {
+        if waits(shard, stored, leases) || is_owned(shard, leases, fleet) {
             continue;
         }
-        let Some(row) = row else {
+        let Some(row) = leases.row(shard) else {
             judge.broken(
                 Rule::Coverage,
                 format_args!("{shard} is open and has no lease; no parent is left to wait for"),
@@ -36,6 +33,12 @@ pub(super) fn check(stream: &Stream, leases: &Leases, fleet: &Fleet, judge: &mut
             ),
         );
     }
+}
+
+/// Whether a parent that the shard's lease names, or would, was not read to its end.
+pub(super) fn waits(id: ShardId, shard: &Shard, leases: &Leases) -> bool {
+    let named = leases.row(id).map_or(&shard.parents, |row| &row.parents);
+    named.iter().any(|parent| is_unfinished(*parent, leases))
 }
 
 /// Whether a living worker owns the lease of each open shard.

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::fleet::Fleet;
-use super::leases::{Leases, Way};
+use super::evidence::Evidence;
+use super::judge::Judge;
+use super::leases::Way;
 use super::name::Ownership;
+use crate::Service;
 
 /// Why a record was offered again. Each is a consequence of "at least once": the next owner of a shard begins behind
 /// the last checkpoint.
@@ -44,9 +46,12 @@ pub(super) fn between(
     before: &Ownership,
     next: &Ownership,
     offered_at: Duration,
-    leases: &Leases,
-    fleet: &Fleet,
+    evidence: &Evidence,
+    judge: &Judge,
 ) -> Option<Cause> {
+    let Evidence {
+        leases, fleet, faults, ..
+    } = evidence;
     if next.token < before.token {
         // The old owner goes on for a while, beside the new one.
         let departure = leases.departure(next.shard, &next.worker)?;
@@ -65,7 +70,13 @@ pub(super) fn between(
         }),
         // The old owner was offered it after it had lost the lease without knowing it: both read for a while.
         Some(departure) if departure.how == Way::Stolen => Some(Cause::Theft),
-        // A worker can take its own expired lease again, before anybody else does.
-        _ => (before.worker == next.worker).then_some(Cause::Expiry),
+        // A worker can take its own expired lease again, before anybody else does. It expires, as the worker sees it, if
+        // no renewal is acknowledged.
+        _ => {
+            let unknown = offered_at.saturating_sub(judge.rules.failover)..=judge.now;
+            let expired = leases.lapsed_since(before.shard, offered_at)
+                || faults.was_unacknowledged_between(&before.worker, Service::DynamoDb, unknown);
+            (before.worker == next.worker && expired).then_some(Cause::Expiry)
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! Pure: what is known of the world that producers and consumers are judged in.
 
+use std::time::Duration;
+
 use super::faults::Faults;
 use super::fleet::Fleet;
 use super::leases::Leases;
+use super::name::Process;
 use super::rules::Rules;
 use super::stream::Stream;
 
@@ -16,6 +19,12 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
+    /// Since when the worker lives and no fault is in its way; `None` if one is now.
+    pub(super) fn able_since(&self, worker: &Process) -> Option<Duration> {
+        let started = self.fleet.started_at(worker)?;
+        self.faults.clear_since(worker).map(|clear| clear.max(started))
+    }
+
     pub(super) fn new(rules: &Rules) -> Self {
         Self {
             stream: Stream::new(rules.start),

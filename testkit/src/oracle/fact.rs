@@ -1,6 +1,7 @@
 //! Pure: what the oracle is told.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -88,6 +89,14 @@ pub enum ProducerFact {
         /// Whether it may be in the stream all the same.
         stored: Stored,
     },
+    /// The caller dropped the receipt of a record: of an outcome it learns no more, unless the report of a shutdown gives
+    /// the record back. Tell it only where nothing else gives records back; an expiry, say, would go unnoticed.
+    ReceiptDropped {
+        /// The record.
+        record: RecordId,
+    },
+    /// The producer said that every record that it had accepted has its outcome. Tell the outcomes first.
+    Flushed,
     /// A sample of what the producer holds.
     Holds(Budget),
     /// The producer was shut down in an orderly way: the outcomes of all its records are known, or will be told before
@@ -122,6 +131,11 @@ pub enum ConsumerFact {
     },
     /// A handler returned an error, panicked or was dropped in the middle.
     Failed,
+    /// A handler that is at work looked at its lease.
+    AtWork {
+        /// What the lease's guard said.
+        lease: LeaseClaim,
+    },
     /// A checkpoint was acknowledged to the application.
     CheckpointAcknowledged {
         /// The position that is now safe.
@@ -153,15 +167,20 @@ pub enum FleetFact {
         /// The worker.
         worker: Process,
     },
+    /// A worker was asked to shut down in an orderly way: it takes no more leases.
+    WorkerStopping {
+        /// The worker.
+        worker: Process,
+    },
     /// A worker has shut down in an orderly way.
     WorkerStopped {
         /// The worker.
         worker: Process,
     },
-    /// So many tasks were still there after everything had been shut down. A figure of the report.
+    /// These tasks were still there after everything had been shut down.
     TasksLeft {
-        /// How many.
-        count: u64,
+        /// Their names.
+        tasks: Vec<String>,
     },
     /// A process is one life of another, which faults name: a machine that restarts, say.
     LivesIn {
@@ -184,6 +203,28 @@ pub enum FleetFact {
         /// The fault.
         fault: FaultId,
     },
+    /// A service applied a call, and the caller does not know it, or learns it after it has given up: it will make the
+    /// call again. Tell it before that second time shows.
+    Unacknowledged {
+        /// The caller, or [where it lives](Self::LivesIn).
+        caller: Process,
+        /// The service.
+        service: Service,
+        /// When it was applied.
+        applied: Duration,
+        /// Why the caller does not know.
+        because: Missed,
+    },
+}
+
+/// Why a caller does not know that its call was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missed {
+    /// No reply came in time.
+    NoReply,
+    /// The network doubled the request: this is the second time that it was applied. The first may have been refused,
+    /// as a whole or in part.
+    Doubled,
 }
 
 /// A record that a producer accepted.

@@ -1,10 +1,11 @@
 //! Pure: what was made to go wrong, and how long the consumers took to recover from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::coverage;
-use super::fact::Target;
+use super::fact::{Missed, Target};
 use super::fleet::Fleet;
 use super::leases::Leases;
 use super::name::{FaultId, Process};
@@ -18,6 +19,10 @@ pub(super) struct Faults {
     faults: BTreeMap<FaultId, Fault>,
     /// Where processes live, if they do not stand for themselves.
     hosts: BTreeMap<Process, Process>,
+    /// When calls were applied without their callers' knowing, in milliseconds: that is how the service counts.
+    unacknowledged: BTreeSet<(Process, Service, u128)>,
+    /// Those of them that the network had doubled.
+    doubled: BTreeSet<(Process, Service, u128)>,
     recovery: Recovery,
 }
 
@@ -104,15 +109,49 @@ impl Faults {
         by_name
     }
 
-    /// A fault that hit the writes of `producer` at some time since then.
-    pub(super) fn of_producer_since(&self, producer: &Process, since: Duration) -> Option<&str> {
-        let hits = |fault: &&Fault| {
-            let target = match &fault.target {
-                Target::Process(process) => process == producer || self.hosts.get(producer) == Some(process),
-                Target::Service(service) => *service == Service::Kinesis,
-            };
-            target && fault.ended.is_none_or(|ended| ended >= since)
+    pub(super) fn unacknowledged(&mut self, caller: Process, service: Service, applied: Duration, because: Missed) {
+        let call = (caller, service, applied.as_millis());
+        match because {
+            Missed::NoReply => {}
+            Missed::Doubled => drop(self.doubled.insert(call.clone())),
+        }
+        self.unacknowledged.insert(call);
+    }
+
+    /// Whether a doubled call of the process was applied at that time.
+    pub(super) fn was_doubled(&self, caller: &Process, service: Service, applied: Duration) -> bool {
+        let called = |name: &Process| self.doubled.contains(&(name.clone(), service, applied.as_millis()));
+        called(caller) || self.hosts.get(caller).is_some_and(called)
+    }
+
+    /// Since when no fault hits the process, or a service that consumers need; `None` if one does now.
+    pub(super) fn clear_since(&self, process: &Process) -> Option<Duration> {
+        let hits = |fault: &&Fault| match &fault.target {
+            Target::Process(target) => target == process || self.hosts.get(process) == Some(target),
+            Target::Service(Service::Kinesis | Service::DynamoDb) => true,
+            Target::Service(Service::CloudWatch) => false,
         };
-        self.faults.values().rev().find(hits).map(|fault| &*fault.name)
+        let mut hitting = self.faults.values().filter(hits);
+        hitting.try_fold(Duration::ZERO, |clear, fault| Some(clear.max(fault.ended?)))
+    }
+
+    /// Whether a call of the process was applied at that time without its knowing.
+    pub(super) fn was_unacknowledged(&self, caller: &Process, service: Service, applied: Duration) -> bool {
+        self.was_unacknowledged_between(caller, service, applied..=applied)
+    }
+
+    /// The same, at some time between these two.
+    pub(super) fn was_unacknowledged_between(
+        &self,
+        caller: &Process,
+        service: Service,
+        applied: RangeInclusive<Duration>,
+    ) -> bool {
+        let (from, until) = (applied.start().as_millis(), applied.end().as_millis());
+        let names = std::iter::once(caller).chain(self.hosts.get(caller));
+        names.into_iter().any(|name| {
+            let calls = (name.clone(), service, from)..=(name.clone(), service, until);
+            self.unacknowledged.range(calls).next().is_some()
+        })
     }
 }

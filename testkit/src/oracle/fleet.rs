@@ -12,19 +12,31 @@ pub(super) struct Fleet(BTreeMap<Process, Worker>);
 #[derive(Debug, Default)]
 struct Worker {
     state: State,
+    started_at: Duration,
     killed_at: Option<Duration>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum State {
     Alive,
+    /// Asked to stop: it takes no more leases.
+    Stopping,
     #[default]
     Gone,
 }
 
 impl Fleet {
-    pub(super) fn started(&mut self, worker: Process) {
-        self.0.entry(worker).or_default().state = State::Alive;
+    pub(super) fn started(&mut self, worker: Process, now: Duration) {
+        let worker = self.0.entry(worker).or_default();
+        worker.state = State::Alive;
+        worker.started_at = now;
+    }
+
+    pub(super) fn stopping(&mut self, worker: &Process) {
+        let worker = self.0.get_mut(worker);
+        if let Some(worker) = worker.filter(|worker| worker.state == State::Alive) {
+            worker.state = State::Stopping;
+        }
     }
 
     pub(super) fn stopped(&mut self, worker: Process) {
@@ -38,11 +50,22 @@ impl Fleet {
     }
 
     pub(super) fn lives(&self, worker: &Process) -> bool {
-        self.0.get(worker).is_some_and(|worker| worker.state == State::Alive)
+        self.0.get(worker).is_some_and(|worker| worker.state != State::Gone)
     }
 
     pub(super) fn anyone_lives(&self) -> bool {
-        self.0.values().any(|worker| worker.state == State::Alive)
+        self.0.values().any(|worker| worker.state != State::Gone)
+    }
+
+    /// The living workers that nobody has asked to stop.
+    pub(super) fn takers(&self) -> impl Iterator<Item = &Process> {
+        let alive = self.0.iter().filter(|(_, worker)| worker.state == State::Alive);
+        alive.map(|(name, _)| name)
+    }
+
+    /// When the worker began its present life.
+    pub(super) fn started_at(&self, worker: &Process) -> Option<Duration> {
+        self.0.get(worker).map(|worker| worker.started_at)
     }
 
     /// Whether the worker died at this time or later, restarted or not.

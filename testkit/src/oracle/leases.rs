@@ -21,9 +21,13 @@ struct Lease {
     row: Option<LeaseRow>,
     /// When its counter moved last, which is what other workers watch.
     renewed_at: Duration,
+    /// When its counter moved last after it had stood still for about the failover time.
+    revived_at: Option<Duration>,
     /// The furthest checkpoint that was ever written.
     reached: Option<Position>,
     last_owner: Option<Process>,
+    /// Since when its present owner has it.
+    owned_since: Duration,
     /// How each worker lost the lease last.
     departures: BTreeMap<Process, Departure>,
 }
@@ -80,6 +84,23 @@ impl Leases {
         lease.departures.get(worker).copied()
     }
 
+    /// Since when the shard's lease has its present owner.
+    pub(super) fn owned_since(&self, shard: ShardId) -> Option<Duration> {
+        self.0.get(&shard).map(|lease| lease.owned_since)
+    }
+
+    /// Whether the shard's lease was renewed within the failover time.
+    pub(super) fn is_renewed(&self, shard: ShardId, judge: &Judge) -> bool {
+        let lease = self.0.get(&shard);
+        lease.is_some_and(|lease| judge.now <= lease.renewed_at + judge.rules.failover)
+    }
+
+    /// Whether the shard's lease was not renewed for so long, at some time since then, that its owner gave it up.
+    pub(super) fn lapsed_since(&self, shard: ShardId, time: Duration) -> bool {
+        let lease = self.0.get(&shard);
+        lease.and_then(|lease| lease.revived_at).is_some_and(|at| at >= time)
+    }
+
     /// Whether the ownership's worker may deliver now.
     pub(super) fn tenure(&self, ownership: &Ownership, judge: &Judge) -> Tenure<'_> {
         let lost = Tenure::Lost {
@@ -132,8 +153,10 @@ impl Lease {
         Self {
             row: None,
             renewed_at: now,
+            revived_at: None,
             reached: None,
             last_owner: None,
+            owned_since: now,
             departures: BTreeMap::new(),
         }
     }
@@ -180,6 +203,9 @@ impl Lease {
     fn change_hands(&mut self, after: Option<&LeaseRow>, judge: &mut Judge) {
         let before = self.row.as_ref();
         let (old, new) = (before.and_then(LeaseRow::reader), after.and_then(LeaseRow::reader));
+        if old != new {
+            self.owned_since = judge.now;
+        }
         if let Some(old) = old.filter(|old| new != Some(*old)) {
             let pending = before.is_some_and(|row| row.checkpoint_owner.is_some());
             let departure = Departure {
@@ -201,6 +227,10 @@ impl Lease {
             self.last_owner = Some(new.clone());
         }
         if before.map(|row| row.counter) != after.map(|row| row.counter) {
+            // An owner counts from the sending of a renewal, which is a little earlier.
+            if judge.now > self.renewed_at + judge.rules.failover * 4 / 5 {
+                self.revived_at = Some(judge.now);
+            }
             self.renewed_at = judge.now;
         }
     }

@@ -59,22 +59,39 @@ pub(super) fn check_acknowledgement(ownership: &Ownership, position: Position, l
     }
 }
 
+/// A handler at work, whose lease another worker could have, can tell by its guard (C3).
+pub(super) fn check_work(ownership: &Ownership, claim: LeaseClaim, leases: &Leases, judge: &mut Judge) {
+    match claim {
+        LeaseClaim::Lost => {}
+        LeaseClaim::Held => check_tenure(
+            ownership,
+            "is at work, and its guard says that the lease is held",
+            leases,
+            judge,
+        ),
+    }
+}
+
 /// No other worker could have the lease: its guard says so, and the table does (C3).
 fn check_lease(ownership: &Ownership, claim: LeaseClaim, leases: &Leases, judge: &mut Judge) {
-    if claim == LeaseClaim::Lost {
-        judge.broken(
+    match claim {
+        LeaseClaim::Held => check_tenure(ownership, "was offered records", leases, judge),
+        LeaseClaim::Lost => judge.broken(
             Rule::OneOwner,
             format_args!("{ownership} was offered records, though its own guard says that the lease is lost"),
-        );
-        return;
+        ),
     }
+}
+
+/// The table says that the ownership, which does `what`, has the lease.
+fn check_tenure(ownership: &Ownership, what: &str, leases: &Leases, judge: &mut Judge) {
     let failover = judge.rules.failover;
     match leases.tenure(ownership, judge) {
         Tenure::Held => {}
         Tenure::Overdue(renewed_at) => judge.broken(
             Rule::OneOwner,
             format_args!(
-                "{ownership} was offered records, but renewed its lease at {} last: others may take it {} later",
+                "{ownership} {what}, but renewed its lease at {} last: others may take it {} later",
                 Seconds(renewed_at),
                 Seconds(failover)
             ),
@@ -91,7 +108,7 @@ fn check_lease(ownership: &Ownership, claim: LeaseClaim, leases: &Leases, judge:
             let how = departure.map_or("it never was its own".to_owned(), |departure| departure.to_string());
             judge.broken(
                 Rule::OneOwner,
-                format_args!("{ownership} was offered records, but the lease is owned by {owner}: {how}"),
+                format_args!("{ownership} {what}, but the lease is owned by {owner}: {how}"),
             );
         }
     }

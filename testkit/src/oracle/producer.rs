@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::contents::{Contents, Placement};
 use super::fact::{AcceptedRecord, ProducerFact, Stored};
 use super::faults::Faults;
-use super::judge::Judge;
+use super::judge::{Judge, Seconds};
 use super::key_order::{Group, KeyOrders};
 use super::name::{Digest, Process, RecordId};
 use super::position::Place;
-use super::rules::{Budget, Rule};
+use super::rules::{Budget, Exception, Rule};
 use super::stream::Stream;
+use crate::Service;
 use crate::kinesis::ShardId;
 
 /// The producers of a run, and every payload that they or anybody else stored.
@@ -34,9 +35,21 @@ enum End {
 struct Payload {
     accepted: Option<Accepted>,
     copies: u32,
+    /// Copies that the producer wrote itself, and not the network, which doubled a request.
+    own: u32,
     /// Copies that a reader gets which drops misplaced aggregates.
     readable: u32,
-    last_copy: Duration,
+    last_copy: Option<Copied>,
+}
+
+/// One copy of a payload.
+#[derive(Debug, Clone, Copy)]
+struct Copied {
+    at: Duration,
+    placement: Placement,
+    /// User records in the Kinesis record.
+    together: usize,
+    writer: Writer,
 }
 
 #[derive(Debug)]
@@ -49,11 +62,32 @@ struct Accepted {
     outcome: Outcome,
 }
 
+/// Whose copy a copy is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    Producer,
+    /// A request was doubled on its way. The first one may have been refused, and its producer cannot know of this one.
+    Network,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Open,
+    /// The receipt was dropped.
+    NotAwaited,
     Delivered,
     Returned(Stored),
+}
+
+impl Outcome {
+    /// Only the report of a shutdown tells of a record whose receipt was dropped, and only that it is returned.
+    fn may_become(self, next: Self) -> bool {
+        match self {
+            Self::Open => true,
+            Self::NotAwaited => matches!(next, Self::Returned(_)),
+            Self::Delivered | Self::Returned(_) => false,
+        }
+    }
 }
 
 impl Producers {
@@ -70,6 +104,10 @@ impl Producers {
                 *judge.figures.returned.entry(reason).or_default() += 1;
                 self.returned(&producer, record, stored, judge);
             }
+            ProducerFact::ReceiptDropped { record } => {
+                self.end(&producer, record, Outcome::NotAwaited, judge);
+            }
+            ProducerFact::Flushed => self.flushed(&producer, judge),
             ProducerFact::Holds(held) => check_budget(&producer, held, judge),
             ProducerFact::ShutDown => drop(self.ends.insert(producer, End::ShutDown)),
             ProducerFact::Killed => drop(self.ends.insert(producer, End::Killed)),
@@ -81,14 +119,17 @@ impl Producers {
         judge.figures.stored += contents.records.len() as u64;
         for content in &contents.records {
             let payload = self.payloads.entry(content.payload).or_default();
-            if payload.copies > 0 {
-                let cause = payload.cause_of_another_copy(faults);
-                *judge.figures.stored_again.entry(cause).or_default() += 1;
-            }
+            payload.check_another_copy(shard, faults, judge);
             let was_readable = payload.readable > 0;
-            payload.add_copy(contents.placement, judge.now);
+            let writer = payload.writer(faults, judge.now);
+            payload.add_copy(Copied {
+                at: judge.now,
+                placement: contents.placement,
+                together: contents.records.len(),
+                writer,
+            });
             let Some(accepted) = &payload.accepted else { continue };
-            if accepted.outcome == Outcome::Returned(Stored::Never) {
+            if accepted.outcome == Outcome::Returned(Stored::Never) && writer == Writer::Producer {
                 accepted.stored_after_all(judge);
             }
             if !was_readable && payload.readable > 0 {
@@ -99,17 +140,49 @@ impl Producers {
 
     /// At the end of a run, every record of a producer that was shut down has an outcome.
     pub(super) fn finish(&self, judge: &mut Judge) {
-        let accepted = self.payloads.values().filter_map(|payload| payload.accepted.as_ref());
-        for accepted in accepted.filter(|accepted| accepted.outcome == Outcome::Open) {
-            judge.figures.open += 1;
-            let Accepted { producer, record, .. } = accepted;
-            match self.ends.get(producer) {
-                None | Some(End::Killed) => {}
-                Some(End::ShutDown) => judge.broken(
+        for payload in self.payloads.values() {
+            let Some(Accepted {
+                producer,
+                record,
+                outcome,
+                ..
+            }) = &payload.accepted
+            else {
+                continue;
+            };
+            let was_shut_down = self.ends.get(producer) == Some(&End::ShutDown);
+            match outcome {
+                Outcome::Open => {
+                    judge.figures.open += 1;
+                    if was_shut_down {
+                        judge.broken(
+                            Rule::Outcome,
+                            format_args!("{producer} was shut down, but {record} was neither delivered nor returned"),
+                        );
+                    }
+                }
+                Outcome::NotAwaited if was_shut_down && payload.readable == 0 => judge.broken(
                     Rule::Outcome,
-                    format_args!("{producer} was shut down, but {record} was neither delivered nor returned"),
+                    format_args!(
+                        "{producer} was shut down and did not return {record}, whose receipt was dropped, but no copy \
+                         of it can be read"
+                    ),
                 ),
+                Outcome::NotAwaited | Outcome::Delivered | Outcome::Returned(_) => {}
             }
+        }
+    }
+
+    /// Every record that the producer has accepted has its outcome.
+    fn flushed(&self, producer: &Process, judge: &mut Judge) {
+        let accepted = self.payloads.values().filter_map(|payload| payload.accepted.as_ref());
+        for Accepted { record, .. } in
+            accepted.filter(|accepted| accepted.producer == *producer && accepted.outcome == Outcome::Open)
+        {
+            judge.broken(
+                Rule::Outcome,
+                format_args!("{producer} was flushed, but {record}, which it had accepted before, has no outcome"),
+            );
         }
     }
 
@@ -149,7 +222,7 @@ impl Producers {
             return;
         };
         let Some(accepted) = &payload.accepted else { return };
-        if stored == Stored::Never && payload.copies > 0 {
+        if stored == Stored::Never && payload.own > 0 {
             accepted.stored_after_all(judge);
         }
         let group = accepted.group;
@@ -168,7 +241,7 @@ impl Producers {
             return None;
         };
         let accepted = payload.accepted.as_mut()?;
-        if accepted.outcome != Outcome::Open {
+        if !accepted.outcome.may_become(outcome) {
             let before = accepted.outcome;
             judge.broken(
                 Rule::Outcome,
@@ -187,23 +260,49 @@ impl Payload {
         accepted.is_some_and(|accepted| accepted.producer == *producer)
     }
 
-    fn add_copy(&mut self, placement: Placement, now: Duration) {
+    /// Who stores a copy of it now.
+    fn writer(&self, faults: &Faults, now: Duration) -> Writer {
+        let doubled = |accepted: &Accepted| faults.was_doubled(&accepted.producer, Service::Kinesis, now);
+        match self.accepted.as_ref().is_some_and(doubled) {
+            true => Writer::Network,
+            false => Writer::Producer,
+        }
+    }
+
+    fn add_copy(&mut self, copy: Copied) {
         self.copies += 1;
-        self.last_copy = now;
-        match placement {
+        self.own += u32::from(copy.writer == Writer::Producer);
+        self.last_copy = Some(copy);
+        match copy.placement {
             Placement::Kept => self.readable += 1,
             Placement::Misplaced => {}
         }
     }
 
-    /// Why its producer wrote it again, as far as the facts tell.
-    fn cause_of_another_copy(&self, faults: &Faults) -> String {
-        if self.readable == 0 {
-            return "misplaced before".to_owned();
-        }
-        let producer = self.accepted.as_ref().map(|accepted| &accepted.producer);
-        let fault = producer.and_then(|producer| faults.of_producer_since(producer, self.last_copy));
-        fault.map_or("without a known cause".to_owned(), |fault| format!("after {fault}"))
+    /// A record is written again if the KCL would drop its last copy, or if its producer did not learn of one of the two
+    /// writes.
+    fn check_another_copy(&self, shard: ShardId, faults: &Faults, judge: &mut Judge) {
+        let (Some(last), Some(Accepted { producer, record, .. })) = (self.last_copy, &self.accepted) else {
+            return;
+        };
+        let unknown = |written| faults.was_unacknowledged(producer, Service::Kinesis, written);
+        let cause = match last.placement {
+            Placement::Misplaced => "misplaced before",
+            Placement::Kept if unknown(last.at) || unknown(judge.now) => "unacknowledged",
+            Placement::Kept if last.together > 1 && judge.excuses(Exception::UnlistedShards) => "in an unknown shard",
+            Placement::Kept => {
+                judge.broken(
+                    Rule::Duplicate,
+                    format_args!(
+                        "{record} of {producer} was stored again in {shard}, though its copy of {} was readable and \
+                         both writes were acknowledged",
+                        Seconds(last.at)
+                    ),
+                );
+                "without a cause"
+            }
+        };
+        *judge.figures.stored_again.entry(cause.to_owned()).or_default() += 1;
     }
 
     /// What the receipt says is true, and the record readable.

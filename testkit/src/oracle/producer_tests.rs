@@ -165,6 +165,7 @@ fn a_keys_records_stored_in_another_order_break_p4_but_repetitions_do_not() {
     }
     story.store(0, 1);
     story.store(0, 2);
+    story.unacknowledged("p", crate::Service::Kinesis, 0);
     story.store_data(0, 3, text(1).into());
     story.store(0, 4);
     story.assert_kept();
@@ -213,36 +214,172 @@ fn a_rule_that_is_not_judged_is_counted_with_its_reason() {
     );
 }
 
-#[test]
-fn copies_are_counted_by_the_fault_that_hit_their_producer_or_the_service() {
+/// The record 1, which the service stored at 1 s.
+fn stored_once() -> Story {
     let mut story = story();
     story.accept(1);
-    story.fleet(FleetFact::FaultBegan {
-        fault: FaultId(0),
-        name: "a fault that is over".to_owned(),
-        target: Target::Service(crate::Service::Kinesis),
-    });
-    story.fleet(FleetFact::FaultEnded { fault: FaultId(0) });
     story.later(1);
     story.store(0, 1);
-    story.store_data(0, 2, text(1).into());
+    story
+}
+
+#[test]
+fn a_record_stored_again_is_explained_if_either_write_was_not_acknowledged() {
+    for applied in [1, 4] {
+        let mut story = stored_once();
+        story.later(3);
+        story.unacknowledged("p", crate::Service::Kinesis, applied);
+        story.store_data(0, 2, text(1).into());
+        let report = story.finish(Ending::CutShort);
+        assert_eq!(report.violations, []);
+        assert_eq!(report.figures.stored_again, [("unacknowledged".to_owned(), 1)].into());
+    }
+}
+
+#[test]
+fn a_record_stored_again_without_an_unacknowledged_write_is_an_unexplained_duplicate() {
+    for (caller, service, applied) in [
+        ("p", crate::Service::Kinesis, 2),
+        ("q", crate::Service::Kinesis, 1),
+        ("p", crate::Service::DynamoDb, 1),
+    ] {
+        let mut story = stored_once();
+        story.later(3);
+        story.unacknowledged(caller, service, applied);
+        story.store_data(0, 2, text(1).into());
+        assert_eq!(story.broken(), [Rule::Duplicate], "{caller} {service} {applied}");
+    }
+}
+
+#[test]
+fn a_copy_of_a_doubled_request_does_not_make_a_liar_of_a_producer_that_was_refused() {
+    for (because, broken) in [(Missed::Doubled, vec![]), (Missed::NoReply, vec![Rule::Outcome])] {
+        for returned_before in [true, false] {
+            let mut story = story();
+            story.accept(1);
+            let give_back = |story: &mut Story| story.give_back(1, Stored::Never);
+            if returned_before {
+                give_back(&mut story);
+            }
+            story.fleet(FleetFact::Unacknowledged {
+                caller: Process::new("p"),
+                service: crate::Service::Kinesis,
+                applied: Duration::ZERO,
+                because,
+            });
+            story.store(0, 1);
+            if !returned_before {
+                give_back(&mut story);
+            }
+            assert_eq!(story.broken(), broken);
+        }
+    }
+}
+
+#[test]
+fn a_flush_that_leaves_a_record_without_an_outcome_breaks_p1() {
+    let mut story = story();
+    story.accept(1);
+    story.accept(2);
+    story.producer(ProducerFact::ReceiptDropped { record: RecordId(2) });
+    story.store(0, 1);
+    story.deliver(1, place(1, 0));
+    story.producer(ProducerFact::Flushed);
+    story.assert_kept();
+    story.accept(3);
+    story.producer(ProducerFact::Flushed);
+    assert_eq!(story.broken(), [Rule::Outcome]);
+}
+
+#[test]
+fn a_record_whose_receipt_was_dropped_is_stored_or_returned_by_the_shutdown() {
+    let dropped = || {
+        let mut story = story();
+        story.accept(1);
+        story.producer(ProducerFact::ReceiptDropped { record: RecordId(1) });
+        story
+    };
+    let mut stored = dropped();
+    stored.store(0, 1);
+    let mut returned = dropped();
+    returned.give_back(1, Stored::Never);
+    for (mut story, broken) in [(stored, vec![]), (returned, vec![]), (dropped(), vec![Rule::Outcome])] {
+        story.producer(ProducerFact::ShutDown);
+        assert_eq!(outcome_of(story), broken);
+    }
+    let mut delivered = dropped();
+    delivered.store(0, 1);
+    delivered.deliver(1, place(1, 0));
+    assert_eq!(delivered.broken(), [Rule::Outcome], "nobody could have learnt it");
+}
+
+#[test]
+fn a_record_whose_last_copy_was_misplaced_is_stored_again_though_an_earlier_one_can_be_read() {
+    let mut story = Story::new();
+    story.create(0, &[], 0..=99);
+    story.accept(1);
+    story.store_data(0, 5, aggregate(&[(1, Some(7))]));
+    story.unacknowledged("p", crate::Service::Kinesis, 0);
+    story.later(1);
+    story.store_data(0, 6, aggregate(&[(1, Some(7)), (2, Some(100))]));
+    story.later(1);
+    story.store_data(0, 7, aggregate(&[(1, Some(7))]));
+    story.assert_kept();
+    story.later(1);
+    story.store_data(0, 8, aggregate(&[(1, Some(7))]));
+    assert_eq!(story.broken(), [Rule::Duplicate]);
+}
+
+#[test]
+fn an_aggregate_of_a_producer_that_may_not_list_shards_is_stored_again_with_the_exception_alone() {
+    let excused = || Rules::new(FAILOVER).except(Exception::UnlistedShards, "access is denied");
+    for (rules, together, broken) in [
+        (excused(), vec![(1, None), (2, None)], vec![]),
+        (excused(), vec![(1, None)], vec![Rule::Duplicate]),
+        (Rules::new(FAILOVER), vec![(1, None), (2, None)], vec![Rule::Duplicate]),
+    ] {
+        let mut story = Story::by(rules);
+        story.create(0, &[], 0..=u128::MAX);
+        story.accept(1);
+        story.store_data(0, 5, aggregate(&together));
+        story.later(1);
+        story.store_data(0, 6, aggregate(&[(1, None)]));
+        assert_eq!(story.broken(), broken);
+    }
+}
+
+#[test]
+fn a_fault_explains_no_copy_if_all_writes_were_acknowledged() {
+    let mut story = stored_once();
     story.fleet(FleetFact::FaultBegan {
-        fault: FaultId(1),
-        name: "lost replies".to_owned(),
+        fault: FaultId(0),
+        name: "throttling".to_owned(),
         target: Target::Process(Process::new("p")),
     });
-    story.store(0, 3);
-    story.store_data(0, 4, text(1).into());
-    story.fleet(FleetFact::FaultBegan {
-        fault: FaultId(2),
-        name: "a fault of somebody else".to_owned(),
-        target: Target::Process(Process::new("q")),
+    story.later(3);
+    story.store_data(0, 2, text(1).into());
+    assert_eq!(story.broken(), [Rule::Duplicate]);
+}
+
+#[test]
+fn a_write_is_unacknowledged_for_every_producer_that_lives_where_the_call_came_from() {
+    let mut story = stored_once();
+    story.fleet(FleetFact::LivesIn {
+        process: Process::new("p"),
+        host: Process::new("machine"),
     });
-    story.store_data(0, 5, text(1).into());
-    let report = story.finish(Ending::CutShort);
-    let again = &report.figures.stored_again;
-    assert_eq!((again["without a known cause"], again["after lost replies"]), (1, 2));
-    assert_eq!(report.figures.faults.len(), 3);
+    story.unacknowledged("machine", crate::Service::Kinesis, 1);
+    story.later(3);
+    story.store_data(0, 2, text(1).into());
+    story.assert_kept();
+}
+
+#[test]
+fn what_no_producer_accepted_may_be_stored_as_often_as_its_writer_likes() {
+    let mut story = story();
+    story.store(0, 1);
+    story.store_data(0, 2, text(1).into());
+    story.assert_kept();
 }
 
 #[test]

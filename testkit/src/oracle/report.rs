@@ -50,7 +50,7 @@ pub struct Figures {
     pub open: u64,
     /// Stored copies of records.
     pub stored: u64,
-    /// Copies beyond the first of a record, by what made its producer send it again.
+    /// Copies beyond the first of a record, by their causes.
     pub stored_again: BTreeMap<String, u64>,
     /// Records that handlers were called with, duplicates included.
     pub offered: u64,

@@ -10,6 +10,7 @@ pub struct Rules {
     pub(super) failover: Duration,
     pub(super) start: Start,
     pub(super) budget: Option<Budget>,
+    pub(super) coverage_within: Option<Duration>,
     pub(super) exceptions: BTreeMap<Exception, String>,
 }
 
@@ -20,6 +21,7 @@ impl Rules {
             failover,
             start: Start::TrimHorizon,
             budget: None,
+            coverage_within: None,
             exceptions: BTreeMap::new(),
         }
     }
@@ -33,6 +35,14 @@ impl Rules {
     /// What each producer may hold. Default: anything; P3 is not judged then.
     pub fn budget(mut self, budget: Budget) -> Self {
         self.budget = Some(budget);
+        self
+    }
+
+    /// How long a shard may be without an owner that renews its lease, while a worker lives that no fault hits. An owner
+    /// that no fault hits may take twice as long until it has processed another record. Default: as long as it likes; C4
+    /// is judged at the end only.
+    pub fn coverage_within(mut self, time: Duration) -> Self {
+        self.coverage_within = Some(time);
         self
     }
 
@@ -88,12 +98,14 @@ pub enum Rule {
     ParentFirst,
     /// C3: nothing is offered once another worker could have the lease; tokens grow.
     OneOwner,
-    /// C4: each open shard is leased by a living worker, or waits for a parent.
+    /// C4: each open shard is leased by a living worker, or waits for a parent; in time, if a bound is set.
     Coverage,
     /// C5: what a handler failed on is offered again before anything behind it.
     NothingSkipped,
-    /// Each record that is offered again has a cause.
+    /// Each record that is stored or offered again has a cause.
     Duplicate,
+    /// No task outlives the shutdown of what it belongs to.
+    Shutdown,
     /// The facts fit together; if not, the oracle was fed wrongly.
     History,
 }
@@ -112,6 +124,7 @@ impl Rule {
             Self::Coverage => "C4",
             Self::NothingSkipped => "C5",
             Self::Duplicate => "duplicate",
+            Self::Shutdown => "shutdown",
             Self::History => "history",
         }
     }
@@ -135,6 +148,9 @@ pub enum Exception {
     /// A lease at `LATEST` is not pinned to a place: what arrives between the creation of its row and the first read is
     /// not delivered.
     UnpinnedLatest,
+    /// A producer that may not list the shards cannot tell whether an aggregate lies where a reader finds it, if it landed
+    /// in a shard that is new to it: it sends the aggregate again, for good measure.
+    UnlistedShards,
 }
 
 impl fmt::Display for Exception {
@@ -143,6 +159,7 @@ impl fmt::Display for Exception {
             Self::Rule(rule) => write!(f, "{rule} is not judged"),
             Self::StolenLeases => f.write_str("leases are stolen"),
             Self::UnpinnedLatest => f.write_str("LATEST is not pinned"),
+            Self::UnlistedShards => f.write_str("shards are not listed"),
         }
     }
 }

@@ -88,6 +88,14 @@ impl Story {
         self.now += Duration::from_secs(seconds);
     }
 
+    /// Lets so many seconds pass, and is looked at in each.
+    pub(super) fn waits(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.later(1);
+            self.oracle.wait(self.now);
+        }
+    }
+
     pub(super) fn tell(&mut self, fact: Fact) {
         self.oracle.tell(self.now, fact);
     }
@@ -175,6 +183,16 @@ impl Story {
     pub(super) fn work(&mut self, worker: &str, token: u64, sequence_numbers: impl IntoIterator<Item = u64>) {
         self.offer(worker, token, sequence_numbers);
         self.processed(worker, token);
+    }
+
+    /// A call was applied at this second without its caller's knowing.
+    pub(super) fn unacknowledged(&mut self, caller: &str, service: crate::Service, applied: u64) {
+        self.fleet(FleetFact::Unacknowledged {
+            caller: Process::new(caller),
+            service,
+            applied: Duration::from_secs(applied),
+            because: Missed::NoReply,
+        });
     }
 
     pub(super) fn producer(&mut self, fact: ProducerFact) {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::evidence::Evidence;
 use super::fact::OfferedRecord;
 use super::judge::Judge;
 use super::name::Ownership;
@@ -35,9 +36,12 @@ enum Begins {
 }
 
 impl Tenant {
-    pub(super) fn new(ownership: Ownership, checkpoint: Position, shard: &Shard, now: Duration) -> Self {
+    pub(super) fn new(ownership: Ownership, checkpoint: Position, shard: &mut Shard, judge: &mut Judge) -> Self {
         let (begins, next) = match checkpoint {
-            Position::Latest => (Begins::WithWhatArrives, shard.due_from()),
+            Position::Latest => {
+                excuse_unpinned(shard, judge);
+                (Begins::WithWhatArrives, shard.due_from())
+            }
             Position::AtTimestamp | Position::TrimHorizon | Position::At(_) | Position::ShardEnd => (
                 Begins::AtItsCheckpoint,
                 shard.count_up_to(checkpoint).max(shard.due_from()),
@@ -45,7 +49,7 @@ impl Tenant {
         };
         Self {
             ownership,
-            offered_at: now,
+            offered_at: judge.now,
             begins,
             next,
             batch: None,
@@ -129,7 +133,9 @@ impl Tenant {
                 ),
             );
         }
-        let expected = shard.first_unprocessed(self.next.max(shard.trimmed())..batch.start);
+        // At a timestamp to come, what is stored until then is not wanted, though the ownership has begun.
+        let wanted = self.next.max(shard.trimmed()).max(shard.due_from());
+        let expected = shard.first_unprocessed(wanted..batch.start);
         if expected < batch.start {
             self.skipped(expected..batch.start, shard, judge);
         }
@@ -173,9 +179,12 @@ impl Tenant {
     }
 
     /// The application was told that the shard has ended.
-    pub(super) fn shard_ended(&mut self, shard: &Shard, judge: &mut Judge) {
+    pub(super) fn shard_ended(&mut self, shard: &mut Shard, judge: &mut Judge) {
         self.over("it was told that the shard has ended");
         self.check_turn(judge);
+        if self.begins == Begins::WithWhatArrives {
+            excuse_unpinned(shard, judge);
+        }
         let ownership = &self.ownership;
         if let Some(undone) = shard.first_undone() {
             judge.broken(
@@ -189,13 +198,21 @@ impl Tenant {
     }
 
     /// Nothing explains why it was offered what `previous` was.
-    pub(super) fn took_without_cause(&self, index: usize, previous: &Ownership, shard: &Shard, judge: &mut Judge) {
-        let (ownership, place) = (&self.ownership, shard.place_of(index));
+    pub(super) fn took_without_cause(
+        &self,
+        index: usize,
+        previous: &Ownership,
+        evidence: &Evidence,
+        judge: &mut Judge,
+    ) {
+        let ownership = &self.ownership;
+        let shard = evidence.stream.get(ownership.shard);
+        let place = shard.map_or_else(String::new, |shard| shard.place_of(index));
         judge.broken(
             Rule::Duplicate,
             format_args!(
                 "{ownership} was offered {place}, which {previous} had been offered; in between, nobody took the \
-                 lease, it was neither handed over nor released, and no worker died"
+                 lease, it neither expired nor was it handed over or released, and no worker died"
             ),
         );
     }
@@ -226,5 +243,12 @@ impl Tenant {
                 format_args!("{ownership} was offered {offered}, but {skipped} comes next ({count} records skipped)"),
             ),
         }
+    }
+}
+
+/// What a lease at `LATEST` has not been read of by now never will be, unless it is pinned.
+fn excuse_unpinned(shard: &mut Shard, judge: &mut Judge) {
+    if shard.first_undone().is_some() && judge.excuses(Exception::UnpinnedLatest) {
+        shard.excuse_up_to(shard.len());
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -10,9 +11,10 @@ use super::{
     Ending, Fact, FaultId, FleetFact, LeaseRow, LeaseWrite, Oracle, Position, Process, Report, Rules, ServiceFact,
     Target, Violation,
 };
+use crate::clock;
 use crate::dynamodb::{Change, Item};
 use crate::kinesis::{Kinesis, SequenceNumber, ShardId, response};
-use crate::sim::{Phase, Sim, Trouble, TroubleKind, Turn};
+use crate::sim::{Phase, Sim, Trouble, TroubleKind, Turn, Unacknowledged};
 
 /// An [`Oracle`] that watches a stream and a lease table of a simulation. Clones are the same witness.
 ///
@@ -25,14 +27,20 @@ pub struct Witness {
     seen: Arc<Mutex<Seen>>,
 }
 
+/// A fact and when it happened.
+type Told = (Duration, Fact);
+
 /// What was seen so far.
 struct Seen {
     /// `None` once it has judged.
     oracle: Option<Oracle>,
+    /// The time of the latest fact.
+    told: Duration,
     stream: String,
     /// Each shard, and the last record of it that was told.
     shards: BTreeMap<ShardId, SeenShard>,
     turns: usize,
+    unacknowledged: usize,
 }
 
 #[derive(Default)]
@@ -57,9 +65,11 @@ impl Witness {
     pub fn new(sim: &Sim, stream: &str, table: &str, rules: Rules) -> Self {
         let seen = Arc::new(Mutex::new(Seen {
             oracle: Some(Oracle::new(rules)),
+            told: Duration::ZERO,
             stream: stream.to_owned(),
             shards: BTreeMap::new(),
             turns: 0,
+            unacknowledged: 0,
         }));
         // Weak, for the simulation must not keep alive what keeps it alive.
         let (watched, watching) = (sim.downgrade(), Arc::downgrade(&seen));
@@ -79,7 +89,7 @@ impl Witness {
     pub fn tell(&self, fact: Fact) {
         let mut seen = self.seen();
         seen.catch_up(&self.sim);
-        seen.tell(&self.sim, fact);
+        seen.tell(self.sim.elapsed(), fact);
     }
 
     /// The rules that were broken so far.
@@ -94,7 +104,12 @@ impl Witness {
     pub fn is_caught_up(&self) -> bool {
         let mut seen = self.seen();
         seen.catch_up(&self.sim);
-        seen.oracle.as_ref().is_none_or(Oracle::is_caught_up)
+        seen.told = self.sim.elapsed();
+        let told = seen.told;
+        seen.oracle.as_mut().is_none_or(|oracle| {
+            oracle.wait(told);
+            oracle.is_caught_up()
+        })
     }
 
     /// The verdict. Nothing that is told afterwards counts; a second call has nothing more to say.
@@ -111,34 +126,56 @@ impl Witness {
 }
 
 impl Seen {
-    fn tell(&mut self, sim: &Sim, fact: Fact) {
+    fn tell(&mut self, at: Duration, fact: Fact) {
         if let Some(oracle) = &mut self.oracle {
-            oracle.tell(sim.elapsed(), fact);
+            // The service counts in milliseconds: what it dates may seem to be older than what was told before.
+            self.told = self.told.max(at);
+            oracle.tell(self.told, fact);
         }
     }
 
-    /// Tells what the service did since the last time: it comes before whatever is told next.
+    /// Tells what happened since the last time, in the order of its times: it comes before whatever is told next.
     fn catch_up(&mut self, sim: &Sim) {
-        let facts = sim.kinesis(|kinesis| {
+        let mut facts: Vec<Told> = sim
+            .unacknowledged_after(self.unacknowledged)
+            .iter()
+            .map(unacknowledged)
+            .collect();
+        self.unacknowledged += facts.len();
+        facts.extend(self.news_of_the_stream(sim));
+        let turns = sim.turns_after(self.turns);
+        self.turns += turns.len();
+        facts.extend(turns.iter().map(|turn| (turn.at, turned(turn))));
+        // What is alike to the millisecond keeps its order: records are dated no better.
+        facts.sort_by_key(|(at, _)| at.as_millis());
+        facts.into_iter().for_each(|(at, fact)| self.tell(at, fact));
+    }
+
+    /// What the service did since the last time.
+    fn news_of_the_stream(&mut self, sim: &Sim) -> Vec<Told> {
+        let now = sim.elapsed();
+        sim.kinesis(|kinesis| {
             let mut facts = Vec::new();
             for shard in kinesis.shards(&self.stream) {
-                let seen = self.shards.entry(shard.shard_id).or_insert_with(|| {
-                    facts.push(created(&shard));
-                    SeenShard::default()
-                });
-                facts.extend(seen.stored(kinesis, &self.stream, shard.shard_id));
-                facts.extend(seen.trimmed(kinesis, &self.stream, shard.shard_id));
+                let is_new = !self.shards.contains_key(&shard.shard_id);
+                let seen = self.shards.entry(shard.shard_id).or_default();
+                let stored = seen.stored(kinesis, &self.stream, shard.shard_id);
+                if is_new {
+                    // Nobody dates it; it was there before its first record.
+                    let at = stored.first().map_or(now, |(at, _)| *at);
+                    facts.push((at, created(&shard)));
+                }
+                facts.extend(stored);
+                let trimmed = seen.trimmed(kinesis, &self.stream, shard.shard_id);
+                facts.extend(trimmed.map(|fact| (now, fact)));
                 let is_closed = shard.sequence_number_range.ending_sequence_number.is_some();
                 if is_closed && !std::mem::replace(&mut seen.is_closed, true) {
-                    facts.push(Fact::Service(ServiceFact::ShardClosed { shard: shard.shard_id }));
+                    let closed = ServiceFact::ShardClosed { shard: shard.shard_id };
+                    facts.push((now, Fact::Service(closed)));
                 }
             }
             facts
-        });
-        facts.into_iter().for_each(|fact| self.tell(sim, fact));
-        let turns = sim.turns_after(self.turns);
-        self.turns += turns.len();
-        turns.iter().for_each(|turn| self.tell(sim, turned(turn)));
+        })
     }
 
     fn row_changed(&mut self, sim: &Sim, change: &Change) {
@@ -151,22 +188,23 @@ impl Seen {
             shard,
             after: change.after.as_ref().and_then(row),
         };
-        self.tell(sim, Fact::Fleet(FleetFact::LeaseWritten(write)));
+        self.tell(sim.elapsed(), Fact::Fleet(FleetFact::LeaseWritten(write)));
     }
 }
 
 impl SeenShard {
     /// The records that were not told yet.
-    fn stored(&mut self, kinesis: &Kinesis, stream: &str, shard: ShardId) -> Vec<Fact> {
+    fn stored(&mut self, kinesis: &Kinesis, stream: &str, shard: ShardId) -> Vec<Told> {
         let mut facts = Vec::new();
         for record in kinesis.stored_after(stream, shard, self.last) {
             self.last = Some(record.sequence_number);
-            facts.push(Fact::Service(ServiceFact::RecordStored {
+            let stored = ServiceFact::RecordStored {
                 shard,
                 sequence_number: record.sequence_number,
                 partition_key: record.partition_key.clone().unwrap_or_default(),
                 data: record.data.clone(),
-            }));
+            };
+            facts.push((clock::elapsed_at(record.arrival.into()), Fact::Service(stored)));
         }
         facts
     }
@@ -203,6 +241,22 @@ fn created(shard: &response::Shard) -> Fact {
             .collect(),
         hash_range: range.starting_hash_key.value()..=range.ending_hash_key.value(),
     })
+}
+
+fn unacknowledged(call: &Unacknowledged) -> Told {
+    let Unacknowledged {
+        caller,
+        service,
+        applied,
+        because,
+    } = call;
+    let fact = FleetFact::Unacknowledged {
+        caller: Process::new(caller),
+        service: *service,
+        applied: *applied,
+        because: *because,
+    };
+    (*applied, Fact::Fleet(fact))
 }
 
 fn turned(turn: &Turn) -> Fact {

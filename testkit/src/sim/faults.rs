@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::dispatch::Service;
 
@@ -27,7 +28,7 @@ pub struct CallInfo<'a> {
 }
 
 /// What happens to one call.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Fault {
     /// Nothing: the call takes its modelled latency and is answered.
@@ -120,7 +121,7 @@ impl fmt::Display for Fault {
 }
 
 /// Entries of a `PutRecords` request, counted from zero.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Entries {
     /// All of them.
     All,

@@ -11,7 +11,8 @@ use super::events::Event;
 use super::faults::{CallInfo, Fault};
 use super::latency::RoundTrip;
 use super::world::World;
-use crate::dispatch::{Received, Reply};
+use crate::dispatch::{Received, Reply, Service};
+use crate::oracle::Missed;
 
 /// A call as its process hands it over.
 #[derive(Debug)]
@@ -35,6 +36,15 @@ struct InFlight {
     call: Outgoing,
     trip: RoundTrip,
     fault: Fault,
+}
+
+/// A call that a service applied without its caller's knowing, or not in time: whoever made it makes it again.
+#[derive(Debug, Clone)]
+pub(crate) struct Unacknowledged {
+    pub(crate) caller: Arc<str>,
+    pub(crate) service: Service,
+    pub(crate) applied: Duration,
+    pub(crate) because: Missed,
 }
 
 /// Sends a call. From now on it is the network's: it goes its way whatever becomes of the process.
@@ -86,6 +96,14 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
         pass(longer).await;
     }
     let reply = arrive(&world, &flight);
+    let applied = reply
+        .as_ref()
+        .is_some_and(|reply| reply.error.is_none())
+        .then(|| world.clock.elapsed());
+    // One that gave up before may have sent the call again already.
+    if arrived.is_closed() {
+        unacknowledged(&world, &flight, applied, Missed::NoReply);
+    }
     pass(flight.trip.back).await;
     let arrival = match (&flight.fault, reply) {
         (Fault::RequestHangs | Fault::ReplyHangs, _) => None,
@@ -98,15 +116,29 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
         (Fault::ReplyLost, _) | (_, None) => Some(Arrival::Broken),
         (_, Some(reply)) => Some(Arrival::Reply(reply)),
     };
-    if let Some(arrival) = arrival {
-        // The process may have given up, or died.
-        drop(arrived.send(arrival));
+    let is_reply = matches!(arrival, Some(Arrival::Reply(_)));
+    // The process may have given up, or died.
+    let is_heard = arrival.is_some_and(|arrival| arrived.send(arrival).is_ok());
+    if !(is_reply && is_heard) {
+        unacknowledged(&world, &flight, applied, Missed::NoReply);
     }
     if let Fault::Duplicated(later) = flight.fault {
         pass(later).await;
         let again = apply(&world, &flight.call, &Fault::None);
         note(&world, &flight, again.as_ref(), Some("sent again"));
+        unacknowledged(&world, &flight, Some(world.clock.elapsed()), Missed::Doubled);
     }
+}
+
+/// Notes that the caller does not know that its call was applied.
+fn unacknowledged(world: &World, flight: &InFlight, applied: Option<Duration>, because: Missed) {
+    let Some(applied) = applied else { return };
+    world.state().unacknowledged.push(Unacknowledged {
+        caller: Arc::clone(&flight.call.process),
+        service: flight.call.received.service,
+        applied,
+        because,
+    });
 }
 
 /// Lets a call arrive and notes it: applied and answered, or, by its fault, `None`.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use fastrand::Rng;
+use serde::{Deserialize, Serialize};
 
 use super::faults::{CallInfo, Fault};
 use crate::dispatch::Service;
@@ -12,7 +13,8 @@ use crate::kinesis::KmsFailure;
 
 mod drawn;
 
-/// Everything that goes wrong in a run. [`Sim::follow`](super::Sim::follow) carries it out.
+/// Everything that goes wrong in a run. [`Sim::follow`](super::Sim::follow) carries it out. It can be kept in a file, by
+/// serde.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,14 +26,16 @@ mod drawn;
 /// println!("{plan}"); // one line for each trouble
 /// assert!(plan.end() <= Duration::from_secs(120));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// In any order; they may overlap.
     pub troubles: Vec<Trouble>,
 }
 
 /// One thing that goes wrong for a while.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Trouble {
     /// When it begins, since the simulation's start.
     pub from: Duration,
@@ -44,7 +48,7 @@ pub struct Trouble {
 }
 
 /// What goes wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum TroubleKind {
     /// Some calls meet a fault.
@@ -80,7 +84,7 @@ pub enum TroubleKind {
 }
 
 /// How much goes wrong in a drawn plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Severity {
     /// Nothing.
     None,
@@ -205,7 +209,7 @@ impl fmt::Display for TroubleKind {
 /// The beginning or the end of a trouble.
 #[derive(Debug, Clone)]
 pub(crate) struct Turn {
-    pub(super) at: Duration,
+    pub(crate) at: Duration,
     /// Which trouble of the plan.
     pub(crate) number: usize,
     pub(crate) phase: Phase,
@@ -342,6 +346,17 @@ mod tests {
             ]
         );
         assert_eq!(plan.end(), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_plan_that_was_written_down_reads_as_the_same_plan() {
+        let processes = ["w1", "p1"].map(str::to_owned);
+        for seed in 0..100 {
+            let within = Duration::from_secs(5)..Duration::from_secs(125);
+            let plan = Plan::drawn(seed, Severity::Harsh, &processes, within);
+            let text = serde_json::to_string(&plan).unwrap();
+            assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::events::EventLog;
 use super::faults::{CallInfo, Decide, Fault};
 use super::latency::Latency;
+use super::network::Unacknowledged;
 use super::plan::{ActiveTroubles, Turn};
 use super::process::ProcessState;
 use crate::clock::{SkewedClock, VirtualClock};
@@ -38,6 +39,8 @@ pub(super) struct State {
     pub(super) troubles: ActiveTroubles,
     /// Beginnings and ends of troubles that have come so far.
     pub(super) turns: Vec<Turn>,
+    /// Calls that were applied so far without their callers' knowing.
+    pub(super) unacknowledged: Vec<Unacknowledged>,
     pub(super) log: EventLog,
     pub(super) sent: u64,
     /// The process whose call is being applied, or was last.
@@ -69,6 +72,7 @@ impl State {
             faults: Decide::default(),
             troubles: ActiveTroubles::default(),
             turns: Vec::new(),
+            unacknowledged: Vec::new(),
             log: EventLog::new(log),
             sent: 0,
             caller: "".into(),

@@ -1,0 +1,147 @@
+//! Pure: how long shards go without a reader, or their records unread, although a worker could see to it (C4).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::coverage;
+use super::evidence::Evidence;
+use super::judge::{Judge, Seconds};
+use super::rules::Rule;
+use super::stream::{Life, Shard};
+use crate::kinesis::ShardId;
+
+/// How often shards are looked at. Our choice: far below any bound that makes sense.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The gaps of a run that are not over.
+#[derive(Debug, Default)]
+pub(super) struct Gaps {
+    looked_at: Duration,
+    unowned: BTreeMap<ShardId, Gap>,
+    unread: BTreeMap<ShardId, Gap>,
+}
+
+/// A stretch of time in which nothing moved.
+#[derive(Debug)]
+struct Gap {
+    since: Duration,
+    /// How many records were done as it began.
+    done: usize,
+    told: Told,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    NotYet,
+    Already,
+}
+
+impl Gaps {
+    /// Looks at all shards, now and then. `is_halted` tells of a shard whether the application gave it up.
+    pub(super) fn observe(
+        &mut self,
+        evidence: &Evidence,
+        is_halted: impl Fn(ShardId, &Evidence) -> bool,
+        judge: &mut Judge,
+    ) {
+        let Some(bound) = judge.rules.coverage_within else {
+            return;
+        };
+        if judge.now < self.looked_at + INTERVAL {
+            return;
+        }
+        self.looked_at = judge.now;
+        for (id, shard) in evidence.stream.shards() {
+            let is_due = shard.life == Life::Open || shard.done() < shard.len();
+            if !is_due || coverage::waits(id, shard, &evidence.leases) || is_halted(id, evidence) {
+                self.unowned.remove(&id);
+                self.unread.remove(&id);
+                continue;
+            }
+            self.look_at_owner((id, shard), bound, evidence, judge);
+            self.look_at_records((id, shard), bound * 2, evidence, judge);
+        }
+    }
+
+    /// Its lease is owned by a living worker that renews it; if not, any worker may take it.
+    fn look_at_owner(
+        &mut self,
+        (id, shard): (ShardId, &Shard),
+        bound: Duration,
+        evidence: &Evidence,
+        judge: &mut Judge,
+    ) {
+        let renewed = evidence.leases.is_renewed(id, judge);
+        if renewed && coverage::is_owned(id, &evidence.leases, &evidence.fleet) {
+            self.unowned.remove(&id);
+            return;
+        }
+        let gap = Gap::of(&mut self.unowned, id, shard, judge.now);
+        let able = evidence.fleet.takers().find(|worker| {
+            let able_since = evidence.able_since(worker);
+            able_since.is_some_and(|able_since| judge.now > able_since.max(gap.since) + bound)
+        });
+        if let Some(worker) = able
+            && gap.is_news()
+        {
+            judge.broken(
+                Rule::Coverage,
+                format_args!(
+                    "{id} has had no living owner that renews its lease since {}, though nothing kept {worker} from \
+                     taking it for {}",
+                    Seconds(gap.since),
+                    Seconds(bound)
+                ),
+            );
+        }
+    }
+
+    /// What it holds is read on; if not, its owner is to blame.
+    fn look_at_records(
+        &mut self,
+        (id, shard): (ShardId, &Shard),
+        bound: Duration,
+        evidence: &Evidence,
+        judge: &mut Judge,
+    ) {
+        let gap = Gap::of(&mut self.unread, id, shard, judge.now);
+        if shard.done() == shard.len() || gap.done != shard.done() {
+            self.unread.remove(&id);
+            return;
+        }
+        let owner = evidence.leases.row(id).and_then(|row| row.reader());
+        let Some(owner) = owner.filter(|owner| evidence.fleet.takers().any(|worker| worker == *owner)) else {
+            return;
+        };
+        let owned_since = evidence.leases.owned_since(id).unwrap_or_default();
+        let able_since = evidence
+            .able_since(owner)
+            .map(|since| since.max(owned_since).max(gap.since));
+        if able_since.is_some_and(|since| judge.now > since + bound) && gap.is_news() {
+            judge.broken(
+                Rule::Coverage,
+                format_args!(
+                    "no record of {id} has been processed since {}, though nothing kept {owner}, its owner, from it \
+                     for {}",
+                    Seconds(gap.since),
+                    Seconds(bound)
+                ),
+            );
+        }
+    }
+}
+
+impl Gap {
+    fn of<'a>(gaps: &'a mut BTreeMap<ShardId, Self>, id: ShardId, shard: &Shard, now: Duration) -> &'a mut Self {
+        gaps.entry(id).or_insert_with(|| Self {
+            since: now,
+            done: shard.done(),
+            told: Told::NotYet,
+        })
+    }
+
+    /// Each gap is told once.
+    fn is_news(&mut self) -> bool {
+        std::mem::replace(&mut self.told, Told::Already) == Told::NotYet
+    }
+}

@@ -1,0 +1,196 @@
+//! Pure: what some runs have and others do not, each in a fraction of the seeds.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use fastrand::Rng;
+use testkit::Service;
+use testkit::kinesis::KmsFailure;
+use testkit::sim::{Fault, Severity, Trouble, TroubleKind};
+
+use super::{CALM, millis};
+use crate::fleet::STREAM;
+use crate::scenario::{Act, Outage, Puts, Scenario, Shortage, Start, Tables, What};
+
+/// How long a trouble or a shortage lasts, in milliseconds: up to two lives of a lease.
+const LASTS: Range<u64> = 1_000..20_000;
+
+const KMS_FAILURES: [KmsFailure; 6] = [
+    KmsFailure::Disabled,
+    KmsFailure::AccessDenied,
+    KmsFailure::InvalidState,
+    KmsFailure::NotFound,
+    KmsFailure::OptInRequired,
+    KmsFailure::Throttling,
+];
+
+impl Scenario {
+    /// Draws what is off by default.
+    pub(super) fn draw_variety(&mut self, rng: &mut Rng) {
+        self.draw_handlers(rng);
+        self.puts = puts(rng);
+        self.draw_start(rng);
+        if one_in(4, rng) {
+            self.tables = Tables {
+                creation_time: Duration::from_millis(rng.u64(0..15_000)),
+                read_lag: Duration::from_millis(rng.u64(0..1_000)),
+            };
+        }
+        self.draw_operators(rng);
+        if self.severity != Severity::None {
+            self.draw_troubles(rng);
+        }
+        if self.may_return_silently() {
+            self.puts.dropped = 0;
+        }
+    }
+
+    fn draw_handlers(&mut self, rng: &mut Rng) {
+        let handlers = &mut self.handlers;
+        if one_in(3, rng) {
+            handlers.checkpoints_inside = rng.u8(5..50);
+        }
+        if one_in(5, rng) {
+            handlers.stalls = rng.u8(1..4);
+        }
+        if one_in(5, rng) {
+            handlers.panics = rng.u8(1..5);
+        }
+        if one_in(8, rng) {
+            handlers.outage = Some(Outage {
+                from: moment(self.load, rng),
+                lasts: Duration::from_millis(rng.u64(LASTS)),
+                retries: rng.u32(0..4),
+            });
+        }
+    }
+
+    fn draw_start(&mut self, rng: &mut Rng) {
+        self.start = match rng.u8(..8) {
+            0 => Start::Latest,
+            1 => Start::AtTimestamp(Duration::from_millis(rng.u64(0..30_000))),
+            _ => Start::TrimHorizon,
+        };
+    }
+
+    fn draw_operators(&mut self, rng: &mut Rng) {
+        let mut act = |what: What, rng: &mut Rng| {
+            let at = moment(self.load, rng);
+            self.acts.push(Act { at, what });
+        };
+        if one_in(4, rng) {
+            for _ in 0..rng.u8(1..=3) {
+                let (worker, pause) = (rng.usize(..), Duration::from_millis(rng.u64(0..10_000)));
+                act(What::Restart { worker, pause }, rng);
+            }
+        }
+        if one_in(4, rng) {
+            for _ in 0..rng.u8(1..=3) {
+                let shortage = What::Throttle {
+                    shard: rng.usize(..),
+                    traffic: if rng.bool() { Shortage::Writes } else { Shortage::Reads },
+                    lasts: Duration::from_millis(rng.u64(LASTS)),
+                };
+                act(shortage, rng);
+            }
+        }
+        self.acts.sort_by_key(|act| act.at);
+    }
+
+    fn draw_troubles(&mut self, rng: &mut Rng) {
+        for kind in [
+            |rng: &mut Rng| kms(rng),
+            |rng: &mut Rng| denied(rng),
+            |rng: &mut Rng| calls(Service::DynamoDb, "UpdateItem", Fault::throttled(), rng),
+            |rng: &mut Rng| calls(Service::Kinesis, "GetRecords", Fault::throttled(), rng),
+        ] {
+            if one_in(6, rng) {
+                let from = moment(self.load, rng);
+                let lasts = Duration::from_millis(rng.u64(LASTS)).min(self.load.saturating_sub(from));
+                let process = if rng.bool() {
+                    None
+                } else {
+                    rng.choice(self.process_names())
+                };
+                self.plan.troubles.push(Trouble {
+                    from,
+                    lasts,
+                    process,
+                    kind: kind(rng),
+                });
+            }
+        }
+    }
+
+    /// Whether a producer may give records back before its shutdown, which nobody would see without the receipts.
+    fn may_return_silently(&self) -> bool {
+        let denied = Fault::access_denied();
+        let denies = |trouble: &Trouble| {
+            matches!(trouble.kind, TroubleKind::Kms { .. })
+                || matches!(&trouble.kind, TroubleKind::Calls { fault, .. } if *fault == denied)
+        };
+        self.record_ttl.is_some() || self.plan.troubles.iter().any(denies)
+    }
+}
+
+fn puts(rng: &mut Rng) -> Puts {
+    let mut puts = Puts::default();
+    for percent in [&mut puts.tried, &mut puts.together, &mut puts.placed] {
+        if one_in(4, rng) {
+            *percent = rng.u8(10..100);
+        }
+    }
+    if one_in(6, rng) {
+        puts.flush = rng.u8(1..20);
+    }
+    if one_in(6, rng) {
+        puts.dropped = rng.u8(1..50);
+    }
+    if one_in(10, rng) {
+        puts.large = rng.u16(1..10);
+    }
+    if one_in(6, rng) {
+        puts.retires_after = Some(Duration::from_millis(rng.u64(5_000..40_000)));
+        puts.grace = Duration::from_millis(rng.u64(0..3_000));
+    }
+    puts
+}
+
+fn kms(rng: &mut Rng) -> TroubleKind {
+    TroubleKind::Kms {
+        stream: STREAM.to_owned(),
+        failure: rng.choice(KMS_FAILURES).unwrap_or(KmsFailure::Disabled),
+    }
+}
+
+/// A policy that was changed for the worse, for a while.
+fn denied(rng: &mut Rng) -> TroubleKind {
+    let (service, operation) = rng
+        .choice([
+            (Service::Kinesis, "PutRecords"),
+            (Service::Kinesis, "GetRecords"),
+            (Service::Kinesis, "ListShards"),
+            (Service::DynamoDb, "UpdateItem"),
+            (Service::DynamoDb, "Scan"),
+        ])
+        .unwrap_or((Service::Kinesis, "PutRecords"));
+    calls(service, operation, Fault::access_denied(), rng)
+}
+
+fn calls(service: Service, operation: &str, fault: Fault, rng: &mut Rng) -> TroubleKind {
+    TroubleKind::Calls {
+        service,
+        operation: Some(operation.to_owned()),
+        percent: rng.u8(50..=100),
+        fault,
+    }
+}
+
+/// A time at which something may happen.
+fn moment(load: Duration, rng: &mut Rng) -> Duration {
+    Duration::from_millis(rng.u64(millis(CALM)..millis(load)))
+}
+
+fn one_in(many: u8, rng: &mut Rng) -> bool {
+    rng.u8(..many) == 0
+}
