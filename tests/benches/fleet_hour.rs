@@ -85,7 +85,8 @@ fn start(process: &Process, read: &Arc<AtomicU64>) {
     process.run(move |process| {
         let read = Arc::clone(&read);
         let worker = Worker::builder("billing", "orders")
-            .aws(&process.sdk_config())
+            .kinesis_client(process.kinesis_client())
+            .dynamodb_client(process.dynamodb_client())
             .worker_id(process.name())
             .seed(process.name().len() as u64)
             .wrap_tasks(process.task_wrapper())
@@ -107,7 +108,7 @@ fn start(process: &Process, read: &Arc<AtomicU64>) {
 /// A hundred records a second.
 async fn put(process: Process) {
     let builder = Producer::builder("orders")
-        .aws(&process.sdk_config())
+        .client(process.kinesis_client())
         .seed(1)
         .wrap_tasks(process.task_wrapper());
     let producer = builder.build().expect("valid options");
