@@ -18,7 +18,7 @@ use mimalloc::MiMalloc;
 use testkit::kinesis::Settings;
 use testkit::sim::{Process, Sim};
 
-/// A fifth faster here than the system's: a simulated call is many small allocations.
+/// Faster here than the allocator of the system: a simulated call is many small allocations.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -27,7 +27,7 @@ use clap::Parser as _;
 use crate::args::Args;
 use crate::campaign::Campaign;
 
-/// A fifth faster here than the system's: a simulated call is many small allocations.
+/// Faster here than the allocator of the system: a simulated call is many small allocations.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
