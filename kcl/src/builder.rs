@@ -235,8 +235,8 @@ impl WorkerBuilder {
         let table = self.table_name.unwrap_or_else(|| self.application.clone());
         Ok(Worker {
             id: WorkerId::new(&id),
-            calls: Calls::new(kinesis, stream, self.config.kinesis_request_timeout),
-            table: Arc::new(DynamoDbLeaseTable::new(dynamodb, table, &self.application)),
+            calls: Calls::new(&kinesis, stream, self.config.kinesis_request_timeout),
+            table: Arc::new(DynamoDbLeaseTable::new(&dynamodb, table, &self.application)),
             factory,
             config: self.config,
             control: WorkerControl::new(),

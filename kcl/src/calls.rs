@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime};
 
 use aggregation::HashKeyRange;
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::config::Builder as ConfigBuilder;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::operation::list_shards::ListShardsOutput;
@@ -69,9 +68,12 @@ pub(crate) enum NextRead {
 }
 
 impl Calls {
-    pub(crate) fn new(client: Client, stream: StreamRef, timeout: Duration) -> Self {
+    /// The SDK's own retries are switched off: the caller owns them.
+    pub(crate) fn new(client: &Client, stream: StreamRef, timeout: Duration) -> Self {
+        // Once, for all calls: the SDK merges an override into the configuration again with each call.
+        let config = client.config().to_builder().retry_config(RetryConfig::disabled());
         Self {
-            client,
+            client: Client::from_conf(config.build()),
             stream,
             timeout,
         }
@@ -118,11 +120,7 @@ impl Calls {
                 .set_stream_arn(self.stream.arn())
                 .set_shard_filter(shard_filter(which)?),
         };
-        call.customize()
-            .config_override(once())
-            .send()
-            .await
-            .map_err(|error| failed("ListShards", &error))
+        call.send().await.map_err(|error| failed("ListShards", &error))
     }
 
     /// An iterator that begins at `from`.
@@ -146,10 +144,7 @@ impl Calls {
                 .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
                 .starting_sequence_number(number.as_str()),
         };
-        let call = async {
-            let call = call.customize().config_override(once()).send();
-            call.await.map_err(|error| failed("GetShardIterator", &error))
-        };
+        let call = async { call.send().await.map_err(|error| failed("GetShardIterator", &error)) };
         let output = self.in_time("GetShardIterator", call).await?;
         output
             .shard_iterator
@@ -165,8 +160,8 @@ impl Calls {
             .limit(i32::try_from(max_records).unwrap_or(i32::MAX))
             .set_stream_arn(self.stream.arn());
         let call = async {
-            let call = call.customize().config_override(once()).send();
-            call.await.map_err(|error| of_iterator(failed("GetRecords", &error)))
+            let output = call.send().await;
+            output.map_err(|error| of_iterator(failed("GetRecords", &error)))
         };
         page(self.in_time("GetRecords", call).await?)
     }
@@ -187,11 +182,6 @@ impl Calls {
             })
         })
     }
-}
-
-/// Switches the SDK's own retries off: the caller owns them.
-fn once() -> ConfigBuilder {
-    ConfigBuilder::new().retry_config(RetryConfig::disabled())
 }
 
 fn shard_filter(which: ShardsToList) -> Result<Option<ShardFilter>, StreamError> {
@@ -333,5 +323,25 @@ fn not_understood(operation: &'static str, message: &str) -> StreamError {
         kind: CallErrorKind::Unreadable {
             message: message.to_owned(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_kinesis::config::{BehaviorVersion, Config, Region};
+
+    use super::*;
+
+    #[test]
+    fn the_sdk_does_not_retry_on_its_own_and_the_client_is_else_as_it_came() {
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-north-1"))
+            .retry_config(RetryConfig::standard().with_max_attempts(7));
+        let client = Client::from_conf(config.build());
+        let calls = Calls::new(&client, StreamRef::parse("orders"), Duration::from_secs(1));
+        let config = calls.client.config();
+        assert_eq!(config.retry_config().map(RetryConfig::max_attempts), Some(1));
+        assert_eq!(config.region(), client.config().region());
     }
 }

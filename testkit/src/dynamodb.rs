@@ -44,7 +44,7 @@ use fastrand::Rng;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use self::admission::Admission;
+use self::admission::{Admission, Metering};
 pub use self::calls::Calls;
 pub use self::capacity::Capacity;
 pub use self::change::Change;
@@ -107,10 +107,14 @@ impl DynamoDb {
         if reply.as_ref().is_err_and(is_failed_condition) {
             self.admission.charge_failed_condition(&request);
         }
-        let mut reply = reply?;
+        let reply = reply?;
+        if metering == Metering::Off && !request.is_batch() {
+            return Ok(reply);
+        }
+        let mut reply = engine::decode(&reply)?;
         self.admission.charge(metering, request.plane(), &mut reply);
         add_unprocessed(&mut reply, operation, unprocessed);
-        Ok(Value::Object(reply).to_string().into_bytes())
+        Ok(engine::encode(reply))
     }
 
     /// Lets everything happen that is due.
@@ -148,11 +152,11 @@ impl DynamoDb {
         Ok(request.take_out(|| verdicts.next().is_none_or(Option::is_none)))
     }
 
-    fn answer(&mut self, request: &Request<'_>, now: SystemTime) -> Result<Fields, Refusal> {
+    fn answer(&mut self, request: &Request<'_>, now: SystemTime) -> Result<Vec<u8>, Refusal> {
         match request.plane() {
             Plane::Read => self.read(request),
             Plane::Write => self.write(request, now),
-            Plane::Control => self.control_plane(request, now),
+            Plane::Control => self.control_plane(request, now).map(engine::encode),
         }
     }
 }

@@ -16,6 +16,7 @@
 //! [`Sandbox`](crate::sandbox::Sandbox).
 
 mod call;
+mod clients;
 mod conductor;
 mod connector;
 mod events;

@@ -30,6 +30,10 @@ use crate::args::Args;
 use crate::campaign::Campaign;
 use crate::source::Source;
 
+/// Faster here than the allocator of the system: a simulated call is many small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match simulate(&Args::parse()) {
         Ok(code) => code,

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Builder as ConfigBuilder;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
@@ -44,10 +43,22 @@ enum Existence {
 
 impl DynamoDbLeaseTable {
     /// The lease table `name` of `application`.
-    pub(crate) fn new(client: Client, name: String, application: &str) -> Self {
+    ///
+    /// The SDK's own retries are switched off, because each write is tried again on top of what is known of the row; and
+    /// each call is bounded.
+    pub(crate) fn new(client: &Client, name: String, application: &str) -> Self {
         let coordinator = format!("{application}-CoordinatorState");
+        // Once, for all calls: the SDK merges an override into the configuration again with each call.
+        let config = client.config().to_builder();
+        let timeouts = client
+            .config()
+            .timeout_config()
+            .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
+        let config = config
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts.operation_timeout(TABLE_CALL_TIMEOUT).build());
         Self {
-            client,
+            client: Client::from_conf(config.build()),
             name,
             coordinator,
         }
@@ -79,13 +90,7 @@ impl DynamoDbLeaseTable {
     }
 
     async fn existence(&self, table: &str) -> Result<Existence, TableError> {
-        let call = self
-            .client
-            .describe_table()
-            .table_name(table)
-            .customize()
-            .config_override(once())
-            .send();
+        let call = self.client.describe_table().table_name(table).send();
         match call.await {
             Ok(output) => match output.table().and_then(|table| table.table_status()) {
                 Some(TableStatus::Active | TableStatus::Updating) => Ok(Existence::Usable),
@@ -121,7 +126,7 @@ impl DynamoDbLeaseTable {
             .global_secondary_indexes(index)
             .billing_mode(BillingMode::PayPerRequest)
             .deletion_protection_enabled(false);
-        match call.customize().config_override(once()).send().await {
+        match call.send().await {
             Ok(_) => Ok(()),
             // Another worker was quicker.
             Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),
@@ -135,11 +140,7 @@ impl DynamoDbLeaseTable {
         let mut start_key = None;
         loop {
             let call = self.client.scan().table_name(&self.name).consistent_read(true);
-            let call = call
-                .set_exclusive_start_key(start_key.take())
-                .customize()
-                .config_override(once())
-                .send();
+            let call = call.set_exclusive_start_key(start_key.take()).send();
             let page = call.await.map_err(|error| failed("Scan", &error))?;
             for row in page.items() {
                 match item::decode(row) {
@@ -172,7 +173,7 @@ impl DynamoDbLeaseTable {
             .table_name(&self.name)
             .key("leaseKey", text(key))
             .consistent_read(true);
-        let output = call.customize().config_override(once()).send().await;
+        let output = call.send().await;
         match output.map_err(|error| failed("GetItem", &error))?.item {
             None => Ok(None),
             Some(row) => match item::decode(&row).map_err(|error| unreadable_item("GetItem", &error))? {
@@ -189,7 +190,7 @@ impl DynamoDbLeaseTable {
             .table_name(&self.name)
             .set_item(Some(item::encode(lease, EntityTypes::Written)))
             .condition_expression("attribute_not_exists(leaseKey)");
-        match call.customize().config_override(once()).send().await {
+        match call.send().await {
             Ok(_) => Ok(Creation::Created),
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(Creation::Existed),
             Err(error) => Err(failed("PutItem", &error)),
@@ -216,7 +217,7 @@ impl DynamoDbLeaseTable {
             Row::Lease(lease) => Ok(Some(lease)),
             Row::Foreign(_) => Ok(None),
         };
-        match call.customize().config_override(once()).send().await {
+        match call.send().await {
             Ok(output) => {
                 let row = output.attributes.as_ref().map(decoded).transpose()?.flatten();
                 row.map(Update::Applied).ok_or_else(|| missing_row("UpdateItem"))
@@ -243,7 +244,7 @@ impl DynamoDbLeaseTable {
             .update_expression("SET childShardIds = :children")
             .condition_expression("attribute_exists(leaseKey)")
             .expression_attribute_values(":children", AttributeValue::Ss(ids));
-        let sent = call.customize().config_override(once()).send().await;
+        let sent = call.send().await;
         sent.map(drop).map_err(|error| failed("UpdateItem", &error))
     }
 }
@@ -291,15 +292,6 @@ impl LeaseTable for DynamoDbLeaseTable {
     }
 }
 
-/// Switches the SDK's own retries off, because each write is tried again on top of what is known of the row, and bounds
-/// the call.
-fn once() -> ConfigBuilder {
-    let timeouts = TimeoutConfig::builder().operation_timeout(TABLE_CALL_TIMEOUT).build();
-    ConfigBuilder::new()
-        .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts)
-}
-
 fn text(key: &LeaseKey) -> AttributeValue {
     AttributeValue::S(key.to_string())
 }
@@ -337,5 +329,28 @@ fn missing_row(operation: &'static str) -> TableError {
     TableError {
         operation,
         kind: CallErrorKind::Unreadable { message },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Region};
+
+    use super::*;
+
+    #[test]
+    fn the_sdk_does_not_retry_on_its_own_and_each_call_is_bounded() {
+        let connect = Duration::from_millis(300);
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-north-1"))
+            .retry_config(RetryConfig::standard().with_max_attempts(7))
+            .timeout_config(TimeoutConfig::builder().connect_timeout(connect).build());
+        let table = DynamoDbLeaseTable::new(&Client::from_conf(config.build()), "leases".to_owned(), "billing");
+        let config = table.client.config();
+        assert_eq!(config.retry_config().map(RetryConfig::max_attempts), Some(1));
+        let timeouts = config.timeout_config().unwrap();
+        assert_eq!(timeouts.operation_timeout(), Some(TABLE_CALL_TIMEOUT));
+        assert_eq!(timeouts.connect_timeout(), Some(connect), "as the client came");
     }
 }

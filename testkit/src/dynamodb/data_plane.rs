@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use super::engine::{decode, encode};
 use super::replica::{Image, Replica};
 use super::request::{Fields, Request, object};
 use super::{Change, DynamoDb};
@@ -11,10 +12,10 @@ use crate::dispatch::Refusal;
 
 impl DynamoDb {
     /// Applies a write, and tells the copies and the watchers of it.
-    pub(super) fn write(&mut self, request: &Request<'_>, now: SystemTime) -> Result<Fields, Refusal> {
+    pub(super) fn write(&mut self, request: &Request<'_>, now: SystemTime) -> Result<Vec<u8>, Refusal> {
         let is_followed = !self.watchers.is_empty() || self.table_replica.is_some() || self.index_replica.is_some();
         if !is_followed {
-            return self.engine.call(request.operation, &request.fields);
+            return self.engine.exchange(request.operation, &request.fields);
         }
         let before: Vec<Image> = self
             .tables
@@ -26,7 +27,7 @@ impl DynamoDb {
                 Image { table, key, item }
             })
             .collect();
-        let reply = self.engine.call(request.operation, &request.fields)?;
+        let reply = self.engine.exchange(request.operation, &request.fields)?;
         for before in before {
             self.follow(before, now);
         }
@@ -34,7 +35,7 @@ impl DynamoDb {
     }
 
     /// Answers a read from the tables, or from what the reader may see of them.
-    pub(super) fn read(&self, request: &Request<'_>) -> Result<Fields, Refusal> {
+    pub(super) fn read(&self, request: &Request<'_>) -> Result<Vec<u8>, Refusal> {
         let index = request.text("IndexName");
         let replica = match request.operation {
             "BatchGetItem" => return self.batch_get(request),
@@ -72,7 +73,7 @@ impl DynamoDb {
     }
 
     /// Each table of a batch is read as it asks for.
-    fn batch_get(&self, request: &Request<'_>) -> Result<Fields, Refusal> {
+    fn batch_get(&self, request: &Request<'_>) -> Result<Vec<u8>, Refusal> {
         let tables = object(&request.fields, "RequestItems");
         let (Some(tables), Some(replica)) = (tables, &self.table_replica) else {
             return self.read_from(None, &request.fields, request.operation);
@@ -89,17 +90,19 @@ impl DynamoDb {
         if eventual.is_empty() {
             return self.read_from(None, &part(consistent), request.operation);
         }
-        let mut reply = self.read_from(Some(replica), &part(eventual), request.operation)?;
-        if !consistent.is_empty() {
-            merge(&mut reply, self.read_from(None, &part(consistent), request.operation)?);
+        let reply = self.read_from(Some(replica), &part(eventual), request.operation)?;
+        if consistent.is_empty() {
+            return Ok(reply);
         }
-        Ok(reply)
+        let mut reply = decode(&reply)?;
+        merge(&mut reply, self.engine.call(request.operation, &part(consistent))?);
+        Ok(encode(reply))
     }
 
-    fn read_from(&self, replica: Option<&Replica>, fields: &Fields, operation: &str) -> Result<Fields, Refusal> {
+    fn read_from(&self, replica: Option<&Replica>, fields: &Fields, operation: &str) -> Result<Vec<u8>, Refusal> {
         match replica {
             Some(replica) => replica.read(operation, fields),
-            None => self.engine.call(operation, fields),
+            None => self.engine.exchange(operation, fields),
         }
     }
 }

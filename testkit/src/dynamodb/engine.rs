@@ -48,10 +48,14 @@ impl Engine {
         self.clock.set(now);
     }
 
-    /// Makes one call.
+    /// Makes one call, of which the fields of the reply are wanted.
     pub(super) fn call(&self, operation: &str, request: &Fields) -> Result<Fields, Refusal> {
+        decode(&self.exchange(operation, request)?)
+    }
+
+    /// Makes one call, whose reply is JSON. Its fields are in no order, as dynoxide's maps have none.
+    pub(super) fn exchange(&self, operation: &str, body: &Fields) -> Result<Vec<u8>, Refusal> {
         let db = &self.database;
-        let body = &Value::Object(request.clone()).to_string();
         match operation {
             "BatchGetItem" => answer(body, |call| db.batch_get_item(call)),
             "BatchWriteItem" => answer(body, |call| db.batch_write_item(call)),
@@ -108,6 +112,11 @@ pub(super) fn decode(body: &[u8]) -> Result<Fields, Refusal> {
     serde_json::from_slice(body).map_err(|error| unreadable(&error).into())
 }
 
+/// Writes the body of a reply.
+pub(super) fn encode(fields: Fields) -> Vec<u8> {
+    Value::Object(fields).to_string().into_bytes()
+}
+
 /// The fields of what is an object.
 pub(super) fn fields(value: Value) -> Fields {
     let Value::Object(fields) = value else {
@@ -116,15 +125,14 @@ pub(super) fn fields(value: Value) -> Fields {
     fields
 }
 
-/// Runs a typed call on JSON. The reply's fields are sorted, for dynoxide keeps items in maps without an order.
+/// Runs a typed call on JSON.
 fn answer<Call: DeserializeOwned, Answer: Serialize>(
-    body: &str,
+    body: &Fields,
     run: impl FnOnce(Call) -> dynoxide::Result<Answer>,
-) -> Result<Fields, Refusal> {
-    let call = serde_json::from_str(body).map_err(|error| unreadable(&error))?;
-    let answer = serde_json::to_value(run(call)?);
-    let answer = answer.map_err(|error| DynoxideError::InternalServerError(error.to_string()))?;
-    Ok(fields(answer))
+) -> Result<Vec<u8>, Refusal> {
+    let call = Call::deserialize(body).map_err(|error| unreadable(&error))?;
+    let answer = serde_json::to_vec(&run(call)?);
+    Ok(answer.map_err(|error| DynoxideError::InternalServerError(error.to_string()))?)
 }
 
 /// Marks that dynoxide's request types put in front of a message, to say which error class DynamoDB reports.

@@ -43,7 +43,7 @@ impl Replica {
                 None => ("DeleteItem", json!({ "TableName": table, "Key": key })),
             };
             // It cannot be refused: the same item is in the same table of the original.
-            drop(self.engine.call(operation, &fields(write)));
+            drop(self.engine.exchange(operation, &fields(write)));
         }
     }
 
@@ -56,7 +56,7 @@ impl Replica {
 
     /// Changes tables as in the original, without a lag.
     pub(super) fn change_tables(&mut self, operation: &str, request: &Fields) -> Result<(), Refusal> {
-        self.engine.call(operation, request)?;
+        self.engine.exchange(operation, request)?;
         if operation == "DeleteTable" {
             let deleted = request.get("TableName").and_then(|name| name.as_str());
             self.lag.retain(|image| Some(image.table.as_str()) != deleted);
@@ -65,7 +65,7 @@ impl Replica {
     }
 
     /// Reads what has arrived.
-    pub(super) fn read(&self, operation: &str, request: &Fields) -> Result<Fields, Refusal> {
-        self.engine.call(operation, request)
+    pub(super) fn read(&self, operation: &str, request: &Fields) -> Result<Vec<u8>, Refusal> {
+        self.engine.exchange(operation, request)
     }
 }
