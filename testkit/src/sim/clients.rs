@@ -19,7 +19,7 @@ impl Process {
     /// A Kinesis client of this process, like those of [`sdk_config`](Self::sdk_config), that neither signs its requests
     /// nor says which SDK made them.
     ///
-    /// For large fleets and long times: a quarter of what the SDK does for a simulated call goes into these headers.
+    /// For large fleets and long times: to sign is one of the dearest things that the SDK does for a simulated call.
     pub fn kinesis_client(&self) -> aws_sdk_kinesis::Client {
         let config = KinesisConfig::from(&self.sdk_config());
         let config = config.push_auth_scheme(Unsigned).interceptor(Unnamed);
