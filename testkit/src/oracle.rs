@@ -280,7 +280,7 @@ impl Oracle {
             } => {
                 let contents = stream.store(shard, sequence_number, (&partition_key, &data), judge);
                 if let Some(contents) = contents {
-                    producers.stored(shard, &contents, &evidence.faults, judge);
+                    producers.stored(shard, &contents, (stream, &evidence.faults), judge);
                 }
             }
             ServiceFact::RecordsTrimmed { shard, below } => stream.trim(shard, below, judge),

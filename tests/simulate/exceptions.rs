@@ -59,10 +59,10 @@ pub(crate) fn rules(scenario: &Scenario) -> Rules {
         ),
         Start::TrimHorizon | Start::AtTimestamp(_) => rules,
     };
-    let rules = if scenario.plan.troubles.iter().any(denies_shards) {
+    let rules = if scenario.plan.troubles.iter().any(hinders_listing) {
         rules.except(
             Exception::UnlistedShards,
-            "what landed in a new shard cannot be judged while listing the shards is denied, and is sent again",
+            "what landed in a new shard cannot be judged while the shards cannot be listed, and is sent again",
         )
     } else {
         rules
@@ -77,12 +77,22 @@ pub(crate) fn rules(scenario: &Scenario) -> Rules {
     }
 }
 
-/// Whether a producer may not list the shards for a while.
-fn denies_shards(trouble: &Trouble) -> bool {
-    let denied = Fault::access_denied();
-    matches!(
-        &trouble.kind,
-        TroubleKind::Calls { service: Service::Kinesis, operation, fault, .. }
-            if *fault == denied && operation.as_deref().is_none_or(|operation| operation == "ListShards")
-    )
+/// Whether a producer may be unable to list the shards for a while.
+fn hinders_listing(trouble: &Trouble) -> bool {
+    match &trouble.kind {
+        TroubleKind::Calls {
+            service: Service::Kinesis,
+            operation,
+            fault,
+            ..
+        } => {
+            operation.as_deref().is_none_or(|operation| operation == "ListShards")
+                && !matches!(
+                    fault,
+                    Fault::None | Fault::Delay(_) | Fault::Duplicated(_) | Fault::FailEntries { .. }
+                )
+        }
+        TroubleKind::CutOff(service) => *service == Service::Kinesis,
+        _ => false,
+    }
 }

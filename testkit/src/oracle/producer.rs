@@ -49,7 +49,16 @@ struct Copied {
     placement: Placement,
     /// User records in the Kinesis record.
     together: usize,
+    /// A reshard made its shard, so a producer may not have heard of it.
+    in_a_child: bool,
     writer: Writer,
+}
+
+impl Copied {
+    /// Whether a producer may be unable to tell where a reader finds it: a record alone is read wherever it is.
+    fn may_be_in_an_unknown_shard(&self) -> bool {
+        self.together > 1 && self.in_a_child
+    }
 }
 
 #[derive(Debug)]
@@ -115,8 +124,15 @@ impl Producers {
     }
 
     /// The service stored a Kinesis record.
-    pub(super) fn stored(&mut self, shard: ShardId, contents: &Contents, faults: &Faults, judge: &mut Judge) {
+    pub(super) fn stored(
+        &mut self,
+        shard: ShardId,
+        contents: &Contents,
+        (stream, faults): (&Stream, &Faults),
+        judge: &mut Judge,
+    ) {
         judge.figures.stored += contents.records.len() as u64;
+        let in_a_child = stream.get(shard).is_some_and(|shard| !shard.parents.is_empty());
         for content in &contents.records {
             let payload = self.payloads.entry(content.payload).or_default();
             payload.check_another_copy(shard, faults, judge);
@@ -126,6 +142,7 @@ impl Producers {
                 at: judge.now,
                 placement: contents.placement,
                 together: contents.records.len(),
+                in_a_child,
                 writer,
             });
             let Some(accepted) = &payload.accepted else { continue };
@@ -289,7 +306,9 @@ impl Payload {
         let cause = match last.placement {
             Placement::Misplaced => "misplaced before",
             Placement::Kept if unknown(last.at) || unknown(judge.now) => "unacknowledged",
-            Placement::Kept if last.together > 1 && judge.excuses(Exception::UnlistedShards) => "in an unknown shard",
+            Placement::Kept if last.may_be_in_an_unknown_shard() && judge.excuses(Exception::UnlistedShards) => {
+                "in an unknown shard"
+            }
             Placement::Kept => {
                 judge.broken(
                     Rule::Duplicate,

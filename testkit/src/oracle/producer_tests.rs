@@ -331,19 +331,22 @@ fn a_record_whose_last_copy_was_misplaced_is_stored_again_though_an_earlier_one_
 }
 
 #[test]
-fn an_aggregate_of_a_producer_that_may_not_list_shards_is_stored_again_with_the_exception_alone() {
+fn an_aggregate_in_the_child_of_a_reshard_is_stored_again_with_the_exception_alone() {
     let excused = || Rules::new(FAILOVER).except(Exception::UnlistedShards, "access is denied");
-    for (rules, together, broken) in [
-        (excused(), vec![(1, None), (2, None)], vec![]),
-        (excused(), vec![(1, None)], vec![Rule::Duplicate]),
-        (Rules::new(FAILOVER), vec![(1, None), (2, None)], vec![Rule::Duplicate]),
+    let (alone, together) = (vec![(1, None)], vec![(1, None), (2, None)]);
+    for (rules, shard, records, broken) in [
+        (excused(), 1, &together, vec![]),
+        (excused(), 1, &alone, vec![Rule::Duplicate]),
+        (excused(), 0, &together, vec![Rule::Duplicate]),
+        (Rules::new(FAILOVER), 1, &together, vec![Rule::Duplicate]),
     ] {
         let mut story = Story::by(rules);
         story.create(0, &[], 0..=u128::MAX);
+        story.create(1, &[0], 0..=u128::MAX);
         story.accept(1);
-        story.store_data(0, 5, aggregate(&together));
+        story.store_data(shard, 5, aggregate(records));
         story.later(1);
-        story.store_data(0, 6, aggregate(&[(1, None)]));
+        story.store_data(shard, 6, aggregate(&[(1, None)]));
         assert_eq!(story.broken(), broken);
     }
 }

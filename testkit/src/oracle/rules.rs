@@ -148,8 +148,9 @@ pub enum Exception {
     /// A lease at `LATEST` is not pinned to a place: what arrives between the creation of its row and the first read is
     /// not delivered.
     UnpinnedLatest,
-    /// A producer that may not list the shards cannot tell whether an aggregate lies where a reader finds it, if it landed
-    /// in a shard that is new to it: it sends the aggregate again, for good measure.
+    /// A producer that could not list the shards cannot tell whether an aggregate lies where a reader finds it, if it landed
+    /// in a shard that came from a reshard: it sends the aggregate again, for good measure. That shard may be closed, and
+    /// on no list any more, when the next list comes.
     UnlistedShards,
 }
 
