@@ -47,10 +47,6 @@ pub(crate) fn rules(scenario: &Scenario) -> Rules {
         .except(
             Exception::StolenLeases,
             "leases move between living workers by the rule of KCL 2.x, without a hand-over",
-        )
-        .except(
-            Exception::Rule(Rule::Memory),
-            "a producer does not tell yet what it holds, so nothing is sampled",
         );
     let rules = match scenario.start {
         Start::Latest => rules.except(

@@ -93,6 +93,7 @@ impl Life {
         while !is_over(&self.fleet) {
             self.pause(&mut outcomes).await;
             self.burst(&producer, &mut outcomes).await;
+            self.holds(&producer);
             if self.chance(self.puts.flush) && producer.flush().await.is_ok() {
                 self.flushed(&mut outcomes);
             }
@@ -153,6 +154,15 @@ impl Life {
             };
             outcomes.extend(self.put(id, &record, put));
         }
+    }
+
+    /// Tells what the producer has accepted and not yet ended.
+    fn holds(&self, producer: &Producer) {
+        let held = producer.stats().outstanding;
+        self.tell(ProducerFact::Holds(oracle::Budget {
+            records: held.records,
+            bytes: held.bytes,
+        }));
     }
 
     /// A record that no other is.
