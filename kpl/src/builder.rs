@@ -190,16 +190,31 @@ impl ProducerBuilder {
     }
 
     /// The order in which records are stored. Default: [`Ordering::None`].
+    ///
+    /// [`Ordering::PerKey`] needs a stream that is known to follow hash keys. Its records wait for the stream's first
+    /// description, and come back with [`OrderingImpossible`](crate::PutErrorKind::OrderingImpossible) if that says `AUTO`
+    /// or is not to be had; without `kinesis:DescribeStreamSummary`, say
+    /// [`record_distribution_strategy_default`](Self::record_distribution_strategy_default).
     pub fn ordering(mut self, ordering: Ordering) -> Self {
         self.config.ordering = ordering;
         self
     }
 
-    /// Who decides which shard a record goes to. The producer does not find out by itself: on a stream that distributes
-    /// records itself, say `Auto`, and nothing is aggregated. Default: [`RecordDistribution::UserPartitionKey`].
+    /// What to assume of who decides which shard a record goes to, while the stream's description does not tell: before
+    /// its first answer, and without the permission `kinesis:DescribeStreamSummary`. Default:
+    /// [`RecordDistribution::Unknown`] (the KPL's `UNSET`), which means to find out from where the service puts records.
+    /// Until then, nothing is aggregated.
     #[doc(alias = "RecordDistributionStrategyDefault")]
-    pub fn record_distribution(mut self, distribution: RecordDistribution) -> Self {
-        self.config.record_distribution = distribution;
+    pub fn record_distribution_strategy_default(mut self, distribution: RecordDistribution) -> Self {
+        self.config.record_distribution_default = distribution;
+        self
+    }
+
+    /// The age at which the stream's description is asked for anew while records flow, give or take a fifth. What
+    /// contradicts it is followed up within seconds. Default: 300 s.
+    #[doc(alias = "DescribeStreamSummaryIntervalMs")]
+    pub fn describe_stream_summary_interval(mut self, interval: Duration) -> Self {
+        self.config.describe_stream_summary_interval = interval;
         self
     }
 
@@ -232,7 +247,8 @@ impl ProducerBuilder {
 
     /// Passes each task of the producer through `wrap`, together with its name, before it is spawned: to instrument it, or
     /// to freeze and kill a simulated process. The tasks are `driver`, one
-    /// `put-records` for each request and one `list-shards` for each look at the shards.
+    /// `put-records` for each request, one `list-shards` for each look at the shards, and one `describe-stream-summary` for
+    /// each look at the stream's description.
     ///
     /// What `wrap` returns runs in the task's place. If it ends without having run the task to its end, the producer is
     /// dead: what it held is given back.
@@ -261,7 +277,7 @@ impl ProducerBuilder {
         let rng = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let limits = LaneLimits {
             max_size: self.config.aggregation_max_size,
-            max_count: self.config.records_per_aggregate(),
+            max_count: self.config.aggregation_max_count,
             max_buffered: self.config.record_max_buffered_time,
             ttl: self.config.record_ttl,
         };

@@ -15,8 +15,9 @@ use crate::error::{PutError, PutErrorKind};
 use crate::event::Event;
 use crate::lanes::Handed;
 use crate::limits::DROP_GRACE;
+use crate::ordering::RecordDistribution;
 use crate::pipeline::{Answer, CallFailure, EntryAnswer, Input, Output, Pipeline, RequestId};
-use crate::shard_map::{Shard, Topology};
+use crate::shard_map::Shard;
 use crate::shared::Shared;
 use crate::tasks::Tasks;
 
@@ -85,6 +86,7 @@ struct Draining {
 enum Finished {
     Put { request: RequestId, answer: Answer },
     Shards(Result<Vec<Shard>, CallFailure>),
+    Description(Result<RecordDistribution, CallFailure>),
 }
 
 impl Driver {
@@ -202,20 +204,31 @@ impl Driver {
                     Finished::Shards(or_panicked(calls.list_shards()).await.and_then(|shards| shards))
                 });
             }
-            Output::NewMap(map) => {
-                Event::ShardMapChanged {
-                    shards: map.shards().len(),
-                }
-                .emit(&self.shared.template.stream);
-                self.shared.replace_lanes(Topology::Known(map));
+            Output::Describe => {
+                let calls = self.calls.clone();
+                self.spawn("describe-stream-summary", async move {
+                    let described = or_panicked(calls.describe_stream_summary()).await;
+                    Finished::Description(described.and_then(|described| described))
+                });
+            }
+            Output::NewRouting(routing) => {
+                self.shared.replace_lanes(routing);
                 self.armed.clear();
                 self.take_retired(clock::now());
             }
+            Output::ShardsChanged(shards) => self.emit(&Event::ShardMapChanged { shards }),
+            Output::Distribution(distribution, source) => {
+                self.emit(&Event::DistributionChanged { distribution, source });
+            }
             Output::Throttled(hot, rate_percent) => {
                 let hot = &hot;
-                Event::ShardThrottled { hot, rate_percent }.emit(&self.shared.template.stream);
+                self.emit(&Event::ShardThrottled { hot, rate_percent });
             }
         }
+    }
+
+    fn emit(&self, event: &Event<'_>) {
+        event.emit(&self.shared.template.stream);
     }
 
     fn spawn(&mut self, name: &'static str, call: impl Future<Output = Finished> + Send + 'static) {
@@ -267,9 +280,15 @@ impl Driver {
             }
             Ok(Finished::Shards(result)) => {
                 if let Err(CallFailure { code, message, .. }) = &result {
-                    Event::ShardMapUnavailable { code, message }.emit(&self.shared.template.stream);
+                    self.emit(&Event::ShardMapUnavailable { code, message });
                 }
                 self.pipeline.handle(Input::Shards(result), now);
+            }
+            Ok(Finished::Description(result)) => {
+                if let Err(CallFailure { code, message, .. }) = &result {
+                    self.emit(&Event::DescriptionUnavailable { code, message });
+                }
+                self.pipeline.handle(Input::Description(result), now);
             }
             // A panic inside is an answer already, and nobody aborts these tasks before the driver ends.
             Err(error) => debug_assert!(error.is_cancelled(), "{error}"),

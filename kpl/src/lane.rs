@@ -61,7 +61,7 @@ impl Lane {
     }
 
     /// Appends a record. What does not fit beside it is sealed first, what is full with it right after; `sealed` takes
-    /// them in that order.
+    /// them in that order. A record without a partition key is always alone: only some streams take it.
     pub(crate) fn append(
         &mut self,
         record: &UserRecordRef<'_>,
@@ -69,7 +69,8 @@ impl Lane {
         now: Instant,
         mut sealed: impl FnMut(SealedAggregate),
     ) -> Seat {
-        if !self.encoder.is_empty() && self.encoder.size_with(record) > self.limits.max_size {
+        let is_alone = record.partition_key.is_empty();
+        if !self.encoder.is_empty() && (is_alone || self.encoder.size_with(record) > self.limits.max_size) {
             self.seal().into_iter().for_each(&mut sealed);
         }
         if self.encoder.is_empty() {
@@ -85,7 +86,7 @@ impl Lane {
         self.expiries
             .extend(self.limits.ttl.map(|ttl| saturating_add(now, ttl)));
         self.charge.absorb(charge);
-        if self.encoder.len() >= self.limits.max_count || self.encoder.size() >= self.limits.max_size {
+        if is_alone || self.encoder.len() >= self.limits.max_count || self.encoder.size() >= self.limits.max_size {
             self.seal().into_iter().for_each(sealed);
         }
         seat

@@ -73,6 +73,24 @@ pub const RATE_RECOVERY_STEPS: u32 = 30;
 /// The time that a report on a throttled shard covers. Our choice.
 pub const HOT_SHARD_REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Placements that must agree with hash keys before a stream that nobody describes counts as following them. Our choice:
+/// a stream of two shards that ignores them would do so by chance once in 2^64 times.
+pub const AGREEING_PLACEMENTS: u32 = 64;
+
+/// How old a stream's description may become while records flow. KPL's value.
+pub const DESCRIPTION_INTERVAL: Duration = Duration::from_secs(300);
+
+/// How long the first records wait for the stream's description at most. Our choice: it comes with the shard map, unless
+/// something is wrong, and they lose nothing by leaving without it.
+pub const DESCRIPTION_PATIENCE: Duration = Duration::from_millis(500);
+
+/// For how long a description that was just confirmed is not asked for again, whatever contradicts it. Our choice: all
+/// producers of an account share 20 calls a second.
+pub const REDESCRIPTION_PAUSE: Duration = Duration::from_secs(10);
+
+/// The longest pause after a description that failed. Our choice, for the same reason.
+pub const DESCRIPTION_RETRY_PAUSE: Duration = Duration::from_secs(30);
+
 /// The shortest `record_ttl`. KPL's value.
 pub const MIN_RECORD_TTL: Duration = Duration::from_millis(100);
 

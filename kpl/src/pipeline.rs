@@ -15,6 +15,8 @@
 mod adaptive_rate;
 mod answers;
 mod collector;
+mod distribution;
+mod evidence;
 mod expiry;
 mod heavy_keys;
 mod hot_shards;
@@ -25,6 +27,7 @@ mod outstanding;
 mod refresher;
 mod requests;
 mod retrier;
+mod routing_changes;
 mod token_bucket;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -36,16 +39,21 @@ use aggregation::KinesisRecord;
 use crate::aggregate::SealedAggregate;
 use crate::config::Config;
 use crate::error::{PutError, PutErrorKind};
+use crate::limits::DESCRIPTION_RETRY_PAUSE;
+use crate::ordering::RecordDistribution;
 use crate::outcome::Outcome;
 use crate::pipeline::collector::Collector;
+use crate::pipeline::distribution::Distribution;
 use crate::pipeline::expiry::ExpiryWatch;
 use crate::pipeline::hot_shards::HotShards;
 use crate::pipeline::limiter::Limiter;
 use crate::pipeline::outstanding::Outstanding;
 use crate::pipeline::refresher::Refresher;
 use crate::retry::RetryDelays;
-use crate::shard_map::{Shard, ShardId, ShardMap, Topology};
+use crate::routing::Routing;
+use crate::shard_map::{Shard, ShardId, ShardMap};
 
+pub(crate) use distribution::Source;
 pub(crate) use heavy_keys::HeavyKey;
 pub(crate) use hot_shards::HotShard;
 
@@ -68,6 +76,8 @@ pub(crate) enum Input {
     },
     /// The fetch of the shard map ended.
     Shards(Result<Vec<Shard>, CallFailure>),
+    /// The stream was described, or not.
+    Description(Result<RecordDistribution, CallFailure>),
 }
 
 /// How a request ended.
@@ -108,8 +118,14 @@ pub(crate) enum Output {
     },
     /// Fetch the stream's shards, and report them.
     FetchShards,
-    /// A new shard map is in force: make lanes for it.
-    NewMap(Arc<ShardMap>),
+    /// Ask who distributes the stream's records, and report it.
+    Describe,
+    /// Records find their way by this from now on: make lanes for it.
+    NewRouting(Routing),
+    /// Tell that other shards are open now, and how many.
+    ShardsChanged(usize),
+    /// Tell who distributes the stream's records, and how that is known.
+    Distribution(RecordDistribution, Source),
     /// Tell that a shard is throttled, and at which rate it is sent records now, in percent of what it takes.
     Throttled(HotShard, u32),
 }
@@ -118,13 +134,19 @@ pub(crate) enum Output {
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     config: Config,
-    topology: Topology,
+    /// The newest one.
+    map: Option<Arc<ShardMap>>,
     refresher: Refresher,
+    distribution: Distribution,
+    told_distribution: Option<(RecordDistribution, Source)>,
+    /// What is in force of both.
+    routing: Routing,
     limiter: Limiter,
     hot_shards: HotShards,
     collector: Collector,
     delays: RetryDelays,
-    /// Aggregates that wait for the first shard map.
+    description_delays: RetryDelays,
+    /// Aggregates that wait until it is known where they go.
     unrouted: Vec<SealedAggregate>,
     /// Aggregates that wait for their next attempt.
     retries: BTreeMap<(Instant, u64), SealedAggregate>,
@@ -180,13 +202,17 @@ impl Pipeline {
             config.collection_wait(),
         );
         Self {
+            map: None,
             refresher: Refresher::new(config.shard_map_refresh_interval, &mut rng),
+            distribution: Distribution::new(&config, &mut rng),
+            told_distribution: None,
+            routing: Routing::Undecided,
             limiter: Limiter::new(config.rate_limit_percent, config.requests_per_shard()),
             hot_shards: HotShards::default(),
             collector: Collector::new(collection.0, collection.1, collection.2),
+            description_delays: RetryDelays::up_to(DESCRIPTION_RETRY_PAUSE, rng.fork()),
             delays: RetryDelays::new(rng),
             config,
-            topology: Topology::Unknown,
             unrouted: Vec::new(),
             retries: BTreeMap::new(),
             retry_number: 0,
@@ -215,7 +241,9 @@ impl Pipeline {
             Input::Answer { request, answer, ended } => self.on_answer(request, answer, (now, ended)),
             Input::Shards(Ok(shards)) => self.on_shards(shards, now),
             Input::Shards(Err(failure)) => self.on_fetch_failed(&failure, now),
+            Input::Description(described) => self.on_description(described, now),
         }
+        self.settle_routing(now);
     }
 
     /// Moves on what time has made due. `wall` is the wall-clock time of `now`.
@@ -224,6 +252,10 @@ impl Pipeline {
             self.fetch_began = Some((now, wall));
             self.outputs.push_back(Output::FetchShards);
         }
+        if self.distribution.start(now) {
+            self.outputs.push_back(Output::Describe);
+        }
+        self.settle_routing(now);
         while let Some(entry) = self.retries.first_entry()
             && entry.key().0 <= now
         {
@@ -253,6 +285,7 @@ impl Pipeline {
         let retry = self.retries.first_key_value().map(|((at, _), _)| *at);
         let others = [
             self.refresher.next_at(),
+            self.distribution.next_at(),
             self.hot_shards.next_at(),
             self.expiry_watch.next_at(),
         ];
@@ -316,24 +349,22 @@ impl Pipeline {
         aggregate.generation = self.outstanding.enter();
         self.expiry_watch.enter(&aggregate);
         self.refresher.on_traffic(now);
+        self.distribution.on_traffic(now);
         self.route(aggregate, now);
     }
 
-    /// Sends an aggregate on by the newest map: to its shard's queue, or taken apart if its shard changed.
+    /// Sends an aggregate on by the routing in force: to its shard's queue, or taken apart if it does not suit it.
     fn route(&mut self, aggregate: SealedAggregate, now: Instant) {
         let Some(aggregate) = self.unexpired(aggregate, now) else {
             return;
         };
-        let Topology::Known(map) = &self.topology else {
+        if let Routing::Undecided = self.routing {
             self.refresher.on_traffic(now);
             self.unrouted.push(aggregate);
             return;
-        };
-        let map = Arc::clone(map);
-        for aggregate in self.fitted(aggregate, &map) {
-            if let Some(target) = &aggregate.target {
-                self.limiter.push(target.shard.clone(), aggregate, now);
-            }
+        }
+        for aggregate in self.suited(aggregate) {
+            self.limiter.push(aggregate, now);
         }
     }
 

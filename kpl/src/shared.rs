@@ -13,7 +13,7 @@ use crate::error::{PutError, PutErrorKind};
 use crate::lanes::{LaneTemplate, Lanes, Retired};
 use crate::receipt::Receipt;
 use crate::record::Record;
-use crate::shard_map::Topology;
+use crate::routing::Routing;
 
 /// The lanes in use, and how to make others.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Drop for WaitsForRoom<'_> {
 
 impl Shared {
     pub(crate) fn new(template: LaneTemplate) -> Self {
-        let lanes = ArcSwap::from_pointee(Lanes::new(Topology::Unknown, &template));
+        let lanes = ArcSwap::from_pointee(Lanes::new(Routing::Undecided, &template));
         Self {
             template,
             lanes,
@@ -91,10 +91,10 @@ impl Shared {
         }
     }
 
-    /// Replaces the lanes by those of a new topology. Nothing happens to a producer that is closed.
-    pub(crate) fn replace_lanes(&self, topology: Topology) {
+    /// Replaces the lanes by those of a new routing. Nothing happens to a producer that is closed.
+    pub(crate) fn replace_lanes(&self, routing: Routing) {
         if !self.lanes.load().are_closed() {
-            self.lanes.swap(Arc::new(Lanes::new(topology, &self.template))).retire();
+            self.lanes.swap(Arc::new(Lanes::new(routing, &self.template))).retire();
         }
     }
 

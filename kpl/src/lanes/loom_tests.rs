@@ -15,9 +15,11 @@ use super::{Handed, Handover, LaneTemplate, Lanes};
 use crate::budget::Budget;
 use crate::error::{PutError, PutErrorKind};
 use crate::lane::LaneLimits;
+use crate::ordering::RecordDistribution;
 use crate::receipt::Receipt;
 use crate::record::Record;
-use crate::shard_map::{Shard, ShardId, ShardMap, Topology};
+use crate::routing::Routing;
+use crate::shard_map::{Shard, ShardId, ShardMap};
 use crate::shared::Shared;
 
 const BUDGET: u32 = 10_000;
@@ -97,12 +99,13 @@ impl Model {
     }
 }
 
-fn one_shard() -> Topology {
+fn one_shard() -> Routing {
     let shard = Shard {
         id: ShardId::new("shardId-000000000000"),
         range: aggregation::HashKeyRange::FULL,
     };
-    Topology::Known(Arc::new(ShardMap::first(vec![shard]).unwrap()))
+    let map = Arc::new(ShardMap::first(vec![shard]).unwrap());
+    Routing::new(map, RecordDistribution::UserPartitionKey)
 }
 
 fn callers(model: &Arc<Model>) -> [thread::JoinHandle<()>; 2] {

@@ -16,16 +16,19 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// Checks a value. Returns its number, 1 for `true` and 0 for what is neither number nor boolean.
+    /// Checks a value. Returns its number: 1 for `true`, the place of a word among its like, 0 for what has none.
     pub(super) fn read(self, value: &str) -> Result<u64, PropertiesErrorKind> {
         match self {
             Self::Boolean if value.eq_ignore_ascii_case("true") => Ok(1),
             Self::Boolean if value.eq_ignore_ascii_case("false") => Ok(0),
             Self::Boolean => Err(malformed(value, "true or false")),
             Self::Integer(min, max) => integer(value, min, max),
-            Self::OneOf(words, _) if words.contains(&value) => Ok(0),
+            Self::OneOf(words, expected) => {
+                let place = words.iter().zip(0..).find(|(word, _)| **word == value);
+                place.map(|(_, place)| place).ok_or_else(|| malformed(value, expected))
+            }
             Self::Shaped(is_right, _) if is_right(value) => Ok(0),
-            Self::OneOf(_, expected) | Self::Shaped(_, expected) => Err(malformed(value, expected)),
+            Self::Shaped(_, expected) => Err(malformed(value, expected)),
             Self::Text => Ok(0),
         }
     }

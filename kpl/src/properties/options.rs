@@ -11,6 +11,7 @@ use super::form::Form::{self, Boolean, Integer, OneOf, Shaped, Text};
 use super::form::{is_host, is_namespace, is_region};
 use crate::config::{Config, OnThrottling};
 use crate::limits::MAX_REQUEST_BYTES;
+use crate::ordering::RecordDistribution;
 
 /// One option of the KPL.
 #[derive(Debug)]
@@ -70,6 +71,7 @@ const LOG_LEVELS: Form = OneOf(
     "trace, debug, info, warning or error",
 );
 const THREADING: Form = OneOf(&["PER_REQUEST", "POOLED"], "PER_REQUEST or POOLED");
+/// `RecordDistributionStrategyDefault` counts their places.
 const STRATEGIES: Form = OneOf(
     &["UNSET", "AUTO", "USER_PARTITION_KEY"],
     "UNSET, AUTO or USER_PARTITION_KEY",
@@ -128,8 +130,16 @@ pub(super) static OPTIONS: &[KplOption] = &[
         Applied("fail_if_throttled", |config, fail| {
             config.on_throttling = if fail == 0 { OnThrottling::Retry } else { OnThrottling::Fail };
         })),
-    option("RecordDistributionStrategyDefault", "UNSET", STRATEGIES, NotYet),
-    option("DescribeStreamSummaryIntervalMs", "300000", Integer(1, MAX), NotYet),
+    option("RecordDistributionStrategyDefault", "UNSET", STRATEGIES,
+        Applied("record_distribution_strategy_default", |config, place| {
+            config.record_distribution_default = match place {
+                1 => RecordDistribution::Auto,
+                2 => RecordDistribution::UserPartitionKey,
+                _ => RecordDistribution::Unknown,
+            };
+        })),
+    option("DescribeStreamSummaryIntervalMs", "300000", Integer(1, MAX),
+        Applied("describe_stream_summary_interval", |config, time| config.describe_stream_summary_interval = milliseconds(time))),
     option("MetricsLevel", "detailed", LEVELS, NotYet),
     option("MetricsGranularity", "shard", GRANULARITIES, NotYet),
     option("MetricsNamespace", "KinesisProducerLibrary", NAMESPACE, NotYet),

@@ -6,6 +6,7 @@ use super::*;
 use crate::budget::Budget;
 use crate::config::OnThrottling;
 use crate::error::BuildErrorKind;
+use crate::ordering::RecordDistribution;
 use crate::producer::Producer;
 
 const LONG: &str = "9223372036854775807";
@@ -187,7 +188,7 @@ fn every_option_of_the_kpl_is_in_the_table_once() {
 /// A line of a file, and whether the configuration is as it asks for.
 type Effect = (&'static str, fn(&Config) -> bool);
 
-const EFFECTS: [Effect; 17] = [
+const EFFECTS: [Effect; 21] = [
     ("AggregationEnabled = false", |config| config.aggregation_max_count == 1),
     ("AggregationEnabled = true", |config| {
         config.aggregation_max_count == 4_294_967_295
@@ -228,6 +229,18 @@ const EFFECTS: [Effect; 17] = [
     }),
     ("FailIfThrottled = true", |config| {
         config.on_throttling == OnThrottling::Fail
+    }),
+    ("RecordDistributionStrategyDefault = UNSET", |config| {
+        config.record_distribution_default == RecordDistribution::Unknown
+    }),
+    ("RecordDistributionStrategyDefault = AUTO", |config| {
+        config.record_distribution_default == RecordDistribution::Auto
+    }),
+    ("RecordDistributionStrategyDefault = USER_PARTITION_KEY", |config| {
+        config.record_distribution_default == RecordDistribution::UserPartitionKey
+    }),
+    ("DescribeStreamSummaryIntervalMs = 7000", |config| {
+        config.describe_stream_summary_interval == Duration::from_secs(7)
     }),
 ];
 
