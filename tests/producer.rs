@@ -434,33 +434,6 @@ async fn a_split_and_a_merge_under_load_lose_nothing() {
     assert!(shards.len() > 5, "children were used: {shards:?}");
 }
 
-/// A stream that distributes records by itself places aggregates anywhere: they must not be sent for ever.
-#[tokio::test(start_paused = true)]
-async fn a_stream_that_ignores_hash_keys_still_gets_every_record() {
-    let sim = sim(1);
-    let control = Client::new(&sim.sdk_config());
-    let mode = aws_sdk_kinesis::types::StreamModeDetails::builder()
-        .stream_mode(aws_sdk_kinesis::types::StreamMode::OnDemand)
-        .build()
-        .unwrap();
-    let auto = aws_sdk_kinesis::types::RecordDistributionStrategy::Auto;
-    let create = control.create_stream().stream_name("auto").stream_mode_details(mode);
-    create.record_distribution_strategy(auto).send().await.unwrap();
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let producer = Producer::builder("auto")
-        .aws(&sim.sdk_config())
-        .seed(7)
-        .build()
-        .unwrap();
-    let outcomes = put_all(&producer, 0..200).await;
-    assert!(outcomes.iter().all(Result::is_ok));
-    assert!(sim.elapsed() < Duration::from_secs(60), "{:?}", sim.elapsed());
-    assert!(
-        sim.kinesis(|kinesis| kinesis.stored_count("auto")) < 300,
-        "a few aggregates, then each record alone"
-    );
-}
-
 /// What the KCL reads of a shard: it drops an aggregate as a whole if one record of it lies outside the shard's range.
 #[tokio::test(start_paused = true)]
 async fn every_delivered_record_survives_a_reader_that_drops_misplaced_aggregates() {

@@ -210,8 +210,8 @@ impl ProducerBuilder {
         self
     }
 
-    /// The age at which the stream's description is asked for anew while records flow, give or take a fifth. What
-    /// contradicts it is followed up within seconds. Default: 300 s.
+    /// The age at which the stream's description is asked for anew while records flow, give or take a fifth, and not more
+    /// often than every 10 s. What contradicts it is followed up within these. Default: 300 s.
     #[doc(alias = "DescribeStreamSummaryIntervalMs")]
     pub fn describe_stream_summary_interval(mut self, interval: Duration) -> Self {
         self.config.describe_stream_summary_interval = interval;
