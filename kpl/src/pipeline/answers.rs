@@ -10,7 +10,6 @@ use crate::config::OnThrottling;
 use crate::error::PutErrorKind;
 use crate::limits::DEFAULT_MAX_RECORD_BYTES;
 use crate::ordering::Ordering;
-use crate::routing::Routing;
 
 /// The error code under which the KPL counts an aggregate that landed on a shard where it does not belong.
 const WRONG_SHARD: &str = "Wrong Shard";
@@ -244,9 +243,7 @@ impl Pipeline {
             return self.deliver(stored);
         };
         let verdict = judge(&stored.aggregate, &stored.shard, map);
-        // Where the service chooses the shards, only a shard that is not known tells of another map.
-        let is_chosen = matches!(self.routing, Routing::ServiceChosen { .. });
-        if verdict == Verdict::Unknown || verdict != Verdict::Right && !is_chosen {
+        if verdict != Verdict::Right {
             self.refresher.on_contradiction(exchange.sent, exchange.ended);
         }
         match verdict {

@@ -241,6 +241,7 @@ fn records_under_way_while_their_stream_begins_to_follow_keys_are_right_where_th
     world.descriptions = Descriptions::ByTheTest;
     world.send((10..20).map(|n| at(n, LOW)));
     world.run_for(20 * MILLISECOND);
+    let fetches = world.fetches;
     world.stream.flip();
     world.description = None;
     world.descriptions = Descriptions::AtOnce;
@@ -250,6 +251,7 @@ fn records_under_way_while_their_stream_begins_to_follow_keys_are_right_where_th
         .described(RecordDistribution::UserPartitionKey, world.now);
     world.work();
     world.stored();
+    assert_eq!(world.fetches, fetches, "no shard was expected, so none is a surprise");
     assert!((10..20).all(|n| world.delivered(n).attempts.total() == 1));
     assert_eq!(deliver(&mut world, 20..30), 2, "aggregates");
     world.assert_at_rest();
