@@ -334,7 +334,7 @@ async fn bad_records_are_refused_with_their_reason_and_given_back() {
 #[tokio::test(start_paused = true)]
 async fn put_waits_for_room_and_a_dropped_put_leaves_nothing_behind() {
     let sim = sim(1);
-    let producer = producer(&sim).budget(Budget::new(1_000, 100)).build().unwrap();
+    let producer = producer(&sim).budget(Budget::new(2_000, 100)).build().unwrap();
     put_all(&producer, 0..1).await;
     sim.faults(|call| {
         if call.operation == "PutRecords" {
@@ -360,7 +360,7 @@ async fn put_does_not_wait_for_lanes_that_hold_the_whole_budget() {
     let sim = sim(1);
     let hour = Duration::from_secs(3_600);
     let producer = producer(&sim)
-        .budget(Budget::new(1_000, 100))
+        .budget(Budget::new(2_000, 100))
         .record_max_buffered_time(hour)
         .build()
         .unwrap();
@@ -378,7 +378,7 @@ async fn put_does_not_wait_for_lanes_that_hold_the_whole_budget() {
 #[tokio::test(start_paused = true)]
 async fn try_put_gives_the_record_back_when_there_is_no_room() {
     let sim = sim(1);
-    let producer = producer(&sim).budget(Budget::new(1_000, 100)).build().unwrap();
+    let producer = producer(&sim).budget(Budget::new(2_000, 100)).build().unwrap();
     let first = producer.try_put(Record::new("k", vec![0; 900])).unwrap();
     let full = producer.try_put(Record::new("k", vec![1; 900])).unwrap_err();
     assert_eq!(full.kind(), &PutErrorKind::Full);

@@ -9,6 +9,7 @@ use crate::attempt::Attempts;
 use crate::budget::Charge;
 use crate::cohort::Origin;
 use crate::error::PutErrorKind;
+use crate::limits::KINESIS_RECORD_BYTES;
 use crate::outcome::{Failure, HashKeyOrigin, Outcome, Placement, Returned, open};
 use crate::record::{self, Record};
 use crate::routing::Routing;
@@ -261,11 +262,13 @@ impl SealedAggregate {
             };
             origins.extend(extended);
         }
+        let mut charge = charge?;
+        charge.owe(KINESIS_RECORD_BYTES);
         let sealing = Sealing {
             stream: Arc::clone(&self.stream),
             hash_key_origin,
             origins,
-            charge: charge?,
+            charge,
             target: target.cloned(),
             expiries,
         };

@@ -42,7 +42,7 @@ pub struct Attempts {
     shown: OnceLock<Box<[Attempt]>>,
 }
 
-/// An attempt as it is kept. In an outage, one failure is like the one before, and there are many records: they share it.
+/// An attempt as it is kept. In an outage, failures are of few kinds, and there are many records with many of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Kept {
     started: SystemTime,
@@ -107,11 +107,11 @@ impl Attempts {
         });
     }
 
-    /// The failure, or the last one if it is the same.
+    /// The failure, or one that is kept already and the same.
     fn shared(&self, failure: AttemptFailure) -> Arc<AttemptFailure> {
-        let failures = self.newest.iter().rev().filter_map(|kept| kept.failure.as_ref());
-        let last = failures.take(1).find(|last| ***last == failure);
-        last.map_or_else(|| Arc::new(failure), Arc::clone)
+        let mut kept = self.newest.iter().rev().filter_map(|kept| kept.failure.as_ref());
+        let same = kept.find(|kept| ***kept == failure);
+        same.map_or_else(|| Arc::new(failure), Arc::clone)
     }
 }
 
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn failures_that_are_alike_are_kept_once_and_shown_each() {
         let mut attempts = Attempts::default();
-        for code in ["Timeout", "Timeout", "Timeout", "InternalFailure"] {
+        for code in ["Timeout", "InternalFailure", "Timeout", "Connection"] {
             attempts.push(failed(code));
             let _ = attempts.newest();
         }
@@ -161,12 +161,12 @@ mod tests {
             .iter()
             .map(|kept| kept.failure.as_ref().unwrap())
             .collect();
-        assert!(Arc::ptr_eq(kept[0], kept[2]) && !Arc::ptr_eq(kept[2], kept[3]));
+        assert!(Arc::ptr_eq(kept[0], kept[2]) && !Arc::ptr_eq(kept[0], kept[1]));
         let codes = attempts
             .newest()
             .iter()
             .map(|attempt| &attempt.failure.as_ref().unwrap().code);
-        assert!(codes.eq(["Timeout", "Timeout", "Timeout", "InternalFailure"]));
+        assert!(codes.eq(["Timeout", "InternalFailure", "Timeout", "Connection"]));
         attempts.fail_last(failed("Wrong Shard").failure.unwrap());
         assert_eq!(attempts.newest()[3].failure, failed("Wrong Shard").failure);
     }

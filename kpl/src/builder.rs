@@ -78,7 +78,8 @@ impl ProducerBuilder {
         self
     }
 
-    /// What the producer may hold at a time; clones of one budget share it. Default: 64 MiB and 500,000 records.
+    /// What the producer may hold at a time, the copies of requests under way included; clones of one budget share it.
+    /// Default: 64 MiB and 500,000 records.
     pub fn budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
         self
@@ -180,10 +181,10 @@ impl ProducerBuilder {
         self
     }
 
-    /// How many bytes of data and keys the requests under way may have together. The SDK holds about 3.3 bytes for each
-    /// of them, beside the [`budget`](Self::budget): 53 MiB with the default, 16,777,216. Not under
-    /// [`collection_max_size`](Self::collection_max_size). A record that is larger than a request is sent when nothing
-    /// else is under way.
+    /// How many bytes of data and keys the requests under way may have together. The SDK copies them more than three
+    /// times, for which the [`budget`](Self::budget) has room: 9.7 MiB under way with its default. Default of this, which
+    /// comes on top: 16,777,216. Not under [`collection_max_size`](Self::collection_max_size). A record that is larger than
+    /// a request is sent when nothing else is under way.
     pub fn max_bytes_in_flight(mut self, bytes: usize) -> Self {
         self.config.max_bytes_in_flight = bytes;
         self
@@ -290,7 +291,7 @@ impl ProducerBuilder {
         }));
         let (commands, received) = mpsc::channel(COMMANDS);
         let max_record_bytes = self.config.max_user_record_size;
-        let pipeline = Pipeline::new(self.config.clone(), rng);
+        let pipeline = Pipeline::new(self.config.clone(), shared.template.budget.clone(), rng);
         let calls = Calls::new(client, stream, self.config.request_timeout).with_stream_id(self.stream_id);
         let driver = Driver::new(Arc::clone(&shared), calls, pipeline, received, self.tasks.clone());
         runtime.spawn(self.tasks.named("driver", driver.run()));

@@ -105,16 +105,9 @@ impl Config {
             .into());
         }
         self.validate_ttl()?;
-        let distribution = self.record_distribution_default;
-        if self.ordering == Ordering::PerKey && distribution == RecordDistribution::Auto {
-            return Err(BuildErrorKind::OrderingImpossible { distribution }.into());
-        }
+        self.validate_distribution()?;
         positive("request_timeout", self.request_timeout)?;
         positive("shard_map_refresh_interval", self.shard_map_refresh_interval)?;
-        positive(
-            "describe_stream_summary_interval",
-            self.describe_stream_summary_interval,
-        )?;
         if self.aggregation_max_size > self.collection_max_size {
             return Err(BuildErrorKind::Contradiction {
                 larger: "aggregation_max_size",
@@ -132,6 +125,18 @@ impl Config {
             .into());
         }
         Ok(())
+    }
+
+    /// What the stream turns out to be is not known yet.
+    fn validate_distribution(&self) -> Result<(), BuildError> {
+        let distribution = self.record_distribution_default;
+        if self.ordering == Ordering::PerKey && distribution == RecordDistribution::Auto {
+            return Err(BuildErrorKind::OrderingImpossible { distribution }.into());
+        }
+        positive(
+            "describe_stream_summary_interval",
+            self.describe_stream_summary_interval,
+        )
     }
 
     /// A record must be able to wait for company, in its aggregate and in its request, and still leave in time.

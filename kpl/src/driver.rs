@@ -9,6 +9,7 @@ use futures::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use crate::budget::Copies;
 use crate::calls::Calls;
 use crate::clock;
 use crate::error::{PutError, PutErrorKind};
@@ -81,12 +82,13 @@ struct Draining {
     reports: Vec<oneshot::Sender<ShutdownReport>>,
 }
 
-/// A call that ended.
+/// What a task brought.
 #[derive(Debug)]
 enum Finished {
     Put { request: RequestId, answer: Answer },
     Shards(Result<Vec<Shard>, CallFailure>),
     Description(Result<RecordDistribution, CallFailure>),
+    Room(Copies),
 }
 
 impl Driver {
@@ -211,6 +213,12 @@ impl Driver {
                     Finished::Description(described.and_then(|described| described))
                 });
             }
+            Output::AwaitRoom(request) => {
+                let budget = self.shared.template.budget.clone();
+                self.spawn("wait-for-room", async move {
+                    Finished::Room(budget.acquire_copies(request).await)
+                });
+            }
             Output::NewRouting(routing) => {
                 self.shared.replace_lanes(routing);
                 self.armed.clear();
@@ -290,6 +298,7 @@ impl Driver {
                 }
                 self.pipeline.handle(Input::Description(result), now);
             }
+            Ok(Finished::Room(copies)) => self.pipeline.handle(Input::Room(copies), now),
             // A panic inside is an answer already, and nobody aborts these tasks before the driver ends.
             Err(error) => debug_assert!(error.is_cancelled(), "{error}"),
         }

@@ -11,6 +11,7 @@ use aggregation::{Encoder, UserRecordRef};
 use crate::aggregate::{SealedAggregate, Sealing, Target, hash_key_origin};
 use crate::budget::{Budget, Charge};
 use crate::cohort::{Cohort, Origin};
+use crate::limits::KINESIS_RECORD_BYTES;
 use crate::outcome::HashKeyOrigin;
 
 /// What closes a lane's aggregate.
@@ -76,6 +77,7 @@ impl Lane {
         if self.encoder.is_empty() {
             self.deadline = Some(saturating_add(now, self.limits.max_buffered));
             self.hash_key_origin = hash_key_origin(record);
+            self.charge.owe(KINESIS_RECORD_BYTES);
         }
         let index = u32::try_from(self.encoder.len()).unwrap_or(u32::MAX);
         let seat = Seat {

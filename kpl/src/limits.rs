@@ -91,6 +91,18 @@ pub const REDESCRIPTION_PAUSE: Duration = Duration::from_secs(10);
 /// The longest pause after a description that failed. Our choice, for the same reason.
 pub const DESCRIPTION_RETRY_PAUSE: Duration = Duration::from_secs(30);
 
+/// What a Kinesis record costs of the budget besides its user records: itself, and a history of attempts in which the
+/// failures are of few kinds. Measured.
+pub const KINESIS_RECORD_BYTES: usize = 1_536;
+
+/// Bytes that the SDK holds for each byte of a request under way, in tenths: copies of the data, and the body of JSON with
+/// the data in base64. Measured; our choice is to the safe side.
+pub const COPY_TENTHS: usize = 33;
+
+/// Bytes of a request for which the names, hash key and bookkeeping of one entry count, before they are multiplied like
+/// the others. Measured; our choice is to the safe side.
+pub const COPIED_BYTES_PER_ENTRY: usize = 200;
+
 /// The shortest `record_ttl`. KPL's value.
 pub const MIN_RECORD_TTL: Duration = Duration::from_millis(100);
 

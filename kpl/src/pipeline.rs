@@ -15,7 +15,9 @@
 mod adaptive_rate;
 mod answers;
 mod collector;
+mod copies;
 mod distribution;
+mod ending;
 mod evidence;
 mod expiry;
 mod heavy_keys;
@@ -37,12 +39,14 @@ use std::time::{Instant, SystemTime};
 use aggregation::KinesisRecord;
 
 use crate::aggregate::SealedAggregate;
+use crate::budget::{Budget, Cargo, Copies};
 use crate::config::Config;
-use crate::error::{PutError, PutErrorKind};
+use crate::error::PutErrorKind;
 use crate::limits::DESCRIPTION_RETRY_PAUSE;
 use crate::ordering::RecordDistribution;
 use crate::outcome::Outcome;
 use crate::pipeline::collector::Collector;
+use crate::pipeline::copies::CopyRoom;
 use crate::pipeline::distribution::Distribution;
 use crate::pipeline::expiry::ExpiryWatch;
 use crate::pipeline::hot_shards::HotShards;
@@ -62,6 +66,10 @@ pub(crate) type RequestId = u64;
 
 /// What the driver tells the pipeline.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all inputs are the large one, and none of them is kept"
+)]
 pub(crate) enum Input {
     /// A lane sealed an aggregate.
     Sealed(SealedAggregate),
@@ -78,6 +86,8 @@ pub(crate) enum Input {
     Shards(Result<Vec<Shard>, CallFailure>),
     /// The stream was described, or not.
     Description(Result<RecordDistribution, CallFailure>),
+    /// There is the room for copies that was awaited.
+    Room(Copies),
 }
 
 /// How a request ended.
@@ -118,6 +128,8 @@ pub(crate) enum Output {
     },
     /// Fetch the stream's shards, and report them.
     FetchShards,
+    /// Wait for room for the copies of this request, and hand it over.
+    AwaitRoom(Cargo),
     /// Ask who distributes the stream's records, and report it.
     Describe,
     /// Records find their way by this from now on: make lanes for it.
@@ -144,6 +156,7 @@ pub(crate) struct Pipeline {
     limiter: Limiter,
     hot_shards: HotShards,
     collector: Collector,
+    copy_room: CopyRoom,
     delays: RetryDelays,
     description_delays: RetryDelays,
     /// Aggregates that wait until it is known where they go.
@@ -180,6 +193,7 @@ pub(crate) struct Pipeline {
 struct InFlight {
     aggregates: Vec<SealedAggregate>,
     bytes: usize,
+    _copies: Copies,
     /// The shards that the request holds; none if its aggregates do so themselves.
     shards: Vec<ShardId>,
     sent: Instant,
@@ -195,10 +209,10 @@ struct Stored {
 }
 
 impl Pipeline {
-    pub(crate) fn new(config: Config, mut rng: fastrand::Rng) -> Self {
+    pub(crate) fn new(config: Config, budget: Budget, mut rng: fastrand::Rng) -> Self {
         let collection = (
             config.collection_max_count,
-            config.collection_max_size,
+            config.collection_max_size.min(budget.largest_request()),
             config.collection_wait(),
         );
         Self {
@@ -210,6 +224,7 @@ impl Pipeline {
             limiter: Limiter::new(config.rate_limit_percent, config.requests_per_shard()),
             hot_shards: HotShards::default(),
             collector: Collector::new(collection.0, collection.1, collection.2),
+            copy_room: CopyRoom::new(budget),
             description_delays: RetryDelays::up_to(DESCRIPTION_RETRY_PAUSE, rng.fork()),
             delays: RetryDelays::new(rng),
             config,
@@ -242,6 +257,7 @@ impl Pipeline {
             Input::Shards(Ok(shards)) => self.on_shards(shards, now),
             Input::Shards(Err(failure)) => self.on_fetch_failed(&failure, now),
             Input::Description(described) => self.on_description(described, now),
+            Input::Room(copies) => self.copy_room.grant(copies),
         }
         self.settle_routing(now);
     }
@@ -315,34 +331,6 @@ impl Pipeline {
     /// User records delivered so far.
     pub(crate) fn delivered(&self) -> u64 {
         self.delivered
-    }
-
-    /// Remembers from now on what fails, for [`give_up`](Self::give_up) to return.
-    pub(crate) fn report_failures(&mut self) {
-        self.failed.get_or_insert_default();
-    }
-
-    /// Fails whatever is outstanding; returns its records, after those that failed while failures were to be reported.
-    pub(crate) fn give_up(&mut self, kind: &PutErrorKind) -> Vec<PutError> {
-        self.abandon_fetch();
-        let mut all: Vec<SealedAggregate> = std::mem::take(&mut self.unrouted);
-        all.extend(std::mem::take(&mut self.retries).into_values());
-        all.extend(self.limiter.take_all(|_| false));
-        all.extend(self.collector.take());
-        all.extend(std::mem::take(&mut self.suspects).into_iter().flatten());
-        all.extend(
-            std::mem::take(&mut self.in_flight)
-                .into_values()
-                .flat_map(|request| request.abandoned()),
-        );
-        // A consumer may drop what could not be judged yet: nobody must take it for delivered (P2).
-        all.extend(std::mem::take(&mut self.unjudged).into_iter().map(Stored::misplaced));
-        self.report_failures();
-        for aggregate in all {
-            self.fail(aggregate, kind.clone());
-        }
-        let failed = self.failed.take().unwrap_or_default();
-        failed.iter().flat_map(|outcome| outcome.returned()).collect()
     }
 
     fn on_sealed(&mut self, mut aggregate: SealedAggregate, now: Instant) {

@@ -109,6 +109,7 @@ impl Pipeline {
         let Some(InFlight {
             aggregates,
             bytes,
+            _copies,
             mut shards,
             sent,
             sent_wall,

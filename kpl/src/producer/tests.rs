@@ -123,7 +123,7 @@ async fn a_bad_record_of_a_batch_fails_alone_and_as_soon_as_it_is_known_to_be_on
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_fits_the_budget_waits_once_and_enters_as_a_whole_or_not_at_all() {
     let sim = sim();
-    let producer = producer(&sim).budget(Budget::new(1_000, 100)).build().unwrap();
+    let producer = producer(&sim).budget(Budget::new(2_000, 100)).build().unwrap();
     outage(&sim);
     let first = producer.put(sized(0)).await.unwrap();
     // Two of these three would fit beside the first.
@@ -142,7 +142,7 @@ async fn a_batch_that_fits_the_budget_waits_once_and_enters_as_a_whole_or_not_at
 #[tokio::test(start_paused = true)]
 async fn a_batch_larger_than_the_budget_goes_in_pieces_that_each_fit() {
     let sim = sim();
-    let budget = Budget::new(1_000, 100);
+    let budget = Budget::new(2_000, 100);
     let producer = producer(&sim)
         .budget(budget)
         .record_max_buffered_time(HOUR)
@@ -159,7 +159,7 @@ async fn a_batch_larger_than_the_budget_goes_in_pieces_that_each_fit() {
 #[tokio::test(start_paused = true)]
 async fn of_a_dropped_batch_the_pieces_before_the_one_that_waits_are_delivered() {
     let sim = sim();
-    let producer = producer(&sim).budget(Budget::new(1_000, 100)).build().unwrap();
+    let producer = producer(&sim).budget(Budget::new(2_000, 100)).build().unwrap();
     outage(&sim);
     let batch = producer.put_all((0..9).map(sized));
     assert!(tokio::time::timeout(60 * SECOND, batch).await.is_err());
@@ -171,7 +171,7 @@ async fn of_a_dropped_batch_the_pieces_before_the_one_that_waits_are_delivered()
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_gives_back_what_of_a_batch_still_waits() {
     let sim = sim();
-    let producer = producer(&sim).budget(Budget::new(1_000, 100)).build().unwrap();
+    let producer = producer(&sim).budget(Budget::new(2_000, 100)).build().unwrap();
     outage(&sim);
     let (answers, report) = futures::join!(producer.put_all((0..5).map(sized)), producer.shutdown(SECOND));
     assert_eq!(report.returned.len(), 3);
@@ -220,7 +220,7 @@ async fn what_the_last_drop_cannot_deliver_in_its_30_seconds_fails_as_shut_down(
 
 #[tokio::test(start_paused = true)]
 async fn producers_that_share_a_budget_share_its_room_and_a_stream_that_is_down_keeps_what_it_holds() {
-    let (sim, budget) = (sim(), Budget::new(1_000, 100));
+    let (sim, budget) = (sim(), Budget::new(2_000, 100));
     let nowhere = Producer::builder("elsewhere")
         .aws(&sim.sdk_config())
         .stream_not_found_grace(60 * SECOND);

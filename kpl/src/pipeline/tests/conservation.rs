@@ -5,7 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::stream::at_percent;
-use super::world::{Descriptions, World, failure, record, refused};
+use super::world::{Descriptions, MAX_RECORDS, World, failure, record, refused};
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::ordering::RecordDistribution;
 use crate::pipeline::{Answer, CallFailure, EntryAnswer};
@@ -219,8 +220,13 @@ fn assumed() -> impl Strategy<Value = RecordDistribution> {
     prop_oneof![4 => Just(RecordDistribution::Unknown), 1 => Just(by_key), 1 => Just(auto)]
 }
 
-fn live_through(steps: Vec<Step>, config: Config) -> World {
-    let mut world = World::new(2, config);
+/// One with room for everything, and one in which requests wait for room for their copies.
+fn budget() -> impl Strategy<Value = u32> {
+    prop_oneof![2 => Just(100_000_000), 1 => Just(60_000)]
+}
+
+fn live_through(steps: Vec<Step>, config: Config, budget: u32) -> World {
+    let mut world = World::on_budget(2, config, Budget::new(budget, MAX_RECORDS));
     world.descriptions = Descriptions::ByTheTest;
     for (number, step) in steps.into_iter().enumerate() {
         take(&mut world, step, number);
@@ -238,12 +244,13 @@ proptest! {
         grace in prop_oneof![Just(0u64), Just(10)],
         ttl in ttl(),
         assumed in assumed(),
+        budget in budget(),
     ) {
         let config = Config {
             record_distribution_default: assumed,
             ..config(Duration::from_secs(grace), ttl)
         };
-        let mut world = live_through(steps, config);
+        let mut world = live_through(steps, config, budget);
         world.heal();
         world.assert_at_rest();
         prop_assert!(world.pipeline.poll_timeout().is_none(), "an idle pipeline sleeps");
@@ -254,12 +261,13 @@ proptest! {
         steps in prop::collection::vec(step(), 1..80),
         ttl in ttl(),
         assumed in assumed(),
+        budget in budget(),
     ) {
         let config = Config {
             record_distribution_default: assumed,
             ..config(Duration::ZERO, ttl)
         };
-        let mut world = live_through(steps, config);
+        let mut world = live_through(steps, config, budget);
         world.seal();
         let open = world.open();
         prop_assert_eq!(world.pipeline.is_empty(), open == 0);

@@ -177,11 +177,13 @@ fn with_few_keys(mut step: Step) -> Step {
     if let Step::Put { hash_key_percent, .. } = &mut step {
         *hash_key_percent = Some(hash_key_percent.unwrap_or(0) % 8 * 13);
     }
-    match step {
-        Step::Recreate { .. } | Step::Flip | Step::PutWithoutKey { .. } => Step::Seal,
-        Step::DescribeFailed { .. } => Step::Described,
-        step => step,
+    if matches!(step, Step::DescribeFailed { .. }) {
+        return Step::Described;
     }
+    if matches!(step, Step::Recreate { .. } | Step::Flip | Step::PutWithoutKey { .. }) {
+        return Step::Seal;
+    }
+    step
 }
 
 #[test]

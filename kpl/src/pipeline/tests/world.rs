@@ -9,7 +9,7 @@ use futures::FutureExt as _;
 
 use super::stream::{Listing, Stream, members};
 use crate::aggregate::SealedAggregate;
-use crate::budget::Budget;
+use crate::budget::{Budget, Cargo};
 use crate::config::Config;
 use crate::error::{PutError, PutErrorKind};
 use crate::lane::{Lane, LaneLimits};
@@ -20,7 +20,7 @@ use crate::record::{Record, cost};
 use crate::routing::Routing;
 
 const MAX_BYTES: u32 = 100_000_000;
-const MAX_RECORDS: u32 = 20_000;
+pub(super) const MAX_RECORDS: u32 = 20_000;
 
 pub(super) struct World {
     pub(super) pipeline: Pipeline,
@@ -41,7 +41,9 @@ pub(super) struct World {
     pub(super) start: Instant,
     pub(super) now: Instant,
     config: Config,
-    budget: Budget,
+    /// What a request carries that waits for room for its copies.
+    pub(super) awaited_room: Option<Cargo>,
+    pub(super) budget: Budget,
     lanes: Vec<Lane>,
     routing: Routing,
     known_generation: u32,
@@ -92,10 +94,14 @@ pub(super) fn refused(code: &str) -> EntryAnswer {
 
 impl World {
     pub(super) fn new(shards: u32, config: Config) -> Self {
+        Self::on_budget(shards, config, Budget::new(MAX_BYTES, MAX_RECORDS))
+    }
+
+    pub(super) fn on_budget(shards: u32, config: Config, budget: Budget) -> Self {
         #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
         let start = Instant::now();
         let mut world = Self {
-            pipeline: Pipeline::new(config.clone(), fastrand::Rng::with_seed(7)),
+            pipeline: Pipeline::new(config.clone(), budget.clone(), fastrand::Rng::with_seed(7)),
             stream: Stream::new(shards),
             requests: BTreeMap::new(),
             fetch: None,
@@ -108,7 +114,8 @@ impl World {
             start,
             now: start,
             config,
-            budget: Budget::new(MAX_BYTES, MAX_RECORDS),
+            awaited_room: None,
+            budget,
             lanes: Vec::new(),
             routing: Routing::Undecided,
             known_generation: 0,
@@ -176,6 +183,13 @@ impl World {
         self.hand_over(due);
         self.pipeline.handle_timeout(self.now, SystemTime::UNIX_EPOCH);
         self.perform();
+        if let Some(request) = self.awaited_room
+            && let Some(copies) = self.budget.try_acquire_copies(request)
+        {
+            self.awaited_room = None;
+            self.pipeline.handle(Input::Room(copies), self.now);
+            return self.work();
+        }
         if self.description.is_some() && self.descriptions == Descriptions::AtOnce {
             return self.described();
         }
@@ -198,6 +212,10 @@ impl World {
                     assert!(self.fetch.is_none(), "one fetch runs at a time");
                     self.fetch = Some(self.stream.listing());
                     self.fetches += 1;
+                }
+                Output::AwaitRoom(request) => {
+                    assert!(self.awaited_room.is_none(), "one request waits at a time");
+                    self.awaited_room = Some(request);
                 }
                 Output::Describe => {
                     assert!(self.description.is_none(), "one question is asked at a time");
