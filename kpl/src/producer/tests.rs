@@ -234,6 +234,36 @@ async fn producers_that_share_a_budget_share_its_room_and_a_stream_that_is_down_
     assert_eq!(kinds(held).await, vec![Some(PutErrorKind::StreamNotFound); 3]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn producers_that_share_a_budget_wait_for_room_for_their_copies_and_keep_their_place() {
+    let (sim, budget) = (sim(), Budget::new(60_000, 1_000));
+    sim.faults(|call| match (call.client, call.operation) {
+        ("slow", "PutRecords") => Fault::RequestHangs,
+        _ => Fault::None,
+    });
+    let shared = |client| {
+        let builder = Producer::builder("orders").aws(&sim.client(client)).seed(7);
+        builder.budget(budget.clone()).build().unwrap()
+    };
+    let (slow, quick) = (shared("slow"), shared("quick"));
+    let held = slow.put(Record::new("a", vec![0; 8_000])).await.unwrap();
+    tokio::time::sleep(SECOND).await;
+    let waiting = quick.put(Record::new("b", vec![0; 8_000])).await.unwrap();
+    // What else happens to the producer that waits does not cost it its place in line.
+    for _ in 0..10 {
+        quick.flush_hint();
+        tokio::time::sleep(SECOND / 10).await;
+    }
+    assert!(waiting.await.is_ok());
+    let took = sim.elapsed();
+    assert!(
+        took > 6 * SECOND && took < 8 * SECOND,
+        "{took:?}: with the time-out of the other's request"
+    );
+    sim.heal();
+    assert!(held.await.is_ok());
+}
+
 /// The answers that a sink gave.
 #[derive(Clone, Default)]
 struct Answers(Arc<Mutex<Vec<Result<Receipt, PutError>>>>);
