@@ -227,14 +227,18 @@ pub(crate) fn start(
 
 /// Puts records `data-<n>` and returns where each was stored.
 pub(crate) async fn put(producer: &Producer, records: std::ops::Range<usize>) -> BTreeSet<Place> {
+    put_all(
+        producer,
+        records.map(|n| Record::new(format!("key-{n}"), format!("data-{n}"))),
+    )
+    .await
+}
+
+/// Puts records and returns where each was stored.
+pub(crate) async fn put_all(producer: &Producer, records: impl IntoIterator<Item = Record>) -> BTreeSet<Place> {
     let mut receipts = Vec::new();
-    for n in records {
-        receipts.push(
-            producer
-                .put(Record::new(format!("key-{n}"), format!("data-{n}")))
-                .await
-                .unwrap(),
-        );
+    for record in records {
+        receipts.push(producer.put(record).await.unwrap());
     }
     let mut places = BTreeSet::new();
     for receipt in receipts {

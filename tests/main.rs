@@ -4,6 +4,7 @@
 
 mod architecture;
 mod consumer;
+mod distribution;
 mod fleet;
 mod permissions;
 mod producer;

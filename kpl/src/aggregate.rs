@@ -10,9 +10,11 @@ use crate::budget::Charge;
 use crate::cohort::Origin;
 use crate::contents::Contents;
 use crate::error::PutErrorKind;
+use crate::limits::KINESIS_RECORD_BYTES;
 use crate::outcome::{Failure, HashKeyOrigin, Outcome, Placement, Returned, open};
 use crate::record::{self, Record};
-use crate::shard_map::{Epoch, ShardId, ShardMap};
+use crate::routing::Routing;
+use crate::shard_map::{Epoch, ShardId};
 
 /// One Kinesis record with everything that has to be known until its outcome: a promise to the receipts of its members.
 ///
@@ -26,7 +28,7 @@ pub(crate) struct SealedAggregate {
     /// When its last request ended; `None` before its first.
     pub(crate) waiting_since: Option<Instant>,
     pub(crate) attempts: Attempts,
-    /// For which shard it was built, and by which shard map; `None` before the first map.
+    /// For which shard it was built, and by which shard map; `None` before it was routed, and where the service chooses.
     pub(crate) target: Option<Target>,
     /// Which `flush` calls wait for it: all later than this.
     pub(crate) generation: u64,
@@ -94,6 +96,11 @@ impl SealedAggregate {
     /// Bytes that the service counts: data and outer partition key.
     pub(crate) fn bytes(&self) -> usize {
         self.record.data.len() + self.record.partition_key.len()
+    }
+
+    /// Whether it is a record without a partition key.
+    pub(crate) fn is_without_key(&self) -> bool {
+        self.record.partition_key.is_empty()
     }
 
     /// Ends its way at a shard.
@@ -176,22 +183,19 @@ impl SealedAggregate {
         self.build_parts(target.as_ref(), shares, (usize::MAX, half))
     }
 
-    /// Takes the aggregate apart and builds aggregates anew, each for one shard of `map`. Order within a shard is kept.
-    pub(crate) fn resplit(mut self, map: &ShardMap, max_size: usize, max_count: usize) -> Vec<Self> {
-        let mut shares: Vec<Vec<Share>> = map.shards().iter().map(|_| Vec::new()).collect();
+    /// Takes the aggregate apart and builds aggregates anew, each for one target of `routing`. Order within a target is
+    /// kept.
+    pub(crate) fn resplit(mut self, routing: &Routing, max_size: usize, max_count: usize) -> Vec<Self> {
+        let targets = routing.targets();
+        let mut shares: Vec<Vec<Share>> = targets.iter().map(|_| Vec::new()).collect();
         for next in self.take_apart() {
             let hash_key = next.record.as_user_record().hash_key;
-            if let Some(share) = shares.get_mut(map.index_of(hash_key)) {
+            if let Some(share) = shares.get_mut(routing.lane_of(hash_key)) {
                 share.push(next);
             }
         }
-        let parts = map.shards().iter().zip(shares).flat_map(|(shard, share)| {
-            let target = Target {
-                shard: shard.id.clone(),
-                epoch: map.epoch(),
-            };
-            self.build_parts(Some(&target), share, (max_size, max_count))
-        });
+        let shares = targets.iter().zip(shares);
+        let parts = shares.flat_map(|(target, share)| self.build_parts(target.as_ref(), share, (max_size, max_count)));
         parts.collect()
     }
 
@@ -269,11 +273,13 @@ impl SealedAggregate {
             };
             origins.extend(extended);
         }
+        let mut charge = charge?;
+        charge.owe(KINESIS_RECORD_BYTES);
         let sealing = Sealing {
             stream: Arc::clone(&self.stream),
             hash_key_origin,
             origins,
-            charge: charge?,
+            charge,
             contents,
             target: target.cloned(),
             expiries,

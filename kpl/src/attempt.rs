@@ -1,5 +1,6 @@
 //! Pure: the history of the attempts to deliver one aggregate.
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 /// How many of the newest attempts are kept. Older ones only count, so that an outage cannot grow the history.
@@ -32,12 +33,31 @@ pub struct AttemptFailure {
 }
 
 /// The attempts to deliver a record, oldest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Attempts {
     total: u32,
-    newest: Vec<Attempt>,
+    newest: Vec<Kept>,
     may_have_been_stored: bool,
+    /// The newest as they are shown, once somebody asks.
+    shown: OnceLock<Box<[Attempt]>>,
 }
+
+/// An attempt as it is kept. In an outage, failures are of few kinds, and there are many records with many of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Kept {
+    started: SystemTime,
+    duration: Duration,
+    failure: Option<Arc<AttemptFailure>>,
+}
+
+impl PartialEq for Attempts {
+    fn eq(&self, other: &Self) -> bool {
+        let facts = |attempts: &Self| (attempts.total, attempts.may_have_been_stored);
+        facts(self) == facts(other) && self.newest == other.newest
+    }
+}
+
+impl Eq for Attempts {}
 
 impl Attempts {
     /// How many there were.
@@ -47,7 +67,12 @@ impl Attempts {
 
     /// The newest ones (up to 16), oldest first.
     pub fn newest(&self) -> &[Attempt] {
-        &self.newest
+        let show = |kept: &Kept| Attempt {
+            started: kept.started,
+            duration: kept.duration,
+            failure: kept.failure.as_deref().cloned(),
+        };
+        self.shown.get_or_init(|| self.newest.iter().map(show).collect())
     }
 
     pub(crate) fn may_have_been_stored(&self) -> bool {
@@ -57,6 +82,8 @@ impl Attempts {
     /// Turns the newest attempt, which looked like a success, into a failure.
     pub(crate) fn fail_last(&mut self, failure: AttemptFailure) {
         self.may_have_been_stored |= failure.may_have_been_stored;
+        let failure = self.shared(failure);
+        self.shown.take();
         if let Some(last) = self.newest.last_mut() {
             last.failure = Some(failure);
         }
@@ -68,10 +95,23 @@ impl Attempts {
             .failure
             .as_ref()
             .is_some_and(|failure| failure.may_have_been_stored);
+        let failure = attempt.failure.map(|failure| self.shared(failure));
+        self.shown.take();
         if self.newest.len() == KEPT {
             self.newest.remove(0);
         }
-        self.newest.push(attempt);
+        self.newest.push(Kept {
+            started: attempt.started,
+            duration: attempt.duration,
+            failure,
+        });
+    }
+
+    /// The failure, or one that is kept already and the same.
+    fn shared(&self, failure: AttemptFailure) -> Arc<AttemptFailure> {
+        let mut kept = self.newest.iter().rev().filter_map(|kept| kept.failure.as_ref());
+        let same = kept.find(|kept| ***kept == failure);
+        same.map_or_else(|| Arc::new(failure), Arc::clone)
     }
 }
 
@@ -107,5 +147,27 @@ mod tests {
             attempts.may_have_been_stored(),
             "what an older attempt left open stays known"
         );
+    }
+
+    #[test]
+    fn failures_that_are_alike_are_kept_once_and_shown_each() {
+        let mut attempts = Attempts::default();
+        for code in ["Timeout", "InternalFailure", "Timeout", "Connection"] {
+            attempts.push(failed(code));
+            let _ = attempts.newest();
+        }
+        let kept: Vec<_> = attempts
+            .newest
+            .iter()
+            .map(|kept| kept.failure.as_ref().unwrap())
+            .collect();
+        assert!(Arc::ptr_eq(kept[0], kept[2]) && !Arc::ptr_eq(kept[0], kept[1]));
+        let codes = attempts
+            .newest()
+            .iter()
+            .map(|attempt| &attempt.failure.as_ref().unwrap().code);
+        assert!(codes.eq(["Timeout", "InternalFailure", "Timeout", "Connection"]));
+        attempts.fail_last(failed("Wrong Shard").failure.unwrap());
+        assert_eq!(attempts.newest()[3].failure, failed("Wrong Shard").failure);
     }
 }

@@ -83,7 +83,8 @@ impl ProducerBuilder {
         self
     }
 
-    /// What the producer may hold at a time; clones of one budget share it. Default: 64 MiB and 500,000 records.
+    /// What the producer may hold at a time, the copies of requests under way included; clones of one budget share it.
+    /// Default: 64 MiB and 500,000 records.
     pub fn budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
         self
@@ -185,26 +186,41 @@ impl ProducerBuilder {
         self
     }
 
-    /// How many bytes of data and keys the requests under way may have together. The SDK holds about 3.3 bytes for each
-    /// of them, beside the [`budget`](Self::budget): 53 MiB with the default, 16,777,216. Not under
-    /// [`collection_max_size`](Self::collection_max_size). A record that is larger than a request is sent when nothing
-    /// else is under way.
+    /// How many bytes of data and keys the requests under way may have together. The SDK copies them more than three
+    /// times, for which the [`budget`](Self::budget) has room: 9.7 MiB under way with its default. Default of this, which
+    /// comes on top: 16,777,216. Not under [`collection_max_size`](Self::collection_max_size). A record that is larger than
+    /// a request is sent when nothing else is under way.
     pub fn max_bytes_in_flight(mut self, bytes: usize) -> Self {
         self.config.max_bytes_in_flight = bytes;
         self
     }
 
     /// The order in which records are stored. Default: [`Ordering::None`].
+    ///
+    /// [`Ordering::PerKey`] needs a stream that is known to follow hash keys. Its records wait for the stream's first
+    /// description, and come back with [`OrderingImpossible`](crate::PutErrorKind::OrderingImpossible) if that says `AUTO`
+    /// or is not to be had; without `kinesis:DescribeStreamSummary`, say
+    /// [`record_distribution_strategy_default`](Self::record_distribution_strategy_default).
     pub fn ordering(mut self, ordering: Ordering) -> Self {
         self.config.ordering = ordering;
         self
     }
 
-    /// Who decides which shard a record goes to. The producer does not find out by itself: on a stream that distributes
-    /// records itself, say `Auto`, and nothing is aggregated. Default: [`RecordDistribution::UserPartitionKey`].
+    /// What to assume of who decides which shard a record goes to, while the stream's description does not tell: before
+    /// its first answer, and without the permission `kinesis:DescribeStreamSummary`. Default:
+    /// [`RecordDistribution::Unknown`] (the KPL's `UNSET`), which means to find out from where the service puts records.
+    /// Until then, nothing is aggregated.
     #[doc(alias = "RecordDistributionStrategyDefault")]
-    pub fn record_distribution(mut self, distribution: RecordDistribution) -> Self {
-        self.config.record_distribution = distribution;
+    pub fn record_distribution_strategy_default(mut self, distribution: RecordDistribution) -> Self {
+        self.config.record_distribution_default = distribution;
+        self
+    }
+
+    /// The age at which the stream's description is asked for anew while records flow, give or take a fifth, and not more
+    /// often than every 10 s. What contradicts it is followed up within these. Default: 300 s.
+    #[doc(alias = "DescribeStreamSummaryIntervalMs")]
+    pub fn describe_stream_summary_interval(mut self, interval: Duration) -> Self {
+        self.config.describe_stream_summary_interval = interval;
         self
     }
 
@@ -262,7 +278,8 @@ impl ProducerBuilder {
 
     /// Passes each task of the producer through `wrap`, together with its name, before it is spawned: to instrument it, or
     /// to freeze and kill a simulated process. The tasks are `driver`, one
-    /// `put-records` for each request and one `list-shards` for each look at the shards.
+    /// `put-records` for each request, one `list-shards` for each look at the shards, and one `describe-stream-summary` for
+    /// each look at the stream's description.
     ///
     /// What `wrap` returns runs in the task's place. If it ends without having run the task to its end, the producer is
     /// dead: what it held is given back.
@@ -291,7 +308,7 @@ impl ProducerBuilder {
         let rng = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let limits = LaneLimits {
             max_size: self.config.aggregation_max_size,
-            max_count: self.config.records_per_aggregate(),
+            max_count: self.config.aggregation_max_count,
             max_buffered: self.config.record_max_buffered_time,
             ttl: self.config.record_ttl,
         };
@@ -305,7 +322,7 @@ impl ProducerBuilder {
         }));
         let (commands, received) = mpsc::channel(COMMANDS);
         let max_record_bytes = self.config.max_user_record_size;
-        let pipeline = Pipeline::new(self.config.clone(), rng);
+        let pipeline = Pipeline::new(self.config.clone(), shared.template.budget.clone(), rng);
         let meter = Meter::new(self.recorder, self.config.metrics, stream.label());
         let calls = Calls::new(client, stream, self.config.request_timeout).with_stream_id(self.stream_id);
         let driver = Driver::new(

@@ -10,13 +10,15 @@ use aws_sdk_kinesis::operation::RequestId as _;
 use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{
-    PutRecordsRequestEntry, PutRecordsResultEntry, Shard as SdkShard, ShardFilter, ShardFilterType,
+    PutRecordsRequestEntry, PutRecordsResultEntry, RecordDistributionStrategy, Shard as SdkShard, ShardFilter,
+    ShardFilterType, StreamDescriptionSummary, StreamMode,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::retry::RetryConfig;
 
 use crate::clock;
 use crate::limits::LIST_SHARDS_PAGE;
+use crate::ordering::RecordDistribution;
 use crate::pipeline::{Answer, CallFailure, EntryAnswer};
 use crate::shard_map::{Shard, ShardId};
 use crate::stream::StreamRef;
@@ -95,6 +97,27 @@ impl Calls {
         }
     }
 
+    /// Who distributes the stream's records, as far as the service says.
+    pub(crate) async fn describe_stream_summary(&self) -> Result<RecordDistribution, CallFailure> {
+        let call = self
+            .client
+            .describe_stream_summary()
+            .set_stream_name(self.stream.name())
+            .set_stream_arn(self.stream.arn())
+            .set_stream_id(self.stream_id.clone())
+            .customize()
+            .config_override(once())
+            .send();
+        match tokio::time::timeout(self.timeout, call).await {
+            Ok(Ok(output)) => Ok(output
+                .stream_description_summary()
+                .map(distribution)
+                .unwrap_or_default()),
+            Ok(Err(error)) => Err(call_failure(&error)),
+            Err(_) => Err(timed_out(self.timeout)),
+        }
+    }
+
     async fn list_shards_page(
         &self,
         next_token: Option<String>,
@@ -129,13 +152,16 @@ fn at_latest() -> Result<ShardFilter, CallFailure> {
         .map_err(|error| invalid(&error))
 }
 
+/// A record without a partition key has no hash key either.
 fn request_entry(record: KinesisRecord) -> Result<PutRecordsRequestEntry, CallFailure> {
-    PutRecordsRequestEntry::builder()
-        .data(Blob::new(record.data.to_vec()))
-        .partition_key(record.partition_key.to_string())
-        .explicit_hash_key(record.explicit_hash_key.to_string())
-        .build()
-        .map_err(|error| invalid(&error))
+    let entry = PutRecordsRequestEntry::builder().data(Blob::new(record.data.to_vec()));
+    let entry = match &*record.partition_key {
+        "" => entry,
+        key => entry
+            .partition_key(key)
+            .explicit_hash_key(record.explicit_hash_key.to_string()),
+    };
+    entry.build().map_err(|error| invalid(&error))
 }
 
 fn entry_answers(output: PutRecordsOutput) -> Vec<EntryAnswer> {
@@ -153,6 +179,20 @@ fn entry_answer(entry: PutRecordsResultEntry) -> EntryAnswer {
             code: entry.error_code.unwrap_or_default(),
             message: entry.error_message.unwrap_or_default(),
         },
+    }
+}
+
+/// A provisioned stream follows keys, and its description need not say so.
+fn distribution(summary: &StreamDescriptionSummary) -> RecordDistribution {
+    let is_provisioned = || {
+        let mode = summary.stream_mode_details().map(|details| details.stream_mode());
+        mode == Some(&StreamMode::Provisioned)
+    };
+    match summary.record_distribution_strategy() {
+        Some(RecordDistributionStrategy::Auto) => RecordDistribution::Auto,
+        Some(RecordDistributionStrategy::UserPartitionKey) => RecordDistribution::UserPartitionKey,
+        None if is_provisioned() => RecordDistribution::UserPartitionKey,
+        _ => RecordDistribution::Unknown,
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::error::{BuildError, BuildErrorKind};
 use crate::limits::{
-    DEFAULT_MAX_RECORD_BYTES, LARGEST_MAX_RECORD_BYTES, MAX_COLLECTION_WAIT, MAX_ENTRIES_PER_REQUEST,
-    MAX_REQUEST_BYTES, MIN_RECORD_TTL,
+    DEFAULT_MAX_RECORD_BYTES, DESCRIPTION_INTERVAL, LARGEST_MAX_RECORD_BYTES, MAX_COLLECTION_WAIT,
+    MAX_ENTRIES_PER_REQUEST, MAX_REQUEST_BYTES, MIN_RECORD_TTL,
 };
 use crate::metrics::Selection;
 use crate::ordering::{Ordering, RecordDistribution};
@@ -36,7 +36,8 @@ pub(crate) struct Config {
     pub(crate) max_requests_per_shard: usize,
     pub(crate) max_bytes_in_flight: usize,
     pub(crate) ordering: Ordering,
-    pub(crate) record_distribution: RecordDistribution,
+    pub(crate) record_distribution_default: RecordDistribution,
+    pub(crate) describe_stream_summary_interval: Duration,
     pub(crate) shard_map_refresh_interval: Duration,
     pub(crate) stream_not_found_grace: Duration,
     pub(crate) metrics: Selection,
@@ -59,7 +60,8 @@ impl Default for Config {
             max_requests_per_shard: 8,
             max_bytes_in_flight: 16 * 1024 * 1024,
             ordering: Ordering::None,
-            record_distribution: RecordDistribution::UserPartitionKey,
+            record_distribution_default: RecordDistribution::Unknown,
+            describe_stream_summary_interval: DESCRIPTION_INTERVAL,
             shard_map_refresh_interval: Duration::from_secs(120),
             stream_not_found_grace: Duration::ZERO,
             metrics: Selection::default(),
@@ -106,10 +108,7 @@ impl Config {
             .into());
         }
         self.validate_ttl()?;
-        if self.ordering == Ordering::PerKey && self.record_distribution != RecordDistribution::UserPartitionKey {
-            let distribution = self.record_distribution;
-            return Err(BuildErrorKind::OrderingImpossible { distribution }.into());
-        }
+        self.validate_distribution()?;
         positive("request_timeout", self.request_timeout)?;
         positive("shard_map_refresh_interval", self.shard_map_refresh_interval)?;
         if self.aggregation_max_size > self.collection_max_size {
@@ -129,6 +128,18 @@ impl Config {
             .into());
         }
         Ok(())
+    }
+
+    /// What the stream turns out to be is not known yet.
+    fn validate_distribution(&self) -> Result<(), BuildError> {
+        let distribution = self.record_distribution_default;
+        if self.ordering == Ordering::PerKey && distribution == RecordDistribution::Auto {
+            return Err(BuildErrorKind::OrderingImpossible { distribution }.into());
+        }
+        positive(
+            "describe_stream_summary_interval",
+            self.describe_stream_summary_interval,
+        )
     }
 
     /// A record must be able to wait for company, in its aggregate and in its request, and still leave in time.
@@ -158,14 +169,6 @@ impl Config {
         match self.ordering {
             Ordering::None => self.max_requests_per_shard,
             Ordering::PerKey => 1,
-        }
-    }
-
-    /// How many user records an aggregate may have: one, unless the stream is known to honour their keys.
-    pub(crate) fn records_per_aggregate(&self) -> usize {
-        match self.record_distribution {
-            RecordDistribution::UserPartitionKey => self.aggregation_max_count,
-            RecordDistribution::Auto | RecordDistribution::Unknown => 1,
         }
     }
 
@@ -247,17 +250,17 @@ mod tests {
     }
 
     #[test]
-    fn order_is_refused_where_the_service_distributes_records_or_may_do_so() {
-        for distribution in [RecordDistribution::Auto, RecordDistribution::Unknown] {
-            let config = Config {
-                ordering: Ordering::PerKey,
-                record_distribution: distribution,
-                ..Config::default()
-            };
-            let error = config.validate().unwrap_err();
-            assert_eq!(*error.kind(), BuildErrorKind::OrderingImpossible { distribution });
-            assert_eq!(config.records_per_aggregate(), 1);
-        }
+    fn order_is_refused_where_the_service_is_said_to_distribute_records() {
+        let config = |distribution| Config {
+            ordering: Ordering::PerKey,
+            record_distribution_default: distribution,
+            ..Config::default()
+        };
+        let distribution = RecordDistribution::Auto;
+        let error = config(distribution).validate().unwrap_err();
+        assert_eq!(*error.kind(), BuildErrorKind::OrderingImpossible { distribution });
+        config(RecordDistribution::Unknown).validate().unwrap();
+        config(RecordDistribution::UserPartitionKey).validate().unwrap();
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use self::report::report_answer;
+use crate::budget::Copies;
 use crate::calls::Calls;
 use crate::clock;
 use crate::error::{PutError, PutErrorKind};
@@ -19,8 +20,9 @@ use crate::event::Event;
 use crate::lanes::Handed;
 use crate::limits::DROP_GRACE;
 use crate::metrics::Meter;
+use crate::ordering::RecordDistribution;
 use crate::pipeline::{Answer, CallFailure, Input, Output, Pipeline, RequestId};
-use crate::shard_map::{Shard, Topology};
+use crate::shard_map::Shard;
 use crate::shared::Shared;
 use crate::tasks::Tasks;
 
@@ -85,11 +87,13 @@ struct Draining {
     reports: Vec<oneshot::Sender<ShutdownReport>>,
 }
 
-/// A call that ended.
+/// What a task brought.
 #[derive(Debug)]
 enum Finished {
     Put { request: RequestId, answer: Answer },
     Shards(Result<Vec<Shard>, CallFailure>),
+    Description(Result<RecordDistribution, CallFailure>),
+    Room(Copies),
 }
 
 impl Driver {
@@ -206,20 +210,37 @@ impl Driver {
                     Finished::Shards(or_panicked(calls.list_shards()).await.and_then(|shards| shards))
                 });
             }
-            Output::NewMap(map) => {
-                Event::ShardMapChanged {
-                    shards: map.shards().len(),
-                }
-                .emit(&self.shared.template.stream);
-                self.shared.replace_lanes(Topology::Known(map));
+            Output::Describe => {
+                let calls = self.calls.clone();
+                self.spawn("describe-stream-summary", async move {
+                    let described = or_panicked(calls.describe_stream_summary()).await;
+                    Finished::Description(described.and_then(|described| described))
+                });
+            }
+            Output::AwaitRoom(request) => {
+                let budget = self.shared.template.budget.clone();
+                self.spawn("wait-for-room", async move {
+                    Finished::Room(budget.acquire_copies(request).await)
+                });
+            }
+            Output::NewRouting(routing) => {
+                self.shared.replace_lanes(routing);
                 self.armed.clear();
                 self.take_retired(clock::now());
             }
+            Output::ShardsChanged(shards) => self.emit(&Event::ShardMapChanged { shards }),
+            Output::Distribution(distribution, source) => {
+                self.emit(&Event::DistributionChanged { distribution, source });
+            }
             Output::Throttled(hot, rate_percent) => {
                 let hot = &hot;
-                Event::ShardThrottled { hot, rate_percent }.emit(&self.shared.template.stream);
+                self.emit(&Event::ShardThrottled { hot, rate_percent });
             }
         }
+    }
+
+    fn emit(&self, event: &Event<'_>) {
+        event.emit(&self.shared.template.stream);
     }
 
     fn spawn(&mut self, name: &'static str, call: impl Future<Output = Finished> + Send + 'static) {
@@ -271,10 +292,17 @@ impl Driver {
             }
             Ok(Finished::Shards(result)) => {
                 if let Err(CallFailure { code, message, .. }) = &result {
-                    Event::ShardMapUnavailable { code, message }.emit(&self.shared.template.stream);
+                    self.emit(&Event::ShardMapUnavailable { code, message });
                 }
                 self.pipeline.handle(Input::Shards(result), now);
             }
+            Ok(Finished::Description(result)) => {
+                if let Err(CallFailure { code, message, .. }) = &result {
+                    self.emit(&Event::DescriptionUnavailable { code, message });
+                }
+                self.pipeline.handle(Input::Description(result), now);
+            }
+            Ok(Finished::Room(copies)) => self.pipeline.handle(Input::Room(copies), now),
             // A panic inside is an answer already, and nobody aborts these tasks before the driver ends.
             Err(error) => debug_assert!(error.is_cancelled(), "{error}"),
         }

@@ -70,7 +70,7 @@ pub enum BuildErrorKind {
         option: &'static str,
     },
     /// `Ordering::PerKey` was asked for on a stream that does not keep, or may not keep, a key's records together.
-    #[error("ordering is PerKey, which record_distribution {distribution:?} makes impossible")]
+    #[error("ordering is PerKey, which record_distribution_strategy_default {distribution:?} makes impossible")]
     OrderingImpossible {
         /// What the stream was said to be.
         distribution: RecordDistribution,
@@ -184,7 +184,8 @@ pub enum PutErrorKind {
         /// Unicode characters of the key.
         chars: usize,
     },
-    /// The record has no partition key, and its stream is not known to distribute records by itself (`AUTO`).
+    /// The record has no partition key, and its stream follows keys, or is not known to distribute records by itself
+    /// (`AUTO`).
     #[error("it has no partition key, which only a stream that distributes records by itself (AUTO) would take")]
     NoPartitionKey,
     /// Data and partition key are larger than `max_user_record_size`.
@@ -194,6 +195,12 @@ pub enum PutErrorKind {
         bytes: usize,
         /// The limit in force.
         limit: usize,
+    },
+    /// `Ordering::PerKey` was asked for, and the stream does not follow hash keys, or nobody says that it does.
+    #[error("ordering is PerKey, which the stream's record distribution, {distribution:?}, makes impossible")]
+    OrderingImpossible {
+        /// Who distributes the stream's records.
+        distribution: RecordDistribution,
     },
     /// The payload encoder failed; the error's source says why.
     #[error("its payload encoder failed")]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::pipeline::{HeavyKey, HotShard};
+use crate::ordering::RecordDistribution;
+use crate::pipeline::{HeavyKey, HotShard, Source};
 
 /// Something that has happened.
 #[derive(Debug, Clone)]
@@ -15,6 +16,20 @@ pub(crate) enum Event<'a> {
     },
     /// The shard map could not be fetched.
     ShardMapUnavailable {
+        /// The error code.
+        code: &'a str,
+        /// The error text.
+        message: &'a str,
+    },
+    /// Who distributes the stream's records is known now, or otherwise than before.
+    DistributionChanged {
+        /// Who.
+        distribution: RecordDistribution,
+        /// How that is known.
+        source: Source,
+    },
+    /// The stream could not be described, which needs `kinesis:DescribeStreamSummary`.
+    DescriptionUnavailable {
         /// The error code.
         code: &'a str,
         /// The error text.
@@ -61,6 +76,13 @@ impl Event<'_> {
             Self::ShardMapChanged { shards } => tracing::info!(stream, shards, "shard map changed"),
             Self::ShardMapUnavailable { code, message } => {
                 tracing::warn!(stream, code, error = message, "shard map unavailable");
+            }
+            Self::DistributionChanged { distribution, source } => {
+                tracing::info!(stream, ?distribution, ?source, "record distribution known");
+            }
+            Self::DescriptionUnavailable { code, message } => {
+                let needs = "kinesis:DescribeStreamSummary";
+                tracing::warn!(stream, code, error = message, needs, "stream not described");
             }
             Self::RequestFailed { code, message, entries } => {
                 tracing::warn!(stream, code, error = message, entries, "request failed");

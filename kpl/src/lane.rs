@@ -12,6 +12,7 @@ use crate::aggregate::{SealedAggregate, Sealing, Target, hash_key_origin};
 use crate::budget::{Budget, Charge};
 use crate::cohort::{Cohort, Origin};
 use crate::contents::Contents;
+use crate::limits::KINESIS_RECORD_BYTES;
 use crate::outcome::HashKeyOrigin;
 
 /// What closes a lane's aggregate.
@@ -64,7 +65,7 @@ impl Lane {
     }
 
     /// Appends a record. What does not fit beside it is sealed first, what is full with it right after; `sealed` takes
-    /// them in that order.
+    /// them in that order. A record without a partition key is always alone: only some streams take it.
     pub(crate) fn append(
         &mut self,
         record: &UserRecordRef<'_>,
@@ -72,12 +73,14 @@ impl Lane {
         now: Instant,
         mut sealed: impl FnMut(SealedAggregate),
     ) -> Seat {
-        if !self.encoder.is_empty() && self.encoder.size_with(record) > self.limits.max_size {
+        let is_alone = record.partition_key.is_empty();
+        if !self.encoder.is_empty() && (is_alone || self.encoder.size_with(record) > self.limits.max_size) {
             self.seal().into_iter().for_each(&mut sealed);
         }
         if self.encoder.is_empty() {
             self.deadline = Some(saturating_add(now, self.limits.max_buffered));
             self.hash_key_origin = hash_key_origin(record);
+            self.charge.owe(KINESIS_RECORD_BYTES);
         }
         let index = u32::try_from(self.encoder.len()).unwrap_or(u32::MAX);
         let seat = Seat {
@@ -89,7 +92,7 @@ impl Lane {
         self.expiries
             .extend(self.limits.ttl.map(|ttl| saturating_add(now, ttl)));
         self.charge.absorb(charge);
-        if self.encoder.len() >= self.limits.max_count || self.encoder.size() >= self.limits.max_size {
+        if is_alone || self.encoder.len() >= self.limits.max_count || self.encoder.size() >= self.limits.max_size {
             self.seal().into_iter().for_each(sealed);
         }
         seat

@@ -1,7 +1,7 @@
-//! The lanes of one shard map: where callers' threads and the driver meet.
+//! The lanes of one routing: where callers' threads and the driver meet.
 //!
 //! A lock is held for one append or one seal and never across an `.await`. What a lane seals is handed over under that
-//! same lock, so that two sealers cannot swap. When the shard map changes, the driver publishes new lanes first and
+//! same lock, so that two sealers cannot swap. When the routing changes, the driver publishes new lanes first and
 //! retires these second; a caller that still meets them finds them retired and loads the new ones.
 
 use std::collections::VecDeque;
@@ -11,18 +11,19 @@ use std::time::{Duration, Instant};
 use aggregation::UserRecordRef;
 use tokio::sync::Notify;
 
-use crate::aggregate::{SealedAggregate, Target};
+use crate::aggregate::SealedAggregate;
 use crate::budget::{Budget, Charge};
 use crate::contents::Volume;
 use crate::intake::LaneCount;
 use crate::lane::{Lane, LaneLimits, Seat};
-use crate::shard_map::{Epoch, Topology};
+use crate::routing::Routing;
+use crate::shard_map::Epoch;
 use crate::sync::{Mutex, lock};
 
-/// One lane for each shard of a topology.
+/// The lanes of a routing.
 #[derive(Debug)]
 pub(crate) struct Lanes {
-    topology: Topology,
+    routing: Routing,
     places: Vec<Place>,
     handover: Arc<Handover>,
     built: Instant,
@@ -65,22 +66,16 @@ pub(crate) struct LaneTemplate {
 pub(crate) struct Retired(pub(crate) Charge);
 
 impl Lanes {
-    /// Empty lanes for `topology`; a single one while the shards are unknown.
-    pub(crate) fn new(topology: Topology, template: &LaneTemplate) -> Self {
-        let targets: Vec<Option<Target>> = match &topology {
-            Topology::Unknown => vec![None],
-            Topology::Known(map) => {
-                let target = |shard: &crate::shard_map::Shard| Target {
-                    shard: shard.id.clone(),
-                    epoch: map.epoch(),
-                };
-                map.shards().iter().map(|shard| Some(target(shard))).collect()
-            }
+    /// Empty lanes for `routing`.
+    pub(crate) fn new(routing: Routing, template: &LaneTemplate) -> Self {
+        let LaneTemplate {
+            stream, limits, budget, ..
+        } = template;
+        let limits = LaneLimits {
+            max_count: routing.max_count(limits.max_count),
+            ..limits.clone()
         };
         let place = |target| {
-            let LaneTemplate {
-                stream, limits, budget, ..
-            } = template;
             let lane = Lane::new(Arc::clone(stream), target, limits.clone(), budget.clone());
             let slot = Mutex::new(Slot {
                 lane,
@@ -90,9 +85,9 @@ impl Lanes {
             let count = LaneCount::default();
             Place { slot, count }
         };
-        let places = targets.into_iter().map(place).collect();
+        let places = routing.targets().into_iter().map(place).collect();
         Self {
-            topology,
+            routing,
             places,
             handover: Arc::clone(&template.handover),
             built: template.built,
@@ -102,7 +97,7 @@ impl Lanes {
     /// Lanes that take nothing: those of a producer that was shut down.
     pub(crate) fn closed(template: &LaneTemplate) -> Self {
         Self {
-            topology: Topology::Unknown,
+            routing: Routing::Undecided,
             places: Vec::new(),
             handover: Arc::clone(&template.handover),
             built: template.built,
@@ -114,16 +109,18 @@ impl Lanes {
         self.places.is_empty()
     }
 
+    /// Whether a record without a partition key may enter.
+    pub(crate) fn admit_records_without_key(&self) -> bool {
+        self.routing.admits_records_without_key()
+    }
+
     /// Appends a record to the lane of its shard.
     ///
     /// # Errors
     ///
     /// [`Retired`], with the charge given back, if these lanes are no longer in use.
     pub(crate) fn append(&self, record: &UserRecordRef<'_>, charge: Charge, now: Instant) -> Result<Seat, Retired> {
-        let index = match &self.topology {
-            Topology::Unknown => 0,
-            Topology::Known(map) => map.index_of(record.hash_key),
-        };
+        let index = self.routing.lane_of(record.hash_key);
         let Some(Place { slot, count }) = self.places.get(index) else {
             return Err(Retired(charge));
         };

@@ -40,6 +40,7 @@ pub mod properties;
 mod receipt;
 mod record;
 mod retry;
+mod routing;
 mod shard_map;
 mod shared;
 pub mod stats;

@@ -83,6 +83,36 @@ pub const PENDING_SAMPLE_INTERVAL: Duration = Duration::from_millis(200);
 /// documents fewer than 20.
 pub const MAX_ERROR_CODES: usize = 32;
 
+/// Placements that must agree with hash keys before a stream that nobody describes counts as following them. Our choice:
+/// a stream of two shards that ignores them would do so by chance once in 2^64 times.
+pub const AGREEING_PLACEMENTS: u32 = 64;
+
+/// How old a stream's description may become while records flow. KPL's value.
+pub const DESCRIPTION_INTERVAL: Duration = Duration::from_secs(300);
+
+/// How long the first records wait for the stream's description at most. Our choice: it comes with the shard map, unless
+/// something is wrong, and they lose nothing by leaving without it.
+pub const DESCRIPTION_PATIENCE: Duration = Duration::from_millis(500);
+
+/// For how long a description that was just confirmed is not asked for again, whatever contradicts it. Our choice: all
+/// producers of an account share 20 calls a second.
+pub const REDESCRIPTION_PAUSE: Duration = Duration::from_secs(10);
+
+/// The longest pause after a description that failed. Our choice, for the same reason.
+pub const DESCRIPTION_RETRY_PAUSE: Duration = Duration::from_secs(30);
+
+/// What a Kinesis record costs of the budget besides its user records: itself, and a history of attempts in which the
+/// failures are of few kinds. Measured.
+pub const KINESIS_RECORD_BYTES: usize = 1_536;
+
+/// Bytes that the SDK holds for each byte of a request under way, in tenths: copies of the data, and the body of JSON with
+/// the data in base64. Measured; our choice is to the safe side.
+pub const COPY_TENTHS: usize = 33;
+
+/// Bytes of a request for which the names, hash key and bookkeeping of one entry count, before they are multiplied like
+/// the others. Measured; our choice is to the safe side.
+pub const COPIED_BYTES_PER_ENTRY: usize = 200;
+
 /// The shortest `record_ttl`. KPL's value.
 pub const MIN_RECORD_TTL: Duration = Duration::from_millis(100);
 

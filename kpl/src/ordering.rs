@@ -23,15 +23,20 @@ pub enum Ordering {
     PerKey,
 }
 
-/// Who decides which shard a record goes to.
+/// Who decides which shard a record goes to: the `RecordDistributionStrategy` of a stream.
+///
+/// A stream that is on demand can be changed from the one to the other while records flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum RecordDistribution {
     /// The record's hash key, as on every provisioned stream.
-    #[default]
+    #[doc(alias = "USER_PARTITION_KEY")]
     UserPartitionKey,
-    /// The service (`AUTO`): nothing has an order, and an aggregate may be lost to its consumers.
+    /// The service: keys are optional and ignored, nothing has an order, and a consumer may drop an aggregate.
+    #[doc(alias = "AUTO")]
     Auto,
-    /// It is not known. Treated as `Auto`.
+    /// It is not known. Records leave one by one, with their hash keys.
+    #[default]
+    #[doc(alias = "UNSET")]
     Unknown,
 }

@@ -120,7 +120,7 @@ impl Returned {
 /// The user records inside `sealed`, as they were put.
 pub(crate) fn open(sealed: &KinesisRecord, hash_key_was_given: HashKeyOrigin) -> Vec<Record> {
     if sealed.user_records == 1 {
-        let record = Record::new(sealed.partition_key.to_string(), sealed.data.clone());
+        let record = Record::reopened(&sealed.partition_key, sealed.data.clone());
         return vec![match hash_key_was_given {
             HashKeyOrigin::Explicit => record.with_explicit_hash_key(sealed.explicit_hash_key),
             HashKeyOrigin::PartitionKey => record,
@@ -131,7 +131,7 @@ pub(crate) fn open(sealed: &KinesisRecord, hash_key_was_given: HashKeyOrigin) ->
         return Vec::new();
     };
     let records = aggregate.records().map(|inner| {
-        let record = Record::new(inner.partition_key.to_string(), inner.data);
+        let record = Record::reopened(&inner.partition_key, inner.data);
         match inner.explicit_hash_key {
             Some(hash_key) => record.with_explicit_hash_key(hash_key),
             None => record,

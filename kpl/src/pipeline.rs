@@ -15,6 +15,10 @@
 mod adaptive_rate;
 mod answers;
 mod collector;
+mod copies;
+mod distribution;
+mod ending;
+mod evidence;
 mod expiry;
 mod heavy_keys;
 mod hot_shards;
@@ -25,6 +29,7 @@ mod outstanding;
 mod refresher;
 mod requests;
 mod retrier;
+mod routing_changes;
 mod token_bucket;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -34,21 +39,28 @@ use std::time::{Instant, SystemTime};
 use aggregation::KinesisRecord;
 
 use crate::aggregate::SealedAggregate;
+use crate::budget::{Budget, Cargo, Copies};
 use crate::config::Config;
 use crate::contents::Volume;
-use crate::error::{PutError, PutErrorKind};
+use crate::error::PutErrorKind;
+use crate::limits::DESCRIPTION_RETRY_PAUSE;
 use crate::observation::{Observation, Observers};
+use crate::ordering::RecordDistribution;
 use crate::outcome::Outcome;
 use crate::pipeline::collector::Collector;
+use crate::pipeline::copies::CopyRoom;
+use crate::pipeline::distribution::Distribution;
 use crate::pipeline::expiry::ExpiryWatch;
 use crate::pipeline::hot_shards::HotShards;
 use crate::pipeline::limiter::Limiter;
 use crate::pipeline::outstanding::Outstanding;
 use crate::pipeline::refresher::Refresher;
 use crate::retry::RetryDelays;
-use crate::shard_map::{Shard, ShardId, ShardMap, Topology};
+use crate::routing::Routing;
+use crate::shard_map::{Shard, ShardId, ShardMap};
 
 pub(crate) use answers::WRONG_SHARD;
+pub(crate) use distribution::Source;
 pub(crate) use heavy_keys::HeavyKey;
 pub(crate) use hot_shards::HotShard;
 pub(crate) use retrier::is_throttling;
@@ -76,6 +88,10 @@ pub(crate) enum Input {
     },
     /// The fetch of the shard map ended.
     Shards(Result<Vec<Shard>, CallFailure>),
+    /// The stream was described, or not.
+    Description(Result<RecordDistribution, CallFailure>),
+    /// There is the room for copies that was awaited.
+    Room(Copies),
 }
 
 /// How a request ended.
@@ -116,8 +132,16 @@ pub(crate) enum Output {
     },
     /// Fetch the stream's shards, and report them.
     FetchShards,
-    /// A new shard map is in force: make lanes for it.
-    NewMap(Arc<ShardMap>),
+    /// Wait for room for the copies of this request, and hand it over.
+    AwaitRoom(Cargo),
+    /// Ask who distributes the stream's records, and report it.
+    Describe,
+    /// Records find their way by this from now on: make lanes for it.
+    NewRouting(Routing),
+    /// Tell that other shards are open now, and how many.
+    ShardsChanged(usize),
+    /// Tell who distributes the stream's records, and how that is known.
+    Distribution(RecordDistribution, Source),
     /// Tell that a shard is throttled, and at which rate it is sent records now, in percent of what it takes.
     Throttled(HotShard, u32),
 }
@@ -126,13 +150,20 @@ pub(crate) enum Output {
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     config: Config,
-    topology: Topology,
+    /// The newest one.
+    map: Option<Arc<ShardMap>>,
     refresher: Refresher,
+    distribution: Distribution,
+    told_distribution: Option<(RecordDistribution, Source)>,
+    /// What is in force of both.
+    routing: Routing,
     limiter: Limiter,
     hot_shards: HotShards,
     collector: Collector,
+    copy_room: CopyRoom,
     delays: RetryDelays,
-    /// Aggregates that wait for the first shard map.
+    description_delays: RetryDelays,
+    /// Aggregates that wait until it is known where they go.
     unrouted: Vec<SealedAggregate>,
     /// Aggregates that wait for their next attempt.
     retries: BTreeMap<(Instant, u64), SealedAggregate>,
@@ -168,6 +199,7 @@ struct InFlight {
     aggregates: Vec<SealedAggregate>,
     bytes: usize,
     user_records: Volume,
+    _copies: Copies,
     /// The shards that the request holds; none if its aggregates do so themselves.
     shards: Vec<ShardId>,
     sent: Instant,
@@ -183,21 +215,26 @@ struct Stored {
 }
 
 impl Pipeline {
-    pub(crate) fn new(config: Config, mut rng: fastrand::Rng) -> Self {
+    pub(crate) fn new(config: Config, budget: Budget, mut rng: fastrand::Rng) -> Self {
         let collection = (
             config.collection_max_count,
-            config.collection_max_size,
+            config.collection_max_size.min(budget.largest_request()),
             config.collection_wait(),
         );
         Self {
             observers: Observers::new(config.metrics),
+            map: None,
             refresher: Refresher::new(config.shard_map_refresh_interval, &mut rng),
+            distribution: Distribution::new(&config, &mut rng),
+            told_distribution: None,
+            routing: Routing::Undecided,
             limiter: Limiter::new(config.rate_limit_percent, config.requests_per_shard()),
             hot_shards: HotShards::default(),
             collector: Collector::new(collection.0, collection.1, collection.2),
+            copy_room: CopyRoom::new(budget),
+            description_delays: RetryDelays::up_to(DESCRIPTION_RETRY_PAUSE, rng.fork()),
             delays: RetryDelays::new(rng),
             config,
-            topology: Topology::Unknown,
             unrouted: Vec::new(),
             retries: BTreeMap::new(),
             retry_number: 0,
@@ -226,7 +263,10 @@ impl Pipeline {
             Input::Answer { request, answer, ended } => self.on_answer(request, answer, (now, ended)),
             Input::Shards(Ok(shards)) => self.on_shards(shards, now),
             Input::Shards(Err(failure)) => self.on_fetch_failed(&failure, now),
+            Input::Description(described) => self.on_description(described, now),
+            Input::Room(copies) => self.copy_room.grant(copies),
         }
+        self.settle_routing(now);
     }
 
     /// Moves on what time has made due. `wall` is the wall-clock time of `now`.
@@ -235,6 +275,10 @@ impl Pipeline {
             self.fetch_began = Some((now, wall));
             self.outputs.push_back(Output::FetchShards);
         }
+        if self.distribution.start(now) {
+            self.outputs.push_back(Output::Describe);
+        }
+        self.settle_routing(now);
         while let Some(entry) = self.retries.first_entry()
             && entry.key().0 <= now
         {
@@ -264,6 +308,7 @@ impl Pipeline {
         let retry = self.retries.first_key_value().map(|((at, _), _)| *at);
         let others = [
             self.refresher.next_at(),
+            self.distribution.next_at(),
             self.hot_shards.next_at(),
             self.expiry_watch.next_at(),
         ];
@@ -295,57 +340,27 @@ impl Pipeline {
         self.delivered
     }
 
-    /// Remembers from now on what fails, for [`give_up`](Self::give_up) to return.
-    pub(crate) fn report_failures(&mut self) {
-        self.failed.get_or_insert_default();
-    }
-
-    /// Fails whatever is outstanding; returns its records, after those that failed while failures were to be reported.
-    pub(crate) fn give_up(&mut self, kind: &PutErrorKind) -> Vec<PutError> {
-        self.abandon_fetch();
-        let mut all: Vec<SealedAggregate> = std::mem::take(&mut self.unrouted);
-        all.extend(std::mem::take(&mut self.retries).into_values());
-        all.extend(self.limiter.take_all(|_| false));
-        all.extend(self.collector.take());
-        all.extend(std::mem::take(&mut self.suspects).into_iter().flatten());
-        all.extend(
-            std::mem::take(&mut self.in_flight)
-                .into_values()
-                .flat_map(|request| request.abandoned()),
-        );
-        // A consumer may drop what could not be judged yet: nobody must take it for delivered (P2).
-        all.extend(std::mem::take(&mut self.unjudged).into_iter().map(Stored::misplaced));
-        self.report_failures();
-        for aggregate in all {
-            self.fail(aggregate, kind.clone());
-        }
-        let failed = self.failed.take().unwrap_or_default();
-        failed.iter().flat_map(|outcome| outcome.returned()).collect()
-    }
-
     fn on_sealed(&mut self, mut aggregate: SealedAggregate, now: Instant) {
         aggregate.generation = self.outstanding.enter();
         self.observers.observe(Observation::Received(&aggregate));
         self.expiry_watch.enter(&aggregate);
         self.refresher.on_traffic(now);
+        self.distribution.on_traffic(now);
         self.route(aggregate, now);
     }
 
-    /// Sends an aggregate on by the newest map: to its shard's queue, or taken apart if its shard changed.
+    /// Sends an aggregate on by the routing in force: to its shard's queue, or taken apart if it does not suit it.
     fn route(&mut self, aggregate: SealedAggregate, now: Instant) {
         let Some(aggregate) = self.unexpired(aggregate, now) else {
             return;
         };
-        let Topology::Known(map) = &self.topology else {
+        if let Routing::Undecided = self.routing {
             self.refresher.on_traffic(now);
             self.unrouted.push(aggregate);
             return;
-        };
-        let map = Arc::clone(map);
-        for aggregate in self.fitted(aggregate, &map) {
-            if let Some(target) = &aggregate.target {
-                self.limiter.push(target.shard.clone(), aggregate, now);
-            }
+        }
+        for aggregate in self.suited(aggregate) {
+            self.limiter.push(aggregate, now);
         }
     }
 

@@ -189,9 +189,14 @@ impl Producer {
 
     /// Checks a record; returns what it costs of the budget.
     fn admit(&self, record: &Record) -> Result<usize, PutError> {
-        match record.validate(self.max_record_bytes) {
-            Ok(()) => Ok(cost(record.partition_key(), record.data())),
-            Err(kind) => Err(self.shared.refuse(kind, record.clone())),
+        let refusal = if !record.has_key() && !self.shared.lanes().admit_records_without_key() {
+            Some(PutErrorKind::NoPartitionKey)
+        } else {
+            record.validate(self.max_record_bytes).err()
+        };
+        match refusal {
+            None => Ok(cost(record.partition_key(), record.data())),
+            Some(kind) => Err(self.shared.refuse(kind, record.clone())),
         }
     }
 }

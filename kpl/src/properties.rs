@@ -67,8 +67,6 @@ pub enum Disposition {
         /// The name of that option.
         option: &'static str,
     },
-    /// It has a meaning here, and nothing that follows it yet: the producer behaves as by the KPL's default.
-    NotSupportedYet,
     /// It belongs into the SDK's configuration, from which the producer's client is made. Its value is in
     /// [`value`](KplProperties::value).
     SdkConfiguration {

@@ -31,14 +31,29 @@ impl Record {
 
     /// A record without a partition key, for streams that distribute records over their shards by themselves (`AUTO`).
     ///
-    /// No stream is recognised as one of these yet, so it is refused with
-    /// [`NoPartitionKey`](PutErrorKind::NoPartitionKey) everywhere.
+    /// While it is not known whether its stream does, it waits, for as long as the first description takes and at most
+    /// half a second. On a stream that does not, or is not known to, it fails with
+    /// [`NoPartitionKey`](PutErrorKind::NoPartitionKey).
     pub fn without_key(data: impl Into<Bytes>) -> Self {
         Self {
             partition_key: None,
             explicit_hash_key: None,
             data: data.into(),
         }
+    }
+
+    /// The record with this partition key; an empty one is none.
+    pub(crate) fn reopened(partition_key: &str, data: Bytes) -> Self {
+        if partition_key.is_empty() {
+            Self::without_key(data)
+        } else {
+            Self::new(partition_key, data)
+        }
+    }
+
+    /// Whether it has a partition key.
+    pub(crate) fn has_key(&self) -> bool {
+        self.partition_key.is_some()
     }
 
     /// Sends the record to the shard of `hash_key`, whatever its partition key hashes to.
@@ -79,15 +94,13 @@ impl Record {
 
     /// Checks the record by the service's contract: its key in Unicode characters, its size with the key.
     pub(crate) fn validate(&self, max_bytes: usize) -> Result<(), PutErrorKind> {
-        // The one place that would let such records into an AUTO stream.
-        let Some(partition_key) = &self.partition_key else {
-            return Err(PutErrorKind::NoPartitionKey);
-        };
-        let chars = partition_key.chars().count();
-        if !(1..=MAX_PARTITION_KEY_CHARS).contains(&chars) {
-            return Err(PutErrorKind::InvalidPartitionKey { chars });
+        if let Some(partition_key) = &self.partition_key {
+            let chars = partition_key.chars().count();
+            if !(1..=MAX_PARTITION_KEY_CHARS).contains(&chars) {
+                return Err(PutErrorKind::InvalidPartitionKey { chars });
+            }
         }
-        let bytes = partition_key.len() + self.data.len();
+        let bytes = self.partition_key().len() + self.data.len();
         if bytes > max_bytes {
             return Err(PutErrorKind::RecordTooLarge {
                 bytes,
@@ -139,11 +152,8 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_a_key_is_refused_and_an_empty_key_is_no_missing_one() {
-        assert_eq!(
-            Record::without_key("x").validate(1 << 20),
-            Err(PutErrorKind::NoPartitionKey)
-        );
+    fn a_key_may_be_missing_and_an_empty_key_is_no_missing_one() {
+        assert_eq!(Record::without_key("x").validate(1 << 20), Ok(()));
         assert_ne!(Record::without_key("x"), Record::new("", "x"));
     }
 

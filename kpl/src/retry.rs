@@ -22,9 +22,14 @@ pub(crate) struct RetryDelays {
 
 impl RetryDelays {
     pub(crate) fn new(rng: fastrand::Rng) -> Self {
+        Self::up_to(MAX, rng)
+    }
+
+    /// With another longest wait, before jitter.
+    pub(crate) fn up_to(max: Duration, rng: fastrand::Rng) -> Self {
         let mut backoff = ExponentialBackoffBuilder::new()
             .with_initial_interval(INITIAL)
-            .with_max_interval(MAX)
+            .with_max_interval(max)
             .with_multiplier(2.0)
             .with_randomization_factor(0.0)
             .with_max_elapsed_time(None)
@@ -32,7 +37,7 @@ impl RetryDelays {
         let mut intervals = Vec::new();
         while let Some(interval) = backoff.next_backoff() {
             intervals.push(interval);
-            if interval >= MAX {
+            if interval >= max {
                 break;
             }
         }

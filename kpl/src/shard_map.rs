@@ -89,15 +89,6 @@ struct Closed {
 /// For how many epochs a closed shard's range is remembered: longer than any request that names it is under way.
 const CLOSED_KEPT_EPOCHS: u64 = 16;
 
-/// What is known of a stream's shards.
-#[derive(Debug, Clone)]
-pub(crate) enum Topology {
-    /// No answer yet: records gather in one lane and are assigned to shards when it comes.
-    Unknown,
-    /// The newest answer, which stays in use while a newer one is fetched.
-    Known(Arc<ShardMap>),
-}
-
 impl ShardMap {
     /// The first map of a stream. `None` if there is no open shard.
     pub(crate) fn first(open: Vec<Shard>) -> Option<Self> {

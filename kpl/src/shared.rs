@@ -16,7 +16,7 @@ use crate::intake::Intake;
 use crate::lanes::{LaneTemplate, Lanes, Retired};
 use crate::receipt::Receipt;
 use crate::record::Record;
-use crate::shard_map::Topology;
+use crate::routing::Routing;
 use crate::stats::{Board, Stats};
 
 /// The lanes in use, and how to make others.
@@ -45,7 +45,7 @@ impl Drop for WaitsForRoom<'_> {
 
 impl Shared {
     pub(crate) fn new(template: LaneTemplate) -> Self {
-        let lanes = Arc::new(Lanes::new(Topology::Unknown, &template));
+        let lanes = Arc::new(Lanes::new(Routing::Undecided, &template));
         Self {
             template,
             intake: ArcSwap::from_pointee(Intake::new(Arc::clone(&lanes))),
@@ -100,10 +100,10 @@ impl Shared {
         }
     }
 
-    /// Replaces the lanes by those of a new topology. Nothing happens to a producer that is closed.
-    pub(crate) fn replace_lanes(&self, topology: Topology) {
+    /// Replaces the lanes by those of a new routing. Nothing happens to a producer that is closed.
+    pub(crate) fn replace_lanes(&self, routing: Routing) {
         if !self.lanes.load().are_closed() {
-            self.exchange_lanes(Lanes::new(topology, &self.template));
+            self.exchange_lanes(Lanes::new(routing, &self.template));
         }
     }
 

@@ -113,10 +113,14 @@ pub struct BudgetUse {
     pub records: usize,
     /// The most records that it takes.
     pub max_records: usize,
-    /// Bytes that are charged to it: data, partition keys and 64 bytes for each record.
+    /// Bytes that are charged to it for records: data, partition keys and bookkeeping.
     pub bytes: usize,
-    /// The most bytes that it takes.
+    /// The most bytes of records that it takes: half of it.
     pub max_bytes: usize,
+    /// Bytes that are charged to it for the SDK's copies of the requests under way.
+    pub copied_bytes: usize,
+    /// The most bytes of copies that it takes: the other half.
+    pub max_copied_bytes: usize,
 }
 
 /// What one shard was sent, over the last ten seconds, or since it was first sent something if that is less; over one

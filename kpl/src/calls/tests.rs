@@ -100,6 +100,7 @@ async fn a_stream_is_named_as_it_was_given_in_every_partition() {
         let calls = calls(&recorder.config(region), arn);
         calls.put_records(vec![entry()]).await;
         let _ = calls.list_shards().await;
+        let _ = calls.describe_stream_summary().await;
         for seen in recorder.take() {
             assert!(seen.body.contains(arn) && !seen.body.contains("StreamName"), "{seen:?}");
         }
@@ -161,6 +162,7 @@ async fn a_stream_id_goes_with_each_request_but_not_with_further_pages() {
     let config = recorder.config("eu-central-1");
     let named = calls(&config, "orders").with_stream_id(Some("id-7".to_owned()));
     named.put_records(vec![entry()]).await;
+    let _ = named.describe_stream_summary().await;
     named.list_shards_page(None).await.unwrap();
     named.list_shards_page(Some("more".to_owned())).await.unwrap();
     let with_id: Vec<_> = recorder
@@ -168,7 +170,55 @@ async fn a_stream_id_goes_with_each_request_but_not_with_further_pages() {
         .iter()
         .map(|seen| seen.body.contains(r#""StreamId":"id-7""#))
         .collect();
-    assert_eq!(with_id, [true, true, false]);
+    assert_eq!(with_id, [true, true, true, false]);
     calls(&config, "orders").put_records(vec![entry()]).await;
     assert!(!recorder.take()[0].body.contains("StreamId"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_without_a_partition_key_is_sent_without_a_hash_key() {
+    let recorder = Recorder::answering("{}");
+    let calls = calls(&recorder.config("eu-central-1"), "orders");
+    let mut encoder = Encoder::new();
+    encoder.append(&UserRecordRef::new("", None, b"data"));
+    calls.put_records(vec![entry(), encoder.seal().unwrap()]).await;
+    let body = recorder.take().remove(0).body;
+    assert_eq!(body.matches("\"Data\"").count(), 2);
+    assert_eq!(body.matches("\"PartitionKey\"").count(), 1, "{body}");
+    assert_eq!(body.matches("\"ExplicitHashKey\"").count(), 1, "{body}");
+}
+
+/// What a stream's description says of its distribution, besides what every description says.
+const DESCRIPTIONS: [(&str, RecordDistribution); 7] = [
+    (r#","RecordDistributionStrategy":"AUTO""#, RecordDistribution::Auto),
+    (
+        r#","RecordDistributionStrategy":"USER_PARTITION_KEY""#,
+        RecordDistribution::UserPartitionKey,
+    ),
+    (
+        r#","StreamModeDetails":{"StreamMode":"PROVISIONED"}"#,
+        RecordDistribution::UserPartitionKey,
+    ),
+    (
+        r#","StreamModeDetails":{"StreamMode":"ON_DEMAND"},"RecordDistributionStrategy":"AUTO""#,
+        RecordDistribution::Auto,
+    ),
+    (
+        r#","StreamModeDetails":{"StreamMode":"ON_DEMAND"}"#,
+        RecordDistribution::Unknown,
+    ),
+    (r#","RecordDistributionStrategy":"NEW""#, RecordDistribution::Unknown),
+    ("", RecordDistribution::Unknown),
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_description_tells_who_distributes_records_or_that_it_does_not_say() {
+    for (said, distribution) in DESCRIPTIONS {
+        let facts = r#""StreamName":"orders","StreamARN":"a","StreamStatus":"ACTIVE","RetentionPeriodHours":24"#;
+        let facts = format!(r#"{facts},"StreamCreationTimestamp":0,"EnhancedMonitoring":[],"OpenShardCount":1"#);
+        let answer = format!(r#"{{"StreamDescriptionSummary":{{{facts}{said}}}}}"#);
+        let recorder = Recorder::answering(answer.leak());
+        let calls = calls(&recorder.config("eu-central-1"), "orders");
+        assert_eq!(calls.describe_stream_summary().await.unwrap(), distribution, "{said}");
+    }
 }

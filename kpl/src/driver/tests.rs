@@ -48,12 +48,12 @@ async fn put(producer: &Producer, count: usize) -> Vec<Receipt> {
 }
 
 fn assert_whole(budget: &Budget) {
-    assert!(budget.try_acquire(10_000).is_some());
+    assert!(budget.try_acquire(20_000).is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_before_the_first_map_gives_every_record_back() {
-    let (sim, budget) = (sim(), Budget::new(10_000, 100));
+    let (sim, budget) = (sim(), Budget::new(40_000, 100));
     hanging(&sim, "ListShards");
     let producer = producer(&sim, &budget);
     let receipts = put(&producer, 50).await;
@@ -77,7 +77,7 @@ async fn shutdown_of_an_unused_producer_ends_at_once_and_makes_no_call() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_reports_what_the_service_refused_for_good_meanwhile() {
-    let (sim, budget) = (sim(), Budget::new(10_000, 100));
+    let (sim, budget) = (sim(), Budget::new(40_000, 100));
     let producer = producer(&sim, &budget);
     join_all(put(&producer, 1).await).await;
     sim.faults(|call| match call.operation {
@@ -108,7 +108,7 @@ async fn a_flush_that_the_end_overtakes_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_put_that_waits_for_room_is_refused_at_the_shutdown_with_its_record() {
-    let (sim, budget) = (sim(), Budget::new(1_000, 100));
+    let (sim, budget) = (sim(), Budget::new(2_000, 100));
     hanging(&sim, "PutRecords");
     let producer = producer(&sim, &budget);
     let first = producer.put(Record::new("k", vec![0; 900])).await.unwrap();
@@ -145,7 +145,7 @@ impl Wake for Bomb {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_of_the_driver_fails_every_open_record_and_refuses_the_next() {
-    let (sim, budget) = (sim(), Budget::new(10_000, 100));
+    let (sim, budget) = (sim(), Budget::new(40_000, 100));
     let builder = Producer::builder("orders").aws(&sim.sdk_config()).seed(7);
     let builder = builder.budget(budget.clone()).record_max_buffered_time(HOUR);
     let producer = builder.request_timeout(6 * SECOND).build().unwrap();
@@ -173,7 +173,7 @@ async fn a_panic_of_the_driver_fails_every_open_record_and_refuses_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn dropped_receipts_and_dropped_flushes_hold_nothing_up() {
-    let (sim, budget) = (sim(), Budget::new(10_000, 100));
+    let (sim, budget) = (sim(), Budget::new(40_000, 100));
     let producer = producer(&sim, &budget);
     drop(put(&producer, 50).await);
     assert!(producer.flush().now_or_never().is_none(), "polled once and dropped");

@@ -8,8 +8,10 @@ use aggregation::HashKeyRange;
 use super::{Handed, Handover, LaneTemplate, Lanes};
 use crate::budget::Budget;
 use crate::lane::LaneLimits;
+use crate::ordering::RecordDistribution;
 use crate::record::Record;
-use crate::shard_map::{Shard, ShardId, ShardMap, Topology};
+use crate::routing::Routing;
+use crate::shard_map::{Shard, ShardId, ShardMap};
 
 fn template() -> LaneTemplate {
     LaneTemplate {
@@ -33,6 +35,10 @@ fn shards(id: &str) -> Vec<Shard> {
     }]
 }
 
+fn by_key(map: ShardMap) -> Routing {
+    Routing::new(Arc::new(map), RecordDistribution::UserPartitionKey)
+}
+
 fn append(lanes: &Lanes, template: &LaneTemplate, record: &Record) {
     let charge = template.budget.try_acquire(100).unwrap();
     let seat = lanes.append(&record.as_user_record(), charge, Instant::now());
@@ -45,7 +51,7 @@ fn what_replaced_lanes_sealed_is_taken_before_what_the_lanes_in_their_place_seal
     let first = ShardMap::first(shards("shardId-000000000000")).unwrap();
     let second = first.refreshed(shards("shardId-000000000001")).unwrap();
     let epochs = [first.epoch(), second.epoch()];
-    let [old, new] = [first, second].map(|map| Lanes::new(Topology::Known(Arc::new(map)), &template));
+    let [old, new] = [first, second].map(|map| Lanes::new(by_key(map), &template));
     append(&old, &template, &Record::new("key", "put first"));
     append(&new, &template, &Record::new("key", "put second"));
     append(&new, &template, &Record::new("key", "put third"));

@@ -11,12 +11,14 @@ use crate::error::PutErrorKind;
 use crate::limits::DEFAULT_MAX_RECORD_BYTES;
 use crate::observation::Observation;
 use crate::ordering::Ordering;
-use crate::shard_map::Topology;
 
 /// The error code under which the KPL counts an aggregate that landed on a shard where it does not belong.
 pub(crate) const WRONG_SHARD: &str = "Wrong Shard";
 /// The KPL's error code for an answer with another number of results than records were sent.
 const RECORD_COUNT_MISMATCH: &str = "Record Count Mismatch";
+
+/// What the service's words for a missing partition key have in them: the name of the field.
+const PARTITION_KEY_FIELD: &str = "partitionKey";
 
 /// The service's error code for a shard over its limit.
 const SHARD_LIMIT: &str = "ProvisionedThroughputExceededException";
@@ -129,6 +131,7 @@ impl Pipeline {
         let Some(InFlight {
             mut aggregates,
             bytes,
+            _copies,
             mut shards,
             sent,
             sent_wall,
@@ -192,8 +195,25 @@ impl Pipeline {
         for aggregate in &mut aggregates {
             exchange.note(aggregate, Some(failure.clone()));
         }
-        let half = aggregates.split_off(aggregates.len() / 2);
-        self.suspects.extend([aggregates, half]);
+        if aggregates.iter().any(|aggregate| misses_key(aggregate, &failure)) {
+            self.distribution.key_missed(exchange.sent, exchange.ended);
+        }
+        let (without_key, with_key): (Vec<_>, Vec<_>) =
+            aggregates.into_iter().partition(SealedAggregate::is_without_key);
+        for mut suspects in [with_key, without_key] {
+            let half = suspects.split_off(suspects.len() / 2);
+            self.suspect(suspects, exchange.ended);
+            self.suspect(half, exchange.ended);
+        }
+    }
+
+    /// Sends these by themselves. What suits the stream no more, since it was sent, goes the usual way.
+    pub(super) fn suspect(&mut self, aggregates: Vec<SealedAggregate>, now: Instant) {
+        let (suspects, others): (Vec<_>, Vec<_>) = aggregates.into_iter().partition(|aggregate| self.suits(aggregate));
+        self.suspects.extend((!suspects.is_empty()).then_some(suspects));
+        for aggregate in others {
+            self.route(aggregate, now);
+        }
     }
 
     /// Which entry was stored cannot be told any more.
@@ -253,7 +273,8 @@ impl Pipeline {
     }
 
     fn on_stored(&mut self, stored: Stored, exchange: Exchange) {
-        let Topology::Known(map) = &self.topology else {
+        self.learn_from(&stored, exchange.sent, exchange.ended);
+        let Some(map) = &self.map else {
             return self.deliver(stored);
         };
         let verdict = judge(&stored.aggregate, &stored.shard, map);
@@ -271,9 +292,7 @@ impl Pipeline {
 
     /// Judges by a fresh map what the last one could not.
     pub(super) fn judge_the_unjudged(&mut self, now: Instant) {
-        let Topology::Known(map) = self.topology.clone() else {
-            return;
-        };
+        let Some(map) = self.map.clone() else { return };
         for stored in std::mem::take(&mut self.unjudged) {
             match judge(&stored.aggregate, &stored.shard, &map) {
                 Verdict::Right | Verdict::RightButUnexpected => self.deliver(stored),
@@ -290,7 +309,12 @@ impl Pipeline {
 
     fn on_failure(&mut self, mut aggregate: SealedAggregate, failure: AttemptFailure, exchange: Exchange) {
         let class = classify(&failure.code);
-        let reason = final_reason(class, &failure);
+        let reason = if misses_key(&aggregate, &failure) {
+            self.distribution.key_missed(exchange.sent, exchange.ended);
+            PutErrorKind::NoPartitionKey
+        } else {
+            final_reason(class, &failure)
+        };
         exchange.note(&mut aggregate, Some(failure));
         let now = exchange.ended;
         match class {
@@ -343,6 +367,13 @@ impl Pipeline {
         self.retry_number += 1;
         self.retries.insert((at, self.retry_number), aggregate);
     }
+}
+
+/// Whether the service refused a record, or a request with it, because it has no partition key.
+fn misses_key(aggregate: &SealedAggregate, failure: &AttemptFailure) -> bool {
+    aggregate.is_without_key()
+        && classify(&failure.code) == Class::Rejected
+        && failure.message.contains(PARTITION_KEY_FIELD)
 }
 
 /// Whether it is an aggregate that a stream refuses unless its record limit was raised.

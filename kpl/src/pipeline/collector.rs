@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::aggregate::SealedAggregate;
+use crate::budget::Cargo;
 use crate::limits::SHARD_BYTES_PER_REQUEST;
 use crate::shard_map::ShardId;
 
@@ -60,6 +61,14 @@ impl Collector {
     pub(crate) fn hurry(&mut self, at: Instant) {
         if let Some(deadline) = &mut self.deadline {
             *deadline = at.min(*deadline);
+        }
+    }
+
+    /// What the request carries so far.
+    pub(crate) fn cargo(&self) -> Cargo {
+        Cargo {
+            entries: self.gathered.len(),
+            bytes: self.bytes,
         }
     }
 

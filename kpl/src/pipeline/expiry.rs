@@ -64,9 +64,9 @@ impl Pipeline {
             let left = self.all_unexpired(suspects, now);
             self.suspects.extend((!left.is_empty()).then_some(left));
         }
-        for (shard, queue) in self.limiter.take_queues() {
+        for (destination, queue) in self.limiter.take_queues() {
             let left = self.all_unexpired(queue, now);
-            self.limiter.restore(&shard, left, now);
+            self.limiter.restore(&destination, left, now);
         }
         self.expire_unjudged(now);
         self.expire_gathered(now);

@@ -1,7 +1,8 @@
 //! Pure: how fast aggregates leave for their shard.
 //!
 //! Each shard has a queue and token buckets for records and for bytes, filled at `rate_limit` percent of what the service
-//! takes, and at less after the service has throttled the shard. A shard that has to wait never delays another.
+//! takes, and at less after the service has throttled the shard. A shard that has to wait never delays another. Where the
+//! service chooses the shards, there is one queue for all of them, filled at the rates of all open shards together.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
@@ -12,15 +13,20 @@ use crate::pipeline::adaptive_rate::AdaptiveRate;
 use crate::pipeline::token_bucket::TokenBucket;
 use crate::shard_map::ShardId;
 
+/// Where a queue leads: to a shard, or, as `None`, to whichever the service chooses.
+pub(crate) type Destination = Option<ShardId>;
+
 /// The queues of all shards.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     rate_percent: u32,
+    /// How many shards share the queue of those that the service chooses.
+    open_shards: u32,
     /// How often a shard may be held and still be sent to.
     max_holds: usize,
-    shards: BTreeMap<ShardId, ShardQueue>,
-    /// Each shard with something queued, by the time to look at it again, and then by its turn.
-    ready: BTreeSet<(Instant, u64, ShardId)>,
+    queues: BTreeMap<Destination, ShardQueue>,
+    /// Each queue with something in it, by the time to look at it again, and then by its turn.
+    ready: BTreeSet<(Instant, u64, Destination)>,
     last_turn: u64,
 }
 
@@ -45,19 +51,27 @@ impl Limiter {
     pub(crate) fn new(rate_percent: u32, max_holds: usize) -> Self {
         Self {
             rate_percent,
+            open_shards: 1,
             max_holds,
-            shards: BTreeMap::new(),
+            queues: BTreeMap::new(),
             ready: BTreeSet::new(),
             last_turn: 0,
         }
     }
 
-    /// Queues an aggregate for `shard`.
-    pub(crate) fn push(&mut self, shard: ShardId, aggregate: SealedAggregate, now: Instant) {
-        let queue = self.queue_of(&shard, now);
+    /// So many shards are open. The queue of those that the service chooses begins anew when it is next used after
+    /// [`take_all`](Self::take_all).
+    pub(crate) fn set_open_shards(&mut self, shards: usize) {
+        self.open_shards = u32::try_from(shards.max(1)).unwrap_or(u32::MAX);
+    }
+
+    /// Queues an aggregate for the shard of its target.
+    pub(crate) fn push(&mut self, aggregate: SealedAggregate, now: Instant) {
+        let destination = aggregate.target.as_ref().map(|target| target.shard.clone());
+        let queue = self.queue_of(&destination, now);
         queue.queue.push_back(aggregate);
         if queue.queue.len() == 1 {
-            self.schedule(&shard, now);
+            self.schedule(&destination, now);
         }
     }
 
@@ -68,29 +82,32 @@ impl Limiter {
         aggregate: SealedAggregate,
         (not_before, now): (Instant, Instant),
     ) {
-        let queue = self.queue_of(shard, now);
+        let destination = Some(shard.clone());
+        let queue = self.queue_of(&destination, now);
         queue.queue.push_front(aggregate);
         queue.not_before = Some(not_before);
-        self.schedule(shard, now);
+        self.schedule(&destination, now);
     }
 
     /// Something is under way to `shard`. When it is too much, nothing leaves until some of it is released.
     pub(crate) fn hold(&mut self, shard: &ShardId, now: Instant) {
-        self.queue_of(shard, now).holds += 1;
-        self.schedule(shard, now);
+        let destination = Some(shard.clone());
+        self.queue_of(&destination, now).holds += 1;
+        self.schedule(&destination, now);
     }
 
     /// Takes one [`hold`](Self::hold) back.
     pub(crate) fn release(&mut self, shard: &ShardId, now: Instant) {
-        if let Some(queue) = self.shards.get_mut(shard) {
+        let destination = Some(shard.clone());
+        if let Some(queue) = self.queues.get_mut(&destination) {
             queue.holds = queue.holds.saturating_sub(1);
-            self.schedule(shard, now);
+            self.schedule(&destination, now);
         }
     }
 
     /// Takes every hold back; nothing may be queued.
     pub(crate) fn release_all(&mut self) {
-        for queue in self.shards.values_mut() {
+        for queue in self.queues.values_mut() {
             queue.holds = 0;
         }
     }
@@ -102,31 +119,32 @@ impl Limiter {
 
     /// The next aggregate that may leave now, if `accept` takes one of its size.
     pub(crate) fn pop(&mut self, now: Instant, accept: impl Fn(&SealedAggregate) -> bool) -> Option<SealedAggregate> {
-        let shard = self.next_to_leave(now)?;
-        let queue = self.shards.get_mut(&shard)?;
+        let destination = self.next_to_leave(now)?;
+        let queue = self.queues.get_mut(&destination)?;
         if !queue.queue.front().is_some_and(accept) {
             return None;
         }
         let aggregate = queue.queue.pop_front()?;
         queue.pay_for(&aggregate, now);
-        self.schedule(&shard, now);
+        self.schedule(&destination, now);
         Some(aggregate)
     }
 
     /// The service throttled an aggregate that was sent to `shard` at `sent`.
     pub(crate) fn throttled(&mut self, shard: &ShardId, sent: Instant, now: Instant) {
-        if let Some(queue) = self.shards.get_mut(shard)
+        let destination = Some(shard.clone());
+        if let Some(queue) = self.queues.get_mut(&destination)
             && queue.rate.throttled(sent, now)
         {
             queue.slow_down(now);
-            self.schedule(shard, now);
+            self.schedule(&destination, now);
         }
     }
 
     /// The rate of `shard` in percent of what it takes.
     pub(crate) fn rate_of(&self, shard: &ShardId) -> u32 {
-        self.shards
-            .get(shard)
+        self.queues
+            .get(&Some(shard.clone()))
             .map_or(self.rate_percent, |queue| queue.rate.percent())
     }
 
@@ -134,62 +152,66 @@ impl Limiter {
     pub(crate) fn take_all(&mut self, keep: impl Fn(&ShardId) -> bool) -> Vec<SealedAggregate> {
         self.ready.clear();
         let mut taken = Vec::new();
-        for queue in self.shards.values_mut() {
+        for queue in self.queues.values_mut() {
             queue.place = None;
             queue.not_before = None;
             taken.extend(queue.queue.drain(..));
         }
-        self.shards.retain(|shard, _| keep(shard));
+        self.queues
+            .retain(|destination, _| destination.as_ref().is_some_and(&keep));
         taken
     }
 
     /// Takes the queues out, to look through them; [`restore`](Self::restore) puts what is left back.
-    pub(crate) fn take_queues(&mut self) -> Vec<(ShardId, VecDeque<SealedAggregate>)> {
-        let queues = self.shards.iter_mut().filter(|(_, queue)| !queue.queue.is_empty());
+    pub(crate) fn take_queues(&mut self) -> Vec<(Destination, VecDeque<SealedAggregate>)> {
+        let queues = self.queues.iter_mut().filter(|(_, queue)| !queue.queue.is_empty());
         queues
-            .map(|(shard, queue)| (shard.clone(), std::mem::take(&mut queue.queue)))
+            .map(|(destination, queue)| (destination.clone(), std::mem::take(&mut queue.queue)))
             .collect()
     }
 
-    /// Puts back what is left of the queue of `shard`.
-    pub(crate) fn restore(&mut self, shard: &ShardId, left: Vec<SealedAggregate>, now: Instant) {
-        if let Some(queue) = self.shards.get_mut(shard) {
+    /// Puts back what is left of the queue of `destination`.
+    pub(crate) fn restore(&mut self, destination: &Destination, left: Vec<SealedAggregate>, now: Instant) {
+        if let Some(queue) = self.queues.get_mut(destination) {
             queue.queue = left.into();
-            self.schedule(shard, now);
+            self.schedule(destination, now);
         }
     }
 
-    fn queue_of(&mut self, shard: &ShardId, now: Instant) -> &mut ShardQueue {
-        let percent = self.rate_percent;
-        self.shards
-            .entry(shard.clone())
+    fn queue_of(&mut self, destination: &Destination, now: Instant) -> &mut ShardQueue {
+        let percent = match destination {
+            Some(_) => self.rate_percent,
+            None => self.rate_percent.saturating_mul(self.open_shards),
+        };
+        self.queues
+            .entry(destination.clone())
             .or_insert_with(|| ShardQueue::new(percent, now))
     }
 
-    /// The shard whose head may leave now and whose turn it is. Those that only wanted to be looked at are put back.
-    fn next_to_leave(&mut self, now: Instant) -> Option<ShardId> {
+    /// The queue whose head may leave now and whose turn it is. Those that only wanted to be looked at are put back.
+    fn next_to_leave(&mut self, now: Instant) -> Option<Destination> {
         loop {
-            let (at, _, shard) = self.ready.first()?.clone();
+            let (at, _, destination) = self.ready.first()?.clone();
             if at > now {
                 return None;
             }
-            let queue = self.shards.get_mut(&shard)?;
+            let queue = self.queues.get_mut(&destination)?;
             queue.recover(now);
             if queue.head_leaves_at().is_none_or(|at| at <= now) {
-                return Some(shard);
+                return Some(destination);
             }
-            self.schedule(&shard, now);
+            self.schedule(&destination, now);
         }
     }
 
-    /// Gives `shard` its place among those that wait. Not before `now`: among shards that may leave at once, the one
+    /// Gives a queue its place among those that wait. Not before `now`: among those that may leave at once, the one
     /// served last goes to the back.
-    fn schedule(&mut self, shard: &ShardId, now: Instant) {
-        let Some(queue) = self.shards.get_mut(shard) else {
+    fn schedule(&mut self, destination: &Destination, now: Instant) {
+        let Some(queue) = self.queues.get_mut(destination) else {
             return;
         };
         if let Some((at, turn)) = queue.place.take() {
-            self.ready.remove(&(at, turn, shard.clone()));
+            self.ready.remove(&(at, turn, destination.clone()));
         }
         if queue.holds >= self.max_holds {
             return;
@@ -198,7 +220,7 @@ impl Limiter {
             self.last_turn += 1;
             let place = (at.max(now), self.last_turn);
             queue.place = Some(place);
-            self.ready.insert((place.0, place.1, shard.clone()));
+            self.ready.insert((place.0, place.1, destination.clone()));
         }
     }
 }

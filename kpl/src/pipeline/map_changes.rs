@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::answers::Exchange;
+use super::evidence::Atlas;
 use super::retrier::{Class, classify, final_reason};
 use super::{CallFailure, Output, Pipeline};
-use crate::aggregate::{SealedAggregate, Target};
 use crate::observation::Observation;
-use crate::shard_map::{Shard, ShardMap, Topology};
+use crate::shard_map::{Shard, ShardMap};
 
 /// The longest pause after a fetch that failed for good, as a number of failures: 400 ms. Longer would keep the next
 /// caller from its error.
@@ -17,14 +17,11 @@ const SHORT_PAUSES: u32 = 4;
 /// For how long a map that a fetch has just confirmed is not fetched again. Our choice.
 const UNCHANGED_PAUSE: Duration = Duration::from_secs(1);
 
-/// After so many misplacements the service evidently does not follow the hash keys.
-const MAX_MISPLACEMENTS: u32 = 3;
-
 impl Pipeline {
     pub(super) fn on_shards(&mut self, shards: Vec<Shard>, now: Instant) {
-        let next = match &self.topology {
-            Topology::Unknown => ShardMap::first(shards),
-            Topology::Known(map) => map.refreshed(shards),
+        let next = match &self.map {
+            None => ShardMap::first(shards),
+            Some(map) => map.refreshed(shards),
         };
         let Some(next) = next else {
             let failure = CallFailure {
@@ -38,16 +35,17 @@ impl Pipeline {
         self.fetch_began = None;
         self.refresher.succeeded(now);
         self.not_found_since = None;
-        let changed = match &self.topology {
-            Topology::Unknown => true,
-            Topology::Known(map) => map.epoch() != next.epoch(),
-        };
-        if changed {
-            self.adopt(Arc::new(next), now);
-        } else {
+        if self.map.as_ref().is_some_and(|map| map.epoch() == next.epoch()) {
             // Whatever contradicted the map, fetching it again at once will not explain it.
             self.refresher.pause_until(now + UNCHANGED_PAUSE);
+        } else {
+            self.outputs.push_back(Output::ShardsChanged(next.shards().len()));
+            self.observers.observe(Observation::ShardsChanged(&next));
         }
+        let map = self.map.insert(Arc::new(next));
+        let up_to = self.refresher.updated_at();
+        self.distribution.map_refreshed(Atlas { map, up_to }, now);
+        self.settle_routing(now);
         self.judge_the_unjudged(now);
     }
 
@@ -79,52 +77,6 @@ impl Pipeline {
         }
     }
 
-    /// Puts a changed map into force and routes everything that waits by it.
-    fn adopt(&mut self, map: Arc<ShardMap>, now: Instant) {
-        self.topology = Topology::Known(Arc::clone(&map));
-        self.outputs.push_back(Output::NewMap(Arc::clone(&map)));
-        self.observers.observe(Observation::ShardsChanged(&map));
-        let mut waiting = std::mem::take(&mut self.unrouted);
-        waiting.extend(self.collector.take());
-        waiting.extend(std::mem::take(&mut self.suspects).into_iter().flatten());
-        waiting.extend(
-            self.limiter
-                .take_all(|shard| map.shards().iter().any(|open| open.id == *shard)),
-        );
-        self.hold_lanes_of_undecided(&map, now);
-        for mut aggregate in waiting {
-            aggregate.lanes_held.clear();
-            self.route(aggregate, now);
-        }
-    }
-
-    /// The aggregate as it suits `map`: as it is if its shard is unchanged, otherwise taken apart. One that keeps landing
-    /// elsewhere is taken apart into its records: a record alone is right wherever it lands.
-    pub(super) fn fitted(&mut self, mut aggregate: SealedAggregate, map: &ShardMap) -> Vec<SealedAggregate> {
-        let max_count = match aggregate.misplacements {
-            0..MAX_MISPLACEMENTS => self.config.records_per_aggregate(),
-            _ => 1,
-        };
-        if let Some(target) = &aggregate.target
-            && aggregate.record.user_records <= max_count
-        {
-            if target.epoch == map.epoch() {
-                return vec![aggregate];
-            }
-            if map.shards().iter().any(|shard| shard.id == target.shard) && holds_all(map, target, &aggregate) {
-                aggregate.target = Some(Target {
-                    shard: target.shard.clone(),
-                    epoch: map.epoch(),
-                });
-                return vec![aggregate];
-            }
-        }
-        let generation = aggregate.generation;
-        let parts = aggregate.resplit(map, self.config.aggregation_max_size, max_count);
-        self.outstanding.split(generation, parts.len());
-        parts
-    }
-
     pub(super) fn on_fetch_failed(&mut self, failure: &CallFailure, now: Instant) {
         self.note_fetch(failure, now);
         let failures = self.refresher.failed();
@@ -147,9 +99,4 @@ impl Pipeline {
             self.refresher.retry_at(at);
         }
     }
-}
-
-fn holds_all(map: &ShardMap, target: &Target, aggregate: &SealedAggregate) -> bool {
-    map.range_of(&target.shard)
-        .is_some_and(|range| aggregate.hash_keys().into_iter().all(|key| range.contains(key)))
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::Pipeline;
 use crate::aggregate::SealedAggregate;
 use crate::ordering::Ordering;
-use crate::shard_map::{ShardId, ShardMap, Topology};
+use crate::shard_map::{ShardId, ShardMap};
 
 impl Pipeline {
     /// An aggregate begins its way to the service.
@@ -39,12 +39,8 @@ impl Pipeline {
 
     /// Queues an aggregate before all that is queued for its shard, or for the shards that its keys belong to now.
     pub(super) fn retry_in_order(&mut self, mut aggregate: SealedAggregate, (at, now): (Instant, Instant)) {
-        let Topology::Known(map) = self.topology.clone() else {
-            debug_assert!(false, "nothing is sent before the first map");
-            return self.unrouted.insert(0, aggregate);
-        };
         self.released.append(&mut aggregate.lanes_held);
-        for part in self.fitted(aggregate, &map).into_iter().rev() {
+        for part in self.suited(aggregate).into_iter().rev() {
             if let Some(shard) = part.target.as_ref().map(|target| target.shard.clone()) {
                 self.limiter.push_front(&shard, part, (at, now));
             }
@@ -59,7 +55,7 @@ impl Pipeline {
                     self.retry_in_order(part, (now, now));
                 }
             }
-            Ordering::None => self.suspects.extend(parts.into_iter().map(|part| vec![part])),
+            Ordering::None => parts.into_iter().for_each(|part| self.suspect(vec![part], now)),
         }
     }
 

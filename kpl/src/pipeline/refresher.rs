@@ -1,4 +1,4 @@
-//! Pure: when to fetch the shard map.
+//! Pure: when to fetch the shard map, or the stream's description.
 //!
 //! The first record asks for it; from then on it is refreshed when it has become old and records flow, and at once when
 //! an answer contradicts it. One fetch runs at a time. An idle producer fetches nothing.
@@ -92,6 +92,11 @@ impl Refresher {
     /// Asks for no other fetch before `at`: each record would do so.
     pub(crate) fn pause_until(&mut self, at: Instant) {
         self.not_before = Some(at);
+    }
+
+    /// Until when the map in force knows everything.
+    pub(crate) fn updated_at(&self) -> Option<Instant> {
+        self.updated_at
     }
 
     /// Whether no fetch is due or under way.

@@ -4,6 +4,7 @@ use std::time::{Instant, SystemTime};
 
 use super::{InFlight, Output, Pipeline};
 use crate::aggregate::SealedAggregate;
+use crate::budget::{Cargo, Copies};
 use crate::stats::Load;
 
 impl Pipeline {
@@ -12,8 +13,12 @@ impl Pipeline {
             self.limiter.release(&shard, now);
         }
         while self.resume_at.is_none() && self.may_send() {
-            if let Some(suspects) = self.suspects.pop_front() {
-                self.send(suspects, now, wall);
+            if let Some(suspects) = self.suspects.front() {
+                let Some(copies) = self.room_for(cargo_of(suspects)) else {
+                    break;
+                };
+                let suspects = self.suspects.pop_front().unwrap_or_default();
+                self.send(suspects, copies, (now, wall));
                 continue;
             }
             let collector = &self.collector;
@@ -32,11 +37,23 @@ impl Pipeline {
             let blocked = self.limiter.next_at().is_some_and(|at| at <= now);
             let due = self.collector.deadline().is_some_and(|at| at <= now);
             if !due && !blocked {
-                return;
+                break;
             }
+            let Some(copies) = self.room_for(self.collector.cargo()) else {
+                break;
+            };
             let gathered = self.collector.take();
-            self.send(gathered, now, wall);
+            self.send(gathered, copies, (now, wall));
         }
+        self.copy_room.release_unused();
+    }
+
+    fn room_for(&mut self, request: Cargo) -> Option<Copies> {
+        let copies = self.copy_room.take(request);
+        if copies.is_none() {
+            self.outputs.push_back(Output::AwaitRoom(request));
+        }
+        copies
     }
 
     /// What is under way.
@@ -51,11 +68,12 @@ impl Pipeline {
     /// Whether another request of the full size may leave now.
     pub(super) fn may_send(&self) -> bool {
         let fits = self.bytes_in_flight + self.config.collection_max_size <= self.config.max_bytes_in_flight;
-        self.in_flight.len() < self.config.max_connections && (fits || self.in_flight.is_empty())
+        let may_copy = !self.copy_room.is_awaited();
+        may_copy && self.in_flight.len() < self.config.max_connections && (fits || self.in_flight.is_empty())
     }
 
     /// Sends what has not expired: this is the last look at the time.
-    fn send(&mut self, aggregates: Vec<SealedAggregate>, now: Instant, wall: SystemTime) {
+    fn send(&mut self, aggregates: Vec<SealedAggregate>, copies: Copies, (now, wall): (Instant, SystemTime)) {
         let aggregates: Vec<SealedAggregate> = aggregates
             .into_iter()
             .filter_map(|aggregate| self.unexpired(aggregate, now))
@@ -69,7 +87,7 @@ impl Pipeline {
         let request = self.next_request;
         self.next_request += 1;
         let shards = self.hold_shards(&aggregates, now);
-        let bytes = aggregates.iter().map(SealedAggregate::bytes).sum();
+        let Cargo { bytes, .. } = cargo_of(&aggregates);
         let user_records = aggregates.iter().map(|aggregate| aggregate.contents.volume()).sum();
         self.bytes_in_flight += bytes;
         self.in_flight.insert(
@@ -78,6 +96,7 @@ impl Pipeline {
                 aggregates,
                 bytes,
                 user_records,
+                _copies: copies,
                 shards,
                 sent: now,
                 sent_wall: wall,
@@ -104,5 +123,12 @@ impl Pipeline {
             });
         }
         Vec::new()
+    }
+}
+
+fn cargo_of(aggregates: &[SealedAggregate]) -> Cargo {
+    Cargo {
+        entries: aggregates.len(),
+        bytes: aggregates.iter().map(SealedAggregate::bytes).sum(),
     }
 }

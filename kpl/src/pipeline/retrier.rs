@@ -98,6 +98,8 @@ pub(crate) enum Verdict {
 /// A record that travelled alone is always right: no consumer checks its range. An aggregate is right if all of its
 /// records belong to the shard, and otherwise wrong as a whole, because the KCL drops it as a whole. An answer that names
 /// no shard leaves nothing to judge.
+///
+/// That holds whoever distributes the records. What no shard was expected for cannot be unexpected.
 pub(crate) fn judge(aggregate: &SealedAggregate, shard: &ShardId, map: &ShardMap) -> Verdict {
     let expected = aggregate.target.as_ref();
     let as_expected = expected.is_some_and(|target| target.shard == *shard);
@@ -112,7 +114,7 @@ pub(crate) fn judge(aggregate: &SealedAggregate, shard: &ShardId, map: &ShardMap
             return Verdict::Wrong;
         }
     }
-    if as_expected {
+    if as_expected || expected.is_none() {
         Verdict::Right
     } else {
         Verdict::RightButUnexpected

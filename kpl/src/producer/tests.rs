@@ -85,7 +85,7 @@ async fn the_receipts_of_a_batch_come_in_the_order_of_its_records() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bad_record_of_a_batch_fails_at_once_and_alone() {
+async fn a_bad_record_of_a_batch_fails_alone_and_as_soon_as_it_is_known_to_be_one() {
     let sim = sim();
     let producer = producer(&sim).build().unwrap();
     let batch = [
@@ -100,7 +100,11 @@ async fn a_bad_record_of_a_batch_fails_at_once_and_alone() {
         .filter_map(|answer| answer.as_ref().err())
         .map(PutError::record)
         .collect();
-    assert_eq!(refused, [&batch[1], &batch[2]]);
+    assert_eq!(
+        refused,
+        [&batch[1]],
+        "whether the stream takes records without a key is not known yet"
+    );
     let kinds = kinds(answers).await;
     assert!(matches!(
         kinds[..],
@@ -112,12 +116,14 @@ async fn a_bad_record_of_a_batch_fails_at_once_and_alone() {
         ]
     ));
     assert_eq!(stored(&sim), 2);
+    let answers = producer.put_all(batch.clone()).await;
+    assert_eq!(answers[2].as_ref().unwrap_err().kind(), &PutErrorKind::NoPartitionKey);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_fits_the_budget_waits_once_and_enters_as_a_whole_or_not_at_all() {
     let sim = sim();
-    let producer = producer(&sim).budget(Budget::new(1_000, 100)).build().unwrap();
+    let producer = producer(&sim).budget(Budget::new(2_000, 100)).build().unwrap();
     outage(&sim);
     let first = producer.put(sized(0)).await.unwrap();
     // Two of these three would fit beside the first.
@@ -136,7 +142,7 @@ async fn a_batch_that_fits_the_budget_waits_once_and_enters_as_a_whole_or_not_at
 #[tokio::test(start_paused = true)]
 async fn a_batch_larger_than_the_budget_goes_in_pieces_that_each_fit() {
     let sim = sim();
-    let budget = Budget::new(1_000, 100);
+    let budget = Budget::new(2_000, 100);
     let producer = producer(&sim)
         .budget(budget)
         .record_max_buffered_time(HOUR)
@@ -153,7 +159,7 @@ async fn a_batch_larger_than_the_budget_goes_in_pieces_that_each_fit() {
 #[tokio::test(start_paused = true)]
 async fn of_a_dropped_batch_the_pieces_before_the_one_that_waits_are_delivered() {
     let sim = sim();
-    let producer = producer(&sim).budget(Budget::new(1_000, 100)).build().unwrap();
+    let producer = producer(&sim).budget(Budget::new(2_000, 100)).build().unwrap();
     outage(&sim);
     let batch = producer.put_all((0..9).map(sized));
     assert!(tokio::time::timeout(60 * SECOND, batch).await.is_err());
@@ -165,7 +171,7 @@ async fn of_a_dropped_batch_the_pieces_before_the_one_that_waits_are_delivered()
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_gives_back_what_of_a_batch_still_waits() {
     let sim = sim();
-    let producer = producer(&sim).budget(Budget::new(1_000, 100)).build().unwrap();
+    let producer = producer(&sim).budget(Budget::new(2_000, 100)).build().unwrap();
     outage(&sim);
     let (answers, report) = futures::join!(producer.put_all((0..5).map(sized)), producer.shutdown(SECOND));
     assert_eq!(report.returned.len(), 3);
@@ -214,7 +220,7 @@ async fn what_the_last_drop_cannot_deliver_in_its_30_seconds_fails_as_shut_down(
 
 #[tokio::test(start_paused = true)]
 async fn producers_that_share_a_budget_share_its_room_and_a_stream_that_is_down_keeps_what_it_holds() {
-    let (sim, budget) = (sim(), Budget::new(1_000, 100));
+    let (sim, budget) = (sim(), Budget::new(2_000, 100));
     let nowhere = Producer::builder("elsewhere")
         .aws(&sim.sdk_config())
         .stream_not_found_grace(60 * SECOND);
@@ -226,6 +232,36 @@ async fn producers_that_share_a_budget_share_its_room_and_a_stream_that_is_down_
     assert!(sim.elapsed() >= 60 * SECOND, "its records had their outcome first");
     assert!(receipt.await.is_ok());
     assert_eq!(kinds(held).await, vec![Some(PutErrorKind::StreamNotFound); 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn producers_that_share_a_budget_wait_for_room_for_their_copies_and_keep_their_place() {
+    let (sim, budget) = (sim(), Budget::new(60_000, 1_000));
+    sim.faults(|call| match (call.client, call.operation) {
+        ("slow", "PutRecords") => Fault::RequestHangs,
+        _ => Fault::None,
+    });
+    let shared = |client| {
+        let builder = Producer::builder("orders").aws(&sim.client(client)).seed(7);
+        builder.budget(budget.clone()).build().unwrap()
+    };
+    let (slow, quick) = (shared("slow"), shared("quick"));
+    let held = slow.put(Record::new("a", vec![0; 8_000])).await.unwrap();
+    tokio::time::sleep(SECOND).await;
+    let waiting = quick.put(Record::new("b", vec![0; 8_000])).await.unwrap();
+    // What else happens to the producer that waits does not cost it its place in line.
+    for _ in 0..10 {
+        quick.flush_hint();
+        tokio::time::sleep(SECOND / 10).await;
+    }
+    assert!(waiting.await.is_ok());
+    let took = sim.elapsed();
+    assert!(
+        took > 6 * SECOND && took < 8 * SECOND,
+        "{took:?}: with the time-out of the other's request"
+    );
+    sim.heal();
+    assert!(held.await.is_ok());
 }
 
 /// The answers that a sink gave.

@@ -1,17 +1,15 @@
 //! Pure: every option of the KPL, with its default, its range, and what becomes of it here.
-//!
-//! An option that the builder learns later is wired by changing the fate of its line from [`Fate::NotYet`] to
-//! [`Fate::Applied`].
 
 use std::time::Duration;
 
-use self::Fate::{Applied, Ignored, NotYet, Sdk};
+use self::Fate::{Applied, Ignored, Sdk};
 use super::Disposition;
 use super::form::Form::{self, Boolean, Integer, OneOf, Shaped, Text};
 use super::form::{is_host, is_namespace, is_region};
 use crate::config::{Config, OnThrottling};
 use crate::limits::MAX_REQUEST_BYTES;
 use crate::metrics::{MetricsGranularity, MetricsLevel};
+use crate::ordering::RecordDistribution;
 
 /// One option of the KPL.
 #[derive(Debug)]
@@ -28,8 +26,6 @@ pub(super) struct KplOption {
 pub(super) enum Fate {
     /// It sets this option of ours, which takes the number of the value.
     Applied(&'static str, fn(&mut Config, u64)),
-    /// Nothing follows it yet.
-    NotYet,
     /// It belongs into the SDK's configuration.
     Sdk(&'static str),
     /// It has no meaning here.
@@ -52,7 +48,6 @@ impl Fate {
     pub(super) fn disposition(&self) -> Disposition {
         match self {
             Applied(option, _) => Disposition::Applied { option },
-            NotYet => Disposition::NotSupportedYet,
             Sdk(what) => Disposition::SdkConfiguration { what },
             Ignored(reason) => Disposition::Ignored { reason },
         }
@@ -71,6 +66,7 @@ const LOG_LEVELS: Form = OneOf(
     "trace, debug, info, warning or error",
 );
 const THREADING: Form = OneOf(&["PER_REQUEST", "POOLED"], "PER_REQUEST or POOLED");
+/// `RecordDistributionStrategyDefault` counts their places.
 const STRATEGIES: Form = OneOf(
     &["UNSET", "AUTO", "USER_PARTITION_KEY"],
     "UNSET, AUTO or USER_PARTITION_KEY",
@@ -132,8 +128,16 @@ pub(super) static OPTIONS: &[KplOption] = &[
         Applied("fail_if_throttled", |config, fail| {
             config.on_throttling = if fail == 0 { OnThrottling::Retry } else { OnThrottling::Fail };
         })),
-    option("RecordDistributionStrategyDefault", "UNSET", STRATEGIES, NotYet),
-    option("DescribeStreamSummaryIntervalMs", "300000", Integer(1, MAX), NotYet),
+    option("RecordDistributionStrategyDefault", "UNSET", STRATEGIES,
+        Applied("record_distribution_strategy_default", |config, place| {
+            config.record_distribution_default = match place {
+                1 => RecordDistribution::Auto,
+                2 => RecordDistribution::UserPartitionKey,
+                _ => RecordDistribution::Unknown,
+            };
+        })),
+    option("DescribeStreamSummaryIntervalMs", "300000", Integer(1, MAX),
+        Applied("describe_stream_summary_interval", |config, time| config.describe_stream_summary_interval = milliseconds(time))),
     option("MetricsLevel", "detailed", LEVELS,
         Applied("metrics_level", |config, level| {
             config.metrics.level = match level { 0 => MetricsLevel::None, 1 => MetricsLevel::Summary, _ => MetricsLevel::Detailed };

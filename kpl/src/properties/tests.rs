@@ -7,6 +7,7 @@ use crate::budget::Budget;
 use crate::config::OnThrottling;
 use crate::error::BuildErrorKind;
 use crate::metrics::{MetricsGranularity, MetricsLevel};
+use crate::ordering::RecordDistribution;
 use crate::producer::Producer;
 
 const LONG: &str = "9223372036854775807";
@@ -188,7 +189,7 @@ fn every_option_of_the_kpl_is_in_the_table_once() {
 /// A line of a file, and whether the configuration is as it asks for.
 type Effect = (&'static str, fn(&Config) -> bool);
 
-const EFFECTS: [Effect; 21] = [
+const EFFECTS: [Effect; 25] = [
     ("AggregationEnabled = false", |config| config.aggregation_max_count == 1),
     ("AggregationEnabled = true", |config| {
         config.aggregation_max_count == 4_294_967_295
@@ -241,6 +242,18 @@ const EFFECTS: [Effect; 21] = [
     }),
     ("MetricsGranularity = stream", |config| {
         config.metrics.granularity == MetricsGranularity::Stream
+    }),
+    ("RecordDistributionStrategyDefault = UNSET", |config| {
+        config.record_distribution_default == RecordDistribution::Unknown
+    }),
+    ("RecordDistributionStrategyDefault = AUTO", |config| {
+        config.record_distribution_default == RecordDistribution::Auto
+    }),
+    ("RecordDistributionStrategyDefault = USER_PARTITION_KEY", |config| {
+        config.record_distribution_default == RecordDistribution::UserPartitionKey
+    }),
+    ("DescribeStreamSummaryIntervalMs = 7000", |config| {
+        config.describe_stream_summary_interval == Duration::from_secs(7)
     }),
 ];
 
@@ -358,9 +371,8 @@ fn the_migration_page_says_of_every_option_what_becomes_of_it() {
         let row = row.unwrap_or_else(|| panic!("{key} is missing"));
         let said = match option.fate.disposition() {
             Disposition::Applied { option } => row.contains(&format!("`{option}")),
-            Disposition::NotSupportedYet => row.contains("not followed yet"),
             Disposition::SdkConfiguration { .. } => row.contains("the SDK's"),
-            Disposition::Ignored { .. } => !row.contains("not followed yet") && !row.contains("the SDK's"),
+            Disposition::Ignored { .. } => !row.contains("the SDK's"),
         };
         assert!(said && row.contains(option.default), "{row}");
     }

@@ -130,9 +130,10 @@ impl Failures {
             PutErrorKind::RecordCountMismatch { .. } => &mut self.record_count_mismatch,
             PutErrorKind::ShutDown => &mut self.shut_down,
             PutErrorKind::TaskEnded => &mut self.task_ended,
+            // What the stream turned out to be.
+            PutErrorKind::OrderingImpossible { .. } | PutErrorKind::NoPartitionKey => &mut self.other,
             // No record is accepted and then given back for one of these.
             PutErrorKind::InvalidPartitionKey { .. }
-            | PutErrorKind::NoPartitionKey
             | PutErrorKind::RecordTooLarge { .. }
             | PutErrorKind::EncodingFailed
             | PutErrorKind::Full => &mut self.other,

@@ -8,6 +8,7 @@ use testkit::sim::{Entries, Fault, Sim};
 use super::{Stats, Volume};
 use crate::budget::Budget;
 use crate::builder::ProducerBuilder;
+use crate::limits::KINESIS_RECORD_BYTES;
 use crate::producer::Producer;
 use crate::receipt::Receipt;
 use crate::record::Record;
@@ -77,7 +78,10 @@ async fn a_record_is_buffered_then_in_flight_then_delivered() {
         (volume(30), volume(30), volume(0))
     );
     assert_eq!(stats.oldest_outstanding, Some(SECOND / 20));
-    assert_eq!((stats.budget.records, stats.budget.bytes), (30, 30 * (10 + 64)));
+    assert_eq!(
+        (stats.budget.records, stats.budget.bytes),
+        (30, 30 * (10 + 64) + KINESIS_RECORD_BYTES)
+    );
 
     hanging(&sim, "PutRecords");
     sim.advance(SECOND / 4).await;

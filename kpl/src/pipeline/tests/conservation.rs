@@ -5,9 +5,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::stream::at_percent;
-use super::world::{World, failure, record, refused};
+use super::world::{Descriptions, MAX_RECORDS, World, failure, record, refused};
+use crate::budget::Budget;
 use crate::config::Config;
+use crate::ordering::RecordDistribution;
 use crate::pipeline::{Answer, CallFailure, EntryAnswer};
+use crate::record::Record;
 
 #[derive(Debug, Clone)]
 pub(super) enum Step {
@@ -23,6 +26,10 @@ pub(super) enum Step {
     Split { percent: u8 },
     Merge { percent: u8 },
     Recreate { shards: u32 },
+    PutWithoutKey { bytes: usize },
+    Flip,
+    Described,
+    DescribeFailed { code: usize },
 }
 
 #[derive(Debug, Clone)]
@@ -56,6 +63,13 @@ const FETCH_FAILURES: [&str; 4] = [
     "AccessDeniedException",
 ];
 
+const DESCRIBE_FAILURES: [&str; 4] = [
+    "LimitExceededException",
+    "Timeout",
+    "ResourceNotFoundException",
+    "AccessDeniedException",
+];
+
 const ENTRY_FAILURES: [&str; 4] = [
     "ProvisionedThroughputExceededException",
     "InternalFailure",
@@ -81,6 +95,10 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => (0u8..=100).prop_map(|percent| Step::Split { percent }),
         1 => (0u8..=100).prop_map(|percent| Step::Merge { percent }),
         1 => (1u32..4).prop_map(|shards| Step::Recreate { shards }),
+        2 => (0usize..60).prop_map(|bytes| Step::PutWithoutKey { bytes }),
+        1 => Just(Step::Flip),
+        3 => Just(Step::Described),
+        1 => (0..DESCRIBE_FAILURES.len()).prop_map(|code| Step::DescribeFailed { code }),
     ]
 }
 
@@ -142,6 +160,16 @@ pub(super) fn take(world: &mut World, step: Step, number: usize) {
         Step::Split { percent } => world.stream.split(at_percent(percent)),
         Step::Merge { percent } => world.stream.merge(at_percent(percent)),
         Step::Recreate { shards } => world.stream.recreate(shards),
+        Step::PutWithoutKey { bytes } => {
+            let record = Record::without_key(record(number, bytes).into_data());
+            if world.admits(&record) {
+                world.put(record);
+            }
+        }
+        Step::Flip => world.stream.flip(),
+        Step::Described if world.description.is_some() => world.described(),
+        Step::DescribeFailed { code } if world.description.is_some() => world.describe_failed(DESCRIBE_FAILURES[code]),
+        Step::Described | Step::DescribeFailed { .. } => {}
     }
 }
 
@@ -149,6 +177,10 @@ fn answer(world: &mut World, which: usize, how: How) {
     let Some(request) = world.requests.keys().nth(which).copied() else {
         return;
     };
+    let refusal = world.refusal(request).filter(|_| !matches!(how, How::Failed(_)));
+    if let Some(refusal) = refusal {
+        return world.answer(request, refusal);
+    }
     let answer = match how {
         How::Stored => Answer::Entries(world.store(request)),
         How::Mixed(seed) => Answer::Entries(mixed(world, request, seed)),
@@ -183,8 +215,19 @@ fn mixed(world: &mut World, request: u64, seed: u64) -> Vec<EntryAnswer> {
     answers.collect()
 }
 
-fn live_through(steps: Vec<Step>, grace: Duration, ttl: Option<Duration>) -> World {
-    let mut world = World::new(2, config(grace, ttl));
+fn assumed() -> impl Strategy<Value = RecordDistribution> {
+    let (by_key, auto) = (RecordDistribution::UserPartitionKey, RecordDistribution::Auto);
+    prop_oneof![4 => Just(RecordDistribution::Unknown), 1 => Just(by_key), 1 => Just(auto)]
+}
+
+/// One with room for everything, and one in which requests wait for room for their copies.
+fn budget() -> impl Strategy<Value = u32> {
+    prop_oneof![2 => Just(100_000_000), 1 => Just(60_000)]
+}
+
+fn live_through(steps: Vec<Step>, config: Config, budget: u32) -> World {
+    let mut world = World::on_budget(2, config, Budget::new(budget, MAX_RECORDS));
+    world.descriptions = Descriptions::ByTheTest;
     for (number, step) in steps.into_iter().enumerate() {
         take(&mut world, step, number);
         world.work();
@@ -200,8 +243,14 @@ proptest! {
         steps in prop::collection::vec(step(), 1..120),
         grace in prop_oneof![Just(0u64), Just(10)],
         ttl in ttl(),
+        assumed in assumed(),
+        budget in budget(),
     ) {
-        let mut world = live_through(steps, Duration::from_secs(grace), ttl);
+        let config = Config {
+            record_distribution_default: assumed,
+            ..config(Duration::from_secs(grace), ttl)
+        };
+        let mut world = live_through(steps, config, budget);
         world.heal();
         world.assert_at_rest();
         prop_assert!(world.pipeline.poll_timeout().is_none(), "an idle pipeline sleeps");
@@ -211,8 +260,14 @@ proptest! {
     fn every_record_ends_exactly_once_when_the_pipeline_gives_up(
         steps in prop::collection::vec(step(), 1..80),
         ttl in ttl(),
+        assumed in assumed(),
+        budget in budget(),
     ) {
-        let mut world = live_through(steps, Duration::ZERO, ttl);
+        let config = Config {
+            record_distribution_default: assumed,
+            ..config(Duration::ZERO, ttl)
+        };
+        let mut world = live_through(steps, config, budget);
         world.seal();
         let open = world.open();
         prop_assert_eq!(world.pipeline.is_empty(), open == 0);

@@ -1,9 +1,10 @@
-//! A stream that stores by hash key as Kinesis does, and a reader that drops what the KCL drops.
+//! A stream that stores by hash key or in turns, as Kinesis does, and a reader that drops what the KCL drops.
 
 use std::sync::Arc;
 
 use aggregation::{Decoded, HashKey, HashKeyRange, KinesisRecord, decode};
 
+use crate::ordering::RecordDistribution;
 use crate::receipt::Delivered;
 use crate::record::Record;
 use crate::shard_map::{Shard, ShardId};
@@ -13,6 +14,7 @@ use crate::shard_map::{Shard, ShardId};
 pub(super) struct Stream {
     shards: Vec<Shard>,
     next_shard: u32,
+    pub(super) distribution: RecordDistribution,
     /// How often the stream was created.
     pub(super) generation: u32,
     log: Vec<Stored>,
@@ -46,6 +48,7 @@ impl Stream {
         let mut stream = Self {
             shards: Vec::new(),
             next_shard: 0,
+            distribution: RecordDistribution::UserPartitionKey,
             generation: 0,
             log: Vec::new(),
         };
@@ -98,9 +101,24 @@ impl Stream {
         }
     }
 
-    /// Stores a record in the shard of its outer hash key; returns the shard and the sequence number.
+    /// From now on the other one decides where records go.
+    pub(super) fn flip(&mut self) {
+        self.distribution = match self.distribution {
+            RecordDistribution::Auto => RecordDistribution::UserPartitionKey,
+            RecordDistribution::UserPartitionKey | RecordDistribution::Unknown => RecordDistribution::Auto,
+        };
+    }
+
+    /// Stores a record in the shard of its outer hash key, or in the one whose turn it is; returns the shard and the
+    /// sequence number.
     pub(super) fn store(&mut self, record: &KinesisRecord) -> (ShardId, Arc<str>) {
-        let shard = self.shards[self.index_of(record.explicit_hash_key)].clone();
+        let index = match self.distribution {
+            RecordDistribution::Auto => self.log.len() % self.shards.len(),
+            RecordDistribution::UserPartitionKey | RecordDistribution::Unknown => {
+                self.index_of(record.explicit_hash_key)
+            }
+        };
+        let shard = self.shards[index].clone();
         let id = shard.id.clone();
         self.log.push(Stored {
             shard,

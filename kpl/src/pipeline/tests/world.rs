@@ -8,21 +8,21 @@ use aggregation::{HashKey, KinesisRecord};
 use futures::FutureExt as _;
 
 use super::stream::{Listing, Stream, members};
-use crate::aggregate::{SealedAggregate, Target};
-use crate::budget::Budget;
+use crate::aggregate::SealedAggregate;
+use crate::budget::{Budget, Cargo};
 use crate::config::Config;
 use crate::contents::Volume;
 use crate::error::{PutError, PutErrorKind};
 use crate::lane::{Lane, LaneLimits};
-use crate::ordering::Ordering;
-use crate::pipeline::{Answer, CallFailure, EntryAnswer, HotShard, Input, Output, Pipeline, RequestId};
+use crate::ordering::{Ordering, RecordDistribution};
+use crate::pipeline::{Answer, CallFailure, EntryAnswer, HotShard, Input, Output, Pipeline, RequestId, Source};
 use crate::receipt::{Delivered, Receipt};
 use crate::record::{Record, cost};
-use crate::shard_map::Topology;
+use crate::routing::Routing;
 use crate::stats::Board;
 
 const MAX_BYTES: u32 = 100_000_000;
-const MAX_RECORDS: u32 = 20_000;
+pub(super) const MAX_RECORDS: u32 = 20_000;
 
 pub(super) struct World {
     pub(super) pipeline: Pipeline,
@@ -32,18 +32,39 @@ pub(super) struct World {
     /// The fetch under way, with the shards that there were when it began.
     pub(super) fetch: Option<Listing>,
     pub(super) fetches: usize,
+    /// The question for the stream's description under way, unless these are answered at once.
+    pub(super) description: Option<Question>,
+    pub(super) descriptions: Descriptions,
+    pub(super) questions: usize,
+    /// What was told of the stream's distribution.
+    pub(super) told: Vec<(RecordDistribution, Source)>,
     /// What was told of throttled shards, and their rates then.
     pub(super) reports: Vec<(HotShard, u32)>,
     pub(super) start: Instant,
     pub(super) now: Instant,
     config: Config,
-    budget: Budget,
+    /// What a request carries that waits for room for its copies.
+    pub(super) awaited_room: Option<Cargo>,
+    pub(super) budget: Budget,
     board: Board,
     lanes: Vec<Lane>,
-    topology: Topology,
+    routing: Routing,
     known_generation: u32,
     puts: Vec<Put>,
 }
+
+/// How the service answers the question for the stream's description.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Descriptions {
+    /// As soon as it is asked.
+    AtOnce,
+    /// When the test does.
+    ByTheTest,
+}
+
+/// The question, and the answer that was right when it was asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question(RecordDistribution);
 
 struct Put {
     record: Record,
@@ -77,26 +98,35 @@ pub(super) fn refused(code: &str) -> EntryAnswer {
 
 impl World {
     pub(super) fn new(shards: u32, config: Config) -> Self {
+        Self::on_budget(shards, config, Budget::new(MAX_BYTES, MAX_RECORDS))
+    }
+
+    pub(super) fn on_budget(shards: u32, config: Config, budget: Budget) -> Self {
         #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
         let start = Instant::now();
         let mut world = Self {
-            pipeline: Pipeline::new(config.clone(), fastrand::Rng::with_seed(7)),
+            pipeline: Pipeline::new(config.clone(), budget.clone(), fastrand::Rng::with_seed(7)),
             stream: Stream::new(shards),
             requests: BTreeMap::new(),
             fetch: None,
             fetches: 0,
+            description: None,
+            descriptions: Descriptions::AtOnce,
+            questions: 0,
+            told: Vec::new(),
             reports: Vec::new(),
             start,
             now: start,
             config,
-            budget: Budget::new(MAX_BYTES, MAX_RECORDS),
+            awaited_room: None,
+            budget,
             board: Board::default(),
             lanes: Vec::new(),
-            topology: Topology::Unknown,
+            routing: Routing::Undecided,
             known_generation: 0,
             puts: Vec::new(),
         };
-        world.replace_lanes(Topology::Unknown);
+        world.replace_lanes(Routing::Undecided);
         world
     }
 
@@ -104,19 +134,22 @@ impl World {
     pub(super) fn ready(shards: u32, config: Config) -> Self {
         let mut world = Self::new(shards, config);
         world.pipeline.refresher.on_traffic(world.now);
+        world.pipeline.distribution.on_traffic(world.now);
         world.work();
         world.fetched();
-        world.fetches = 0;
+        (world.fetches, world.questions) = (0, 0);
         world
+    }
+
+    /// Whether a record may be put, as the producer asks the lanes.
+    pub(super) fn admits(&self, record: &Record) -> bool {
+        record.has_key() || self.routing.admits_records_without_key()
     }
 
     /// Puts a record; returns its number. Nothing happens if the budget is exhausted.
     pub(super) fn put(&mut self, record: Record) -> usize {
         let user_record = record.as_user_record();
-        let lane = match &self.topology {
-            Topology::Unknown => 0,
-            Topology::Known(map) => map.index_of(user_record.hash_key),
-        };
+        let lane = self.routing.lane_of(user_record.hash_key);
         if let Some(charge) = self.budget.try_acquire(cost(record.partition_key(), record.data())) {
             let mut sealed = Vec::new();
             let seat = self.lanes[lane].append(&user_record, charge, self.now, |aggregate| sealed.push(aggregate));
@@ -155,6 +188,23 @@ impl World {
             .collect();
         self.hand_over(due);
         self.pipeline.handle_timeout(self.now, SystemTime::UNIX_EPOCH);
+        self.perform();
+        if let Some(request) = self.awaited_room
+            && let Some(copies) = self.budget.try_acquire_copies(request)
+        {
+            self.awaited_room = None;
+            self.pipeline.handle(Input::Room(copies), self.now);
+            return self.work();
+        }
+        if self.description.is_some() && self.descriptions == Descriptions::AtOnce {
+            return self.described();
+        }
+        let wake_at = self.pipeline.poll_timeout();
+        assert!(wake_at.is_none_or(|at| at > self.now), "a busy loop");
+        self.observe();
+    }
+
+    fn perform(&mut self) {
         while let Some(output) = self.pipeline.poll_output() {
             match output {
                 Output::Send { request, entries } => {
@@ -169,15 +219,23 @@ impl World {
                     self.fetch = Some(self.stream.listing());
                     self.fetches += 1;
                 }
-                Output::NewMap(map) => {
-                    self.replace_lanes(Topology::Known(map));
+                Output::AwaitRoom(request) => {
+                    assert!(self.awaited_room.is_none(), "one request waits at a time");
+                    self.awaited_room = Some(request);
+                }
+                Output::Describe => {
+                    assert!(self.description.is_none(), "one question is asked at a time");
+                    self.description = Some(Question(self.stream.distribution));
+                    self.questions += 1;
+                }
+                Output::NewRouting(routing) => {
+                    self.replace_lanes(routing);
                     self.pipeline.handle_timeout(self.now, SystemTime::UNIX_EPOCH);
                 }
+                Output::ShardsChanged(_) => {}
+                Output::Distribution(distribution, source) => self.told.push((distribution, source)),
             }
         }
-        let wake_at = self.pipeline.poll_timeout();
-        assert!(wake_at.is_none_or(|at| at > self.now), "a busy loop");
-        self.observe();
     }
 
     /// Lets time pass and wakes the pipeline whenever it asks for that.
@@ -233,11 +291,41 @@ impl World {
         EntryAnswer::Stored { shard, sequence_number }
     }
 
+    /// What the service says to a request as a whole, if it does not store it.
+    pub(super) fn refusal(&self, request: RequestId) -> Option<Answer> {
+        let has_key = |entry: &KinesisRecord| !entry.partition_key.is_empty();
+        let follows_keys = self.stream.distribution == RecordDistribution::UserPartitionKey;
+        (follows_keys && !self.requests[&request].iter().all(has_key)).then(|| {
+            Answer::Failed(CallFailure {
+                message: "Value null at 'records.1.member.partitionKey' failed to satisfy constraint".into(),
+                ..failure("ValidationException")
+            })
+        })
+    }
+
     /// Stores the oldest request and answers it.
     pub(super) fn stored(&mut self) {
         let request = self.request();
-        let entries = self.store(request);
-        self.answer(request, Answer::Entries(entries));
+        let refusal = self.refusal(request);
+        let answer = refusal.unwrap_or_else(|| Answer::Entries(self.store(request)));
+        self.answer(request, answer);
+    }
+
+    /// Answers the question for the stream's description, as was right when it was asked.
+    pub(super) fn described(&mut self) {
+        let Question(distribution) = self.description.take().unwrap();
+        self.describe_as(Ok(distribution));
+    }
+
+    pub(super) fn describe_failed(&mut self, code: &str) {
+        self.description.take().unwrap();
+        self.describe_as(Err(failure(code)));
+    }
+
+    fn describe_as(&mut self, described: Result<RecordDistribution, CallFailure>) {
+        self.pipeline.handle(Input::Description(described), self.now);
+        self.observe();
+        self.work();
     }
 
     /// Answers the fetch under way.
@@ -266,6 +354,9 @@ impl World {
             } else if self.fetch.is_some() {
                 self.fetch = Some(self.stream.listing());
                 self.fetched();
+            } else if self.description.is_some() {
+                self.description = Some(Question(self.stream.distribution));
+                self.described();
             } else if self.next_wake_up().is_some() {
                 self.run_to_next_wake_up();
             } else {
@@ -315,29 +406,17 @@ impl World {
         assert!(self.budget.try_acquire(1).is_none(), "no byte came back twice");
     }
 
-    fn replace_lanes(&mut self, topology: Topology) {
-        let targets = match &topology {
-            Topology::Unknown => vec![None],
-            Topology::Known(map) => {
-                let targets = map.shards().iter().map(|shard| {
-                    Some(Target {
-                        shard: shard.id.clone(),
-                        epoch: map.epoch(),
-                    })
-                });
-                targets.collect()
-            }
-        };
+    fn replace_lanes(&mut self, routing: Routing) {
         let limits = LaneLimits {
             max_size: self.config.aggregation_max_size,
-            max_count: self.config.aggregation_max_count,
+            max_count: routing.max_count(self.config.aggregation_max_count),
             max_buffered: self.config.record_max_buffered_time,
             ttl: self.config.record_ttl,
         };
         let new = |target| Lane::new(Arc::from("orders"), target, limits.clone(), self.budget.clone());
-        let lanes = targets.into_iter().map(new).collect();
+        let lanes = routing.targets().into_iter().map(new).collect();
         self.seal();
-        (self.lanes, self.topology) = (lanes, topology);
+        (self.lanes, self.routing) = (lanes, routing);
     }
 
     fn hand_over(&mut self, sealed: Vec<SealedAggregate>) {
@@ -362,7 +441,15 @@ impl World {
         assert!(bytes <= collection_max_size || entries.len() == 1, "{bytes}");
         for entry in entries {
             assert!(entry.data.len() <= aggregation_max_size || entry.user_records == 1);
-            assert!(entry.user_records <= aggregation_max_count);
+            let max_count = self.routing.max_count(aggregation_max_count);
+            assert!(
+                entry.user_records <= max_count,
+                "{} together: {:?}",
+                entry.user_records,
+                self.routing
+            );
+            let has_key = !entry.partition_key.is_empty();
+            assert!(has_key || self.routing.admits_records_without_key());
         }
     }
 

@@ -1,0 +1,35 @@
+//! Pure: what becomes of everything outstanding when nobody waits for it any more.
+
+use super::{Pipeline, Stored};
+use crate::aggregate::SealedAggregate;
+use crate::error::{PutError, PutErrorKind};
+
+impl Pipeline {
+    /// Remembers from now on what fails, for [`give_up`](Self::give_up) to return.
+    pub(crate) fn report_failures(&mut self) {
+        self.failed.get_or_insert_default();
+    }
+
+    /// Fails whatever is outstanding; returns its records, after those that failed while failures were to be reported.
+    pub(crate) fn give_up(&mut self, kind: &PutErrorKind) -> Vec<PutError> {
+        self.abandon_fetch();
+        let mut all: Vec<SealedAggregate> = std::mem::take(&mut self.unrouted);
+        all.extend(std::mem::take(&mut self.retries).into_values());
+        all.extend(self.limiter.take_all(|_| false));
+        all.extend(self.collector.take());
+        all.extend(std::mem::take(&mut self.suspects).into_iter().flatten());
+        all.extend(
+            std::mem::take(&mut self.in_flight)
+                .into_values()
+                .flat_map(|request| request.abandoned()),
+        );
+        // A consumer may drop what could not be judged yet: nobody must take it for delivered (P2).
+        all.extend(std::mem::take(&mut self.unjudged).into_iter().map(Stored::misplaced));
+        self.report_failures();
+        for aggregate in all {
+            self.fail(aggregate, kind.clone());
+        }
+        let failed = self.failed.take().unwrap_or_default();
+        failed.iter().flat_map(|outcome| outcome.returned()).collect()
+    }
+}

@@ -1,0 +1,169 @@
+//! Pure: what the pipeline does when it learns who decides where records go, or which shards there are.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::distribution::{Interest, Waiting};
+use super::evidence::{Atlas, Placement};
+use super::retrier::{Class, classify};
+use super::{CallFailure, Output, Pipeline, Stored};
+use crate::aggregate::{SealedAggregate, Target};
+use crate::error::PutErrorKind;
+use crate::ordering::{Ordering, RecordDistribution};
+use crate::routing::Routing;
+use crate::shard_map::ShardMap;
+
+/// After so many misplacements the service evidently does not follow the hash keys.
+const MAX_MISPLACEMENTS: u32 = 3;
+
+impl Pipeline {
+    pub(super) fn on_description(&mut self, described: Result<RecordDistribution, CallFailure>, now: Instant) {
+        match described {
+            Ok(distribution) => self.distribution.described(distribution, now),
+            Err(failure) => match classify(&failure.code) {
+                Class::Denied | Class::Rejected => self.distribution.refused(now),
+                Class::NotFound | Class::Throttled | Class::Credentials | Class::Transient => {
+                    let failures = self.distribution.failed();
+                    let waiting = if self.unrouted.is_empty() {
+                        Waiting::None
+                    } else {
+                        Waiting::Some
+                    };
+                    let at = now + self.description_delays.after(failures);
+                    self.distribution.ask_again(at, waiting);
+                }
+            },
+        }
+    }
+
+    /// Notes where the service put an aggregate, if that may tell whether the stream follows hash keys.
+    pub(super) fn learn_from(&mut self, stored: &Stored, sent: Instant, now: Instant) {
+        let Stored { aggregate, shard, .. } = stored;
+        let Some(map) = &self.map else { return };
+        let as_expected = aggregate.target.as_ref().is_some_and(|target| target.shard == *shard);
+        let is_of_interest = match self.distribution.interest() {
+            Interest::None => false,
+            Interest::Surprises => !as_expected,
+            Interest::All => true,
+        };
+        if !is_of_interest || aggregate.is_without_key() || shard.is_nameless() {
+            return;
+        }
+        let placement = Placement {
+            key: aggregate.record.explicit_hash_key,
+            shard: shard.clone(),
+            sent,
+        };
+        let up_to = self.refresher.updated_at();
+        self.distribution.placed(placement, Atlas { map, up_to }, now);
+    }
+
+    /// Puts into force what is known by now of shards and distribution, and routes everything that waits by it.
+    pub(super) fn settle_routing(&mut self, now: Instant) {
+        let (Some(map), Some((distribution, source))) = (&self.map, self.distribution.in_force()) else {
+            return;
+        };
+        if self.told_distribution.replace((distribution, source)) != Some((distribution, source)) {
+            self.outputs.push_back(Output::Distribution(distribution, source));
+        }
+        let routing = Routing::new(Arc::clone(map), distribution);
+        if !routing.is_same(&self.routing) {
+            let map = Arc::clone(map);
+            self.adopt(routing, &map, now);
+        }
+    }
+
+    fn adopt(&mut self, routing: Routing, map: &ShardMap, now: Instant) {
+        self.routing = routing.clone();
+        self.outputs.push_back(Output::NewRouting(routing));
+        let mut waiting = std::mem::take(&mut self.unrouted);
+        waiting.extend(self.collector.take());
+        waiting.extend(std::mem::take(&mut self.suspects).into_iter().flatten());
+        waiting.extend(
+            self.limiter
+                .take_all(|shard| map.shards().iter().any(|open| open.id == *shard)),
+        );
+        self.limiter.set_open_shards(map.shards().len());
+        self.hold_lanes_of_undecided(map, now);
+        for mut aggregate in waiting {
+            aggregate.lanes_held.clear();
+            self.route(aggregate, now);
+        }
+    }
+
+    /// The aggregate as it suits the routing, taken apart if need be. It is given back if the stream cannot take it.
+    pub(super) fn suited(&mut self, aggregate: SealedAggregate) -> Vec<SealedAggregate> {
+        match self.objection(&aggregate) {
+            None => self.fitted(aggregate),
+            Some(objection) => {
+                self.fail(aggregate, objection);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Whether the stream can take the aggregate, with as many records as it has.
+    pub(super) fn suits(&self, aggregate: &SealedAggregate) -> bool {
+        self.objection(aggregate).is_none() && aggregate.record.user_records <= self.max_count(aggregate)
+    }
+
+    /// Why this stream cannot take an aggregate, if it cannot.
+    fn objection(&self, aggregate: &SealedAggregate) -> Option<PutErrorKind> {
+        if self.config.ordering == Ordering::PerKey {
+            let distribution = self.routing.distribution();
+            if distribution != RecordDistribution::UserPartitionKey {
+                return Some(PutErrorKind::OrderingImpossible { distribution });
+            }
+        }
+        let lacks_key = aggregate.is_without_key() && !self.routing.admits_records_without_key();
+        lacks_key.then_some(PutErrorKind::NoPartitionKey)
+    }
+
+    /// How many records may be together. Those of an aggregate that keeps landing elsewhere are each alone: a record alone
+    /// is right wherever it lands.
+    fn max_count(&self, aggregate: &SealedAggregate) -> usize {
+        match aggregate.misplacements {
+            0..MAX_MISPLACEMENTS => self.routing.max_count(self.config.aggregation_max_count),
+            _ => 1,
+        }
+    }
+
+    /// As it is if it may stay together and its shard is unchanged, otherwise taken apart.
+    fn fitted(&mut self, mut aggregate: SealedAggregate) -> Vec<SealedAggregate> {
+        let max_count = self.max_count(&aggregate);
+        if aggregate.record.user_records <= max_count {
+            match &self.routing {
+                Routing::Undecided => return vec![aggregate],
+                Routing::ServiceChosen { .. } => {
+                    aggregate.target = None;
+                    return vec![aggregate];
+                }
+                Routing::ByKey { map, .. } => {
+                    if let Some(target) = target_in(map, &aggregate) {
+                        aggregate.target = Some(target);
+                        return vec![aggregate];
+                    }
+                }
+            }
+        }
+        let generation = aggregate.generation;
+        let parts = aggregate.resplit(&self.routing, self.config.aggregation_max_size, max_count);
+        self.outstanding.split(generation, parts.len());
+        parts
+    }
+}
+
+/// The target of the aggregate by `map`, if its shard is still there and holds all of it.
+fn target_in(map: &ShardMap, aggregate: &SealedAggregate) -> Option<Target> {
+    let target = aggregate.target.as_ref()?;
+    if target.epoch == map.epoch() {
+        return Some(target.clone());
+    }
+    let is_open = map.shards().iter().any(|shard| shard.id == target.shard);
+    let range = map.range_of(&target.shard).filter(|_| is_open)?;
+    let holds_all = aggregate.hash_keys().into_iter().all(|key| range.contains(key));
+    holds_all.then(|| Target {
+        shard: target.shard.clone(),
+        epoch: map.epoch(),
+    })
+}

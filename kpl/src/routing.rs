@@ -1,0 +1,115 @@
+//! Pure: how records find their way into a stream, and with it which lanes there are.
+
+use std::sync::Arc;
+
+use aggregation::HashKey;
+
+use crate::aggregate::Target;
+use crate::ordering::RecordDistribution;
+use crate::shard_map::ShardMap;
+
+/// What is known of the way of a record.
+#[derive(Debug, Clone)]
+pub(crate) enum Routing {
+    /// Nothing yet: records gather in one lane and are routed when it is.
+    Undecided,
+    /// To the shard that holds its hash key. The map stays in use while a newer one is fetched.
+    ByKey { map: Arc<ShardMap>, packing: Packing },
+    /// To whichever shard the service chooses, alone.
+    ServiceChosen { map: Arc<ShardMap> },
+}
+
+/// Whether records may share a Kinesis record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// As many as fit.
+    Together,
+    /// None: it is not known that the service follows hash keys, and a consumer may drop what lies on a wrong shard.
+    Alone,
+}
+
+impl Routing {
+    /// The routing on the shards of `map`, of a stream that distributes its records so.
+    pub(crate) fn new(map: Arc<ShardMap>, distribution: RecordDistribution) -> Self {
+        let by_key = |map, packing| Self::ByKey { map, packing };
+        match distribution {
+            RecordDistribution::UserPartitionKey => by_key(map, Packing::Together),
+            RecordDistribution::Unknown => by_key(map, Packing::Alone),
+            RecordDistribution::Auto => Self::ServiceChosen { map },
+        }
+    }
+
+    /// Who distributes the records. While nothing is decided, whoever it is will follow keys.
+    pub(crate) fn distribution(&self) -> RecordDistribution {
+        match self {
+            Self::Undecided => RecordDistribution::UserPartitionKey,
+            Self::ByKey { packing, .. } => match packing {
+                Packing::Together => RecordDistribution::UserPartitionKey,
+                Packing::Alone => RecordDistribution::Unknown,
+            },
+            Self::ServiceChosen { .. } => RecordDistribution::Auto,
+        }
+    }
+
+    /// Whether `other` lays out the same lanes.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Undecided, Self::Undecided) => true,
+            (
+                Self::ByKey { map, packing },
+                Self::ByKey {
+                    map: other,
+                    packing: others,
+                },
+            ) => map.epoch() == other.epoch() && packing == others,
+            (Self::ServiceChosen { map }, Self::ServiceChosen { map: other }) => map.epoch() == other.epoch(),
+            (Self::Undecided | Self::ByKey { .. } | Self::ServiceChosen { .. }, _) => false,
+        }
+    }
+
+    /// What each lane is for.
+    pub(crate) fn targets(&self) -> Vec<Option<Target>> {
+        match self {
+            Self::Undecided | Self::ServiceChosen { .. } => vec![None],
+            Self::ByKey { map, .. } => {
+                let targets = map.shards().iter().map(|shard| Target {
+                    shard: shard.id.clone(),
+                    epoch: map.epoch(),
+                });
+                targets.map(Some).collect()
+            }
+        }
+    }
+
+    /// The place in [`targets`](Self::targets) of the lane for `key`.
+    pub(crate) fn lane_of(&self, key: HashKey) -> usize {
+        match self {
+            Self::Undecided | Self::ServiceChosen { .. } => 0,
+            Self::ByKey { map, .. } => map.index_of(key),
+        }
+    }
+
+    /// How many user records a Kinesis record may have where `configured` are allowed.
+    pub(crate) fn max_count(&self, configured: usize) -> usize {
+        match self {
+            Self::Undecided
+            | Self::ByKey {
+                packing: Packing::Together,
+                ..
+            } => configured,
+            Self::ByKey {
+                packing: Packing::Alone,
+                ..
+            }
+            | Self::ServiceChosen { .. } => 1,
+        }
+    }
+
+    /// Whether a record without a partition key may enter: not where it is known that its stream refuses it.
+    pub(crate) fn admits_records_without_key(&self) -> bool {
+        match self {
+            Self::Undecided | Self::ServiceChosen { .. } => true,
+            Self::ByKey { .. } => false,
+        }
+    }
+}
