@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod acceptance;
 mod architecture;
 mod consumer;
 mod distribution;

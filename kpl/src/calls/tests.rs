@@ -1,5 +1,6 @@
 //! What the calls carry and where they go.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use aggregation::{Encoder, UserRecordRef};
@@ -35,6 +36,8 @@ const ARNS: [(&str, &str); 4] = [
 #[derive(Debug, Clone)]
 struct Recorder {
     seen: Arc<Mutex<Vec<Seen>>>,
+    /// What it answers first, with the HTTP status.
+    first: Arc<Mutex<VecDeque<(u16, &'static str)>>>,
     answer: &'static str,
 }
 
@@ -48,8 +51,14 @@ impl Recorder {
     fn answering(answer: &'static str) -> Self {
         Self {
             seen: Arc::default(),
+            first: Arc::default(),
             answer,
         }
+    }
+
+    fn answering_first(self, answers: &[(u16, &'static str)]) -> Self {
+        self.first.lock().unwrap().extend(answers);
+        self
     }
 
     fn take(&self) -> Vec<Seen> {
@@ -78,8 +87,10 @@ impl HttpConnector for Recorder {
             uri: request.uri().to_owned(),
             body: String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned(),
         });
-        let status = 200.try_into().unwrap();
-        HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(self.answer))))
+        let first = self.first.lock().unwrap().pop_front();
+        let (status, answer) = first.unwrap_or((200, self.answer));
+        let status = status.try_into().unwrap();
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(answer))))
     }
 }
 
@@ -221,4 +232,44 @@ async fn a_description_tells_who_distributes_records_or_that_it_does_not_say() {
         let calls = calls(&recorder.config("eu-central-1"), "orders");
         assert_eq!(calls.describe_stream_summary().await.unwrap(), distribution, "{said}");
     }
+}
+
+const FIRST_PAGE: &str = r#"{"NextToken":"more","Shards":[{"ShardId":"shardId-000000000000",
+    "HashKeyRange":{"StartingHashKey":"0","EndingHashKey":"9"},"SequenceNumberRange":{"StartingSequenceNumber":"1"}}]}"#;
+const SECOND_PAGE: &str = r#"{"Shards":[{"ShardId":"a shard of another name",
+    "HashKeyRange":{"StartingHashKey":"10","EndingHashKey":"340282366920938463463374607431768211455"},
+    "SequenceNumberRange":{"StartingSequenceNumber":"1"}},{"ShardId":"closed",
+    "HashKeyRange":{"StartingHashKey":"0","EndingHashKey":"9"},
+    "SequenceNumberRange":{"StartingSequenceNumber":"1","EndingSequenceNumber":"2"}}]}"#;
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_of_two_pages_is_two_calls_and_names_each_open_shard() {
+    let recorder = Recorder::answering(SECOND_PAGE).answering_first(&[(200, FIRST_PAGE)]);
+    let calls = calls(&recorder.config("eu-central-1"), "orders");
+    let shards = calls.list_shards().await.unwrap();
+    let ids: Vec<_> = shards.iter().map(|shard| shard.id.as_str()).collect();
+    assert_eq!(ids, ["shardId-000000000000", "a shard of another name"]);
+    let seen = recorder.take();
+    assert_eq!(seen.len(), 2);
+    assert!(seen[0].body.contains("AT_LATEST") && seen[0].body.contains(r#""StreamName":"orders""#));
+    assert!(seen[1].body.contains(r#""NextToken":"more""#) && !seen[1].body.contains("Stream"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_that_fails_half_way_is_no_listing_and_the_next_begins_at_the_first_page() {
+    let failure = (400, r#"{"__type":"LimitExceededException","message":"slowly"}"#);
+    let answers = [(200, FIRST_PAGE), failure, failure, (200, FIRST_PAGE)];
+    let recorder = Recorder::answering(SECOND_PAGE).answering_first(&answers);
+    let calls = calls(&recorder.config("eu-central-1"), "orders");
+    for _ in 0..2 {
+        let failure = calls.list_shards().await.unwrap_err();
+        assert_eq!(failure.code, "LimitExceededException");
+    }
+    assert_eq!(calls.list_shards().await.unwrap().len(), 2);
+    let begins: Vec<_> = recorder
+        .take()
+        .iter()
+        .map(|seen| seen.body.contains("StreamName"))
+        .collect();
+    assert_eq!(begins, [true, false, true, true, false]);
 }
