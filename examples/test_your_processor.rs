@@ -66,6 +66,7 @@ fn start_worker(process: &Process, ledger: &Ledger) {
         async move {
             let worker = Worker::builder("bookkeeping", "orders")
                 .aws(&process.sdk_config())
+                .worker_id(process.name())
                 .wrap_tasks(process.task_wrapper())
                 .seed(1)
                 .processor(move |_shard: &ShardContext| Bookkeeper { ledger: ledger.clone() })
@@ -126,6 +127,11 @@ async fn main() -> Result<(), Failure> {
         "shards: {}, of which open: {}",
         sim.stream("orders").shards().len(),
         sim.stream("orders").open_shards().len()
+    );
+    println!(
+        "behind the checkpoints: {} of {} records",
+        sim.stream("orders").consumed("bookkeeping").len(),
+        sim.stream("orders").user_records().len()
     );
     println!(
         "complete {:.1} s after the crash, {:.1} s after the start, all of it virtual",

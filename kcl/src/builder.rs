@@ -181,7 +181,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// The seed of all random choices, for tests that repeat a run. Default: random.
+    /// The seed of all random choices, for tests that repeat a run. Default: random. The default
+    /// [`worker_id`](Self::worker_id) is one of them: workers with the same seed need names of their own.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self

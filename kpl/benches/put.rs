@@ -52,7 +52,7 @@ async fn main() {
     let median = |of: fn(&Round) -> f64| {
         let mut values: Vec<f64> = rounds.iter().map(of).collect();
         values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
+        values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
     };
     let (floor, put) = (median(|round| round.floor_ns), median(|round| round.put_ns));
     println!(

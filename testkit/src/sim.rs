@@ -19,6 +19,7 @@ mod call;
 mod clients;
 mod conductor;
 mod connector;
+mod consumed;
 mod events;
 mod faults;
 mod gate;

@@ -307,3 +307,25 @@ async fn a_test_reshards_throttles_and_reads_a_stream_without_calls() {
     assert_eq!(data, ["one", "three"]);
     assert!(sim.calls().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_key_stays_unusable_until_the_last_of_two_troubles_with_it_ends() {
+    let sim = sim();
+    let kms = |from, lasts, failure| Trouble {
+        from: SECOND * from,
+        lasts: SECOND * lasts,
+        process: None,
+        kind: TroubleKind::Kms {
+            stream: STREAM.to_owned(),
+            failure,
+        },
+    };
+    sim.follow(Plan {
+        troubles: vec![kms(1, 3, KmsFailure::Disabled), kms(2, 5, KmsFailure::NotFound)],
+    });
+    sim.advance(SECOND * 5).await;
+    let refused = put(&sim.process("putter")).await.unwrap_err();
+    assert!(refused.contains("KmsNotFound"), "{refused}");
+    sim.advance(SECOND * 3).await;
+    assert_eq!(put(&sim.process("putter")).await, Ok(()));
+}

@@ -13,8 +13,11 @@ use crate::scenario::Scenario;
 use crate::source::Source;
 use crate::table::Table;
 
-/// How many events before the end of a failed run are printed.
+/// How many events of a failed run are printed: up to the violation, or the end.
 const LAST_EVENTS: usize = 60;
+
+/// And how many behind the violation.
+const NEXT_EVENTS: usize = 10;
 
 /// What became of all seeds.
 pub(crate) struct Campaign {
@@ -119,7 +122,11 @@ impl fmt::Display for Failure<'_> {
         let until = violated.map_or(events.len(), |violation| {
             events.partition_point(|event| event.at() <= violation.at)
         });
-        for event in events.iter().take(until).skip(until.saturating_sub(LAST_EVENTS)) {
+        for event in events
+            .iter()
+            .take(until + NEXT_EVENTS)
+            .skip(until.saturating_sub(LAST_EVENTS))
+        {
             writeln!(f, "{event}")?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use testkit::Service;
 use testkit::oracle::{self, Budget, Exception, Rule, Rules};
 use testkit::sim::{Fault, Trouble, TroubleKind};
 
-use crate::scenario::{KeyOrder, Scenario, Start};
+use crate::scenario::{KeyOrder, Scenario, Start, is_producer};
 
 /// The failover time of the workers: their default.
 const FAILOVER: Duration = Duration::from_secs(10);
@@ -18,19 +18,27 @@ const COVERAGE: Duration = Duration::from_secs(60);
 
 /// What each producer of a run may hold.
 pub(crate) const BUDGET: Budget = Budget {
-    records: 10_000,
+    records: 200,
     bytes: 1 << 20,
 };
 
 /// What no run does, because no library promises anything about it yet.
-pub(crate) const NOT_SIMULATED: [(&str, &str); 2] = [
+pub(crate) const NOT_SIMULATED: [(&str, &str); 4] = [
     (
         "a stream that is deleted and created again under load",
         "a worker takes the shards of a stream that is gone for ended, and the leases of the new one bear the same names",
     ),
     (
         "streams that distribute records by themselves (AUTO)",
-        "the producer does not detect them yet",
+        "no run draws one yet: tests/distribution.rs has streams that are AUTO or become it",
+    ),
+    (
+        "records that are trimmed before they are read",
+        "a worker does not report them yet",
+    ),
+    (
+        "the SDK's copies of requests under way",
+        "a simulation does not count memory: kpl/tests/memory.rs does",
     ),
 ];
 
@@ -75,20 +83,12 @@ pub(crate) fn rules(scenario: &Scenario) -> Rules {
 
 /// Whether a producer may be unable to list the shards for a while.
 fn hinders_listing(trouble: &Trouble) -> bool {
-    match &trouble.kind {
-        TroubleKind::Calls {
-            service: Service::Kinesis,
-            operation,
-            fault,
-            ..
-        } => {
-            operation.as_deref().is_none_or(|operation| operation == "ListShards")
-                && !matches!(
-                    fault,
-                    Fault::None | Fault::Delay(_) | Fault::Duplicated(_) | Fault::FailEntries { .. }
-                )
-        }
-        TroubleKind::CutOff(service) => *service == Service::Kinesis,
-        _ => false,
-    }
+    let befalls_producers = trouble.process.as_deref().is_none_or(is_producer);
+    let hinders = matches!(
+        &trouble.kind,
+        TroubleKind::Calls { service: Service::Kinesis, operation, fault, .. }
+            if operation.as_deref().is_none_or(|operation| operation == "ListShards")
+                && !matches!(fault, Fault::None | Fault::Delay(_) | Fault::Duplicated(_) | Fault::FailEntries { .. })
+    );
+    befalls_producers && (hinders || trouble.kind == TroubleKind::CutOff(Service::Kinesis))
 }

@@ -62,8 +62,8 @@ fn simulate(args: &Args) -> io::Result<ExitCode> {
     let Some(failure) = campaign.failure() else {
         return Ok(campaign.within(args.max_cpu_seconds_a_seed));
     };
-    let file = source::write_into(&args.failures, failure.scenario())?;
     println!("{failure}");
+    let file = source::write_into(&args.failures, failure.scenario())?;
     println!(
         "again: cargo run --release -p kinesis-tests --bin simulate -- --log --replay {}",
         file.display()

@@ -259,10 +259,17 @@ impl fmt::Display for Scenario {
     }
 }
 
+const PRODUCER: &str = "producer-";
+
 pub(crate) fn worker_name(number: usize) -> String {
     format!("worker-{number}")
 }
 
 pub(crate) fn producer_name(number: usize) -> String {
-    format!("producer-{number}")
+    format!("{PRODUCER}{number}")
+}
+
+/// Whether a process of this name is a producer.
+pub(crate) fn is_producer(name: &str) -> bool {
+    name.starts_with(PRODUCER)
 }

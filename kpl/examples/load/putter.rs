@@ -51,7 +51,7 @@ pub(crate) async fn run(client: Client, args: &Args) -> Result<String, Box<dyn E
     producer.put(Record::new(key(0), "first")).await?.await?;
     let outcomes = Arc::new(Outcomes::default());
     let mut tasks = JoinSet::new();
-    for thread in 0..args.threads as u64 {
+    for thread in 0..args.threads {
         let (chunks, put) = mpsc::channel(CHUNKS);
         tasks.spawn(put_all(
             producer.clone(),
@@ -77,13 +77,13 @@ pub(crate) async fn run(client: Client, args: &Args) -> Result<String, Box<dyn E
 async fn put_all(
     producer: Producer,
     size: u32,
-    thread: u64,
+    thread: usize,
     chunks: mpsc::Sender<Vec<Receipt>>,
     outcomes: Arc<Outcomes>,
 ) {
     let data = Bytes::from(vec![b'x'; size as usize]);
     let keys: Vec<String> = (0..KEYS).map(key).collect();
-    let mut keys = keys.iter().cycle().skip(thread as usize * 997);
+    let mut keys = keys.iter().cycle().skip(thread * 997);
     while !outcomes.stopped.load(Ordering::Relaxed) {
         let mut chunk = Vec::with_capacity(CHUNK);
         for key in keys.by_ref().take(CHUNK) {

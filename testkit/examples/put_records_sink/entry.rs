@@ -35,7 +35,7 @@ impl Entry<'_> {
     pub(crate) fn payload_bytes(&self) -> u64 {
         let padding = self.data.bytes().rev().take_while(|&byte| byte == b'=').count();
         let key = self.partition_key.as_ref().map_or(0, |key| key.len());
-        (self.data.len() / 4 * 3 - padding + key) as u64
+        ((self.data.len() / 4 * 3).saturating_sub(padding) + key) as u64
     }
 
     /// The hash key that decides its shard.

@@ -78,10 +78,16 @@ fn announce(port: u16, identity: Option<&Identity>) -> Result<(), Box<dyn Error>
     Ok(())
 }
 
+/// How long it waits after a connection that it could not accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+#[expect(clippy::disallowed_methods, reason = "connections end with the program")]
 async fn accept(listener: TcpListener, identity: Option<Identity>, sink: Arc<Sink>) {
     let acceptor = identity.map(|identity| identity.acceptor());
     loop {
         let Ok((stream, _)) = listener.accept().await else {
+            // Out of sockets, for instance: some are given back soon.
+            tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
         // Small answers wait for nothing.

@@ -273,9 +273,9 @@ fn turned(turn: &Turn) -> Fact {
 
 fn target(trouble: &Trouble) -> Target {
     match (&trouble.process, &trouble.kind) {
-        (Some(process), _) => Target::Process(Process::new(process)),
-        (None, TroubleKind::Calls { service, .. } | TroubleKind::CutOff(service)) => Target::Service(*service),
-        (None, _) => Target::Service(crate::Service::Kinesis),
+        (Some(process), kind) if !kind.befalls_everybody() => Target::Process(Process::new(process)),
+        (_, TroubleKind::Calls { service, .. } | TroubleKind::CutOff(service)) => Target::Service(*service),
+        _ => Target::Service(crate::Service::Kinesis),
     }
 }
 

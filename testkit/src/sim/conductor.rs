@@ -28,7 +28,14 @@ pub(super) async fn carry_out(world: Arc<World>, plan: Plan) {
             // The calls look for it themselves.
             TroubleKind::Calls { .. } => {}
             TroubleKind::IteratorsExpire => expire_iterators(&world, phase),
-            TroubleKind::Kms { .. } => fail_kms(&world, phase, &trouble.kind),
+            TroubleKind::Kms { .. } => {
+                let another = world.state().troubles.another(&trouble.kind, "").cloned();
+                match (phase, another) {
+                    // The other one still lasts.
+                    (Phase::Ends, Some(another)) => fail_kms(&world, Phase::Begins, &another.kind),
+                    _ => fail_kms(&world, phase, &trouble.kind),
+                }
+            }
             TroubleKind::CutOff(_)
             | TroubleKind::Freeze
             | TroubleKind::Crash

@@ -41,7 +41,8 @@ pub struct Trouble {
     pub from: Duration,
     /// How long it lasts.
     pub lasts: Duration,
-    /// The process that it befalls; `None`: all of them.
+    /// The process that it befalls; `None`: all of them. A [kind](TroubleKind::befalls_everybody) of the service itself
+    /// names none.
     pub process: Option<String>,
     /// What goes wrong.
     pub kind: TroubleKind,
@@ -158,6 +159,11 @@ impl fmt::Display for Trouble {
 }
 
 impl TroubleKind {
+    /// Whether it befalls the service itself and so everybody, whatever process is named.
+    pub fn befalls_everybody(&self) -> bool {
+        matches!(self, Self::IteratorsExpire | Self::Kms { .. })
+    }
+
     /// What to count it as.
     pub fn name(&self) -> &'static str {
         match self {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::Sim;
+use super::consumed::Checkpoints;
 use crate::kinesis::{Control, Request, Response, ServiceError, ShardId, Traffic, response};
 
 /// A stream in the hands of a test, from [`Sim::stream`].
@@ -138,6 +139,18 @@ impl<'a> SimStream<'a> {
             .filter(|shard| is_open(shard))
             .map(|shard| shard.shard_id)
             .collect()
+    }
+
+    /// Those of its [user records](Self::user_records) that a consumer is done with, by the checkpoints in its lease table:
+    /// in each shard the ones up to the checkpoint, that one included, and all of a shard at `SHARD_END`.
+    ///
+    /// The rows are those of the KCL, with a lease for each shard.
+    pub fn consumed(&self, lease_table: &str) -> Vec<UserRecord> {
+        let rows = self.sim.dynamodb(|dynamodb| dynamodb.items(lease_table));
+        let checkpoints = Checkpoints::of(&rows);
+        let mut records = self.user_records();
+        records.retain(|record| checkpoints.cover(record));
+        records
     }
 
     /// Its user records, aggregates taken apart, by shard and in the order of the shard.

@@ -52,7 +52,7 @@ impl Draw<'_> {
         let (begin, end) = (millis(self.within.start), millis(self.within.end));
         let from = self.rng.u64(begin..end.max(begin + 1));
         let lasts = self.rng.u64(LASTS).min(end.saturating_sub(from));
-        // Only calls can befall everybody: of processes, some survive.
+        // What is harsh to a process befalls one at a time: some survive.
         let everybody = !harsh && self.rng.bool();
         let process = if everybody {
             None
@@ -62,7 +62,7 @@ impl Draw<'_> {
         Trouble {
             from: Duration::from_millis(from),
             lasts: Duration::from_millis(lasts),
-            process,
+            process: process.filter(|_| !kind.befalls_everybody()),
             kind,
         }
     }

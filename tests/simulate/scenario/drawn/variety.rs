@@ -112,11 +112,12 @@ impl Scenario {
                 } else {
                     rng.choice(self.process_names())
                 };
+                let kind = kind(rng);
                 self.plan.troubles.push(Trouble {
                     from,
                     lasts,
-                    process,
-                    kind: kind(rng),
+                    process: process.filter(|_| !kind.befalls_everybody()),
+                    kind,
                 });
             }
         }
