@@ -57,7 +57,7 @@ impl Source {
     }
 }
 
-/// Reads a run that [`write`] wrote. What it does not tell, because it is older, is off.
+/// Reads a run that [`write()`] wrote. What it does not tell, because it is older, is off.
 fn read(path: &Path) -> io::Result<Scenario> {
     Ok(serde_json::from_slice(&fs::read(path)?)?)
 }
