@@ -811,6 +811,69 @@ fn a_record_offered_to_another_worker_is_explained_by_the_way_the_lease_went() {
 }
 
 #[test]
+fn a_theft_explains_what_the_robbed_ownership_was_offered_and_nothing_that_its_worker_is_offered_later() {
+    let robbed = || {
+        let mut story = stealing();
+        story.start("b");
+        story.later(1);
+        story.take("b", 2, Position::TrimHorizon);
+        story.later(1);
+        // It does not know it yet.
+        story.work("a", 1, 1..=2);
+        story
+    };
+    let mut thief = robbed();
+    thief.work("b", 2, 1..=2);
+    thief.assert_kept();
+
+    let mut returned = robbed();
+    returned.later(1);
+    returned.take("a", 3, Position::TrimHorizon);
+    returned.work("a", 3, 1..=2);
+    returned.assert_kept();
+
+    returned.later(1);
+    returned.consumer(
+        "b",
+        4,
+        ConsumerFact::Initialized {
+            checkpoint: Position::TrimHorizon,
+        },
+    );
+    returned.work("b", 4, 1..=2);
+    assert_eq!(
+        returned.broken().last(),
+        Some(&Rule::Duplicate),
+        "nobody took it from a/3"
+    );
+}
+
+#[test]
+fn a_theft_explains_an_old_owner_that_goes_on_only_if_it_was_from_that_ownership() {
+    for stolen in [true, false] {
+        let mut story = stealing();
+        story.start("b");
+        story.take("b", 2, Position::TrimHorizon);
+        story.later(1);
+        story.take("a", 3, Position::TrimHorizon);
+        story.later(1);
+        if stolen {
+            story.lease("b", 0, row(Some("b"), 4, Position::TrimHorizon));
+        }
+        story.consumer(
+            "b",
+            4,
+            ConsumerFact::Initialized {
+                checkpoint: Position::TrimHorizon,
+            },
+        );
+        story.work("b", 4, 1..=2);
+        story.work("a", 3, 1..=2);
+        assert_eq!(!story.broken().contains(&Rule::Duplicate), stolen);
+    }
+}
+
+#[test]
 fn a_record_offered_to_another_worker_for_no_reason_is_an_unexplained_duplicate() {
     let mut story = story();
     story.work("a", 1, 1..=4);

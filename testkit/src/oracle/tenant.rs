@@ -15,6 +15,8 @@ use super::stream::Shard;
 #[derive(Debug)]
 pub(super) struct Tenant {
     pub(super) ownership: Ownership,
+    /// Since when its worker has the lease; if it had lost it before the application learned of it, when it did.
+    pub(super) leased_at: Duration,
     /// When it was offered records last.
     pub(super) offered_at: Duration,
     begins: Begins,
@@ -36,7 +38,13 @@ enum Begins {
 }
 
 impl Tenant {
-    pub(super) fn new(ownership: Ownership, checkpoint: Position, shard: &mut Shard, judge: &mut Judge) -> Self {
+    pub(super) fn new(
+        ownership: Ownership,
+        leased_at: Duration,
+        checkpoint: Position,
+        shard: &mut Shard,
+        judge: &mut Judge,
+    ) -> Self {
         let (begins, next) = match checkpoint {
             Position::Latest => {
                 excuse_unpinned(shard, judge);
@@ -49,6 +57,7 @@ impl Tenant {
         };
         Self {
             ownership,
+            leased_at,
             offered_at: judge.now,
             begins,
             next,
