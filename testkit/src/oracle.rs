@@ -319,9 +319,10 @@ impl Oracle {
             FleetFact::Unacknowledged {
                 caller,
                 service,
+                operation,
                 applied,
                 because,
-            } => faults.unacknowledged(caller, service, applied, because),
+            } => faults.unacknowledged(caller, (service, &operation), applied, because),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The rules about consumers, each kept and broken.
 
-use super::story::{FAILOVER, Story, at, ownership, payload, place, row, shard};
+use super::story::{FAILOVER, PUT, RENEW, Story, at, ownership, payload, place, row, shard};
 use super::*;
 
 fn story() -> Story {
@@ -915,7 +915,7 @@ fn a_worker_that_takes_its_own_lease_again_repeats_records_only_if_it_had_expire
         "it was renewed all the time"
     );
     for expired in [(|story| story.later(9)) as fn(&mut Story), |story| {
-        story.unacknowledged("a", crate::Service::DynamoDb, 21)
+        story.unacknowledged("a", RENEW, 21)
     }] {
         let story = taken_again(expired);
         story.assert_kept();
@@ -923,14 +923,17 @@ fn a_worker_that_takes_its_own_lease_again_repeats_records_only_if_it_had_expire
         assert_eq!(report.figures.offered_again, [(Cause::Expiry, 4)].into());
     }
     let others = taken_again(|story| {
-        story.unacknowledged("b", crate::Service::DynamoDb, 21);
-        story.unacknowledged("a", crate::Service::Kinesis, 21);
-        story.unacknowledged("a", crate::Service::DynamoDb, 9);
+        story.unacknowledged("b", RENEW, 21);
+        story.unacknowledged("a", PUT, 21);
+        story.unacknowledged("a", RENEW, 9);
+        for read in ["Scan", "GetItem"] {
+            story.unacknowledged("a", (crate::Service::DynamoDb, read), 21);
+        }
     });
     assert_eq!(
         others.broken(),
         [Rule::Duplicate],
-        "calls of others, to others, or long ago"
+        "calls of others, to others, long ago, or that write nothing"
     );
 }
 

@@ -210,6 +210,8 @@ pub enum FleetFact {
         caller: Process,
         /// The service.
         service: Service,
+        /// What it was asked to do, as it calls it. Only a call that writes explains anything.
+        operation: String,
         /// When it was applied.
         applied: Duration,
         /// Why the caller does not know.

@@ -247,12 +247,14 @@ fn unacknowledged(call: &Unacknowledged) -> Told {
     let Unacknowledged {
         caller,
         service,
+        operation,
         applied,
         because,
     } = call;
     let fact = FleetFact::Unacknowledged {
         caller: Process::new(caller),
         service: *service,
+        operation: operation.clone(),
         applied: *applied,
         because: *because,
     };
