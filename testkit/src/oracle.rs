@@ -73,6 +73,7 @@
 //!   ended for a reason that the facts tell, and lies behind the checkpoint. What is stored again was misplaced before,
 //!   or one of the two writes was not acknowledged.
 //! * [shutdown](Rule::Shutdown): after everything was shut down, no task is left.
+//! * [survival](Rule::Survival): a worker ends by itself only if a fault hit it, and never by a panic.
 //! * [history](Rule::History): the facts fit together; if not, the test tells them wrongly.
 //!
 //! "Processed" is what the application says, in [`ConsumerFact::Processed`]; so a checkpoint that a library writes on
@@ -87,6 +88,7 @@ mod coverage;
 mod duplicates;
 mod evidence;
 mod fact;
+mod failure;
 mod faults;
 mod fleet;
 mod gaps;
@@ -116,7 +118,7 @@ use std::time::Duration;
 
 pub use duplicates::Cause;
 pub use fact::{
-    AcceptedRecord, ConsumerFact, Fact, FleetFact, LeaseClaim, LeaseRow, LeaseWrite, Missed, OfferedRecord,
+    AcceptedRecord, ConsumerFact, Fact, Failure, FleetFact, LeaseClaim, LeaseRow, LeaseWrite, Missed, OfferedRecord,
     ProducerFact, ServiceFact, Stored, Target,
 };
 pub use judge::Violation;
@@ -303,6 +305,11 @@ impl Oracle {
             FleetFact::WorkerKilled { worker } => {
                 fleet.killed(worker, judge.now);
                 faults.struck(stream, judge.now);
+            }
+            FleetFact::WorkerFailed { worker, failure } => {
+                failure::check(&worker, &failure, evidence, judge);
+                evidence.fleet.killed(worker, judge.now);
+                evidence.faults.struck(&evidence.stream, judge.now);
             }
             FleetFact::WorkerStopped { worker } => fleet.stopped(worker),
             FleetFact::TasksLeft { tasks } => {

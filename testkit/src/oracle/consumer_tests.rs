@@ -938,6 +938,51 @@ fn a_worker_that_takes_its_own_lease_again_repeats_records_only_if_it_had_expire
 }
 
 #[test]
+fn a_worker_that_gives_up_needs_a_fault_in_its_life_and_one_that_panics_has_no_excuse() {
+    let failed = |fault: Option<Target>, failure: Failure| {
+        let mut story = story();
+        if let Some(target) = fault {
+            let (fault, name) = (FaultId(1), "outage".to_owned());
+            story.later(1);
+            story.fleet(FleetFact::FaultBegan { fault, name, target });
+            story.later(1);
+            story.fleet(FleetFact::FaultEnded { fault });
+        }
+        let worker = Process::new("a");
+        story.fleet(FleetFact::WorkerFailed { worker, failure });
+        story.broken()
+    };
+    let outage = Target::Service(crate::Service::DynamoDb);
+    let gave_up = Failure::GaveUp("the lease table cannot be used".to_owned());
+    assert_eq!(failed(Some(outage.clone()), gave_up.clone()), []);
+    assert_eq!(failed(Some(Target::Process(Process::new("a"))), gave_up.clone()), []);
+    for target in [
+        None,
+        Some(Target::Process(Process::new("b"))),
+        Some(Target::Service(crate::Service::CloudWatch)),
+    ] {
+        assert_eq!(failed(target, gave_up.clone()), [Rule::Survival]);
+    }
+    assert_eq!(failed(Some(outage), Failure::Panicked), [Rule::Survival]);
+}
+
+#[test]
+fn a_fault_of_an_earlier_life_does_not_excuse_a_worker_that_gives_up() {
+    let mut story = story();
+    let (fault, name) = (FaultId(1), "outage".to_owned());
+    let target = Target::Process(Process::new("a"));
+    story.fleet(FleetFact::FaultBegan { fault, name, target });
+    story.later(1);
+    story.fleet(FleetFact::FaultEnded { fault });
+    story.kill("a");
+    story.later(1);
+    story.start("a");
+    let (worker, failure) = (Process::new("a"), Failure::GaveUp("no shards".to_owned()));
+    story.fleet(FleetFact::WorkerFailed { worker, failure });
+    assert_eq!(story.broken(), [Rule::Survival]);
+}
+
+#[test]
 fn recovery_lasts_until_the_backlog_is_processed_and_each_open_shard_is_owned() {
     let mut story = story();
     story.work("a", 1, 1..=2);

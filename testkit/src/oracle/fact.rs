@@ -167,6 +167,13 @@ pub enum FleetFact {
         /// The worker.
         worker: Process,
     },
+    /// A worker ended by itself. What it held is left behind as if its process had died.
+    WorkerFailed {
+        /// The worker.
+        worker: Process,
+        /// Why.
+        failure: Failure,
+    },
     /// A worker was asked to shut down in an orderly way: it takes no more leases.
     WorkerStopping {
         /// The worker.
@@ -217,6 +224,15 @@ pub enum FleetFact {
         /// Why the caller does not know.
         because: Missed,
     },
+}
+
+/// Why a worker ended by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// One of its tasks panicked, which nothing excuses: the panics of handlers are caught.
+    Panicked,
+    /// It gave up, with this error. It may if a fault hit it, or a service that it needs, in its life.
+    GaveUp(String),
 }
 
 /// Why a caller does not know that its call was applied.
