@@ -100,6 +100,7 @@ mod permission;
 mod position;
 mod producer;
 mod report;
+mod row;
 mod rules;
 mod stream;
 mod tenant;
@@ -299,6 +300,14 @@ impl Oracle {
         } = evidence;
         match fact {
             FleetFact::LeaseWritten(write) => leases.written(write, stream, judge),
+            FleetFact::LeaseGarbled {
+                writer,
+                shard,
+                attribute,
+            } => judge.broken(
+                Rule::History,
+                format_args!("{writer} wrote a lease of {shard} whose {attribute} cannot be read"),
+            ),
             FleetFact::LivesIn { process, host } => faults.lives_in(process, host),
             FleetFact::WorkerStarted { worker } => fleet.started(worker, judge.now),
             FleetFact::WorkerStopping { worker } => fleet.stopping(&worker),

@@ -157,6 +157,15 @@ pub enum ConsumerFact {
 pub enum FleetFact {
     /// The lease table applied a write, whoever made it. Tell also the rows that are there when the run begins.
     LeaseWritten(LeaseWrite),
+    /// The lease table applied a write that left a shard's row as no worker could read it.
+    LeaseGarbled {
+        /// The process that wrote.
+        writer: Process,
+        /// The shard whose lease it is.
+        shard: ShardId,
+        /// The attribute that is missing, or holds what it cannot.
+        attribute: String,
+    },
     /// A worker's process runs.
     WorkerStarted {
         /// The worker.
