@@ -165,6 +165,20 @@ fn a_batch_that_leaves_records_out_breaks_c1() {
 }
 
 #[test]
+fn a_new_owner_begins_at_its_checkpoint_however_far_the_last_one_came() {
+    for (first, broken) in [(3, vec![]), (4, vec![Rule::AtLeastOnce]), (5, vec![Rule::AtLeastOnce])] {
+        let mut story = story();
+        story.work("a", 1, 1..=4);
+        checkpoint(&mut story, 2, at(2));
+        story.later(11);
+        story.start("b");
+        story.take("b", 3, at(2));
+        story.work("b", 3, first..=6);
+        assert_eq!(story.broken(), broken, "{first}");
+    }
+}
+
+#[test]
 fn records_that_were_trimmed_may_be_left_out_and_are_counted() {
     let mut story = story();
     story.work("a", 1, 1..=2);

@@ -144,7 +144,7 @@ impl Tenant {
         }
         // At a timestamp to come, what is stored until then is not wanted, though the ownership has begun.
         let wanted = self.next.max(shard.trimmed()).max(shard.due_from());
-        let expected = shard.first_unprocessed(wanted..batch.start);
+        let expected = self.first_missing(wanted..batch.start, shard);
         if expected < batch.start {
             self.skipped(expected..batch.start, shard, judge);
         }
@@ -234,7 +234,22 @@ impl Tenant {
         self.failed.take_if(|failed| failed.start >= failed.end);
     }
 
-    /// Nothing of `gap` was offered, whose first record is not processed.
+    /// The first record that must not be left out of those that are, or their end.
+    fn first_missing(&self, left_out: Range<usize>, shard: &Shard) -> usize {
+        if self.begins == Begins::WithWhatArrives {
+            return shard.first_unprocessed(left_out);
+        }
+        // Of what its handler failed on, it need not be offered what was processed. Behind that, and behind its checkpoint,
+        // it is offered everything, whatever an earlier owner has processed without a checkpoint.
+        match &self.failed {
+            Some(failed) if failed.contains(&left_out.start) => {
+                shard.first_unprocessed(left_out.start..left_out.end.min(failed.end))
+            }
+            _ => left_out.start,
+        }
+    }
+
+    /// Nothing of `gap` was offered.
     fn skipped(&self, gap: Range<usize>, shard: &mut Shard, judge: &mut Judge) {
         if self.begins == Begins::WithWhatArrives && judge.excuses(Exception::UnpinnedLatest) {
             shard.excuse_up_to(gap.end);
