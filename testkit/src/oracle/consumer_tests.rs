@@ -659,6 +659,49 @@ fn records_that_their_owner_leaves_unread_for_twice_the_bound_break_c4_unless_th
 }
 
 #[test]
+fn a_closed_shard_that_its_owner_never_ends_breaks_c4_though_all_its_records_are_processed() {
+    for ends in [false, true] {
+        let mut story = Story::of_a_consumer(Rules::new(FAILOVER).coverage_within(Duration::from_secs(BOUND)));
+        story.work("a", 1, 1..=6);
+        story.close(0);
+        for second in 0..2 * BOUND + 4 {
+            let position = if ends && second > BOUND {
+                Position::ShardEnd
+            } else {
+                at(6)
+            };
+            story.lease("a", 0, row(Some("a"), second + 2, position));
+            story.waits(1);
+            if second == 2 * BOUND - 1 {
+                story.assert_kept();
+            }
+        }
+        let broken = if ends { vec![] } else { vec![Rule::Coverage] };
+        assert_eq!(story.broken(), broken);
+    }
+}
+
+#[test]
+fn a_closed_shard_that_nobody_takes_breaks_c4_until_its_row_is_gone() {
+    for gone in [false, true] {
+        let mut story = released();
+        story.close(0);
+        story.waits(BOUND - 1);
+        if gone {
+            story.fleet(FleetFact::LeaseWritten(LeaseWrite {
+                writer: Process::new("a"),
+                shard: shard(0),
+                after: None,
+            }));
+        }
+        story.waits(3);
+        let broken = if gone { vec![] } else { vec![Rule::Coverage] };
+        assert_eq!(story.broken(), broken, "as it happens");
+        assert_eq!(story.finish(Ending::Quiet).is_clean(), gone, "and at the end");
+    }
+}
+
+#[test]
 fn a_handler_at_work_must_learn_from_its_guard_that_the_lease_is_lost() {
     let at_work = |later: u64, lease| {
         let mut story = story();
