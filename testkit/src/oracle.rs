@@ -73,6 +73,7 @@
 //!   ended for a reason that the facts tell, and lies behind the checkpoint. What is stored again was misplaced before,
 //!   or one of the two writes was not acknowledged.
 //! * [shutdown](Rule::Shutdown): after everything was shut down, no task is left.
+//! * [survival](Rule::Survival): a worker ends by itself only if a fault hit it, and never by a panic.
 //! * [history](Rule::History): the facts fit together; if not, the test tells them wrongly.
 //!
 //! "Processed" is what the application says, in [`ConsumerFact::Processed`]; so a checkpoint that a library writes on
@@ -87,6 +88,7 @@ mod coverage;
 mod duplicates;
 mod evidence;
 mod fact;
+mod failure;
 mod faults;
 mod fleet;
 mod gaps;
@@ -98,6 +100,7 @@ mod permission;
 mod position;
 mod producer;
 mod report;
+mod row;
 mod rules;
 mod stream;
 mod tenant;
@@ -116,7 +119,7 @@ use std::time::Duration;
 
 pub use duplicates::Cause;
 pub use fact::{
-    AcceptedRecord, ConsumerFact, Fact, FleetFact, LeaseClaim, LeaseRow, LeaseWrite, Missed, OfferedRecord,
+    AcceptedRecord, ConsumerFact, Fact, Failure, FleetFact, LeaseClaim, LeaseRow, LeaseWrite, Missed, OfferedRecord,
     ProducerFact, ServiceFact, Stored, Target,
 };
 pub use judge::Violation;
@@ -297,12 +300,25 @@ impl Oracle {
         } = evidence;
         match fact {
             FleetFact::LeaseWritten(write) => leases.written(write, stream, judge),
+            FleetFact::LeaseGarbled {
+                writer,
+                shard,
+                attribute,
+            } => judge.broken(
+                Rule::History,
+                format_args!("{writer} wrote a lease of {shard} whose {attribute} cannot be read"),
+            ),
             FleetFact::LivesIn { process, host } => faults.lives_in(process, host),
             FleetFact::WorkerStarted { worker } => fleet.started(worker, judge.now),
             FleetFact::WorkerStopping { worker } => fleet.stopping(&worker),
             FleetFact::WorkerKilled { worker } => {
                 fleet.killed(worker, judge.now);
                 faults.struck(stream, judge.now);
+            }
+            FleetFact::WorkerFailed { worker, failure } => {
+                failure::check(&worker, &failure, evidence, judge);
+                evidence.fleet.killed(worker, judge.now);
+                evidence.faults.struck(&evidence.stream, judge.now);
             }
             FleetFact::WorkerStopped { worker } => fleet.stopped(worker),
             FleetFact::TasksLeft { tasks } => {
@@ -319,9 +335,10 @@ impl Oracle {
             FleetFact::Unacknowledged {
                 caller,
                 service,
+                operation,
                 applied,
                 because,
-            } => faults.unacknowledged(caller, service, applied, because),
+            } => faults.unacknowledged(caller, (service, &operation), applied, because),
         }
     }
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
-use kcl::{ShardContext, StartingPosition, Worker, WorkerControl};
-use testkit::oracle::{self, Fact, FleetFact, RecordId, Witness};
+use kcl::{ShardContext, StartingPosition, Worker, WorkerControl, WorkerError};
+use testkit::oracle::{self, Fact, Failure, FleetFact, RecordId, Witness};
 use testkit::sim::{Process, Sim};
 use tokio::time::sleep;
 
@@ -163,7 +163,7 @@ impl Fleet {
                 }
                 Err(error) => {
                     self.sim.note(format!("{id} ended: {error}"));
-                    drop(alive);
+                    alive.fail(&error);
                     sleep(RESPAWN).await;
                 }
             }
@@ -231,11 +231,11 @@ impl Drop for Producing {
     }
 }
 
-/// Tells the witness of the life of a worker; without a [`stop`](Self::stop), it was killed.
+/// Tells the witness of the life of a worker; if nothing ends it, it was killed.
 struct Alive {
     witness: Witness,
     worker: oracle::Process,
-    stopped: bool,
+    ended: bool,
 }
 
 impl Alive {
@@ -247,20 +247,35 @@ impl Alive {
         Self {
             witness: witness.clone(),
             worker,
-            stopped: false,
+            ended: false,
         }
     }
 
-    fn stop(mut self) {
-        self.stopped = true;
+    /// It stopped, as it was asked to.
+    fn stop(self) {
         let worker = self.worker.clone();
-        self.witness.tell(Fact::Fleet(FleetFact::WorkerStopped { worker }));
+        self.end(FleetFact::WorkerStopped { worker });
+    }
+
+    /// It ended by itself.
+    fn fail(self, error: &WorkerError) {
+        let failure = match error {
+            WorkerError::TaskPanicked => Failure::Panicked,
+            _ => Failure::GaveUp(error.to_string()),
+        };
+        let worker = self.worker.clone();
+        self.end(FleetFact::WorkerFailed { worker, failure });
+    }
+
+    fn end(mut self, how: FleetFact) {
+        self.ended = true;
+        self.witness.tell(Fact::Fleet(how));
     }
 }
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        if !self.stopped {
+        if !self.ended {
             let worker = self.worker.clone();
             self.witness.tell(Fact::Fleet(FleetFact::WorkerKilled { worker }));
         }

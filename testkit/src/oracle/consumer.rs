@@ -109,11 +109,12 @@ impl Consumers {
         permission::check_new_token(ownership, *largest, &evidence.leases, judge);
         permission::check_beginning(ownership, checkpoint, &evidence.leases, judge);
         *largest = ownership.token.max(*largest);
+        let leased_at = evidence.leases.had_since(ownership.shard, &ownership.worker);
         // The next owner tries again.
         self.halted.remove(&ownership.shard);
         self.numbers.insert(ownership.clone(), self.tenants.len());
         self.tenants
-            .push(Tenant::new(ownership.clone(), checkpoint, shard, judge));
+            .push(Tenant::new(ownership.clone(), leased_at, checkpoint, shard, judge));
     }
 
     fn check_permission(&self, ownership: &Ownership, lease: LeaseClaim, evidence: &Evidence, judge: &mut Judge) {
@@ -154,13 +155,7 @@ impl Consumers {
                     let Some(previous) = self.tenants.get(before) else {
                         continue;
                     };
-                    let cause = duplicates::between(
-                        &previous.ownership,
-                        &tenant.ownership,
-                        previous.offered_at,
-                        evidence,
-                        judge,
-                    );
+                    let cause = duplicates::between(previous, tenant, evidence, judge);
                     if cause.is_none() {
                         tenant.took_without_cause(index, &previous.ownership, evidence, judge);
                     }

@@ -1,6 +1,6 @@
 //! The rules about consumers, each kept and broken.
 
-use super::story::{FAILOVER, Story, at, ownership, payload, place, row, shard};
+use super::story::{FAILOVER, PUT, RENEW, Story, at, ownership, payload, place, row, shard};
 use super::*;
 
 fn story() -> Story {
@@ -162,6 +162,20 @@ fn a_batch_that_leaves_records_out_breaks_c1() {
     let mut story = story();
     story.offer("a", 1, [1, 3]);
     assert_eq!(story.broken(), [Rule::AtLeastOnce], "inside the batch");
+}
+
+#[test]
+fn a_new_owner_begins_at_its_checkpoint_however_far_the_last_one_came() {
+    for (first, broken) in [(3, vec![]), (4, vec![Rule::AtLeastOnce]), (5, vec![Rule::AtLeastOnce])] {
+        let mut story = story();
+        story.work("a", 1, 1..=4);
+        checkpoint(&mut story, 2, at(2));
+        story.later(11);
+        story.start("b");
+        story.take("b", 3, at(2));
+        story.work("b", 3, first..=6);
+        assert_eq!(story.broken(), broken, "{first}");
+    }
 }
 
 #[test]
@@ -645,6 +659,49 @@ fn records_that_their_owner_leaves_unread_for_twice_the_bound_break_c4_unless_th
 }
 
 #[test]
+fn a_closed_shard_that_its_owner_never_ends_breaks_c4_though_all_its_records_are_processed() {
+    for ends in [false, true] {
+        let mut story = Story::of_a_consumer(Rules::new(FAILOVER).coverage_within(Duration::from_secs(BOUND)));
+        story.work("a", 1, 1..=6);
+        story.close(0);
+        for second in 0..2 * BOUND + 4 {
+            let position = if ends && second > BOUND {
+                Position::ShardEnd
+            } else {
+                at(6)
+            };
+            story.lease("a", 0, row(Some("a"), second + 2, position));
+            story.waits(1);
+            if second == 2 * BOUND - 1 {
+                story.assert_kept();
+            }
+        }
+        let broken = if ends { vec![] } else { vec![Rule::Coverage] };
+        assert_eq!(story.broken(), broken);
+    }
+}
+
+#[test]
+fn a_closed_shard_that_nobody_takes_breaks_c4_until_its_row_is_gone() {
+    for gone in [false, true] {
+        let mut story = released();
+        story.close(0);
+        story.waits(BOUND - 1);
+        if gone {
+            story.fleet(FleetFact::LeaseWritten(LeaseWrite {
+                writer: Process::new("a"),
+                shard: shard(0),
+                after: None,
+            }));
+        }
+        story.waits(3);
+        let broken = if gone { vec![] } else { vec![Rule::Coverage] };
+        assert_eq!(story.broken(), broken, "as it happens");
+        assert_eq!(story.finish(Ending::Quiet).is_clean(), gone, "and at the end");
+    }
+}
+
+#[test]
 fn a_handler_at_work_must_learn_from_its_guard_that_the_lease_is_lost() {
     let at_work = |later: u64, lease| {
         let mut story = story();
@@ -811,6 +868,69 @@ fn a_record_offered_to_another_worker_is_explained_by_the_way_the_lease_went() {
 }
 
 #[test]
+fn a_theft_explains_what_the_robbed_ownership_was_offered_and_nothing_that_its_worker_is_offered_later() {
+    let robbed = || {
+        let mut story = stealing();
+        story.start("b");
+        story.later(1);
+        story.take("b", 2, Position::TrimHorizon);
+        story.later(1);
+        // It does not know it yet.
+        story.work("a", 1, 1..=2);
+        story
+    };
+    let mut thief = robbed();
+    thief.work("b", 2, 1..=2);
+    thief.assert_kept();
+
+    let mut returned = robbed();
+    returned.later(1);
+    returned.take("a", 3, Position::TrimHorizon);
+    returned.work("a", 3, 1..=2);
+    returned.assert_kept();
+
+    returned.later(1);
+    returned.consumer(
+        "b",
+        4,
+        ConsumerFact::Initialized {
+            checkpoint: Position::TrimHorizon,
+        },
+    );
+    returned.work("b", 4, 1..=2);
+    assert_eq!(
+        returned.broken().last(),
+        Some(&Rule::Duplicate),
+        "nobody took it from a/3"
+    );
+}
+
+#[test]
+fn a_theft_explains_an_old_owner_that_goes_on_only_if_it_was_from_that_ownership() {
+    for stolen in [true, false] {
+        let mut story = stealing();
+        story.start("b");
+        story.take("b", 2, Position::TrimHorizon);
+        story.later(1);
+        story.take("a", 3, Position::TrimHorizon);
+        story.later(1);
+        if stolen {
+            story.lease("b", 0, row(Some("b"), 4, Position::TrimHorizon));
+        }
+        story.consumer(
+            "b",
+            4,
+            ConsumerFact::Initialized {
+                checkpoint: Position::TrimHorizon,
+            },
+        );
+        story.work("b", 4, 1..=2);
+        story.work("a", 3, 1..=2);
+        assert_eq!(!story.broken().contains(&Rule::Duplicate), stolen);
+    }
+}
+
+#[test]
 fn a_record_offered_to_another_worker_for_no_reason_is_an_unexplained_duplicate() {
     let mut story = story();
     story.work("a", 1, 1..=4);
@@ -852,7 +972,7 @@ fn a_worker_that_takes_its_own_lease_again_repeats_records_only_if_it_had_expire
         "it was renewed all the time"
     );
     for expired in [(|story| story.later(9)) as fn(&mut Story), |story| {
-        story.unacknowledged("a", crate::Service::DynamoDb, 21)
+        story.unacknowledged("a", RENEW, 21)
     }] {
         let story = taken_again(expired);
         story.assert_kept();
@@ -860,15 +980,63 @@ fn a_worker_that_takes_its_own_lease_again_repeats_records_only_if_it_had_expire
         assert_eq!(report.figures.offered_again, [(Cause::Expiry, 4)].into());
     }
     let others = taken_again(|story| {
-        story.unacknowledged("b", crate::Service::DynamoDb, 21);
-        story.unacknowledged("a", crate::Service::Kinesis, 21);
-        story.unacknowledged("a", crate::Service::DynamoDb, 9);
+        story.unacknowledged("b", RENEW, 21);
+        story.unacknowledged("a", PUT, 21);
+        story.unacknowledged("a", RENEW, 9);
+        for read in ["Scan", "GetItem"] {
+            story.unacknowledged("a", (crate::Service::DynamoDb, read), 21);
+        }
     });
     assert_eq!(
         others.broken(),
         [Rule::Duplicate],
-        "calls of others, to others, or long ago"
+        "calls of others, to others, long ago, or that write nothing"
     );
+}
+
+#[test]
+fn a_worker_that_gives_up_needs_a_fault_in_its_life_and_one_that_panics_has_no_excuse() {
+    let failed = |fault: Option<Target>, failure: Failure| {
+        let mut story = story();
+        if let Some(target) = fault {
+            let (fault, name) = (FaultId(1), "outage".to_owned());
+            story.later(1);
+            story.fleet(FleetFact::FaultBegan { fault, name, target });
+            story.later(1);
+            story.fleet(FleetFact::FaultEnded { fault });
+        }
+        let worker = Process::new("a");
+        story.fleet(FleetFact::WorkerFailed { worker, failure });
+        story.broken()
+    };
+    let outage = Target::Service(crate::Service::DynamoDb);
+    let gave_up = Failure::GaveUp("the lease table cannot be used".to_owned());
+    assert_eq!(failed(Some(outage.clone()), gave_up.clone()), []);
+    assert_eq!(failed(Some(Target::Process(Process::new("a"))), gave_up.clone()), []);
+    for target in [
+        None,
+        Some(Target::Process(Process::new("b"))),
+        Some(Target::Service(crate::Service::CloudWatch)),
+    ] {
+        assert_eq!(failed(target, gave_up.clone()), [Rule::Survival]);
+    }
+    assert_eq!(failed(Some(outage), Failure::Panicked), [Rule::Survival]);
+}
+
+#[test]
+fn a_fault_of_an_earlier_life_does_not_excuse_a_worker_that_gives_up() {
+    let mut story = story();
+    let (fault, name) = (FaultId(1), "outage".to_owned());
+    let target = Target::Process(Process::new("a"));
+    story.fleet(FleetFact::FaultBegan { fault, name, target });
+    story.later(1);
+    story.fleet(FleetFact::FaultEnded { fault });
+    story.kill("a");
+    story.later(1);
+    story.start("a");
+    let (worker, failure) = (Process::new("a"), Failure::GaveUp("no shards".to_owned()));
+    story.fleet(FleetFact::WorkerFailed { worker, failure });
+    assert_eq!(story.broken(), [Rule::Survival]);
 }
 
 #[test]

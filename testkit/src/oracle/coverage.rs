@@ -1,4 +1,4 @@
-//! Pure: whether each open shard is looked after (C4).
+//! Pure: whether each shard that is open, or not read to its end, is looked after (C4).
 
 use super::fleet::Fleet;
 use super::judge::Judge;
@@ -13,7 +13,10 @@ pub(super) fn check(stream: &Stream, leases: &Leases, fleet: &Fleet, judge: &mut
     if !fleet.anyone_lives() {
         return;
     }
-    for (shard, stored) in stream.shards().filter(|(_, stored)| stored.life == Life::Open) {
+    for (shard, stored) in stream
+        .shards()
+        .filter(|(id, stored)| is_unfinished(*id, stored, leases))
+    {
         if waits(shard, stored, leases) || is_owned(shard, leases, fleet) {
             continue;
         }
@@ -28,17 +31,28 @@ pub(super) fn check(stream: &Stream, leases: &Leases, fleet: &Fleet, judge: &mut
         judge.broken(
             Rule::Coverage,
             format_args!(
-                "{shard} is open at {} and owned by {owner}, which is no living worker; no parent is left to wait for",
+                "{shard} is {} at {} and owned by {owner}, which is no living worker; no parent is left to wait for",
+                if stored.life == Life::Open { "open" } else { "closed" },
                 row.checkpoint
             ),
         );
     }
 }
 
+/// Whether somebody has to own the shard's lease: it is open, or was not read to its end.
+pub(super) fn is_unfinished(id: ShardId, shard: &Shard, leases: &Leases) -> bool {
+    shard.life == Life::Open || is_to_be_ended(id, shard, leases)
+}
+
+/// Whether the shard is closed, and its lease does not say so yet. Its children wait for that.
+pub(super) fn is_to_be_ended(id: ShardId, shard: &Shard, leases: &Leases) -> bool {
+    shard.life != Life::Open && is_before_its_end(id, leases)
+}
+
 /// Whether a parent that the shard's lease names, or would, was not read to its end.
 pub(super) fn waits(id: ShardId, shard: &Shard, leases: &Leases) -> bool {
     let named = leases.row(id).map_or(&shard.parents, |row| &row.parents);
-    named.iter().any(|parent| is_unfinished(*parent, leases))
+    named.iter().any(|parent| is_before_its_end(*parent, leases))
 }
 
 /// Whether a living worker owns the lease of each open shard.
@@ -53,8 +67,8 @@ pub(super) fn is_owned(shard: ShardId, leases: &Leases, fleet: &Fleet) -> bool {
     row.and_then(|row| row.reader()).is_some_and(|owner| fleet.lives(owner))
 }
 
-fn is_unfinished(parent: ShardId, leases: &Leases) -> bool {
+fn is_before_its_end(shard: ShardId, leases: &Leases) -> bool {
     leases
-        .row(parent)
+        .row(shard)
         .is_some_and(|row| row.checkpoint != Position::ShardEnd)
 }

@@ -1,12 +1,11 @@
 //! Pure: why a record is offered again.
 
 use std::fmt;
-use std::time::Duration;
 
 use super::evidence::Evidence;
 use super::judge::Judge;
 use super::leases::Way;
-use super::name::Ownership;
+use super::tenant::Tenant;
 use crate::Service;
 
 /// Why a record was offered again. Each is a consequence of "at least once": the next owner of a shard begins behind
@@ -41,21 +40,16 @@ impl fmt::Display for Cause {
     }
 }
 
-/// Why `next` is offered what `before` was offered, at `offered_at`. `None` if nothing explains it.
-pub(super) fn between(
-    before: &Ownership,
-    next: &Ownership,
-    offered_at: Duration,
-    evidence: &Evidence,
-    judge: &Judge,
-) -> Option<Cause> {
+/// Why `next` is offered what `previous` was offered. `None` if nothing explains it.
+pub(super) fn between(previous: &Tenant, next: &Tenant, evidence: &Evidence, judge: &Judge) -> Option<Cause> {
     let Evidence {
         leases, fleet, faults, ..
     } = evidence;
-    if next.token < before.token {
+    let (before, after, offered_at) = (&previous.ownership, &next.ownership, previous.offered_at);
+    if after.token < before.token {
         // The old owner goes on for a while, beside the new one.
-        let departure = leases.departure(next.shard, &next.worker)?;
-        return (departure.how == Way::Stolen).then_some(Cause::Theft);
+        let departure = leases.departure(after.shard, &after.worker)?;
+        return departure.is_theft_since(next.leased_at).then_some(Cause::Theft);
     }
     if fleet.died_since(&before.worker, offered_at) {
         return Some(Cause::Crash);
@@ -68,15 +62,16 @@ pub(super) fn between(
             Way::HandedOver => Cause::HandOver,
             Way::Released => Cause::Release,
         }),
-        // The old owner was offered it after it had lost the lease without knowing it: both read for a while.
-        Some(departure) if departure.how == Way::Stolen => Some(Cause::Theft),
+        // The old owner was offered it after it had lost the lease without knowing it: both read for a while. A theft
+        // from an earlier ownership of the same worker explains nothing.
+        Some(departure) if departure.is_theft_since(previous.leased_at) => Some(Cause::Theft),
         // A worker can take its own expired lease again, before anybody else does. It expires, as the worker sees it, if
         // no renewal is acknowledged.
         _ => {
             let unknown = offered_at.saturating_sub(judge.rules.failover)..=judge.now;
             let expired = leases.lapsed_since(before.shard, offered_at)
                 || faults.was_unacknowledged_between(&before.worker, Service::DynamoDb, unknown);
-            (before.worker == next.worker && expired).then_some(Cause::Expiry)
+            (before.worker == after.worker && expired).then_some(Cause::Expiry)
         }
     }
 }

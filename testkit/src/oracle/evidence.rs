@@ -25,6 +25,13 @@ impl Evidence {
         self.faults.clear_since(worker).map(|clear| clear.max(started))
     }
 
+    /// Whether a fault was in the worker's way at some time of its present life.
+    pub(super) fn was_hit(&self, worker: &Process) -> bool {
+        let started = self.fleet.started_at(worker).unwrap_or_default();
+        let clear = self.faults.clear_since(worker);
+        clear.is_none_or(|clear| clear > started)
+    }
+
     pub(super) fn new(rules: &Rules) -> Self {
         Self {
             stream: Stream::new(rules.start),

@@ -157,6 +157,15 @@ pub enum ConsumerFact {
 pub enum FleetFact {
     /// The lease table applied a write, whoever made it. Tell also the rows that are there when the run begins.
     LeaseWritten(LeaseWrite),
+    /// The lease table applied a write that left a shard's row as no worker could read it.
+    LeaseGarbled {
+        /// The process that wrote.
+        writer: Process,
+        /// The shard whose lease it is.
+        shard: ShardId,
+        /// The attribute that is missing, or holds what it cannot.
+        attribute: String,
+    },
     /// A worker's process runs.
     WorkerStarted {
         /// The worker.
@@ -166,6 +175,13 @@ pub enum FleetFact {
     WorkerKilled {
         /// The worker.
         worker: Process,
+    },
+    /// A worker ended by itself. What it held is left behind as if its process had died.
+    WorkerFailed {
+        /// The worker.
+        worker: Process,
+        /// Why.
+        failure: Failure,
     },
     /// A worker was asked to shut down in an orderly way: it takes no more leases.
     WorkerStopping {
@@ -210,11 +226,22 @@ pub enum FleetFact {
         caller: Process,
         /// The service.
         service: Service,
+        /// What it was asked to do, as it calls it. Only a call that writes explains anything.
+        operation: String,
         /// When it was applied.
         applied: Duration,
         /// Why the caller does not know.
         because: Missed,
     },
+}
+
+/// Why a worker ended by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// One of its tasks panicked, which nothing excuses: the panics of handlers are caught.
+    Panicked,
+    /// It gave up, with this error. It may if a fault hit it, or a service that it needs, in its life.
+    GaveUp(String),
 }
 
 /// Why a caller does not know that its call was applied.

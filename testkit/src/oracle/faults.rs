@@ -19,7 +19,7 @@ pub(super) struct Faults {
     faults: BTreeMap<FaultId, Fault>,
     /// Where processes live, if they do not stand for themselves.
     hosts: BTreeMap<Process, Process>,
-    /// When calls were applied without their callers' knowing, in milliseconds: that is how the service counts.
+    /// When writes were applied without their callers' knowing, in milliseconds: that is how the service counts.
     unacknowledged: BTreeSet<(Process, Service, u128)>,
     /// Those of them that the network had doubled.
     doubled: BTreeSet<(Process, Service, u128)>,
@@ -109,7 +109,17 @@ impl Faults {
         by_name
     }
 
-    pub(super) fn unacknowledged(&mut self, caller: Process, service: Service, applied: Duration, because: Missed) {
+    /// A call that reads changes nothing that its caller could miss.
+    pub(super) fn unacknowledged(
+        &mut self,
+        caller: Process,
+        (service, operation): (Service, &str),
+        applied: Duration,
+        because: Missed,
+    ) {
+        if !is_write(service, operation) {
+            return;
+        }
         let call = (caller, service, applied.as_millis());
         match because {
             Missed::NoReply => {}
@@ -118,7 +128,7 @@ impl Faults {
         self.unacknowledged.insert(call);
     }
 
-    /// Whether a doubled call of the process was applied at that time.
+    /// Whether a doubled write of the process was applied at that time.
     pub(super) fn was_doubled(&self, caller: &Process, service: Service, applied: Duration) -> bool {
         let called = |name: &Process| self.doubled.contains(&(name.clone(), service, applied.as_millis()));
         called(caller) || self.hosts.get(caller).is_some_and(called)
@@ -135,7 +145,7 @@ impl Faults {
         hitting.try_fold(Duration::ZERO, |clear, fault| Some(clear.max(fault.ended?)))
     }
 
-    /// Whether a call of the process was applied at that time without its knowing.
+    /// Whether a write of the process was applied at that time without its knowing.
     pub(super) fn was_unacknowledged(&self, caller: &Process, service: Service, applied: Duration) -> bool {
         self.was_unacknowledged_between(caller, service, applied..=applied)
     }
@@ -153,5 +163,14 @@ impl Faults {
             let calls = (name.clone(), service, from)..=(name.clone(), service, until);
             self.unacknowledged.range(calls).next().is_some()
         })
+    }
+}
+
+/// Whether the operation can renew a lease, or store a record. A lease is created by `PutItem`, but not kept by it.
+fn is_write(service: Service, operation: &str) -> bool {
+    match service {
+        Service::DynamoDb => operation == "UpdateItem",
+        Service::Kinesis => operation == "PutRecords",
+        Service::CloudWatch => false,
     }
 }

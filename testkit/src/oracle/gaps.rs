@@ -7,7 +7,7 @@ use super::coverage;
 use super::evidence::Evidence;
 use super::judge::{Judge, Seconds};
 use super::rules::Rule;
-use super::stream::{Life, Shard};
+use super::stream::Shard;
 use crate::kinesis::ShardId;
 
 /// How often shards are looked at. Our choice: far below any bound that makes sense.
@@ -52,7 +52,7 @@ impl Gaps {
         }
         self.looked_at = judge.now;
         for (id, shard) in evidence.stream.shards() {
-            let is_due = shard.life == Life::Open || shard.done() < shard.len();
+            let is_due = coverage::is_unfinished(id, shard, &evidence.leases) || shard.done() < shard.len();
             if !is_due || coverage::waits(id, shard, &evidence.leases) || is_halted(id, evidence) {
                 self.unowned.remove(&id);
                 self.unread.remove(&id);
@@ -96,7 +96,7 @@ impl Gaps {
         }
     }
 
-    /// What it holds is read on; if not, its owner is to blame.
+    /// What it holds is read on, and a closed shard to its end; if not, its owner is to blame.
     fn look_at_records(
         &mut self,
         (id, shard): (ShardId, &Shard),
@@ -105,7 +105,8 @@ impl Gaps {
         judge: &mut Judge,
     ) {
         let gap = Gap::of(&mut self.unread, id, shard, judge.now);
-        if shard.done() == shard.len() || gap.done != shard.done() {
+        let ends = coverage::is_to_be_ended(id, shard, &evidence.leases);
+        if gap.done != shard.done() || (shard.done() == shard.len() && !ends) {
             self.unread.remove(&id);
             return;
         }

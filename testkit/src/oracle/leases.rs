@@ -89,6 +89,17 @@ impl Leases {
         self.0.get(&shard).map(|lease| lease.owned_since)
     }
 
+    /// Since when the worker has the shard's lease, or, if it is another's by now, when it lost it last.
+    pub(super) fn had_since(&self, shard: ShardId, worker: &Process) -> Duration {
+        let owner = self.row(shard).and_then(LeaseRow::reader);
+        let lost_at = || self.departure(shard, worker).map(|departure| departure.at);
+        let since = match owner == Some(worker) {
+            true => self.owned_since(shard),
+            false => lost_at(),
+        };
+        since.unwrap_or_default()
+    }
+
     /// Whether the shard's lease was renewed within the failover time.
     pub(super) fn is_renewed(&self, shard: ShardId, judge: &Judge) -> bool {
         let lease = self.0.get(&shard);
@@ -237,6 +248,11 @@ impl Lease {
 }
 
 impl Departure {
+    /// Whether another worker took the lease at this time or later, before it could have expired.
+    pub(super) fn is_theft_since(self, time: Duration) -> bool {
+        self.how == Way::Stolen && self.at >= time
+    }
+
     /// Whether a worker from which the lease was stolen cannot know it yet at `now`.
     pub(super) fn is_fresh_theft(self, now: Duration, failover: Duration) -> bool {
         self.how == Way::Stolen && now <= self.renewed_at + failover

@@ -3,7 +3,7 @@
 use aggregation::{Encoder, HashKey, UserRecordRef};
 use bytes::Bytes;
 
-use super::story::{FAILOVER, Story, payload, place, shard, text};
+use super::story::{FAILOVER, PUT, RENEW, Story, payload, place, shard, text};
 use super::*;
 
 fn story() -> Story {
@@ -165,7 +165,7 @@ fn a_keys_records_stored_in_another_order_break_p4_but_repetitions_do_not() {
     }
     story.store(0, 1);
     story.store(0, 2);
-    story.unacknowledged("p", crate::Service::Kinesis, 0);
+    story.unacknowledged("p", PUT, 0);
     story.store_data(0, 3, text(1).into());
     story.store(0, 4);
     story.assert_kept();
@@ -228,7 +228,7 @@ fn a_record_stored_again_is_explained_if_either_write_was_not_acknowledged() {
     for applied in [1, 4] {
         let mut story = stored_once();
         story.later(3);
-        story.unacknowledged("p", crate::Service::Kinesis, applied);
+        story.unacknowledged("p", PUT, applied);
         story.store_data(0, 2, text(1).into());
         let report = story.finish(Ending::CutShort);
         assert_eq!(report.violations, []);
@@ -238,16 +238,17 @@ fn a_record_stored_again_is_explained_if_either_write_was_not_acknowledged() {
 
 #[test]
 fn a_record_stored_again_without_an_unacknowledged_write_is_an_unexplained_duplicate() {
-    for (caller, service, applied) in [
-        ("p", crate::Service::Kinesis, 2),
-        ("q", crate::Service::Kinesis, 1),
-        ("p", crate::Service::DynamoDb, 1),
+    for (caller, call, applied) in [
+        ("p", PUT, 2),
+        ("q", PUT, 1),
+        ("p", RENEW, 1),
+        ("p", (crate::Service::Kinesis, "ListShards"), 1),
     ] {
         let mut story = stored_once();
         story.later(3);
-        story.unacknowledged(caller, service, applied);
+        story.unacknowledged(caller, call, applied);
         story.store_data(0, 2, text(1).into());
-        assert_eq!(story.broken(), [Rule::Duplicate], "{caller} {service} {applied}");
+        assert_eq!(story.broken(), [Rule::Duplicate], "{caller} {call:?} {applied}");
     }
 }
 
@@ -264,6 +265,7 @@ fn a_copy_of_a_doubled_request_does_not_make_a_liar_of_a_producer_that_was_refus
             story.fleet(FleetFact::Unacknowledged {
                 caller: Process::new("p"),
                 service: crate::Service::Kinesis,
+                operation: "PutRecords".to_owned(),
                 applied: Duration::ZERO,
                 because,
             });
@@ -319,7 +321,7 @@ fn a_record_whose_last_copy_was_misplaced_is_stored_again_though_an_earlier_one_
     story.create(0, &[], 0..=99);
     story.accept(1);
     story.store_data(0, 5, aggregate(&[(1, Some(7))]));
-    story.unacknowledged("p", crate::Service::Kinesis, 0);
+    story.unacknowledged("p", PUT, 0);
     story.later(1);
     story.store_data(0, 6, aggregate(&[(1, Some(7)), (2, Some(100))]));
     story.later(1);
@@ -371,7 +373,7 @@ fn a_write_is_unacknowledged_for_every_producer_that_lives_where_the_call_came_f
         process: Process::new("p"),
         host: Process::new("machine"),
     });
-    story.unacknowledged("machine", crate::Service::Kinesis, 1);
+    story.unacknowledged("machine", PUT, 1);
     story.later(3);
     story.store_data(0, 2, text(1).into());
     story.assert_kept();

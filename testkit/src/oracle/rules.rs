@@ -106,6 +106,8 @@ pub enum Rule {
     Duplicate,
     /// No task outlives the shutdown of what it belongs to.
     Shutdown,
+    /// A worker ends by itself only if a fault hit it, or a service that it needs; by a panic never.
+    Survival,
     /// The facts fit together; if not, the oracle was fed wrongly.
     History,
 }
@@ -125,6 +127,7 @@ impl Rule {
             Self::NothingSkipped => "C5",
             Self::Duplicate => "duplicate",
             Self::Shutdown => "shutdown",
+            Self::Survival => "survival",
             Self::History => "history",
         }
     }

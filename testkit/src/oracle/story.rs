@@ -5,9 +5,16 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
+use crate::Service;
 use crate::kinesis::ShardId;
 
 pub(super) const FAILOVER: Duration = Duration::from_secs(10);
+
+/// The call that renews a lease.
+pub(super) const RENEW: (Service, &str) = (Service::DynamoDb, "UpdateItem");
+
+/// The call that stores records.
+pub(super) const PUT: (Service, &str) = (Service::Kinesis, "PutRecords");
 
 /// Facts told one after the other; the time between them is told too.
 pub(super) struct Story {
@@ -186,10 +193,11 @@ impl Story {
     }
 
     /// A call was applied at this second without its caller's knowing.
-    pub(super) fn unacknowledged(&mut self, caller: &str, service: crate::Service, applied: u64) {
+    pub(super) fn unacknowledged(&mut self, caller: &str, (service, operation): (Service, &str), applied: u64) {
         self.fleet(FleetFact::Unacknowledged {
             caller: Process::new(caller),
             service,
+            operation: operation.to_owned(),
             applied: Duration::from_secs(applied),
             because: Missed::NoReply,
         });

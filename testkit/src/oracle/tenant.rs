@@ -15,6 +15,8 @@ use super::stream::Shard;
 #[derive(Debug)]
 pub(super) struct Tenant {
     pub(super) ownership: Ownership,
+    /// Since when its worker has the lease; if it had lost it before the application learned of it, when it did.
+    pub(super) leased_at: Duration,
     /// When it was offered records last.
     pub(super) offered_at: Duration,
     begins: Begins,
@@ -36,7 +38,13 @@ enum Begins {
 }
 
 impl Tenant {
-    pub(super) fn new(ownership: Ownership, checkpoint: Position, shard: &mut Shard, judge: &mut Judge) -> Self {
+    pub(super) fn new(
+        ownership: Ownership,
+        leased_at: Duration,
+        checkpoint: Position,
+        shard: &mut Shard,
+        judge: &mut Judge,
+    ) -> Self {
         let (begins, next) = match checkpoint {
             Position::Latest => {
                 excuse_unpinned(shard, judge);
@@ -49,6 +57,7 @@ impl Tenant {
         };
         Self {
             ownership,
+            leased_at,
             offered_at: judge.now,
             begins,
             next,
@@ -135,7 +144,7 @@ impl Tenant {
         }
         // At a timestamp to come, what is stored until then is not wanted, though the ownership has begun.
         let wanted = self.next.max(shard.trimmed()).max(shard.due_from());
-        let expected = shard.first_unprocessed(wanted..batch.start);
+        let expected = self.first_missing(wanted..batch.start, shard);
         if expected < batch.start {
             self.skipped(expected..batch.start, shard, judge);
         }
@@ -225,7 +234,22 @@ impl Tenant {
         self.failed.take_if(|failed| failed.start >= failed.end);
     }
 
-    /// Nothing of `gap` was offered, whose first record is not processed.
+    /// The first record that must not be left out of those that are, or their end.
+    fn first_missing(&self, left_out: Range<usize>, shard: &Shard) -> usize {
+        if self.begins == Begins::WithWhatArrives {
+            return shard.first_unprocessed(left_out);
+        }
+        // Of what its handler failed on, it need not be offered what was processed. Behind that, and behind its checkpoint,
+        // it is offered everything, whatever an earlier owner has processed without a checkpoint.
+        match &self.failed {
+            Some(failed) if failed.contains(&left_out.start) => {
+                shard.first_unprocessed(left_out.start..left_out.end.min(failed.end))
+            }
+            _ => left_out.start,
+        }
+    }
+
+    /// Nothing of `gap` was offered.
     fn skipped(&self, gap: Range<usize>, shard: &mut Shard, judge: &mut Judge) {
         if self.begins == Begins::WithWhatArrives && judge.excuses(Exception::UnpinnedLatest) {
             shard.excuse_up_to(gap.end);

@@ -5,14 +5,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
-
+use super::row::{self, Unreadable};
 use super::{
-    Ending, Fact, FaultId, FleetFact, LeaseRow, LeaseWrite, Oracle, Position, Process, Report, Rules, ServiceFact,
-    Target, Violation,
+    Ending, Fact, FaultId, FleetFact, LeaseWrite, Oracle, Process, Report, Rules, ServiceFact, Target, Violation,
 };
 use crate::clock;
-use crate::dynamodb::{Change, Item};
+use crate::dynamodb::Change;
 use crate::kinesis::{Kinesis, SequenceNumber, ShardId, response};
 use crate::sim::{Phase, Sim, Trouble, TroubleKind, Turn, Unacknowledged};
 
@@ -180,15 +178,19 @@ impl Seen {
 
     fn row_changed(&mut self, sim: &Sim, change: &Change) {
         // A row that is no shard's is none of ours.
-        let Some(shard) = text(&change.key, "leaseKey").and_then(|key| key.parse().ok()) else {
+        let Some(shard) = row::shard(&change.key) else {
             return;
         };
-        let write = LeaseWrite {
-            writer: Process::new(&sim.caller()),
-            shard,
-            after: change.after.as_ref().and_then(row),
+        let writer = Process::new(&sim.caller());
+        let fact = match change.after.as_ref().map(row::read).transpose() {
+            Ok(after) => FleetFact::LeaseWritten(LeaseWrite { writer, shard, after }),
+            Err(Unreadable(attribute)) => FleetFact::LeaseGarbled {
+                writer,
+                shard,
+                attribute: attribute.to_owned(),
+            },
         };
-        self.tell(sim.elapsed(), Fact::Fleet(FleetFact::LeaseWritten(write)));
+        self.tell(sim.elapsed(), Fact::Fleet(fact));
     }
 }
 
@@ -247,12 +249,14 @@ fn unacknowledged(call: &Unacknowledged) -> Told {
     let Unacknowledged {
         caller,
         service,
+        operation,
         applied,
         because,
     } = call;
     let fact = FleetFact::Unacknowledged {
         caller: Process::new(caller),
         service: *service,
+        operation: operation.clone(),
         applied: *applied,
         because: *because,
     };
@@ -279,37 +283,11 @@ fn target(trouble: &Trouble) -> Target {
     }
 }
 
-/// The attributes of a lease row that the rules are about; `None` if it is no lease.
-fn row(item: &Item) -> Option<LeaseRow> {
-    let number = |name: &str| item.get(name)?.get("N")?.as_str()?.parse::<u64>().ok();
-    let parents = item
-        .get("parentShardId")
-        .and_then(|value| value.get("SS"))
-        .and_then(Value::as_array);
-    let parents = parents
-        .into_iter()
-        .flatten()
-        .filter_map(|parent| parent.as_str()?.parse().ok());
-    Some(LeaseRow {
-        owner: text(item, "leaseOwner").map(Process::new),
-        checkpoint_owner: text(item, "checkpointOwner").map(Process::new),
-        counter: number("leaseCounter")?,
-        checkpoint: Position::from_row(
-            text(item, "checkpoint")?,
-            number("checkpointSubSequenceNumber").unwrap_or(0),
-        )
-        .ok()?,
-        parents: parents.collect(),
-    })
-}
-
-fn text<'a>(item: &'a Item, attribute: &str) -> Option<&'a str> {
-    item.get(attribute)?.get("S")?.as_str()
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use serde_json::json;
 
     use super::*;
     use crate::oracle::Rule;
@@ -337,6 +315,31 @@ mod tests {
             let rules: Vec<Rule> = report.violations.iter().map(|violation| violation.rule).collect();
             assert_eq!(rules, broken);
             assert!(witness.finish(Ending::Quiet).is_none());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_row_that_cannot_be_read_is_no_deleted_one() {
+        for (counter, broken) in [("1", vec![]), ("one", vec![Rule::History])] {
+            let sim = Sim::new(1);
+            sim.create_stream("orders", 1).unwrap();
+            let witness = Witness::new(&sim, "orders", "leases", Rules::new(Duration::from_secs(10)));
+            let shard = sim.stream("orders").open_shards()[0];
+            let key = json!({"leaseKey": {"S": shard.to_string()}});
+            let row = json!({"checkpoint": {"S": "TRIM_HORIZON"}, "leaseCounter": {"N": counter}});
+            let change = Change {
+                at: sim.now(),
+                table: "leases".to_owned(),
+                key: serde_json::from_value(key).unwrap(),
+                before: None,
+                after: Some(serde_json::from_value(row).unwrap()),
+            };
+            let mut seen = witness.seen();
+            seen.catch_up(&sim);
+            seen.row_changed(&sim, &change);
+            drop(seen);
+            let rules: Vec<Rule> = witness.violations().iter().map(|violation| violation.rule).collect();
+            assert_eq!(rules, broken);
         }
     }
 }

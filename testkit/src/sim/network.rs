@@ -43,6 +43,7 @@ struct InFlight {
 pub(crate) struct Unacknowledged {
     pub(crate) caller: Arc<str>,
     pub(crate) service: Service,
+    pub(crate) operation: String,
     pub(crate) applied: Duration,
     pub(crate) because: Missed,
 }
@@ -96,10 +97,7 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
         pass(longer).await;
     }
     let reply = arrive(&world, &flight);
-    let applied = reply
-        .as_ref()
-        .is_some_and(|reply| reply.error.is_none())
-        .then(|| world.clock.elapsed());
+    let applied = applied_now(&world, reply.as_ref());
     // One that gave up before may have sent the call again already.
     if arrived.is_closed() {
         unacknowledged(&world, &flight, applied, Missed::NoReply);
@@ -126,8 +124,15 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
         pass(later).await;
         let again = apply(&world, &flight.call, &Fault::None);
         note(&world, &flight, again.as_ref(), Some("sent again"));
-        unacknowledged(&world, &flight, Some(world.clock.elapsed()), Missed::Doubled);
+        let applied = applied_now(&world, again.as_ref());
+        unacknowledged(&world, &flight, applied, Missed::Doubled);
     }
+}
+
+/// The time, if the call that was just answered like this was applied.
+fn applied_now(world: &World, reply: Option<&Reply>) -> Option<Duration> {
+    let is_applied = reply.is_some_and(|reply| reply.error.is_none());
+    is_applied.then(|| world.clock.elapsed())
 }
 
 /// Notes that the caller does not know that its call was applied.
@@ -136,6 +141,7 @@ fn unacknowledged(world: &World, flight: &InFlight, applied: Option<Duration>, b
     world.state().unacknowledged.push(Unacknowledged {
         caller: Arc::clone(&flight.call.process),
         service: flight.call.received.service,
+        operation: flight.call.received.operation.clone(),
         applied,
         because,
     });

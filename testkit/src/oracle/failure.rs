@@ -1,0 +1,22 @@
+//! Pure: whether a worker may end by itself.
+
+use super::evidence::Evidence;
+use super::fact::Failure;
+use super::judge::Judge;
+use super::name::Process;
+use super::rules::Rule;
+
+/// A worker that ends without being asked to needs a fault in its life; a panic of its own needs none to be wrong.
+pub(super) fn check(worker: &Process, failure: &Failure, evidence: &Evidence, judge: &mut Judge) {
+    match failure {
+        Failure::Panicked => judge.broken(
+            Rule::Survival,
+            format_args!("{worker} ended, because one of its tasks panicked"),
+        ),
+        Failure::GaveUp(_) if evidence.was_hit(worker) => {}
+        Failure::GaveUp(error) => judge.broken(
+            Rule::Survival,
+            format_args!("{worker} ended with an error, though no fault hit it in its life: {error}"),
+        ),
+    }
+}
