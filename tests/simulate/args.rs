@@ -13,12 +13,12 @@ use crate::scenario::Kind;
 #[command(name = "simulate")]
 pub(crate) struct Args {
     /// How many seeds to run
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: u64,
     /// The first of them
     #[arg(long, default_value_t = 0)]
     pub(crate) from: u64,
-    /// Only this scenario, instead of all in turns
+    /// Only this scenario, instead of all in turns: steady, reshard, deploy, crash, produce or fleet
     #[arg(long, value_parser = scenario)]
     pub(crate) scenario: Option<Kind>,
     /// How much goes wrong

@@ -259,9 +259,10 @@ impl Alive {
 
     /// It ended by itself.
     fn fail(self, error: &WorkerError) {
-        let failure = match error {
-            WorkerError::TaskPanicked => Failure::Panicked,
-            _ => Failure::GaveUp(error.to_string()),
+        let failure = if matches!(error, WorkerError::TaskPanicked) {
+            Failure::Panicked
+        } else {
+            Failure::GaveUp(error.to_string())
         };
         let worker = self.worker.clone();
         self.end(FleetFact::WorkerFailed { worker, failure });

@@ -48,6 +48,7 @@ fn simulate(args: &Args) -> io::Result<ExitCode> {
     let runs = Source::of(args)?;
     if let (Some(path), Some(first)) = (&args.write, runs.get(0)) {
         source::write(&first, path)?;
+        println!("written to {}", path.display());
         return Ok(ExitCode::SUCCESS);
     }
     #[cfg(feature = "planted-bugs")]

@@ -59,7 +59,9 @@ impl Source {
 
 /// Reads a run that [`write()`] wrote. What it does not tell, because it is older, is off.
 fn read(path: &Path) -> io::Result<Scenario> {
-    Ok(serde_json::from_slice(&fs::read(path)?)?)
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let text = fs::read(path).map_err(named)?;
+    serde_json::from_slice(&text).map_err(|error| named(error.into()))
 }
 
 /// Writes a run down, for people too.
