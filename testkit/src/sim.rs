@@ -105,11 +105,20 @@ impl Sim {
     }
 
     /// Lets virtual time pass, and with it everything happen that is due.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of a program of a [`Process`], if one panicked.
     pub async fn advance(&self, time: Duration) {
         sleep(time).await;
+        self.go_on_panicking();
     }
 
     /// Lets virtual time pass until `done`, looked at every 10 ms; `false` if that is not so within `limit`.
+    ///
+    /// # Panics
+    ///
+    /// As [`advance`](Self::advance).
     pub async fn until(&self, limit: Duration, mut done: impl FnMut() -> bool) -> bool {
         let end = self.elapsed() + limit;
         while !done() {
@@ -117,8 +126,17 @@ impl Sim {
                 return false;
             }
             sleep(Duration::from_millis(10)).await;
+            self.go_on_panicking();
         }
         true
+    }
+
+    /// Ends the test with the panic of a program, which would else be seen on stderr alone.
+    fn go_on_panicking(&self) {
+        let panic = self.world.state().take_panic();
+        if let Some(panic) = panic {
+            std::panic::resume_unwind(panic);
+        }
     }
 
     /// Lets `decide` choose the fault of every call sent from now on, in place of any earlier closure. A call that it

@@ -329,3 +329,20 @@ async fn a_key_stays_unusable_until_the_last_of_two_troubles_with_it_ends() {
     sim.advance(SECOND * 3).await;
     assert_eq!(put(&sim.process("putter")).await, Ok(()));
 }
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "no such option")]
+async fn a_program_that_panics_ends_the_test() {
+    let sim = sim();
+    sim.process("worker").run(|_process| async { panic!("no such option") });
+    sim.advance(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_among_the_events() {
+    let sim = sim();
+    sim.process("worker").run(|_process| async { panic!("no such option") });
+    sleep(SECOND).await;
+    let told: Vec<String> = sim.events().iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["+0.000s worker panics"]);
+}

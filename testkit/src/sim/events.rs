@@ -43,11 +43,13 @@ pub enum Event {
 /// What happens to a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "each is the method of Process with that name")]
+#[expect(missing_docs, reason = "each other is the method of Process with that name")]
 pub enum ProcessChange {
     Frozen,
     Thawed,
     Killed,
+    /// Its program panicked.
+    Panicked,
     Restarted,
     CutOff(Service),
     Reconnected(Service),
@@ -93,7 +95,7 @@ impl ProcessChange {
             Self::Killed => Some("kill"),
             Self::CutOff(_) => Some("cut off"),
             Self::ClockAhead(_) | Self::ClockBehind(_) => Some("clock change"),
-            Self::Thawed | Self::Restarted | Self::Reconnected(_) => None,
+            Self::Thawed | Self::Panicked | Self::Restarted | Self::Reconnected(_) => None,
         }
     }
 }
@@ -104,6 +106,7 @@ impl fmt::Display for ProcessChange {
             Self::Frozen => f.write_str("is frozen"),
             Self::Thawed => f.write_str("is thawed"),
             Self::Killed => f.write_str("is killed"),
+            Self::Panicked => f.write_str("panics"),
             Self::Restarted => f.write_str("is started again"),
             Self::CutOff(service) => write!(f, "is cut off from {service}"),
             Self::Reconnected(service) => write!(f, "is connected to {service} again"),

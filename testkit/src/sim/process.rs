@@ -1,6 +1,7 @@
 //! One process of a simulated fleet: what it runs, what it sees of the network and of the time, and how it dies.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,6 +99,9 @@ impl Process {
     }
 
     /// Runs `program` now, and again after each [`restart`](Self::restart) with the process as it is then.
+    ///
+    /// If it panics, the next [`Sim::advance`](super::Sim::advance) or [`Sim::until`](super::Sim::until) does too, so that
+    /// the test fails.
     pub fn run<P>(&self, program: impl Fn(Self) -> P + Send + Sync + 'static)
     where
         P: Future<Output = ()> + Send + 'static,
@@ -195,8 +199,14 @@ impl Process {
     }
 
     fn start(&self, program: &Program) {
-        let task = self.gate.admit("program", program(self.clone()));
-        self.world.tasks.spawn(task);
+        let (process, running) = (self.clone(), AssertUnwindSafe(program(self.clone())).catch_unwind());
+        let watched = async move {
+            if let Err(panic) = running.await {
+                process.change(ProcessChange::Panicked, |_| {});
+                process.world.state().keep_panic(panic);
+            }
+        };
+        self.world.tasks.spawn(self.gate.admit("program", watched.boxed()));
     }
 
     fn change(&self, change: ProcessChange, apply: impl FnOnce(&mut ProcessState)) {

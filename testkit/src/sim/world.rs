@@ -1,5 +1,6 @@
 //! The state behind a simulation.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub(super) struct State {
     /// The process whose call is being applied, or was last.
     pub(super) caller: Arc<str>,
     processes: BTreeMap<String, ProcessState>,
+    /// The panic of a program, for the test to end with.
+    panic: Option<Box<dyn Any + Send>>,
     /// Troubles of all plans so far.
     numbered: usize,
 }
@@ -77,8 +80,18 @@ impl State {
             sent: 0,
             caller: "".into(),
             processes: BTreeMap::new(),
+            panic: None,
             numbered: 0,
         }
+    }
+
+    /// Keeps the panic of a program; of several, the first.
+    pub(super) fn keep_panic(&mut self, panic: Box<dyn Any + Send>) {
+        self.panic.get_or_insert(panic);
+    }
+
+    pub(super) fn take_panic(&mut self) -> Option<Box<dyn Any + Send>> {
+        self.panic.take()
     }
 
     /// A process, which begins to live when it is first asked for.
