@@ -125,7 +125,8 @@ async fn producer() -> Producer {
     let producer = Producer::builder("orders")
         .aws(&sim.sdk_config())
         .budget(Budget::new(u32::MAX, u32::MAX))
-        .aggregation_max_size(10 * 1024 * 1024)
+        .max_user_record_size(5 * 1024 * 1024)
+        .aggregation_max_size(4 * 1024 * 1024)
         .build()
         .expect("valid options");
     let first = producer
