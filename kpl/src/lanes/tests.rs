@@ -1,12 +1,13 @@
 //! What lanes hand over, and in which order.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aggregation::HashKeyRange;
 
 use super::{Handed, Handover, LaneTemplate, Lanes};
-use crate::budget::Budget;
+use crate::budget::{Budget, Charge};
+use crate::clock;
 use crate::lane::LaneLimits;
 use crate::ordering::RecordDistribution;
 use crate::record::Record;
@@ -24,7 +25,7 @@ fn template() -> LaneTemplate {
         },
         budget: Budget::new(10_000, 100),
         handover: Arc::new(Handover::default()),
-        built: Instant::now(),
+        built: clock::now(),
     }
 }
 
@@ -39,9 +40,8 @@ fn by_key(map: ShardMap) -> Routing {
     Routing::new(Arc::new(map), RecordDistribution::UserPartitionKey)
 }
 
-fn append(lanes: &Lanes, template: &LaneTemplate, record: &Record) {
-    let charge = template.budget.try_acquire(100).unwrap();
-    let seat = lanes.append(&record.as_user_record(), charge, Instant::now());
+fn append(lanes: &Lanes, charge: Charge, record: &Record) {
+    let seat = lanes.append(&record.as_user_record(), charge, clock::now());
     assert!(seat.is_ok());
 }
 
@@ -52,9 +52,10 @@ fn what_replaced_lanes_sealed_is_taken_before_what_the_lanes_in_their_place_seal
     let second = first.refreshed(shards("shardId-000000000001")).unwrap();
     let epochs = [first.epoch(), second.epoch()];
     let [old, new] = [first, second].map(|map| Lanes::new(by_key(map), &template));
-    append(&old, &template, &Record::new("key", "put first"));
-    append(&new, &template, &Record::new("key", "put second"));
-    append(&new, &template, &Record::new("key", "put third"));
+    let charge = || template.budget.try_acquire(100).unwrap();
+    append(&old, charge(), &Record::new("key", "put first"));
+    append(&new, charge(), &Record::new("key", "put second"));
+    append(&new, charge(), &Record::new("key", "put third"));
     old.retire();
     let handed = template.handover.take_all_by_epoch();
     let sealed = handed.iter().filter_map(|handed| match handed {
