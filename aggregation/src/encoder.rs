@@ -13,7 +13,7 @@ use bytestring::ByteString;
 
 use crate::wire::{self, RecordField, aggregated_record};
 use crate::{HashKey, UserRecordRef};
-use string_table::StringTable;
+use string_table::{Found, StringTable};
 
 mod string_table;
 
@@ -21,8 +21,8 @@ mod string_table;
 ///
 /// A user record alone becomes a plain Kinesis record, without any framing. Two or more become an aggregate: its
 /// partition key is [`AGGREGATE_PARTITION_KEY`](crate::AGGREGATE_PARTITION_KEY) and its hash key that of the first user
-/// record. The encoder keeps the order and has no limit: the caller compares [`size_with`](Self::size_with) to the limit
-/// of its choice, and sees to it that all records belong to one shard.
+/// record. The encoder keeps the order. The caller chooses the limit, with [`append_within`](Self::append_within), and
+/// sees to it that all records belong to one shard.
 ///
 /// The encoder keeps its buffers when it is sealed, so that in steady state appending copies the payload once and
 /// allocates nothing, but for the partition key of a first record. Sealing allocates the Kinesis record. The buffers stay
@@ -63,6 +63,28 @@ struct First {
     partition_key: ByteString,
     hash_key: HashKey,
     data_len: usize,
+}
+
+/// Where the keys of a record stand in the tables, or would.
+#[derive(Debug, Clone, Copy)]
+struct Keys {
+    partition_key: Found,
+    explicit_hash_key: Option<Found>,
+}
+
+impl Keys {
+    /// The bytes by which the tables would grow.
+    fn growth(self) -> usize {
+        self.partition_key.growth + self.explicit_hash_key.map_or(0, |found| found.growth)
+    }
+
+    fn field<'a>(self, record: &UserRecordRef<'a>) -> RecordField<'a> {
+        RecordField {
+            partition_key_index: self.partition_key.index,
+            explicit_hash_key_index: self.explicit_hash_key.map(|found| found.index),
+            data: record.data,
+        }
+    }
 }
 
 /// One entry of a PutRecords request: a plain record, or an aggregate.
@@ -115,31 +137,49 @@ impl Encoder {
     ///
     /// *Units:* bytes.
     pub fn size_with(&self, record: &UserRecordRef<'_>) -> usize {
+        self.size_with_keys(record, self.find_keys(record))
+    }
+
+    /// Appends a user record, however large the Kinesis record becomes.
+    pub fn append(&mut self, record: &UserRecordRef<'_>) {
+        let keys = self.find_keys(record);
+        self.push(record, keys);
+    }
+
+    /// Appends a user record unless the Kinesis record would become larger than `max_size` bytes by it; one that is empty
+    /// takes it, whatever its size. Returns whether it was appended.
+    #[must_use = "a record that was not appended is in no Kinesis record"]
+    pub fn append_within(&mut self, record: &UserRecordRef<'_>, max_size: usize) -> bool {
+        let keys = self.find_keys(record);
+        let fits = self.is_empty() || self.size_with_keys(record, keys) <= max_size;
+        if fits {
+            self.push(record, keys);
+        }
+        fits
+    }
+
+    fn find_keys(&self, record: &UserRecordRef<'_>) -> Keys {
+        let explicit = |key: HashKey| self.explicit_hash_keys.find(itoa::Buffer::new().format(key.value()));
+        Keys {
+            partition_key: self.partition_keys.find(record.partition_key),
+            explicit_hash_key: record.explicit_hash_key.map(explicit),
+        }
+    }
+
+    fn size_with_keys(&self, record: &UserRecordRef<'_>, keys: Keys) -> usize {
         if self.is_empty() {
             return record.data.len();
         }
-        let partition_key = self.partition_keys.find(record.partition_key);
-        let explicit_hash_key = record
-            .explicit_hash_key
-            .map(|key| self.explicit_hash_keys.find(itoa::Buffer::new().format(key.value())));
-        let field = RecordField {
-            partition_key_index: partition_key.index,
-            explicit_hash_key_index: explicit_hash_key.map(|found| found.index),
-            data: record.data,
-        };
-        self.framed_size() + partition_key.growth + explicit_hash_key.map_or(0, |found| found.growth) + field.len()
+        self.framed_size() + keys.growth() + keys.field(record).len()
     }
 
-    /// Appends a user record.
-    pub fn append(&mut self, record: &UserRecordRef<'_>) {
-        let field = RecordField {
-            partition_key_index: self.partition_keys.intern(record.partition_key),
-            explicit_hash_key_index: record
-                .explicit_hash_key
-                .map(|key| self.explicit_hash_keys.intern(itoa::Buffer::new().format(key.value()))),
-            data: record.data,
-        };
-        field.put(&mut self.records);
+    fn push(&mut self, record: &UserRecordRef<'_>, keys: Keys) {
+        self.partition_keys.add(record.partition_key, keys.partition_key);
+        if let (Some(key), Some(found)) = (record.explicit_hash_key, keys.explicit_hash_key) {
+            self.explicit_hash_keys
+                .add(itoa::Buffer::new().format(key.value()), found);
+        }
+        keys.field(record).put(&mut self.records);
         self.first.get_or_insert_with(|| First {
             partition_key: record.partition_key.into(),
             hash_key: record.hash_key,
@@ -243,7 +283,8 @@ mod tests {
                 let text = key.to_string();
                 let record = UserRecordRef::new(&text, Some(*key), b"v");
                 let foretold = encoder.size_with(&record);
-                encoder.append(&record);
+                let fits_in_less = !encoder.is_empty() && encoder.append_within(&record, foretold - 1);
+                assert!(!fits_in_less && encoder.append_within(&record, foretold));
                 assert_eq!(encoder.size(), foretold);
             }
         }

@@ -1,10 +1,15 @@
 //! The bound on what a producer holds: bytes and records, from `put` to the outcome.
 
+mod charge;
+mod copies;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
 
+pub(crate) use self::charge::{Charge, Permit};
+pub(crate) use self::copies::{Cargo, Copies};
 use crate::limits::{COPIED_BYTES_PER_ENTRY, COPY_TENTHS};
 use crate::stats::BudgetUse;
 
@@ -74,6 +79,17 @@ impl Room {
             bytes: self.bytes.saturating_add(other.bytes),
         }
     }
+
+    /// Takes one record of `cost` bytes, or what is left of them, out.
+    fn split_record(&mut self, cost: usize) -> Self {
+        let part = Self {
+            records: self.records.min(1),
+            bytes: self.bytes.min(cost),
+        };
+        self.records -= part.records;
+        self.bytes -= part.bytes;
+        part
+    }
 }
 
 impl Budget {
@@ -112,33 +128,27 @@ impl Budget {
     }
 
     /// Waits for room, first come, first served. Dropping the future takes nothing.
-    pub(crate) async fn acquire(&self, room: Room) -> Charge {
-        let (count, bytes) = self.chargeable(room);
+    pub(crate) async fn acquire(&self, room: Room) -> Permit<'_> {
+        let (room, bytes) = self.chargeable(room);
         let Inner {
-            records, bytes: room, ..
+            records, bytes: left, ..
         } = &*self.inner;
         // The semaphores are never closed; a permit that is dropped half-way goes back.
-        let (Ok(record), Ok(room)) = (records.acquire_many(count).await, room.acquire_many(bytes).await) else {
-            return Charge::none(self.clone());
+        let (Ok(record), Ok(left)) = (records.acquire_many(room.records).await, left.acquire_many(bytes).await) else {
+            return Permit::new(self, Room::default());
         };
         record.forget();
-        room.forget();
-        self.charged(count, bytes)
-    }
-
-    /// Takes room for one record of `cost` bytes if there is some right now.
-    pub(crate) fn try_acquire(&self, cost: usize) -> Option<Charge> {
-        self.try_acquire_room(Room::of(cost))
+        left.forget();
+        Permit::new(self, room)
     }
 
     /// Takes room if there is some right now.
-    pub(crate) fn try_acquire_room(&self, room: Room) -> Option<Charge> {
-        let (count, bytes) = self.chargeable(room);
-        let record = self.inner.records.try_acquire_many(count).ok()?;
-        let room = self.inner.bytes.try_acquire_many(bytes).ok()?;
+    pub(crate) fn try_acquire(&self, room: Room) -> Option<Permit<'_>> {
+        let (room, bytes) = self.chargeable(room);
+        let record = self.inner.records.try_acquire_many(room.records).ok()?;
+        self.inner.bytes.try_acquire_many(bytes).ok()?.forget();
         record.forget();
-        room.forget();
-        Some(self.charged(count, bytes))
+        Some(Permit::new(self, room))
     }
 
     /// The largest request in bytes that has room for its copies.
@@ -150,18 +160,21 @@ impl Budget {
     pub(crate) fn try_acquire_copies(&self, request: Cargo) -> Option<Copies> {
         let bytes = self.copies_of(request);
         self.inner.copies.try_acquire_many(bytes).ok()?.forget();
-        Some(self.copying(bytes))
+        Some(Copies::new(self.clone(), bytes))
     }
 
     /// Waits for room for the copies of a request, first come, first served. Dropping the future takes nothing.
     pub(crate) async fn acquire_copies(self, request: Cargo) -> Copies {
         let bytes = self.copies_of(request);
         // The semaphore is never closed.
-        match self.inner.copies.acquire_many(bytes).await {
-            Ok(room) => room.forget(),
-            Err(_) => return self.copying(0),
-        }
-        self.copying(bytes)
+        let bytes = match self.inner.copies.acquire_many(bytes).await {
+            Ok(room) => {
+                room.forget();
+                bytes
+            }
+            Err(_) => 0,
+        };
+        Copies::new(self, bytes)
     }
 
     /// What is larger than all the room is charged all of it, so that it can pass at all, alone.
@@ -173,14 +186,7 @@ impl Budget {
         bytes.min(self.inner.max_copies)
     }
 
-    fn copying(&self, bytes: u32) -> Copies {
-        Copies {
-            budget: self.clone(),
-            bytes: bytes as usize,
-        }
-    }
-
-    /// Takes bytes, whether or not there are any.
+    /// Takes bytes of records, whether or not there are any.
     fn owe(&self, bytes: usize) {
         let taken = self.inner.bytes.forget_permits(bytes);
         self.inner
@@ -188,31 +194,34 @@ impl Budget {
             .fetch_add(bytes.saturating_sub(taken), Ordering::Relaxed);
     }
 
-    /// Gives bytes back, to debts first.
-    fn pay_back(&self, bytes: usize) {
-        let Inner { debt, bytes: room, .. } = &*self.inner;
-        let pay = |owed: usize| Some(owed.saturating_sub(bytes));
-        let owed = debt
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay)
-            .unwrap_or_default();
-        room.add_permits(bytes.saturating_sub(owed));
+    /// Gives back what was charged, its bytes to debts first.
+    fn give_back(&self, room: Room) {
+        self.inner.records.add_permits(room.records as usize);
+        self.inner.bytes.add_permits(room.bytes - self.pay(room.bytes));
     }
 
-    fn charged(&self, records: u32, bytes: u32) -> Charge {
-        Charge {
-            budget: self.clone(),
-            bytes: bytes as usize,
-            records: records as usize,
+    /// Pays debts with at most so many bytes; returns with how many.
+    fn pay(&self, bytes: usize) -> usize {
+        let debt = &self.inner.debt;
+        // Nearly always. Whoever owes from now on pays when it gives its own back.
+        if debt.load(Ordering::Relaxed) == 0 {
+            return 0;
         }
+        let pay = |owed: usize| Some(owed.saturating_sub(bytes));
+        let owed = debt.fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay);
+        owed.unwrap_or_default().min(bytes)
     }
 
-    /// What is larger than the whole budget is charged all of it, so that it can pass at all, alone.
-    fn chargeable(&self, room: Room) -> (u32, u32) {
-        let bytes = u32::try_from(room.bytes).unwrap_or(u32::MAX);
-        (
-            room.records.min(self.inner.max_records),
-            bytes.min(self.inner.max_bytes),
-        )
+    /// What is larger than the whole budget is charged all of it, so that it can pass at all, alone. Its bytes also as
+    /// semaphores count.
+    fn chargeable(&self, room: Room) -> (Room, u32) {
+        let bytes = u32::try_from(room.bytes).unwrap_or(u32::MAX).min(self.inner.max_bytes);
+        let records = room.records.min(self.inner.max_records);
+        let room = Room {
+            records,
+            bytes: bytes as usize,
+        };
+        (room, bytes)
     }
 }
 
@@ -223,221 +232,5 @@ impl Default for Budget {
     }
 }
 
-/// Room taken from a budget; dropping it gives the room back.
-#[derive(Debug)]
-pub(crate) struct Charge {
-    budget: Budget,
-    bytes: usize,
-    records: usize,
-}
-
-impl Charge {
-    /// Nothing of `budget`.
-    pub(crate) fn none(budget: Budget) -> Self {
-        Self {
-            budget,
-            bytes: 0,
-            records: 0,
-        }
-    }
-
-    /// Charges bytes without waiting for them: what is accepted next waits instead.
-    pub(crate) fn owe(&mut self, bytes: usize) {
-        self.budget.owe(bytes);
-        self.bytes += bytes;
-    }
-
-    /// Adds `other`, which must be of the same budget.
-    pub(crate) fn absorb(&mut self, mut other: Self) {
-        self.bytes += std::mem::take(&mut other.bytes);
-        self.records += std::mem::take(&mut other.records);
-    }
-
-    /// Leaves nothing behind and returns all of it.
-    pub(crate) fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::none(self.budget.clone()))
-    }
-
-    /// Moves one record of `cost` bytes (or what is left of them) into a charge of its own.
-    pub(crate) fn split_record(&mut self, cost: usize) -> Self {
-        let bytes = cost.min(self.bytes);
-        let records = self.records.min(1);
-        self.bytes -= bytes;
-        self.records -= records;
-        Self {
-            budget: self.budget.clone(),
-            bytes,
-            records,
-        }
-    }
-}
-
-impl Drop for Charge {
-    fn drop(&mut self) {
-        self.budget.pay_back(self.bytes);
-        self.budget.inner.records.add_permits(self.records);
-    }
-}
-
-/// What a request carries.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Cargo {
-    /// Kinesis records.
-    pub(crate) entries: usize,
-    /// Their data and keys.
-    pub(crate) bytes: usize,
-}
-
-/// Room for the copies of a request; dropping it gives the room back.
-#[derive(Debug)]
-pub(crate) struct Copies {
-    budget: Budget,
-    bytes: usize,
-}
-
-impl Copies {
-    /// Keeps as much as `request` needs, if it is enough for that.
-    pub(crate) fn cut_to(mut self, request: Cargo) -> Option<Self> {
-        let needed = self.budget.copies_of(request) as usize;
-        let spare = self.bytes.checked_sub(needed)?;
-        self.bytes = needed;
-        self.budget.inner.copies.add_permits(spare);
-        Some(self)
-    }
-}
-
-impl Drop for Copies {
-    fn drop(&mut self) {
-        self.budget.inner.copies.add_permits(self.bytes);
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::pin::pin;
-
-    use futures::FutureExt as _;
-
-    use super::*;
-
-    #[test]
-    fn what_was_charged_comes_back_when_the_charge_is_dropped() {
-        let budget = Budget::new(200, 10);
-        let mut first = budget.try_acquire(60).unwrap();
-        assert!(budget.try_acquire(60).is_none());
-        first.absorb(budget.try_acquire(40).unwrap());
-        assert!(budget.try_acquire(1).is_none());
-        drop(first);
-        assert!(budget.try_acquire(100).is_some());
-    }
-
-    #[test]
-    fn a_refused_acquire_takes_no_record_permit() {
-        let budget = Budget::new(20, 1);
-        let all = budget.try_acquire(10).unwrap();
-        assert!(budget.try_acquire(1).is_none());
-        drop(all);
-        assert!(budget.try_acquire(1).is_some());
-    }
-
-    #[test]
-    fn a_record_larger_than_the_budget_passes_alone() {
-        let budget = Budget::new(20, 5);
-        let giant = budget.try_acquire(1_000).unwrap();
-        assert!(budget.try_acquire(1).is_none());
-        drop(giant);
-        assert!(budget.try_acquire(1).is_some());
-    }
-
-    #[test]
-    fn splitting_a_charge_loses_nothing() {
-        let budget = Budget::new(200, 10);
-        let mut whole = budget.try_acquire(30).unwrap();
-        whole.absorb(budget.try_acquire(70).unwrap());
-        let part = whole.split_record(30);
-        drop(whole);
-        assert!(budget.try_acquire(71).is_none());
-        drop(part);
-        assert!(budget.try_acquire(100).is_some());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn whoever_waits_for_much_is_not_overtaken_by_those_who_want_little() {
-        let budget = Budget::new(20, 5);
-        let first = budget.acquire(Room::of(6)).await;
-        let mut large = pin!(budget.acquire(Room { records: 4, bytes: 10 }));
-        assert!(large.as_mut().now_or_never().is_none());
-        assert!(
-            budget.try_acquire(1).is_none(),
-            "what is left is kept for the one that waits"
-        );
-        let small = budget.acquire(Room::of(1));
-        drop(first);
-        drop(large.await);
-        drop(small.await);
-        assert!(budget.try_acquire(10).is_some());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_waiting_acquire_that_is_dropped_takes_nothing() {
-        let budget = Budget::new(20, 5);
-        let all = budget.acquire(Room::of(10)).await;
-        let waiting = tokio::time::timeout(std::time::Duration::from_secs(1), budget.acquire(Room::of(5))).await;
-        assert!(waiting.is_err());
-        drop(all);
-        assert!(budget.try_acquire(10).is_some());
-    }
-
-    #[test]
-    fn what_is_owed_is_paid_before_anything_new_is_accepted() {
-        let budget = Budget::new(200, 10);
-        let mut charge = budget.try_acquire(90).unwrap();
-        charge.owe(60);
-        assert!(budget.try_acquire(1).is_none());
-        drop(charge.split_record(70));
-        assert!(budget.try_acquire(21).is_none() && budget.try_acquire(20).is_some());
-        drop(charge);
-        assert!(budget.try_acquire(100).is_some());
-        assert_eq!(budget.inner.debt.load(Ordering::Relaxed), 0);
-        assert_eq!(budget.inner.bytes.available_permits(), 100);
-    }
-
-    fn cargo(entries: usize, bytes: usize) -> Cargo {
-        Cargo { entries, bytes }
-    }
-
-    #[test]
-    fn copies_have_half_of_the_budget_and_take_nothing_from_the_records() {
-        let budget = Budget::new(2_000_000, 10);
-        let first = budget.try_acquire_copies(cargo(5, 200_000)).unwrap();
-        assert!(
-            budget.try_acquire_copies(cargo(5, 200_000)).is_none(),
-            "3.3 times 201,000 each"
-        );
-        assert!(budget.try_acquire(1_000_000).is_some());
-        drop(first);
-        let largest = budget.try_acquire_copies(cargo(1, budget.largest_request()));
-        assert!(largest.is_some());
-        assert!(budget.try_acquire_copies(cargo(1, 1)).is_none());
-    }
-
-    #[test]
-    fn a_request_larger_than_the_room_for_copies_passes_alone() {
-        let budget = Budget::new(2_000, 10);
-        let giant = budget.try_acquire_copies(cargo(1, 1_000_000)).unwrap();
-        assert!(budget.try_acquire_copies(cargo(1, 1)).is_none());
-        drop(giant);
-        assert!(budget.try_acquire_copies(cargo(1, 1)).is_some());
-    }
-
-    #[test]
-    fn room_that_is_more_than_enough_is_cut_and_room_that_is_too_little_comes_back() {
-        let budget = Budget::new(2_000_000, 10);
-        let copies = budget.try_acquire_copies(cargo(1, 200_000)).unwrap();
-        let copies = copies.cut_to(cargo(1, 100_000)).unwrap();
-        let others = budget.try_acquire_copies(cargo(1, 200_000)).unwrap();
-        assert!(copies.cut_to(cargo(1, 150_000)).is_none());
-        drop(others);
-        assert_eq!(budget.inner.copies.available_permits(), 1_000_000);
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use aggregation::{Encoder, UserRecordRef};
 
 use crate::aggregate::{SealedAggregate, Sealing, Target, hash_key_origin};
-use crate::budget::{Budget, Charge};
+use crate::budget::{Budget, Charge, Permit};
 use crate::cohort::{Cohort, Origin};
 use crate::contents::Contents;
 use crate::limits::KINESIS_RECORD_BYTES;
@@ -69,33 +69,38 @@ impl Lane {
     pub(crate) fn append(
         &mut self,
         record: &UserRecordRef<'_>,
-        charge: Charge,
+        permit: Permit<'_>,
         now: Instant,
         mut sealed: impl FnMut(SealedAggregate),
     ) -> Seat {
         let is_alone = record.partition_key.is_empty();
-        if !self.encoder.is_empty() && (is_alone || self.encoder.size_with(record) > self.limits.max_size) {
+        let must_begin = is_alone && !self.encoder.is_empty();
+        if must_begin || !self.encoder.append_within(record, self.limits.max_size) {
             self.seal().into_iter().for_each(&mut sealed);
+            self.encoder.append(record);
         }
-        if self.encoder.is_empty() {
-            self.deadline = Some(saturating_add(now, self.limits.max_buffered));
-            self.hash_key_origin = hash_key_origin(record);
-            self.charge.owe(KINESIS_RECORD_BYTES);
+        if self.encoder.len() == 1 {
+            self.begin(record, now);
         }
-        let index = u32::try_from(self.encoder.len()).unwrap_or(u32::MAX);
         let seat = Seat {
             cohort: Arc::clone(&self.cohort),
-            index,
+            index: u32::try_from(self.encoder.len() - 1).unwrap_or(u32::MAX),
         };
-        self.encoder.append(record);
         self.contents.add(record, now);
         self.expiries
             .extend(self.limits.ttl.map(|ttl| saturating_add(now, ttl)));
-        self.charge.absorb(charge);
+        self.charge.add(permit);
         if is_alone || self.encoder.len() >= self.limits.max_count || self.encoder.size() >= self.limits.max_size {
             self.seal().into_iter().for_each(sealed);
         }
         seat
+    }
+
+    /// Notes what an aggregate takes over from its first record.
+    fn begin(&mut self, record: &UserRecordRef<'_>, now: Instant) {
+        self.deadline = Some(saturating_add(now, self.limits.max_buffered));
+        self.hash_key_origin = hash_key_origin(record);
+        self.charge.owe(KINESIS_RECORD_BYTES);
     }
 
     /// Its records in numbers.
@@ -145,6 +150,7 @@ fn saturating_add(now: Instant, wait: Duration) -> Instant {
 #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
 mod tests {
     use super::*;
+    use crate::budget::Room;
 
     fn lane(max_size: usize, max_count: usize) -> Lane {
         let limits = LaneLimits {
@@ -158,8 +164,9 @@ mod tests {
 
     fn append(lane: &mut Lane, key: &str, data: &[u8], now: Instant) -> (Seat, Vec<SealedAggregate>) {
         let mut sealed = Vec::new();
-        let charge = Budget::default().try_acquire(1).unwrap();
-        let seat = lane.append(&UserRecordRef::new(key, None, data), charge, now, |aggregate| {
+        let budget = Budget::default();
+        let permit = budget.try_acquire(Room::of(1)).unwrap();
+        let seat = lane.append(&UserRecordRef::new(key, None, data), permit, now, |aggregate| {
             sealed.push(aggregate)
         });
         (seat, sealed)

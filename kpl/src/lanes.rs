@@ -12,7 +12,7 @@ use aggregation::UserRecordRef;
 use tokio::sync::Notify;
 
 use crate::aggregate::SealedAggregate;
-use crate::budget::{Budget, Charge};
+use crate::budget::{Budget, Permit};
 use crate::contents::Volume;
 use crate::intake::LaneCount;
 use crate::lane::{Lane, LaneLimits, Seat};
@@ -63,7 +63,7 @@ pub(crate) struct LaneTemplate {
 
 /// The lanes were retired: load the ones that replaced them.
 #[derive(Debug)]
-pub(crate) struct Retired(pub(crate) Charge);
+pub(crate) struct Retired<'a>(pub(crate) Permit<'a>);
 
 impl Lanes {
     /// Empty lanes for `routing`.
@@ -118,15 +118,20 @@ impl Lanes {
     ///
     /// # Errors
     ///
-    /// [`Retired`], with the charge given back, if these lanes are no longer in use.
-    pub(crate) fn append(&self, record: &UserRecordRef<'_>, charge: Charge, now: Instant) -> Result<Seat, Retired> {
+    /// [`Retired`], with the permit in it, if these lanes are no longer in use.
+    pub(crate) fn append<'a>(
+        &self,
+        record: &UserRecordRef<'_>,
+        permit: Permit<'a>,
+        now: Instant,
+    ) -> Result<Seat, Retired<'a>> {
         let index = self.routing.lane_of(record.hash_key);
         let Some(Place { slot, count }) = self.places.get(index) else {
-            return Err(Retired(charge));
+            return Err(Retired(permit));
         };
         let mut slot = lock(slot);
         if slot.state == State::Retired {
-            return Err(Retired(charge));
+            return Err(Retired(permit));
         }
         let handover = &self.handover;
         let begun = slot.lane.contents().put_at();
@@ -134,7 +139,7 @@ impl Lanes {
         count.add(record.data.len() + record.partition_key.len());
         let seat = slot
             .lane
-            .append(record, charge, now, |sealed| handover.push(Handed::Sealed(sealed)));
+            .append(record, permit, now, |sealed| handover.push(Handed::Sealed(sealed)));
         let begins = slot.lane.contents().put_at();
         if begins != begun {
             count.begin(self.since_built(begins));

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use self::sink::RecordSink;
-use crate::budget::{Charge, Room};
+use crate::budget::{Permit, Room};
 use crate::builder::ProducerBuilder;
 use crate::clock;
 use crate::driver::{Command, ShutdownReport};
@@ -78,7 +78,7 @@ impl Producer {
     pub async fn put(&self, record: Record) -> Result<Receipt, PutError> {
         let cost = self.admit(&record)?;
         match self.acquire(Room::of(cost)).await {
-            Some(charge) => self.shared.append(record, charge),
+            Some(permit) => self.shared.append(record, permit),
             None => Err(self.shared.refuse(PutErrorKind::ShutDown, record)),
         }
     }
@@ -90,8 +90,8 @@ impl Producer {
     /// As [`put`](Self::put), and [`PutErrorKind::Full`] with the record in it when the budget is spent.
     pub fn try_put(&self, record: Record) -> Result<Receipt, PutError> {
         let cost = self.admit(&record)?;
-        match self.shared.template.budget.try_acquire(cost) {
-            Some(charge) => self.shared.append(record, charge),
+        match self.shared.template.budget.try_acquire(Room::of(cost)) {
+            Some(permit) => self.shared.append(record, permit),
             None => Err(self.shared.refuse(PutErrorKind::Full, record)),
         }
     }
@@ -169,16 +169,16 @@ impl Producer {
     }
 
     /// Waits for room; `None` if the producer takes no more records.
-    async fn acquire(&self, room: Room) -> Option<Charge> {
+    async fn acquire(&self, room: Room) -> Option<Permit<'_>> {
         let budget = &self.shared.template.budget;
-        if let Some(charge) = budget.try_acquire_room(room) {
-            return Some(charge);
+        if let Some(permit) = budget.try_acquire(room) {
+            return Some(permit);
         }
         let _waits = self.shared.wait_for_room();
         tokio::select! {
             biased;
             () = self.shared.closing.cancelled() => None,
-            charge = budget.acquire(room) => Some(charge),
+            permit = budget.acquire(room) => Some(permit),
         }
     }
 

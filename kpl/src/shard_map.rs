@@ -158,8 +158,18 @@ impl ShardMap {
     /// The place in [`shards`](Self::shards) of the shard that holds `key`: the first whose range does not end before
     /// it. In a map with a hole, the last shard serves the keys behind all ranges.
     pub(crate) fn index_of(&self, key: HashKey) -> usize {
+        let guess = self.index_among_equals(key);
+        if self.open.get(guess).is_some_and(|shard| shard.range.contains(key)) {
+            return guess;
+        }
         let index = self.open.partition_point(|shard| shard.range.end() < key);
         index.min(self.open.len().saturating_sub(1))
+    }
+
+    /// Where `key` would be if all shards were of one size, as most streams have them.
+    fn index_among_equals(&self, key: HashKey) -> usize {
+        let upper_half = key.value() >> 64;
+        usize::try_from(upper_half * self.open.len() as u128 >> 64).unwrap_or(usize::MAX)
     }
 
     /// The hash keys of a shard, open or closed in an earlier epoch.

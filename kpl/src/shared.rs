@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
 use crate::attempt::Attempts;
-use crate::budget::Charge;
+use crate::budget::Permit;
 use crate::clock;
 use crate::contents::Volume;
 use crate::error::{PutError, PutErrorKind};
@@ -73,16 +73,16 @@ impl Shared {
     }
 
     /// Puts the record into the lane of its shard.
-    pub(crate) fn append(&self, record: Record, mut charge: Charge) -> Result<Receipt, PutError> {
+    pub(crate) fn append(&self, record: Record, mut permit: Permit<'_>) -> Result<Receipt, PutError> {
         let now = clock::now();
         let user_record = record.as_user_record();
         loop {
             let lanes = self.lanes.load();
-            match lanes.append(&user_record, charge, now) {
+            match lanes.append(&user_record, permit, now) {
                 Ok(seat) => return Ok(Receipt::new(seat.cohort, seat.index)),
                 Err(_) if lanes.are_closed() => return Err(self.refuse(self.closed_reason(), record)),
                 // The driver publishes new lanes before it retires the old ones, so this ends.
-                Err(Retired(back)) => charge = back,
+                Err(Retired(back)) => permit = back,
             }
         }
     }

@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use futures::future::join_all;
 use testkit::sim::{Fault, Sim};
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Room};
 use crate::error::{FlushError, PutErrorKind};
 use crate::producer::Producer;
 use crate::receipt::Receipt;
@@ -48,7 +48,7 @@ async fn put(producer: &Producer, count: usize) -> Vec<Receipt> {
 }
 
 fn assert_whole(budget: &Budget) {
-    assert!(budget.try_acquire(20_000).is_some());
+    assert!(budget.try_acquire(Room::of(20_000)).is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,7 +119,7 @@ async fn a_put_that_waits_for_room_is_refused_at_the_shutdown_with_its_record() 
     assert_eq!(refused.into_record(), waiting);
     assert_eq!(report.returned.len(), 1);
     assert!(first.await.is_err());
-    assert!(budget.try_acquire(1_000).is_some());
+    assert!(budget.try_acquire(Room::of(1_000)).is_some());
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use super::{Handed, Handover, LaneTemplate, Lanes};
-use crate::budget::Budget;
+use crate::budget::{Budget, Room};
 use crate::error::{PutError, PutErrorKind};
 use crate::lane::LaneLimits;
 use crate::ordering::RecordDistribution;
@@ -52,7 +52,7 @@ fn explore(max_count: usize, scenario: impl Fn(&Arc<Model>) + Sync + Send + 'sta
         scenario(&model);
         drop(model);
         assert!(
-            budget.try_acquire(BUDGET as usize / 2).is_some(),
+            budget.try_acquire(Room::of(BUDGET as usize / 2)).is_some(),
             "the budget is whole again"
         );
     });
@@ -60,9 +60,9 @@ fn explore(max_count: usize, scenario: impl Fn(&Arc<Model>) + Sync + Send + 'sta
 
 impl Model {
     fn put(&self, text: &'static str) -> Result<Receipt, PutError> {
-        let charge = self.shared.template.budget.try_acquire(100).unwrap();
+        let permit = self.shared.template.budget.try_acquire(Room::of(100)).unwrap();
         self.swaps.load(Ordering::SeqCst);
-        self.shared.append(Record::new("key", text), charge)
+        self.shared.append(Record::new("key", text), permit)
     }
 
     fn lanes(&self) -> Arc<Lanes> {
@@ -148,10 +148,13 @@ fn no_record_enters_retired_lanes() {
         let old = model.lanes();
         let caller = {
             let old = Arc::clone(&old);
-            let charge = model.shared.template.budget.try_acquire(100).unwrap();
+            let budget = model.shared.template.budget.clone();
             #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
             let now = Instant::now();
-            thread::spawn(move || old.append(&UserRecordRef::new("key", None, b"a"), charge, now).is_ok())
+            thread::spawn(move || {
+                let permit = budget.try_acquire(Room::of(100)).unwrap();
+                old.append(&UserRecordRef::new("key", None, b"a"), permit, now).is_ok()
+            })
         };
         model.replace();
         let at_retirement = model.handed_over_sorted();

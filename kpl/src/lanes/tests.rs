@@ -6,7 +6,7 @@ use std::time::Duration;
 use aggregation::HashKeyRange;
 
 use super::{Handed, Handover, LaneTemplate, Lanes};
-use crate::budget::{Budget, Charge};
+use crate::budget::{Budget, Permit, Room};
 use crate::clock;
 use crate::lane::LaneLimits;
 use crate::ordering::RecordDistribution;
@@ -40,8 +40,8 @@ fn by_key(map: ShardMap) -> Routing {
     Routing::new(Arc::new(map), RecordDistribution::UserPartitionKey)
 }
 
-fn append(lanes: &Lanes, charge: Charge, record: &Record) {
-    let seat = lanes.append(&record.as_user_record(), charge, clock::now());
+fn append(lanes: &Lanes, permit: Permit<'_>, record: &Record) {
+    let seat = lanes.append(&record.as_user_record(), permit, clock::now());
     assert!(seat.is_ok());
 }
 
@@ -52,10 +52,10 @@ fn what_replaced_lanes_sealed_is_taken_before_what_the_lanes_in_their_place_seal
     let second = first.refreshed(shards("shardId-000000000001")).unwrap();
     let epochs = [first.epoch(), second.epoch()];
     let [old, new] = [first, second].map(|map| Lanes::new(by_key(map), &template));
-    let charge = || template.budget.try_acquire(100).unwrap();
-    append(&old, charge(), &Record::new("key", "put first"));
-    append(&new, charge(), &Record::new("key", "put second"));
-    append(&new, charge(), &Record::new("key", "put third"));
+    let permit = || template.budget.try_acquire(Room::of(100)).unwrap();
+    append(&old, permit(), &Record::new("key", "put first"));
+    append(&new, permit(), &Record::new("key", "put second"));
+    append(&new, permit(), &Record::new("key", "put third"));
     old.retire();
     let handed = template.handover.take_all_by_epoch();
     let sealed = handed.iter().filter_map(|handed| match handed {

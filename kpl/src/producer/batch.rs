@@ -53,11 +53,11 @@ impl Producer {
 
     /// Accepts a piece as a whole. There is no await behind its wait for room.
     async fn put_piece(&self, piece: Piece) -> Vec<Result<Receipt, PutError>> {
-        let mut charge = self.acquire(piece.room).await;
+        let mut permit = self.acquire(piece.room).await;
         let answer = |place| {
             let (record, cost) = place?;
-            match &mut charge {
-                Some(charge) => self.shared.append(record, charge.split_record(cost)),
+            match &mut permit {
+                Some(permit) => self.shared.append(record, permit.split_record(cost)),
                 None => Err(self.shared.refuse(PutErrorKind::ShutDown, record)),
             }
         };

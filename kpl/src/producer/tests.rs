@@ -8,7 +8,7 @@ use futures::{FutureExt as _, SinkExt as _, StreamExt as _, stream};
 use testkit::sim::{Fault, Sim};
 
 use super::Producer;
-use crate::budget::Budget;
+use crate::budget::{Budget, Room};
 use crate::builder::ProducerBuilder;
 use crate::error::{FlushError, PutError, PutErrorKind};
 use crate::receipt::Receipt;
@@ -134,7 +134,7 @@ async fn a_batch_that_fits_the_budget_waits_once_and_enters_as_a_whole_or_not_at
     producer.flush().await.unwrap();
     assert_eq!(stored(&sim), 1, "nothing of the dropped batch was accepted");
     assert!(
-        producer.shared.template.budget.try_acquire(1_000).is_some(),
+        producer.shared.template.budget.try_acquire(Room::of(1_000)).is_some(),
         "and it holds no room"
     );
 }

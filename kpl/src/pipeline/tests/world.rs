@@ -9,7 +9,7 @@ use futures::FutureExt as _;
 
 use super::stream::{Listing, Stream, members};
 use crate::aggregate::SealedAggregate;
-use crate::budget::{Budget, Cargo};
+use crate::budget::{Budget, Cargo, Room};
 use crate::config::Config;
 use crate::contents::Volume;
 use crate::error::{PutError, PutErrorKind};
@@ -150,17 +150,19 @@ impl World {
     pub(super) fn put(&mut self, record: Record) -> usize {
         let user_record = record.as_user_record();
         let lane = self.routing.lane_of(user_record.hash_key);
-        if let Some(charge) = self.budget.try_acquire(cost(record.partition_key(), record.data())) {
-            let mut sealed = Vec::new();
-            let seat = self.lanes[lane].append(&user_record, charge, self.now, |aggregate| sealed.push(aggregate));
-            self.puts.push(Put {
-                record,
-                at: self.now,
-                receipt: Receipt::new(seat.cohort, seat.index),
-                outcome: None,
-            });
-            self.hand_over(sealed);
-        }
+        let room = Room::of(cost(record.partition_key(), record.data()));
+        let Some(permit) = self.budget.try_acquire(room) else {
+            return self.puts.len() - 1;
+        };
+        let mut sealed = Vec::new();
+        let seat = self.lanes[lane].append(&user_record, permit, self.now, |aggregate| sealed.push(aggregate));
+        self.puts.push(Put {
+            record,
+            at: self.now,
+            receipt: Receipt::new(seat.cohort, seat.index),
+            outcome: None,
+        });
+        self.hand_over(sealed);
         self.puts.len() - 1
     }
 
@@ -399,11 +401,21 @@ impl World {
     pub(super) fn assert_at_rest(&self) {
         assert_eq!(self.open(), 0, "records without an outcome (P1)");
         assert!(self.pipeline.is_empty());
-        let mut all = vec![self.budget.try_acquire(MAX_BYTES as usize).expect("all bytes are back")];
-        all.extend((1..MAX_RECORDS).map(|_| self.budget.try_acquire(0).expect("all records are back")));
-        assert!(self.budget.try_acquire(0).is_none(), "no record came back twice");
+        let mut all = vec![
+            self.budget
+                .try_acquire(Room::of(MAX_BYTES as usize))
+                .expect("all bytes are back"),
+        ];
+        all.extend((1..MAX_RECORDS).map(|_| self.budget.try_acquire(Room::of(0)).expect("all records are back")));
+        assert!(
+            self.budget.try_acquire(Room::of(0)).is_none(),
+            "no record came back twice"
+        );
         drop(all.pop());
-        assert!(self.budget.try_acquire(1).is_none(), "no byte came back twice");
+        assert!(
+            self.budget.try_acquire(Room::of(1)).is_none(),
+            "no byte came back twice"
+        );
     }
 
     fn replace_lanes(&mut self, routing: Routing) {
