@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::coop::consume_budget;
 use tokio_util::sync::CancellationToken;
 
 pub use self::sink::RecordSink;
@@ -76,6 +77,8 @@ impl Producer {
     /// point where it is, so an accepted record is never lost.
     #[doc(alias = "addUserRecord")]
     pub async fn put(&self, record: Record) -> Result<Receipt, PutError> {
+        // A task that puts in a loop lets others run now and then, among them the producer's own.
+        consume_budget().await;
         let cost = self.admit(&record)?;
         match self.acquire(Room::of(cost)).await {
             Some(permit) => self.shared.append(record, permit),

@@ -17,8 +17,8 @@ use crate::measure::{Measured, measure};
 
 /// The distinct partition keys, of 16 bytes each.
 const KEYS: u64 = 10_000;
-/// Receipts that are waited for together, in their order.
-const CHUNK: usize = 1_000;
+/// The data of the records whose receipts are waited for together, in their order.
+const CHUNK_BYTES: usize = 100_000;
 /// Chunks of receipts that may be outstanding.
 const CHUNKS: usize = 1_000;
 
@@ -84,9 +84,10 @@ async fn put_all(
     let data = Bytes::from(vec![b'x'; size as usize]);
     let keys: Vec<String> = (0..KEYS).map(key).collect();
     let mut keys = keys.iter().cycle().skip(thread * 997);
+    let len = (CHUNK_BYTES / data.len()).max(1);
     while !outcomes.stopped.load(Ordering::Relaxed) {
-        let mut chunk = Vec::with_capacity(CHUNK);
-        for key in keys.by_ref().take(CHUNK) {
+        let mut chunk = Vec::with_capacity(len);
+        for key in keys.by_ref().take(len) {
             let Ok(receipt) = producer.put(Record::new(key.as_str(), data.clone())).await else {
                 return;
             };

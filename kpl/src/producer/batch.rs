@@ -1,5 +1,7 @@
 //! Many records in one call, with one wait for room.
 
+use tokio::task::coop::consume_budget;
+
 use super::Producer;
 use crate::budget::Room;
 use crate::error::{PutError, PutErrorKind};
@@ -38,6 +40,7 @@ impl Producer {
         let mut answers = Vec::new();
         let mut piece = Piece::default();
         for place in places {
+            consume_budget().await;
             let place = place.and_then(|record| self.admit(&record).map(|cost| (record, cost)));
             if let Ok((_, cost)) = place {
                 if !self.shared.template.budget.is_enough_for(piece.room_with(cost)) {

@@ -70,6 +70,42 @@ async fn kind(answer: Result<Receipt, PutError>) -> Option<PutErrorKind> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_that_puts_in_a_loop_lets_others_run() {
+    const ALL: usize = 10_000;
+    let sim = sim();
+    let producer = producer(&sim).build().unwrap();
+    let accepted = Arc::new(Mutex::new(0));
+    let put = {
+        let (producer, accepted) = (producer.clone(), Arc::clone(&accepted));
+        tokio::spawn(async move {
+            for record in records(0..ALL) {
+                drop(producer.put(record).await.unwrap());
+                *accepted.lock().unwrap() += 1;
+            }
+        })
+    };
+    tokio::task::yield_now().await;
+    let in_one_go = *accepted.lock().unwrap();
+    assert!((1..ALL / 10).contains(&in_one_go), "{in_one_go}");
+    put.await.unwrap();
+    producer.flush().await.unwrap();
+    assert_eq!(stored(&sim), ALL);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_batch_lets_others_run() {
+    let sim = sim();
+    let producer = producer(&sim).build().unwrap();
+    let put = {
+        let producer = producer.clone();
+        tokio::spawn(async move { producer.put_all(records(0..10_000)).await.len() })
+    };
+    tokio::task::yield_now().await;
+    assert!(!put.is_finished());
+    assert_eq!(put.await.unwrap(), 10_000);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_receipts_of_a_batch_come_in_the_order_of_its_records() {
     let sim = sim();
     let producer = producer(&sim).build().unwrap();
