@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::sink::Sink;
+use tokio::task::coop::poll_proceed;
 
 use super::Producer;
 use crate::error::{FlushError, PutError, PutErrorKind};
@@ -109,6 +110,8 @@ impl<F: FnMut(Result<Receipt, PutError>)> RecordSink<F> {
     /// Waits until the record that was sent last is accepted.
     fn poll_accepted(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), FlushError>> {
         let Some(put) = &mut self.waiting else {
+            // A stream that never waits would otherwise keep the task to itself.
+            ready!(poll_proceed(cx)).made_progress();
             return Poll::Ready(Ok(()));
         };
         let answer = ready!(put.poll_unpin(cx));

@@ -106,6 +106,22 @@ async fn a_large_batch_lets_others_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sink_of_a_stream_that_never_waits_lets_others_run() {
+    let sim = sim();
+    let (producer, accepted) = (producer(&sim).build().unwrap(), Arc::new(Mutex::new(0)));
+    let counter = Arc::clone(&accepted);
+    let forwarded = tokio::spawn(async move {
+        let sink = producer.sink(|answer| *counter.lock().unwrap() += usize::from(answer.is_ok()));
+        stream::iter(records(0..10_000)).map(Ok).forward(sink).await
+    });
+    tokio::task::yield_now().await;
+    let in_one_go = *accepted.lock().unwrap();
+    assert!((1..1_000).contains(&in_one_go), "{in_one_go}");
+    forwarded.await.unwrap().unwrap();
+    assert_eq!(stored(&sim), 10_000);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_receipts_of_a_batch_come_in_the_order_of_its_records() {
     let sim = sim();
     let producer = producer(&sim).build().unwrap();
