@@ -14,8 +14,18 @@ pub struct Attempt {
     pub started: SystemTime,
     /// How long the answer, or the lack of one, took.
     pub duration: Duration,
+    /// The service's id of the request, where it gave one. AWS Support asks for it.
+    pub request_id: Option<String>,
     /// Why it failed; `None` if it succeeded.
     pub failure: Option<AttemptFailure>,
+}
+
+/// What is the same for all records that were in a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Made {
+    pub(crate) started: SystemTime,
+    pub(crate) duration: Duration,
+    pub(crate) request_id: Option<Arc<str>>,
 }
 
 /// Why one attempt failed.
@@ -26,8 +36,6 @@ pub struct AttemptFailure {
     pub code: String,
     /// The service's words.
     pub message: String,
-    /// The service's id of the request, where it gave one.
-    pub request_id: Option<String>,
     /// Whether the record may have been stored although the attempt counts as failed.
     pub may_have_been_stored: bool,
 }
@@ -42,11 +50,13 @@ pub struct Attempts {
     shown: OnceLock<Box<[Attempt]>>,
 }
 
-/// An attempt as it is kept. In an outage, failures are of few kinds, and there are many records with many of them.
+/// An attempt as it is kept. In an outage, failures are of few kinds, and there are many records with many of them. The id
+/// is shared by all that was in the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Kept {
     started: SystemTime,
     duration: Duration,
+    request_id: Option<Arc<str>>,
     failure: Option<Arc<AttemptFailure>>,
 }
 
@@ -70,6 +80,7 @@ impl Attempts {
         let show = |kept: &Kept| Attempt {
             started: kept.started,
             duration: kept.duration,
+            request_id: kept.request_id.as_deref().map(str::to_owned),
             failure: kept.failure.as_deref().cloned(),
         };
         self.shown.get_or_init(|| self.newest.iter().map(show).collect())
@@ -89,20 +100,24 @@ impl Attempts {
         }
     }
 
-    pub(crate) fn push(&mut self, attempt: Attempt) {
+    /// Adds the attempt of one request, and how it failed, if it did.
+    pub(crate) fn push(&mut self, made: Made, failure: Option<AttemptFailure>) {
         self.total = self.total.saturating_add(1);
-        self.may_have_been_stored |= attempt
-            .failure
-            .as_ref()
-            .is_some_and(|failure| failure.may_have_been_stored);
-        let failure = attempt.failure.map(|failure| self.shared(failure));
+        self.may_have_been_stored |= failure.as_ref().is_some_and(|failure| failure.may_have_been_stored);
+        let failure = failure.map(|failure| self.shared(failure));
         self.shown.take();
         if self.newest.len() == KEPT {
             self.newest.remove(0);
         }
+        let Made {
+            started,
+            duration,
+            request_id,
+        } = made;
         self.newest.push(Kept {
-            started: attempt.started,
-            duration: attempt.duration,
+            started,
+            duration,
+            request_id,
             failure,
         });
     }
@@ -119,26 +134,29 @@ impl Attempts {
 mod tests {
     use super::*;
 
-    fn failed(code: &str) -> Attempt {
-        let failure = AttemptFailure {
+    fn failure(code: &str) -> AttemptFailure {
+        AttemptFailure {
             code: code.into(),
             message: String::new(),
-            request_id: None,
             may_have_been_stored: code == "Timeout",
-        };
-        Attempt {
+        }
+    }
+
+    fn fail(attempts: &mut Attempts, code: &str) {
+        let made = Made {
             started: SystemTime::UNIX_EPOCH,
             duration: Duration::ZERO,
-            failure: Some(failure),
-        }
+            request_id: Some("an id".into()),
+        };
+        attempts.push(made, Some(failure(code)));
     }
 
     #[test]
     fn the_history_is_bounded_and_still_counts_every_attempt() {
         let mut attempts = Attempts::default();
-        attempts.push(failed("Timeout"));
+        fail(&mut attempts, "Timeout");
         for n in 0..100 {
-            attempts.push(failed(&n.to_string()));
+            fail(&mut attempts, &n.to_string());
         }
         assert_eq!(attempts.total(), 101);
         assert_eq!(attempts.newest().len(), KEPT);
@@ -153,7 +171,7 @@ mod tests {
     fn failures_that_are_alike_are_kept_once_and_shown_each() {
         let mut attempts = Attempts::default();
         for code in ["Timeout", "InternalFailure", "Timeout", "Connection"] {
-            attempts.push(failed(code));
+            fail(&mut attempts, code);
             let _ = attempts.newest();
         }
         let kept: Vec<_> = attempts
@@ -167,7 +185,9 @@ mod tests {
             .iter()
             .map(|attempt| &attempt.failure.as_ref().unwrap().code);
         assert!(codes.eq(["Timeout", "InternalFailure", "Timeout", "Connection"]));
-        attempts.fail_last(failed("Wrong Shard").failure.unwrap());
-        assert_eq!(attempts.newest()[3].failure, failed("Wrong Shard").failure);
+        attempts.fail_last(failure("Wrong Shard"));
+        let last = &attempts.newest()[3];
+        assert_eq!(last.failure, Some(failure("Wrong Shard")));
+        assert_eq!(last.request_id.as_deref(), Some("an id"));
     }
 }

@@ -71,7 +71,7 @@ impl Calls {
             .config_override(once())
             .send();
         match tokio::time::timeout(self.timeout, call).await {
-            Ok(Ok(output)) => Answer::Entries(entry_answers(output)),
+            Ok(Ok(output)) => entry_answers(output),
             Ok(Err(error)) => Answer::Failed(call_failure(&error)),
             Err(_) => Answer::Failed(timed_out(self.timeout)),
         }
@@ -164,8 +164,11 @@ fn request_entry(record: KinesisRecord) -> Result<PutRecordsRequestEntry, CallFa
     entry.build().map_err(|error| invalid(&error))
 }
 
-fn entry_answers(output: PutRecordsOutput) -> Vec<EntryAnswer> {
-    output.records.into_iter().map(entry_answer).collect()
+fn entry_answers(output: PutRecordsOutput) -> Answer {
+    Answer::Entries {
+        request_id: output.request_id().map(Into::into),
+        entries: output.records.into_iter().map(entry_answer).collect(),
+    }
 }
 
 /// An entry is stored if and only if it has a sequence number.
@@ -228,7 +231,7 @@ fn unreadable(reason: &dyn std::fmt::Display) -> CallFailure {
 fn call_failure<E: ProvideErrorMetadata + std::error::Error + 'static>(
     error: &SdkError<E, HttpResponse>,
 ) -> CallFailure {
-    let request_id = error.request_id().map(str::to_owned);
+    let request_id = error.request_id().map(Into::into);
     let failure = |code: &str, message: String, may_have_been_applied| CallFailure {
         code: code.to_owned(),
         message,

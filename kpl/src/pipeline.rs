@@ -98,7 +98,10 @@ pub(crate) enum Input {
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// With one result for each entry, in order.
-    Entries(Vec<EntryAnswer>),
+    Entries {
+        entries: Vec<EntryAnswer>,
+        request_id: Option<Arc<str>>,
+    },
     /// Without.
     Failed(CallFailure),
 }
@@ -117,7 +120,7 @@ pub(crate) enum EntryAnswer {
 pub(crate) struct CallFailure {
     pub(crate) code: String,
     pub(crate) message: String,
-    pub(crate) request_id: Option<String>,
+    pub(crate) request_id: Option<Arc<str>>,
     /// Whether the service may have acted on it all the same.
     pub(crate) may_have_been_applied: bool,
 }

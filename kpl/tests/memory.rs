@@ -29,6 +29,7 @@ struct Load {
     name: &'static str,
     bytes: usize,
     options: fn(ProducerBuilder) -> ProducerBuilder,
+    outage: fn(&Sim),
 }
 
 const LOADS: [Load; 4] = [
@@ -36,31 +37,40 @@ const LOADS: [Load; 4] = [
         name: "small records in aggregates",
         bytes: 100,
         options: |builder| builder,
+        outage: of_all_kinds,
     },
     Load {
         name: "small records alone",
         bytes: 100,
         options: |builder| builder.aggregation_max_count(1),
+        outage: that_answers,
     },
     Load {
         name: "small records that come one by one",
         bytes: 10,
         options: |builder| builder.record_max_buffered_time(Duration::ZERO),
+        outage: of_all_kinds,
     },
     Load {
         name: "large records",
         bytes: 200_000,
         options: |builder| builder,
+        outage: of_all_kinds,
     },
 ];
 
 /// Connections break, calls are never answered, and the service has an error of its own, in turns.
-fn outage(sim: &Sim) {
+fn of_all_kinds(sim: &Sim) {
     sim.faults(|call| match call.ordinal % 3 {
         0 => Fault::RequestLost,
         1 => Fault::RequestHangs,
         _ => Fault::internal_failure(),
     });
+}
+
+/// Each request is answered, by an error, and has an id to remember.
+fn that_answers(sim: &Sim) {
+    sim.faults(|_| Fault::internal_failure());
 }
 
 /// Puts without end; counts what is accepted.
@@ -86,7 +96,7 @@ async fn growth_in_an_outage(load: &Load) -> usize {
         .collection_max_size(REQUEST);
     let producer = (load.options)(builder).build().unwrap();
     producer.put(Record::new("key", "warm")).await.unwrap().await.unwrap();
-    outage(&sim);
+    (load.outage)(&sim);
     let before = HEAP.current_usage();
     HEAP.reset_peak_usage();
     let accepted = Arc::new(AtomicUsize::new(0));

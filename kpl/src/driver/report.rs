@@ -30,7 +30,7 @@ pub(super) fn report_answer(answer: &Answer, entries: usize, took: Duration, str
         Answer::Failed(CallFailure { code, message, .. }) => {
             Event::RequestFailed { code, message, entries }.emit(stream);
         }
-        Answer::Entries(answers) => {
+        Answer::Entries { entries: answers, .. } => {
             let refused = answers
                 .iter()
                 .filter(|answer| matches!(answer, EntryAnswer::Refused { .. }))

@@ -1,11 +1,12 @@
 //! Pure: what the pipeline makes of the answers to its requests.
 
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::retrier::{Class, Verdict, classify, final_reason, judge};
 use super::{Answer, CallFailure, EntryAnswer, InFlight, Pipeline, RequestId, Stored};
 use crate::aggregate::SealedAggregate;
-use crate::attempt::{Attempt, AttemptFailure};
+use crate::attempt::{AttemptFailure, Made};
 use crate::config::OnThrottling;
 use crate::error::PutErrorKind;
 use crate::limits::DEFAULT_MAX_RECORD_BYTES;
@@ -23,12 +24,13 @@ const PARTITION_KEY_FIELD: &str = "partitionKey";
 /// The service's error code for a shard over its limit.
 const SHARD_LIMIT: &str = "ProvisionedThroughputExceededException";
 
-/// One finished request: when it was sent and when it ended.
-#[derive(Debug, Clone, Copy)]
+/// One finished request: when it was sent and when it ended, and what the service calls it.
+#[derive(Debug, Clone)]
 pub(super) struct Exchange {
     pub(super) sent: Instant,
     pub(super) sent_wall: SystemTime,
     pub(super) ended: Instant,
+    pub(super) request_id: Option<Arc<str>>,
 }
 
 impl InFlight {
@@ -44,6 +46,7 @@ impl InFlight {
             sent,
             sent_wall,
             ended: sent,
+            request_id: None,
         };
         let failure = CallFailure {
             code: "Abandoned".into(),
@@ -69,7 +72,6 @@ impl Stored {
         aggregate.attempts.fail_last(AttemptFailure {
             code: WRONG_SHARD.into(),
             message,
-            request_id: None,
             may_have_been_stored: true,
         });
         aggregate
@@ -81,13 +83,12 @@ impl From<CallFailure> for AttemptFailure {
         let CallFailure {
             code,
             message,
-            request_id,
             may_have_been_applied,
+            ..
         } = failure;
         Self {
             code,
             message,
-            request_id,
             may_have_been_stored: may_have_been_applied,
         }
     }
@@ -98,8 +99,15 @@ impl Answer {
     fn failure(&self, sent: usize) -> Option<&str> {
         match self {
             Self::Failed(failure) => Some(&failure.code),
-            Self::Entries(entries) if entries.len() != sent => Some(RECORD_COUNT_MISMATCH),
-            Self::Entries(_) => None,
+            Self::Entries { entries, .. } if entries.len() != sent => Some(RECORD_COUNT_MISMATCH),
+            Self::Entries { .. } => None,
+        }
+    }
+
+    /// What the service calls the request.
+    fn request_id(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Failed(CallFailure { request_id, .. }) | Self::Entries { request_id, .. } => request_id.clone(),
         }
     }
 }
@@ -116,12 +124,12 @@ impl EntryAnswer {
 
 impl Exchange {
     pub(super) fn note(&self, aggregate: &mut SealedAggregate, failure: Option<AttemptFailure>) {
-        let duration = self.ended.saturating_duration_since(self.sent);
-        aggregate.attempts.push(Attempt {
+        let made = Made {
             started: self.sent_wall,
-            duration,
-            failure,
-        });
+            duration: self.ended.saturating_duration_since(self.sent),
+            request_id: self.request_id.clone(),
+        };
+        aggregate.attempts.push(made, failure);
     }
 }
 
@@ -146,6 +154,7 @@ impl Pipeline {
             sent,
             sent_wall,
             ended: ended.0,
+            request_id: answer.request_id(),
         };
         self.observers.observe(Observation::RequestEnded {
             sent,
@@ -160,22 +169,22 @@ impl Pipeline {
         }
         match answer {
             Answer::Failed(failure) if aggregates.len() > 1 && classify(&failure.code) == Class::Rejected => {
-                self.on_refused(aggregates, failure.into(), exchange);
+                self.on_refused(aggregates, failure.into(), &exchange);
             }
             Answer::Failed(failure) => {
                 self.pause_if_throttled(&failure, exchange.ended);
                 for aggregate in aggregates {
-                    self.on_failure(aggregate, failure.clone().into(), exchange);
+                    self.on_failure(aggregate, failure.clone().into(), &exchange);
                 }
             }
-            Answer::Entries(entries) if entries.len() != aggregates.len() => {
-                self.on_miscount(aggregates, entries.len(), exchange);
+            Answer::Entries { entries, .. } if entries.len() != aggregates.len() => {
+                self.on_miscount(aggregates, entries.len(), &exchange);
             }
-            Answer::Entries(entries) => {
+            Answer::Entries { entries, .. } => {
                 self.not_found_since = None;
                 self.throttled_requests = 0;
                 for (aggregate, entry) in aggregates.into_iter().zip(entries) {
-                    self.on_entry(aggregate, entry, exchange);
+                    self.on_entry(aggregate, entry, &exchange);
                 }
             }
         }
@@ -191,7 +200,7 @@ impl Pipeline {
 
     /// One bad entry makes the service refuse a request as a whole: its halves are sent by themselves, and so on, until
     /// the bad entry is alone.
-    fn on_refused(&mut self, mut aggregates: Vec<SealedAggregate>, failure: AttemptFailure, exchange: Exchange) {
+    fn on_refused(&mut self, mut aggregates: Vec<SealedAggregate>, failure: AttemptFailure, exchange: &Exchange) {
         for aggregate in &mut aggregates {
             exchange.note(aggregate, Some(failure.clone()));
         }
@@ -217,13 +226,12 @@ impl Pipeline {
     }
 
     /// Which entry was stored cannot be told any more.
-    fn on_miscount(&mut self, aggregates: Vec<SealedAggregate>, answered: usize, exchange: Exchange) {
+    fn on_miscount(&mut self, aggregates: Vec<SealedAggregate>, answered: usize, exchange: &Exchange) {
         let sent = aggregates.len();
         let kind = PutErrorKind::RecordCountMismatch { sent, answered };
         let failure = AttemptFailure {
             code: RECORD_COUNT_MISMATCH.into(),
             message: kind.to_string(),
-            request_id: None,
             may_have_been_stored: true,
         };
         for mut aggregate in aggregates {
@@ -232,7 +240,7 @@ impl Pipeline {
         }
     }
 
-    fn on_entry(&mut self, mut aggregate: SealedAggregate, entry: EntryAnswer, exchange: Exchange) {
+    fn on_entry(&mut self, mut aggregate: SealedAggregate, entry: EntryAnswer, exchange: &Exchange) {
         self.observers.observe(Observation::EntryAnswered {
             aggregate: &aggregate,
             refusal: entry.refusal(),
@@ -253,7 +261,6 @@ impl Pipeline {
                 let failure = AttemptFailure {
                     code,
                     message,
-                    request_id: None,
                     may_have_been_stored: false,
                 };
                 self.on_entry_refused(aggregate, failure, exchange);
@@ -262,7 +269,7 @@ impl Pipeline {
     }
 
     /// An entry that is throttled by itself tells of its shard; a request that is, of the stream or the account.
-    fn on_entry_refused(&mut self, aggregate: SealedAggregate, failure: AttemptFailure, exchange: Exchange) {
+    fn on_entry_refused(&mut self, aggregate: SealedAggregate, failure: AttemptFailure, exchange: &Exchange) {
         if classify(&failure.code) == Class::Throttled
             && let Some(target) = &aggregate.target
         {
@@ -272,7 +279,7 @@ impl Pipeline {
         self.on_failure(aggregate, failure, exchange);
     }
 
-    fn on_stored(&mut self, stored: Stored, exchange: Exchange) {
+    fn on_stored(&mut self, stored: Stored, exchange: &Exchange) {
         self.learn_from(&stored, exchange.sent, exchange.ended);
         let Some(map) = &self.map else {
             return self.deliver(stored);
@@ -307,7 +314,7 @@ impl Pipeline {
         self.retry(stored.misplaced(), now);
     }
 
-    fn on_failure(&mut self, mut aggregate: SealedAggregate, failure: AttemptFailure, exchange: Exchange) {
+    fn on_failure(&mut self, mut aggregate: SealedAggregate, failure: AttemptFailure, exchange: &Exchange) {
         let class = classify(&failure.code);
         let reason = if misses_key(&aggregate, &failure) {
             self.distribution.key_missed(exchange.sent, exchange.ended);

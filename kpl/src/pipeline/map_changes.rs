@@ -58,6 +58,7 @@ impl Pipeline {
             sent,
             sent_wall,
             ended: now,
+            request_id: failure.request_id.clone(),
         };
         for aggregate in &mut self.unrouted {
             exchange.note(aggregate, Some(failure.clone().into()));

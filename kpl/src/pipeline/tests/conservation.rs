@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::stream::at_percent;
-use super::world::{Descriptions, MAX_RECORDS, World, failure, record, refused};
+use super::world::{Descriptions, MAX_RECORDS, World, answered, failure, record, refused};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::ordering::RecordDistribution;
@@ -182,8 +182,8 @@ fn answer(world: &mut World, which: usize, how: How) {
         return world.answer(request, refusal);
     }
     let answer = match how {
-        How::Stored => Answer::Entries(world.store(request)),
-        How::Mixed(seed) => Answer::Entries(mixed(world, request, seed)),
+        How::Stored => answered(world.store(request)),
+        How::Mixed(seed) => answered(mixed(world, request, seed)),
         How::Failed(code) => Answer::Failed(failure(REQUEST_FAILURES[code])),
         How::Lost => {
             world.store(request);
@@ -199,7 +199,7 @@ fn answer(world: &mut World, which: usize, how: How) {
             } else {
                 entries.push(refused("InternalFailure"));
             }
-            Answer::Entries(entries)
+            answered(entries)
         }
     };
     world.answer(request, answer);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::stream::at_percent;
-use super::world::{Descriptions, World, record};
+use super::world::{Descriptions, World, answered, record};
 use crate::config::Config;
 use crate::error::PutErrorKind;
 use crate::ordering::{Ordering, RecordDistribution};
@@ -159,7 +159,7 @@ fn a_throttled_shard_of_an_auto_stream_costs_those_records_their_delay_alone() {
         0 => super::world::refused("ProvisionedThroughputExceededException"),
         _ => world.store_entry(entry),
     });
-    let answers = crate::pipeline::Answer::Entries(answers.collect());
+    let answers = answered(answers.collect());
     world.answer(request, answers);
     assert_eq!(world.open(), 10);
     world.heal();

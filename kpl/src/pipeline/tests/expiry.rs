@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::stream::at_percent;
-use super::world::{World, failure, record, refused};
+use super::world::{World, answered, failure, record, refused};
 use crate::config::Config;
 use crate::error::PutErrorKind;
 use crate::pipeline::{Answer, CallFailure};
@@ -64,7 +64,7 @@ fn of_an_aggregate_exactly_the_expired_members_are_given_back_and_the_rest_is_se
     }
     let request = world.request();
     let entries = world.store(request);
-    world.answer(request, Answer::Entries(entries));
+    world.answer(request, answered(entries));
     assert_eq!(world.delivered(3).sub_sequence_number, 1);
     world.assert_at_rest();
 }
@@ -90,7 +90,7 @@ fn nothing_is_sent_after_its_time() {
             _ => {
                 world.send([record(0, 10)]);
                 world.run_for(20 * MILLISECOND);
-                world.answer(world.request(), Answer::Entries(vec![refused(THROTTLED)]));
+                world.answer(world.request(), answered(vec![refused(THROTTLED)]));
             }
         }
         world.leap(TTL + 10 * MILLISECOND);
@@ -101,7 +101,7 @@ fn nothing_is_sent_after_its_time() {
                 "{waits}"
             );
             let entries = world.store(request);
-            world.answer(request, Answer::Entries(entries));
+            world.answer(request, answered(entries));
         }
         world.run_for(SECOND);
         assert!(
@@ -180,7 +180,7 @@ fn what_is_sent_again_expires_in_time_though_others_expired_while_it_was_under_w
     world.run_for(TTL / 2 + 50 * MILLISECOND);
     assert!(is_expired(&world, 1), "it waited for its turn behind the first");
     let request = *world.requests.last_key_value().unwrap().0;
-    world.answer(request, Answer::Entries(vec![refused(THROTTLED)]));
+    world.answer(request, answered(vec![refused(THROTTLED)]));
     assert!(world.outcome(2).is_none());
     world.run_for(TTL / 2);
     assert!(is_expired(&world, 2), "its shard takes it later than that");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::stream::at_percent;
-use super::world::{World, failure, record, refused};
+use super::world::{REQUEST_ID, World, answered, failure, record, refused};
 use crate::config::{Config, OnThrottling};
 use crate::error::PutErrorKind;
 use crate::pipeline::{Answer, Input};
@@ -32,11 +32,25 @@ fn a_failed_entry_is_sent_again_and_its_neighbours_are_not() {
     let request = world.request();
     let mut entries = world.store(request);
     entries[1] = refused("InternalFailure");
-    world.answer(request, Answer::Entries(entries));
+    world.answer(request, answered(entries));
     assert_eq!(world.open(), 1);
     world.heal();
     let attempts = [0, 1, 2].map(|n| world.delivered(n).attempts.total());
     assert_eq!(attempts, [1, 2, 1]);
+}
+
+#[test]
+fn each_attempt_has_the_id_of_its_request_whether_it_failed_or_not() {
+    let mut world = with_request_under_way(2, Config::default());
+    let request = world.request();
+    let entries = [world.store(request).swap_remove(0), refused("InternalFailure")];
+    world.answer(request, answered(entries.into()));
+    world.heal();
+    for n in [0, 1] {
+        let attempts = &world.delivered(n).attempts;
+        let ids = attempts.newest().iter().map(|attempt| attempt.request_id.as_deref());
+        assert!(ids.eq(vec![Some(REQUEST_ID); n + 1]), "{attempts:?}");
+    }
 }
 
 #[test]
@@ -201,7 +215,7 @@ fn a_wrong_number_of_results_fails_all_entries_as_maybe_stored_with_the_attempt(
     let request = world.request();
     let mut entries = world.store(request);
     entries.pop();
-    world.answer(request, Answer::Entries(entries));
+    world.answer(request, answered(entries));
     for n in [0, 1] {
         let kind = PutErrorKind::RecordCountMismatch { sent: 2, answered: 1 };
         assert_eq!(world.error(n).kind(), &kind);
@@ -223,7 +237,7 @@ fn an_entry_that_makes_the_service_refuse_its_request_fails_alone() {
             world.answer(request, Answer::Failed(failure("ValidationException")));
         } else {
             let entries = world.store(request);
-            world.answer(request, Answer::Entries(entries));
+            world.answer(request, answered(entries));
         }
     }
     let failed: Vec<usize> = (0..5).filter(|n| matches!(world.outcome(*n), Some(Err(_)))).collect();
@@ -244,7 +258,7 @@ fn an_answer_that_comes_after_the_end_is_ignored() {
     let request = world.request();
     let entries = world.store(request);
     assert_eq!(world.give_up().len(), 1);
-    world.answer(request, Answer::Entries(entries));
+    world.answer(request, answered(entries));
     assert!(world.error(0).may_have_been_stored());
     world.assert_at_rest();
 }
@@ -327,7 +341,7 @@ fn a_throttled_record_is_given_back_only_where_the_caller_wants_that_and_its_sha
             let request = world.request();
             let first = world.requests[&request][0].clone();
             let entries = vec![world.store_entry(&first), refused(code)];
-            world.answer(request, Answer::Entries(entries));
+            world.answer(request, answered(entries));
             let failed = matches!(world.outcome(1), Some(Err(_)));
             assert_eq!(failed, given_back && on_throttling == OnThrottling::Fail, "{code}");
             if failed {

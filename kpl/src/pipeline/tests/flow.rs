@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::stream::at_percent;
-use super::world::{World, record, refused};
+use super::world::{World, answered, record, refused};
 use crate::budget::{Budget, Cargo};
 use crate::config::Config;
-use crate::pipeline::Answer;
 use crate::record::Record;
 
 const COLLECTION_WAIT: Duration = Duration::from_millis(20);
@@ -259,7 +258,7 @@ fn a_throttled_shard_does_not_delay_another() {
             }
         });
         let answers = answers.collect();
-        world.answer(request, Answer::Entries(answers));
+        world.answer(request, answered(answers));
         let delivered = world.delivered(2 * round + 1);
         assert_eq!(delivered.attempts.total(), 1);
         assert!(world.outcome(2 * round).is_none());

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::conservation::{self, Step, step};
 use super::stream::at_percent;
-use super::world::{World, failure, record, refused};
+use super::world::{World, answered, failure, record, refused};
 use crate::config::Config;
 use crate::ordering::Ordering;
 use crate::pipeline::{Answer, EntryAnswer};
@@ -58,7 +58,7 @@ fn a_record_that_is_sent_again_is_not_overtaken_and_holds_its_own_shard_only() {
     send_apart(&mut world, [at(0, LOW), at(1, LOW)]);
     for n in 2..7 {
         let request = world.request();
-        world.answer(request, Answer::Entries(vec![refused("InternalFailure")]));
+        world.answer(request, answered(vec![refused("InternalFailure")]));
         send_apart(&mut world, [at(n, HIGH)]);
         while !matches!(world.outcome(n), Some(Ok(_))) {
             let request = *world.requests.last_key_value().unwrap().0;
@@ -70,7 +70,7 @@ fn a_record_that_is_sent_again_is_not_overtaken_and_holds_its_own_shard_only() {
                     false => refused("InternalFailure"),
                 });
             let answers = answers.collect();
-            world.answer(request, Answer::Entries(answers));
+            world.answer(request, answered(answers));
         }
         assert!(world.outcome(1).is_none());
         while world.requests.is_empty() {
@@ -196,7 +196,7 @@ fn an_aggregate_that_is_taken_apart_into_its_records_keeps_their_order() {
             shard: ShardId::new("shardId-000000000001"),
             sequence_number: "1".into(),
         };
-        world.answer(world.request(), Answer::Entries(vec![other]));
+        world.answer(world.request(), answered(vec![other]));
         world.fetched();
     }
     world.heal();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::stream::{at_percent, key};
-use super::world::{World, failure, record};
+use super::world::{World, answered, failure, record};
 use crate::config::Config;
 use crate::pipeline::{Answer, EntryAnswer};
 use crate::record::Record;
@@ -82,7 +82,7 @@ fn an_aggregate_that_keeps_landing_elsewhere_is_at_last_sent_record_by_record() 
     for _ in 0..3 {
         world.run_for(Duration::from_secs(3));
         assert_eq!(world.requests[&world.request()].len(), 1, "still one aggregate");
-        world.answer(world.request(), Answer::Entries(vec![other.clone()]));
+        world.answer(world.request(), answered(vec![other.clone()]));
         world.fetched();
     }
     world.run_for(Duration::from_secs(3));
@@ -163,10 +163,7 @@ fn a_success_without_a_shard_id_counts_as_one() {
     let request = world.request();
     let (_, sequence_number) = world.stream.store(&world.requests[&request][0].clone());
     let shard = ShardId::new("");
-    world.answer(
-        request,
-        Answer::Entries(vec![EntryAnswer::Stored { shard, sequence_number }]),
-    );
+    world.answer(request, answered(vec![EntryAnswer::Stored { shard, sequence_number }]));
     assert_eq!((attempts(&world, 0), attempts(&world, 1)), (1, 1));
 }
 
@@ -179,7 +176,7 @@ fn a_success_from_before_a_recreation_is_judged_by_the_new_ranges_of_the_same_id
     world.pipeline.refresher.on_contradiction(world.now, world.now);
     world.work();
     world.fetched();
-    world.answer(request, Answer::Entries(entries));
+    world.answer(request, answered(entries));
     assert_eq!(world.open(), 2, "shard 0 holds the low half by now");
     world.heal();
     assert_eq!((attempts(&world, 0), attempts(&world, 1)), (2, 2));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::stream::at_percent;
-use super::world::{World, record, refused};
+use super::world::{World, answered, record, refused};
 use crate::config::Config;
 use crate::pipeline::{Answer, EntryAnswer};
 use crate::record::Record;
@@ -41,7 +41,7 @@ fn answer_throttling_low_keys(world: &mut World) {
                 false => world.store_entry(entry),
             })
             .collect();
-        world.answer(request, Answer::Entries(answers));
+        world.answer(request, answered(answers));
     }
 }
 

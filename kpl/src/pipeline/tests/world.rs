@@ -21,6 +21,8 @@ use crate::record::{Record, cost};
 use crate::routing::Routing;
 use crate::stats::Board;
 
+/// What the service calls each request here.
+pub(super) const REQUEST_ID: &str = "cc2a4ae9";
 const MAX_BYTES: u32 = 100_000_000;
 pub(super) const MAX_RECORDS: u32 = 20_000;
 
@@ -78,6 +80,14 @@ pub(super) fn record(id: usize, bytes: usize) -> Record {
     let mut data = format!("{id:06}").into_bytes();
     data.resize(bytes.max(data.len()), b'.');
     Record::new(format!("key-{id}"), data)
+}
+
+/// An answer with one result for each entry.
+pub(super) fn answered(entries: Vec<EntryAnswer>) -> Answer {
+    Answer::Entries {
+        entries,
+        request_id: Some(REQUEST_ID.into()),
+    }
 }
 
 pub(super) fn failure(code: &str) -> CallFailure {
@@ -309,7 +319,7 @@ impl World {
     pub(super) fn stored(&mut self) {
         let request = self.request();
         let refusal = self.refusal(request);
-        let answer = refusal.unwrap_or_else(|| Answer::Entries(self.store(request)));
+        let answer = refusal.unwrap_or_else(|| answered(self.store(request)));
         self.answer(request, answer);
     }
 
