@@ -330,7 +330,7 @@ impl Driver {
         } else {
             ShutdownEnd::DeadlinePassed
         };
-        let returned = self.pipeline.give_up(&PutErrorKind::ShutDown);
+        let returned = self.pipeline.give_up(&PutErrorKind::ShutDown, clock::now());
         let now = clock::now();
         self.pipeline.observers.tally.look_at_pending(0, now);
         self.publish(now);

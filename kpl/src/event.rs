@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::ordering::RecordDistribution;
 use crate::pipeline::{HeavyKey, HotShard, Source};
+use crate::shard_map::ShardId;
 
 /// Something that has happened.
 #[derive(Debug, Clone)]
@@ -92,19 +93,27 @@ impl Event<'_> {
             }
             Self::ShardThrottled { hot, rate_percent } => {
                 let HotShard {
-                    shard,
+                    destination,
                     refused,
                     refused_bytes,
                     heaviest,
                 } = hot;
-                tracing::warn!(stream, %shard, refused, refused_bytes, rate_percent, "shard throttled");
+                let shard = destination.as_ref().map_or("chosen by the service", ShardId::as_str);
+                tracing::warn!(stream, shard, refused, refused_bytes, rate_percent, "shard throttled");
                 for HeavyKey {
                     partition_key,
                     bytes,
                     excess,
                 } in heaviest
                 {
-                    tracing::debug!(stream, %shard, partition_key, bytes, excess, "heavy key of a throttled shard");
+                    tracing::debug!(
+                        stream,
+                        shard,
+                        partition_key,
+                        bytes,
+                        excess,
+                        "heavy key of a throttled shard"
+                    );
                 }
             }
             Self::Ended { delivered, returned: 0 } => tracing::info!(stream, delivered, "producer ended"),

@@ -98,8 +98,9 @@ pub const DESCRIPTION_PATIENCE: Duration = Duration::from_millis(500);
 /// producers of an account share 20 calls a second.
 pub const REDESCRIPTION_PAUSE: Duration = Duration::from_secs(10);
 
-/// The longest pause after a description that failed. Our choice, for the same reason.
-pub const DESCRIPTION_RETRY_PAUSE: Duration = Duration::from_secs(30);
+/// The longest pause after the stream could not be described, or its shards not be listed, while no record waits for it.
+/// KPL's value for the latter.
+pub const FETCH_RETRY_PAUSE: Duration = Duration::from_secs(30);
 
 /// What a Kinesis record costs of the budget besides its user records: itself, and a history of attempts in which the
 /// failures are of few kinds. Our choice, a little more than was measured.

@@ -28,6 +28,8 @@ pub(crate) enum Observation<'a> {
     /// The service answered for one aggregate of a request.
     EntryAnswered {
         aggregate: &'a SealedAggregate,
+        /// Where it was stored, or should have been; `None` if that is not known.
+        shard: Option<&'a ShardId>,
         /// The error code, unless it was stored.
         refusal: Option<&'a str>,
     },

@@ -43,7 +43,7 @@ use crate::budget::{Budget, Cargo, Copies};
 use crate::config::Config;
 use crate::contents::Volume;
 use crate::error::PutErrorKind;
-use crate::limits::DESCRIPTION_RETRY_PAUSE;
+use crate::limits::FETCH_RETRY_PAUSE;
 use crate::observation::{Observation, Observers};
 use crate::ordering::RecordDistribution;
 use crate::outcome::Outcome;
@@ -165,7 +165,7 @@ pub(crate) struct Pipeline {
     collector: Collector,
     copy_room: CopyRoom,
     delays: RetryDelays,
-    description_delays: RetryDelays,
+    fetch_delays: RetryDelays,
     /// Aggregates that wait until it is known where they go.
     unrouted: Vec<SealedAggregate>,
     /// Aggregates that wait for their next attempt.
@@ -235,7 +235,7 @@ impl Pipeline {
             hot_shards: HotShards::default(),
             collector: Collector::new(collection.0, collection.1, collection.2),
             copy_room: CopyRoom::new(budget),
-            description_delays: RetryDelays::up_to(DESCRIPTION_RETRY_PAUSE, rng.fork()),
+            fetch_delays: RetryDelays::up_to(FETCH_RETRY_PAUSE, rng.fork()),
             delays: RetryDelays::new(rng),
             config,
             unrouted: Vec::new(),
@@ -292,7 +292,7 @@ impl Pipeline {
         self.resume_at = self.resume_at.filter(|at| *at > now);
         self.fill_requests(now, wall);
         for hot in self.hot_shards.take_due(now) {
-            let rate = self.limiter.rate_of(&hot.shard);
+            let rate = self.limiter.rate_of(&hot.destination);
             self.outputs.push_back(Output::Throttled(hot, rate));
         }
     }

@@ -65,7 +65,7 @@ impl Tally {
                 aggregates,
                 failure,
             } => self.on_request((sent, ended), aggregates, failure),
-            Observation::EntryAnswered { aggregate, refusal } => self.on_entry(aggregate, refusal),
+            Observation::EntryAnswered { aggregate, refusal, .. } => self.on_entry(aggregate, refusal),
             Observation::Misplaced(aggregate) => self.add_error(predicted(aggregate), WRONG_SHARD),
             Observation::Delivered { aggregate, shard } => self.on_delivered(aggregate, shard),
             Observation::Failed { aggregate, kind } => self.on_failed(aggregate, kind),

@@ -12,6 +12,7 @@ use crate::error::PutErrorKind;
 use crate::limits::DEFAULT_MAX_RECORD_BYTES;
 use crate::observation::Observation;
 use crate::ordering::Ordering;
+use crate::shard_map::ShardId;
 
 /// The error code under which the KPL counts an aggregate that landed on a shard where it does not belong.
 pub(crate) const WRONG_SHARD: &str = "Wrong Shard";
@@ -35,7 +36,7 @@ pub(super) struct Exchange {
 
 impl InFlight {
     /// The aggregates of a request whose answer nobody waits for any more.
-    pub(super) fn abandoned(self) -> impl Iterator<Item = SealedAggregate> {
+    pub(super) fn abandoned(self, now: Instant) -> impl Iterator<Item = SealedAggregate> {
         let Self {
             aggregates,
             sent,
@@ -45,7 +46,7 @@ impl InFlight {
         let exchange = Exchange {
             sent,
             sent_wall,
-            ended: sent,
+            ended: now,
             request_id: None,
         };
         let failure = CallFailure {
@@ -113,6 +114,14 @@ impl Answer {
 }
 
 impl EntryAnswer {
+    /// Where the entry was stored, if the service says so.
+    fn shard(&self) -> Option<&ShardId> {
+        match self {
+            Self::Stored { shard, .. } => Some(shard).filter(|shard| !shard.is_nameless()),
+            Self::Refused { .. } => None,
+        }
+    }
+
     /// The error code of an entry that was refused.
     fn refusal(&self) -> Option<&str> {
         match self {
@@ -243,6 +252,7 @@ impl Pipeline {
     fn on_entry(&mut self, mut aggregate: SealedAggregate, entry: EntryAnswer, exchange: &Exchange) {
         self.observers.observe(Observation::EntryAnswered {
             aggregate: &aggregate,
+            shard: entry.shard().or(aggregate.target.as_ref().map(|target| &target.shard)),
             refusal: entry.refusal(),
         });
         match entry {
@@ -270,11 +280,10 @@ impl Pipeline {
 
     /// An entry that is throttled by itself tells of its shard; a request that is, of the stream or the account.
     fn on_entry_refused(&mut self, aggregate: SealedAggregate, failure: AttemptFailure, exchange: &Exchange) {
-        if classify(&failure.code) == Class::Throttled
-            && let Some(target) = &aggregate.target
-        {
-            self.limiter.throttled(&target.shard, exchange.sent, exchange.ended);
-            self.hot_shards.refused(&target.shard, &aggregate, exchange.ended);
+        if classify(&failure.code) == Class::Throttled {
+            let destination = aggregate.target.as_ref().map(|target| target.shard.clone());
+            self.limiter.throttled(&destination, exchange.sent, exchange.ended);
+            self.hot_shards.refused(destination, &aggregate, exchange.ended);
         }
         self.on_failure(aggregate, failure, exchange);
     }

@@ -1,5 +1,7 @@
 //! Pure: what becomes of everything outstanding when nobody waits for it any more.
 
+use std::time::Instant;
+
 use super::{Pipeline, Stored};
 use crate::aggregate::SealedAggregate;
 use crate::error::{PutError, PutErrorKind};
@@ -11,8 +13,8 @@ impl Pipeline {
     }
 
     /// Fails whatever is outstanding; returns its records, after those that failed while failures were to be reported.
-    pub(crate) fn give_up(&mut self, kind: &PutErrorKind) -> Vec<PutError> {
-        self.abandon_fetch();
+    pub(crate) fn give_up(&mut self, kind: &PutErrorKind, now: Instant) -> Vec<PutError> {
+        self.abandon_fetch(now);
         let mut all: Vec<SealedAggregate> = std::mem::take(&mut self.unrouted);
         all.extend(std::mem::take(&mut self.retries).into_values());
         all.extend(self.limiter.take_all(|_| false));
@@ -21,7 +23,7 @@ impl Pipeline {
         all.extend(
             std::mem::take(&mut self.in_flight)
                 .into_values()
-                .flat_map(|request| request.abandoned()),
+                .flat_map(|request| request.abandoned(now)),
         );
         // A consumer may drop what could not be judged yet: nobody must take it for delivered (P2).
         all.extend(std::mem::take(&mut self.unjudged).into_iter().map(Stored::misplaced));

@@ -1,4 +1,4 @@
-//! Pure: which shards are throttled, and whose records fill them.
+//! Pure: which shards are throttled, and whose records fill them. Where the service chooses the shards, all count as one.
 //!
 //! Only what the service refused is looked into, so that a producer within its limits pays nothing for it. A report
 //! covers ten seconds from the first refusal.
@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::aggregate::SealedAggregate;
 use crate::limits::HOT_SHARD_REPORT_INTERVAL;
 use crate::pipeline::heavy_keys::{HeavyKey, HeavyKeys};
-use crate::shard_map::ShardId;
+use crate::pipeline::limiter::Destination;
 
 /// How many refused Kinesis records of one report are looked into; the rest only count.
 const SAMPLES: u32 = 64;
@@ -17,7 +17,7 @@ const SAMPLES: u32 = 64;
 /// The shards that were throttled since their last report.
 #[derive(Debug, Default)]
 pub(crate) struct HotShards {
-    heat: BTreeMap<ShardId, Heat>,
+    heat: BTreeMap<Destination, Heat>,
 }
 
 #[derive(Debug)]
@@ -31,7 +31,7 @@ struct Heat {
 /// What happened to a throttled shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HotShard {
-    pub(crate) shard: ShardId,
+    pub(crate) destination: Destination,
     /// Kinesis records that the service refused.
     pub(crate) refused: u32,
     /// Their bytes.
@@ -41,9 +41,9 @@ pub(crate) struct HotShard {
 }
 
 impl HotShards {
-    /// The service refused `aggregate` because `shard` is over its limit.
-    pub(crate) fn refused(&mut self, shard: &ShardId, aggregate: &SealedAggregate, now: Instant) {
-        let heat = self.heat.entry(shard.clone()).or_insert_with(|| Heat {
+    /// The service refused `aggregate` because its shard is over its limit.
+    pub(crate) fn refused(&mut self, destination: Destination, aggregate: &SealedAggregate, now: Instant) {
+        let heat = self.heat.entry(destination).or_insert_with(|| Heat {
             report_at: now + HOT_SHARD_REPORT_INTERVAL,
             refused: 0,
             refused_bytes: 0,
@@ -67,8 +67,8 @@ impl HotShards {
     /// The reports that are due.
     pub(crate) fn take_due(&mut self, now: Instant) -> Vec<HotShard> {
         let due = self.heat.extract_if(.., |_, heat| heat.report_at <= now);
-        let report = |(shard, heat): (ShardId, Heat)| HotShard {
-            shard,
+        let report = |(destination, heat): (Destination, Heat)| HotShard {
+            destination,
             refused: heat.refused,
             refused_bytes: heat.refused_bytes,
             heaviest: heat.keys.into_heaviest(),

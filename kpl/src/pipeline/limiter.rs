@@ -33,6 +33,8 @@ pub(crate) struct Limiter {
 #[derive(Debug)]
 struct ShardQueue {
     queue: VecDeque<SealedAggregate>,
+    /// How many shards it leads to, all at the same rate.
+    shards: u32,
     rate: AdaptiveRate,
     records: TokenBucket,
     bytes: TokenBucket,
@@ -130,21 +132,20 @@ impl Limiter {
         Some(aggregate)
     }
 
-    /// The service throttled an aggregate that was sent to `shard` at `sent`.
-    pub(crate) fn throttled(&mut self, shard: &ShardId, sent: Instant, now: Instant) {
-        let destination = Some(shard.clone());
-        if let Some(queue) = self.queues.get_mut(&destination)
+    /// The service throttled an aggregate that was sent to `destination` at `sent`.
+    pub(crate) fn throttled(&mut self, destination: &Destination, sent: Instant, now: Instant) {
+        if let Some(queue) = self.queues.get_mut(destination)
             && queue.rate.throttled(sent, now)
         {
             queue.slow_down(now);
-            self.schedule(&destination, now);
+            self.schedule(destination, now);
         }
     }
 
-    /// The rate of `shard` in percent of what it takes.
-    pub(crate) fn rate_of(&self, shard: &ShardId) -> u32 {
+    /// The rate of `destination` in percent of what its shards take.
+    pub(crate) fn rate_of(&self, destination: &Destination) -> u32 {
         self.queues
-            .get(&Some(shard.clone()))
+            .get(destination)
             .map_or(self.rate_percent, |queue| queue.rate.percent())
     }
 
@@ -179,13 +180,13 @@ impl Limiter {
     }
 
     fn queue_of(&mut self, destination: &Destination, now: Instant) -> &mut ShardQueue {
-        let percent = match destination {
-            Some(_) => self.rate_percent,
-            None => self.rate_percent.saturating_mul(self.open_shards),
+        let shards = match destination {
+            Some(_) => 1,
+            None => self.open_shards,
         };
         self.queues
             .entry(destination.clone())
-            .or_insert_with(|| ShardQueue::new(percent, now))
+            .or_insert_with(|| ShardQueue::new(self.rate_percent, shards, now))
     }
 
     /// The queue whose head may leave now and whose turn it is. Those that only wanted to be looked at are put back.
@@ -226,11 +227,13 @@ impl Limiter {
 }
 
 impl ShardQueue {
-    fn new(percent: u32, now: Instant) -> Self {
+    fn new(rate_percent: u32, shards: u32, now: Instant) -> Self {
+        let percent = rate_percent.saturating_mul(shards);
         let burst = TokenBucket::with_capacity(SHARD_BURST_BYTES, (SHARD_BYTES_PER_SECOND, percent), now);
         Self {
             queue: VecDeque::new(),
-            rate: AdaptiveRate::new(percent),
+            shards,
+            rate: AdaptiveRate::new(rate_percent),
             records: TokenBucket::full(SHARD_RECORDS_PER_SECOND, percent, now),
             bytes: TokenBucket::full(SHARD_BYTES_PER_SECOND, percent, now),
             burst,
@@ -279,7 +282,7 @@ impl ShardQueue {
     }
 
     fn apply_rate(&mut self, now: Instant) {
-        let percent = self.rate.percent();
+        let percent = self.rate.percent().saturating_mul(self.shards);
         for bucket in [&mut self.records, &mut self.bytes, &mut self.burst] {
             bucket.set_percent(percent, now);
         }

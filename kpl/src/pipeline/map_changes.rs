@@ -66,15 +66,15 @@ impl Pipeline {
     }
 
     /// Nobody waits for the fetch under way any more.
-    pub(super) fn abandon_fetch(&mut self) {
-        if let Some((began, _)) = self.fetch_began {
+    pub(super) fn abandon_fetch(&mut self, now: Instant) {
+        if self.fetch_began.is_some() {
             let failure = CallFailure {
                 code: "Abandoned".into(),
                 message: "the producer stopped waiting for the stream's shards".into(),
                 request_id: None,
                 may_have_been_applied: false,
             };
-            self.note_fetch(&failure, began);
+            self.note_fetch(&failure, now);
         }
     }
 
@@ -95,6 +95,10 @@ impl Pipeline {
             let pause = self.delays.after(failures.min(SHORT_PAUSES));
             self.refresher.pause_until(now + pause);
             self.judge_the_unjudged(now);
+        } else if self.unrouted.is_empty() && self.unjudged.is_empty() && self.retries.is_empty() {
+            // The map in force is good enough for now. The next record asks again.
+            let at = now + self.fetch_delays.after(failures);
+            self.refresher.pause_until(at);
         } else {
             let at = now + self.delays.after(failures);
             self.refresher.retry_at(at);

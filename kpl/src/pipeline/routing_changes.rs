@@ -29,7 +29,7 @@ impl Pipeline {
                     } else {
                         Waiting::Some
                     };
-                    let at = now + self.description_delays.after(failures);
+                    let at = now + self.fetch_delays.after(failures);
                     self.distribution.ask_again(at, waiting);
                 }
             },
@@ -102,9 +102,13 @@ impl Pipeline {
         }
     }
 
-    /// Whether the stream can take the aggregate, with as many records as it has.
+    /// Whether the stream can take the aggregate as it is.
     pub(super) fn suits(&self, aggregate: &SealedAggregate) -> bool {
-        self.objection(aggregate).is_none() && aggregate.record.user_records <= self.max_count(aggregate)
+        let leads_there = match &self.routing {
+            Routing::ByKey { map, .. } => target_in(map, aggregate).is_some(),
+            Routing::Undecided | Routing::ServiceChosen { .. } => true,
+        };
+        leads_there && self.objection(aggregate).is_none() && aggregate.record.user_records <= self.max_count(aggregate)
     }
 
     /// Why this stream cannot take an aggregate, if it cannot.

@@ -1,6 +1,6 @@
 //! Where the producer's task writes what it has done, for whoever asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -24,6 +24,8 @@ struct State {
     oldest: Option<Instant>,
     load: Load,
     rates: BTreeMap<ShardId, Rate>,
+    /// The shards of the newest map.
+    open: BTreeSet<ShardId>,
 }
 
 /// What the pipeline is busy with.
@@ -42,9 +44,14 @@ impl Board {
         let state = &mut *state;
         (state.totals, state.oldest, state.load) = (ledger.totals, ledger.oldest(), load);
         if let Some(open) = ledger.open_shards.take() {
-            state.rates.retain(|shard, _| open.contains(shard));
+            state.open = open.into_iter().collect();
+            state.rates.retain(|shard, _| state.open.contains(shard));
         }
         while let Some((shard, counts)) = ledger.news.pop_first() {
+            if !state.open.contains(&shard) {
+                // A late answer of a shard that was closed since.
+                continue;
+            }
             let rate = state.rates.entry(shard).or_insert_with(|| Rate::new(now));
             rate.add(counts, now);
         }
@@ -76,6 +83,7 @@ impl Board {
             oldest,
             load,
             rates,
+            open: _,
         } = &*state;
         let put = put();
         Stats {

@@ -46,7 +46,13 @@ impl Ledger {
                 let again = aggregates.iter().filter(|aggregate| aggregate.waiting_since.is_some());
                 self.totals.retries += again.count() as u64;
             }
-            Observation::EntryAnswered { aggregate, refusal } => self.count(aggregate, refusal),
+            Observation::EntryAnswered {
+                aggregate,
+                shard: Some(shard),
+                refusal,
+            } => self.count(aggregate, shard, refusal),
+            // The service refused it, and would have chosen the shard.
+            Observation::EntryAnswered { shard: None, .. } => {}
             Observation::Misplaced(_) => {}
             Observation::Delivered { aggregate, .. } => {
                 self.leave(&aggregate.contents);
@@ -86,8 +92,7 @@ impl Ledger {
         }
     }
 
-    fn count(&mut self, aggregate: &SealedAggregate, refusal: Option<&str>) {
-        let Some(target) = &aggregate.target else { return };
+    fn count(&mut self, aggregate: &SealedAggregate, shard: &ShardId, refusal: Option<&str>) {
         let mut counts = Counts {
             answered: 1,
             ..Counts::default()
@@ -100,9 +105,9 @@ impl Ledger {
             }
             Some(code) => counts.throttled = u64::from(is_throttling(code)),
         }
-        match self.news.get_mut(&target.shard) {
+        match self.news.get_mut(shard) {
             Some(news) => news.add(counts),
-            None => drop(self.news.insert(target.shard.clone(), counts)),
+            None => drop(self.news.insert(shard.clone(), counts)),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::config::{Config, OnThrottling};
 use crate::error::PutErrorKind;
 use crate::pipeline::{Answer, Input};
 
+const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
 fn with_request_under_way(records: usize, config: Config) -> World {
@@ -120,6 +121,24 @@ fn an_old_map_that_may_not_be_read_anew_is_not_asked_for_at_each_record() {
         world.run_for(Duration::from_millis(10));
     }
     assert!(world.fetches <= 100, "{} fetches in 10 s", world.fetches);
+    world.heal();
+    world.assert_at_rest();
+}
+
+/// Nothing waits for it, and the next record asks again.
+#[test]
+fn a_refresh_that_fails_is_not_tried_again_while_no_record_comes() {
+    let mut world = World::ready(1, Config::default());
+    world.leap(Duration::from_secs(600));
+    world.send([record(0, 10)]);
+    world.fetch_failed("InternalFailure");
+    world.run_for(20 * MILLISECOND);
+    world.stored();
+    let fetches = world.fetches;
+    world.run_for(60 * SECOND);
+    assert_eq!((world.fetches, world.pipeline.poll_timeout()), (fetches, None));
+    world.send([record(1, 10)]);
+    assert_eq!(world.fetches, fetches + 1);
     world.heal();
     world.assert_at_rest();
 }

@@ -258,6 +258,28 @@ fn what_waits_for_its_next_attempt_is_built_anew_for_a_new_map() {
 }
 
 #[test]
+fn what_was_in_a_refused_request_is_built_anew_for_a_map_that_came_meanwhile() {
+    let mut world = World::ready(2, Config::default());
+    world.leap(Duration::from_millis(1));
+    world.send([at(0, 10), at(1, 40), at(2, 90)]);
+    world.run_for(Duration::from_millis(20));
+    let request = world.request();
+    assert_eq!(world.requests[&request].len(), 2, "an aggregate for each shard");
+    world.stream.split(at_percent(25));
+    world.pipeline.refresher.on_contradiction(world.now, world.now);
+    world.work();
+    world.fetched();
+    world.answer(request, Answer::Failed(failure("ValidationException")));
+    world.heal();
+    assert!(
+        (0..3).all(|n| attempts(&world, n) == 2),
+        "none was stored where a consumer drops it"
+    );
+    assert_eq!(world.stream.user_records_stored(), 3);
+    world.assert_at_rest();
+}
+
+#[test]
 fn an_aggregate_whose_shard_did_not_change_stays_whole_on_a_new_map() {
     let mut world = World::ready(2, Config::default());
     world.leap(Duration::from_millis(1));

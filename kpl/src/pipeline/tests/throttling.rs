@@ -26,7 +26,10 @@ fn records_alone() -> Config {
 }
 
 fn rate_of_first_shard(world: &World) -> u32 {
-    world.pipeline.limiter.rate_of(&ShardId::new("shardId-000000000000"))
+    world
+        .pipeline
+        .limiter
+        .rate_of(&Some(ShardId::new("shardId-000000000000")))
 }
 
 /// Answers every request under way; the service throttles the low half of the hash keys.
@@ -104,7 +107,7 @@ fn throttled_to_the_lowest_rate(config: Config) -> World {
     world.send([at(0, 10, LOW)]);
     world.heal();
     for _ in 0..10 {
-        let shard = ShardId::new("shardId-000000000000");
+        let shard = Some(ShardId::new("shardId-000000000000"));
         world.pipeline.limiter.throttled(&shard, world.now, world.now);
     }
     assert_eq!(rate_of_first_shard(&world), 5);
@@ -161,7 +164,7 @@ fn ten_seconds_of_throttling_are_one_report_with_the_hot_key() {
     }
     assert!(world.now - begin >= 10 * SECOND && world.now - begin < 11 * SECOND);
     let (hot, rate_percent) = &world.reports[0];
-    assert_eq!(hot.shard, ShardId::new("shardId-000000000000"));
+    assert_eq!(hot.destination, Some(ShardId::new("shardId-000000000000")));
     assert_eq!(hot.heaviest[0].partition_key, "hot");
     assert_eq!(hot.heaviest.len(), 8);
     assert!(hot.refused > 1 && *rate_percent < 150);

@@ -380,7 +380,7 @@ impl World {
 
     pub(super) fn give_up(&mut self) -> Vec<PutError> {
         self.seal();
-        let returned = self.pipeline.give_up(&PutErrorKind::ShutDown);
+        let returned = self.pipeline.give_up(&PutErrorKind::ShutDown, self.now);
         self.observe();
         returned
     }
