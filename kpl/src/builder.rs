@@ -22,6 +22,7 @@ use crate::ordering::{Ordering, RecordDistribution};
 use crate::pipeline::Pipeline;
 use crate::producer::Producer;
 use crate::properties::KplProperties;
+use crate::record_limit::RecordLimit;
 use crate::shared::Shared;
 use crate::stream::StreamRef;
 use crate::tasks::Tasks;
@@ -148,11 +149,13 @@ impl ProducerBuilder {
         self
     }
 
-    /// The largest record in bytes of data and key. Default: 1,048,576, the service's own; raise it together with the
-    /// stream's `MaxRecordSizeInKiB`. Range: 64 to 10,485,760.
+    /// The largest record in bytes of data and key, if it is to be smaller than what the stream takes: its
+    /// `MaxRecordSizeInKiB`, which its description tells. Default: none; 1,048,576 counts, the service's default, until the
+    /// stream is described, or for good without the permission for it. Set it to send larger ones from the very first.
+    /// Range: 64 to 10,485,760.
     #[doc(alias = "MaxUserRecordSize")]
     pub fn max_user_record_size(mut self, bytes: usize) -> Self {
-        self.config.max_user_record_size = bytes;
+        self.config.max_user_record_size = Some(bytes);
         self
     }
 
@@ -313,15 +316,16 @@ impl ProducerBuilder {
             ttl: self.config.record_ttl,
         };
         let handover = Arc::new(Handover::default());
-        let shared = Arc::new(Shared::new(LaneTemplate {
+        let template = LaneTemplate {
             stream: stream.shared(),
             limits,
             budget: self.budget,
             handover,
             built: clock::now(),
-        }));
+        };
+        let record_limit = RecordLimit::new(self.config.max_user_record_size);
+        let shared = Arc::new(Shared::new(template, record_limit));
         let (commands, received) = mpsc::channel(COMMANDS);
-        let max_record_bytes = self.config.max_user_record_size;
         let pipeline = Pipeline::new(self.config.clone(), shared.template.budget.clone(), rng);
         let meter = Meter::new(self.recorder, self.config.metrics, stream.label());
         let calls = Calls::new(client, stream, self.config.request_timeout).with_stream_id(self.stream_id);
@@ -333,6 +337,6 @@ impl ProducerBuilder {
             self.tasks.clone(),
         );
         runtime.spawn(self.tasks.detached("driver", driver.run()));
-        Ok(Producer::new(shared, commands, max_record_bytes))
+        Ok(Producer::new(shared, commands))
     }
 }

@@ -11,7 +11,7 @@ use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{
     PutRecordsRequestEntry, PutRecordsResultEntry, RecordDistributionStrategy, Shard as SdkShard, ShardFilter,
-    ShardFilterType, StreamDescriptionSummary, StreamMode,
+    ShardFilterType, StreamDescriptionSummary, StreamMode, StreamStatus,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::retry::RetryConfig;
@@ -22,6 +22,7 @@ use crate::ordering::RecordDistribution;
 use crate::pipeline::{Answer, CallFailure, EntryAnswer};
 use crate::shard_map::{Shard, ShardId};
 use crate::stream::StreamRef;
+use crate::summary::{Resharding, StreamSummary};
 
 /// The service as one producer sees it. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -97,8 +98,8 @@ impl Calls {
         }
     }
 
-    /// Who distributes the stream's records, as far as the service says.
-    pub(crate) async fn describe_stream_summary(&self) -> Result<RecordDistribution, CallFailure> {
+    /// What the service says of the stream.
+    pub(crate) async fn describe_stream_summary(&self) -> Result<StreamSummary, CallFailure> {
         let call = self
             .client
             .describe_stream_summary()
@@ -109,10 +110,7 @@ impl Calls {
             .config_override(once())
             .send();
         match tokio::time::timeout(self.timeout, call).await {
-            Ok(Ok(output)) => Ok(output
-                .stream_description_summary()
-                .map(distribution)
-                .unwrap_or_default()),
+            Ok(Ok(output)) => Ok(output.stream_description_summary().map(summary).unwrap_or_default()),
             Ok(Err(error)) => Err(call_failure(&error)),
             Err(_) => Err(timed_out(self.timeout)),
         }
@@ -181,6 +179,19 @@ fn entry_answer(entry: PutRecordsResultEntry) -> EntryAnswer {
         _ => EntryAnswer::Refused {
             code: entry.error_code.unwrap_or_default(),
             message: entry.error_message.unwrap_or_default(),
+        },
+    }
+}
+
+fn summary(summary: &StreamDescriptionSummary) -> StreamSummary {
+    let max_record_kib = summary.max_record_size_in_kib().map(usize::try_from);
+    StreamSummary {
+        distribution: distribution(summary),
+        max_record_bytes: max_record_kib.and_then(Result::ok).map(|kib| kib.saturating_mul(1024)),
+        resharding: if *summary.stream_status() == StreamStatus::Updating {
+            Resharding::UnderWay
+        } else {
+            Resharding::None
         },
     }
 }

@@ -29,7 +29,8 @@ pub(crate) struct Config {
     pub(crate) aggregation_max_count: usize,
     pub(crate) collection_max_size: usize,
     pub(crate) collection_max_count: usize,
-    pub(crate) max_user_record_size: usize,
+    /// `None`: whatever the stream takes.
+    pub(crate) max_user_record_size: Option<usize>,
     pub(crate) rate_limit_percent: u32,
     pub(crate) request_timeout: Duration,
     pub(crate) max_connections: usize,
@@ -53,7 +54,7 @@ impl Default for Config {
             aggregation_max_count: u32::MAX as usize,
             collection_max_size: 5 * 1024 * 1024,
             collection_max_count: MAX_ENTRIES_PER_REQUEST,
-            max_user_record_size: DEFAULT_MAX_RECORD_BYTES,
+            max_user_record_size: None,
             rate_limit_percent: 150,
             request_timeout: Duration::from_secs(6),
             max_connections: 24,
@@ -93,7 +94,7 @@ impl Config {
         )?;
         within(
             "max_user_record_size",
-            self.max_user_record_size,
+            self.max_user_record_size.unwrap_or(DEFAULT_MAX_RECORD_BYTES),
             64,
             LARGEST_MAX_RECORD_BYTES,
         )?;
@@ -118,7 +119,10 @@ impl Config {
             }
             .into());
         }
-        let record_limit = self.max_user_record_size.max(DEFAULT_MAX_RECORD_BYTES);
+        let record_limit = self
+            .max_user_record_size
+            .unwrap_or_default()
+            .max(DEFAULT_MAX_RECORD_BYTES);
         // An aggregate travels under a partition key of one byte.
         if self.aggregation_max_size >= record_limit {
             return Err(BuildErrorKind::Contradiction {

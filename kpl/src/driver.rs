@@ -20,10 +20,10 @@ use crate::event::Event;
 use crate::lanes::Handed;
 use crate::limits::DROP_GRACE;
 use crate::metrics::Meter;
-use crate::ordering::RecordDistribution;
 use crate::pipeline::{Answer, CallFailure, Input, Output, Pipeline, RequestId};
 use crate::shard_map::Shard;
 use crate::shared::Shared;
+use crate::summary::StreamSummary;
 use crate::tasks::Tasks;
 
 /// What a producer asks of its driver.
@@ -92,7 +92,7 @@ struct Draining {
 enum Finished {
     Put { request: RequestId, answer: Answer },
     Shards(Result<Vec<Shard>, CallFailure>),
-    Description(Result<RecordDistribution, CallFailure>),
+    Description(Result<StreamSummary, CallFailure>),
     Room(Copies),
 }
 
@@ -228,6 +228,7 @@ impl Driver {
                 self.armed.clear();
                 self.take_retired(clock::now());
             }
+            Output::RecordLimit(bytes) => self.shared.record_limit.described(bytes),
             Output::ShardsChanged(shards) => self.emit(&Event::ShardMapChanged { shards }),
             Output::Distribution(distribution, source) => {
                 self.emit(&Event::DistributionChanged { distribution, source });

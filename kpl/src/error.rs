@@ -188,8 +188,8 @@ pub enum PutErrorKind {
     /// (`AUTO`).
     #[error("it has no partition key, which only a stream that distributes records by itself (AUTO) would take")]
     NoPartitionKey,
-    /// Data and partition key are larger than `max_user_record_size`.
-    #[error("its data and partition key have {bytes} bytes; max_user_record_size is {limit}")]
+    /// Data and partition key are larger than the stream takes (`MaxRecordSizeInKiB`), or than `max_user_record_size`.
+    #[error("its data and partition key have {bytes} bytes; the stream, or max_user_record_size, takes {limit}")]
     RecordTooLarge {
         /// Bytes of data and key.
         bytes: usize,

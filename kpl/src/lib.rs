@@ -39,12 +39,14 @@ mod producer;
 pub mod properties;
 mod receipt;
 mod record;
+mod record_limit;
 mod retry;
 mod routing;
 mod shard_map;
 mod shared;
 pub mod stats;
 mod stream;
+mod summary;
 mod sync;
 mod tasks;
 

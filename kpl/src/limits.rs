@@ -90,6 +90,17 @@ pub const AGREEING_PLACEMENTS: u32 = 64;
 /// How old a stream's description may become while records flow. KPL's value.
 pub const DESCRIPTION_INTERVAL: Duration = Duration::from_secs(300);
 
+/// For how long a stream counts as being resharded after its shards have changed, or it was described as `UPDATING`. Our
+/// choice: a step of a change of many shards takes less.
+pub const RESHARDING_TIME: Duration = Duration::from_secs(60);
+
+/// How old the shard map may become meanwhile, while records flow. Our choice.
+pub const RESHARDING_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How old its description may become while it is `UPDATING`. Our choice: all producers of an account share 20 calls a
+/// second.
+pub const RESHARDING_DESCRIPTION_INTERVAL: Duration = Duration::from_secs(30);
+
 /// How long the first records wait for the stream's description at most. Our choice: it comes with the shard map, unless
 /// something is wrong, and they lose nothing by leaving without it.
 pub const DESCRIPTION_PATIENCE: Duration = Duration::from_millis(500);

@@ -58,6 +58,7 @@ use crate::pipeline::refresher::Refresher;
 use crate::retry::RetryDelays;
 use crate::routing::Routing;
 use crate::shard_map::{Shard, ShardId, ShardMap};
+use crate::summary::StreamSummary;
 
 pub(crate) use answers::WRONG_SHARD;
 pub(crate) use distribution::Source;
@@ -89,7 +90,7 @@ pub(crate) enum Input {
     /// The fetch of the shard map ended.
     Shards(Result<Vec<Shard>, CallFailure>),
     /// The stream was described, or not.
-    Description(Result<RecordDistribution, CallFailure>),
+    Description(Result<StreamSummary, CallFailure>),
     /// There is the room for copies that was awaited.
     Room(Copies),
 }
@@ -141,6 +142,8 @@ pub(crate) enum Output {
     Describe,
     /// Records find their way by this from now on: make lanes for it.
     NewRouting(Routing),
+    /// The stream takes records of so many bytes.
+    RecordLimit(usize),
     /// Tell that other shards are open now, and how many.
     ShardsChanged(usize),
     /// Tell who distributes the stream's records, and how that is known.

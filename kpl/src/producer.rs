@@ -31,7 +31,6 @@ use crate::stats::Stats;
 pub struct Producer {
     shared: Arc<Shared>,
     commands: mpsc::Sender<Command>,
-    max_record_bytes: usize,
     _alive: Arc<ClosesOnDrop>,
 }
 
@@ -51,12 +50,11 @@ impl Producer {
         ProducerBuilder::new(stream.into())
     }
 
-    pub(crate) fn new(shared: Arc<Shared>, commands: mpsc::Sender<Command>, max_record_bytes: usize) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, commands: mpsc::Sender<Command>) -> Self {
         let alive = Arc::new(ClosesOnDrop(shared.closing.clone()));
         Self {
             shared,
             commands,
-            max_record_bytes,
             _alive: alive,
         }
     }
@@ -195,7 +193,7 @@ impl Producer {
         let refusal = if !record.has_key() && !self.shared.lanes().admit_records_without_key() {
             Some(PutErrorKind::NoPartitionKey)
         } else {
-            record.validate(self.max_record_bytes).err()
+            record.validate(self.shared.record_limit.bytes()).err()
         };
         match refusal {
             None => Ok(cost(record.partition_key(), record.data())),

@@ -169,7 +169,7 @@ impl ShardMap {
     /// Where `key` would be if all shards were of one size, as most streams have them.
     fn index_among_equals(&self, key: HashKey) -> usize {
         let upper_half = key.value() >> 64;
-        usize::try_from(upper_half * self.open.len() as u128 >> 64).unwrap_or(usize::MAX)
+        usize::try_from((upper_half * self.open.len() as u128) >> 64).unwrap_or(usize::MAX)
     }
 
     /// The hash keys of a shard, open or closed in an earlier epoch.

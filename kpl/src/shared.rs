@@ -16,6 +16,7 @@ use crate::intake::Intake;
 use crate::lanes::{LaneTemplate, Lanes, Retired};
 use crate::receipt::Receipt;
 use crate::record::Record;
+use crate::record_limit::RecordLimit;
 use crate::routing::Routing;
 use crate::stats::{Board, Stats};
 
@@ -23,6 +24,8 @@ use crate::stats::{Board, Stats};
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) template: LaneTemplate,
+    /// How large a record may be.
+    pub(crate) record_limit: RecordLimit,
     lanes: ArcSwap<Lanes>,
     intake: ArcSwap<Intake>,
     /// What the driver tells of the rest.
@@ -44,10 +47,11 @@ impl Drop for WaitsForRoom<'_> {
 }
 
 impl Shared {
-    pub(crate) fn new(template: LaneTemplate) -> Self {
+    pub(crate) fn new(template: LaneTemplate, record_limit: RecordLimit) -> Self {
         let lanes = Arc::new(Lanes::new(Routing::Undecided, &template));
         Self {
             template,
+            record_limit,
             intake: ArcSwap::from_pointee(Intake::new(Arc::clone(&lanes))),
             lanes: ArcSwap::new(lanes),
             board: Board::default(),

@@ -230,8 +230,22 @@ async fn a_description_tells_who_distributes_records_or_that_it_does_not_say() {
         let answer = format!(r#"{{"StreamDescriptionSummary":{{{facts}{said}}}}}"#);
         let recorder = Recorder::answering(answer.leak());
         let calls = calls(&recorder.config("eu-central-1"), "orders");
-        assert_eq!(calls.describe_stream_summary().await.unwrap(), distribution, "{said}");
+        let summary = calls.describe_stream_summary().await.unwrap();
+        assert_eq!(summary.distribution, distribution, "{said}");
+        assert_eq!((summary.max_record_bytes, summary.resharding), (None, Resharding::None));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_description_tells_how_large_a_record_may_be_and_whether_the_stream_is_changing() {
+    let answer = r#"{"StreamDescriptionSummary":{"StreamName":"orders","StreamARN":"a","StreamStatus":"UPDATING",
+        "RetentionPeriodHours":24,"StreamCreationTimestamp":0,"EnhancedMonitoring":[],"OpenShardCount":1,
+        "MaxRecordSizeInKiB":10240}}"#;
+    let recorder = Recorder::answering(answer);
+    let calls = calls(&recorder.config("eu-central-1"), "orders");
+    let summary = calls.describe_stream_summary().await.unwrap();
+    assert_eq!(summary.max_record_bytes, Some(10 << 20));
+    assert_eq!(summary.resharding, Resharding::UnderWay);
 }
 
 const FIRST_PAGE: &str = r#"{"NextToken":"more","Shards":[{"ShardId":"shardId-000000000000",

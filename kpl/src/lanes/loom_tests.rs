@@ -18,6 +18,7 @@ use crate::lane::LaneLimits;
 use crate::ordering::RecordDistribution;
 use crate::receipt::Receipt;
 use crate::record::Record;
+use crate::record_limit::RecordLimit;
 use crate::routing::Routing;
 use crate::shard_map::{Shard, ShardId, ShardMap};
 use crate::shared::Shared;
@@ -40,13 +41,16 @@ fn explore(max_count: usize, scenario: impl Fn(&Arc<Model>) + Sync + Send + 'sta
             max_buffered: Duration::from_secs(1),
             ttl: None,
         };
-        let shared = Shared::new(LaneTemplate {
-            stream: "orders".into(),
-            limits,
-            budget: budget.clone(),
-            handover: Arc::new(Handover::default()),
-            built: crate::clock::now(),
-        });
+        let shared = Shared::new(
+            LaneTemplate {
+                stream: "orders".into(),
+                limits,
+                budget: budget.clone(),
+                handover: Arc::new(Handover::default()),
+                built: crate::clock::now(),
+            },
+            RecordLimit::new(None),
+        );
         let swaps = AtomicUsize::new(0);
         let model = Arc::new(Model { shared, swaps });
         scenario(&model);

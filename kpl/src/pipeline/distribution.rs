@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::evidence::{Atlas, Contradiction, Evidence, Placement};
 use super::refresher::Refresher;
 use crate::config::Config;
-use crate::limits::{DESCRIPTION_PATIENCE, REDESCRIPTION_PAUSE};
+use crate::limits::{DESCRIPTION_PATIENCE, REDESCRIPTION_PAUSE, RESHARDING_DESCRIPTION_INTERVAL};
 use crate::ordering::{Ordering, RecordDistribution};
 
 /// What is known of a stream's distribution, and when to ask for its description.
@@ -132,6 +132,14 @@ impl Distribution {
                 self.description = Description::Is(described);
             }
         }
+    }
+
+    /// The stream is being changed: asks again soon whether it still is.
+    pub(crate) fn ask_sooner(&mut self, now: Instant) {
+        self.describer.hasten(
+            RESHARDING_DESCRIPTION_INTERVAL,
+            now + 2 * RESHARDING_DESCRIPTION_INTERVAL,
+        );
     }
 
     /// The service will not describe the stream to this caller; the next time to ask is the regular one.

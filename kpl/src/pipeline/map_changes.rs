@@ -7,6 +7,7 @@ use super::answers::Exchange;
 use super::evidence::Atlas;
 use super::retrier::{Class, classify, final_reason};
 use super::{CallFailure, Output, Pipeline};
+use crate::limits::{RESHARDING_REFRESH_INTERVAL, RESHARDING_TIME};
 use crate::observation::Observation;
 use crate::shard_map::{Shard, ShardMap};
 
@@ -39,6 +40,11 @@ impl Pipeline {
             // Whatever contradicted the map, fetching it again at once will not explain it.
             self.refresher.pause_until(now + UNCHANGED_PAUSE);
         } else {
+            if self.map.is_some() {
+                // One step of a change in many, perhaps.
+                self.refresher
+                    .hasten(RESHARDING_REFRESH_INTERVAL, now + RESHARDING_TIME);
+            }
             self.outputs.push_back(Output::ShardsChanged(next.shards().len()));
             self.observers.observe(Observation::ShardsChanged(&next));
         }

@@ -1,7 +1,8 @@
 //! Pure: when to fetch the shard map, or the stream's description.
 //!
-//! The first record asks for it; from then on it is refreshed when it has become old and records flow, and at once when
-//! an answer contradicts it. One fetch runs at a time. An idle producer fetches nothing.
+//! The first record asks for it; from then on it is refreshed when it has become old and records flow, which is sooner
+//! while the stream is changing, and at once when an answer contradicts it. One fetch runs at a time. An idle producer
+//! fetches nothing.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Refresher {
     interval: Duration,
+    /// A shorter one, and until when it counts.
+    haste: Option<(Duration, Instant)>,
     /// When the fetch of the map in force began: the map knows nothing later.
     updated_at: Option<Instant>,
     began_at: Option<Instant>,
@@ -34,6 +37,7 @@ impl Refresher {
         let interval = interval.min(CENTURY).mul_f64(0.8 + 0.4 * rng.f64());
         Self {
             interval,
+            haste: None,
             not_before: None,
             updated_at: None,
             began_at: None,
@@ -44,9 +48,10 @@ impl Refresher {
 
     /// A record passes: asks for a map if there is none or it is old.
     pub(crate) fn on_traffic(&mut self, now: Instant) {
+        let interval = self.interval_at(now);
         let old = self
             .updated_at
-            .is_none_or(|at| now.saturating_duration_since(at) >= self.interval);
+            .is_none_or(|at| now.saturating_duration_since(at) >= interval);
         if old && self.fetch == Fetch::Idle {
             self.fetch = self.due(now);
         }
@@ -94,6 +99,11 @@ impl Refresher {
         self.not_before = Some(at);
     }
 
+    /// Counts what is older than `interval` as old until then.
+    pub(crate) fn hasten(&mut self, interval: Duration, until: Instant) {
+        self.haste = Some((interval, until));
+    }
+
     /// Until when the map in force knows everything.
     pub(crate) fn updated_at(&self) -> Option<Instant> {
         self.updated_at
@@ -109,6 +119,13 @@ impl Refresher {
         match self.fetch {
             Fetch::Due(at) => Some(at),
             Fetch::Idle | Fetch::UnderWay => None,
+        }
+    }
+
+    fn interval_at(&self, now: Instant) -> Duration {
+        match self.haste {
+            Some((interval, until)) if now < until => interval.min(self.interval),
+            _ => self.interval,
         }
     }
 
@@ -149,6 +166,19 @@ mod tests {
         assert_eq!(refresher.next_at(), None);
         refresher.on_traffic(now + MINUTE * 2);
         assert_eq!(refresher.next_at(), Some(now + MINUTE * 2));
+    }
+
+    #[test]
+    fn a_map_becomes_old_sooner_while_the_stream_changes() {
+        let (mut refresher, now) = refresher();
+        refresher.succeeded(now);
+        refresher.hasten(MINUTE / 10, now + MINUTE / 3);
+        refresher.on_traffic(now + MINUTE / 12);
+        assert_eq!(refresher.next_at(), None);
+        refresher.on_traffic(now + MINUTE / 2);
+        assert_eq!(refresher.next_at(), None, "it has changed by then");
+        refresher.on_traffic(now + MINUTE / 5);
+        assert_eq!(refresher.next_at(), Some(now + MINUTE / 5));
     }
 
     #[test]

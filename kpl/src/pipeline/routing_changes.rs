@@ -9,17 +9,19 @@ use super::retrier::{Class, classify};
 use super::{CallFailure, Output, Pipeline, Stored};
 use crate::aggregate::{SealedAggregate, Target};
 use crate::error::PutErrorKind;
+use crate::limits::{RESHARDING_REFRESH_INTERVAL, RESHARDING_TIME};
 use crate::ordering::{Ordering, RecordDistribution};
 use crate::routing::Routing;
 use crate::shard_map::ShardMap;
+use crate::summary::{Resharding, StreamSummary};
 
 /// After so many misplacements the service evidently does not follow the hash keys.
 const MAX_MISPLACEMENTS: u32 = 3;
 
 impl Pipeline {
-    pub(super) fn on_description(&mut self, described: Result<RecordDistribution, CallFailure>, now: Instant) {
+    pub(super) fn on_description(&mut self, described: Result<StreamSummary, CallFailure>, now: Instant) {
         match described {
-            Ok(distribution) => self.distribution.described(distribution, now),
+            Ok(summary) => self.on_summary(summary, now),
             Err(failure) => match classify(&failure.code) {
                 Class::Denied | Class::Rejected => self.distribution.refused(now),
                 Class::NotFound | Class::Throttled | Class::Credentials | Class::Transient => {
@@ -33,6 +35,21 @@ impl Pipeline {
                     self.distribution.ask_again(at, waiting);
                 }
             },
+        }
+    }
+
+    fn on_summary(&mut self, summary: StreamSummary, now: Instant) {
+        let StreamSummary {
+            distribution,
+            max_record_bytes,
+            resharding,
+        } = summary;
+        self.distribution.described(distribution, now);
+        self.outputs.extend(max_record_bytes.map(Output::RecordLimit));
+        if resharding == Resharding::UnderWay {
+            self.refresher
+                .hasten(RESHARDING_REFRESH_INTERVAL, now + RESHARDING_TIME);
+            self.distribution.ask_sooner(now);
         }
     }
 

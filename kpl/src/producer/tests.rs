@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::{FutureExt as _, SinkExt as _, StreamExt as _, stream};
+use testkit::kinesis::request::Request;
 use testkit::sim::{Fault, Sim};
 
 use super::Producer;
@@ -67,6 +68,41 @@ async fn kind(answer: Result<Receipt, PutError>) -> Option<PutErrorKind> {
         Err(refused) => Some(refused),
     };
     error.map(|error| error.kind().clone())
+}
+
+/// Makes a stream that takes records of 10 MiB.
+async fn raise_record_limit(sim: &Sim) {
+    let body = br#"{"StreamARN":"arn:aws:kinesis:us-east-1:000000000000:stream/orders","MaxRecordSizeInKiB":10240}"#;
+    let raise = Request::decode("UpdateMaxRecordSize", body).unwrap();
+    sim.kinesis(|kinesis| kinesis.handle(raise, sim.now())).unwrap();
+    sim.advance(HOUR).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_may_be_as_large_as_its_stream_takes_once_that_is_known() {
+    const MIB: usize = 1024 * 1024;
+    let large = || Record::new("k", vec![0; 3 * MIB]);
+    for (raised, option, limit) in [
+        (true, None, None),
+        (true, Some(2 * MIB), Some(2 * MIB)),
+        (false, None, Some(MIB)),
+        (false, Some(10 * MIB), Some(MIB)),
+    ] {
+        let sim = sim();
+        if raised {
+            raise_record_limit(&sim).await;
+        }
+        let builder = producer(&sim).budget(Budget::new(200 << 20, 1_000));
+        let builder = option.into_iter().fold(builder, ProducerBuilder::max_user_record_size);
+        let producer = builder.build().unwrap();
+        producer.put(Record::new("k", "first")).await.unwrap().await.unwrap();
+        let refused = kind(producer.put(large()).await).await;
+        let expected = limit.map(|limit| PutErrorKind::RecordTooLarge {
+            bytes: 3 * MIB + 1,
+            limit,
+        });
+        assert_eq!(refused, expected, "raised: {raised}, option: {option:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

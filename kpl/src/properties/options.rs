@@ -114,7 +114,7 @@ pub(super) static OPTIONS: &[KplOption] = &[
     option("RecordMaxBufferedTime", "100", Integer(0, MAX),
         Applied("record_max_buffered_time", |config, time| config.record_max_buffered_time = milliseconds(time))),
     option("MaxUserRecordSize", "1048576", Integer(64, 10_485_760),
-        Applied("max_user_record_size", |config, bytes| config.max_user_record_size = count(bytes))),
+        Applied("max_user_record_size", |config, bytes| config.max_user_record_size = Some(count(bytes)))),
     option("RateLimit", "150", Integer(1, MAX),
         Applied("rate_limit", |config, percent| config.rate_limit_percent = u32::try_from(percent).unwrap_or(u32::MAX))),
     option("RequestTimeout", "6000", Integer(100, 600_000),

@@ -215,7 +215,7 @@ const EFFECTS: [Effect; 25] = [
         config.record_max_buffered_time == Duration::ZERO
     }),
     ("MaxUserRecordSize = 10485760", |config| {
-        config.max_user_record_size == 10_485_760
+        config.max_user_record_size == Some(10_485_760)
     }),
     ("RateLimit = 99", |config| config.rate_limit_percent == 99),
     ("RateLimit = 9223372036854775807", |config| {
@@ -270,7 +270,7 @@ fn an_option_that_both_have_is_set_and_stays_valid() {
 }
 
 #[test]
-fn what_the_file_leaves_out_has_the_default_of_the_kpl_which_is_ours_too_but_for_the_ttl_and_the_series_of_shards() {
+fn what_the_file_leaves_out_has_the_default_of_the_kpl_which_is_ours_too_but_for_three_options() {
     let mut config = Config::default();
     for (text, _) in EFFECTS {
         parse(text).unwrap().apply(&mut config);
@@ -278,6 +278,7 @@ fn what_the_file_leaves_out_has_the_default_of_the_kpl_which_is_ours_too_but_for
     assert_ne!(format!("{config:?}"), format!("{:?}", Config::default()));
     parse("").unwrap().apply(&mut config);
     assert_eq!(config.record_ttl.take(), Some(Duration::from_secs(30)));
+    assert_eq!(config.max_user_record_size.take(), Some(1 << 20));
     let granularity = std::mem::take(&mut config.metrics.granularity);
     assert_eq!(granularity, MetricsGranularity::Shard);
     assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));

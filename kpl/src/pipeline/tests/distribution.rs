@@ -167,7 +167,10 @@ fn throttling_slows_an_auto_stream_down_as_a_whole() {
     world.send((21..1_021).map(|n| record(n, 10)));
     world.run_for(100 * MILLISECOND);
     let sent: usize = world.requests.values().map(Vec::len).sum();
-    assert!((112..=140).contains(&sent), "{sent} of 2 × 700 a second in 0.1 s, less those that wait for company");
+    assert!(
+        (112..=140).contains(&sent),
+        "{sent} of 2 × 700 a second in 0.1 s, less those that wait for company"
+    );
     world.heal();
     let [(hot, _)] = &world.reports[..] else {
         panic!("one report: {:?}", world.reports)

@@ -394,7 +394,7 @@ fn an_aggregate_that_is_too_large_for_its_stream_is_sent_in_halves() {
     const MIB: usize = 1024 * 1024;
     let config = Config {
         aggregation_max_size: 4 * MIB,
-        max_user_record_size: 10 * MIB,
+        max_user_record_size: Some(10 * MIB),
         ..Config::default()
     };
     let mut world = World::ready(1, config);

@@ -7,6 +7,7 @@ use super::world::{World, answered, record, refused};
 use crate::budget::{Budget, Cargo};
 use crate::config::Config;
 use crate::record::Record;
+use crate::summary::{Resharding, StreamSummary};
 
 const COLLECTION_WAIT: Duration = Duration::from_millis(20);
 const LOW: u8 = 10;
@@ -313,6 +314,43 @@ fn a_map_is_not_refreshed_more_often_than_its_interval_while_all_is_well() {
         world.heal();
     }
     assert!((7..=12).contains(&world.fetches), "{} in 1,000 s", world.fetches);
+}
+
+/// A change of many shards goes step by step.
+#[test]
+fn the_map_is_refreshed_more_often_for_a_minute_after_the_shards_have_changed() {
+    let mut world = World::ready(2, Config::default());
+    world.leap(Duration::from_millis(1));
+    world.stream.split(at_percent(25));
+    world.pipeline.refresher.on_contradiction(world.now, world.now);
+    world.work();
+    world.fetched();
+    assert_eq!(fetches_in_a_minute(&mut world), 11, "every 5 s");
+    assert_eq!(fetches_in_a_minute(&mut world), 0, "it is over");
+}
+
+#[test]
+fn map_and_description_are_refreshed_more_often_while_the_stream_is_updating() {
+    let mut world = World::ready(2, Config::default());
+    let updating = StreamSummary {
+        resharding: Resharding::UnderWay,
+        ..StreamSummary::default()
+    };
+    world.describe_as(Ok(updating));
+    let questions = world.questions;
+    assert_eq!(fetches_in_a_minute(&mut world), 11);
+    assert_eq!(world.questions, questions + 1, "it is active by then");
+}
+
+/// How often the shards are listed while a record comes each second.
+fn fetches_in_a_minute(world: &mut World) -> usize {
+    let before = world.fetches;
+    for n in 0..60 {
+        world.run_for(Duration::from_secs(1));
+        world.send([record(n, 10)]);
+        world.heal();
+    }
+    world.fetches - before
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn ten_seconds_of_throttling_are_one_report_with_the_hot_key() {
 fn large_records_leave_in_a_burst_of_10_mib_and_then_at_the_rate() {
     const MIB: usize = 1024 * 1024;
     let config = Config {
-        max_user_record_size: 10 * MIB,
+        max_user_record_size: Some(10 * MIB),
         collection_max_size: 10 * MIB,
         max_bytes_in_flight: 32 * MIB,
         rate_limit_percent: 100,

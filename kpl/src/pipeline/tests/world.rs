@@ -20,6 +20,7 @@ use crate::receipt::{Delivered, Receipt};
 use crate::record::{Record, cost};
 use crate::routing::Routing;
 use crate::stats::Board;
+use crate::summary::StreamSummary;
 
 /// What the service calls each request here.
 pub(super) const REQUEST_ID: &str = "cc2a4ae9";
@@ -225,6 +226,7 @@ impl World {
                     assert!(self.requests.insert(request, entries).is_none());
                     assert!(self.requests.len() <= self.config.max_connections);
                 }
+                Output::RecordLimit(_) => {}
                 Output::Throttled(hot, rate_percent) => self.reports.push((hot, rate_percent)),
                 Output::FetchShards => {
                     assert!(self.fetch.is_none(), "one fetch runs at a time");
@@ -326,7 +328,10 @@ impl World {
     /// Answers the question for the stream's description, as was right when it was asked.
     pub(super) fn described(&mut self) {
         let Question(distribution) = self.description.take().unwrap();
-        self.describe_as(Ok(distribution));
+        self.describe_as(Ok(StreamSummary {
+            distribution,
+            ..StreamSummary::default()
+        }));
     }
 
     pub(super) fn describe_failed(&mut self, code: &str) {
@@ -334,7 +339,7 @@ impl World {
         self.describe_as(Err(failure(code)));
     }
 
-    fn describe_as(&mut self, described: Result<RecordDistribution, CallFailure>) {
+    pub(super) fn describe_as(&mut self, described: Result<StreamSummary, CallFailure>) {
         self.pipeline.handle(Input::Description(described), self.now);
         self.observe();
         self.work();
