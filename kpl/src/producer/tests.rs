@@ -7,6 +7,7 @@ use futures::future::join_all;
 use futures::{FutureExt as _, SinkExt as _, StreamExt as _, stream};
 use testkit::kinesis::request::Request;
 use testkit::sim::{Fault, Sim};
+use tokio::task::JoinSet;
 
 use super::Producer;
 use crate::budget::{Budget, Room};
@@ -108,52 +109,47 @@ async fn a_record_may_be_as_large_as_its_stream_takes_once_that_is_known() {
 #[tokio::test(start_paused = true)]
 async fn a_task_that_puts_in_a_loop_lets_others_run() {
     const ALL: usize = 10_000;
-    let sim = sim();
+    let (sim, mut tasks) = (sim(), JoinSet::new());
     let producer = producer(&sim).build().unwrap();
     let accepted = Arc::new(Mutex::new(0));
-    let put = {
-        let (producer, accepted) = (producer.clone(), Arc::clone(&accepted));
-        tokio::spawn(async move {
-            for record in records(0..ALL) {
-                drop(producer.put(record).await.unwrap());
-                *accepted.lock().unwrap() += 1;
-            }
-        })
-    };
+    let (putter, counter) = (producer.clone(), Arc::clone(&accepted));
+    tasks.spawn(async move {
+        for record in records(0..ALL) {
+            drop(putter.put(record).await.unwrap());
+            *counter.lock().unwrap() += 1;
+        }
+    });
     tokio::task::yield_now().await;
     let in_one_go = *accepted.lock().unwrap();
     assert!((1..ALL / 10).contains(&in_one_go), "{in_one_go}");
-    put.await.unwrap();
+    tasks.join_all().await;
     producer.flush().await.unwrap();
     assert_eq!(stored(&sim), ALL);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_large_batch_lets_others_run() {
-    let sim = sim();
+    let (sim, mut tasks) = (sim(), JoinSet::new());
     let producer = producer(&sim).build().unwrap();
-    let put = {
-        let producer = producer.clone();
-        tokio::spawn(async move { producer.put_all(records(0..10_000)).await.len() })
-    };
+    let put = tasks.spawn(async move { producer.put_all(records(0..10_000)).await.len() });
     tokio::task::yield_now().await;
     assert!(!put.is_finished());
-    assert_eq!(put.await.unwrap(), 10_000);
+    assert_eq!(tasks.join_all().await, [10_000]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sink_of_a_stream_that_never_waits_lets_others_run() {
-    let sim = sim();
+    let (sim, mut tasks) = (sim(), JoinSet::new());
     let (producer, accepted) = (producer(&sim).build().unwrap(), Arc::new(Mutex::new(0)));
     let counter = Arc::clone(&accepted);
-    let forwarded = tokio::spawn(async move {
+    tasks.spawn(async move {
         let sink = producer.sink(|answer| *counter.lock().unwrap() += usize::from(answer.is_ok()));
         stream::iter(records(0..10_000)).map(Ok).forward(sink).await
     });
     tokio::task::yield_now().await;
     let in_one_go = *accepted.lock().unwrap();
     assert!((1..1_000).contains(&in_one_go), "{in_one_go}");
-    forwarded.await.unwrap().unwrap();
+    assert_eq!(tasks.join_all().await, [Ok(())]);
     assert_eq!(stored(&sim), 10_000);
 }
 
