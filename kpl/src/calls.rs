@@ -261,6 +261,10 @@ fn call_failure<E: ProvideErrorMetadata + std::error::Error + 'static>(
             )
         }
         SdkError::TimeoutError(_) => failure("Timeout", text(), true),
+        // Neither the network nor a timer: no credentials, no region, or the like. Nothing was sent.
+        SdkError::DispatchFailure(dispatch) if dispatch.is_other() || dispatch.is_user() => {
+            failure("RequestNotBuilt", text(), false)
+        }
         SdkError::DispatchFailure(_) => failure("Connection", text(), true),
         SdkError::ResponseError(_) => failure("UnreadableResponse", text(), true),
         SdkError::ConstructionFailure(_) => failure("RequestNotBuilt", text(), false),

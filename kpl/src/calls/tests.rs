@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use aggregation::{Encoder, UserRecordRef};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_kinesis::config::{Credentials, SharedCredentialsProvider};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::future;
+use aws_sdk_kinesis::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -197,6 +199,37 @@ async fn a_record_without_a_partition_key_is_sent_without_a_hash_key() {
     assert_eq!(body.matches("\"Data\"").count(), 2);
     assert_eq!(body.matches("\"PartitionKey\"").count(), 1, "{body}");
     assert_eq!(body.matches("\"ExplicitHashKey\"").count(), 1, "{body}");
+}
+
+/// The provider may have some the next time; but nobody need fear for what was not sent.
+#[tokio::test(start_paused = true)]
+async fn a_request_without_credentials_was_not_sent_and_the_failure_says_so() {
+    let recorder = Recorder::answering("{}");
+    let config = recorder.config("eu-central-1").into_builder();
+    let config = config.credentials_provider(SharedCredentialsProvider::new(NoCredentials));
+    let calls = calls(&config.build(), "orders");
+    let Answer::Failed(failure) = calls.put_records(vec![entry()]).await else {
+        panic!("there is nobody to sign for it")
+    };
+    assert_eq!(
+        (&*failure.code, failure.may_have_been_applied),
+        ("RequestNotBuilt", false)
+    );
+    assert!(failure.message.contains("nobody is logged in"), "{}", failure.message);
+    assert_eq!(recorder.take(), []);
+}
+
+/// A provider that has none.
+#[derive(Debug)]
+struct NoCredentials;
+
+impl ProvideCredentials for NoCredentials {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("nobody is logged in")))
+    }
 }
 
 /// What a stream's description says of its distribution, besides what every description says.
