@@ -23,14 +23,10 @@ pub(crate) const BUDGET: Budget = Budget {
 };
 
 /// What no run does, because no library promises anything about it yet.
-pub(crate) const NOT_SIMULATED: [(&str, &str); 4] = [
+pub(crate) const NOT_SIMULATED: [(&str, &str); 3] = [
     (
         "a stream that is deleted and created again under load",
         "a worker takes the shards of a stream that is gone for ended, and the leases of the new one bear the same names",
-    ),
-    (
-        "streams that distribute records by themselves (AUTO)",
-        "no run draws one yet: tests/distribution.rs has streams that are AUTO or become it",
     ),
     (
         "records that are trimmed before they are read",

@@ -69,7 +69,7 @@ pub(crate) fn run(scenario: Scenario) -> Run {
 
 async fn simulate(scenario: Scenario) -> Run {
     let sim = sim(&scenario);
-    sim.create_stream(STREAM, scenario.shards).expect("a new stream");
+    create_stream(&sim, &scenario);
     let witness = Witness::new(&sim, STREAM, APPLICATION, exceptions::rules(&scenario));
     let fleet = Fleet::new(sim.clone(), witness.clone(), scenario.clone());
     (0..scenario.workers).for_each(|number| fleet.start_worker(&worker_name(number)));
@@ -129,6 +129,14 @@ fn sim(scenario: &Scenario) -> Sim {
         .build()
 }
 
+fn create_stream(sim: &Sim, scenario: &Scenario) {
+    let created = match scenario.distribution.begins {
+        None => sim.create_stream(STREAM, scenario.shards),
+        Some(chooser) => sim.create_stream_on_demand(STREAM, chooser.into()),
+    };
+    created.expect("a new stream");
+}
+
 /// The tasks of the processes, and those on the runtime that are nobody's.
 fn tasks_left(sim: &Sim, scenario: &Scenario) -> Vec<String> {
     let names = scenario.process_names();
@@ -150,16 +158,11 @@ fn tasks_of(sim: &Sim, process: &str) -> Vec<String> {
 async fn perform(fleet: Fleet, act: Act) {
     sleep(act.at).await;
     match act.what {
-        What::Split(choice) => {
-            let open = fleet.sim.stream(STREAM).open_shards();
-            if let Some(&shard) = open.get(choice % open.len().max(1)) {
-                drop(fleet.sim.stream(STREAM).split(shard));
-            }
-        }
-        What::Merge(choice) => {
-            if let Some((left, right)) = neighbours(&fleet.sim, choice) {
-                drop(fleet.sim.stream(STREAM).merge(left, right));
-            }
+        What::Split(choice) => split(&fleet, choice),
+        What::Merge(choice) => merge(&fleet, choice),
+        What::Distribute(chooser) => {
+            let stream = fleet.sim.stream(STREAM);
+            drop(stream.control(|stream| stream.distribute(chooser.into())));
         }
         What::Deploy { worker, pause } => {
             let name = worker_name(worker % fleet.scenario.workers);
@@ -196,6 +199,34 @@ async fn perform(fleet: Fleet, act: Act) {
             }
         }
     }
+}
+
+/// Splits a shard. The shards of a stream on demand are the service's to split.
+fn split(fleet: &Fleet, choice: usize) {
+    let stream = fleet.sim.stream(STREAM);
+    let open = stream.open_shards();
+    let Some(&shard) = open.get(choice % open.len().max(1)) else {
+        return;
+    };
+    drop(match fleet.scenario.distribution.begins {
+        None => stream.split(shard),
+        Some(_) => stream.control(|stream| stream.close_shard(shard)),
+    });
+}
+
+/// Merges a shard and its neighbour; of a stream on demand, the service merges as many as it likes.
+fn merge(fleet: &Fleet, choice: usize) {
+    let stream = fleet.sim.stream(STREAM);
+    drop(
+        match (fleet.scenario.distribution.begins, neighbours(&fleet.sim, choice)) {
+            (None, Some((left, right))) => stream.merge(left, right),
+            (None, None) => Ok(()),
+            (Some(_), _) => {
+                let fewer = u32::try_from(stream.open_shards().len().div_ceil(2)).unwrap_or(1);
+                stream.control(|stream| stream.scale(fewer))
+            }
+        },
+    );
 }
 
 /// An open shard and the one behind it in the hash-key space.
