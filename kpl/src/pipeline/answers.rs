@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use super::retrier::{Class, Verdict, classify, final_reason, judge};
+use super::retrier::{Class, classify, final_reason};
 use super::{Answer, CallFailure, EntryAnswer, InFlight, Pipeline, RequestId, Stored};
 use crate::aggregate::SealedAggregate;
 use crate::attempt::{Attempt, AttemptFailure};
@@ -14,8 +14,6 @@ use crate::ordering::Ordering;
 #[cfg(feature = "planted-bugs")]
 use crate::planted_bugs::PlantedBug;
 
-/// The error code under which the KPL counts an aggregate that landed on a shard where it does not belong.
-pub(crate) const WRONG_SHARD: &str = "Wrong Shard";
 /// The KPL's error code for an answer with another number of results than records were sent.
 const RECORD_COUNT_MISMATCH: &str = "Record Count Mismatch";
 
@@ -57,24 +55,6 @@ impl InFlight {
             exchange.note(&mut aggregate, Some(failure.clone().into()));
             aggregate
         })
-    }
-}
-
-impl Stored {
-    /// The aggregate as one that a consumer may drop: its last attempt counts as failed.
-    pub(super) fn misplaced(self) -> SealedAggregate {
-        let Self {
-            mut aggregate, shard, ..
-        } = self;
-        aggregate.misplacements = aggregate.misplacements.saturating_add(1);
-        let message = format!("stored in {shard}, which is not known to hold all of its records' hash keys");
-        aggregate.attempts.fail_last(AttemptFailure {
-            code: WRONG_SHARD.into(),
-            message,
-            request_id: None,
-            may_have_been_stored: true,
-        });
-        aggregate
     }
 }
 
@@ -272,45 +252,6 @@ impl Pipeline {
             self.hot_shards.refused(&target.shard, &aggregate, exchange.ended);
         }
         self.on_failure(aggregate, failure, exchange);
-    }
-
-    fn on_stored(&mut self, stored: Stored, exchange: Exchange) {
-        self.learn_from(&stored, exchange.sent, exchange.ended);
-        let Some(map) = &self.map else {
-            return self.deliver(stored);
-        };
-        let verdict = judge(&stored.aggregate, &stored.shard, map);
-        if verdict != Verdict::Right {
-            self.refresher.on_contradiction(exchange.sent, exchange.ended);
-        }
-        match verdict {
-            Verdict::Right | Verdict::RightButUnexpected => self.deliver(stored),
-            Verdict::Wrong => self.on_misplaced(stored, exchange.ended),
-            // No fetch to wait for: the newest map already knows better than this answer.
-            Verdict::Unknown if self.refresher.is_idle() => self.on_misplaced(stored, exchange.ended),
-            Verdict::Unknown => self.unjudged.push(stored),
-        }
-    }
-
-    /// Judges by a fresh map what the last one could not.
-    pub(super) fn judge_the_unjudged(&mut self, now: Instant) {
-        let Some(map) = self.map.clone() else { return };
-        for stored in std::mem::take(&mut self.unjudged) {
-            match judge(&stored.aggregate, &stored.shard, &map) {
-                Verdict::Right | Verdict::RightButUnexpected => self.deliver(stored),
-                Verdict::Wrong | Verdict::Unknown => self.on_misplaced(stored, now),
-            }
-        }
-    }
-
-    /// An aggregate that a consumer would drop as a whole is sent again as a whole.
-    fn on_misplaced(&mut self, stored: Stored, now: Instant) {
-        #[cfg(feature = "planted-bugs")]
-        if PlantedBug::AcceptMisplaced.is_planted() {
-            return self.deliver(stored);
-        }
-        self.observers.observe(Observation::Misplaced(&stored.aggregate));
-        self.retry(stored.misplaced(), now);
     }
 
     fn on_failure(&mut self, mut aggregate: SealedAggregate, failure: AttemptFailure, exchange: Exchange) {
