@@ -276,8 +276,9 @@ impl Pipeline {
             }
             Class::Denied | Class::Rejected => self.fail(aggregate, reason),
             Class::NotFound => {
+                let is_final = self.is_missing_for_good(now);
                 self.refresher.on_contradiction(exchange.sent, now);
-                if self.is_missing_for_good(now) {
+                if is_final {
                     self.fail(aggregate, reason);
                 } else {
                     self.retry(aggregate, now);
@@ -294,6 +295,7 @@ impl Pipeline {
 
     /// Notes that the service does not know the stream; whether the grace for it is over.
     pub(super) fn is_missing_for_good(&mut self, now: Instant) -> bool {
+        self.refresher.on_missing();
         let since = *self.not_found_since.get_or_insert(now);
         now.saturating_duration_since(since) >= self.config.stream_not_found_grace
     }

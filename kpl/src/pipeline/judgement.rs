@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::answers::Exchange;
-use super::retrier::{Verdict, judge};
+use super::retrier::{Verdict, is_right_anywhere, judge};
 use super::{Pipeline, Stored};
 use crate::aggregate::SealedAggregate;
 use crate::attempt::AttemptFailure;
@@ -35,10 +35,7 @@ impl Stored {
 impl Pipeline {
     pub(super) fn on_stored(&mut self, stored: Stored, exchange: Exchange) {
         self.learn_from(&stored, exchange.sent, exchange.ended);
-        let Some(map) = &self.map else {
-            return self.deliver(stored);
-        };
-        let verdict = judge(&stored.aggregate, &stored.shard, map);
+        let verdict = self.verdict(&stored);
         if verdict != Verdict::Right {
             self.refresher.on_contradiction(exchange.sent, exchange.ended);
         }
@@ -53,12 +50,25 @@ impl Pipeline {
 
     /// Judges by a fresh map what the last one could not.
     pub(super) fn judge_the_unjudged(&mut self, now: Instant) {
-        let Some(map) = self.map.clone() else { return };
         for stored in std::mem::take(&mut self.unjudged) {
-            match judge(&stored.aggregate, &stored.shard, &map) {
+            match self.verdict(&stored) {
                 Verdict::Right | Verdict::RightButUnexpected => self.deliver(stored),
+                Verdict::Unknown if !self.refresher.is_idle() => self.unjudged.push(stored),
                 Verdict::Wrong | Verdict::Unknown => self.on_misplaced(stored, now),
             }
+        }
+    }
+
+    /// Judges by the newest map. That of a stream which was missing since says nothing of the one that may have taken its
+    /// place, though its shards bear the same ids.
+    fn verdict(&self, stored: &Stored) -> Verdict {
+        let Stored { aggregate, shard, .. } = stored;
+        match &self.map {
+            Some(map) if self.refresher.is_trusted() || is_right_anywhere(aggregate, shard) => {
+                judge(aggregate, shard, map)
+            }
+            Some(_) => Verdict::Unknown,
+            None => Verdict::Right,
         }
     }
 
