@@ -96,6 +96,7 @@ mod judge;
 mod key_order;
 mod leases;
 mod name;
+mod payload;
 mod permission;
 mod position;
 mod producer;
