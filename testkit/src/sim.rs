@@ -217,6 +217,11 @@ impl Sim {
             .to_vec()
     }
 
+    /// Who learnt, and when, that Kinesis knows no such stream, after the first `seen` times.
+    pub(crate) fn missed_after(&self, seen: usize) -> Vec<(Duration, Arc<str>)> {
+        self.world.state().missed.get(seen..).unwrap_or_default().to_vec()
+    }
+
     /// A handle that does not keep the simulation alive.
     pub(crate) fn downgrade(&self) -> WeakSim {
         WeakSim(Arc::downgrade(&self.world))

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::contents::Placement;
+use super::deletions::Deletions;
 use super::fact::Stored;
 use super::faults::Faults;
 use super::judge::{Judge, Seconds};
@@ -35,13 +36,15 @@ pub(super) struct Copied {
     pub(super) together: usize,
     /// A reshard made its shard, so a producer may not have heard of it.
     pub(super) in_a_child: bool,
+    /// How often its stream had been deleted before.
+    pub(super) deletions: usize,
     pub(super) writer: Writer,
 }
 
 impl Copied {
     /// Whether a producer may be unable to tell where a reader finds it: a record alone is read wherever it is.
     fn may_be_in_an_unknown_shard(&self) -> bool {
-        self.together > 1 && self.in_a_child
+        self.together > 1 && (self.in_a_child || self.deletions > 0)
     }
 }
 
@@ -108,15 +111,16 @@ impl Payload {
         }
     }
 
-    /// A record is written again if the KCL would drop its last copy, or if its producer did not learn of one of the two
-    /// writes.
-    pub(super) fn check_another_copy(&self, shard: ShardId, faults: &Faults, judge: &mut Judge) {
+    /// A record is written again if the KCL would drop its last copy, if the stream with that was deleted, or if its
+    /// producer did not learn of one of the two writes.
+    pub(super) fn check_another_copy(&self, shard: ShardId, (stream, faults): (&Stream, &Faults), judge: &mut Judge) {
         let (Some(last), Some(Accepted { producer, record, .. })) = (self.last_copy, &self.accepted) else {
             return;
         };
         let unknown = |written| faults.was_unacknowledged(producer, Service::Kinesis, written);
         let cause = match last.placement {
             Placement::Misplaced => "misplaced before",
+            Placement::Kept if last.deletions < stream.deletions() => "in a deleted stream",
             Placement::Kept if unknown(last.at) || unknown(judge.now) => "unacknowledged",
             Placement::Kept if last.may_be_in_an_unknown_shard() && judge.excuses(Exception::UnlistedShards) => {
                 "in an unknown shard"
@@ -137,15 +141,20 @@ impl Payload {
     }
 
     /// What the receipt says is true, and the record readable.
-    pub(super) fn check_delivery(&self, shard: ShardId, place: Place, stream: &Stream, judge: &mut Judge) {
+    pub(super) fn check_delivery(
+        &self,
+        (shard, place): (ShardId, Place),
+        stream: &Stream,
+        deletions: &Deletions,
+        judge: &mut Judge,
+    ) {
         let Some(accepted) = &self.accepted else { return };
         let Accepted { producer, record, .. } = accepted;
-        let stored = stream.get(shard);
-        let lie = match stored.and_then(|shard| shard.record(shard.find(place)?)) {
+        let lie = match stream.ever_stored(shard, place) {
             None => "no record was stored there",
             Some(stored) if stored.payload != accepted.payload => "the record there has another payload",
             Some(stored) if stored.key != accepted.key => "the record there has another partition key",
-            Some(_) if self.readable > 0 => return,
+            Some(_) if self.readable > 0 || self.is_in_an_unnoticed_stream(deletions, judge) => return,
             Some(_) => {
                 judge.broken(
                     Rule::Readable,
@@ -161,6 +170,14 @@ impl Payload {
             Rule::Outcome,
             format_args!("{record} of {producer} was delivered to {shard} at {place}, but {lie}"),
         );
+    }
+
+    /// Whether its producer did not know, when it was stored, that this was another stream.
+    fn is_in_an_unnoticed_stream(&self, deletions: &Deletions, judge: &mut Judge) -> bool {
+        let (Some(Accepted { producer, .. }), Some(last)) = (&self.accepted, self.last_copy) else {
+            return false;
+        };
+        deletions.is_unnoticed(producer, last.at) && judge.excuses(Exception::UnnoticedDeletion)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::contents::Contents;
+use super::deletions::Deletions;
 use super::fact::{AcceptedRecord, ProducerFact, Stored};
 use super::faults::Faults;
 use super::judge::Judge;
@@ -20,6 +21,7 @@ pub(super) struct Producers {
     records: BTreeMap<RecordId, Digest>,
     payloads: BTreeMap<Digest, Payload>,
     orders: KeyOrders,
+    deletions: Deletions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +36,10 @@ impl Producers {
             ProducerFact::Accepted(record) => self.accepted(producer, record, judge),
             ProducerFact::Delivered { record, shard, place } => {
                 judge.figures.delivered += 1;
-                if let Some(payload) = self.end(&producer, record, Outcome::Delivered, judge) {
-                    payload.check_delivery(shard, place, stream, judge);
+                if self.end(&producer, record, Outcome::Delivered, judge).is_some()
+                    && let Some(payload) = self.payload_of(record)
+                {
+                    payload.check_delivery((shard, place), stream, &self.deletions, judge);
                 }
             }
             ProducerFact::Returned { record, reason, stored } => {
@@ -52,6 +56,18 @@ impl Producers {
         }
     }
 
+    /// The stream was deleted.
+    pub(super) fn deleted(&mut self) {
+        let accepted = self.payloads.values().filter_map(|payload| payload.accepted.as_ref());
+        self.deletions
+            .deleted(accepted.map(|accepted| accepted.producer.clone()));
+    }
+
+    /// A process learnt that there is no such stream.
+    pub(super) fn missed(&mut self, caller: &Process, faults: &Faults, judge: &Judge) {
+        self.deletions.told(caller, faults, judge.now);
+    }
+
     /// The service stored a Kinesis record.
     pub(super) fn stored(
         &mut self,
@@ -64,7 +80,7 @@ impl Producers {
         let in_a_child = stream.get(shard).is_some_and(|shard| !shard.parents.is_empty());
         for content in &contents.records {
             let payload = self.payloads.entry(content.payload).or_default();
-            payload.check_another_copy(shard, faults, judge);
+            payload.check_another_copy(shard, (stream, faults), judge);
             let was_readable = payload.readable > 0;
             let writer = payload.writer(faults, judge.now);
             payload.add_copy(Copied {
@@ -72,6 +88,7 @@ impl Producers {
                 placement: contents.placement,
                 together: contents.records.len(),
                 in_a_child,
+                deletions: stream.deletions(),
                 writer,
             });
             let Some(accepted) = &payload.accepted else { continue };
@@ -173,6 +190,10 @@ impl Producers {
         }
         let group = accepted.group;
         self.orders.released(group);
+    }
+
+    fn payload_of(&self, record: RecordId) -> Option<&Payload> {
+        self.payloads.get(self.records.get(&record)?)
     }
 
     /// Gives an open record its outcome.

@@ -154,8 +154,11 @@ pub enum Exception {
     UnpinnedLatest,
     /// A producer that could not list the shards cannot tell whether an aggregate lies where a reader finds it, if it landed
     /// in a shard that came from a reshard: it sends the aggregate again, for good measure. That shard may be closed, and
-    /// on no list any more, when the next list comes.
+    /// on no list any more, when the next list comes. So may any shard of a stream that was deleted and created again.
     UnlistedShards,
+    /// A producer that called nothing while its stream was deleted and created again takes the shards of the new one for
+    /// those of the old, whose ids they bear.
+    UnnoticedDeletion,
 }
 
 impl fmt::Display for Exception {
@@ -165,6 +168,7 @@ impl fmt::Display for Exception {
             Self::StolenLeases => f.write_str("leases are stolen"),
             Self::UnpinnedLatest => f.write_str("LATEST is not pinned"),
             Self::UnlistedShards => f.write_str("shards are not listed"),
+            Self::UnnoticedDeletion => f.write_str("deletions are not noticed"),
         }
     }
 }
