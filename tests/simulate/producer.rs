@@ -115,6 +115,7 @@ impl Life {
             .seed(self.rng.u64(..))
             .ordering(scenario.ordering.into())
             .record_ttl(scenario.record_ttl)
+            .stream_not_found_grace(self.puts.missing_grace)
             .budget(budget())
             .wrap_tasks(process.task_wrapper());
         let builder = match scenario.distribution.described_every {

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use testkit::dynamodb;
-use testkit::kinesis::{ShardId, Traffic};
+use testkit::kinesis::{ServiceError, ShardId, Traffic};
 use testkit::oracle::{Ending, Fact, FleetFact, Report, Witness};
 use testkit::sim::{Event, Sim};
 use tokio::runtime::{Builder, Handle};
@@ -69,7 +69,7 @@ pub(crate) fn run(scenario: Scenario) -> Run {
 
 async fn simulate(scenario: Scenario) -> Run {
     let sim = sim(&scenario);
-    create_stream(&sim, &scenario);
+    create_stream(&sim, &scenario, scenario.shards).expect("a new stream");
     let witness = Witness::new(&sim, STREAM, APPLICATION, exceptions::rules(&scenario));
     let fleet = Fleet::new(sim.clone(), witness.clone(), scenario.clone());
     (0..scenario.workers).for_each(|number| fleet.start_worker(&worker_name(number)));
@@ -87,7 +87,7 @@ async fn simulate(scenario: Scenario) -> Run {
     let settled = sim
         .until(CATCH_UP, || {
             fleet.restart_halted();
-            !fleet.is_producing() && witness.is_caught_up()
+            !fleet.is_producing() && (scenario.workers == 0 || witness.is_caught_up())
         })
         .await;
     let verdict = if settled { None } else { witness.finish(Ending::Quiet) };
@@ -129,12 +129,11 @@ fn sim(scenario: &Scenario) -> Sim {
         .build()
 }
 
-fn create_stream(sim: &Sim, scenario: &Scenario) {
-    let created = match scenario.distribution.begins {
-        None => sim.create_stream(STREAM, scenario.shards),
+fn create_stream(sim: &Sim, scenario: &Scenario, shards: usize) -> Result<(), ServiceError> {
+    match scenario.distribution.begins {
+        None => sim.create_stream(STREAM, shards),
         Some(chooser) => sim.create_stream_on_demand(STREAM, chooser.into()),
-    };
-    created.expect("a new stream");
+    }
 }
 
 /// The tasks of the processes, and those on the runtime that are nobody's.
@@ -160,10 +159,12 @@ async fn perform(fleet: Fleet, act: Act) {
     match act.what {
         What::Split(choice) => split(&fleet, choice),
         What::Merge(choice) => merge(&fleet, choice),
+        What::Recreate { shards, pause } => recreate(&fleet, shards, pause).await,
         What::Distribute(chooser) => {
             let stream = fleet.sim.stream(STREAM);
             drop(stream.control(|stream| stream.distribute(chooser.into())));
         }
+        What::Deploy { .. } | What::Restart { .. } if fleet.scenario.workers == 0 => {}
         What::Deploy { worker, pause } => {
             let name = worker_name(worker % fleet.scenario.workers);
             fleet.stop_worker(&name);
@@ -198,6 +199,17 @@ async fn perform(fleet: Fleet, act: Act) {
                 process.restart();
             }
         }
+    }
+}
+
+/// Deletes the stream, unless it is gone or being changed, and creates it again.
+async fn recreate(fleet: &Fleet, shards: usize, pause: Duration) {
+    if fleet.witness.delete_stream().is_err() {
+        return;
+    }
+    sleep(pause).await;
+    while create_stream(&fleet.sim, &fleet.scenario, shards).is_err() {
+        sleep(Duration::from_secs(1)).await;
     }
 }
 

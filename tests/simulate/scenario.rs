@@ -161,6 +161,8 @@ pub(crate) struct Puts {
     pub(crate) retires_after: Option<Duration>,
     /// What it may take to deliver what it holds then.
     pub(crate) grace: Duration,
+    /// How long records wait for a stream that is not there.
+    pub(crate) missing_grace: Duration,
 }
 
 /// Who chooses the shards of the stream's records. By default producers do, by keys.
@@ -232,6 +234,12 @@ pub(crate) enum What {
     Split(usize),
     /// Of a shard and its right neighbour.
     Merge(usize),
+    /// Deletes the stream, and some time later creates it again, with so many shards if it is provisioned. Only for runs
+    /// without workers.
+    Recreate {
+        shards: usize,
+        pause: Duration,
+    },
     /// Of a stream on demand: has another one choose the shards of its records.
     Distribute(Chooser),
     /// Stops a worker in an orderly way, and starts it again somewhat later.
@@ -258,6 +266,12 @@ pub(crate) enum What {
 }
 
 impl Scenario {
+    /// Whether the stream is deleted and created again.
+    pub(crate) fn recreates(&self) -> bool {
+        let mut acts = self.acts.iter();
+        acts.any(|act| matches!(act.what, What::Recreate { .. }))
+    }
+
     /// The names of all of its processes.
     pub(crate) fn process_names(&self) -> Vec<String> {
         let workers = (0..self.workers).map(worker_name);
