@@ -22,6 +22,7 @@ mod evidence;
 mod expiry;
 mod heavy_keys;
 mod hot_shards;
+mod judgement;
 mod limiter;
 mod map_changes;
 mod order;
@@ -60,10 +61,10 @@ use crate::routing::Routing;
 use crate::shard_map::{Shard, ShardId, ShardMap};
 use crate::summary::StreamSummary;
 
-pub(crate) use answers::WRONG_SHARD;
 pub(crate) use distribution::Source;
 pub(crate) use heavy_keys::HeavyKey;
 pub(crate) use hot_shards::HotShard;
+pub(crate) use judgement::WRONG_SHARD;
 pub(crate) use retrier::is_throttling;
 
 /// Names one request.

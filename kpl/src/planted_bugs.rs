@@ -13,17 +13,32 @@ pub enum PlantedBug {
     DropRetried = 1,
     /// A record counts as delivered when its request leaves.
     AcknowledgeEarly = 2,
+    /// An aggregate counts as delivered wherever it landed.
+    AcceptMisplaced = 3,
+    /// A record that is to be sent again does not hold its lane.
+    FreeLane = 4,
+    /// The room of a record is given back when its request leaves.
+    ReleaseEarly = 5,
 }
 
 impl PlantedBug {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::DropRetried, Self::AcknowledgeEarly];
+    pub const ALL: [Self; 5] = [
+        Self::DropRetried,
+        Self::AcknowledgeEarly,
+        Self::AcceptMisplaced,
+        Self::FreeLane,
+        Self::ReleaseEarly,
+    ];
 
     /// What it is called on a command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::DropRetried => "drop-a-retried-record",
             Self::AcknowledgeEarly => "acknowledge-before-sent",
+            Self::AcceptMisplaced => "accept-a-misplaced-aggregate",
+            Self::FreeLane => "overtake-a-retried-record",
+            Self::ReleaseEarly => "release-room-when-sent",
         }
     }
 

@@ -123,6 +123,16 @@ impl ShardMap {
         Some(next)
     }
 
+    /// The map after a refresh of a stream that may have taken this one's place: it has nothing to do with closed shards
+    /// of this one.
+    pub(crate) fn replaced(&self, open: Vec<Shard>) -> Option<Self> {
+        let mut next = Self::build(Epoch(self.epoch.0 + 1), open, BTreeMap::new())?;
+        if next.open == self.open {
+            next.epoch = self.epoch;
+        }
+        Some(next)
+    }
+
     /// Whether the stream was deleted and created again under the same name. As long as it lives, no shard changes its
     /// range or opens again, and a new one has a greater id than any before.
     fn is_of_another_stream(&self, open: &[Shard]) -> bool {
@@ -271,6 +281,19 @@ mod tests {
             assert_eq!(recreated.closed, BTreeMap::new(), "{sign}");
             assert!(recreated.epoch() > split.epoch(), "{sign}");
         }
+    }
+
+    #[test]
+    fn what_replaces_a_map_knows_nothing_of_its_closed_shards_and_has_its_epoch_if_nothing_changed() {
+        let map = ShardMap::first(vec![shard("a", 0, u128::MAX)]).unwrap();
+        let halves = || vec![shard("b", 0, 9), shard("c", 10, u128::MAX)];
+        let split = map.refreshed(halves()).unwrap();
+        assert_eq!(split.range_of(&ShardId::new("a")), Some(HashKeyRange::FULL));
+        let same = split.replaced(halves()).unwrap();
+        assert_eq!((same.epoch(), same.range_of(&ShardId::new("a"))), (split.epoch(), None));
+        let other = split.replaced(vec![shard("d", 0, u128::MAX)]).unwrap();
+        assert!(other.epoch() > split.epoch());
+        assert_eq!(other.range_of(&ShardId::new("b")), None);
     }
 
     #[test]

@@ -275,6 +275,11 @@ impl Kinesis {
         self.stream(stream).map_or(0, |stream| stream.stored)
     }
 
+    /// A number that no other stream of this name has or had; `None` if there is none now.
+    pub(crate) fn incarnation(&self, stream: &str) -> Option<u64> {
+        self.stream(stream).map(|stream| stream.identity.incarnation)
+    }
+
     fn advance(&mut self, now: SystemTime) -> Timestamp {
         let now = self.clock.max(now.into());
         self.clock = now;

@@ -9,7 +9,7 @@
 //!
 //! | from | facts |
 //! |---|---|
-//! | the service | shards created and closed, records stored and trimmed |
+//! | the service | shards created and closed, records stored and trimmed; the stream deleted, and who missed it |
 //! | a producer's caller | records accepted, delivered and returned; the end of the producer |
 //! | the lease table | each applied write, whoever made it |
 //! | a record processor | each call of it, and when it is done with records, *before* it checkpoints them |
@@ -50,7 +50,8 @@
 //! # The rules
 //!
 //! * [P1](Rule::Outcome): each accepted record is delivered or returned, once, before its producer is shut down or has
-//!   been flushed; the service stored what a receipt says, and never what a receipt says was never stored. A record
+//!   been flushed; the service stored what a receipt says, in this stream or in one that had its name before, and never
+//!   what a receipt says was never stored. A record
 //!   whose receipt was dropped is stored or in the report of the shutdown.
 //! * [P2](Rule::Readable): each delivered record has a copy that a reader gets who drops aggregates with a record
 //!   outside of the shard, as the Java KCL does.
@@ -71,7 +72,7 @@
 //! * [C5](Rule::NothingSkipped): records on which a handler failed are offered again before any behind them.
 //! * [duplicate](Rule::Duplicate): what is offered again was offered to a handler that failed, or to an ownership that
 //!   ended for a reason that the facts tell, and lies behind the checkpoint. What is stored again was misplaced before,
-//!   or one of the two writes was not acknowledged.
+//!   or in a stream that was deleted since, or one of the two writes was not acknowledged.
 //! * [shutdown](Rule::Shutdown): after everything was shut down, no task is left.
 //! * [survival](Rule::Survival): a worker ends by itself only if a fault hit it, and never by a panic.
 //! * [history](Rule::History): the facts fit together; if not, the test tells them wrongly.
@@ -85,6 +86,7 @@
 mod consumer;
 mod contents;
 mod coverage;
+mod deletions;
 mod duplicates;
 mod evidence;
 mod fact;
@@ -96,6 +98,7 @@ mod judge;
 mod key_order;
 mod leases;
 mod name;
+mod payload;
 mod permission;
 mod position;
 mod producer;
@@ -286,6 +289,11 @@ impl Oracle {
                     producers.stored(shard, &contents, (stream, &evidence.faults), judge);
                 }
             }
+            ServiceFact::StreamDeleted => {
+                stream.delete();
+                producers.deleted();
+            }
+            ServiceFact::StreamMissed { caller } => producers.missed(&caller, &evidence.faults, judge),
             ServiceFact::RecordsTrimmed { shard, below } => stream.trim(shard, below, judge),
         }
     }

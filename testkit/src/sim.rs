@@ -53,6 +53,7 @@ use crate::clock::VirtualClock;
 use crate::cloudwatch::CloudWatch;
 use crate::dispatch::{Service, Services};
 use crate::dynamodb::{self, DynamoDb};
+use crate::kinesis::request::RecordDistributionStrategy;
 use crate::kinesis::{Kinesis, Request, ServiceError, Settings};
 
 /// Amazon Kinesis, DynamoDB and CloudWatch in virtual time. Clones are handles on the same simulation.
@@ -216,6 +217,11 @@ impl Sim {
             .to_vec()
     }
 
+    /// Who learnt, and when, that Kinesis knows no such stream, after the first `seen` times.
+    pub(crate) fn missed_after(&self, seen: usize) -> Vec<(Duration, Arc<str>)> {
+        self.world.state().missed.get(seen..).unwrap_or_default().to_vec()
+    }
+
     /// A handle that does not keep the simulation alive.
     pub(crate) fn downgrade(&self) -> WeakSim {
         WeakSim(Arc::downgrade(&self.world))
@@ -245,6 +251,26 @@ impl Sim {
     pub fn create_stream(&self, name: &str, shards: usize) -> Result<(), ServiceError> {
         let body = json!({ "StreamName": name, "ShardCount": shards }).to_string();
         let request = Request::decode("CreateStream", body.as_bytes())?;
+        self.kinesis(|kinesis| kinesis.handle(request, self.now()))?;
+        Ok(())
+    }
+
+    /// Does the same with a stream on demand, whose records find their shards by this strategy. It has as many shards as
+    /// such a stream begins with.
+    ///
+    /// # Errors
+    ///
+    /// What Kinesis answers to such a CreateStream.
+    pub fn create_stream_on_demand(
+        &self,
+        name: &str,
+        strategy: RecordDistributionStrategy,
+    ) -> Result<(), ServiceError> {
+        let body = json!({ "StreamName": name, "StreamModeDetails": { "StreamMode": "ON_DEMAND" } }).to_string();
+        let mut request = Request::decode("CreateStream", body.as_bytes())?;
+        if let Request::CreateStream(request) = &mut request {
+            request.record_distribution_strategy = Some(strategy);
+        }
         self.kinesis(|kinesis| kinesis.handle(request, self.now()))?;
         Ok(())
     }

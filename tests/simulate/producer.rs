@@ -110,15 +110,19 @@ impl Life {
 
     fn producer(&mut self, process: &Process) -> Producer {
         let scenario = &self.fleet.scenario;
-        Producer::builder(STREAM)
+        let builder = Producer::builder(STREAM)
             .aws(&process.sdk_config())
             .seed(self.rng.u64(..))
             .ordering(scenario.ordering.into())
             .record_ttl(scenario.record_ttl)
+            .stream_not_found_grace(self.puts.missing_grace)
             .budget(budget())
-            .wrap_tasks(process.task_wrapper())
-            .build()
-            .expect("the options of a run are valid")
+            .wrap_tasks(process.task_wrapper());
+        let builder = match scenario.distribution.described_every {
+            Some(interval) => builder.describe_stream_summary_interval(interval),
+            None => builder,
+        };
+        builder.build().expect("the options of a run are valid")
     }
 
     /// Waits for a while, and takes what receipts have to tell meanwhile.
@@ -177,6 +181,9 @@ impl Life {
             self.rng.usize(..200)
         };
         let data = format!("{}/{}/{}", self.id, id.0, "x".repeat(padding));
+        if self.chance(self.puts.keyless) {
+            return (id, Record::without_key(data));
+        }
         let record = Record::new(key, data);
         if self.chance(self.puts.placed) {
             let hash_key = HashKey::new(u128::MAX / HASH_KEYS * self.rng.u128(..HASH_KEYS));

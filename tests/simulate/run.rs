@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use testkit::dynamodb;
-use testkit::kinesis::{ShardId, Traffic};
+use testkit::kinesis::{ServiceError, ShardId, Traffic};
 use testkit::oracle::{Ending, Fact, FleetFact, Report, Witness};
 use testkit::sim::{Event, Sim};
 use tokio::runtime::{Builder, Handle};
@@ -69,7 +69,7 @@ pub(crate) fn run(scenario: Scenario) -> Run {
 
 async fn simulate(scenario: Scenario) -> Run {
     let sim = sim(&scenario);
-    sim.create_stream(STREAM, scenario.shards).expect("a new stream");
+    create_stream(&sim, &scenario, scenario.shards).expect("a new stream");
     let witness = Witness::new(&sim, STREAM, APPLICATION, exceptions::rules(&scenario));
     let fleet = Fleet::new(sim.clone(), witness.clone(), scenario.clone());
     (0..scenario.workers).for_each(|number| fleet.start_worker(&worker_name(number)));
@@ -87,7 +87,7 @@ async fn simulate(scenario: Scenario) -> Run {
     let settled = sim
         .until(CATCH_UP, || {
             fleet.restart_halted();
-            !fleet.is_producing() && witness.is_caught_up()
+            !fleet.is_producing() && (scenario.workers == 0 || witness.is_caught_up())
         })
         .await;
     let verdict = if settled { None } else { witness.finish(Ending::Quiet) };
@@ -129,6 +129,13 @@ fn sim(scenario: &Scenario) -> Sim {
         .build()
 }
 
+fn create_stream(sim: &Sim, scenario: &Scenario, shards: usize) -> Result<(), ServiceError> {
+    match scenario.distribution.begins {
+        None => sim.create_stream(STREAM, shards),
+        Some(chooser) => sim.create_stream_on_demand(STREAM, chooser.into()),
+    }
+}
+
 /// The tasks of the processes, and those on the runtime that are nobody's.
 fn tasks_left(sim: &Sim, scenario: &Scenario) -> Vec<String> {
     let names = scenario.process_names();
@@ -150,17 +157,14 @@ fn tasks_of(sim: &Sim, process: &str) -> Vec<String> {
 async fn perform(fleet: Fleet, act: Act) {
     sleep(act.at).await;
     match act.what {
-        What::Split(choice) => {
-            let open = fleet.sim.stream(STREAM).open_shards();
-            if let Some(&shard) = open.get(choice % open.len().max(1)) {
-                drop(fleet.sim.stream(STREAM).split(shard));
-            }
+        What::Split(choice) => split(&fleet, choice),
+        What::Merge(choice) => merge(&fleet, choice),
+        What::Recreate { shards, pause } => recreate(&fleet, shards, pause).await,
+        What::Distribute(chooser) => {
+            let stream = fleet.sim.stream(STREAM);
+            drop(stream.control(|stream| stream.distribute(chooser.into())));
         }
-        What::Merge(choice) => {
-            if let Some((left, right)) = neighbours(&fleet.sim, choice) {
-                drop(fleet.sim.stream(STREAM).merge(left, right));
-            }
-        }
+        What::Deploy { .. } | What::Restart { .. } if fleet.scenario.workers == 0 => {}
         What::Deploy { worker, pause } => {
             let name = worker_name(worker % fleet.scenario.workers);
             fleet.stop_worker(&name);
@@ -196,6 +200,45 @@ async fn perform(fleet: Fleet, act: Act) {
             }
         }
     }
+}
+
+/// Deletes the stream, unless it is gone or being changed, and creates it again.
+async fn recreate(fleet: &Fleet, shards: usize, pause: Duration) {
+    if fleet.witness.delete_stream().is_err() {
+        return;
+    }
+    sleep(pause).await;
+    while create_stream(&fleet.sim, &fleet.scenario, shards).is_err() {
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Splits a shard. The shards of a stream on demand are the service's to split.
+fn split(fleet: &Fleet, choice: usize) {
+    let stream = fleet.sim.stream(STREAM);
+    let open = stream.open_shards();
+    let Some(&shard) = open.get(choice % open.len().max(1)) else {
+        return;
+    };
+    drop(match fleet.scenario.distribution.begins {
+        None => stream.split(shard),
+        Some(_) => stream.control(|stream| stream.close_shard(shard)),
+    });
+}
+
+/// Merges a shard and its neighbour; of a stream on demand, the service merges as many as it likes.
+fn merge(fleet: &Fleet, choice: usize) {
+    let stream = fleet.sim.stream(STREAM);
+    drop(
+        match (fleet.scenario.distribution.begins, neighbours(&fleet.sim, choice)) {
+            (None, Some((left, right))) => stream.merge(left, right),
+            (None, None) => Ok(()),
+            (Some(_), _) => {
+                let fewer = u32::try_from(stream.open_shards().len().div_ceil(2)).unwrap_or(1);
+                stream.control(|stream| stream.scale(fewer))
+            }
+        },
+    );
 }
 
 /// An open shard and the one behind it in the hash-key space.

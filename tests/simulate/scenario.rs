@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kpl::Ordering;
 use serde::{Deserialize, Serialize};
+use testkit::kinesis::request::RecordDistributionStrategy;
 use testkit::sim::{Plan, Severity};
 
 mod drawn;
@@ -74,6 +75,8 @@ pub(crate) struct Scenario {
     pub(crate) handlers: Handlers,
     #[serde(default)]
     pub(crate) puts: Puts,
+    #[serde(default)]
+    pub(crate) distribution: Distribution,
     #[serde(default)]
     pub(crate) start: Start,
     #[serde(default)]
@@ -148,6 +151,8 @@ pub(crate) struct Puts {
     pub(crate) flush: u8,
     /// How many of a hundred records have an explicit hash key.
     pub(crate) placed: u8,
+    /// How many of a hundred records have no partition key.
+    pub(crate) keyless: u8,
     /// How many of a hundred receipts are dropped.
     pub(crate) dropped: u8,
     /// How many of a thousand records have 60 kB to 1 MB.
@@ -156,6 +161,37 @@ pub(crate) struct Puts {
     pub(crate) retires_after: Option<Duration>,
     /// What it may take to deliver what it holds then.
     pub(crate) grace: Duration,
+    /// How long records wait for a stream that is not there.
+    pub(crate) missing_grace: Duration,
+}
+
+/// Who chooses the shards of the stream's records. By default producers do, by keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Distribution {
+    /// Who does at first. If it is told, the stream is on demand, and begins with as many shards as such a stream has;
+    /// otherwise it is provisioned, and keys count as long as the run lasts.
+    pub(crate) begins: Option<Chooser>,
+    /// The age at which producers ask for it anew.
+    pub(crate) described_every: Option<Duration>,
+}
+
+/// Who chooses the shard of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Chooser {
+    /// The producer, by a key.
+    Producer,
+    /// The service (AUTO).
+    Service,
+}
+
+impl From<Chooser> for RecordDistributionStrategy {
+    fn from(chooser: Chooser) -> Self {
+        match chooser {
+            Chooser::Producer => Self::UserPartitionKey,
+            Chooser::Service => Self::Auto,
+        }
+    }
 }
 
 /// Where consumers begin.
@@ -198,6 +234,14 @@ pub(crate) enum What {
     Split(usize),
     /// Of a shard and its right neighbour.
     Merge(usize),
+    /// Deletes the stream, and some time later creates it again, with so many shards if it is provisioned. Only for runs
+    /// without workers.
+    Recreate {
+        shards: usize,
+        pause: Duration,
+    },
+    /// Of a stream on demand: has another one choose the shards of its records.
+    Distribute(Chooser),
     /// Stops a worker in an orderly way, and starts it again somewhat later.
     Deploy {
         worker: usize,
@@ -222,6 +266,12 @@ pub(crate) enum What {
 }
 
 impl Scenario {
+    /// Whether the stream is deleted and created again.
+    pub(crate) fn recreates(&self) -> bool {
+        let mut acts = self.acts.iter();
+        acts.any(|act| matches!(act.what, What::Recreate { .. }))
+    }
+
     /// The names of all of its processes.
     pub(crate) fn process_names(&self) -> Vec<String> {
         let workers = (0..self.workers).map(worker_name);
@@ -249,8 +299,8 @@ impl fmt::Display for Scenario {
         )?;
         writeln!(
             f,
-            "handlers: {:?}; pause between records: {:?}; {:?}; start at {:?}; {:?}",
-            self.handlers, self.pause, self.puts, self.start, self.tables
+            "handlers: {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}",
+            self.handlers, self.pause, self.puts, self.distribution, self.start, self.tables
         )?;
         for act in &self.acts {
             writeln!(f, "{:.1}s operator: {:?}", act.at.as_secs_f64(), act.what)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use super::retrier::{Class, Verdict, classify, final_reason, judge};
+use super::retrier::{Class, classify, final_reason};
 use super::{Answer, CallFailure, EntryAnswer, InFlight, Pipeline, RequestId, Stored};
 use crate::aggregate::SealedAggregate;
 use crate::attempt::{AttemptFailure, Made};
@@ -12,10 +12,10 @@ use crate::error::PutErrorKind;
 use crate::limits::DEFAULT_MAX_RECORD_BYTES;
 use crate::observation::Observation;
 use crate::ordering::Ordering;
+#[cfg(feature = "planted-bugs")]
+use crate::planted_bugs::PlantedBug;
 use crate::shard_map::ShardId;
 
-/// The error code under which the KPL counts an aggregate that landed on a shard where it does not belong.
-pub(crate) const WRONG_SHARD: &str = "Wrong Shard";
 /// The KPL's error code for an answer with another number of results than records were sent.
 const RECORD_COUNT_MISMATCH: &str = "Record Count Mismatch";
 
@@ -59,23 +59,6 @@ impl InFlight {
             exchange.note(&mut aggregate, Some(failure.clone().into()));
             aggregate
         })
-    }
-}
-
-impl Stored {
-    /// The aggregate as one that a consumer may drop: its last attempt counts as failed.
-    pub(super) fn misplaced(self) -> SealedAggregate {
-        let Self {
-            mut aggregate, shard, ..
-        } = self;
-        aggregate.misplacements = aggregate.misplacements.saturating_add(1);
-        let message = format!("stored in {shard}, which is not known to hold all of its records' hash keys");
-        aggregate.attempts.fail_last(AttemptFailure {
-            code: WRONG_SHARD.into(),
-            message,
-            may_have_been_stored: true,
-        });
-        aggregate
     }
 }
 
@@ -288,41 +271,6 @@ impl Pipeline {
         self.on_failure(aggregate, failure, exchange);
     }
 
-    fn on_stored(&mut self, stored: Stored, exchange: &Exchange) {
-        self.learn_from(&stored, exchange.sent, exchange.ended);
-        let Some(map) = &self.map else {
-            return self.deliver(stored);
-        };
-        let verdict = judge(&stored.aggregate, &stored.shard, map);
-        if verdict != Verdict::Right {
-            self.refresher.on_contradiction(exchange.sent, exchange.ended);
-        }
-        match verdict {
-            Verdict::Right | Verdict::RightButUnexpected => self.deliver(stored),
-            Verdict::Wrong => self.on_misplaced(stored, exchange.ended),
-            // No fetch to wait for: the newest map already knows better than this answer.
-            Verdict::Unknown if self.refresher.is_idle() => self.on_misplaced(stored, exchange.ended),
-            Verdict::Unknown => self.unjudged.push(stored),
-        }
-    }
-
-    /// Judges by a fresh map what the last one could not.
-    pub(super) fn judge_the_unjudged(&mut self, now: Instant) {
-        let Some(map) = self.map.clone() else { return };
-        for stored in std::mem::take(&mut self.unjudged) {
-            match judge(&stored.aggregate, &stored.shard, &map) {
-                Verdict::Right | Verdict::RightButUnexpected => self.deliver(stored),
-                Verdict::Wrong | Verdict::Unknown => self.on_misplaced(stored, now),
-            }
-        }
-    }
-
-    /// An aggregate that a consumer would drop as a whole is sent again as a whole.
-    fn on_misplaced(&mut self, stored: Stored, now: Instant) {
-        self.observers.observe(Observation::Misplaced(&stored.aggregate));
-        self.retry(stored.misplaced(), now);
-    }
-
     fn on_failure(&mut self, mut aggregate: SealedAggregate, failure: AttemptFailure, exchange: &Exchange) {
         let class = classify(&failure.code);
         let reason = if misses_key(&aggregate, &failure) {
@@ -345,8 +293,9 @@ impl Pipeline {
             }
             Class::Denied | Class::Rejected => self.fail(aggregate, reason),
             Class::NotFound => {
+                let is_final = self.is_missing_for_good(now);
                 self.refresher.on_contradiction(exchange.sent, now);
-                if self.is_missing_for_good(now) {
+                if is_final {
                     self.fail(aggregate, reason);
                 } else {
                     self.retry(aggregate, now);
@@ -363,6 +312,7 @@ impl Pipeline {
 
     /// Notes that the service does not know the stream; whether the grace for it is over.
     pub(super) fn is_missing_for_good(&mut self, now: Instant) -> bool {
+        self.refresher.on_missing();
         let since = *self.not_found_since.get_or_insert(now);
         now.saturating_duration_since(since) >= self.config.stream_not_found_grace
     }
@@ -372,14 +322,18 @@ impl Pipeline {
             return;
         };
         #[cfg(feature = "planted-bugs")]
-        if crate::planted_bugs::PlantedBug::DropRetried.is_planted() {
+        if PlantedBug::DropRetried.is_planted() {
             self.outstanding.leave(aggregate.generation);
             return std::mem::forget(aggregate);
         }
         let at = now + self.delays.after(aggregate.attempts.total());
-        if self.config.ordering == Ordering::PerKey {
-            return self.retry_in_order(aggregate, (at, now));
+        match self.config.ordering {
+            Ordering::PerKey => self.retry_in_order(aggregate, (at, now)),
+            Ordering::None => self.retry_at(at, aggregate),
         }
+    }
+
+    pub(super) fn retry_at(&mut self, at: Instant, aggregate: SealedAggregate) {
         self.retry_number += 1;
         self.retries.insert((at, self.retry_number), aggregate);
     }

@@ -22,7 +22,8 @@ impl Pipeline {
     pub(super) fn on_shards(&mut self, shards: Vec<Shard>, now: Instant) {
         let next = match &self.map {
             None => ShardMap::first(shards),
-            Some(map) => map.refreshed(shards),
+            Some(map) if self.refresher.is_trusted() => map.refreshed(shards),
+            Some(map) => map.replaced(shards),
         };
         let Some(next) = next else {
             let failure = CallFailure {

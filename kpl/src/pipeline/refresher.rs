@@ -16,6 +16,7 @@ pub(crate) struct Refresher {
     updated_at: Option<Instant>,
     began_at: Option<Instant>,
     fetch: Fetch,
+    trust: Trust,
     failures: u32,
     /// When a failure for good may be put to the test again.
     not_before: Option<Instant>,
@@ -30,6 +31,17 @@ enum Fetch {
     UnderWay,
 }
 
+/// Whether the map in force is of the stream that there is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// Nothing speaks against it.
+    Kept,
+    /// The stream was missing: if it is there again, it is another one.
+    Lost,
+    /// A fetch that began later is under way.
+    Returning,
+}
+
 impl Refresher {
     /// A fetched map counts as old after `interval`, give or take a fifth, so that producers do not fetch in step.
     pub(crate) fn new(interval: Duration, rng: &mut fastrand::Rng) -> Self {
@@ -42,6 +54,7 @@ impl Refresher {
             updated_at: None,
             began_at: None,
             fetch: Fetch::Idle,
+            trust: Trust::Kept,
             failures: 0,
         }
     }
@@ -57,11 +70,23 @@ impl Refresher {
         }
     }
 
-    /// An answer to a request that was sent at `sent_at` contradicts the map. It counts only if the map is older.
+    /// An answer to a request that was sent at `sent_at` contradicts the map. It counts only if the map is older, or not
+    /// trusted.
     pub(crate) fn on_contradiction(&mut self, sent_at: Instant, now: Instant) {
-        if self.fetch == Fetch::Idle && self.updated_at.is_none_or(|at| sent_at > at) {
+        let older = self.updated_at.is_none_or(|at| sent_at > at);
+        if self.fetch == Fetch::Idle && (older || self.trust == Trust::Lost) {
             self.fetch = self.due(now);
         }
+    }
+
+    /// The service does not know the stream. Whatever there is under its name next, the map in force says nothing of it.
+    pub(crate) fn on_missing(&mut self) {
+        self.trust = Trust::Lost;
+    }
+
+    /// Whether the map in force is of the stream that there is now, as far as is known.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.trust == Trust::Kept
     }
 
     /// Whether to fetch now; the caller then must, and report the end of it.
@@ -71,6 +96,9 @@ impl Refresher {
         if due {
             self.fetch = Fetch::UnderWay;
             self.began_at = Some(now);
+            if self.trust == Trust::Lost {
+                self.trust = Trust::Returning;
+            }
         }
         due
     }
@@ -80,11 +108,19 @@ impl Refresher {
         (self.fetch, self.failures) = (Fetch::Idle, 0);
         self.updated_at = Some(self.began_at.unwrap_or(now));
         self.not_before = None;
+        match self.trust {
+            Trust::Kept | Trust::Returning => self.trust = Trust::Kept,
+            // It was missing while this fetch was under way.
+            Trust::Lost => self.fetch = self.due(now),
+        }
     }
 
     /// The fetch failed; counts it.
     pub(crate) fn failed(&mut self) -> u32 {
         self.fetch = Fetch::Idle;
+        if self.trust == Trust::Returning {
+            self.trust = Trust::Lost;
+        }
         self.failures = self.failures.saturating_add(1);
         self.failures
     }
@@ -189,5 +225,22 @@ mod tests {
         assert_eq!(refresher.next_at(), None);
         refresher.on_contradiction(now + Duration::from_millis(1), now + MINUTE / 10);
         assert_eq!(refresher.next_at(), Some(now + MINUTE / 10));
+    }
+
+    #[test]
+    fn a_map_of_a_stream_that_was_missing_is_trusted_again_after_a_fetch_that_began_later() {
+        let (mut refresher, now) = refresher();
+        refresher.on_traffic(now);
+        assert!(refresher.is_trusted() && refresher.start(now));
+        refresher.on_missing();
+        refresher.succeeded(now);
+        assert!(!refresher.is_trusted(), "it was missing while the fetch was under way");
+        assert!(refresher.start(now));
+        refresher.failed();
+        refresher.retry_at(now);
+        assert!(!refresher.is_trusted() && refresher.start(now));
+        refresher.succeeded(now);
+        assert!(refresher.is_trusted());
+        assert_eq!(refresher.next_at(), None);
     }
 }

@@ -5,6 +5,8 @@ use std::time::{Instant, SystemTime};
 use super::{InFlight, Output, Pipeline};
 use crate::aggregate::SealedAggregate;
 use crate::budget::{Cargo, Copies};
+#[cfg(feature = "planted-bugs")]
+use crate::planted_bugs::PlantedBug;
 use crate::stats::Load;
 
 impl Pipeline {
@@ -83,7 +85,7 @@ impl Pipeline {
         }
         let entries = aggregates.iter().map(|aggregate| aggregate.record.clone()).collect();
         #[cfg(feature = "planted-bugs")]
-        let aggregates = self.acknowledge_early(aggregates);
+        let aggregates = self.with_planted_bugs(aggregates);
         let request = self.next_request;
         self.next_request += 1;
         let shards = self.hold_shards(&aggregates, now);
@@ -106,8 +108,11 @@ impl Pipeline {
     }
 
     #[cfg(feature = "planted-bugs")]
-    fn acknowledge_early(&mut self, aggregates: Vec<SealedAggregate>) -> Vec<SealedAggregate> {
-        if !crate::planted_bugs::PlantedBug::AcknowledgeEarly.is_planted() {
+    fn with_planted_bugs(&mut self, mut aggregates: Vec<SealedAggregate>) -> Vec<SealedAggregate> {
+        if PlantedBug::ReleaseEarly.is_planted() {
+            aggregates.iter_mut().for_each(SealedAggregate::release_room);
+        }
+        if !PlantedBug::AcknowledgeEarly.is_planted() {
             return aggregates;
         }
         for aggregate in aggregates {

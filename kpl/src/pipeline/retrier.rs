@@ -121,6 +121,11 @@ pub(crate) fn judge(aggregate: &SealedAggregate, shard: &ShardId, map: &ShardMap
     }
 }
 
+/// Whether nothing about the shards can make it wrong: it travelled alone, or the answer names no shard.
+pub(crate) fn is_right_anywhere(aggregate: &SealedAggregate, shard: &ShardId) -> bool {
+    aggregate.record.user_records == 1 || shard.is_nameless()
+}
+
 fn holds_all(range: HashKeyRange, aggregate: &SealedAggregate) -> bool {
     aggregate.hash_keys().into_iter().all(|key| range.contains(key))
 }

@@ -24,7 +24,10 @@ impl Pipeline {
             Ok(summary) => self.on_summary(summary, now),
             Err(failure) => match classify(&failure.code) {
                 Class::Denied | Class::Rejected => self.distribution.refused(now),
-                Class::NotFound | Class::Throttled | Class::Credentials | Class::Transient => {
+                class @ (Class::NotFound | Class::Throttled | Class::Credentials | Class::Transient) => {
+                    if class == Class::NotFound {
+                        self.refresher.on_missing();
+                    }
                     let failures = self.distribution.failed();
                     let waiting = if self.unrouted.is_empty() {
                         Waiting::None

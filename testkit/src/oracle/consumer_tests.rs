@@ -270,6 +270,25 @@ fn a_consumer_at_latest_needs_what_arrives_behind_its_lease() {
 }
 
 #[test]
+fn an_owner_at_latest_is_offered_what_came_before_it_with_the_exception_alone_and_only_at_first() {
+    let begin = |rules: Rules, batches: &[std::ops::RangeInclusive<u64>]| {
+        let mut story = Story::by(rules.start(Start::Latest));
+        story.create(0, &[], 0..=u128::MAX);
+        story.start("a");
+        story.store(0, 1);
+        story.lease("a", 0, row(None, 0, Position::Latest));
+        story.take("a", 1, Position::Latest);
+        story.store(0, 2);
+        batches.iter().for_each(|batch| story.work("a", 1, batch.clone()));
+        story.broken()
+    };
+    let excused = || Rules::new(FAILOVER).except(Exception::UnpinnedLatest, "not pinned yet");
+    assert_eq!(begin(excused(), &[1..=2]), []);
+    assert_eq!(begin(Rules::new(FAILOVER), &[1..=2]), [Rule::Duplicate]);
+    assert_eq!(begin(excused(), &[2..=2, 1..=2]), [Rule::Duplicate]);
+}
+
+#[test]
 fn what_an_owner_at_latest_left_behind_is_excused_with_the_exception_alone() {
     for ended in [false, true] {
         let next_owner = |rules: Rules| {

@@ -56,6 +56,14 @@ pub enum ServiceFact {
         /// The data.
         data: Bytes,
     },
+    /// The stream is gone, with its shards. The one that is created under its name next may have shards of the same ids.
+    /// What consumers owe to either is not judged: tell it only where there are none.
+    StreamDeleted,
+    /// A process learnt from the service that there is no such stream.
+    StreamMissed {
+        /// The process, or where it [lives](FleetFact::LivesIn).
+        caller: Process,
+    },
     /// The service forgot the oldest records of a shard.
     RecordsTrimmed {
         /// The shard.

@@ -61,6 +61,11 @@ impl Faults {
         self.hosts.insert(process, host);
     }
 
+    /// Whether the process is this one, or a life of it.
+    pub(super) fn is_or_lives_in(&self, process: &Process, host: &Process) -> bool {
+        process == host || self.hosts.get(process) == Some(host)
+    }
+
     pub(super) fn ended(&mut self, fault: FaultId, stream: &Stream, now: Duration) {
         if let Some(fault) = self.faults.get_mut(&fault) {
             fault.ended.get_or_insert(now);
@@ -137,7 +142,7 @@ impl Faults {
     /// Since when no fault hits the process, or a service that consumers need; `None` if one does now.
     pub(super) fn clear_since(&self, process: &Process) -> Option<Duration> {
         let hits = |fault: &&Fault| match &fault.target {
-            Target::Process(target) => target == process || self.hosts.get(process) == Some(target),
+            Target::Process(target) => self.is_or_lives_in(process, target),
             Target::Service(Service::Kinesis | Service::DynamoDb) => true,
             Target::Service(Service::CloudWatch) => false,
         };

@@ -1,7 +1,8 @@
 //! Pure: the order of one key's records (P4).
 //!
 //! A key's records follow each other from shard to child, and a parent is closed before its children take records. So
-//! the order in which they are stored is the one in which they are read.
+//! the order in which they are stored is the one in which they are read. Where the service chooses shards (AUTO), a key's
+//! records lie in several, which are read side by side: there the order of storing is all that a producer can keep.
 
 use std::collections::BTreeMap;
 

@@ -1,18 +1,17 @@
 //! Pure: what became of the records that producers accepted (P1, P2, P3).
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use super::contents::{Contents, Placement};
+use super::contents::Contents;
+use super::deletions::Deletions;
 use super::fact::{AcceptedRecord, ProducerFact, Stored};
 use super::faults::Faults;
-use super::judge::{Judge, Seconds};
-use super::key_order::{Group, KeyOrders};
+use super::judge::Judge;
+use super::key_order::KeyOrders;
 use super::name::{Digest, Process, RecordId};
-use super::position::Place;
-use super::rules::{Budget, Exception, Rule};
+use super::payload::{Accepted, Copied, Outcome, Payload, Writer};
+use super::rules::{Budget, Rule};
 use super::stream::Stream;
-use crate::Service;
 use crate::kinesis::ShardId;
 
 /// The producers of a run, and every payload that they or anybody else stored.
@@ -22,6 +21,7 @@ pub(super) struct Producers {
     records: BTreeMap<RecordId, Digest>,
     payloads: BTreeMap<Digest, Payload>,
     orders: KeyOrders,
+    deletions: Deletions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,83 +30,16 @@ enum End {
     Killed,
 }
 
-/// What is known of one payload.
-#[derive(Debug, Default)]
-struct Payload {
-    accepted: Option<Accepted>,
-    copies: u32,
-    /// Copies that the producer wrote itself, and not the network, which doubled a request.
-    own: u32,
-    /// Copies that a reader gets which drops misplaced aggregates.
-    readable: u32,
-    last_copy: Option<Copied>,
-}
-
-/// One copy of a payload.
-#[derive(Debug, Clone, Copy)]
-struct Copied {
-    at: Duration,
-    placement: Placement,
-    /// User records in the Kinesis record.
-    together: usize,
-    /// A reshard made its shard, so a producer may not have heard of it.
-    in_a_child: bool,
-    writer: Writer,
-}
-
-impl Copied {
-    /// Whether a producer may be unable to tell where a reader finds it: a record alone is read wherever it is.
-    fn may_be_in_an_unknown_shard(&self) -> bool {
-        self.together > 1 && self.in_a_child
-    }
-}
-
-#[derive(Debug)]
-struct Accepted {
-    producer: Process,
-    record: RecordId,
-    payload: Digest,
-    key: Digest,
-    group: Group,
-    outcome: Outcome,
-}
-
-/// Whose copy a copy is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Writer {
-    Producer,
-    /// A request was doubled on its way. The first one may have been refused, and its producer cannot know of this one.
-    Network,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Open,
-    /// The receipt was dropped.
-    NotAwaited,
-    Delivered,
-    Returned(Stored),
-}
-
-impl Outcome {
-    /// Only the report of a shutdown tells of a record whose receipt was dropped, and only that it is returned.
-    fn may_become(self, next: Self) -> bool {
-        match self {
-            Self::Open => true,
-            Self::NotAwaited => matches!(next, Self::Returned(_)),
-            Self::Delivered | Self::Returned(_) => false,
-        }
-    }
-}
-
 impl Producers {
     pub(super) fn tell(&mut self, producer: Process, fact: ProducerFact, stream: &Stream, judge: &mut Judge) {
         match fact {
             ProducerFact::Accepted(record) => self.accepted(producer, record, judge),
             ProducerFact::Delivered { record, shard, place } => {
                 judge.figures.delivered += 1;
-                if let Some(payload) = self.end(&producer, record, Outcome::Delivered, judge) {
-                    payload.check_delivery(shard, place, stream, judge);
+                if self.end(&producer, record, Outcome::Delivered, judge).is_some()
+                    && let Some(payload) = self.payload_of(record)
+                {
+                    payload.check_delivery((shard, place), stream, &self.deletions, judge);
                 }
             }
             ProducerFact::Returned { record, reason, stored } => {
@@ -123,6 +56,18 @@ impl Producers {
         }
     }
 
+    /// The stream was deleted.
+    pub(super) fn deleted(&mut self) {
+        let accepted = self.payloads.values().filter_map(|payload| payload.accepted.as_ref());
+        self.deletions
+            .deleted(accepted.map(|accepted| accepted.producer.clone()));
+    }
+
+    /// A process learnt that there is no such stream.
+    pub(super) fn missed(&mut self, caller: &Process, faults: &Faults, judge: &Judge) {
+        self.deletions.told(caller, faults, judge.now);
+    }
+
     /// The service stored a Kinesis record.
     pub(super) fn stored(
         &mut self,
@@ -135,7 +80,7 @@ impl Producers {
         let in_a_child = stream.get(shard).is_some_and(|shard| !shard.parents.is_empty());
         for content in &contents.records {
             let payload = self.payloads.entry(content.payload).or_default();
-            payload.check_another_copy(shard, faults, judge);
+            payload.check_another_copy(shard, (stream, faults), judge);
             let was_readable = payload.readable > 0;
             let writer = payload.writer(faults, judge.now);
             payload.add_copy(Copied {
@@ -143,6 +88,7 @@ impl Producers {
                 placement: contents.placement,
                 together: contents.records.len(),
                 in_a_child,
+                deletions: stream.deletions(),
                 writer,
             });
             let Some(accepted) = &payload.accepted else { continue };
@@ -246,6 +192,10 @@ impl Producers {
         self.orders.released(group);
     }
 
+    fn payload_of(&self, record: RecordId) -> Option<&Payload> {
+        self.payloads.get(self.records.get(&record)?)
+    }
+
     /// Gives an open record its outcome.
     fn end(&mut self, producer: &Process, record: RecordId, outcome: Outcome, judge: &mut Judge) -> Option<&Payload> {
         let digest = self.records.get(&record);
@@ -268,97 +218,6 @@ impl Producers {
         }
         accepted.outcome = outcome;
         Some(payload)
-    }
-}
-
-impl Payload {
-    fn is_of(&self, producer: &Process) -> bool {
-        let accepted = self.accepted.as_ref();
-        accepted.is_some_and(|accepted| accepted.producer == *producer)
-    }
-
-    /// Who stores a copy of it now.
-    fn writer(&self, faults: &Faults, now: Duration) -> Writer {
-        let doubled = |accepted: &Accepted| faults.was_doubled(&accepted.producer, Service::Kinesis, now);
-        match self.accepted.as_ref().is_some_and(doubled) {
-            true => Writer::Network,
-            false => Writer::Producer,
-        }
-    }
-
-    fn add_copy(&mut self, copy: Copied) {
-        self.copies += 1;
-        self.own += u32::from(copy.writer == Writer::Producer);
-        self.last_copy = Some(copy);
-        match copy.placement {
-            Placement::Kept => self.readable += 1,
-            Placement::Misplaced => {}
-        }
-    }
-
-    /// A record is written again if the KCL would drop its last copy, or if its producer did not learn of one of the two
-    /// writes.
-    fn check_another_copy(&self, shard: ShardId, faults: &Faults, judge: &mut Judge) {
-        let (Some(last), Some(Accepted { producer, record, .. })) = (self.last_copy, &self.accepted) else {
-            return;
-        };
-        let unknown = |written| faults.was_unacknowledged(producer, Service::Kinesis, written);
-        let cause = match last.placement {
-            Placement::Misplaced => "misplaced before",
-            Placement::Kept if unknown(last.at) || unknown(judge.now) => "unacknowledged",
-            Placement::Kept if last.may_be_in_an_unknown_shard() && judge.excuses(Exception::UnlistedShards) => {
-                "in an unknown shard"
-            }
-            Placement::Kept => {
-                judge.broken(
-                    Rule::Duplicate,
-                    format_args!(
-                        "{record} of {producer} was stored again in {shard}, though its copy of {} was readable and \
-                         both writes were acknowledged",
-                        Seconds(last.at)
-                    ),
-                );
-                "without a cause"
-            }
-        };
-        *judge.figures.stored_again.entry(cause.to_owned()).or_default() += 1;
-    }
-
-    /// What the receipt says is true, and the record readable.
-    fn check_delivery(&self, shard: ShardId, place: Place, stream: &Stream, judge: &mut Judge) {
-        let Some(accepted) = &self.accepted else { return };
-        let Accepted { producer, record, .. } = accepted;
-        let stored = stream.get(shard);
-        let lie = match stored.and_then(|shard| shard.record(shard.find(place)?)) {
-            None => "no record was stored there",
-            Some(stored) if stored.payload != accepted.payload => "the record there has another payload",
-            Some(stored) if stored.key != accepted.key => "the record there has another partition key",
-            Some(_) if self.readable > 0 => return,
-            Some(_) => {
-                judge.broken(
-                    Rule::Readable,
-                    format_args!(
-                        "{record} of {producer} was delivered to {shard} at {place}, but all its copies are in \
-                         aggregates with records outside of their shards' ranges, which the Java KCL drops"
-                    ),
-                );
-                return;
-            }
-        };
-        judge.broken(
-            Rule::Outcome,
-            format_args!("{record} of {producer} was delivered to {shard} at {place}, but {lie}"),
-        );
-    }
-}
-
-impl Accepted {
-    fn stored_after_all(&self, judge: &mut Judge) {
-        let Self { producer, record, .. } = self;
-        judge.broken(
-            Rule::Outcome,
-            format_args!("{record} of {producer} was returned as never stored, but it is in the stream"),
-        );
     }
 }
 

@@ -149,12 +149,16 @@ pub enum Exception {
     /// most for the failover time, the old owner goes on delivering, beside the new one.
     StolenLeases,
     /// A lease at `LATEST` is not pinned to a place: what arrives between the creation of its row and the first read is
-    /// not delivered.
+    /// not delivered. An owner whose iterator is of no use any more, before it read anything, may begin somewhat earlier
+    /// than it had; nobody was offered that before.
     UnpinnedLatest,
     /// A producer that could not list the shards cannot tell whether an aggregate lies where a reader finds it, if it landed
     /// in a shard that came from a reshard: it sends the aggregate again, for good measure. That shard may be closed, and
-    /// on no list any more, when the next list comes.
+    /// on no list any more, when the next list comes. So may any shard of a stream that was deleted and created again.
     UnlistedShards,
+    /// A producer that called nothing while its stream was deleted and created again takes the shards of the new one for
+    /// those of the old, whose ids they bear.
+    UnnoticedDeletion,
 }
 
 impl fmt::Display for Exception {
@@ -164,6 +168,7 @@ impl fmt::Display for Exception {
             Self::StolenLeases => f.write_str("leases are stolen"),
             Self::UnpinnedLatest => f.write_str("LATEST is not pinned"),
             Self::UnlistedShards => f.write_str("shards are not listed"),
+            Self::UnnoticedDeletion => f.write_str("deletions are not noticed"),
         }
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Stream {
     /// When the first lease was written.
     consumed_since: Option<Duration>,
     shards: BTreeMap<ShardId, Shard>,
+    /// Those of the streams that had its name before.
+    gone: Vec<BTreeMap<ShardId, Shard>>,
 }
 
 /// One shard. Its user records are counted from 0, in their order.
@@ -62,7 +64,26 @@ impl Stream {
             start,
             consumed_since: None,
             shards: BTreeMap::new(),
+            gone: Vec::new(),
         }
+    }
+
+    /// How often a stream of this name was deleted.
+    pub(super) fn deletions(&self) -> usize {
+        self.gone.len()
+    }
+
+    pub(super) fn delete(&mut self) {
+        self.gone.push(std::mem::take(&mut self.shards));
+    }
+
+    /// The record at a place, in this stream or in one that had its name: no number comes twice.
+    pub(super) fn ever_stored(&self, shard: ShardId, place: Place) -> Option<&StoredRecord> {
+        let mut lives = std::iter::once(&self.shards).chain(&self.gone);
+        lives.find_map(|shards| {
+            let shard = shards.get(&shard)?;
+            shard.record(shard.find(place)?)
+        })
     }
 
     /// Adds a shard. `None` if its hash keys make no range, or if it is there already.

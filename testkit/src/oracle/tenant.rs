@@ -132,7 +132,7 @@ impl Tenant {
     /// Takes the next batch; it begins where the last one ended, or again where the handler failed.
     pub(super) fn take(&mut self, batch: Range<usize>, shard: &mut Shard, judge: &mut Judge) {
         let again = self.failed.as_ref().map_or(self.next, |failed| failed.start);
-        if batch.start < again {
+        if batch.start < again && !self.begins_early(judge) {
             let (ownership, place) = (&self.ownership, shard.place_of(batch.start));
             judge.broken(
                 Rule::Duplicate,
@@ -247,6 +247,11 @@ impl Tenant {
             }
             _ => left_out.start,
         }
+    }
+
+    /// Whether it may be offered what arrived before it began.
+    fn begins_early(&self, judge: &mut Judge) -> bool {
+        self.begins == Begins::WithWhatArrives && judge.excuses(Exception::UnpinnedLatest)
     }
 
     /// Nothing of `gap` was offered.

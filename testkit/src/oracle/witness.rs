@@ -11,7 +11,7 @@ use super::{
 };
 use crate::clock;
 use crate::dynamodb::Change;
-use crate::kinesis::{Kinesis, SequenceNumber, ShardId, response};
+use crate::kinesis::{Kinesis, SequenceNumber, ServiceError, ShardId, response};
 use crate::sim::{Phase, Sim, Trouble, TroubleKind, Turn, Unacknowledged};
 
 /// An [`Oracle`] that watches a stream and a lease table of a simulation. Clones are the same witness.
@@ -37,8 +37,11 @@ struct Seen {
     stream: String,
     /// Each shard, and the last record of it that was told.
     shards: BTreeMap<ShardId, SeenShard>,
+    /// The stream that was deleted last, while there is no other one.
+    deleted: Option<u64>,
     turns: usize,
     unacknowledged: usize,
+    missed: usize,
 }
 
 #[derive(Default)]
@@ -66,8 +69,10 @@ impl Witness {
             told: Duration::ZERO,
             stream: stream.to_owned(),
             shards: BTreeMap::new(),
+            deleted: None,
             turns: 0,
             unacknowledged: 0,
+            missed: 0,
         }));
         // Weak, for the simulation must not keep alive what keeps it alive.
         let (watched, watching) = (sim.downgrade(), Arc::downgrade(&seen));
@@ -88,6 +93,23 @@ impl Witness {
         let mut seen = self.seen();
         seen.catch_up(&self.sim);
         seen.tell(self.sim.elapsed(), fact);
+    }
+
+    /// Deletes the stream, as a DeleteStream would: what it stored until then is seen first. A stream that is created under
+    /// its name later is watched instead of it.
+    ///
+    /// # Errors
+    ///
+    /// What Kinesis answers to such a call, for instance that the stream is being updated.
+    pub fn delete_stream(&self) -> Result<(), ServiceError> {
+        let mut seen = self.seen();
+        seen.catch_up(&self.sim);
+        let incarnation = self.sim.kinesis(|kinesis| kinesis.incarnation(&seen.stream));
+        self.sim.stream(&seen.stream).delete()?;
+        seen.deleted = incarnation;
+        seen.shards.clear();
+        seen.tell(self.sim.elapsed(), Fact::Service(ServiceFact::StreamDeleted));
+        Ok(())
     }
 
     /// The rules that were broken so far.
@@ -140,6 +162,9 @@ impl Seen {
             .map(unacknowledged)
             .collect();
         self.unacknowledged += facts.len();
+        let missed = sim.missed_after(self.missed);
+        self.missed += missed.len();
+        facts.extend(missed.into_iter().map(|(at, caller)| (at, stream_missed(&caller))));
         facts.extend(self.news_of_the_stream(sim));
         let turns = sim.turns_after(self.turns);
         self.turns += turns.len();
@@ -154,6 +179,9 @@ impl Seen {
         let now = sim.elapsed();
         sim.kinesis(|kinesis| {
             let mut facts = Vec::new();
+            if self.deleted.is_some() && self.deleted == kinesis.incarnation(&self.stream) {
+                return facts;
+            }
             for shard in kinesis.shards(&self.stream) {
                 let is_new = !self.shards.contains_key(&shard.shard_id);
                 let seen = self.shards.entry(shard.shard_id).or_default();
@@ -245,6 +273,11 @@ fn created(shard: &response::Shard) -> Fact {
     })
 }
 
+fn stream_missed(caller: &str) -> Fact {
+    let caller = Process::new(caller);
+    Fact::Service(ServiceFact::StreamMissed { caller })
+}
+
 fn unacknowledged(call: &Unacknowledged) -> Told {
     let Unacknowledged {
         caller,
@@ -316,6 +349,24 @@ mod tests {
             assert_eq!(rules, broken);
             assert!(witness.finish(Ending::Quiet).is_none());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_is_deleted_and_created_again_is_watched_as_another_one() {
+        let sim = Sim::new(1);
+        sim.create_stream("orders", 1).unwrap();
+        let witness = Witness::new(&sim, "orders", "leases", Rules::new(Duration::from_secs(10)));
+        sim.stream("orders").put("k", "one").unwrap();
+        witness.delete_stream().unwrap();
+        assert!(witness.is_caught_up(), "nothing is owed of a stream that is gone");
+        assert!(sim.stream("orders").put("k", "two").is_err());
+        sim.advance(Duration::from_secs(1)).await;
+        sim.create_stream("orders", 2).unwrap();
+        sim.stream("orders").put("k", "three").unwrap();
+        assert!(!witness.is_caught_up());
+        let report = witness.finish(Ending::CutShort).unwrap();
+        assert_eq!(report.violations, []);
+        assert_eq!((report.figures.stored, report.figures.unread), (2, 1));
     }
 
     #[tokio::test(start_paused = true)]

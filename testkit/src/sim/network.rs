@@ -14,6 +14,9 @@ use super::world::World;
 use crate::dispatch::{Received, Reply, Service};
 use crate::oracle::Missed;
 
+/// The error code for a stream that is not there.
+const NOT_FOUND: &str = "ResourceNotFoundException";
+
 /// A call as its process hands it over.
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -115,8 +118,13 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
         (_, Some(reply)) => Some(Arrival::Reply(reply)),
     };
     let is_reply = matches!(arrival, Some(Arrival::Reply(_)));
+    let is_missing = matches!(&arrival, Some(Arrival::Reply(reply)) if reply.error.as_deref() == Some(NOT_FOUND));
     // The process may have given up, or died.
     let is_heard = arrival.is_some_and(|arrival| arrived.send(arrival).is_ok());
+    if is_missing && is_heard && flight.call.received.service == Service::Kinesis {
+        let missed = (world.clock.elapsed(), Arc::clone(&flight.call.process));
+        world.state().missed.push(missed);
+    }
     if !(is_reply && is_heard) {
         unacknowledged(&world, &flight, applied, Missed::NoReply);
     }

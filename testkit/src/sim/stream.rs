@@ -61,6 +61,16 @@ impl<'a> SimStream<'a> {
             .map(drop)
     }
 
+    /// Begins to delete it. From now on nothing can be written to it; it is gone after the
+    /// [`deletion_time`](crate::kinesis::Settings::deletion_time) of the settings.
+    ///
+    /// # Errors
+    ///
+    /// What Kinesis answers to such a DeleteStream, for instance that the stream is being updated.
+    pub fn delete(&self) -> Result<(), ServiceError> {
+        self.request("DeleteStream", json!({})).map(drop)
+    }
+
     /// Begins to split an open shard in the middle of its hash keys. It is done after the
     /// [`resharding_time`](crate::kinesis::Settings::resharding_time) of the settings.
     ///

@@ -42,6 +42,8 @@ pub(super) struct State {
     pub(super) turns: Vec<Turn>,
     /// Calls that were applied so far without their callers' knowing.
     pub(super) unacknowledged: Vec<Unacknowledged>,
+    /// Who learnt so far, and when, that Kinesis knows no such stream.
+    pub(super) missed: Vec<(Duration, Arc<str>)>,
     pub(super) log: EventLog,
     pub(super) sent: u64,
     /// The process whose call is being applied, or was last.
@@ -76,6 +78,7 @@ impl State {
             troubles: ActiveTroubles::default(),
             turns: Vec::new(),
             unacknowledged: Vec::new(),
+            missed: Vec::new(),
             log: EventLog::new(log),
             sent: 0,
             caller: "".into(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use testkit::sim::{Plan, Severity};
 
-use super::{Act, Handlers, KeyOrder, Kind, Puts, Scenario, Start, Tables, What};
+use super::{Act, Distribution, Handlers, KeyOrder, Kind, Puts, Scenario, Start, Tables, What};
 
 /// When the first act and the first trouble may happen: not before the fleet has begun to work.
 const CALM: Duration = Duration::from_secs(5);
@@ -44,6 +44,7 @@ impl Scenario {
                 outage: None,
             },
             puts: Puts::default(),
+            distribution: Distribution::default(),
             start: Start::default(),
             tables: Tables::default(),
             acts: Vec::new(),

@@ -14,22 +14,49 @@ use crate::record::Record;
 
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    Put { bytes: usize, hash_key_percent: Option<u8> },
+    Put {
+        bytes: usize,
+        hash_key_percent: Option<u8>,
+    },
     Seal,
     Flush,
-    Run { millis: u64 },
-    Leap { millis: u64 },
-    Answer { which: usize, how: How },
+    Run {
+        millis: u64,
+    },
+    Leap {
+        millis: u64,
+    },
+    Answer {
+        which: usize,
+        how: How,
+    },
     Fetched,
     FetchedLate,
-    FetchFailed { code: usize },
-    Split { percent: u8 },
-    Merge { percent: u8 },
-    Recreate { shards: u32 },
-    PutWithoutKey { bytes: usize },
+    FetchFailed {
+        code: usize,
+    },
+    Split {
+        percent: u8,
+    },
+    Merge {
+        percent: u8,
+    },
+    Delete,
+    Recreate {
+        shards: u32,
+    },
+    /// A request is stored, and answered later.
+    Store {
+        which: usize,
+    },
+    PutWithoutKey {
+        bytes: usize,
+    },
     Flip,
     Described,
-    DescribeFailed { code: usize },
+    DescribeFailed {
+        code: usize,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -94,7 +121,9 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => (0..FETCH_FAILURES.len()).prop_map(|code| Step::FetchFailed { code }),
         2 => (0u8..=100).prop_map(|percent| Step::Split { percent }),
         1 => (0u8..=100).prop_map(|percent| Step::Merge { percent }),
-        1 => (1u32..4).prop_map(|shards| Step::Recreate { shards }),
+        1 => Just(Step::Delete),
+        2 => (1u32..4).prop_map(|shards| Step::Recreate { shards }),
+        2 => (0usize..4).prop_map(|which| Step::Store { which }),
         2 => (0usize..60).prop_map(|bytes| Step::PutWithoutKey { bytes }),
         1 => Just(Step::Flip),
         3 => Just(Step::Described),
@@ -159,7 +188,14 @@ pub(super) fn take(world: &mut World, step: Step, number: usize) {
         Step::Fetched | Step::FetchedLate | Step::FetchFailed { .. } => {}
         Step::Split { percent } => world.stream.split(at_percent(percent)),
         Step::Merge { percent } => world.stream.merge(at_percent(percent)),
+        Step::Delete => world.stream.delete(),
         Step::Recreate { shards } => world.stream.recreate(shards),
+        Step::Store { which } => {
+            let request = world.requests.keys().nth(which).copied();
+            if let Some(request) = request.filter(|request| world.refusal(*request).is_none()) {
+                world.store(request);
+            }
+        }
         Step::PutWithoutKey { bytes } => {
             let record = Record::without_key(record(number, bytes).into_data());
             if world.admits(&record) {
@@ -182,6 +218,7 @@ fn answer(world: &mut World, which: usize, how: How) {
         return world.answer(request, refusal);
     }
     let answer = match how {
+        How::Mixed(_) | How::Failed(_) if world.is_stored(request) => answered(world.store(request)),
         How::Stored => answered(world.store(request)),
         How::Mixed(seed) => answered(mixed(world, request, seed)),
         How::Failed(code) => Answer::Failed(failure(REQUEST_FAILURES[code])),

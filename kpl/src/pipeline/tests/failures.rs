@@ -286,7 +286,7 @@ fn an_answer_that_comes_after_the_end_is_ignored() {
 fn a_fetch_that_names_no_open_shard_is_tried_again() {
     let mut world = World::new(1, Config::default());
     world.send([record(0, 10)]);
-    world.fetch.as_mut().unwrap().shards.clear();
+    world.fetch.as_mut().unwrap().shards = Some(Vec::new());
     world.fetched();
     assert_eq!(world.open(), 1);
     world.heal();

@@ -180,7 +180,10 @@ fn with_few_keys(mut step: Step) -> Step {
     if matches!(step, Step::DescribeFailed { .. }) {
         return Step::Described;
     }
-    if matches!(step, Step::Recreate { .. } | Step::Flip | Step::PutWithoutKey { .. }) {
+    if matches!(
+        step,
+        Step::Delete | Step::Recreate { .. } | Step::Flip | Step::PutWithoutKey { .. }
+    ) {
         return Step::Seal;
     }
     step

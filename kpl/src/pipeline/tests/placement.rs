@@ -183,6 +183,56 @@ fn a_success_from_before_a_recreation_is_judged_by_the_new_ranges_of_the_same_id
     world.assert_at_rest();
 }
 
+/// The producer was told that the stream is gone: what is stored before its shards are listed again may be in another
+/// stream, whose shards bear the same ids.
+#[test]
+fn what_is_stored_after_the_stream_was_missing_is_judged_by_the_shards_that_it_has_now() {
+    let config = Config {
+        stream_not_found_grace: Duration::from_secs(60),
+        ..Config::default()
+    };
+    for shards in [1, 2] {
+        let mut world = World::ready(1, config.clone());
+        world.send([at(0, LOW), at(1, HIGH)]);
+        world.run_for(Duration::from_millis(120));
+        world.stream.delete();
+        world.stored();
+        assert!(world.fetch.is_some(), "a missing stream may be another one next");
+        world.run_for(Duration::from_secs(1));
+        world.stream.recreate(shards);
+        world.stored();
+        assert_eq!(
+            world.open(),
+            2,
+            "the ranges of {shards} shards decide, and are not known yet"
+        );
+        world.heal();
+        let expected = if shards == 1 { 2 } else { 3 };
+        assert_eq!((attempts(&world, 0), attempts(&world, 1)), (expected, expected));
+        world.assert_at_rest();
+    }
+}
+
+#[test]
+fn what_a_stream_that_was_missing_has_resharded_since_is_not_judged_by_the_ranges_of_before() {
+    let config = Config {
+        stream_not_found_grace: Duration::from_secs(60),
+        ..Config::default()
+    };
+    let mut world = World::ready(1, config);
+    world.send([at(0, LOW), at(1, HIGH)]);
+    world.run_for(Duration::from_millis(120));
+    world.stream.delete();
+    world.stored();
+    world.run_for(Duration::from_secs(1));
+    world.stream.recreate(2);
+    world.stored();
+    world.stream.merge(at_percent(LOW));
+    world.heal();
+    assert_eq!(attempts(&world, 0), 3, "shard 0 was closed, and held half of the keys");
+    world.assert_at_rest();
+}
+
 /// The ranges of the stream's former life must not judge what its new shards of the same ids stored.
 #[test]
 fn the_ranges_of_closed_shards_are_forgotten_when_the_stream_was_recreated() {

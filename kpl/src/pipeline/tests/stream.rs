@@ -1,5 +1,6 @@
 //! A stream that stores by hash key or in turns, as Kinesis does, and a reader that drops what the KCL drops.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use aggregation::{Decoded, HashKey, HashKeyRange, KinesisRecord, decode};
@@ -17,6 +18,8 @@ pub(super) struct Stream {
     pub(super) distribution: RecordDistribution,
     /// How often the stream was created.
     pub(super) generation: u32,
+    /// Whether it was deleted, and not created again.
+    pub(super) is_gone: bool,
     log: Vec<Stored>,
 }
 
@@ -31,7 +34,47 @@ struct Stored {
 #[derive(Debug, Clone)]
 pub(super) struct Listing {
     pub(super) generation: u32,
-    pub(super) shards: Vec<Shard>,
+    /// `None` if there is no such stream.
+    pub(super) shards: Option<Vec<Shard>>,
+}
+
+/// What a producer knows of the stream.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// In which of its lives its shards were listed.
+    listed: u32,
+    /// All that were listed in that life.
+    shards: Vec<ShardId>,
+    /// Whether the producer was told that the life before was over; without that, all of it may look like resharding.
+    is_noticed: bool,
+    /// The last life of which the producer was told that it is over.
+    missed: u32,
+}
+
+impl Known {
+    /// The producer is given these shards of a life.
+    pub(super) fn list(&mut self, generation: u32, shards: &[Shard]) {
+        if generation > self.listed {
+            self.is_noticed = self.missed >= self.listed;
+            self.listed = generation;
+            self.shards.clear();
+        }
+        self.shards.extend(shards.iter().map(|shard| shard.id.clone()));
+    }
+
+    /// The producer is told that a life is over.
+    pub(super) fn miss(&mut self, generation: u32) {
+        self.missed = generation;
+    }
+
+    /// Whether the producer can know what a shard of a life holds, or that it does not.
+    fn can_judge(&self, generation: u32, shard: &ShardId) -> bool {
+        match generation.cmp(&self.listed) {
+            Ordering::Less => false,
+            Ordering::Equal => self.is_noticed || self.shards.contains(shard),
+            Ordering::Greater => self.missed >= self.listed,
+        }
+    }
 }
 
 pub(super) fn key(value: u128) -> HashKey {
@@ -50,6 +93,7 @@ impl Stream {
             next_shard: 0,
             distribution: RecordDistribution::UserPartitionKey,
             generation: 0,
+            is_gone: false,
             log: Vec::new(),
         };
         stream.recreate(shards);
@@ -59,12 +103,18 @@ impl Stream {
     /// Deletes the stream and creates it anew: its shards bear the old ids.
     pub(super) fn recreate(&mut self, shards: u32) {
         self.generation += 1;
+        self.is_gone = false;
         self.next_shard = 0;
         self.shards = HashKeyRange::FULL
             .split_evenly(shards)
             .map(|range| (self.next_shard_id(), range))
             .map(|(id, range)| Shard { id, range })
             .collect();
+    }
+
+    /// Deletes the stream, until it is created anew.
+    pub(super) fn delete(&mut self) {
+        self.is_gone = true;
     }
 
     /// Splits the shard that holds `at` there, unless that is its first key.
@@ -97,7 +147,7 @@ impl Stream {
     pub(super) fn listing(&self) -> Listing {
         Listing {
             generation: self.generation,
-            shards: self.shards.clone(),
+            shards: (!self.is_gone).then(|| self.shards.clone()),
         }
     }
 
@@ -158,11 +208,11 @@ impl Stream {
             .any(|(partition_key, data)| partition_key == record.partition_key() && data == record.data())
     }
 
-    /// Whether a KCL reader of the shard returns `record` at the place that the receipt names. Nothing is asked of a
-    /// place in another life of the stream than `generation`.
-    pub(super) fn assert_readable(&self, delivered: &Delivered, record: &Record, generation: u32) {
+    /// Whether a KCL reader of the shard returns `record` at the place that the receipt names. Nothing is asked of a place
+    /// in a life of the stream that is over, or that the producer cannot know of.
+    pub(super) fn assert_readable(&self, delivered: &Delivered, record: &Record, known: &Known) {
         let stored = &self.log[delivered.sequence_number.as_str().parse::<usize>().unwrap()];
-        if stored.generation != generation {
+        if !known.can_judge(stored.generation, &stored.shard.id) {
             return;
         }
         assert!(

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use aggregation::{HashKey, KinesisRecord};
 use futures::FutureExt as _;
 
-use super::stream::{Listing, Stream, members};
+use super::stream::{Known, Listing, Stream, members};
 use crate::aggregate::SealedAggregate;
 use crate::budget::{Budget, Cargo, Room};
 use crate::config::Config;
@@ -19,11 +19,15 @@ use crate::pipeline::{Answer, CallFailure, EntryAnswer, HotShard, Input, Output,
 use crate::receipt::{Delivered, Receipt};
 use crate::record::{Record, cost};
 use crate::routing::Routing;
+use crate::shard_map::Shard;
 use crate::stats::Board;
 use crate::summary::StreamSummary;
 
 /// What the service calls each request here.
 pub(super) const REQUEST_ID: &str = "cc2a4ae9";
+/// What the service answers if there is no such stream.
+const NOT_FOUND: &str = "ResourceNotFoundException";
+
 const MAX_BYTES: u32 = 100_000_000;
 pub(super) const MAX_RECORDS: u32 = 20_000;
 
@@ -52,7 +56,9 @@ pub(super) struct World {
     board: Board,
     lanes: Vec<Lane>,
     routing: Routing,
-    known_generation: u32,
+    known: Known,
+    /// What was stored of requests that have no answer yet.
+    stored: BTreeMap<RequestId, Vec<EntryAnswer>>,
     puts: Vec<Put>,
 }
 
@@ -134,7 +140,8 @@ impl World {
             board: Board::default(),
             lanes: Vec::new(),
             routing: Routing::Undecided,
-            known_generation: 0,
+            known: Known::default(),
+            stored: BTreeMap::new(),
             puts: Vec::new(),
         };
         world.replace_lanes(Routing::Undecided);
@@ -283,6 +290,10 @@ impl World {
 
     pub(super) fn answer(&mut self, request: RequestId, answer: Answer) {
         self.requests.remove(&request);
+        self.stored.remove(&request);
+        if let Answer::Failed(failure) = &answer {
+            self.note(failure);
+        }
         let ended = SystemTime::UNIX_EPOCH;
         self.pipeline.handle(Input::Answer { request, answer, ended }, self.now);
         self.observe();
@@ -294,10 +305,27 @@ impl World {
         *self.requests.first_key_value().unwrap().0
     }
 
-    /// Stores the entries of the oldest request, without an answer yet.
+    /// Stores the entries of a request, without an answer yet, unless they are stored.
     pub(super) fn store(&mut self, request: RequestId) -> Vec<EntryAnswer> {
+        if let Some(stored) = self.stored.get(&request) {
+            return stored.clone();
+        }
         let entries = self.requests[&request].clone();
-        entries.iter().map(|entry| self.store_entry(entry)).collect()
+        let stored: Vec<_> = entries.iter().map(|entry| self.store_entry(entry)).collect();
+        self.stored.insert(request, stored.clone());
+        stored
+    }
+
+    /// Whether the entries of a request are stored.
+    pub(super) fn is_stored(&self, request: RequestId) -> bool {
+        self.stored.contains_key(&request)
+    }
+
+    /// What the producer is told by a failure.
+    fn note(&mut self, failure: &CallFailure) {
+        if self.stream.is_gone && failure.code == NOT_FOUND {
+            self.known.miss(self.stream.generation);
+        }
     }
 
     pub(super) fn store_entry(&mut self, entry: &KinesisRecord) -> EntryAnswer {
@@ -307,6 +335,12 @@ impl World {
 
     /// What the service says to a request as a whole, if it does not store it.
     pub(super) fn refusal(&self, request: RequestId) -> Option<Answer> {
+        if self.is_stored(request) {
+            return None;
+        }
+        if self.stream.is_gone {
+            return Some(Answer::Failed(failure(NOT_FOUND)));
+        }
         let has_key = |entry: &KinesisRecord| !entry.partition_key.is_empty();
         let follows_keys = self.stream.distribution == RecordDistribution::UserPartitionKey;
         (follows_keys && !self.requests[&request].iter().all(has_key)).then(|| {
@@ -340,6 +374,9 @@ impl World {
     }
 
     pub(super) fn describe_as(&mut self, described: Result<StreamSummary, CallFailure>) {
+        if let Err(failure) = &described {
+            self.note(failure);
+        }
         self.pipeline.handle(Input::Description(described), self.now);
         self.observe();
         self.work();
@@ -348,15 +385,25 @@ impl World {
     /// Answers the fetch under way.
     pub(super) fn fetched(&mut self) {
         let listing = self.fetch.take().unwrap();
-        self.known_generation = listing.generation;
-        self.pipeline.handle(Input::Shards(Ok(listing.shards)), self.now);
-        self.observe();
-        self.work();
+        match listing.shards {
+            Some(shards) => {
+                self.known.list(listing.generation, &shards);
+                self.list(Ok(shards));
+            }
+            None => self.list(Err(failure(NOT_FOUND))),
+        }
     }
 
     pub(super) fn fetch_failed(&mut self, code: &str) {
         self.fetch.take().unwrap();
-        self.pipeline.handle(Input::Shards(Err(failure(code))), self.now);
+        self.list(Err(failure(code)));
+    }
+
+    fn list(&mut self, shards: Result<Vec<Shard>, CallFailure>) {
+        if let Err(failure) = &shards {
+            self.note(failure);
+        }
+        self.pipeline.handle(Input::Shards(shards), self.now);
         self.observe();
         self.work();
     }
@@ -554,8 +601,7 @@ impl World {
             match &put.outcome {
                 None => {}
                 Some(Ok(delivered)) => {
-                    let generation = self.known_generation;
-                    self.stream.assert_readable(delivered, &put.record, generation);
+                    self.stream.assert_readable(delivered, &put.record, &self.known);
                 }
                 Some(Err(error)) => {
                     assert_eq!(error.record(), &put.record, "a record is given back as it was put");

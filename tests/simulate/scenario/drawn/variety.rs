@@ -10,7 +10,9 @@ use testkit::sim::{Fault, Severity, Trouble, TroubleKind};
 
 use super::{CALM, millis};
 use crate::fleet::STREAM;
-use crate::scenario::{Act, Outage, Puts, Scenario, Shortage, Start, Tables, What};
+use crate::scenario::{
+    Act, Chooser, Distribution, Kind, Outage, Puts, Scenario, Shortage, Start, Tables, What, is_producer,
+};
 
 /// How long a trouble or a shortage lasts, in milliseconds: up to two lives of a lease.
 const LASTS: Range<u64> = 1_000..20_000;
@@ -39,6 +41,12 @@ impl Scenario {
         self.draw_operators(rng);
         if self.severity != Severity::None {
             self.draw_troubles(rng);
+        }
+        if self.kind == Kind::Produce && one_in(3, rng) {
+            self.draw_distribution(rng);
+        }
+        if self.kind == Kind::Produce && one_in(4, rng) {
+            self.draw_recreations(rng);
         }
         if self.may_return_silently() {
             self.puts.dropped = 0;
@@ -97,6 +105,82 @@ impl Scenario {
         self.acts.sort_by_key(|act| act.at);
     }
 
+    /// A stream on demand, which chooses the shards of its records at times, and does not always tell that it does.
+    fn draw_distribution(&mut self, rng: &mut Rng) {
+        let chooser = |rng: &mut Rng| {
+            if rng.bool() {
+                Chooser::Service
+            } else {
+                Chooser::Producer
+            }
+        };
+        self.distribution = Distribution {
+            begins: Some(chooser(rng)),
+            described_every: rng.bool().then(|| Duration::from_millis(rng.u64(5_000..60_000))),
+        };
+        if rng.bool() {
+            for _ in 0..rng.u8(1..=4) {
+                let at = moment(self.load, rng);
+                let what = What::Distribute(chooser(rng));
+                self.acts.push(Act { at, what });
+            }
+            self.acts.sort_by_key(|act| act.at);
+        }
+        if rng.bool() {
+            self.puts.keyless = rng.u8(5..100);
+        }
+        if self.severity != Severity::None && rng.bool() {
+            self.withhold_descriptions(rng);
+        }
+    }
+
+    /// Producers cannot learn from the service who chooses shards: from the start, or later, for a while or to the end.
+    fn withhold_descriptions(&mut self, rng: &mut Rng) {
+        let from = if rng.bool() {
+            Duration::ZERO
+        } else {
+            moment(self.load, rng)
+        };
+        let left = self.load.saturating_sub(from);
+        let lasts = if rng.bool() {
+            left
+        } else {
+            left.min(Duration::from_millis(rng.u64(LASTS)))
+        };
+        let faults = [
+            Fault::access_denied(),
+            Fault::internal_failure(),
+            Fault::throttled(),
+            Fault::ReplyHangs,
+        ];
+        let fault = rng.choice(faults).unwrap_or_default();
+        self.plan.troubles.push(Trouble {
+            from,
+            lasts,
+            process: None,
+            kind: calls(Service::Kinesis, "DescribeStreamSummary", fault, rng),
+        });
+    }
+
+    /// The stream is deleted and created again under load. There are no workers then.
+    fn draw_recreations(&mut self, rng: &mut Rng) {
+        self.workers = 0;
+        let befalls_worker = |trouble: &Trouble| trouble.process.as_deref().is_some_and(|name| !is_producer(name));
+        self.plan.troubles.retain(|trouble| !befalls_worker(trouble));
+        if rng.bool() {
+            self.puts.missing_grace = Duration::from_millis(rng.u64(5_000..60_000));
+        }
+        for _ in 0..rng.u8(1..=3) {
+            let at = moment(self.load, rng);
+            let what = What::Recreate {
+                shards: rng.usize(1..=4),
+                pause: Duration::from_millis(rng.u64(1_000..10_000)),
+            };
+            self.acts.push(Act { at, what });
+        }
+        self.acts.sort_by_key(|act| act.at);
+    }
+
     fn draw_troubles(&mut self, rng: &mut Rng) {
         for kind in [
             |rng: &mut Rng| kms(rng),
@@ -130,7 +214,9 @@ impl Scenario {
             matches!(trouble.kind, TroubleKind::Kms { .. })
                 || matches!(&trouble.kind, TroubleKind::Calls { fault, .. } if *fault == denied)
         };
-        self.record_ttl.is_some() || self.plan.troubles.iter().any(denies)
+        // A stream may be gone, refuse records without keys, or keep no order for those that are ordered.
+        let refuses = self.recreates() || self.distribution.begins.is_some();
+        self.record_ttl.is_some() || refuses || self.plan.troubles.iter().any(denies)
     }
 }
 
