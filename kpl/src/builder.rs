@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::budget::Budget;
 use crate::calls::Calls;
 use crate::clock;
-use crate::config::{Config, OnThrottling};
+use crate::config::{Aggregation, Config, OnThrottling};
 use crate::driver::Driver;
 use crate::error::{BuildError, BuildErrorKind};
 use crate::lane::LaneLimits;
@@ -119,6 +119,14 @@ impl ProducerBuilder {
         self
     }
 
+    /// Sends each record in a Kinesis record of its own. Rates, shared requests and retries stay as they are. By default,
+    /// records share.
+    #[doc(alias = "AggregationEnabled")]
+    pub fn aggregation_disabled(mut self) -> Self {
+        self.config.aggregation = Aggregation::Disabled;
+        self
+    }
+
     /// The size in bytes at which an aggregate is full; a larger record travels alone. Larger aggregates cost less per
     /// record. Default: 51,200; range: 64 to 10,485,760, not over [`collection_max_size`](Self::collection_max_size), and
     /// below the larger of 1,048,576 and [`max_user_record_size`](Self::max_user_record_size).
@@ -128,7 +136,7 @@ impl ProducerBuilder {
         self
     }
 
-    /// The number of user records at which an aggregate is full; 1 switches aggregation off. Default: 4,294,967,295.
+    /// The number of user records at which an aggregate is full. Default: 4,294,967,295; at least 1.
     #[doc(alias = "AggregationMaxCount")]
     pub fn aggregation_max_count(mut self, records: usize) -> Self {
         self.config.aggregation_max_count = records;
@@ -168,10 +176,18 @@ impl ProducerBuilder {
     }
 
     /// The longest a request may take, from its start to its answer; then it counts as failed and its records may have
-    /// been stored. Default: 6 s.
+    /// been stored. Default: 6 s; range: 100 ms to 10 minutes.
     #[doc(alias = "RequestTimeout")]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.config.request_timeout = timeout;
+        self
+    }
+
+    /// How long a record waits for its next attempt: the first time, and at the most. The wait doubles from one to the
+    /// other and is jittered: each is anything between nothing and this. Default: 50 ms and 2 s; range: 1 ms to 10 minutes,
+    /// the first not over the longest.
+    pub fn retry_delays(mut self, first: Duration, longest: Duration) -> Self {
+        self.config.retry_delays = (first, longest);
         self
     }
 
@@ -311,7 +327,7 @@ impl ProducerBuilder {
         let rng = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let limits = LaneLimits {
             max_size: self.config.aggregation_max_size,
-            max_count: self.config.aggregation_max_count,
+            max_count: self.config.max_count(),
             max_buffered: self.config.record_max_buffered_time,
             ttl: self.config.record_ttl,
         };

@@ -1,11 +1,12 @@
 //! Pure: the options of a producer and the rules between them.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::error::{BuildError, BuildErrorKind};
 use crate::limits::{
     DEFAULT_MAX_RECORD_BYTES, DESCRIPTION_INTERVAL, LARGEST_MAX_RECORD_BYTES, MAX_COLLECTION_WAIT,
-    MAX_ENTRIES_PER_REQUEST, MAX_REQUEST_BYTES, MIN_RECORD_TTL,
+    MAX_ENTRIES_PER_REQUEST, MAX_REQUEST_BYTES, MAX_RETRY_DELAY, MIN_RECORD_TTL, RETRY_DELAY,
 };
 use crate::metrics::Selection;
 use crate::ordering::{Ordering, RecordDistribution};
@@ -19,12 +20,20 @@ pub(crate) enum OnThrottling {
     Fail,
 }
 
+/// Whether records share Kinesis records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aggregation {
+    Enabled,
+    Disabled,
+}
+
 /// The validated, immutable options of one producer.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) record_max_buffered_time: Duration,
     pub(crate) record_ttl: Option<Duration>,
     pub(crate) on_throttling: OnThrottling,
+    pub(crate) aggregation: Aggregation,
     pub(crate) aggregation_max_size: usize,
     pub(crate) aggregation_max_count: usize,
     pub(crate) collection_max_size: usize,
@@ -33,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) max_user_record_size: Option<usize>,
     pub(crate) rate_limit_percent: u32,
     pub(crate) request_timeout: Duration,
+    /// Before jitter: the wait after the first failure, and the longest.
+    pub(crate) retry_delays: (Duration, Duration),
     pub(crate) max_connections: usize,
     pub(crate) max_requests_per_shard: usize,
     pub(crate) max_bytes_in_flight: usize,
@@ -50,6 +61,7 @@ impl Default for Config {
             record_max_buffered_time: Duration::from_millis(100),
             record_ttl: None,
             on_throttling: OnThrottling::Retry,
+            aggregation: Aggregation::Enabled,
             aggregation_max_size: 51_200,
             aggregation_max_count: u32::MAX as usize,
             collection_max_size: 5 * 1024 * 1024,
@@ -57,6 +69,7 @@ impl Default for Config {
             max_user_record_size: None,
             rate_limit_percent: 150,
             request_timeout: Duration::from_secs(6),
+            retry_delays: (RETRY_DELAY, MAX_RETRY_DELAY),
             max_connections: 24,
             max_requests_per_shard: 8,
             max_bytes_in_flight: 16 * 1024 * 1024,
@@ -110,7 +123,8 @@ impl Config {
         }
         self.validate_ttl()?;
         self.validate_distribution()?;
-        positive("request_timeout", self.request_timeout)?;
+        within_milliseconds("request_timeout in ms", self.request_timeout, 100..=600_000)?;
+        self.validate_retry_delays()?;
         positive("shard_map_refresh_interval", self.shard_map_refresh_interval)?;
         if self.aggregation_max_size > self.collection_max_size {
             return Err(BuildErrorKind::Contradiction {
@@ -149,15 +163,7 @@ impl Config {
     /// A record must be able to wait for company, in its aggregate and in its request, and still leave in time.
     fn validate_ttl(&self) -> Result<(), BuildError> {
         let Some(ttl) = self.record_ttl else { return Ok(()) };
-        if ttl < MIN_RECORD_TTL {
-            let milliseconds = |time: Duration| usize::try_from(time.as_millis()).unwrap_or(usize::MAX);
-            return within(
-                "record_ttl in ms",
-                milliseconds(ttl),
-                milliseconds(MIN_RECORD_TTL),
-                usize::MAX,
-            );
-        }
+        within_milliseconds("record_ttl in ms", ttl, milliseconds(MIN_RECORD_TTL)..=usize::MAX)?;
         if self.record_max_buffered_time.saturating_add(self.collection_wait()) >= ttl {
             return Err(BuildErrorKind::Contradiction {
                 larger: "record_max_buffered_time (with the wait for a request)",
@@ -166,6 +172,28 @@ impl Config {
             .into());
         }
         Ok(())
+    }
+
+    fn validate_retry_delays(&self) -> Result<(), BuildError> {
+        let (first, longest) = self.retry_delays;
+        within_milliseconds("retry_delays, the first in ms", first, 1..=600_000)?;
+        within_milliseconds("retry_delays, the longest in ms", longest, 1..=600_000)?;
+        if first > longest {
+            return Err(BuildErrorKind::Contradiction {
+                larger: "the first of retry_delays",
+                smaller: "the longest of them",
+            }
+            .into());
+        }
+        Ok(())
+    }
+
+    /// How many user records an aggregate may have.
+    pub(crate) fn max_count(&self) -> usize {
+        match self.aggregation {
+            Aggregation::Enabled => self.aggregation_max_count,
+            Aggregation::Disabled => 1,
+        }
     }
 
     /// How many requests may carry records of one shard at a time.
@@ -180,6 +208,14 @@ impl Config {
     pub(crate) fn collection_wait(&self) -> Duration {
         MAX_COLLECTION_WAIT.min(self.record_max_buffered_time / 5)
     }
+}
+
+fn milliseconds(time: Duration) -> usize {
+    usize::try_from(time.as_millis()).unwrap_or(usize::MAX)
+}
+
+fn within_milliseconds(option: &'static str, time: Duration, range: RangeInclusive<usize>) -> Result<(), BuildError> {
+    within(option, milliseconds(time), *range.start(), *range.end())
 }
 
 fn within(option: &'static str, value: usize, min: usize, max: usize) -> Result<(), BuildError> {
@@ -251,6 +287,32 @@ mod tests {
         config(100, Duration::MAX).validate().unwrap();
         let error = config(10, Duration::from_millis(99)).validate().unwrap_err();
         assert!(error.to_string().contains("record_ttl"), "{error}");
+    }
+
+    #[test]
+    fn a_timeout_out_of_the_range_of_the_kpl_is_refused_and_so_are_delays_that_become_shorter() {
+        let (ms, minutes) = (Duration::from_millis, |minutes: u64| Duration::from_secs(60 * minutes));
+        let timeout = |request_timeout| Config {
+            request_timeout,
+            ..Config::default()
+        };
+        let delays = |first, longest| Config {
+            retry_delays: (first, longest),
+            ..Config::default()
+        };
+        for valid in [timeout(ms(100)), timeout(minutes(10)), delays(ms(7), ms(7))] {
+            valid.validate().unwrap();
+        }
+        for (refused, option) in [
+            (timeout(ms(99)), "request_timeout"),
+            (timeout(minutes(11)), "request_timeout"),
+            (delays(ms(0), ms(7)), "retry_delays"),
+            (delays(ms(8), ms(7)), "retry_delays"),
+            (delays(ms(1), minutes(11)), "retry_delays"),
+        ] {
+            let error = refused.validate().unwrap_err().to_string();
+            assert!(error.contains(option), "{error}");
+        }
     }
 
     #[test]

@@ -125,6 +125,12 @@ pub const COPY_TENTHS: usize = 33;
 /// the others. Our choice, for the same reason.
 pub const COPIED_BYTES_PER_ENTRY: usize = 200;
 
+/// The wait after the first failure of a request or a record, before jitter. KPL's fixed delay with default settings.
+pub const RETRY_DELAY: Duration = Duration::from_millis(50);
+
+/// The longest wait between two attempts, before jitter. Our choice: a shard's bucket refills within a second or two.
+pub const MAX_RETRY_DELAY: Duration = Duration::from_secs(2);
+
 /// The shortest `record_ttl`. KPL's value.
 pub const MIN_RECORD_TTL: Duration = Duration::from_millis(100);
 

@@ -44,7 +44,7 @@ use crate::budget::{Budget, Cargo, Copies};
 use crate::config::Config;
 use crate::contents::Volume;
 use crate::error::PutErrorKind;
-use crate::limits::FETCH_RETRY_PAUSE;
+use crate::limits::{FETCH_RETRY_PAUSE, RETRY_DELAY};
 use crate::observation::{Observation, Observers};
 use crate::ordering::RecordDistribution;
 use crate::outcome::Outcome;
@@ -239,8 +239,8 @@ impl Pipeline {
             hot_shards: HotShards::default(),
             collector: Collector::new(collection.0, collection.1, collection.2),
             copy_room: CopyRoom::new(budget),
-            fetch_delays: RetryDelays::up_to(FETCH_RETRY_PAUSE, rng.fork()),
-            delays: RetryDelays::new(rng),
+            fetch_delays: RetryDelays::new((RETRY_DELAY, FETCH_RETRY_PAUSE), rng.fork()),
+            delays: RetryDelays::new(config.retry_delays, rng),
             config,
             unrouted: Vec::new(),
             retries: BTreeMap::new(),

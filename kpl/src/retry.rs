@@ -8,11 +8,6 @@ use std::time::Duration;
 use backoff::ExponentialBackoffBuilder;
 use backoff::backoff::Backoff as _;
 
-/// The wait after the first failure, before jitter. Our choice: KPL's fixed retry delay with default settings.
-const INITIAL: Duration = Duration::from_millis(50);
-/// The longest wait, before jitter. Our choice: a shard's bucket refills within a second or two.
-const MAX: Duration = Duration::from_secs(2);
-
 /// Exponential delays with full jitter.
 #[derive(Debug, Clone)]
 pub(crate) struct RetryDelays {
@@ -21,14 +16,10 @@ pub(crate) struct RetryDelays {
 }
 
 impl RetryDelays {
-    pub(crate) fn new(rng: fastrand::Rng) -> Self {
-        Self::up_to(MAX, rng)
-    }
-
-    /// With another longest wait, before jitter.
-    pub(crate) fn up_to(max: Duration, rng: fastrand::Rng) -> Self {
+    /// From a first wait to a longest one, both before jitter.
+    pub(crate) fn new((first, max): (Duration, Duration), rng: fastrand::Rng) -> Self {
         let mut backoff = ExponentialBackoffBuilder::new()
-            .with_initial_interval(INITIAL)
+            .with_initial_interval(first)
             .with_max_interval(max)
             .with_multiplier(2.0)
             .with_randomization_factor(0.0)
@@ -52,7 +43,7 @@ impl RetryDelays {
             .get(index)
             .or(self.intervals.last())
             .copied()
-            .unwrap_or(MAX);
+            .unwrap_or_default();
         interval.mul_f64(self.rng.f64())
     }
 }
@@ -60,17 +51,18 @@ impl RetryDelays {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{MAX_RETRY_DELAY, RETRY_DELAY};
 
     #[test]
     fn the_wait_doubles_from_50_ms_to_2_s_and_is_jittered_in_full() {
-        let mut delays = RetryDelays::new(fastrand::Rng::with_seed(7));
+        let mut delays = RetryDelays::new((RETRY_DELAY, MAX_RETRY_DELAY), fastrand::Rng::with_seed(7));
         assert_eq!(delays.intervals.first(), Some(&Duration::from_millis(50)));
         assert_eq!(delays.intervals.get(1), Some(&Duration::from_millis(100)));
-        assert_eq!(delays.intervals.last(), Some(&MAX));
+        assert_eq!(delays.intervals.last(), Some(&MAX_RETRY_DELAY));
         for failures in [1, 2, 6, 1_000] {
             let limit = Duration::from_millis(50)
                 .saturating_mul(1 << (failures - 1).min(6))
-                .min(MAX);
+                .min(MAX_RETRY_DELAY);
             let waits: Vec<Duration> = (0..200).map(|_| delays.after(failures)).collect();
             assert!(waits.iter().all(|wait| *wait <= limit));
             assert!(waits.iter().any(|wait| *wait < limit / 4) && waits.iter().any(|wait| *wait > limit * 3 / 4));

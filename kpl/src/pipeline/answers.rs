@@ -212,8 +212,13 @@ impl Pipeline {
     pub(super) fn suspect(&mut self, aggregates: Vec<SealedAggregate>, now: Instant) {
         let (suspects, others): (Vec<_>, Vec<_>) = aggregates.into_iter().partition(|aggregate| self.suits(aggregate));
         self.suspects.extend((!suspects.is_empty()).then_some(suspects));
-        for aggregate in others {
-            self.route(aggregate, now);
+        match self.config.ordering {
+            // Before whatever was queued meanwhile.
+            Ordering::PerKey => others
+                .into_iter()
+                .rev()
+                .for_each(|aggregate| self.retry_in_order(aggregate, (now, now))),
+            Ordering::None => others.into_iter().for_each(|aggregate| self.route(aggregate, now)),
         }
     }
 

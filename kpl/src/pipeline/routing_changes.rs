@@ -147,7 +147,7 @@ impl Pipeline {
     /// is right wherever it lands.
     fn max_count(&self, aggregate: &SealedAggregate) -> usize {
         match aggregate.misplacements {
-            0..MAX_MISPLACEMENTS => self.routing.max_count(self.config.aggregation_max_count),
+            0..MAX_MISPLACEMENTS => self.routing.max_count(self.config.max_count()),
             _ => 1,
         }
     }

@@ -6,7 +6,7 @@ use self::Fate::{Applied, Ignored, Sdk};
 use super::Disposition;
 use super::form::Form::{self, Boolean, Integer, OneOf, Shaped, Text};
 use super::form::{is_host, is_namespace, is_region};
-use crate::config::{Config, OnThrottling};
+use crate::config::{Aggregation, Config, OnThrottling};
 use crate::limits::MAX_REQUEST_BYTES;
 use crate::metrics::{MetricsGranularity, MetricsLevel};
 use crate::ordering::RecordDistribution;
@@ -103,7 +103,9 @@ pub(super) static OPTIONS: &[KplOption] = &[
     option("AggregationMaxCount", "4294967295", Integer(1, MAX),
         Applied("aggregation_max_count", |config, records| config.aggregation_max_count = count(records))),
     option("AggregationEnabled", "true", Boolean,
-        Applied("aggregation_max_count", |config, enabled| if enabled == 0 { config.aggregation_max_count = 1 })),
+        Applied("aggregation_disabled", |config, enabled| {
+            config.aggregation = if enabled == 0 { Aggregation::Disabled } else { Aggregation::Enabled };
+        })),
     option("AggregationMaxSize", "51200", Integer(64, 10_485_760),
         Applied("aggregation_max_size", |config, bytes| config.aggregation_max_size = count(bytes))),
     option("CollectionMaxCount", "500", Integer(1, 500),

@@ -190,13 +190,13 @@ fn every_option_of_the_kpl_is_in_the_table_once() {
 type Effect = (&'static str, fn(&Config) -> bool);
 
 const EFFECTS: [Effect; 25] = [
-    ("AggregationEnabled = false", |config| config.aggregation_max_count == 1),
+    ("AggregationEnabled = false", |config| config.max_count() == 1),
     ("AggregationEnabled = true", |config| {
-        config.aggregation_max_count == 4_294_967_295
+        config.max_count() == 4_294_967_295
     }),
     ("AggregationMaxCount = 7", |config| config.aggregation_max_count == 7),
     ("AggregationEnabled=false\nAggregationMaxCount=7", |config| {
-        config.aggregation_max_count == 1
+        config.max_count() == 1
     }),
     ("AggregationMaxSize = 1000", |config| {
         config.aggregation_max_size == 1_000

@@ -55,6 +55,21 @@ fn each_attempt_has_the_id_of_its_request_whether_it_failed_or_not() {
 }
 
 #[test]
+fn the_wait_before_the_next_attempt_is_what_was_configured() {
+    let config = Config {
+        retry_delays: (60 * SECOND, 60 * SECOND),
+        ..Config::default()
+    };
+    let mut world = with_request_under_way(20, config);
+    fail_request(&mut world, "InternalFailure");
+    let failed = world.now;
+    world.heal();
+    let waited = world.now - failed;
+    assert!(waited > 3 * SECOND && waited <= 61 * SECOND, "{waited:?}");
+    world.assert_at_rest();
+}
+
+#[test]
 fn transient_failures_are_retried_for_as_long_as_they_last() {
     for code in [
         "InternalFailure",

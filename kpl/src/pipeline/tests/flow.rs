@@ -358,7 +358,6 @@ fn the_longest_durations_are_as_good_as_any() {
     let config = Config {
         record_max_buffered_time: Duration::from_secs(1 << 60),
         record_ttl: Some(Duration::MAX),
-        request_timeout: Duration::MAX,
         shard_map_refresh_interval: Duration::MAX,
         stream_not_found_grace: Duration::MAX,
         rate_limit_percent: u32::MAX,
