@@ -1,18 +1,16 @@
 //! The task of a producer: it carries facts into the pipeline and its wishes out.
 
+mod errands;
 mod report;
 
 use std::collections::BTreeSet;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use self::report::report_answer;
-use crate::budget::Copies;
+use self::errands::Finished;
 use crate::calls::Calls;
 use crate::clock;
 use crate::error::{PutError, PutErrorKind};
@@ -20,9 +18,7 @@ use crate::event::Event;
 use crate::lanes::Handed;
 use crate::limits::DROP_GRACE;
 use crate::metrics::Meter;
-use crate::ordering::RecordDistribution;
-use crate::pipeline::{Answer, CallFailure, Input, Output, Pipeline, RequestId};
-use crate::shard_map::Shard;
+use crate::pipeline::{Input, Pipeline};
 use crate::shared::Shared;
 use crate::tasks::Tasks;
 
@@ -85,15 +81,6 @@ struct Draining {
     deadline: Instant,
     delivered_before: u64,
     reports: Vec<oneshot::Sender<ShutdownReport>>,
-}
-
-/// What a task brought.
-#[derive(Debug)]
-enum Finished {
-    Put { request: RequestId, answer: Answer },
-    Shards(Result<Vec<Shard>, CallFailure>),
-    Description(Result<RecordDistribution, CallFailure>),
-    Room(Copies),
 }
 
 impl Driver {
@@ -189,64 +176,6 @@ impl Driver {
         }
     }
 
-    fn perform(&mut self, output: Output) {
-        match output {
-            Output::Send { request, entries } => {
-                let calls = self.calls.clone();
-                let stream = Arc::clone(&self.shared.template.stream);
-                self.spawn("put-records", async move {
-                    let started = clock::now();
-                    let count = entries.len();
-                    let answer = or_panicked(calls.put_records(entries))
-                        .await
-                        .unwrap_or_else(Answer::Failed);
-                    report_answer(&answer, count, clock::now() - started, &stream);
-                    Finished::Put { request, answer }
-                });
-            }
-            Output::FetchShards => {
-                let calls = self.calls.clone();
-                self.spawn("list-shards", async move {
-                    Finished::Shards(or_panicked(calls.list_shards()).await.and_then(|shards| shards))
-                });
-            }
-            Output::Describe => {
-                let calls = self.calls.clone();
-                self.spawn("describe-stream-summary", async move {
-                    let described = or_panicked(calls.describe_stream_summary()).await;
-                    Finished::Description(described.and_then(|described| described))
-                });
-            }
-            Output::AwaitRoom(request) => {
-                let budget = self.shared.template.budget.clone();
-                self.spawn("wait-for-room", async move {
-                    Finished::Room(budget.acquire_copies(request).await)
-                });
-            }
-            Output::NewRouting(routing) => {
-                self.shared.replace_lanes(routing);
-                self.armed.clear();
-                self.take_retired(clock::now());
-            }
-            Output::ShardsChanged(shards) => self.emit(&Event::ShardMapChanged { shards }),
-            Output::Distribution(distribution, source) => {
-                self.emit(&Event::DistributionChanged { distribution, source });
-            }
-            Output::Throttled(hot, rate_percent) => {
-                let hot = &hot;
-                self.emit(&Event::ShardThrottled { hot, rate_percent });
-            }
-        }
-    }
-
-    fn emit(&self, event: &Event<'_>) {
-        event.emit(&self.shared.template.stream);
-    }
-
-    fn spawn(&mut self, name: &'static str, call: impl Future<Output = Finished> + Send + 'static) {
-        self.running.spawn(self.tasks.named(name, call));
-    }
-
     fn on_command(&mut self, command: Command) {
         let now = clock::now();
         match command {
@@ -275,37 +204,6 @@ impl Driver {
         });
         draining.deadline = draining.deadline.min(deadline);
         draining.reports.extend(report);
-    }
-
-    fn on_finished(&mut self, finished: Result<Finished, tokio::task::JoinError>) {
-        let now = clock::now();
-        match finished {
-            Ok(Finished::Put { request, answer }) => {
-                self.pipeline.handle(
-                    Input::Answer {
-                        request,
-                        answer,
-                        ended: self.calls.wall_time(),
-                    },
-                    now,
-                );
-            }
-            Ok(Finished::Shards(result)) => {
-                if let Err(CallFailure { code, message, .. }) = &result {
-                    self.emit(&Event::ShardMapUnavailable { code, message });
-                }
-                self.pipeline.handle(Input::Shards(result), now);
-            }
-            Ok(Finished::Description(result)) => {
-                if let Err(CallFailure { code, message, .. }) = &result {
-                    self.emit(&Event::DescriptionUnavailable { code, message });
-                }
-                self.pipeline.handle(Input::Description(result), now);
-            }
-            Ok(Finished::Room(copies)) => self.pipeline.handle(Input::Room(copies), now),
-            // A panic inside is an answer already, and nobody aborts these tasks before the driver ends.
-            Err(error) => debug_assert!(error.is_cancelled(), "{error}"),
-        }
     }
 
     fn wake_at(&self) -> Option<Instant> {
@@ -365,16 +263,6 @@ impl Drop for Driver {
         self.shared.board.close(self.shared.put());
         drop(self.shared.template.handover.take_all());
     }
-}
-
-/// The result of a call, or a panic inside it as a failure of the call.
-async fn or_panicked<T>(call: impl Future<Output = T>) -> Result<T, CallFailure> {
-    AssertUnwindSafe(call).catch_unwind().await.map_err(|_| CallFailure {
-        code: "Panic".into(),
-        message: "the call panicked".into(),
-        request_id: None,
-        may_have_been_applied: true,
-    })
 }
 
 async fn sleep_until(at: Option<Instant>) {
