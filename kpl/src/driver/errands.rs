@@ -1,23 +1,32 @@
 //! What the pipeline wants done: each call a task of its own, and what these bring back.
 
-use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::panic::resume_unwind;
+use std::time::Duration;
 
+use aggregation::KinesisRecord;
 use futures::FutureExt as _;
+use tokio::task::JoinError;
 
 use super::Driver;
 use super::report::report_answer;
-use crate::budget::Copies;
+use crate::budget::{Cargo, Copies};
 use crate::clock;
 use crate::event::Event;
 use crate::ordering::RecordDistribution;
 use crate::pipeline::{Answer, CallFailure, Input, Output, RequestId};
 use crate::shard_map::Shard;
+use crate::tasks::Lost;
 
 /// What a task brought.
 #[derive(Debug)]
 pub(super) enum Finished {
-    Put { request: RequestId, answer: Answer },
+    Put {
+        request: RequestId,
+        answer: Answer,
+        /// Kinesis records in it.
+        entries: usize,
+        took: Duration,
+    },
     Shards(Result<Vec<Shard>, CallFailure>),
     Description(Result<RecordDistribution, CallFailure>),
     Room(Copies),
@@ -26,38 +35,20 @@ pub(super) enum Finished {
 impl Driver {
     pub(super) fn perform(&mut self, output: Output) {
         match output {
-            Output::Send { request, entries } => {
-                let calls = self.calls.clone();
-                let stream = Arc::clone(&self.shared.template.stream);
-                self.spawn("put-records", async move {
-                    let started = clock::now();
-                    let count = entries.len();
-                    let answer = or_panicked(calls.put_records(entries))
-                        .await
-                        .unwrap_or_else(Answer::Failed);
-                    report_answer(&answer, count, clock::now() - started, &stream);
-                    Finished::Put { request, answer }
-                });
-            }
+            Output::Send { request, entries } => self.send(request, entries),
             Output::FetchShards => {
                 let calls = self.calls.clone();
-                self.spawn("list-shards", async move {
-                    Finished::Shards(or_panicked(calls.list_shards()).await.and_then(|shards| shards))
-                });
+                let call = async move { calls.list_shards().await };
+                self.spawn("list-shards", call, |shards| Finished::Shards(or_failed(shards)));
             }
             Output::Describe => {
                 let calls = self.calls.clone();
-                self.spawn("describe-stream-summary", async move {
-                    let described = or_panicked(calls.describe_stream_summary()).await;
-                    Finished::Description(described.and_then(|described| described))
+                let call = async move { calls.describe_stream_summary().await };
+                self.spawn("describe-stream-summary", call, |described| {
+                    Finished::Description(or_failed(described))
                 });
             }
-            Output::AwaitRoom(request) => {
-                let budget = self.shared.template.budget.clone();
-                self.spawn("wait-for-room", async move {
-                    Finished::Room(budget.acquire_copies(request).await)
-                });
-            }
+            Output::AwaitRoom(request) => self.await_room(request),
             Output::NewRouting(routing) => {
                 self.shared.replace_lanes(routing);
                 self.armed.clear();
@@ -74,10 +65,16 @@ impl Driver {
         }
     }
 
-    pub(super) fn on_finished(&mut self, finished: Result<Finished, tokio::task::JoinError>) {
+    pub(super) fn on_finished(&mut self, finished: Result<Finished, JoinError>) {
         let now = clock::now();
         match finished {
-            Ok(Finished::Put { request, answer }) => {
+            Ok(Finished::Put {
+                request,
+                answer,
+                entries,
+                took,
+            }) => {
+                report_answer(&answer, entries, took, &self.shared.template.stream);
                 self.pipeline.handle(
                     Input::Answer {
                         request,
@@ -100,8 +97,13 @@ impl Driver {
                 self.pipeline.handle(Input::Description(result), now);
             }
             Ok(Finished::Room(copies)) => self.pipeline.handle(Input::Room(copies), now),
-            // A panic inside is an answer already, and nobody aborts these tasks before the driver ends.
-            Err(error) => debug_assert!(error.is_cancelled(), "{error}"),
+            Err(error) => {
+                // What panics in a call is an answer already, and nobody aborts these tasks before the driver ends. Should
+                // one end otherwise all the same, so does the driver: somebody waits for what it was to bring.
+                if let Ok(panic) = error.try_into_panic() {
+                    resume_unwind(panic);
+                }
+            }
         }
     }
 
@@ -109,17 +111,59 @@ impl Driver {
         event.emit(&self.shared.template.stream);
     }
 
-    fn spawn(&mut self, name: &'static str, call: impl Future<Output = Finished> + Send + 'static) {
-        self.running.spawn(self.tasks.named(name, call));
+    fn send(&mut self, request: RequestId, entries: Vec<KinesisRecord>) {
+        let (calls, count, started) = (self.calls.clone(), entries.len(), clock::now());
+        let call = async move { calls.put_records(entries).await };
+        self.spawn("put-records", call, move |answer| Finished::Put {
+            request,
+            answer: answer.unwrap_or_else(|lost| Answer::Failed(lost.into())),
+            entries: count,
+            took: clock::now() - started,
+        });
+    }
+
+    /// Waits for room, without the wrapper if that loses the task: as long as the pipeline waits, it sends nothing.
+    fn await_room(&mut self, request: Cargo) {
+        let budget = self.shared.template.budget.clone();
+        let wait = self
+            .tasks
+            .named("wait-for-room", budget.clone().acquire_copies(request));
+        self.running.spawn(async move {
+            let room = match wait.await {
+                Ok(room) => room,
+                Err(Lost) => budget.acquire_copies(request).await,
+            };
+            Finished::Room(room)
+        });
+    }
+
+    /// Makes a call in a task of its own. That ends in any case with what `finished` makes of the call's end.
+    fn spawn<T: Send + 'static>(
+        &mut self,
+        name: &'static str,
+        call: impl Future<Output = T> + Send + 'static,
+        finished: impl FnOnce(Result<T, Lost>) -> Finished + Send + 'static,
+    ) {
+        self.running.spawn(self.tasks.named(name, call).map(finished));
     }
 }
 
-/// The result of a call, or a panic inside it as a failure of the call.
-async fn or_panicked<T>(call: impl Future<Output = T>) -> Result<T, CallFailure> {
-    AssertUnwindSafe(call).catch_unwind().await.map_err(|_| CallFailure {
-        code: "Panic".into(),
-        message: "the call panicked".into(),
-        request_id: None,
-        may_have_been_applied: true,
-    })
+fn or_failed<T>(ended: Result<Result<T, CallFailure>, Lost>) -> Result<T, CallFailure> {
+    ended.unwrap_or_else(|lost| Err(lost.into()))
 }
+
+/// A call without an answer has failed, and may have reached the service.
+impl From<Lost> for CallFailure {
+    fn from(_: Lost) -> Self {
+        Self {
+            code: "CallLost".into(),
+            message: "the task of the call panicked, or was dropped before its end".into(),
+            request_id: None,
+            may_have_been_applied: true,
+        }
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(feature = "_loom"))]
+mod tests;
