@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 pub(crate) use self::charge::{Charge, Permit};
 pub(crate) use self::copies::{Cargo, Copies};
+use crate::foreign::wake;
 use crate::limits::{COPIED_BYTES_PER_ENTRY, COPY_TENTHS};
 use crate::stats::BudgetUse;
 
@@ -194,10 +195,11 @@ impl Budget {
             .fetch_add(bytes.saturating_sub(taken), Ordering::Relaxed);
     }
 
-    /// Gives back what was charged, its bytes to debts first.
+    /// Gives back what was charged, its bytes to debts first. Whoever waits for them is woken.
     fn give_back(&self, room: Room) {
-        self.inner.records.add_permits(room.records as usize);
-        self.inner.bytes.add_permits(room.bytes - self.pay(room.bytes));
+        let bytes = room.bytes - self.pay(room.bytes);
+        wake(|| self.inner.records.add_permits(room.records as usize));
+        wake(|| self.inner.bytes.add_permits(bytes));
     }
 
     /// Pays debts with at most so many bytes; returns with how many.

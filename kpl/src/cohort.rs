@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::foreign::wake;
 use crate::outcome::Outcome;
 
 /// The shared state of the receipts of one aggregate.
@@ -67,7 +68,7 @@ impl Cohort {
             state.wakers.append(&mut others);
             woken
         };
-        woken.into_values().for_each(Waker::wake);
+        woken.into_values().for_each(|waker| wake(|| waker.wake()));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

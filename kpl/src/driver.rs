@@ -15,6 +15,7 @@ use crate::calls::Calls;
 use crate::clock;
 use crate::error::{PutError, PutErrorKind};
 use crate::event::Event;
+use crate::foreign::wake;
 use crate::lanes::Handed;
 use crate::limits::DROP_GRACE;
 use crate::metrics::Meter;
@@ -143,7 +144,7 @@ impl Driver {
         let pipeline = &self.pipeline;
         for (_, done) in self.flushes.extract_if(.., |(mark, _)| pipeline.is_settled(*mark)) {
             // A caller that no longer waits has dropped its end.
-            done.send(()).unwrap_or_default();
+            wake(|| done.send(()).unwrap_or_default());
         }
         self.publish(now);
     }
@@ -190,7 +191,7 @@ impl Driver {
 
     /// Takes no more records and delivers what there is until the deadline.
     fn drain(&mut self, deadline: Instant, report: Option<oneshot::Sender<ShutdownReport>>) {
-        self.shared.closing.cancel();
+        wake(|| self.shared.closing.cancel());
         self.shared.close_lanes();
         let now = clock::now();
         self.take_handed_over(now);
@@ -244,13 +245,12 @@ impl Driver {
         for report in draining.reports {
             // Whoever asked first gets the records; a caller that no longer waits has dropped its end.
             let returned = returned.take().unwrap_or_default();
-            report
-                .send(ShutdownReport {
-                    end,
-                    delivered,
-                    returned,
-                })
-                .unwrap_or_default();
+            let told = ShutdownReport {
+                end,
+                delivered,
+                returned,
+            };
+            wake(|| report.send(told).unwrap_or_default());
         }
     }
 }
