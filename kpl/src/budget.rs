@@ -36,8 +36,10 @@ use crate::stats::BudgetUse;
 /// The exception is a queue of aggregates whose stream begins to distribute records by itself. These are taken apart into
 /// Kinesis records of one record each, all of which are charged then: nothing is accepted until they fit again.
 ///
-/// Producers that share a budget wait in one line. One that waits sends its own open aggregates at once; those of the
-/// others leave when they are full or due. The budget is not divided among them: the records of a stream that is down
+/// Producers that share a budget wait in one line. While a `put` waits, its producer sends its own open aggregates at once
+/// if nothing else of it is under way, and otherwise each 100 ms after it was begun, however long
+/// [`record_max_buffered_time`](crate::ProducerBuilder::record_max_buffered_time) is; those of the other producers leave
+/// when they are full or due. The budget is not divided among them: the records of a stream that is down
 /// stay in it until they have their outcome, and may come to hold all of it. Streams that must not hold each other up
 /// need a budget each.
 #[derive(Debug, Clone)]

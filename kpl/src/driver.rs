@@ -5,7 +5,7 @@ mod report;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -22,6 +22,9 @@ use crate::metrics::Meter;
 use crate::pipeline::{Input, Pipeline};
 use crate::shared::Shared;
 use crate::tasks::Tasks;
+
+/// How long an aggregate stays open, at most, while callers wait for room. Our choice: as long as by default in any case.
+const SHORT_OF_ROOM_WAIT: Duration = Duration::from_millis(100);
 
 /// What a producer asks of its driver.
 #[derive(Debug)]
@@ -132,10 +135,8 @@ impl Driver {
     fn advance(&mut self, now: Instant) {
         self.seal_due_lanes(now);
         self.take_handed_over(now);
-        if self.pipeline.is_empty() && self.shared.is_short_of_room() {
-            // Nothing is on its way that would give room back: the lanes hold all of it.
-            self.shared.lanes().seal_all();
-            self.take_handed_over(now);
+        if self.shared.is_short_of_room() {
+            self.seal_for_room(now);
         }
         self.pipeline.handle_timeout(now, self.calls.wall_time());
         while let Some(output) = self.pipeline.poll_output() {
@@ -177,6 +178,19 @@ impl Driver {
         }
     }
 
+    /// Seals what holds room that callers wait for. As long as something is under way, that may give them room as well,
+    /// and an aggregate has a moment to grow in: sealed at every turn, each would be of a single record.
+    fn seal_for_room(&mut self, now: Instant) {
+        let lanes = self.shared.lanes();
+        if self.pipeline.is_empty() {
+            lanes.seal_all();
+        } else {
+            lanes.seal_open_for(SHORT_OF_ROOM_WAIT, now);
+        }
+        drop(lanes);
+        self.take_handed_over(now);
+    }
+
     fn on_command(&mut self, command: Command) {
         let now = clock::now();
         match command {
@@ -208,10 +222,12 @@ impl Driver {
     }
 
     fn wake_at(&self) -> Option<Instant> {
+        let begun = self.shared.lanes().oldest().filter(|_| self.shared.is_short_of_room());
+        let room = begun.map(|at| at + SHORT_OF_ROOM_WAIT);
         let lanes = self.armed.first().map(|(deadline, _)| *deadline);
         let deadline = self.draining.as_ref().map(|draining| draining.deadline);
         let next_look = self.pipeline.observers.tally.next_look_at();
-        [lanes, self.pipeline.poll_timeout(), next_look, deadline]
+        [lanes, room, self.pipeline.poll_timeout(), next_look, deadline]
             .into_iter()
             .flatten()
             .min()

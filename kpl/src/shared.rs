@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     pub(crate) board: Board,
     /// Set when the producer takes no more records.
     pub(crate) closing: CancellationToken,
-    /// Callers that wait for room. While all of it is in open lanes, nothing but sealing these makes any.
+    /// Callers that wait for room, of which open lanes may hold all that there is.
     waiting: AtomicUsize,
 }
 
@@ -79,7 +79,13 @@ impl Shared {
         loop {
             let lanes = self.lanes.load();
             match lanes.append(&user_record, permit, now) {
-                Ok(seat) => return Ok(Receipt::new(seat.cohort, seat.index)),
+                Ok(seat) => {
+                    if seat.index == 0 && self.is_short_of_room() {
+                        // An aggregate was begun that others may have to have sealed.
+                        self.template.handover.nudge();
+                    }
+                    return Ok(Receipt::new(seat.cohort, seat.index));
+                }
                 Err(_) if lanes.are_closed() => return Err(self.refuse(self.closed_reason(), record)),
                 // The driver publishes new lanes before it retires the old ones, so this ends.
                 Err(Retired(back)) => permit = back,
