@@ -12,6 +12,7 @@ use crate::budget::Permit;
 use crate::clock;
 use crate::contents::Volume;
 use crate::error::{PutError, PutErrorKind};
+use crate::foreign::wake;
 use crate::intake::Intake;
 use crate::lanes::{LaneTemplate, Lanes, Retired};
 use crate::receipt::Receipt;
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) board: Board,
     /// Set when the producer takes no more records.
     pub(crate) closing: CancellationToken,
+    /// Set once the lanes are closed: however the producer ends, nobody waits for room after it.
+    closed: CancellationToken,
     /// Callers that wait for room, of which open lanes may hold all that there is.
     waiting: AtomicUsize,
 }
@@ -52,6 +55,7 @@ impl Shared {
             lanes: ArcSwap::new(lanes),
             board: Board::default(),
             closing: CancellationToken::new(),
+            closed: CancellationToken::new(),
             waiting: AtomicUsize::new(0),
         }
     }
@@ -98,6 +102,17 @@ impl Shared {
         PutError::new(kind, Arc::clone(&self.template.stream), record, Attempts::default())
     }
 
+    /// Waits until no more records are taken; returns why.
+    pub(crate) async fn closed(&self) -> PutErrorKind {
+        self.closed.cancelled().await;
+        self.closed_reason()
+    }
+
+    /// Why no more records are taken; `None` if they still are.
+    pub(crate) fn why_closed(&self) -> Option<PutErrorKind> {
+        self.closed.is_cancelled().then(|| self.closed_reason())
+    }
+
     fn closed_reason(&self) -> PutErrorKind {
         if self.closing.is_cancelled() {
             PutErrorKind::ShutDown
@@ -113,9 +128,10 @@ impl Shared {
         }
     }
 
-    /// Takes no record from now on; what the lanes hold is handed over.
+    /// Takes no record from now on, and lets nobody wait for room to put one; what the lanes hold is handed over.
     pub(crate) fn close_lanes(&self) {
         self.exchange_lanes(Lanes::closed(&self.template));
+        wake(|| self.closed.cancel());
     }
 
     /// What was put so far.

@@ -191,6 +191,47 @@ async fn a_panic_of_the_driver_fails_every_open_record_and_refuses_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_producer_that_died_refuses_who_waits_for_room_that_another_producer_holds() {
+    let (sim, budget) = (sim(), Budget::new(40_000, 3));
+    hanging(&sim, "PutRecords");
+    let (other, dying) = (producer(&sim, &budget), dying(&sim, &budget));
+    let held = put(&other, 3).await;
+    let record = || Record::new("key", "waits");
+    let waiting = futures::future::join(dying.put(record()), dying.put_all([record(), record()]));
+    let (one, many) = tokio::time::timeout(10 * SECOND, waiting).await.unwrap();
+    for refused in many
+        .into_iter()
+        .chain([one, dying.put(record()).await, dying.try_put(record())])
+    {
+        let refused = refused.unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.record()),
+            (&PutErrorKind::TaskEnded, &record())
+        );
+    }
+    sim.heal();
+    assert!(join_all(held).await.iter().all(Result::is_ok));
+    assert_whole(&budget);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_producer_that_was_shut_down_refuses_at_once_though_its_budget_is_spent() {
+    let (sim, budget) = (sim(), Budget::new(40_000, 1));
+    hanging(&sim, "PutRecords");
+    let (other, producer) = (producer(&sim, &budget), producer(&sim, &budget));
+    let held = put(&other, 1).await;
+    producer.shutdown(HOUR).await;
+    for refused in [
+        producer.try_put(Record::new("key", "late")),
+        producer.put(Record::new("key", "late")).await,
+    ] {
+        assert_eq!(refused.unwrap_err().kind(), &PutErrorKind::ShutDown);
+    }
+    sim.heal();
+    assert!(join_all(held).await.iter().all(Result::is_ok));
+}
+
+#[tokio::test(start_paused = true)]
 async fn wakers_that_panic_while_the_driver_does_hold_no_other_record_up() {
     let (sim, budget) = (sim(), Budget::new(40_000, 100));
     let producer = dying(&sim, &budget);

@@ -2,7 +2,7 @@
 
 use super::Producer;
 use crate::budget::Room;
-use crate::error::{PutError, PutErrorKind};
+use crate::error::PutError;
 use crate::receipt::Receipt;
 use crate::record::Record;
 
@@ -15,8 +15,8 @@ impl Producer {
     ///
     /// # Errors
     ///
-    /// Those of [`put`](Self::put), each in its record's place. After a shutdown, also while it waits, each record that
-    /// was not accepted comes back with [`PutErrorKind::ShutDown`].
+    /// Those of [`put`](Self::put), each in its record's place. Once the producer has ended, also while it waits, each
+    /// record that was not accepted comes back.
     ///
     /// # Cancellation
     ///
@@ -57,8 +57,8 @@ impl Producer {
         let answer = |place| {
             let (record, cost) = place?;
             match &mut permit {
-                Some(permit) => self.shared.append(record, permit.split_record(cost)),
-                None => Err(self.shared.refuse(PutErrorKind::ShutDown, record)),
+                Ok(permit) => self.shared.append(record, permit.split_record(cost)),
+                Err(closed) => Err(self.shared.refuse(closed.clone(), record)),
             }
         };
         piece.places.into_iter().map(answer).collect()
