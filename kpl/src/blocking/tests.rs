@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::{Config, Region};
 use testkit::Service;
 use testkit::sandbox::{FaultRule, Sandbox};
 use testkit::sim::Fault;
@@ -105,16 +106,34 @@ fn flush_is_a_barrier_with_a_time_limit() {
 
 #[test]
 fn a_shutdown_gives_back_what_it_cannot_deliver_and_ends_the_producer() {
-    let world = World::new();
-    let producer = world.builder().build_blocking().unwrap();
-    world.outage();
+    // Nothing is sent, so that it matters neither where the service is nor how long anything takes.
+    let nowhere = Config::builder()
+        .behavior_version_latest()
+        .region(Region::new("us-east-1"));
+    let builder = Producer::builder("orders").client(Client::from_conf(nowhere.build()));
+    let producer = builder.record_max_buffered_time(HOUR).build_blocking().unwrap();
     let mut receipt = producer.put(record(0)).unwrap();
-    let report = producer.shutdown(Duration::from_millis(50));
+    let report = producer.shutdown(Duration::ZERO);
     assert_eq!((report.end, report.returned.len()), (ShutdownEnd::DeadlinePassed, 1));
     assert_eq!(receipt.wait().unwrap_err().record(), &record(0));
     assert_eq!(producer.put(record(1)).unwrap_err().kind(), &PutErrorKind::ShutDown);
-    assert_eq!(producer.flush(PATIENCE), Err(FlushError::Ended));
-    assert_eq!(producer.shutdown(PATIENCE).end, ShutdownEnd::EndedBefore);
+    assert_eq!(producer.flush(HOUR), Err(FlushError::Ended));
+    assert_eq!(producer.shutdown(HOUR).end, ShutdownEnd::EndedBefore);
+}
+
+#[test]
+fn inside_a_task_of_a_runtime_its_calls_hold_up_the_thread_and_come_back() {
+    let world = World::new();
+    let producer = world.builder().build_blocking().unwrap();
+    let delivered = world.runtime.block_on(async {
+        let receipts: Vec<_> = (0..500).map(|n| producer.put(record(n)).unwrap()).collect();
+        receipts
+            .into_iter()
+            .map(|mut receipt| receipt.wait())
+            .filter(Result::is_ok)
+            .count()
+    });
+    assert_eq!(delivered, 500);
 }
 
 #[test]
