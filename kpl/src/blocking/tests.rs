@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::{Config, Region};
+use bytes::Bytes;
+use futures::future::BoxFuture;
 use testkit::Service;
 use testkit::sandbox::{FaultRule, Sandbox};
 use testkit::sim::Fault;
@@ -13,6 +15,7 @@ use super::{FlushError, Producer};
 use crate::budget::Budget;
 use crate::builder::ProducerBuilder;
 use crate::driver::ShutdownEnd;
+use crate::encoder::{EncodeError, PayloadEncoder};
 use crate::error::{BuildErrorKind, PutErrorKind};
 use crate::record::Record;
 
@@ -54,6 +57,29 @@ impl World {
 
     fn stored(&self) -> u64 {
         self.sandbox.kinesis(|kinesis| kinesis.stored_count("orders"))
+    }
+}
+
+/// A producer whose service cannot be reached.
+fn nowhere() -> ProducerBuilder {
+    let config = Config::builder()
+        .behavior_version_latest()
+        .region(Region::new("us-east-1"));
+    Producer::builder("orders").client(Client::from_conf(config.build()))
+}
+
+/// Asks a registry, which takes a moment, and refuses what is empty.
+struct Registry;
+
+impl PayloadEncoder for Registry {
+    fn encode<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<Bytes, EncodeError>> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            match record.data().len() {
+                0 => Err("nothing to encode".into()),
+                _ => Ok([b"schema ", &record.data()[..]].concat().into()),
+            }
+        })
     }
 }
 
@@ -134,6 +160,36 @@ fn inside_a_task_of_a_runtime_its_calls_hold_up_the_thread_and_come_back() {
             .count()
     });
     assert_eq!(delivered, 500);
+}
+
+#[test]
+fn records_pass_through_an_encoder_that_needs_a_runtime() {
+    let producer = nowhere().record_max_buffered_time(HOUR).build_blocking().unwrap();
+    let encoding = producer.encoding(Registry);
+    let mut receipts = vec![encoding.put(record(0)).unwrap()];
+    let empty = Record::new("key", "");
+    let mut answers = encoding.put_all([record(1), empty.clone()]);
+    let refused = answers.pop().unwrap().unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.record()),
+        (&PutErrorKind::EncodingFailed, &empty)
+    );
+    receipts.extend(answers.into_iter().map(Result::unwrap));
+    receipts.push(producer.try_put(encoding.encode(record(2)).unwrap()).unwrap());
+    encoding.producer().shutdown(Duration::ZERO);
+    let returned: Vec<_> = receipts
+        .iter_mut()
+        .map(|receipt| receipt.wait().unwrap_err().into_record())
+        .collect();
+    let encoded = [0, 1, 2].map(|n| Record::new(format!("key-{n}"), format!("schema {n}")));
+    assert_eq!(returned, encoded);
+    drop(producer);
+    let late = encoding.put(record(3)).unwrap_err();
+    assert_eq!(
+        late.kind(),
+        &PutErrorKind::ShutDown,
+        "the encoder has its runtime to the end"
+    );
 }
 
 #[test]
