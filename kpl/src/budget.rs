@@ -83,6 +83,14 @@ impl Room {
         }
     }
 
+    /// So many times as much.
+    pub(crate) fn times(self, times: u16) -> Self {
+        Self {
+            records: self.records.saturating_mul(times.into()),
+            bytes: self.bytes.saturating_mul(times.into()),
+        }
+    }
+
     /// Takes one record of `cost` bytes, or what is left of them, out.
     fn split_record(&mut self, cost: usize) -> Self {
         let part = Self {
