@@ -123,18 +123,18 @@ async fn a_bad_record_of_a_batch_fails_alone_and_as_soon_as_it_is_known_to_be_on
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_fits_the_budget_waits_once_and_enters_as_a_whole_or_not_at_all() {
     let sim = sim();
-    let producer = producer(&sim).budget(Budget::new(2_000, 100)).build().unwrap();
+    let producer = producer(&sim).budget(Budget::new(16_000, 100)).build().unwrap();
     outage(&sim);
     let first = producer.put(sized(0)).await.unwrap();
-    // Two of these three would fit beside the first.
-    let batch = producer.put_all([sized(1), sized(2), sized(3)]);
+    // Most of these would fit beside the first, and its Kinesis record.
+    let batch = producer.put_all((0..24).map(sized));
     assert!(tokio::time::timeout(60 * SECOND, batch).await.is_err());
     sim.heal();
     assert!(first.await.is_ok());
     producer.flush().await.unwrap();
     assert_eq!(stored(&sim), 1, "nothing of the dropped batch was accepted");
     assert!(
-        producer.shared.template.budget.try_acquire(Room::of(1_000)).is_some(),
+        producer.shared.template.budget.try_acquire(Room::of(8_000)).is_some(),
         "and it holds no room"
     );
 }
