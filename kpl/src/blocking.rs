@@ -20,19 +20,23 @@
 //! }
 //! ```
 //!
-//! The producer runs on one thread of its own, `kinesis-producer`, which ends with it. Whoever calls waits on the calling
+//! The producer runs on one thread of its own, `kinesis-producer`, which ends with it and its last handle. Whoever calls waits on the calling
 //! thread: none of these calls panics inside a runtime, but they hold up the thread that they are made on. Async code uses
 //! [`crate::Producer`].
 
+mod encoder;
 mod thread;
 mod wait;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::encoder::EncodingProducer;
 use self::thread::ProducerThread;
 use self::wait::{wait, wait_at_most};
 use crate::builder::ProducerBuilder;
 use crate::driver::ShutdownReport;
+use crate::encoder::PayloadEncoder;
 use crate::error::{BuildError, PutError};
 use crate::receipt::Delivered;
 use crate::record::Record;
@@ -45,9 +49,9 @@ use crate::stats::Stats;
 /// held up, it does not wait.
 #[derive(Debug, Clone)]
 pub struct Producer {
-    // Dropped first: the thread ends when the producer does.
+    // Dropped first: the thread ends after the producer.
     producer: crate::Producer,
-    _thread: std::sync::Arc<ProducerThread>,
+    thread: Arc<ProducerThread>,
 }
 
 impl Producer {
@@ -85,6 +89,11 @@ impl Producer {
         let records: Vec<Record> = records.into_iter().collect();
         let answers = wait(self.producer.put_all(records)).into_iter();
         answers.map(|answer| answer.map(Receipt::new)).collect()
+    }
+
+    /// This producer with `encoder` before it, which compresses, encrypts or wraps the data of each record.
+    pub fn encoding(&self, encoder: impl PayloadEncoder + 'static) -> EncodingProducer {
+        EncodingProducer::new(self.clone(), encoder)
     }
 
     /// Waits until every record that was accepted before the call has its outcome, at most for `timeout`.
@@ -166,7 +175,7 @@ impl ProducerBuilder {
         let (producer, thread) = thread::start(self)?;
         Ok(Producer {
             producer,
-            _thread: std::sync::Arc::new(thread),
+            thread: Arc::new(thread),
         })
     }
 }

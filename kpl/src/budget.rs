@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 pub(crate) use self::charge::{Charge, Permit};
 pub(crate) use self::copies::{Cargo, Copies};
+use crate::foreign::wake;
 use crate::limits::{COPIED_BYTES_PER_ENTRY, COPY_TENTHS};
 use crate::stats::BudgetUse;
 
@@ -35,8 +36,10 @@ use crate::stats::BudgetUse;
 /// The exception is a queue of aggregates whose stream begins to distribute records by itself. These are taken apart into
 /// Kinesis records of one record each, all of which are charged then: nothing is accepted until they fit again.
 ///
-/// Producers that share a budget wait in one line. One that waits sends its own open aggregates at once; those of the
-/// others leave when they are full or due. The budget is not divided among them: the records of a stream that is down
+/// Producers that share a budget wait in one line. While a `put` waits, its producer sends its own open aggregates at once
+/// if nothing else of it is under way, and otherwise each 100 ms after it was begun, however long
+/// [`record_max_buffered_time`](crate::ProducerBuilder::record_max_buffered_time) is; those of the other producers leave
+/// when they are full or due. The budget is not divided among them: the records of a stream that is down
 /// stay in it until they have their outcome, and may come to hold all of it. Streams that must not hold each other up
 /// need a budget each.
 #[derive(Debug, Clone)]
@@ -77,6 +80,14 @@ impl Room {
         Self {
             records: self.records.saturating_add(other.records),
             bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+
+    /// So many times as much.
+    pub(crate) fn times(self, times: u16) -> Self {
+        Self {
+            records: self.records.saturating_mul(times.into()),
+            bytes: self.bytes.saturating_mul(times.into()),
         }
     }
 
@@ -194,10 +205,11 @@ impl Budget {
             .fetch_add(bytes.saturating_sub(taken), Ordering::Relaxed);
     }
 
-    /// Gives back what was charged, its bytes to debts first.
+    /// Gives back what was charged, its bytes to debts first. Whoever waits for them is woken.
     fn give_back(&self, room: Room) {
-        self.inner.records.add_permits(room.records as usize);
-        self.inner.bytes.add_permits(room.bytes - self.pay(room.bytes));
+        let bytes = room.bytes - self.pay(room.bytes);
+        wake(|| self.inner.records.add_permits(room.records as usize));
+        wake(|| self.inner.bytes.add_permits(bytes));
     }
 
     /// Pays debts with at most so many bytes; returns with how many.

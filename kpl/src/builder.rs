@@ -296,12 +296,18 @@ impl ProducerBuilder {
     }
 
     /// Passes each task of the producer through `wrap`, together with its name, before it is spawned: to instrument it, or
-    /// to freeze and kill a simulated process. The tasks are `driver`, one
-    /// `put-records` for each request, one `list-shards` for each look at the shards, and one `describe-stream-summary` for
-    /// each look at the stream's description.
+    /// to freeze and kill a simulated process. The tasks are `driver`, one `put-records` for each request, one
+    /// `wait-for-room` for each request that finds no room for its copies, one `list-shards` for each look at the shards,
+    /// and one `describe-stream-summary` for each look at the stream's description.
     ///
-    /// What `wrap` returns runs in the task's place. If it ends without having run the task to its end, the producer is
-    /// dead: what it held is given back.
+    /// What `wrap` returns runs in the task's place. If the task is dropped before its end, or it or its wrapper panics:
+    ///
+    /// * without its `driver` the producer is dead, and what it held is given back as
+    ///   [`TaskEnded`](crate::PutErrorKind::TaskEnded);
+    /// * a call has failed without an answer, so that its records may have been stored; it is made again like any that
+    ///   failed;
+    /// * `wait-for-room` goes on without its wrapper.
+    ///
     /// Default: nothing is wrapped.
     pub fn wrap_tasks(
         mut self,

@@ -4,28 +4,24 @@
 //! splits them up; each of these carries its *origins*, the runs of cohort members that it holds, and its outcome fans
 //! back through them.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+mod members;
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use self::members::Members;
+use crate::foreign::wake;
 use crate::outcome::Outcome;
 
 /// The shared state of the receipts of one aggregate.
 #[derive(Debug, Default)]
 pub(crate) struct Cohort {
-    state: Mutex<State>,
+    members: Mutex<Members<u32, Resolved>>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    resolved: Vec<Resolved>,
-    wakers: BTreeMap<u32, Waker>,
-}
-
-/// A run of members with one outcome.
+/// What a run of members has in common.
 #[derive(Debug)]
 struct Resolved {
-    first: u32,
     len: u32,
     outcome: Arc<Outcome>,
     /// The place of the run's first member in the aggregate that the outcome is about.
@@ -35,43 +31,33 @@ struct Resolved {
 impl Cohort {
     /// The outcome of member `index` and its place in the aggregate it ended in.
     pub(crate) fn poll(&self, index: u32, cx: &mut Context<'_>) -> Poll<(Arc<Outcome>, u32)> {
-        let mut state = self.lock();
-        let run = state
-            .resolved
-            .iter()
-            .find(|run| (run.first..run.first + run.len).contains(&index));
-        if let Some(run) = run {
-            return Poll::Ready((Arc::clone(&run.outcome), run.position + (index - run.first)));
+        let mut members = self.lock();
+        if let Some((first, run)) = members.run_before(index)
+            && index - first < run.len
+        {
+            return Poll::Ready((Arc::clone(&run.outcome), run.position + (index - first)));
         }
-        match state.wakers.get_mut(&index) {
-            Some(waker) => waker.clone_from(cx.waker()),
-            None => drop(state.wakers.insert(index, cx.waker().clone())),
-        }
+        members.wait(index, cx.waker());
         Poll::Pending
     }
 
-    fn resolve(&self, run: Resolved) {
-        let members = run.first..run.first + run.len;
+    fn resolve(&self, first: u32, run: Resolved) {
+        let end = first + run.len;
         let woken = {
-            let mut state = self.lock();
+            let mut members = self.lock();
             debug_assert!(
-                state
-                    .resolved
-                    .iter()
-                    .all(|other| members.end <= other.first || other.first + other.len <= members.start),
+                members
+                    .run_before(end.saturating_sub(1))
+                    .is_none_or(|(begin, other)| begin + other.len <= first),
                 "a record has one outcome (P1)"
             );
-            state.resolved.push(run);
-            let mut woken = state.wakers.split_off(&members.start);
-            let mut others = woken.split_off(&members.end);
-            state.wakers.append(&mut others);
-            woken
+            members.resolve(first..end, run)
         };
-        woken.into_values().for_each(Waker::wake);
+        woken.into_iter().for_each(|waker| wake(|| waker.wake()));
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Members<u32, Resolved>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,11 +102,11 @@ impl Origin {
     /// Tells the members what became of the aggregate, in which the first of them has place `position`.
     pub(crate) fn resolve(&self, outcome: &Arc<Outcome>, position: u32) {
         let Self { cohort, first, len } = self;
-        cohort.resolve(Resolved {
-            first: *first,
+        let run = Resolved {
             len: *len,
             outcome: Arc::clone(outcome),
             position,
-        });
+        };
+        cohort.resolve(*first, run);
     }
 }

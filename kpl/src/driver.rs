@@ -1,30 +1,30 @@
 //! The task of a producer: it carries facts into the pipeline and its wishes out.
 
+mod errands;
 mod report;
 
 use std::collections::BTreeSet;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use futures::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use self::report::report_answer;
-use crate::budget::Copies;
+use self::errands::Finished;
 use crate::calls::Calls;
 use crate::clock;
 use crate::error::{PutError, PutErrorKind};
 use crate::event::Event;
+use crate::foreign::wake;
 use crate::lanes::Handed;
 use crate::limits::DROP_GRACE;
 use crate::metrics::Meter;
-use crate::pipeline::{Answer, CallFailure, Input, Output, Pipeline, RequestId};
-use crate::shard_map::Shard;
+use crate::pipeline::{Input, Pipeline};
 use crate::shared::Shared;
-use crate::summary::StreamSummary;
 use crate::tasks::Tasks;
+
+/// How long an aggregate stays open, at most, while callers wait for room. Our choice: as long as by default in any case.
+const SHORT_OF_ROOM_WAIT: Duration = Duration::from_millis(100);
 
 /// What a producer asks of its driver.
 #[derive(Debug)]
@@ -87,15 +87,6 @@ struct Draining {
     reports: Vec<oneshot::Sender<ShutdownReport>>,
 }
 
-/// What a task brought.
-#[derive(Debug)]
-enum Finished {
-    Put { request: RequestId, answer: Answer },
-    Shards(Result<Vec<Shard>, CallFailure>),
-    Description(Result<StreamSummary, CallFailure>),
-    Room(Copies),
-}
-
 impl Driver {
     pub(crate) fn new(
         shared: Arc<Shared>,
@@ -144,10 +135,8 @@ impl Driver {
     fn advance(&mut self, now: Instant) {
         self.seal_due_lanes(now);
         self.take_handed_over(now);
-        if self.pipeline.is_empty() && self.shared.is_short_of_room() {
-            // Nothing is on its way that would give room back: the lanes hold all of it.
-            self.shared.lanes().seal_all();
-            self.take_handed_over(now);
+        if self.shared.is_short_of_room() {
+            self.seal_for_room(now);
         }
         self.pipeline.handle_timeout(now, self.calls.wall_time());
         while let Some(output) = self.pipeline.poll_output() {
@@ -156,7 +145,7 @@ impl Driver {
         let pipeline = &self.pipeline;
         for (_, done) in self.flushes.extract_if(.., |(mark, _)| pipeline.is_settled(*mark)) {
             // A caller that no longer waits has dropped its end.
-            done.send(()).unwrap_or_default();
+            wake(|| done.send(()).unwrap_or_default());
         }
         self.publish(now);
     }
@@ -189,63 +178,17 @@ impl Driver {
         }
     }
 
-    fn perform(&mut self, output: Output) {
-        match output {
-            Output::Send { request, entries } => {
-                let calls = self.calls.clone();
-                let stream = Arc::clone(&self.shared.template.stream);
-                self.spawn("put-records", async move {
-                    let started = clock::now();
-                    let count = entries.len();
-                    let answer = or_panicked(calls.put_records(entries))
-                        .await
-                        .unwrap_or_else(Answer::Failed);
-                    report_answer(&answer, count, clock::now() - started, &stream);
-                    Finished::Put { request, answer }
-                });
-            }
-            Output::FetchShards => {
-                let calls = self.calls.clone();
-                self.spawn("list-shards", async move {
-                    Finished::Shards(or_panicked(calls.list_shards()).await.and_then(|shards| shards))
-                });
-            }
-            Output::Describe => {
-                let calls = self.calls.clone();
-                self.spawn("describe-stream-summary", async move {
-                    let described = or_panicked(calls.describe_stream_summary()).await;
-                    Finished::Description(described.and_then(|described| described))
-                });
-            }
-            Output::AwaitRoom(request) => {
-                let budget = self.shared.template.budget.clone();
-                self.spawn("wait-for-room", async move {
-                    Finished::Room(budget.acquire_copies(request).await)
-                });
-            }
-            Output::NewRouting(routing) => {
-                self.shared.replace_lanes(routing);
-                self.armed.clear();
-                self.take_retired(clock::now());
-            }
-            Output::RecordLimit(bytes) => self.shared.record_limit.described(bytes),
-            Output::ShardsChanged(shards) => self.emit(&Event::ShardMapChanged { shards }),
-            Output::Distribution(distribution, source) => {
-                self.emit(&Event::DistributionChanged { distribution, source });
-            }
-            Output::Throttled(hot, rate_percent) => {
-                let hot = &hot;
-                self.emit(&Event::ShardThrottled { hot, rate_percent });
-            }
+    /// Seals what holds room that callers wait for. As long as something is under way, that may give them room as well,
+    /// and an aggregate has a moment to grow in: sealed at every turn, each would be of a single record.
+    fn seal_for_room(&mut self, now: Instant) {
+        let lanes = self.shared.lanes();
+        if self.pipeline.is_empty() {
+            lanes.seal_all();
+        } else {
+            lanes.seal_open_for(SHORT_OF_ROOM_WAIT, now);
         }
-    }
-
-    fn emit(&self, event: &Event<'_>) {
-        event.emit(&self.shared.template.stream);
-    }
-
-    fn spawn(&mut self, name: &'static str, call: impl Future<Output = Finished> + Send + 'static) {
-        self.running.spawn(self.tasks.named(name, call));
+        drop(lanes);
+        self.take_handed_over(now);
     }
 
     fn on_command(&mut self, command: Command) {
@@ -262,7 +205,7 @@ impl Driver {
 
     /// Takes no more records and delivers what there is until the deadline.
     fn drain(&mut self, deadline: Instant, report: Option<oneshot::Sender<ShutdownReport>>) {
-        self.shared.closing.cancel();
+        wake(|| self.shared.closing.cancel());
         self.shared.close_lanes();
         let now = clock::now();
         self.take_handed_over(now);
@@ -278,42 +221,13 @@ impl Driver {
         draining.reports.extend(report);
     }
 
-    fn on_finished(&mut self, finished: Result<Finished, tokio::task::JoinError>) {
-        let now = clock::now();
-        match finished {
-            Ok(Finished::Put { request, answer }) => {
-                self.pipeline.handle(
-                    Input::Answer {
-                        request,
-                        answer,
-                        ended: self.calls.wall_time(),
-                    },
-                    now,
-                );
-            }
-            Ok(Finished::Shards(result)) => {
-                if let Err(CallFailure { code, message, .. }) = &result {
-                    self.emit(&Event::ShardMapUnavailable { code, message });
-                }
-                self.pipeline.handle(Input::Shards(result), now);
-            }
-            Ok(Finished::Description(result)) => {
-                if let Err(CallFailure { code, message, .. }) = &result {
-                    self.emit(&Event::DescriptionUnavailable { code, message });
-                }
-                self.pipeline.handle(Input::Description(result), now);
-            }
-            Ok(Finished::Room(copies)) => self.pipeline.handle(Input::Room(copies), now),
-            // A panic inside is an answer already, and nobody aborts these tasks before the driver ends.
-            Err(error) => debug_assert!(error.is_cancelled(), "{error}"),
-        }
-    }
-
     fn wake_at(&self) -> Option<Instant> {
+        let begun = self.shared.lanes().oldest().filter(|_| self.shared.is_short_of_room());
+        let room = begun.map(|at| at + SHORT_OF_ROOM_WAIT);
         let lanes = self.armed.first().map(|(deadline, _)| *deadline);
         let deadline = self.draining.as_ref().map(|draining| draining.deadline);
         let next_look = self.pipeline.observers.tally.next_look_at();
-        [lanes, self.pipeline.poll_timeout(), next_look, deadline]
+        [lanes, room, self.pipeline.poll_timeout(), next_look, deadline]
             .into_iter()
             .flatten()
             .min()
@@ -347,13 +261,12 @@ impl Driver {
         for report in draining.reports {
             // Whoever asked first gets the records; a caller that no longer waits has dropped its end.
             let returned = returned.take().unwrap_or_default();
-            report
-                .send(ShutdownReport {
-                    end,
-                    delivered,
-                    returned,
-                })
-                .unwrap_or_default();
+            let told = ShutdownReport {
+                end,
+                delivered,
+                returned,
+            };
+            wake(|| report.send(told).unwrap_or_default());
         }
     }
 }
@@ -366,16 +279,6 @@ impl Drop for Driver {
         self.shared.board.close(self.shared.put());
         drop(self.shared.template.handover.take_all());
     }
-}
-
-/// The result of a call, or a panic inside it as a failure of the call.
-async fn or_panicked<T>(call: impl Future<Output = T>) -> Result<T, CallFailure> {
-    AssertUnwindSafe(call).catch_unwind().await.map_err(|_| CallFailure {
-        code: "Panic".into(),
-        message: "the call panicked".into(),
-        request_id: None,
-        may_have_been_applied: true,
-    })
 }
 
 async fn sleep_until(at: Option<Instant>) {

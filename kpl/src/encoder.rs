@@ -136,7 +136,7 @@ impl fmt::Debug for EncodingProducer {
 #[cfg(test)]
 #[cfg(not(feature = "_loom"))]
 mod tests {
-    use futures::FutureExt as _;
+    use futures::{FutureExt as _, SinkExt as _, StreamExt as _, stream};
     use testkit::sim::Sim;
 
     use super::*;
@@ -207,6 +207,36 @@ mod tests {
             answers.iter().map(Result::is_ok).collect::<Vec<_>>(),
             [true, false, true]
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_is_forwarded_through_the_encoder_in_its_order_and_what_cannot_be_encoded_comes_back() {
+        let (sim, producer) = producer();
+        let mut answers = Vec::new();
+        let records = ["0123456789a", "", "c"].map(|data| Ok(Record::new("k", data)));
+        let forwarded = stream::iter(records).forward(producer.sink(|answer| answers.push(answer)));
+        forwarded.await.unwrap();
+        assert_eq!(stored(&sim), ["0a", "c"]);
+        let refused = answers.remove(1).unwrap_err();
+        assert_eq!(refused.kind(), &PutErrorKind::EncodingFailed);
+        assert!(answers.into_iter().all(|answer| answer.is_ok()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sink_that_encodes_holds_one_record_and_gives_the_next_back() {
+        let (_sim, producer) = producer();
+        let mut answers = Vec::new();
+        let mut sink = producer.sink(|answer| answers.push(answer));
+        for data in ["wait", "next"] {
+            sink.start_send_unpin(Record::new("k", data)).unwrap();
+        }
+        assert!(sink.flush().now_or_never().is_none(), "it encodes");
+        drop(sink);
+        let kinds: Vec<_> = answers
+            .into_iter()
+            .map(|answer| answer.unwrap_err().kind().clone())
+            .collect();
+        assert_eq!(kinds, [PutErrorKind::Full]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::foreign::contained;
 use crate::ordering::RecordDistribution;
 use crate::pipeline::{HeavyKey, HotShard, Source};
 use crate::shard_map::ShardId;
@@ -71,8 +72,12 @@ pub(crate) enum Event<'a> {
 }
 
 impl Event<'_> {
-    /// Writes the event to the log.
+    /// Writes the event to the log. A log that panics misses it and stops nothing.
     pub(crate) fn emit(&self, stream: &str) {
+        contained(|| self.write(stream)).unwrap_or_default();
+    }
+
+    fn write(&self, stream: &str) {
         match self {
             Self::ShardMapChanged { shards } => tracing::info!(stream, shards, "shard map changed"),
             Self::ShardMapUnavailable { code, message } => {

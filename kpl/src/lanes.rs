@@ -142,7 +142,7 @@ impl Lanes {
             .append(record, permit, now, |sealed| handover.push(Handed::Sealed(sealed)));
         let begins = slot.lane.contents().put_at();
         if begins != begun {
-            count.begin(self.since_built(begins));
+            count.begin(begins.map(|at| self.since_built(at)));
         }
         if !slot.armed
             && let Some(deadline) = slot.lane.deadline()
@@ -174,6 +174,16 @@ impl Lanes {
         }
     }
 
+    /// Seals the lanes whose aggregates are open for so long.
+    pub(crate) fn seal_open_for(&self, time: Duration, now: Instant) {
+        let now = self.since_built(now);
+        for place in &self.places {
+            if place.count.begun().is_some_and(|begun| begun + time <= now) {
+                self.seal(place, &mut lock(&place.slot));
+            }
+        }
+    }
+
     /// Seals every lane for good: no record enters after this returns.
     pub(crate) fn retire(&self) {
         for place in &self.places {
@@ -201,8 +211,8 @@ impl Lanes {
         }
     }
 
-    fn since_built(&self, at: Option<Instant>) -> Option<Duration> {
-        at.map(|at| at.saturating_duration_since(self.built))
+    fn since_built(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.built)
     }
 }
 

@@ -23,6 +23,7 @@ mod driver;
 mod encoder;
 mod error;
 mod event;
+mod foreign;
 pub mod guide;
 mod intake;
 mod lane;

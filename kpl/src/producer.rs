@@ -67,7 +67,8 @@ impl Producer {
     /// # Errors
     ///
     /// At once, with the record in it: [`PutErrorKind::InvalidPartitionKey`], [`PutErrorKind::NoPartitionKey`],
-    /// [`PutErrorKind::RecordTooLarge`], or [`PutErrorKind::ShutDown`] (also while it waits).
+    /// [`PutErrorKind::RecordTooLarge`], or, also while it waits, [`PutErrorKind::ShutDown`] or
+    /// [`PutErrorKind::TaskEnded`].
     ///
     /// # Cancellation
     ///
@@ -79,8 +80,8 @@ impl Producer {
         consume_budget().await;
         let cost = self.admit(&record)?;
         match self.acquire(Room::of(cost)).await {
-            Some(permit) => self.shared.append(record, permit),
-            None => Err(self.shared.refuse(PutErrorKind::ShutDown, record)),
+            Ok(permit) => self.shared.append(record, permit),
+            Err(closed) => Err(self.shared.refuse(closed, record)),
         }
     }
 
@@ -93,7 +94,10 @@ impl Producer {
         let cost = self.admit(&record)?;
         match self.shared.template.budget.try_acquire(Room::of(cost)) {
             Some(permit) => self.shared.append(record, permit),
-            None => Err(self.shared.refuse(PutErrorKind::Full, record)),
+            None => {
+                let reason = self.shared.why_closed().unwrap_or(PutErrorKind::Full);
+                Err(self.shared.refuse(reason, record))
+            }
         }
     }
 
@@ -169,17 +173,17 @@ impl Producer {
         async move { commands.closed().await }
     }
 
-    /// Waits for room; `None` if the producer takes no more records.
-    async fn acquire(&self, room: Room) -> Option<Permit<'_>> {
+    /// Waits for room; an error tells why the producer takes no more records.
+    async fn acquire(&self, room: Room) -> Result<Permit<'_>, PutErrorKind> {
         let budget = &self.shared.template.budget;
         if let Some(permit) = budget.try_acquire(room) {
-            return Some(permit);
+            return Ok(permit);
         }
         let _waits = self.shared.wait_for_room();
         tokio::select! {
             biased;
-            () = self.shared.closing.cancelled() => None,
-            permit = budget.acquire(room) => Some(permit),
+            reason = self.shared.closed() => Err(reason),
+            permit = budget.acquire(room) => Ok(permit),
         }
     }
 

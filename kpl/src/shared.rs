@@ -12,6 +12,7 @@ use crate::budget::Permit;
 use crate::clock;
 use crate::contents::Volume;
 use crate::error::{PutError, PutErrorKind};
+use crate::foreign::wake;
 use crate::intake::Intake;
 use crate::lanes::{LaneTemplate, Lanes, Retired};
 use crate::receipt::Receipt;
@@ -32,7 +33,9 @@ pub(crate) struct Shared {
     pub(crate) board: Board,
     /// Set when the producer takes no more records.
     pub(crate) closing: CancellationToken,
-    /// Callers that wait for room. While all of it is in open lanes, nothing but sealing these makes any.
+    /// Set once the lanes are closed: however the producer ends, nobody waits for room after it.
+    closed: CancellationToken,
+    /// Callers that wait for room, of which open lanes may hold all that there is.
     waiting: AtomicUsize,
 }
 
@@ -56,6 +59,7 @@ impl Shared {
             lanes: ArcSwap::new(lanes),
             board: Board::default(),
             closing: CancellationToken::new(),
+            closed: CancellationToken::new(),
             waiting: AtomicUsize::new(0),
         }
     }
@@ -83,7 +87,13 @@ impl Shared {
         loop {
             let lanes = self.lanes.load();
             match lanes.append(&user_record, permit, now) {
-                Ok(seat) => return Ok(Receipt::new(seat.cohort, seat.index)),
+                Ok(seat) => {
+                    if seat.index == 0 && self.is_short_of_room() {
+                        // An aggregate was begun that others may have to have sealed.
+                        self.template.handover.nudge();
+                    }
+                    return Ok(Receipt::new(seat.cohort, seat.index));
+                }
                 Err(_) if lanes.are_closed() => return Err(self.refuse(self.closed_reason(), record)),
                 // The driver publishes new lanes before it retires the old ones, so this ends.
                 Err(Retired(back)) => permit = back,
@@ -94,6 +104,17 @@ impl Shared {
     /// The record with the reason why it was not accepted.
     pub(crate) fn refuse(&self, kind: PutErrorKind, record: Record) -> PutError {
         PutError::new(kind, Arc::clone(&self.template.stream), record, Attempts::default())
+    }
+
+    /// Waits until no more records are taken; returns why.
+    pub(crate) async fn closed(&self) -> PutErrorKind {
+        self.closed.cancelled().await;
+        self.closed_reason()
+    }
+
+    /// Why no more records are taken; `None` if they still are.
+    pub(crate) fn why_closed(&self) -> Option<PutErrorKind> {
+        self.closed.is_cancelled().then(|| self.closed_reason())
     }
 
     fn closed_reason(&self) -> PutErrorKind {
@@ -111,9 +132,10 @@ impl Shared {
         }
     }
 
-    /// Takes no record from now on; what the lanes hold is handed over.
+    /// Takes no record from now on, and lets nobody wait for room to put one; what the lanes hold is handed over.
     pub(crate) fn close_lanes(&self) {
         self.exchange_lanes(Lanes::closed(&self.template));
+        wake(|| self.closed.cancel());
     }
 
     /// What was put so far.

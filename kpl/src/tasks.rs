@@ -1,9 +1,10 @@
 //! The one way by which this crate starts a task.
 
 use std::fmt;
-use std::future::pending;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
@@ -43,44 +44,80 @@ impl Tasks {
         }
     }
 
-    /// The future to spawn for `task`.
-    ///
-    /// A wrapper that drops its task takes it for dead, with all who wait for it: its result never comes.
+    /// The future to spawn for `task`. It has the task's result; or [`Lost`], if the task panicked, or its wrapper did,
+    /// or dropped it before its end.
     pub(crate) fn named<T: Send + 'static>(
         &self,
         name: &'static str,
         task: impl Future<Output = T> + Send + 'static,
-    ) -> impl Future<Output = T> + Send + 'static {
-        let wrap = self.wrap.clone();
+    ) -> impl Future<Output = Result<T, Lost>> + Send + 'static {
+        let tasks = self.clone();
         async move {
-            let Some(wrap) = wrap else { return task.await };
-            let (done, mut result) = oneshot::channel();
+            let (done, result) = oneshot::channel();
             let task = async move { drop(done.send(task.await)) };
-            wrap(name, Box::pin(task)).await;
-            match result.try_recv() {
-                Ok(result) => result,
-                Err(_dropped) => pending().await,
-            }
+            // A wrapper may panic when it is called, polled or dropped: all of it happens in here.
+            let wrapped = async move { tasks.detached(name, task).await };
+            // However it ends, the result was sent, or is still to come from where the wrapper took the task.
+            drop(AssertUnwindSafe(wrapped).catch_unwind().await);
+            result.await.map_err(|_dropped| Lost)
         }
     }
 }
 
+/// A task ended without its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lost;
+
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt as _;
-    use futures::future::ready;
+    use std::future::{pending, ready};
 
     use super::*;
 
+    fn named(
+        wrap: impl Fn(BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) -> Result<u8, Lost> {
+        let tasks = Tasks::wrapped_by(move |name, task| {
+            assert_eq!(name, "call");
+            wrap(task)
+        });
+        tasks.named("call", ready(7)).now_or_never().unwrap()
+    }
+
     #[test]
     fn a_task_that_nobody_waits_for_ends_when_its_wrapper_drops_it() {
-        let killing = Tasks::wrapped_by(|_name, _task| Box::pin(ready(())));
+        let killing = Tasks::wrapped_by(|_name, _task| ready(()).boxed());
         assert_eq!(killing.detached("driver", pending()).now_or_never(), Some(()));
-        assert_eq!(
-            killing.named("call", pending::<()>()).now_or_never(),
-            None,
-            "its result never comes"
-        );
         assert_eq!(Tasks::default().detached("driver", ready(())).now_or_never(), Some(()));
+    }
+
+    #[test]
+    fn a_task_has_its_result_however_its_wrapper_ends_after_it() {
+        assert_eq!(Tasks::default().named("call", ready(7)).now_or_never(), Some(Ok(7)));
+        assert_eq!(named(|task| task), Ok(7));
+        assert_eq!(named(|task| task.map(|()| panic!("after the task")).boxed()), Ok(7));
+    }
+
+    #[test]
+    fn a_task_that_panics_or_is_dropped_is_lost_and_not_waited_for() {
+        let panicking = Tasks::default().named("call", async { panic!("in the task") });
+        assert_eq!(panicking.now_or_never(), Some(Err::<(), _>(Lost)));
+        assert_eq!(named(|_task| ready(()).boxed()), Err(Lost));
+        assert_eq!(named(|_task| panic!("in place of the task")), Err(Lost));
+    }
+
+    #[test]
+    fn a_task_that_its_wrapper_runs_elsewhere_is_waited_for() {
+        let elsewhere = Arc::new(std::sync::Mutex::new(None));
+        let there = Arc::clone(&elsewhere);
+        let tasks = Tasks::wrapped_by(move |_name, task| {
+            *there.lock().unwrap() = Some(task);
+            ready(()).boxed()
+        });
+        let mut waiting = Box::pin(tasks.named("call", ready(7)));
+        assert_eq!(waiting.as_mut().now_or_never(), None);
+        let task = elsewhere.lock().unwrap().take().unwrap();
+        task.now_or_never().unwrap();
+        assert_eq!(waiting.now_or_never(), Some(Ok(7)));
     }
 }

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::{Config, Region};
+use bytes::Bytes;
+use futures::future::BoxFuture;
 use testkit::Service;
 use testkit::sandbox::{FaultRule, Sandbox};
 use testkit::sim::Fault;
@@ -12,6 +15,7 @@ use super::{FlushError, Producer};
 use crate::budget::Budget;
 use crate::builder::ProducerBuilder;
 use crate::driver::ShutdownEnd;
+use crate::encoder::{EncodeError, PayloadEncoder};
 use crate::error::{BuildErrorKind, PutErrorKind};
 use crate::record::Record;
 
@@ -53,6 +57,29 @@ impl World {
 
     fn stored(&self) -> u64 {
         self.sandbox.kinesis(|kinesis| kinesis.stored_count("orders"))
+    }
+}
+
+/// A producer whose service cannot be reached.
+fn nowhere() -> ProducerBuilder {
+    let config = Config::builder()
+        .behavior_version_latest()
+        .region(Region::new("us-east-1"));
+    Producer::builder("orders").client(Client::from_conf(config.build()))
+}
+
+/// Asks a registry, which takes a moment, and refuses what is empty.
+struct Registry;
+
+impl PayloadEncoder for Registry {
+    fn encode<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<Bytes, EncodeError>> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            match record.data().len() {
+                0 => Err("nothing to encode".into()),
+                _ => Ok([b"schema ", &record.data()[..]].concat().into()),
+            }
+        })
     }
 }
 
@@ -105,16 +132,64 @@ fn flush_is_a_barrier_with_a_time_limit() {
 
 #[test]
 fn a_shutdown_gives_back_what_it_cannot_deliver_and_ends_the_producer() {
-    let world = World::new();
-    let producer = world.builder().build_blocking().unwrap();
-    world.outage();
+    // Nothing is sent, so that it matters neither where the service is nor how long anything takes.
+    let nowhere = Config::builder()
+        .behavior_version_latest()
+        .region(Region::new("us-east-1"));
+    let builder = Producer::builder("orders").client(Client::from_conf(nowhere.build()));
+    let producer = builder.record_max_buffered_time(HOUR).build_blocking().unwrap();
     let mut receipt = producer.put(record(0)).unwrap();
-    let report = producer.shutdown(Duration::from_millis(50));
+    let report = producer.shutdown(Duration::ZERO);
     assert_eq!((report.end, report.returned.len()), (ShutdownEnd::DeadlinePassed, 1));
     assert_eq!(receipt.wait().unwrap_err().record(), &record(0));
     assert_eq!(producer.put(record(1)).unwrap_err().kind(), &PutErrorKind::ShutDown);
-    assert_eq!(producer.flush(PATIENCE), Err(FlushError::Ended));
-    assert_eq!(producer.shutdown(PATIENCE).end, ShutdownEnd::EndedBefore);
+    assert_eq!(producer.flush(HOUR), Err(FlushError::Ended));
+    assert_eq!(producer.shutdown(HOUR).end, ShutdownEnd::EndedBefore);
+}
+
+#[test]
+fn inside_a_task_of_a_runtime_its_calls_hold_up_the_thread_and_come_back() {
+    let world = World::new();
+    let producer = world.builder().build_blocking().unwrap();
+    let delivered = world.runtime.block_on(async {
+        let receipts: Vec<_> = (0..500).map(|n| producer.put(record(n)).unwrap()).collect();
+        receipts
+            .into_iter()
+            .map(|mut receipt| receipt.wait())
+            .filter(Result::is_ok)
+            .count()
+    });
+    assert_eq!(delivered, 500);
+}
+
+#[test]
+fn records_pass_through_an_encoder_that_needs_a_runtime() {
+    let producer = nowhere().record_max_buffered_time(HOUR).build_blocking().unwrap();
+    let encoding = producer.encoding(Registry);
+    let mut receipts = vec![encoding.put(record(0)).unwrap()];
+    let empty = Record::new("key", "");
+    let mut answers = encoding.put_all([record(1), empty.clone()]);
+    let refused = answers.pop().unwrap().unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.record()),
+        (&PutErrorKind::EncodingFailed, &empty)
+    );
+    receipts.extend(answers.into_iter().map(Result::unwrap));
+    receipts.push(producer.try_put(encoding.encode(record(2)).unwrap()).unwrap());
+    encoding.producer().shutdown(Duration::ZERO);
+    let returned: Vec<_> = receipts
+        .iter_mut()
+        .map(|receipt| receipt.wait().unwrap_err().into_record())
+        .collect();
+    let encoded = [0, 1, 2].map(|n| Record::new(format!("key-{n}"), format!("schema {n}")));
+    assert_eq!(returned, encoded);
+    drop(producer);
+    let late = encoding.put(record(3)).unwrap_err();
+    assert_eq!(
+        late.kind(),
+        &PutErrorKind::ShutDown,
+        "the encoder has its runtime to the end"
+    );
 }
 
 #[test]

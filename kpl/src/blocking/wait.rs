@@ -1,6 +1,7 @@
 //! Waiting for a future on the calling thread, inside a runtime or outside.
 //!
-//! What is waited for here is woken from the producer's thread and needs no timer or socket of a runtime.
+//! What is waited for here is woken from the producer's thread. It is not held back to let other tasks run: inside a task
+//! of tokio it would be woken again when that task yields, and it is this thread that waits.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,11 +9,13 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use tokio::task::unconstrained;
+
 use crate::clock;
 
 /// Waits until `future` is ready.
 pub(super) fn wait<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
+    let mut future = pin!(unconstrained(future));
     let waker = waker();
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
@@ -27,7 +30,7 @@ pub(super) fn wait_at_most<F: Future>(timeout: Duration, future: F) -> Option<F:
     let Some(deadline) = clock::now().checked_add(timeout) else {
         return Some(wait(future));
     };
-    let mut future = pin!(future);
+    let mut future = pin!(unconstrained(future));
     let waker = waker();
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
@@ -58,6 +61,8 @@ impl Wake for Unpark {
 #[cfg(test)]
 mod tests {
     use futures::channel::oneshot;
+    use tokio::runtime::Builder;
+    use tokio::sync::Semaphore;
 
     use super::*;
 
@@ -67,6 +72,21 @@ mod tests {
         let other = thread::spawn(move || sender.send(7));
         assert_eq!(wait(receiver), Ok(7));
         other.join().unwrap().unwrap();
+    }
+
+    /// More waits than a task of tokio may have ready ones before it has to yield.
+    fn wait_often(wait: fn(&Semaphore) -> bool) -> bool {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let room = Semaphore::new(1);
+        runtime.block_on(async { (0..500).all(|_| wait(&room)) })
+    }
+
+    #[test]
+    fn what_is_ready_is_not_waited_for_however_often_a_task_of_a_runtime_asks() {
+        assert!(wait_often(
+            |room| wait_at_most(Duration::from_secs(10), room.acquire()).is_some()
+        ));
+        assert!(wait_often(|room| wait(room.acquire()).is_ok()));
     }
 
     #[test]

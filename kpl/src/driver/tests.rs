@@ -1,5 +1,7 @@
 //! The driver's ends: shut down, dropped, or by a panic. Each accepted record has its outcome in all of them (P1).
 
+mod room;
+
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
@@ -9,6 +11,7 @@ use futures::future::join_all;
 use testkit::sim::{Fault, Sim};
 
 use crate::budget::{Budget, Room};
+use crate::driver::ShutdownEnd;
 use crate::error::{FlushError, PutErrorKind};
 use crate::producer::Producer;
 use crate::receipt::Receipt;
@@ -134,40 +137,139 @@ async fn a_second_shutdown_may_shorten_the_first_and_ends_with_it() {
     assert!(join_all(receipts).await.iter().all(Result::is_err));
 }
 
-/// Panics in whoever resolves the receipt.
+/// Panics in whoever wakes it.
 struct Bomb;
 
 impl Wake for Bomb {
     fn wake(self: Arc<Self>) {
-        panic!("a bug in the task that resolves receipts");
+        panic!("a bug in a waker");
     }
+}
+
+/// Polls with a waker that panics; what is polled must not be ready.
+fn mine(future: &mut (impl Future + Unpin)) {
+    let bomb = Waker::from(Arc::new(Bomb));
+    assert!(future.poll_unpin(&mut Context::from_waker(&bomb)).is_pending());
+}
+
+/// A producer whose task panics after six seconds.
+fn dying(sim: &Sim, budget: &Budget) -> Producer {
+    let builder = Producer::builder("orders").aws(&sim.sdk_config()).seed(7);
+    let builder = builder.budget(budget.clone()).record_max_buffered_time(HOUR);
+    let dying = builder.wrap_tasks(|name, mut task| match name {
+        "driver" => async move {
+            let ended = tokio::time::timeout(6 * SECOND, &mut task).await;
+            assert!(
+                ended.is_ok(),
+                "a bug in the driver, whose state is dropped by the panic"
+            );
+        }
+        .boxed(),
+        _ => task,
+    });
+    dying.build().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_of_the_driver_fails_every_open_record_and_refuses_the_next() {
     let (sim, budget) = (sim(), Budget::new(40_000, 100));
-    let builder = Producer::builder("orders").aws(&sim.sdk_config()).seed(7);
-    let builder = builder.budget(budget.clone()).record_max_buffered_time(HOUR);
-    let producer = builder.request_timeout(6 * SECOND).build().unwrap();
+    let producer = dying(&sim, &budget);
     hanging(&sim, "PutRecords");
-    let mut first = put(&producer, 1).await.remove(0);
-    let bomb = Waker::from(Arc::new(Bomb));
-    assert!(first.poll_unpin(&mut Context::from_waker(&bomb)).is_pending());
+    let mut receipts = put(&producer, 21).await;
     assert!(producer.flush().now_or_never().is_none());
-    tokio::time::sleep(2 * SECOND).await;
-    let mut receipts = put(&producer, 20).await;
-    assert!(producer.flush().now_or_never().is_none());
-    tokio::time::sleep(3 * SECOND).await;
-    // These stay in the lanes. The others are under way, and the first one is about to time out and be sent again.
+    tokio::time::sleep(5 * SECOND).await;
+    // These stay in the lanes. The others are under way.
     receipts.extend(put(&producer, 20).await);
     sim.heal();
     for outcome in join_all(receipts).await {
         assert_eq!(outcome.unwrap_err().kind(), &PutErrorKind::TaskEnded);
     }
-    assert!(first.await.is_ok(), "it has its outcome, whoever waited for it");
     let refused = producer.put(Record::new("key", "late")).await.unwrap_err();
     assert_eq!(refused.kind(), &PutErrorKind::TaskEnded);
     assert_eq!(producer.flush().await, Err(FlushError));
+    assert_whole(&budget);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_producer_that_died_refuses_who_waits_for_room_that_another_producer_holds() {
+    let (sim, budget) = (sim(), Budget::new(40_000, 3));
+    hanging(&sim, "PutRecords");
+    let (other, dying) = (producer(&sim, &budget), dying(&sim, &budget));
+    let held = put(&other, 3).await;
+    let record = || Record::new("key", "waits");
+    let waiting = futures::future::join(dying.put(record()), dying.put_all([record(), record()]));
+    let (one, many) = tokio::time::timeout(10 * SECOND, waiting).await.unwrap();
+    for refused in many
+        .into_iter()
+        .chain([one, dying.put(record()).await, dying.try_put(record())])
+    {
+        let refused = refused.unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.record()),
+            (&PutErrorKind::TaskEnded, &record())
+        );
+    }
+    sim.heal();
+    assert!(join_all(held).await.iter().all(Result::is_ok));
+    assert_whole(&budget);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_producer_that_was_shut_down_refuses_at_once_though_its_budget_is_spent() {
+    let (sim, budget) = (sim(), Budget::new(40_000, 1));
+    hanging(&sim, "PutRecords");
+    let (other, producer) = (producer(&sim, &budget), producer(&sim, &budget));
+    let held = put(&other, 1).await;
+    producer.shutdown(HOUR).await;
+    for refused in [
+        producer.try_put(Record::new("key", "late")),
+        producer.put(Record::new("key", "late")).await,
+    ] {
+        assert_eq!(refused.unwrap_err().kind(), &PutErrorKind::ShutDown);
+    }
+    sim.heal();
+    assert!(join_all(held).await.iter().all(Result::is_ok));
+}
+
+#[tokio::test(start_paused = true)]
+async fn wakers_that_panic_while_the_driver_does_hold_no_other_record_up() {
+    let (sim, budget) = (sim(), Budget::new(40_000, 100));
+    let producer = dying(&sim, &budget);
+    let mut receipts = put(&producer, 20).await;
+    receipts.iter_mut().step_by(3).for_each(mine);
+    for outcome in join_all(receipts).await {
+        assert_eq!(outcome.unwrap_err().kind(), &PutErrorKind::TaskEnded);
+    }
+    assert_whole(&budget);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waker_that_panics_stops_neither_the_producer_nor_another_receipt() {
+    let (sim, budget) = (sim(), Budget::new(40_000, 100));
+    let producer = producer(&sim, &budget);
+    let mut receipts = put(&producer, 20).await;
+    receipts.iter_mut().step_by(3).for_each(mine);
+    let (mut flush, mut ending) = (producer.flush().boxed(), producer.shutdown(HOUR).boxed());
+    mine(&mut flush);
+    let others = receipts.into_iter().enumerate().filter(|(n, _)| n % 3 != 0);
+    let others = others.map(|(_, receipt)| receipt);
+    assert!(join_all(others).await.iter().all(Result::is_ok));
+    assert!(flush.await.is_ok());
+    assert!(join_all(put(&producer, 20).await).await.iter().all(Result::is_ok));
+    mine(&mut ending);
+    assert_eq!(ending.await.end, ShutdownEnd::Completed);
+    assert_whole(&budget);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_put_that_panics_when_it_is_woken_costs_the_budget_and_the_producer_nothing() {
+    let (sim, budget) = (sim(), Budget::new(40_000, 1));
+    let producer = producer(&sim, &budget);
+    let first = put(&producer, 1).await.remove(0);
+    let mut waiting = producer.put(Record::new("key", "2")).boxed();
+    mine(&mut waiting);
+    assert!(first.await.is_ok());
+    assert!(waiting.await.unwrap().await.is_ok());
     assert_whole(&budget);
 }
 

@@ -1,10 +1,12 @@
 //! Many records in one call, with one wait for room.
 
+use std::iter::Peekable;
+
 use tokio::task::coop::consume_budget;
 
 use super::Producer;
 use crate::budget::Room;
-use crate::error::{PutError, PutErrorKind};
+use crate::error::PutError;
 use crate::receipt::Receipt;
 use crate::record::Record;
 
@@ -13,12 +15,13 @@ impl Producer {
     /// records: for each a [`Receipt`], or why that record was not accepted.
     ///
     /// A record that breaks a rule is refused alone; the others are accepted. A batch larger than the whole
-    /// [`Budget`](crate::Budget) goes in pieces, each as large as the budget allows and each with a wait of its own.
+    /// [`Budget`](crate::Budget) goes in pieces, each of at most a quarter of the budget and each with a wait of its own:
+    /// the room that it waits for is kept from everybody else meanwhile.
     ///
     /// # Errors
     ///
-    /// Those of [`put`](Self::put), each in its record's place. After a shutdown, also while it waits, each record that
-    /// was not accepted comes back with [`PutErrorKind::ShutDown`].
+    /// Those of [`put`](Self::put), each in its record's place. Once the producer has ended, also while it waits, each
+    /// record that was not accepted comes back.
     ///
     /// # Cancellation
     ///
@@ -37,20 +40,19 @@ impl Producer {
         &self,
         places: impl Iterator<Item = Result<Record, PutError>> + Send,
     ) -> Vec<Result<Receipt, PutError>> {
-        let mut answers = Vec::new();
-        let mut piece = Piece::default();
-        for place in places {
-            consume_budget().await;
-            let place = place.and_then(|record| self.admit(&record).map(|cost| (record, cost)));
-            if let Ok((_, cost)) = place {
-                if !self.shared.template.budget.is_enough_for(piece.room_with(cost)) {
-                    answers.extend(self.put_piece(std::mem::take(&mut piece)).await);
-                }
-                piece.room = piece.room_with(cost);
-            }
-            piece.places.push(place);
+        let budget = &self.shared.template.budget;
+        let admit = |record: Record| self.admit(&record).map(|cost| (record, cost));
+        let mut places = places.map(|place| place.and_then(admit)).peekable();
+        let whole = Piece::fill(&mut places, |room| budget.is_enough_for(room)).await;
+        if places.peek().is_none() {
+            return self.put_piece(whole).await;
         }
-        answers.extend(self.put_piece(piece).await);
+        let mut places = whole.places.into_iter().chain(places).peekable();
+        let mut answers = Vec::new();
+        while places.peek().is_some() {
+            let piece = Piece::fill(&mut places, |room| budget.is_enough_for(room.times(4))).await;
+            answers.extend(self.put_piece(piece).await);
+        }
         answers
     }
 
@@ -60,23 +62,38 @@ impl Producer {
         let answer = |place| {
             let (record, cost) = place?;
             match &mut permit {
-                Some(permit) => self.shared.append(record, permit.split_record(cost)),
-                None => Err(self.shared.refuse(PutErrorKind::ShutDown, record)),
+                Ok(permit) => self.shared.append(record, permit.split_record(cost)),
+                Err(closed) => Err(self.shared.refuse(closed.clone(), record)),
             }
         };
         piece.places.into_iter().map(answer).collect()
     }
 }
 
+/// A record with its cost, or why it was refused.
+type Place = Result<(Record, usize), PutError>;
+
 /// A part of a batch that waits for its room at once, in the order of its records.
 #[derive(Debug, Default)]
 struct Piece {
-    places: Vec<Result<(Record, usize), PutError>>,
+    places: Vec<Place>,
     room: Room,
 }
 
 impl Piece {
-    fn room_with(&self, cost: usize) -> Room {
-        self.room.plus(Room::of(cost))
+    /// Takes as many of `places` as fit, and at least one. A large one lets other tasks run meanwhile.
+    async fn fill(places: &mut Peekable<impl Iterator<Item = Place>>, fits: impl Fn(Room) -> bool) -> Self {
+        let mut piece = Self::default();
+        while let Some(place) = places.next_if(|next| piece.places.is_empty() || fits(piece.room_with(next))) {
+            piece.room = piece.room_with(&place);
+            piece.places.push(place);
+            consume_budget().await;
+        }
+        piece
+    }
+
+    fn room_with(&self, next: &Place) -> Room {
+        let room = next.as_ref().map_or(Room::default(), |(_, cost)| Room::of(*cost));
+        self.room.plus(room)
     }
 }

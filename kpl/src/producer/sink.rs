@@ -9,6 +9,7 @@ use futures::sink::Sink;
 use tokio::task::coop::poll_proceed;
 
 use super::Producer;
+use crate::encoder::EncodingProducer;
 use crate::error::{FlushError, PutError, PutErrorKind};
 use crate::receipt::Receipt;
 use crate::record::Record;
@@ -30,20 +31,23 @@ impl Producer {
     /// # }
     /// ```
     pub fn sink<F: FnMut(Result<Receipt, PutError>)>(&self, on_answer: F) -> RecordSink<F> {
-        RecordSink {
-            producer: self.clone(),
-            on_answer,
-            waiting: None,
-            flush: None,
-        }
+        RecordSink::new(self.clone(), Entrance::Direct, on_answer)
     }
 }
 
-/// A [`Sink`] of records, made by [`Producer::sink`].
+impl EncodingProducer {
+    /// This producer as a [`Sink`] of records, which it encodes one after another. Otherwise as [`Producer::sink`].
+    pub fn sink<F: FnMut(Result<Receipt, PutError>)>(&self, on_answer: F) -> RecordSink<F> {
+        RecordSink::new(self.producer().clone(), Entrance::Encoding(self.clone()), on_answer)
+    }
+}
+
+/// A [`Sink`] of records, made by [`Producer::sink`] or [`EncodingProducer::sink`].
 ///
 /// * **Ready** means that the record before was accepted. Room in the budget is taken when a record is sent, for its size
 ///   is not known before; a record for which there is none is held, one at most, and the sink is not ready meanwhile.
-///   What is sent all the same comes back to `on_answer` with [`PutErrorKind::Full`].
+///   What is sent all the same comes back to `on_answer` with [`PutErrorKind::Full`]. A record that is to be encoded is
+///   held meanwhile, too.
 /// * **Flush** waits, as [`Producer::flush`] does, until every record that was sent has its outcome.
 /// * **Close** is a flush. The producer stays open for its other handles.
 ///
@@ -58,9 +62,18 @@ impl Producer {
 pub struct RecordSink<F> {
     producer: Producer,
     on_answer: F,
-    /// The put of the record for which there was no room.
+    entrance: Entrance,
+    /// The put of the record that is held.
     waiting: Option<BoxFuture<'static, Result<Receipt, PutError>>>,
     flush: Option<BoxFuture<'static, Result<(), FlushError>>>,
+}
+
+/// How records get from a sink into its producer.
+enum Entrance {
+    /// At once, if there is room.
+    Direct,
+    /// Through an encoder, which may have to wait in any case.
+    Encoding(EncodingProducer),
 }
 
 /// Nothing in it is pinned.
@@ -77,15 +90,26 @@ impl<F: FnMut(Result<Receipt, PutError>)> Sink<Record> for RecordSink<F> {
         let sink = self.get_mut();
         // A flush that was begun does not cover this record.
         sink.flush = None;
-        match sink.producer.try_put(record) {
-            // Only one record is held. Another one was sent without asking whether the sink is ready.
-            Err(refused) if *refused.kind() == PutErrorKind::Full && sink.waiting.is_none() => {
-                let producer = sink.producer.clone();
-                let record = refused.into_record();
+        match &sink.entrance {
+            Entrance::Direct => match sink.producer.try_put(record) {
+                // Only one record is held. Another one was sent without asking whether the sink is ready.
+                Err(refused) if *refused.kind() == PutErrorKind::Full && sink.waiting.is_none() => {
+                    let producer = sink.producer.clone();
+                    let record = refused.into_record();
+                    sink.waiting = Some(async move { producer.put(record).await }.boxed());
+                    Ok(())
+                }
+                answer => sink.answer(answer),
+            },
+            Entrance::Encoding(producer) if sink.waiting.is_none() => {
+                let producer = producer.clone();
                 sink.waiting = Some(async move { producer.put(record).await }.boxed());
                 Ok(())
             }
-            answer => sink.answer(answer),
+            Entrance::Encoding(_) => {
+                let refused = sink.producer.refuse(PutErrorKind::Full, record);
+                sink.answer(Err(refused))
+            }
         }
     }
 
@@ -107,6 +131,16 @@ impl<F: FnMut(Result<Receipt, PutError>)> Sink<Record> for RecordSink<F> {
 }
 
 impl<F: FnMut(Result<Receipt, PutError>)> RecordSink<F> {
+    fn new(producer: Producer, entrance: Entrance, on_answer: F) -> Self {
+        Self {
+            producer,
+            entrance,
+            on_answer,
+            waiting: None,
+            flush: None,
+        }
+    }
+
     /// Waits until the record that was sent last is accepted.
     fn poll_accepted(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), FlushError>> {
         let Some(put) = &mut self.waiting else {
@@ -132,7 +166,7 @@ impl<F> fmt::Debug for RecordSink<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecordSink")
             .field("producer", &self.producer)
-            .field("waits_for_room", &self.waiting.is_some())
+            .field("holds_a_record", &self.waiting.is_some())
             .finish_non_exhaustive()
     }
 }

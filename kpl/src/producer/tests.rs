@@ -207,18 +207,18 @@ async fn a_bad_record_of_a_batch_fails_alone_and_as_soon_as_it_is_known_to_be_on
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_fits_the_budget_waits_once_and_enters_as_a_whole_or_not_at_all() {
     let sim = sim();
-    let producer = producer(&sim).budget(Budget::new(2_000, 100)).build().unwrap();
+    let producer = producer(&sim).budget(Budget::new(16_000, 100)).build().unwrap();
     outage(&sim);
     let first = producer.put(sized(0)).await.unwrap();
-    // Two of these three would fit beside the first.
-    let batch = producer.put_all([sized(1), sized(2), sized(3)]);
+    // Most of these would fit beside the first, and its Kinesis record.
+    let batch = producer.put_all((0..24).map(sized));
     assert!(tokio::time::timeout(60 * SECOND, batch).await.is_err());
     sim.heal();
     assert!(first.await.is_ok());
     producer.flush().await.unwrap();
     assert_eq!(stored(&sim), 1, "nothing of the dropped batch was accepted");
     assert!(
-        producer.shared.template.budget.try_acquire(Room::of(1_000)).is_some(),
+        producer.shared.template.budget.try_acquire(Room::of(8_000)).is_some(),
         "and it holds no room"
     );
 }
@@ -240,31 +240,56 @@ async fn a_batch_larger_than_the_budget_goes_in_pieces_that_each_fit() {
     assert!(sim.elapsed() < 10 * SECOND, "{:?}", sim.elapsed());
 }
 
+/// More than a budget of 8,000 bytes for records; six are what a quarter of it has room for.
+fn larger_than_the_budget() -> Vec<Record> {
+    (0..30).map(sized).collect()
+}
+
 #[tokio::test(start_paused = true)]
 async fn of_a_dropped_batch_the_pieces_before_the_one_that_waits_are_delivered() {
     let sim = sim();
-    let producer = producer(&sim).budget(Budget::new(2_000, 100)).build().unwrap();
+    let producer = producer(&sim).budget(Budget::new(16_000, 100)).build().unwrap();
     outage(&sim);
-    let batch = producer.put_all((0..9).map(sized));
+    let batch = producer.put_all(larger_than_the_budget());
     assert!(tokio::time::timeout(60 * SECOND, batch).await.is_err());
     sim.heal();
     producer.flush().await.unwrap();
-    assert_eq!(stored(&sim), 3, "the first piece, of three that fit into the budget");
+    assert_eq!(stored(&sim), 18, "three pieces, beside the aggregate that holds them");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_gives_back_what_of_a_batch_still_waits() {
     let sim = sim();
-    let producer = producer(&sim).budget(Budget::new(2_000, 100)).build().unwrap();
+    let producer = producer(&sim).budget(Budget::new(16_000, 100)).build().unwrap();
     outage(&sim);
-    let (answers, report) = futures::join!(producer.put_all((0..5).map(sized)), producer.shutdown(SECOND));
-    assert_eq!(report.returned.len(), 3);
+    let batch = producer.put_all(larger_than_the_budget());
+    let (answers, report) = futures::join!(batch, producer.shutdown(SECOND));
+    assert_eq!(report.returned.len(), 18);
     let back: Vec<_> = answers
         .into_iter()
         .filter_map(Result::err)
         .map(PutError::into_record)
         .collect();
-    assert_eq!(back, [sized(3), sized(4)]);
+    assert_eq!(back, larger_than_the_budget()[18..]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_larger_than_the_budget_passes_by_a_record_of_another_producer_that_is_stuck() {
+    for budget in [Budget::new(16_000, 100), Budget::new(1 << 20, 20)] {
+        let sim = sim();
+        sim.faults(|call| match (call.client, call.operation) {
+            ("stuck", "PutRecords") => Fault::RequestLost,
+            _ => Fault::None,
+        });
+        let stuck = Producer::builder("orders").aws(&sim.client("stuck")).seed(7);
+        let stuck = stuck.budget(budget.clone()).build().unwrap();
+        let held = stuck.put(sized(0)).await.unwrap();
+        let producer = producer(&sim).budget(budget).build().unwrap();
+        let answers = producer.put_all(larger_than_the_budget());
+        let answers = tokio::time::timeout(60 * SECOND, answers).await.unwrap();
+        assert_eq!(kinds(answers).await, vec![None; 30]);
+        assert!(held.now_or_never().is_none());
+    }
 }
 
 #[tokio::test(start_paused = true)]

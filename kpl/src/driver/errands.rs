@@ -1,0 +1,170 @@
+//! What the pipeline wants done: each call a task of its own, and what these bring back.
+
+use std::panic::resume_unwind;
+use std::time::Duration;
+
+use aggregation::KinesisRecord;
+use futures::FutureExt as _;
+use tokio::task::JoinError;
+
+use super::Driver;
+use super::report::report_answer;
+use crate::budget::{Cargo, Copies};
+use crate::clock;
+use crate::event::Event;
+use crate::pipeline::{Answer, CallFailure, Input, Output, RequestId};
+use crate::shard_map::Shard;
+use crate::summary::StreamSummary;
+use crate::tasks::Lost;
+
+/// What a task brought.
+#[derive(Debug)]
+pub(super) enum Finished {
+    Put {
+        request: RequestId,
+        answer: Answer,
+        /// Kinesis records in it.
+        entries: usize,
+        took: Duration,
+    },
+    Shards(Result<Vec<Shard>, CallFailure>),
+    Description(Result<StreamSummary, CallFailure>),
+    Room(Copies),
+}
+
+impl Driver {
+    pub(super) fn perform(&mut self, output: Output) {
+        match output {
+            Output::Send { request, entries } => self.send(request, entries),
+            Output::FetchShards => {
+                let calls = self.calls.clone();
+                let call = async move { calls.list_shards().await };
+                self.spawn("list-shards", call, |shards| Finished::Shards(or_failed(shards)));
+            }
+            Output::Describe => {
+                let calls = self.calls.clone();
+                let call = async move { calls.describe_stream_summary().await };
+                self.spawn("describe-stream-summary", call, |described| {
+                    Finished::Description(or_failed(described))
+                });
+            }
+            Output::AwaitRoom(request) => self.await_room(request),
+            Output::NewRouting(routing) => {
+                self.shared.replace_lanes(routing);
+                self.armed.clear();
+                self.take_retired(clock::now());
+            }
+            Output::RecordLimit(bytes) => self.shared.record_limit.described(bytes),
+            Output::ShardsChanged(shards) => self.emit(&Event::ShardMapChanged { shards }),
+            Output::Distribution(distribution, source) => {
+                self.emit(&Event::DistributionChanged { distribution, source });
+            }
+            Output::Throttled(hot, rate_percent) => {
+                let hot = &hot;
+                self.emit(&Event::ShardThrottled { hot, rate_percent });
+            }
+        }
+    }
+
+    pub(super) fn on_finished(&mut self, finished: Result<Finished, JoinError>) {
+        let now = clock::now();
+        match finished {
+            Ok(Finished::Put {
+                request,
+                answer,
+                entries,
+                took,
+            }) => {
+                report_answer(&answer, entries, took, &self.shared.template.stream);
+                self.pipeline.handle(
+                    Input::Answer {
+                        request,
+                        answer,
+                        ended: self.calls.wall_time(),
+                    },
+                    now,
+                );
+            }
+            Ok(Finished::Shards(result)) => {
+                if let Err(CallFailure { code, message, .. }) = &result {
+                    self.emit(&Event::ShardMapUnavailable { code, message });
+                }
+                self.pipeline.handle(Input::Shards(result), now);
+            }
+            Ok(Finished::Description(result)) => {
+                if let Err(CallFailure { code, message, .. }) = &result {
+                    self.emit(&Event::DescriptionUnavailable { code, message });
+                }
+                self.pipeline.handle(Input::Description(result), now);
+            }
+            Ok(Finished::Room(copies)) => self.pipeline.handle(Input::Room(copies), now),
+            Err(error) => {
+                // What panics in a call is an answer already, and nobody aborts these tasks before the driver ends. Should
+                // one end otherwise all the same, so does the driver: somebody waits for what it was to bring.
+                if let Ok(panic) = error.try_into_panic() {
+                    resume_unwind(panic);
+                }
+            }
+        }
+    }
+
+    fn emit(&self, event: &Event<'_>) {
+        event.emit(&self.shared.template.stream);
+    }
+
+    fn send(&mut self, request: RequestId, entries: Vec<KinesisRecord>) {
+        let (calls, count, started) = (self.calls.clone(), entries.len(), clock::now());
+        let call = async move { calls.put_records(entries).await };
+        self.spawn("put-records", call, move |answer| Finished::Put {
+            request,
+            answer: answer.unwrap_or_else(|lost| Answer::Failed(lost.into())),
+            entries: count,
+            took: clock::now() - started,
+        });
+    }
+
+    /// Waits for room, without the wrapper if that loses the task: as long as the pipeline waits, it sends nothing.
+    fn await_room(&mut self, request: Cargo) {
+        let budget = self.shared.template.budget.clone();
+        let wait = self
+            .tasks
+            .named("wait-for-room", budget.clone().acquire_copies(request));
+        self.running.spawn(async move {
+            let room = match wait.await {
+                Ok(room) => room,
+                Err(Lost) => budget.acquire_copies(request).await,
+            };
+            Finished::Room(room)
+        });
+    }
+
+    /// Makes a call in a task of its own. That ends in any case with what `finished` makes of the call's end.
+    fn spawn<T: Send + 'static>(
+        &mut self,
+        name: &'static str,
+        call: impl Future<Output = T> + Send + 'static,
+        finished: impl FnOnce(Result<T, Lost>) -> Finished + Send + 'static,
+    ) {
+        self.running.spawn(self.tasks.named(name, call).map(finished));
+    }
+}
+
+fn or_failed<T>(ended: Result<Result<T, CallFailure>, Lost>) -> Result<T, CallFailure> {
+    ended.unwrap_or_else(|lost| Err(lost.into()))
+}
+
+/// A call without an answer has failed, and may have reached the service.
+impl From<Lost> for CallFailure {
+    fn from(_: Lost) -> Self {
+        Self {
+            code: "CallLost".into(),
+            message: "the task of the call panicked, or was dropped before its end".into(),
+            request_id: None,
+            may_have_been_applied: true,
+        }
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(feature = "_loom"))]
+mod tests;
