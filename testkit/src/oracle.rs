@@ -68,7 +68,7 @@
 //!   at work, its guard says that the lease is lost once it is.
 //! * [C4](Rule::Coverage): in the end, a living worker owns each open shard's lease, or its row names a parent whose
 //!   row is not at `SHARD_END`; if any worker lives. All the time, if the rules set a [bound](Rules::coverage_within),
-//!   no shard is without an owner, or read no further, for longer than that while a worker could see to it.
+//!   no shard is without an owner, or read no further, a closed one to its end, for longer than that while a worker could see to it.
 //! * [C5](Rule::NothingSkipped): records on which a handler failed are offered again before any behind them.
 //! * [duplicate](Rule::Duplicate): what is offered again was offered to a handler that failed, or to an ownership that
 //!   ended for a reason that the facts tell, and lies behind the checkpoint. What is stored again was misplaced before,

@@ -76,6 +76,10 @@ impl Sandbox {
     /// # Errors
     ///
     /// If there is no free loopback port.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future releases the ports; nothing was started.
     pub async fn start() -> Result<Self, SandboxError> {
         Self::start_with(Settings::default()).await
     }
@@ -85,6 +89,10 @@ impl Sandbox {
     /// # Errors
     ///
     /// If there is no free loopback port.
+    ///
+    /// # Cancellation
+    ///
+    /// As with [`start`](Self::start).
     pub async fn start_with(settings: Settings) -> Result<Self, SandboxError> {
         Self::builder().kinesis(settings).start().await
     }

@@ -122,7 +122,7 @@ impl Gaps {
             judge.broken(
                 Rule::Coverage,
                 format_args!(
-                    "no record of {id} has been processed since {}, though nothing kept {owner}, its owner, from it \
+                    "{id} has been read no further since {}, though nothing kept {owner}, its owner, from it \
                      for {}",
                     Seconds(gap.since),
                     Seconds(bound)

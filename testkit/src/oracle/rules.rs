@@ -98,7 +98,7 @@ pub enum Rule {
     ParentFirst,
     /// C3: nothing is offered once another worker could have the lease; tokens grow.
     OneOwner,
-    /// C4: each open shard is leased by a living worker, or waits for a parent; in time, if a bound is set.
+    /// C4: each open shard is leased by a living worker, or waits for a parent, and is read on; in time, if a bound is set.
     Coverage,
     /// C5: what a handler failed on is offered again before anything behind it.
     NothingSkipped,

@@ -66,6 +66,10 @@ impl SandboxBuilder {
     /// # Errors
     ///
     /// If a port is taken, or no random one is free.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future releases the ports; nothing was started.
     pub async fn start(self) -> Result<Sandbox, SandboxError> {
         let mut listeners = Listeners::new(self.ports);
         let addresses = Addresses {
