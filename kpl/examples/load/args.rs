@@ -40,6 +40,10 @@ pub(crate) struct Args {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) rate: Option<u32>,
 
+    /// Puts one record, and tells what the producer costs while it has nothing to do
+    #[arg(long, conflicts_with_all = ["rate", "bare"])]
+    pub(crate) idle: bool,
+
     /// The producer's record_max_buffered_time in milliseconds
     #[arg(long, default_value_t = 100)]
     pub(crate) buffered: u64,

@@ -10,7 +10,8 @@
 //!
 //! The last line is the result. `client_cpu_us_per_record` is processor time of this process, user and system, for each
 //! delivered record; the first second is left out of everything. `--bare` sends the same bytes through the SDK alone, as
-//! Kinesis records of 50 KiB; `--rate` measures the time from `put` to the receipt instead.
+//! Kinesis records of 50 KiB; `--rate` measures the time from `put` to the receipt instead, `--idle` what is left of it all
+//! when nothing is put.
 
 #![expect(clippy::print_stdout, reason = "a program")]
 
@@ -18,6 +19,7 @@ mod args;
 mod bare;
 mod client;
 mod cpu;
+mod idle;
 mod latency;
 mod measure;
 mod putter;
@@ -42,6 +44,8 @@ async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     client::create_stream(&client, args.shards).await?;
     if args.bare {
         println!("{}", bare::run(&client, args).await?);
+    } else if args.idle {
+        println!("{}", idle::run(client, args).await?);
     } else if let Some(rate) = args.rate {
         println!("{}", latency::run(client, args, rate).await?);
     } else {
