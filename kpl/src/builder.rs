@@ -91,8 +91,8 @@ impl ProducerBuilder {
         self
     }
 
-    /// How long a record may wait for others to share its aggregate. Longer means fewer and larger Kinesis records;
-    /// zero sends each at once. Default: 100 ms.
+    /// How long a record may wait for company: for most of it to share its aggregate, and for the last fifth, at most
+    /// 50 ms, to share its request. Longer means fewer and larger Kinesis records; zero sends each at once. Default: 100 ms.
     #[doc(alias = "RecordMaxBufferedTime")]
     pub fn record_max_buffered_time(mut self, time: Duration) -> Self {
         self.config.record_max_buffered_time = time;
@@ -102,8 +102,7 @@ impl ProducerBuilder {
     /// How long after `put` a record may be delivered. One that is not by then is given back as
     /// [`Expired`](crate::PutErrorKind::Expired), with its attempts; it is not sent after that, though a request may be
     /// under way whose answer still counts. Default: none, the record waits for as long as it takes (the KPL's is 30 s);
-    /// at least 100 ms, and longer than [`record_max_buffered_time`](Self::record_max_buffered_time) and the wait for a
-    /// request (a fifth of it, at most 50 ms) together.
+    /// at least 100 ms, and longer than [`record_max_buffered_time`](Self::record_max_buffered_time).
     #[doc(alias = "RecordTtl")]
     pub fn record_ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
         self.config.record_ttl = ttl.into();
@@ -334,7 +333,7 @@ impl ProducerBuilder {
         let limits = LaneLimits {
             max_size: self.config.aggregation_max_size,
             max_count: self.config.max_count(),
-            max_buffered: self.config.record_max_buffered_time,
+            max_buffered: self.config.aggregation_wait(),
             ttl: self.config.record_ttl,
         };
         let handover = Arc::new(Handover::default());

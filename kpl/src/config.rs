@@ -164,9 +164,9 @@ impl Config {
     fn validate_ttl(&self) -> Result<(), BuildError> {
         let Some(ttl) = self.record_ttl else { return Ok(()) };
         within_milliseconds("record_ttl in ms", ttl, milliseconds(MIN_RECORD_TTL)..=usize::MAX)?;
-        if self.record_max_buffered_time.saturating_add(self.collection_wait()) >= ttl {
+        if self.record_max_buffered_time >= ttl {
             return Err(BuildErrorKind::Contradiction {
-                larger: "record_max_buffered_time (with the wait for a request)",
+                larger: "record_max_buffered_time",
                 smaller: "record_ttl (nor reach it)",
             }
             .into());
@@ -202,6 +202,12 @@ impl Config {
             Ordering::None => self.max_requests_per_shard,
             Ordering::PerKey => 1,
         }
+    }
+
+    /// How long a record waits at most for others to share its aggregate. With the wait for its request, that makes the
+    /// buffered time.
+    pub(crate) fn aggregation_wait(&self) -> Duration {
+        self.record_max_buffered_time - self.collection_wait()
     }
 
     /// How long a released aggregate waits for others to share its request: a fifth of the buffered time, at most 50 ms.
@@ -275,7 +281,7 @@ mod tests {
             record_ttl: Some(ttl),
             ..Config::default()
         };
-        for (buffered, ttl) in [(200, 100), (100, 100), (100, 120)] {
+        for (buffered, ttl) in [(200, 100), (100, 100)] {
             let error = config(buffered, Duration::from_millis(ttl)).validate().unwrap_err();
             let text = error.to_string();
             assert!(
@@ -283,7 +289,7 @@ mod tests {
                 "{text}"
             );
         }
-        config(100, Duration::from_millis(121)).validate().unwrap();
+        config(100, Duration::from_millis(101)).validate().unwrap();
         config(100, Duration::MAX).validate().unwrap();
         let error = config(10, Duration::from_millis(99)).validate().unwrap_err();
         assert!(error.to_string().contains("record_ttl"), "{error}");
@@ -337,6 +343,7 @@ mod tests {
                 ..Config::default()
             };
             assert_eq!(config.collection_wait(), Duration::from_millis(wait));
+            assert_eq!(config.aggregation_wait(), Duration::from_millis(buffered - wait));
         }
     }
 }
