@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 /// Puts records of one size into an endpoint for some seconds, and tells what that cost.
 #[derive(Debug, Clone, Parser)]
@@ -32,19 +32,26 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 2)]
     pub(crate) threads: usize,
 
-    /// Sends the same bytes as records of 50 KiB through the SDK alone
-    #[arg(long, conflicts_with = "rate")]
-    pub(crate) bare: bool,
+    /// What is measured
+    #[arg(long, value_enum, default_value_t = Measure::Put, conflicts_with = "rate")]
+    pub(crate) measure: Measure,
 
     /// Puts only so many records a second, and tells how long each took to be acknowledged
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) rate: Option<u32>,
 
-    /// Puts one record, and tells what the producer costs while it has nothing to do
-    #[arg(long, conflicts_with_all = ["rate", "bare"])]
-    pub(crate) idle: bool,
-
     /// The producer's record_max_buffered_time in milliseconds
     #[arg(long, default_value_t = 100)]
     pub(crate) buffered: u64,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Measure {
+    /// A producer that is given as much as it takes.
+    Put,
+    /// The same bytes as records of 50 KiB through the SDK alone.
+    Bare,
+    /// A producer that has nothing to do.
+    Idle,
 }

@@ -9,9 +9,9 @@
 //! ```
 //!
 //! The last line is the result. `client_cpu_us_per_record` is processor time of this process, user and system, for each
-//! delivered record; the first second is left out of everything. `--bare` sends the same bytes through the SDK alone, as
-//! Kinesis records of 50 KiB; `--rate` measures the time from `put` to the receipt instead, `--idle` what is left of it all
-//! when nothing is put.
+//! delivered record; the first second is left out of everything. `--measure bare` sends the same bytes through the SDK alone,
+//! as Kinesis records of 50 KiB, and `--measure idle` tells what is left of it all when nothing is put; `--rate` measures
+//! the time from `put` to the receipt instead.
 
 #![expect(clippy::print_stdout, reason = "a program")]
 
@@ -28,7 +28,7 @@ use std::error::Error;
 
 use clap::Parser as _;
 
-use self::args::Args;
+use self::args::{Args, Measure};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
@@ -42,14 +42,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let client = client::connect(args)?;
     client::create_stream(&client, args.shards).await?;
-    if args.bare {
-        println!("{}", bare::run(&client, args).await?);
-    } else if args.idle {
-        println!("{}", idle::run(client, args).await?);
-    } else if let Some(rate) = args.rate {
-        println!("{}", latency::run(client, args, rate).await?);
-    } else {
-        println!("{}", putter::run(client, args).await?);
-    }
+    let line = match (args.rate, args.measure) {
+        (Some(rate), _) => latency::run(client, args, rate).await?,
+        (None, Measure::Put) => putter::run(client, args).await?,
+        (None, Measure::Bare) => bare::run(&client, args).await?,
+        (None, Measure::Idle) => idle::run(client, args).await?,
+    };
+    println!("{line}");
     Ok(())
 }
