@@ -40,9 +40,12 @@ pub struct AttemptFailure {
     pub may_have_been_stored: bool,
 }
 
-/// The attempts to deliver a record, oldest first.
+/// The attempts to deliver a record, oldest first. Cheap to clone: all records of an aggregate share them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attempts(Arc<History>);
+
 #[derive(Debug, Clone, Default)]
-pub struct Attempts {
+struct History {
     total: u32,
     newest: Vec<Kept>,
     may_have_been_stored: bool,
@@ -60,19 +63,19 @@ struct Kept {
     failure: Option<Arc<AttemptFailure>>,
 }
 
-impl PartialEq for Attempts {
+impl PartialEq for History {
     fn eq(&self, other: &Self) -> bool {
-        let facts = |attempts: &Self| (attempts.total, attempts.may_have_been_stored);
+        let facts = |history: &Self| (history.total, history.may_have_been_stored);
         facts(self) == facts(other) && self.newest == other.newest
     }
 }
 
-impl Eq for Attempts {}
+impl Eq for History {}
 
 impl Attempts {
     /// How many there were.
     pub fn total(&self) -> u32 {
-        self.total
+        self.0.total
     }
 
     /// The newest ones (up to 16), oldest first.
@@ -83,45 +86,50 @@ impl Attempts {
             request_id: kept.request_id.as_deref().map(str::to_owned),
             failure: kept.failure.as_deref().cloned(),
         };
-        self.shown.get_or_init(|| self.newest.iter().map(show).collect())
+        let History { newest, shown, .. } = &*self.0;
+        shown.get_or_init(|| newest.iter().map(show).collect())
     }
 
     pub(crate) fn may_have_been_stored(&self) -> bool {
-        self.may_have_been_stored
+        self.0.may_have_been_stored
     }
 
     /// Turns the newest attempt, which looked like a success, into a failure.
     pub(crate) fn fail_last(&mut self, failure: AttemptFailure) {
-        self.may_have_been_stored |= failure.may_have_been_stored;
-        let failure = self.shared(failure);
-        self.shown.take();
-        if let Some(last) = self.newest.last_mut() {
+        let history = Arc::make_mut(&mut self.0);
+        history.may_have_been_stored |= failure.may_have_been_stored;
+        let failure = history.shared(failure);
+        history.shown.take();
+        if let Some(last) = history.newest.last_mut() {
             last.failure = Some(failure);
         }
     }
 
     /// Adds the attempt of one request, and how it failed, if it did.
     pub(crate) fn push(&mut self, made: Made, failure: Option<AttemptFailure>) {
-        self.total = self.total.saturating_add(1);
-        self.may_have_been_stored |= failure.as_ref().is_some_and(|failure| failure.may_have_been_stored);
-        let failure = failure.map(|failure| self.shared(failure));
-        self.shown.take();
-        if self.newest.len() == KEPT {
-            self.newest.remove(0);
-        }
         let Made {
             started,
             duration,
             request_id,
         } = made;
-        self.newest.push(Kept {
+        let history = Arc::make_mut(&mut self.0);
+        history.total = history.total.saturating_add(1);
+        history.may_have_been_stored |= failure.as_ref().is_some_and(|failure| failure.may_have_been_stored);
+        let failure = failure.map(|failure| history.shared(failure));
+        history.shown.take();
+        if history.newest.len() == KEPT {
+            history.newest.remove(0);
+        }
+        history.newest.push(Kept {
             started,
             duration,
             request_id,
             failure,
         });
     }
+}
 
+impl History {
     /// The failure, or one that is kept already and the same.
     fn shared(&self, failure: AttemptFailure) -> Arc<AttemptFailure> {
         let mut kept = self.newest.iter().rev().filter_map(|kept| kept.failure.as_ref());
@@ -175,6 +183,7 @@ mod tests {
             let _ = attempts.newest();
         }
         let kept: Vec<_> = attempts
+            .0
             .newest
             .iter()
             .map(|kept| kept.failure.as_ref().unwrap())
