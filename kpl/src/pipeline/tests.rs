@@ -5,6 +5,7 @@ mod distribution;
 mod expiry;
 mod failures;
 mod flow;
+mod history;
 mod order;
 mod placement;
 mod stream;
