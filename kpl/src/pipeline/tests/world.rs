@@ -207,7 +207,7 @@ impl World {
             .filter_map(Lane::seal)
             .collect();
         self.hand_over(due);
-        self.pipeline.handle_timeout(self.now, SystemTime::UNIX_EPOCH);
+        self.pipeline.handle_timeout(self.now, self.wall());
         self.perform();
         if let Some(request) = self.awaited_room
             && let Some(copies) = self.budget.try_acquire_copies(request)
@@ -251,7 +251,7 @@ impl World {
                 }
                 Output::NewRouting(routing) => {
                     self.replace_lanes(routing);
-                    self.pipeline.handle_timeout(self.now, SystemTime::UNIX_EPOCH);
+                    self.pipeline.handle_timeout(self.now, self.wall());
                 }
                 Output::ShardsChanged(_) => {}
                 Output::Distribution(distribution, source) => self.told.push((distribution, source)),
@@ -283,7 +283,7 @@ impl World {
         self.work();
     }
 
-    fn next_wake_up(&self) -> Option<Instant> {
+    pub(super) fn next_wake_up(&self) -> Option<Instant> {
         let lanes = self.lanes.iter().filter_map(Lane::deadline).min();
         [lanes, self.pipeline.poll_timeout()].into_iter().flatten().min()
     }
@@ -294,7 +294,7 @@ impl World {
         if let Answer::Failed(failure) = &answer {
             self.note(failure);
         }
-        let ended = SystemTime::UNIX_EPOCH;
+        let ended = self.wall();
         self.pipeline.handle(Input::Answer { request, answer, ended }, self.now);
         self.observe();
         self.work();
@@ -457,6 +457,11 @@ impl World {
 
     pub(super) fn elapsed(&self) -> Duration {
         self.now - self.start
+    }
+
+    /// The wall clock began at its epoch.
+    pub(super) fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + self.elapsed()
     }
 
     /// Nothing is outstanding, each receipt has its outcome, and the budget is whole, no less and no more.
