@@ -1,6 +1,7 @@
 //! Scenarios of the pipeline, with the lanes in front of it and a service behind it, and time as an argument.
 
 mod conservation;
+mod contradictions;
 mod distribution;
 mod expiry;
 mod failures;
