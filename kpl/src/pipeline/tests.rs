@@ -10,6 +10,7 @@ mod flow;
 mod history;
 mod order;
 mod placement;
+mod resharding;
 mod stream;
 mod throttling;
 mod world;
