@@ -9,6 +9,7 @@ mod failures;
 mod flow;
 mod history;
 mod order;
+mod outage;
 mod placement;
 mod resharding;
 mod stream;
