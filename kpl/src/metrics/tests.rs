@@ -1,5 +1,6 @@
 //! The series of the KPL, one test for each, and what selects them.
 
+mod conservation;
 mod recorded;
 mod rows;
 
