@@ -10,3 +10,4 @@ mod fleet;
 mod permissions;
 mod producer;
 mod simulation;
+mod threads;
