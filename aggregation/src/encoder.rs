@@ -8,6 +8,8 @@
 //!                           └────────────────► data                             one record alone
 //! ```
 
+use std::fmt;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 
@@ -47,7 +49,6 @@ mod string_table;
 /// assert_eq!(record.user_records, 2);
 /// assert!(encoder.is_empty());
 /// ```
-#[derive(Debug)]
 pub struct Encoder {
     partition_keys: StringTable,
     explicit_hash_keys: StringTable,
@@ -58,7 +59,6 @@ pub struct Encoder {
 }
 
 /// What the Kinesis record takes over from the first user record.
-#[derive(Debug)]
 struct First {
     partition_key: ByteString,
     hash_key: HashKey,
@@ -242,6 +242,16 @@ impl Encoder {
     }
 }
 
+/// Shows sizes, never the payload.
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoder")
+            .field("user_records", &self.user_records)
+            .field("bytes", &self.size())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Default for Encoder {
     fn default() -> Self {
         Self::new()
@@ -251,6 +261,15 @@ impl Default for Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_output_never_shows_the_payload() {
+        let mut encoder = Encoder::new();
+        encoder.append(&UserRecordRef::new("secret-key", None, b"secret-data"));
+        let shown = format!("{encoder:?}");
+        assert!(shown.contains("bytes: 11") && !shown.contains("115, 101"), "{shown}");
+        assert!(!shown.contains("secret"), "{shown}");
+    }
 
     #[test]
     fn the_memory_of_a_large_record_can_be_given_back() {

@@ -90,8 +90,8 @@ pub const AGREEING_PLACEMENTS: u32 = 64;
 /// How old a stream's description may become while records flow. KPL's value.
 pub const DESCRIPTION_INTERVAL: Duration = Duration::from_secs(300);
 
-/// For how long a stream counts as being resharded after its shards have changed, or it was described as `UPDATING`. Our
-/// choice: a step of a change of many shards takes less.
+/// For how long a stream counts as being resharded after its shards have changed, or it was described as `UPDATING`.
+/// Our choice: a step of a change of many shards takes less.
 pub const RESHARDING_TIME: Duration = Duration::from_secs(60);
 
 /// How old the shard map may become meanwhile, while records flow. Our choice.

@@ -43,7 +43,6 @@ use crate::aggregate::SealedAggregate;
 use crate::budget::{Budget, Cargo, Copies};
 use crate::config::Config;
 use crate::contents::Volume;
-use crate::error::PutErrorKind;
 use crate::limits::{FETCH_RETRY_PAUSE, RETRY_DELAY};
 use crate::observation::{Observation, Observers};
 use crate::ordering::RecordDistribution;
@@ -370,36 +369,4 @@ impl Pipeline {
             self.limiter.push(aggregate, now);
         }
     }
-
-    fn deliver(&mut self, stored: Stored) {
-        let Stored {
-            mut aggregate,
-            shard,
-            sequence_number,
-        } = stored;
-        self.released.append(&mut aggregate.lanes_held);
-        self.outstanding.leave(aggregate.generation);
-        self.delivered += aggregate.record.user_records as u64;
-        self.observers.observe(Observation::Delivered {
-            aggregate: &aggregate,
-            shard: &shard,
-        });
-        aggregate.deliver(shard.shared(), sequence_number);
-    }
-
-    fn fail(&mut self, mut aggregate: SealedAggregate, kind: PutErrorKind) {
-        self.released.append(&mut aggregate.lanes_held);
-        self.outstanding.leave(aggregate.generation);
-        self.observers.observe(Observation::Failed {
-            aggregate: &aggregate,
-            kind: &kind,
-        });
-        let outcome = aggregate.fail(kind);
-        if let Some(failed) = &mut self.failed {
-            failed.push(outcome);
-        }
-    }
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,6 +3,7 @@
 mod batch;
 mod sink;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,12 +27,22 @@ use crate::stats::Stats;
 ///
 /// Dropping the last clone is a [`shutdown`](Self::shutdown) with 30 seconds that nobody waits for: what was accepted is
 /// still delivered, and what is not by then, or when the runtime ends before, fails with its reason.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[doc(alias = "KinesisProducer")]
 pub struct Producer {
     shared: Arc<Shared>,
     commands: mpsc::Sender<Command>,
     _alive: Arc<ClosesOnDrop>,
+}
+
+/// Shows the stream, never what is buffered.
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stream = &self.shared.template.stream;
+        f.debug_struct("Producer")
+            .field("stream", stream)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Closes the producer when its last handle is gone.

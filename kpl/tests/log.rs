@@ -74,7 +74,7 @@ async fn send(producer: &Producer, count: usize) -> Vec<Result<Delivered, PutErr
         tracing::trace!(?record, "put");
         receipts.push(producer.put(record).await.unwrap());
     }
-    tracing::trace!(?receipts, "wait");
+    tracing::trace!(?receipts, ?producer, "wait");
     let outcomes = join_all(receipts).await;
     tracing::trace!(?outcomes, "ended");
     outcomes

@@ -1,10 +1,11 @@
-//! Pure: what becomes of everything outstanding when nobody waits for it any more.
+//! Pure: how an aggregate ends: delivered, given back, or given up with everything outstanding.
 
 use std::time::Instant;
 
 use super::{Pipeline, Stored};
 use crate::aggregate::SealedAggregate;
 use crate::error::{PutError, PutErrorKind};
+use crate::observation::Observation;
 
 impl Pipeline {
     /// Remembers from now on what fails, for [`give_up`](Self::give_up) to return.
@@ -33,5 +34,34 @@ impl Pipeline {
         }
         let failed = self.failed.take().unwrap_or_default();
         failed.iter().flat_map(|outcome| outcome.returned()).collect()
+    }
+
+    pub(super) fn deliver(&mut self, stored: Stored) {
+        let Stored {
+            mut aggregate,
+            shard,
+            sequence_number,
+        } = stored;
+        self.released.append(&mut aggregate.lanes_held);
+        self.outstanding.leave(aggregate.generation);
+        self.delivered += aggregate.record.user_records as u64;
+        self.observers.observe(Observation::Delivered {
+            aggregate: &aggregate,
+            shard: &shard,
+        });
+        aggregate.deliver(shard.shared(), sequence_number);
+    }
+
+    pub(super) fn fail(&mut self, mut aggregate: SealedAggregate, kind: PutErrorKind) {
+        self.released.append(&mut aggregate.lanes_held);
+        self.outstanding.leave(aggregate.generation);
+        self.observers.observe(Observation::Failed {
+            aggregate: &aggregate,
+            kind: &kind,
+        });
+        let outcome = aggregate.fail(kind);
+        if let Some(failed) = &mut self.failed {
+            failed.push(outcome);
+        }
     }
 }
