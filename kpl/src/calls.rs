@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use aggregation::{HashKeyRange, InvalidHashKey, KinesisRecord};
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::Builder as ConfigBuilder;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
@@ -17,7 +18,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::retry::RetryConfig;
 
 use crate::clock;
-use crate::limits::LIST_SHARDS_PAGE;
+use crate::limits::{DEFAULT_MAX_RECORD_BYTES, LARGEST_MAX_RECORD_BYTES, LIST_SHARDS_PAGE};
 use crate::ordering::RecordDistribution;
 use crate::pipeline::{Answer, CallFailure, EntryAnswer};
 use crate::shard_map::{Shard, ShardId};
@@ -185,9 +186,13 @@ fn entry_answer(entry: PutRecordsResultEntry) -> EntryAnswer {
 
 fn summary(summary: &StreamDescriptionSummary) -> StreamSummary {
     let max_record_kib = summary.max_record_size_in_kib().map(usize::try_from);
+    let stream_limits = DEFAULT_MAX_RECORD_BYTES..=LARGEST_MAX_RECORD_BYTES;
     StreamSummary {
         distribution: distribution(summary),
-        max_record_bytes: max_record_kib.and_then(Result::ok).map(|kib| kib.saturating_mul(1024)),
+        max_record_bytes: max_record_kib
+            .and_then(Result::ok)
+            .map(|kib| kib.saturating_mul(1024))
+            .filter(|bytes| stream_limits.contains(bytes)),
         resharding: if *summary.stream_status() == StreamStatus::Updating {
             Resharding::UnderWay
         } else {
@@ -261,15 +266,19 @@ fn call_failure<E: ProvideErrorMetadata + std::error::Error + 'static>(
             )
         }
         SdkError::TimeoutError(_) => failure("Timeout", text(), true),
-        // Neither the network nor a timer: no credentials, no region, or the like. Nothing was sent.
-        SdkError::DispatchFailure(dispatch) if dispatch.is_other() || dispatch.is_user() => {
-            failure("RequestNotBuilt", text(), false)
-        }
+        // Nothing else of this kind is certain not to have been sent: the connection may have ended before the answer.
+        SdkError::DispatchFailure(_) if lacks_credentials(error) => failure("RequestNotBuilt", text(), false),
         SdkError::DispatchFailure(_) => failure("Connection", text(), true),
         SdkError::ResponseError(_) => failure("UnreadableResponse", text(), true),
         SdkError::ConstructionFailure(_) => failure("RequestNotBuilt", text(), false),
         _ => failure("UnknownError", text(), true),
     }
+}
+
+/// Whether nobody could sign the request.
+fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| cause.is::<CredentialsError>())
 }
 
 fn timed_out(timeout: Duration) -> CallFailure {

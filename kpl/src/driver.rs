@@ -152,6 +152,9 @@ impl Driver {
 
     fn take_handed_over(&mut self, now: Instant) {
         self.take(self.shared.template.handover.take_all(), now);
+        if self.shared.record_limit.take_doubt() {
+            self.pipeline.on_large_record(now);
+        }
     }
 
     fn take(&mut self, handed: impl IntoIterator<Item = Handed>, now: Instant) {

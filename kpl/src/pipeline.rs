@@ -325,6 +325,11 @@ impl Pipeline {
             .min()
     }
 
+    /// A record was refused that the stream may take by now.
+    pub(crate) fn on_large_record(&mut self, now: Instant) {
+        self.distribution.on_traffic(now);
+    }
+
     /// Marks everything that was sealed so far; [`is_settled`](Self::is_settled) tells when all of it has its outcome.
     pub(crate) fn mark(&mut self, now: Instant) -> u64 {
         self.collector.hurry(now);
@@ -362,6 +367,7 @@ impl Pipeline {
         };
         if let Routing::Undecided = self.routing {
             self.refresher.on_traffic(now);
+            self.await_map(now);
             self.unrouted.push(aggregate);
             return;
         }

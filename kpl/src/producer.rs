@@ -210,6 +210,11 @@ impl Producer {
         } else {
             record.validate(self.shared.record_limit.bytes()).err()
         };
+        if let Some(PutErrorKind::RecordTooLarge { bytes, .. }) = refusal
+            && self.shared.record_limit.refuses(bytes)
+        {
+            self.shared.template.handover.nudge();
+        }
         match refusal {
             None => Ok(cost(record.partition_key(), record.data())),
             Some(kind) => Err(self.shared.refuse(kind, record.clone())),

@@ -1,14 +1,16 @@
 //! How large a record may be: what is configured, and what the stream is described to take.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::limits::DEFAULT_MAX_RECORD_BYTES;
+use crate::limits::{DEFAULT_MAX_RECORD_BYTES, LARGEST_MAX_RECORD_BYTES};
 
 /// The largest record that is accepted. The driver lowers or raises it, callers read it.
 #[derive(Debug)]
 pub(crate) struct RecordLimit {
     configured: Option<usize>,
     in_force: AtomicUsize,
+    /// Whether a record was refused that another limit would take.
+    is_doubted: AtomicBool,
 }
 
 impl RecordLimit {
@@ -17,12 +19,26 @@ impl RecordLimit {
         Self {
             configured,
             in_force: AtomicUsize::new(configured.unwrap_or(DEFAULT_MAX_RECORD_BYTES)),
+            is_doubted: AtomicBool::new(false),
         }
     }
 
     /// Bytes of data and key.
     pub(crate) fn bytes(&self) -> usize {
         self.in_force.load(Ordering::Relaxed)
+    }
+
+    /// A record of so many bytes is refused. Returns whether the stream may take it by now: then it is to be described.
+    pub(crate) fn refuses(&self, bytes: usize) -> bool {
+        let most = self.configured.unwrap_or(LARGEST_MAX_RECORD_BYTES);
+        let doubtful = bytes <= most;
+        self.is_doubted.fetch_or(doubtful, Ordering::Relaxed);
+        doubtful
+    }
+
+    /// Whether a record was refused since the last call that the stream may take.
+    pub(crate) fn take_doubt(&self) -> bool {
+        self.is_doubted.swap(false, Ordering::Relaxed)
     }
 
     /// The stream takes records of so many bytes. A configured limit can only be stricter.

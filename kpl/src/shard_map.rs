@@ -169,7 +169,9 @@ impl ShardMap {
     /// it. In a map with a hole, the last shard serves the keys behind all ranges.
     pub(crate) fn index_of(&self, key: HashKey) -> usize {
         let guess = self.index_among_equals(key);
-        if self.open.get(guess).is_some_and(|shard| shard.range.contains(key)) {
+        let ends_before = |index: usize| self.open.get(index).is_none_or(|shard| shard.range.end() < key);
+        let is_first = guess.checked_sub(1).is_none_or(ends_before);
+        if is_first && self.open.get(guess).is_some_and(|shard| shard.range.contains(key)) {
             return guess;
         }
         let index = self.open.partition_point(|shard| shard.range.end() < key);
@@ -223,6 +225,25 @@ mod tests {
             (u128::MAX, "1"),
         ] {
             assert_eq!(id_of(&map, key), id, "{key}");
+        }
+    }
+
+    #[test]
+    fn where_ranges_overlap_the_first_that_does_not_end_before_the_key_counts() {
+        let half = 1 << 127;
+        let map = ShardMap::first(vec![
+            shard("parent", 0, u128::MAX),
+            shard("low", 0, half - 1),
+            shard("high", half, u128::MAX),
+        ])
+        .unwrap();
+        for percent in 0..100 {
+            let key = u128::MAX / 100 * percent;
+            assert_eq!(
+                id_of(&map, key),
+                if key < half { "low" } else { "parent" },
+                "{percent} %"
+            );
         }
     }
 

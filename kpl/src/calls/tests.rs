@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use aggregation::{Encoder, UserRecordRef};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::future;
 use aws_sdk_kinesis::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::retry::ErrorKind;
 
 use super::*;
 
@@ -217,6 +218,34 @@ async fn a_request_without_credentials_was_not_sent_and_the_failure_says_so() {
     );
     assert!(failure.message.contains("nobody is logged in"), "{}", failure.message);
     assert_eq!(recorder.take(), []);
+}
+
+/// The service may have read the request before the connection ended.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_ends_before_the_answer_leaves_open_what_was_stored() {
+    let config = Recorder::answering("{}").config("eu-central-1").into_builder();
+    let calls = calls(&config.http_client(EndsEarly).build(), "orders");
+    let Answer::Failed(failure) = calls.put_records(vec![entry()]).await else {
+        panic!("there was no answer")
+    };
+    assert_eq!((&*failure.code, failure.may_have_been_applied), ("Connection", true));
+}
+
+/// A connection that ends while the answer is waited for, as the SDK's own client tells it.
+#[derive(Debug, Clone)]
+struct EndsEarly;
+
+impl HttpConnector for EndsEarly {
+    fn call(&self, _request: HttpRequest) -> HttpConnectorFuture {
+        let error = ConnectorError::other("incomplete message".into(), Some(ErrorKind::TransientError));
+        HttpConnectorFuture::ready(Err(error))
+    }
+}
+
+impl HttpClient for EndsEarly {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
 }
 
 /// A provider that has none.

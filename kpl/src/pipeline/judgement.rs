@@ -43,7 +43,10 @@ impl Pipeline {
             Verdict::Wrong => self.on_misplaced(stored, exchange.ended),
             // No fetch to wait for: the newest map already knows better than this answer.
             Verdict::Unknown if self.refresher.is_idle() => self.on_misplaced(stored, exchange.ended),
-            Verdict::Unknown => self.unjudged.push(stored),
+            Verdict::Unknown => {
+                self.await_map(exchange.ended);
+                self.unjudged.push(stored);
+            }
         }
     }
 

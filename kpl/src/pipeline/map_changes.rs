@@ -72,6 +72,15 @@ impl Pipeline {
         }
     }
 
+    /// Something is about to wait for the map. If it is the first, a pause that was made while nothing did is cut short.
+    pub(super) fn await_map(&mut self, now: Instant) {
+        let is_first = self.unrouted.is_empty() && self.unjudged.is_empty();
+        if is_first && self.refresher.next_at().is_some_and(|at| at > now) {
+            let at = now + self.delays.after(self.refresher.failures());
+            self.refresher.hurry(at);
+        }
+    }
+
     /// Nobody waits for the fetch under way any more.
     pub(super) fn abandon_fetch(&mut self, now: Instant) {
         if self.fetch_began.is_some() {
@@ -99,7 +108,7 @@ impl Pipeline {
             for aggregate in std::mem::take(&mut self.unrouted) {
                 self.fail(aggregate, reason.clone());
             }
-            let pause = self.delays.after(failures.min(SHORT_PAUSES));
+            let pause = self.fetch_delays.after(failures.min(SHORT_PAUSES));
             self.refresher.pause_until(now + pause);
             self.judge_the_unjudged(now);
         } else if self.unrouted.is_empty() && self.unjudged.is_empty() && self.retries.is_empty() {

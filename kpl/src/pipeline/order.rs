@@ -45,8 +45,10 @@ impl Pipeline {
             return self.retry_at(at, aggregate);
         }
         for part in self.suited(aggregate).into_iter().rev() {
-            if let Some(shard) = part.target.as_ref().map(|target| target.shard.clone()) {
-                self.limiter.push_front(&shard, part, (at, now));
+            match part.target.as_ref().map(|target| target.shard.clone()) {
+                Some(shard) => self.limiter.push_front(&shard, part, (at, now)),
+                // There is no order where there are no shards to keep it in.
+                None => self.route(part, now),
             }
         }
     }

@@ -135,6 +135,18 @@ impl Refresher {
         self.not_before = Some(at);
     }
 
+    /// Fetches at `at` what is due later.
+    pub(crate) fn hurry(&mut self, at: Instant) {
+        if let Fetch::Due(due) = &mut self.fetch {
+            *due = at.min(*due);
+        }
+    }
+
+    /// How often it has failed since it last succeeded.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// Counts what is older than `interval` as old until then.
     pub(crate) fn hasten(&mut self, interval: Duration, until: Instant) {
         self.haste = Some((interval, until));

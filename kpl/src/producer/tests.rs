@@ -71,6 +71,33 @@ async fn kind(answer: Result<Receipt, PutError>) -> Option<PutErrorKind> {
     error.map(|error| error.kind().clone())
 }
 
+/// Nothing else would ask for the description.
+#[tokio::test(start_paused = true)]
+async fn where_all_records_are_large_the_first_is_refused_and_the_stream_described() {
+    let sim = sim();
+    raise_record_limit(&sim).await;
+    let producer = producer(&sim).budget(Budget::new(200 << 20, 1_000)).build().unwrap();
+    let large = || Record::new("k", vec![0; 3 << 20]);
+    assert!(matches!(
+        kind(producer.put(large()).await).await,
+        Some(PutErrorKind::RecordTooLarge { .. })
+    ));
+    sim.advance(SECOND).await;
+    assert_eq!(kind(producer.put(large()).await).await, None);
+    let described = || {
+        sim.calls()
+            .iter()
+            .filter(|call| call.operation == "DescribeStreamSummary")
+            .count()
+    };
+    let giant = Record::new("k", vec![0; 11 << 20]);
+    for _ in 0..20 {
+        assert!(producer.put(giant.clone()).await.is_err());
+        sim.advance(SECOND).await;
+    }
+    assert_eq!(described(), 1, "no stream takes that");
+}
+
 /// Makes a stream that takes records of 10 MiB.
 async fn raise_record_limit(sim: &Sim) {
     let body = br#"{"StreamARN":"arn:aws:kinesis:us-east-1:000000000000:stream/orders","MaxRecordSizeInKiB":10240}"#;

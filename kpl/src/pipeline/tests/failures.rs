@@ -159,6 +159,44 @@ fn a_refresh_that_fails_is_not_tried_again_while_no_record_comes() {
 }
 
 #[test]
+fn what_begins_to_wait_for_the_map_cuts_a_pause_short() {
+    let mut world = World::ready(1, Config::default());
+    for n in 0..12 {
+        world.leap(Duration::from_secs(600));
+        world.send([record(n, 10)]);
+        world.fetch_failed("InternalFailure");
+        world.run_for(20 * MILLISECOND);
+        world.stored();
+    }
+    world.stream.split(at_percent(50));
+    world.send([10, 90].map(|percent| record(percent.into(), 10).with_explicit_hash_key(at_percent(percent))));
+    world.run_for(20 * MILLISECOND);
+    assert!(world.fetch.is_none(), "the pause after so many failures is long");
+    world.stored();
+    assert_eq!(world.open(), 2, "stored on a shard that nobody knows");
+    world.run_for(3 * SECOND);
+    assert!(world.fetch.is_some());
+    world.heal();
+    world.assert_at_rest();
+}
+
+/// A long delay between the attempts of records is no reason to keep the next caller from its error.
+#[test]
+fn a_stream_that_may_not_be_read_is_asked_for_again_soon_whatever_the_delay_of_records() {
+    let config = Config {
+        retry_delays: (600 * SECOND, 600 * SECOND),
+        ..Config::default()
+    };
+    let mut world = World::new(1, config);
+    for n in 0..5 {
+        world.send([record(n, 10)]);
+        world.run_for(SECOND);
+        world.fetch_failed("AccessDeniedException");
+        assert!(matches!(world.error(n).kind(), PutErrorKind::AccessDenied { .. }));
+    }
+}
+
+#[test]
 fn an_unknown_stream_is_waited_for_within_the_grace() {
     let config = Config {
         stream_not_found_grace: 10 * SECOND,
