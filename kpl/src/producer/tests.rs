@@ -78,6 +78,8 @@ async fn where_all_records_are_large_the_first_is_refused_and_the_stream_describ
     raise_record_limit(&sim).await;
     let producer = producer(&sim).budget(Budget::new(200 << 20, 1_000)).build().unwrap();
     let large = || Record::new("k", vec![0; 3 << 20]);
+    // The producer's task is asleep by then.
+    sim.advance(SECOND).await;
     assert!(matches!(
         kind(producer.put(large()).await).await,
         Some(PutErrorKind::RecordTooLarge { .. })
