@@ -18,6 +18,7 @@ use crate::clock;
 use crate::driver::{Command, ShutdownReport};
 use crate::encoder::{EncodingProducer, PayloadEncoder};
 use crate::error::{FlushError, PutError, PutErrorKind};
+use crate::foreign::among_others;
 use crate::receipt::Receipt;
 use crate::record::{Record, cost};
 use crate::shared::Shared;
@@ -136,7 +137,9 @@ impl Producer {
     /// Dropping the future only stops the waiting.
     pub async fn flush(&self) -> Result<(), FlushError> {
         let (done, flushed) = oneshot::channel();
-        self.commands.send(Command::Flush(done)).await.map_err(|_| FlushError)?;
+        among_others(self.commands.send(Command::Flush(done)))
+            .await
+            .map_err(|_| FlushError)?;
         flushed.await.map_err(|_| FlushError)
     }
 
@@ -167,12 +170,8 @@ impl Producer {
             .checked_add(grace)
             .unwrap_or(now + Duration::from_secs(u64::from(u32::MAX)));
         let (report, reported) = oneshot::channel();
-        if self
-            .commands
-            .send(Command::Shutdown { deadline, report })
-            .await
-            .is_err()
-        {
+        let command = Command::Shutdown { deadline, report };
+        if among_others(self.commands.send(command)).await.is_err() {
             return ShutdownReport::default();
         }
         reported.await.unwrap_or_default()
@@ -191,11 +190,14 @@ impl Producer {
             return Ok(permit);
         }
         let _waits = self.shared.wait_for_room();
-        tokio::select! {
-            biased;
-            reason = self.shared.closed() => Err(reason),
-            permit = budget.acquire(room) => Ok(permit),
-        }
+        among_others(async {
+            tokio::select! {
+                biased;
+                reason = self.shared.closed() => Err(reason),
+                permit = budget.acquire(room) => Ok(permit),
+            }
+        })
+        .await
     }
 
     /// The record with the reason why it was not accepted.

@@ -262,6 +262,22 @@ async fn a_waker_that_panics_stops_neither_the_producer_nor_another_receipt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn puts_that_wait_beside_one_whose_waker_panics_are_woken_all_the_same() {
+    let (sim, budget) = (sim(), Budget::new(40_000, 10));
+    let producer = producer(&sim, &budget);
+    let first = put(&producer, 10).await;
+    let mut panics = producer.put(Record::new("key", "2")).boxed();
+    mine(&mut panics);
+    let others = (0..9).map(|n| producer.put(Record::new("key", n.to_string())));
+    let (delivered, others) = tokio::join!(join_all(first), join_all(others));
+    assert!(delivered.iter().all(Result::is_ok));
+    drop(panics);
+    let others = others.into_iter().map(|accepted| accepted.unwrap());
+    assert!(join_all(others).await.iter().all(Result::is_ok));
+    assert_whole(&budget);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_put_that_panics_when_it_is_woken_costs_the_budget_and_the_producer_nothing() {
     let (sim, budget) = (sim(), Budget::new(40_000, 1));
     let producer = producer(&sim, &budget);
