@@ -1,5 +1,6 @@
 //! Pure: the history of the attempts to deliver one aggregate.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -32,7 +33,10 @@ pub(crate) struct Made {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AttemptFailure {
-    /// The service's error code, or `Wrong Shard`, `Timeout`, `Connection` for what has none.
+    /// The service's error code. What has none: `Timeout` (no answer within `request_timeout`), `Connection`,
+    /// `UnreadableResponse`, `RequestNotBuilt` (no credentials, say), `CallLost` (the call's task ended),
+    /// `Record Count Mismatch`, `Wrong Shard` (stored where a consumer may drop it), `NoOpenShards`, and `Abandoned` (by a
+    /// shutdown).
     pub code: String,
     /// The service's words.
     pub message: String,
@@ -41,10 +45,10 @@ pub struct AttemptFailure {
 }
 
 /// The attempts to deliver a record, oldest first. Cheap to clone: all records of an aggregate share them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Attempts(Arc<History>);
 
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 struct History {
     total: u32,
     newest: Vec<Kept>,
@@ -72,7 +76,21 @@ impl PartialEq for History {
 
 impl Eq for History {}
 
+impl fmt::Debug for Attempts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempts")
+            .field("total", &self.total())
+            .field("newest", &self.newest())
+            .finish()
+    }
+}
+
 impl Attempts {
+    /// The failure of the newest one, if it failed.
+    pub(crate) fn last_failure(&self) -> Option<&AttemptFailure> {
+        self.0.newest.last()?.failure.as_deref()
+    }
+
     /// How many there were.
     pub fn total(&self) -> u32 {
         self.0.total

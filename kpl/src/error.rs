@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::attempt::Attempts;
+use crate::attempt::{AttemptFailure, Attempts};
 use crate::encoder::EncodeError;
 use crate::ordering::RecordDistribution;
 use crate::record::Record;
@@ -43,7 +43,7 @@ pub enum BuildErrorKind {
     #[error("not inside a tokio runtime, where the producer's task has to run")]
     NoRuntime,
     /// `build_blocking` was called inside a tokio runtime, whose threads must not be held up.
-    #[error("inside a tokio runtime: use `build`, and its producer that does not block")]
+    #[error("inside a tokio runtime: use `build`, whose producer does not block; or build it in a thread of your own")]
     InsideRuntime,
     /// The thread of a blocking producer could not be started.
     #[error("the producer's thread did not start: {reason}")]
@@ -143,7 +143,7 @@ impl PutError {
         &self.inner.attempts
     }
 
-    /// Whether the service may have stored the record all the same: an attempt ended without an answer.
+    /// Whether the service may have stored the record all the same: a request that carried it ended without an answer.
     pub fn may_have_been_stored(&self) -> bool {
         self.inner.attempts.may_have_been_stored()
     }
@@ -158,8 +158,20 @@ impl Error for PutError {
 
 impl fmt::Display for PutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PutErrorInner { stream, kind, .. } = &*self.inner;
-        write!(f, "a record was not delivered to stream {stream}: {kind}")
+        let PutErrorInner {
+            stream, kind, attempts, ..
+        } = &*self.inner;
+        write!(f, "a record was not delivered to stream {stream}: {kind}")?;
+        let is_told = matches!(
+            kind,
+            PutErrorKind::Rejected { .. } | PutErrorKind::RecordCountMismatch { .. }
+        );
+        match attempts.last_failure().filter(|_| !is_told) {
+            Some(AttemptFailure { code, message, .. }) => {
+                write!(f, " (attempt {} failed with {code}: {message})", attempts.total())
+            }
+            None => Ok(()),
+        }
     }
 }
 

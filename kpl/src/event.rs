@@ -87,8 +87,8 @@ impl Event<'_> {
                 tracing::info!(stream, ?distribution, ?source, "record distribution known");
             }
             Self::DescriptionUnavailable { code, message } => {
-                let needs = "kinesis:DescribeStreamSummary";
-                tracing::warn!(stream, code, error = message, needs, "stream not described");
+                let hint = "denied? it needs kinesis:DescribeStreamSummary";
+                tracing::warn!(stream, code, error = message, hint, "stream not described");
             }
             Self::RequestFailed { code, message, entries } => {
                 tracing::warn!(stream, code, error = message, entries, "request failed");

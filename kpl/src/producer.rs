@@ -135,6 +135,7 @@ impl Producer {
     /// # Cancellation
     ///
     /// Dropping the future only stops the waiting.
+    #[doc(alias = "flushSync")]
     pub async fn flush(&self) -> Result<(), FlushError> {
         let (done, flushed) = oneshot::channel();
         among_others(self.commands.send(Command::Flush(done)))
@@ -163,7 +164,6 @@ impl Producer {
     ///
     /// Dropping the future only stops the waiting; the shutdown goes on.
     #[doc(alias = "destroy")]
-    #[doc(alias = "flushSync")]
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         let now = clock::now();
         let deadline = now

@@ -7,6 +7,7 @@ use super::answers::Exchange;
 use super::evidence::Atlas;
 use super::retrier::{Class, classify, final_reason};
 use super::{CallFailure, Output, Pipeline};
+use crate::attempt::AttemptFailure;
 use crate::limits::{RESHARDING_REFRESH_INTERVAL, RESHARDING_TIME};
 use crate::observation::Observation;
 use crate::shard_map::{Shard, ShardMap};
@@ -67,8 +68,13 @@ impl Pipeline {
             ended: now,
             request_id: failure.request_id.clone(),
         };
+        let failure = AttemptFailure {
+            // Whatever became of the fetch, it has stored nothing.
+            may_have_been_stored: false,
+            ..failure.clone().into()
+        };
         for aggregate in &mut self.unrouted {
-            exchange.note(aggregate, Some(failure.clone().into()));
+            exchange.note(aggregate, Some(failure.clone()));
         }
     }
 

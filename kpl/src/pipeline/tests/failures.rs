@@ -6,7 +6,7 @@ use super::stream::at_percent;
 use super::world::{REQUEST_ID, World, answered, failure, record, refused};
 use crate::config::{Config, OnThrottling};
 use crate::error::PutErrorKind;
-use crate::pipeline::{Answer, Input};
+use crate::pipeline::{Answer, CallFailure, Input};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -466,6 +466,28 @@ fn an_aggregate_that_is_too_large_for_its_stream_is_sent_in_halves() {
     assert_eq!(world.stream.stored_count(), 4);
     assert!((0..30).all(|n| world.outcome(n).unwrap().is_ok()));
     world.assert_at_rest();
+}
+
+/// However the fetch ended, no record left with it.
+#[test]
+fn a_fetch_whose_answer_was_lost_has_stored_nothing_and_the_error_tells_of_it() {
+    let mut world = World::new(1, Config::default());
+    world.send([record(0, 10)]);
+    world.fetch.take().unwrap();
+    let lost = CallFailure {
+        may_have_been_applied: true,
+        ..failure("Connection")
+    };
+    world.pipeline.handle(Input::Shards(Err(lost)), world.now);
+    world.work();
+    world.give_up();
+    let error = world.error(0);
+    assert!(!error.may_have_been_stored());
+    let text = error.to_string();
+    assert!(
+        text.ends_with("(attempt 1 failed with Connection: as the script says)"),
+        "{text}"
+    );
 }
 
 #[test]
