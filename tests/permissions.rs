@@ -67,9 +67,11 @@ async fn produce(actions: &BTreeSet<String>) -> Result<(), PutErrorKind> {
 #[tokio::test(start_paused = true)]
 async fn the_producers_policies_allow_what_it_does_and_each_action_is_needed() {
     let policies = policies(PRODUCER);
-    let [needed, described] = policies.as_slice() else {
+    let [needed, described, surroundings @ ..] = policies.as_slice() else {
         panic!("{policies:?}");
     };
+    let of_surroundings: Vec<_> = surroundings.iter().flatten().collect();
+    assert_eq!(of_surroundings, ["kms:GenerateDataKey", "cloudwatch:PutMetricData"]);
     assert_eq!(produce(described).await, Ok(()));
     assert_eq!(produce(needed).await, Ok(()));
     for action in needed {
