@@ -9,7 +9,7 @@
 //!
 //! | from | facts |
 //! |---|---|
-//! | the service | shards created and closed, records stored and trimmed; the stream deleted, and who missed it |
+//! | the service | shards created and closed, records stored and trimmed; the stream deleted, who missed it and who knows its shards |
 //! | a producer's caller | records accepted, delivered and returned; the end of the producer |
 //! | the lease table | each applied write, whoever made it |
 //! | a record processor | each call of it, and when it is done with records, *before* it checkpoints them |
@@ -291,9 +291,10 @@ impl Oracle {
             }
             ServiceFact::StreamDeleted => {
                 stream.delete();
-                producers.deleted();
+                producers.deleted(judge);
             }
             ServiceFact::StreamMissed { caller } => producers.missed(&caller, &evidence.faults, judge),
+            ServiceFact::StreamListed { caller, as_of } => producers.listed(&caller, as_of, &evidence.faults, judge),
             ServiceFact::RecordsTrimmed { shard, below } => stream.trim(shard, below, judge),
         }
     }

@@ -43,7 +43,7 @@ pub use self::events::{Event, ProcessChange};
 use self::faults::Decide;
 pub use self::faults::{CallInfo, Entries, Fault};
 pub use self::latency::Latency;
-pub(crate) use self::network::Unacknowledged;
+pub(crate) use self::network::{Lesson, Unacknowledged};
 pub(crate) use self::plan::{Phase, Turn};
 pub use self::plan::{Plan, Severity, Trouble, TroubleKind};
 pub use self::process::Process;
@@ -217,9 +217,9 @@ impl Sim {
             .to_vec()
     }
 
-    /// Who learnt, and when, that Kinesis knows no such stream, after the first `seen` times.
-    pub(crate) fn missed_after(&self, seen: usize) -> Vec<(Duration, Arc<str>)> {
-        self.world.state().missed.get(seen..).unwrap_or_default().to_vec()
+    /// What was learnt of the stream, when, and by whom, after the first `seen` times.
+    pub(crate) fn learnt_after(&self, seen: usize) -> Vec<(Duration, Arc<str>, Lesson)> {
+        self.world.state().learnt.get(seen..).unwrap_or_default().to_vec()
     }
 
     /// A handle that does not keep the simulation alive.

@@ -64,6 +64,13 @@ pub enum ServiceFact {
         /// The process, or where it [lives](FleetFact::LivesIn).
         caller: Process,
     },
+    /// A process learnt from the service which shards are open.
+    StreamListed {
+        /// The process, or where it [lives](FleetFact::LivesIn).
+        caller: Process,
+        /// When that was so.
+        as_of: Duration,
+    },
     /// The service forgot the oldest records of a shard.
     RecordsTrimmed {
         /// The shard.

@@ -36,6 +36,8 @@ pub(super) struct Copied {
     pub(super) together: usize,
     /// A reshard made its shard, so a producer may not have heard of it.
     pub(super) in_a_child: bool,
+    /// In a stream whose shards its producer had not been told.
+    pub(super) in_an_unlisted_stream: bool,
     /// How often its stream had been deleted before.
     pub(super) deletions: usize,
     pub(super) writer: Writer,
@@ -44,7 +46,7 @@ pub(super) struct Copied {
 impl Copied {
     /// Whether a producer may be unable to tell where a reader finds it: a record alone is read wherever it is.
     fn may_be_in_an_unknown_shard(&self) -> bool {
-        self.together > 1 && (self.in_a_child || self.deletions > 0)
+        self.together > 1 && (self.in_a_child || self.in_an_unlisted_stream)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Pure: what became of the records that producers accepted (P1, P2, P3).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::contents::Contents;
 use super::deletions::Deletions;
@@ -57,15 +58,20 @@ impl Producers {
     }
 
     /// The stream was deleted.
-    pub(super) fn deleted(&mut self) {
+    pub(super) fn deleted(&mut self, judge: &Judge) {
         let accepted = self.payloads.values().filter_map(|payload| payload.accepted.as_ref());
-        self.deletions
-            .deleted(accepted.map(|accepted| accepted.producer.clone()));
+        let producers = accepted.map(|accepted| accepted.producer.clone());
+        self.deletions.deleted(producers, judge.now);
     }
 
     /// A process learnt that there is no such stream.
     pub(super) fn missed(&mut self, caller: &Process, faults: &Faults, judge: &Judge) {
-        self.deletions.told(caller, faults, judge.now);
+        self.deletions.missed(caller, faults, judge.now);
+    }
+
+    /// A process learnt the shards that the stream had at `as_of`.
+    pub(super) fn listed(&mut self, caller: &Process, as_of: Duration, faults: &Faults, judge: &Judge) {
+        self.deletions.listed(caller, as_of, faults, judge.now);
     }
 
     /// The service stored a Kinesis record.
@@ -83,11 +89,15 @@ impl Producers {
             payload.check_another_copy(shard, (stream, faults), judge);
             let was_readable = payload.readable > 0;
             let writer = payload.writer(faults, judge.now);
+            let producer = payload.accepted.as_ref().map(|accepted| &accepted.producer);
+            let in_an_unlisted_stream =
+                producer.is_some_and(|producer| self.deletions.is_unlisted(producer, judge.now));
             payload.add_copy(Copied {
                 at: judge.now,
                 placement: contents.placement,
                 together: contents.records.len(),
                 in_a_child,
+                in_an_unlisted_stream,
                 deletions: stream.deletions(),
                 writer,
             });

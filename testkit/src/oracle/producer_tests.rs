@@ -402,6 +402,44 @@ fn a_misplaced_record_of_a_new_stream_breaks_p2_unless_its_producer_could_not_kn
 }
 
 #[test]
+fn who_has_listed_a_new_stream_knows_of_the_deletion_and_where_its_aggregates_lie() {
+    let rules = || {
+        let rules = Rules::new(FAILOVER).except(Exception::UnnoticedDeletion, "nothing was put meanwhile");
+        rules.except(Exception::UnlistedShards, "it may be on no list")
+    };
+    // The list that is as old as the deletion tells nothing of what came after it.
+    for (as_of, misplaced, repeated) in [
+        (None, vec![], vec![]),
+        (Some(0), vec![], vec![]),
+        (Some(1), vec![Rule::Readable], vec![Rule::Duplicate]),
+    ] {
+        let new_stream = || {
+            let mut story = Story::by(rules());
+            story.create(0, &[], 0..=u128::MAX);
+            story.accept(1);
+            story.accept(2);
+            story.service(ServiceFact::StreamDeleted);
+            story.later(1);
+            story.create(0, &[], 0..=99);
+            if let Some(seconds) = as_of {
+                let (caller, as_of) = (Process::new("p"), Duration::from_secs(seconds));
+                story.service(ServiceFact::StreamListed { caller, as_of });
+            }
+            story.later(1);
+            story
+        };
+        let mut story = new_stream();
+        story.store_data(0, 5, aggregate(&[(1, Some(7)), (2, Some(100))]));
+        story.deliver(1, place(5, 0));
+        assert_eq!(story.broken(), misplaced, "{as_of:?}");
+        let mut story = new_stream();
+        story.store_data(0, 5, aggregate(&[(1, Some(7)), (2, Some(8))]));
+        story.store_data(0, 6, aggregate(&[(1, Some(7))]));
+        assert_eq!(story.broken(), repeated, "{as_of:?}");
+    }
+}
+
+#[test]
 fn a_shard_of_an_id_that_was_there_is_another_one_only_after_a_deletion() {
     let mut story = stored_once();
     recreate(&mut story);

@@ -149,8 +149,8 @@ pub enum Exception {
     /// most for the failover time, the old owner goes on delivering, beside the new one.
     StolenLeases,
     /// A lease at `LATEST` is not pinned to a place: what arrives between the creation of its row and the first read is
-    /// not delivered. An owner whose iterator is of no use any more, before it read anything, may begin somewhat earlier
-    /// than it had; nobody was offered that before.
+    /// not delivered. An owner whose iterator is of no use any more, before it read anything, may begin earlier than it
+    /// had. What another owner was offered of that needs its own cause all the same.
     UnpinnedLatest,
     /// A producer that could not list the shards cannot tell whether an aggregate lies where a reader finds it, if it landed
     /// in a shard that came from a reshard: it sends the aggregate again, for good measure. That shard may be closed, and

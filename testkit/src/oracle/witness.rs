@@ -12,7 +12,7 @@ use super::{
 use crate::clock;
 use crate::dynamodb::Change;
 use crate::kinesis::{Kinesis, SequenceNumber, ServiceError, ShardId, response};
-use crate::sim::{Phase, Sim, Trouble, TroubleKind, Turn, Unacknowledged};
+use crate::sim::{Lesson, Phase, Sim, Trouble, TroubleKind, Turn, Unacknowledged};
 
 /// An [`Oracle`] that watches a stream and a lease table of a simulation. Clones are the same witness.
 ///
@@ -41,7 +41,7 @@ struct Seen {
     deleted: Option<u64>,
     turns: usize,
     unacknowledged: usize,
-    missed: usize,
+    learnt: usize,
 }
 
 #[derive(Default)]
@@ -72,7 +72,7 @@ impl Witness {
             deleted: None,
             turns: 0,
             unacknowledged: 0,
-            missed: 0,
+            learnt: 0,
         }));
         // Weak, for the simulation must not keep alive what keeps it alive.
         let (watched, watching) = (sim.downgrade(), Arc::downgrade(&seen));
@@ -162,9 +162,13 @@ impl Seen {
             .map(unacknowledged)
             .collect();
         self.unacknowledged += facts.len();
-        let missed = sim.missed_after(self.missed);
-        self.missed += missed.len();
-        facts.extend(missed.into_iter().map(|(at, caller)| (at, stream_missed(&caller))));
+        let lessons = sim.learnt_after(self.learnt);
+        self.learnt += lessons.len();
+        facts.extend(
+            lessons
+                .into_iter()
+                .map(|(at, caller, lesson)| (at, learnt(&caller, lesson))),
+        );
         facts.extend(self.news_of_the_stream(sim));
         let turns = sim.turns_after(self.turns);
         self.turns += turns.len();
@@ -273,9 +277,12 @@ fn created(shard: &response::Shard) -> Fact {
     })
 }
 
-fn stream_missed(caller: &str) -> Fact {
+fn learnt(caller: &str, lesson: Lesson) -> Fact {
     let caller = Process::new(caller);
-    Fact::Service(ServiceFact::StreamMissed { caller })
+    Fact::Service(match lesson {
+        Lesson::Missing => ServiceFact::StreamMissed { caller },
+        Lesson::Shards(as_of) => ServiceFact::StreamListed { caller, as_of },
+    })
 }
 
 fn unacknowledged(call: &Unacknowledged) -> Told {

@@ -41,6 +41,15 @@ struct InFlight {
     fault: Fault,
 }
 
+/// What a process learnt of a stream from Kinesis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lesson {
+    /// There is none.
+    Missing,
+    /// Its open shards, at that time.
+    Shards(Duration),
+}
+
 /// A call that a service applied without its caller's knowing, or not in time: whoever made it makes it again.
 #[derive(Debug, Clone)]
 pub(crate) struct Unacknowledged {
@@ -118,12 +127,12 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
         (_, Some(reply)) => Some(Arrival::Reply(reply)),
     };
     let is_reply = matches!(arrival, Some(Arrival::Reply(_)));
-    let is_missing = matches!(&arrival, Some(Arrival::Reply(reply)) if reply.error.as_deref() == Some(NOT_FOUND));
+    let lesson = arrival.as_ref().and_then(|arrival| lesson(&flight, arrival, applied));
     // The process may have given up, or died.
     let is_heard = arrival.is_some_and(|arrival| arrived.send(arrival).is_ok());
-    if is_missing && is_heard && flight.call.received.service == Service::Kinesis {
-        let missed = (world.clock.elapsed(), Arc::clone(&flight.call.process));
-        world.state().missed.push(missed);
+    if let Some(lesson) = lesson.filter(|_| is_heard) {
+        let learnt = (world.clock.elapsed(), Arc::clone(&flight.call.process), lesson);
+        world.state().learnt.push(learnt);
     }
     if !(is_reply && is_heard) {
         unacknowledged(&world, &flight, applied, Missed::NoReply);
@@ -134,6 +143,17 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
         note(&world, &flight, again.as_ref(), Some("sent again"));
         let applied = applied_now(&world, again.as_ref());
         unacknowledged(&world, &flight, applied, Missed::Doubled);
+    }
+}
+
+/// What an answer tells of the stream.
+fn lesson(flight: &InFlight, arrival: &Arrival, applied: Option<Duration>) -> Option<Lesson> {
+    let Received { service, operation, .. } = &flight.call.received;
+    let Arrival::Reply(reply) = arrival else { return None };
+    match (service, reply.error.as_deref(), operation.as_str()) {
+        (Service::Kinesis, Some(NOT_FOUND), _) => Some(Lesson::Missing),
+        (Service::Kinesis, None, "ListShards") => applied.map(Lesson::Shards),
+        _ => None,
     }
 }
 

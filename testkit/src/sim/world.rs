@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::events::EventLog;
 use super::faults::{CallInfo, Decide, Fault};
 use super::latency::Latency;
-use super::network::Unacknowledged;
+use super::network::{Lesson, Unacknowledged};
 use super::plan::{ActiveTroubles, Turn};
 use super::process::ProcessState;
 use crate::clock::{SkewedClock, VirtualClock};
@@ -42,8 +42,8 @@ pub(super) struct State {
     pub(super) turns: Vec<Turn>,
     /// Calls that were applied so far without their callers' knowing.
     pub(super) unacknowledged: Vec<Unacknowledged>,
-    /// Who learnt so far, and when, that Kinesis knows no such stream.
-    pub(super) missed: Vec<(Duration, Arc<str>)>,
+    /// What was learnt so far of the stream, when, and by whom.
+    pub(super) learnt: Vec<(Duration, Arc<str>, Lesson)>,
     pub(super) log: EventLog,
     pub(super) sent: u64,
     /// The process whose call is being applied, or was last.
@@ -78,7 +78,7 @@ impl State {
             troubles: ActiveTroubles::default(),
             turns: Vec::new(),
             unacknowledged: Vec::new(),
-            missed: Vec::new(),
+            learnt: Vec::new(),
             log: EventLog::new(log),
             sent: 0,
             caller: "".into(),
