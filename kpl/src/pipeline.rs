@@ -222,11 +222,11 @@ struct Stored {
 
 impl Pipeline {
     pub(crate) fn new(config: Config, budget: Budget, mut rng: fastrand::Rng) -> Self {
-        let collection = (
+        let max_request = (
             config.collection_max_count,
             config.collection_max_size.min(budget.largest_request()),
-            config.collection_wait(),
         );
+        let (wait, max_buffered) = (config.collection_wait(), config.record_max_buffered_time);
         Self {
             observers: Observers::new(config.metrics),
             map: None,
@@ -236,7 +236,7 @@ impl Pipeline {
             routing: Routing::Undecided,
             limiter: Limiter::new(config.rate_limit_percent, config.requests_per_shard()),
             hot_shards: HotShards::default(),
-            collector: Collector::new(collection.0, collection.1, collection.2),
+            collector: Collector::new(max_request, wait, max_buffered),
             copy_room: CopyRoom::new(budget),
             fetch_delays: RetryDelays::new((RETRY_DELAY, FETCH_RETRY_PAUSE), rng.fork()),
             delays: RetryDelays::new(config.retry_delays, rng),

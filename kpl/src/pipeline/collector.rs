@@ -1,7 +1,7 @@
 //! Pure: which aggregates share a request.
 //!
-//! Aggregates gather until the request is full, until one shard has its share in it, or until the first of them has
-//! waited for the collection time.
+//! Aggregates gather until the request is full, until one shard has its share in it, until the first of them has waited
+//! for the collection time, or until the time for which a record may be buffered is over.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ pub(crate) struct Collector {
     max_count: usize,
     max_bytes: usize,
     wait: Duration,
+    max_buffered: Duration,
     gathered: Vec<SealedAggregate>,
     bytes: usize,
     shard_bytes: BTreeMap<ShardId, usize>,
@@ -25,11 +26,14 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    pub(crate) fn new(max_count: usize, max_bytes: usize, wait: Duration) -> Self {
+    /// For requests of so many entries and bytes. An aggregate waits in them for `wait` at most, and only as long as its
+    /// records have not been buffered for `max_buffered`.
+    pub(crate) fn new((max_count, max_bytes): (usize, usize), wait: Duration, max_buffered: Duration) -> Self {
         Self {
             max_count,
             max_bytes,
             wait,
+            max_buffered,
             gathered: Vec::new(),
             bytes: 0,
             shard_bytes: BTreeMap::new(),
@@ -51,10 +55,21 @@ impl Collector {
             *of_shard += aggregate.bytes();
             self.full |= *of_shard >= SHARD_BYTES_PER_REQUEST;
         }
+        let patient_until = self.patient_until(&aggregate, now);
         self.gathered.push(aggregate);
         self.full |= self.gathered.len() >= self.max_count || self.bytes >= self.max_bytes;
-        let due = if self.full { now } else { now + self.wait };
+        let due = if self.full { now } else { patient_until };
         self.deadline = Some(self.deadline.map_or(due, |deadline| deadline.min(due)));
+    }
+
+    /// Until when an aggregate waits for others. What is late already, because the service was slow or its shard is full,
+    /// had better leave in company.
+    fn patient_until(&self, aggregate: &SealedAggregate, now: Instant) -> Instant {
+        let put_at = aggregate.contents.put_at();
+        let buffered_until = put_at.and_then(|at| at.checked_add(self.max_buffered));
+        let latest = buffered_until.filter(|at| *at > now);
+        let wait_ends = now + self.wait;
+        latest.map_or(wait_ends, |at| at.min(wait_ends))
     }
 
     /// Makes what is there leave at `at`, if it would not do so earlier.

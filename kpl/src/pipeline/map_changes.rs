@@ -16,6 +16,10 @@ use crate::shard_map::{Shard, ShardMap};
 /// caller from its error.
 const SHORT_PAUSES: u32 = 4;
 
+/// The longest pause while something waits for the map, as a number of failures: 1.6 s. How long a record waits for its
+/// next attempt, which its user may have set to minutes, is another matter.
+const AWAITED_PAUSES: u32 = 6;
+
 /// For how long a map that a fetch has just confirmed is not fetched again. Our choice.
 const UNCHANGED_PAUSE: Duration = Duration::from_secs(1);
 
@@ -82,8 +86,8 @@ impl Pipeline {
     pub(super) fn await_map(&mut self, now: Instant) {
         let is_first = self.unrouted.is_empty() && self.unjudged.is_empty();
         if is_first && self.refresher.next_at().is_some_and(|at| at > now) {
-            let at = now + self.delays.after(self.refresher.failures());
-            self.refresher.hurry(at);
+            let pause = self.fetch_delays.after(self.refresher.failures().min(AWAITED_PAUSES));
+            self.refresher.hurry(now + pause);
         }
     }
 
@@ -122,8 +126,8 @@ impl Pipeline {
             let at = now + self.fetch_delays.after(failures);
             self.refresher.pause_until(at);
         } else {
-            let at = now + self.delays.after(failures);
-            self.refresher.retry_at(at);
+            let pause = self.fetch_delays.after(failures.min(AWAITED_PAUSES));
+            self.refresher.retry_at(now + pause);
         }
     }
 }

@@ -157,7 +157,7 @@ mod tests {
                     "ServiceUnavailable",
                     "Timeout",
                     "Connection",
-                    "Panic",
+                    "CallLost",
                     "New",
                     "",
                 ],

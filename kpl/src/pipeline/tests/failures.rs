@@ -336,6 +336,23 @@ fn an_answer_that_comes_after_the_end_is_ignored() {
 }
 
 #[test]
+fn a_fetch_of_the_shard_map_is_tried_again_soon_however_long_a_record_may_wait_for_its_next_attempt() {
+    let config = Config {
+        retry_delays: (600 * SECOND, 600 * SECOND),
+        ..Config::default()
+    };
+    let mut world = World::new(1, config);
+    world.send([record(0, 10)]);
+    for failures in 1..=20 {
+        world.fetch_failed("InternalFailure");
+        let pause = world.next_wake_up().unwrap() - world.now;
+        assert!(pause <= 2 * SECOND, "{pause:?} after {failures}");
+        world.run_for(pause);
+        assert!(world.fetch.is_some());
+    }
+}
+
+#[test]
 fn a_fetch_that_names_no_open_shard_is_tried_again() {
     let mut world = World::new(1, Config::default());
     world.send([record(0, 10)]);

@@ -489,7 +489,7 @@ impl World {
         let limits = LaneLimits {
             max_size: self.config.aggregation_max_size,
             max_count: routing.max_count(self.config.aggregation_max_count),
-            max_buffered: self.config.record_max_buffered_time,
+            max_buffered: self.config.aggregation_wait(),
             ttl: self.config.record_ttl,
         };
         let new = |target| Lane::new(Arc::from("orders"), target, limits.clone(), self.budget.clone());
