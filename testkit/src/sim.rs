@@ -107,6 +107,10 @@ impl Sim {
 
     /// Lets virtual time pass, and with it everything happen that is due.
     ///
+    /// # Cancellation
+    ///
+    /// Time has then passed in part.
+    ///
     /// # Panics
     ///
     /// With the panic of a program of a [`Process`], if one panicked.

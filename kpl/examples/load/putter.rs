@@ -8,7 +8,6 @@ use std::time::Duration;
 use aws_sdk_kinesis::Client;
 use bytes::Bytes;
 use kpl::{Budget, Producer, Receipt, Record};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::args::Args;
@@ -52,15 +51,7 @@ pub(crate) async fn run(client: Client, args: &Args) -> Result<String, Box<dyn E
     let outcomes = Arc::new(Outcomes::default());
     let mut tasks = JoinSet::new();
     for thread in 0..args.threads {
-        let (chunks, put) = mpsc::channel(CHUNKS);
-        tasks.spawn(put_all(
-            producer.clone(),
-            args.size,
-            thread,
-            chunks,
-            Arc::clone(&outcomes),
-        ));
-        tasks.spawn(count(put, Arc::clone(&outcomes)));
+        tasks.spawn(put_all(producer.clone(), args.size, thread, Arc::clone(&outcomes)));
     }
     let measured = measure(Duration::from_secs(args.seconds), &outcomes.delivered).await;
     outcomes.stopped.store(true, Ordering::Relaxed);
@@ -73,42 +64,39 @@ pub(crate) async fn run(client: Client, args: &Args) -> Result<String, Box<dyn E
     Ok(line(args, measured, failed))
 }
 
-/// Puts until it is told to stop.
-async fn put_all(
-    producer: Producer,
-    size: u32,
-    thread: usize,
-    chunks: mpsc::Sender<Vec<Receipt>>,
-    outcomes: Arc<Outcomes>,
-) {
+/// Puts until it is told to stop, and then waits for the receipts. Each chunk is counted by itself: one that the service
+/// refuses for long keeps no other from it.
+async fn put_all(producer: Producer, size: u32, thread: usize, outcomes: Arc<Outcomes>) {
     let data = Bytes::from(vec![b'x'; size as usize]);
     let keys: Vec<String> = (0..KEYS).map(key).collect();
     let mut keys = keys.iter().cycle().skip(thread * 997);
     let len = (CHUNK_BYTES / data.len()).max(1);
-    while !outcomes.stopped.load(Ordering::Relaxed) {
+    let mut counting = JoinSet::new();
+    'putting: while !outcomes.stopped.load(Ordering::Relaxed) {
         let mut chunk = Vec::with_capacity(len);
         for key in keys.by_ref().take(len) {
             let Ok(receipt) = producer.put(Record::new(key.as_str(), data.clone())).await else {
-                return;
+                break 'putting;
             };
             chunk.push(receipt);
         }
-        if chunks.send(chunk).await.is_err() {
-            return;
+        while counting.len() >= CHUNKS {
+            counting.join_next().await;
         }
+        counting.spawn(count(chunk, Arc::clone(&outcomes)));
+        while counting.try_join_next().is_some() {}
     }
+    counting.join_all().await;
 }
 
-async fn count(mut put: mpsc::Receiver<Vec<Receipt>>, outcomes: Arc<Outcomes>) {
-    while let Some(chunk) = put.recv().await {
-        let all = chunk.len() as u64;
-        let mut delivered = 0;
-        for receipt in chunk {
-            delivered += u64::from(receipt.await.is_ok());
-        }
-        outcomes.delivered.fetch_add(delivered, Ordering::Relaxed);
-        outcomes.failed.fetch_add(all - delivered, Ordering::Relaxed);
+async fn count(chunk: Vec<Receipt>, outcomes: Arc<Outcomes>) {
+    let all = chunk.len() as u64;
+    let mut delivered = 0;
+    for receipt in chunk {
+        delivered += u64::from(receipt.await.is_ok());
     }
+    outcomes.delivered.fetch_add(delivered, Ordering::Relaxed);
+    outcomes.failed.fetch_add(all - delivered, Ordering::Relaxed);
 }
 
 fn line(args: &Args, measured: Measured, failed: u64) -> String {

@@ -34,10 +34,8 @@ pub(super) struct Copied {
     pub(super) placement: Placement,
     /// User records in the Kinesis record.
     pub(super) together: usize,
-    /// A reshard made its shard, so a producer may not have heard of it.
-    pub(super) in_a_child: bool,
-    /// In a stream whose shards its producer had not been told.
-    pub(super) in_an_unlisted_stream: bool,
+    /// Its producer may not have heard of its shard: a reshard made it, or it is of a stream whose shards were not listed.
+    pub(super) in_a_new_shard: bool,
     /// How often its stream had been deleted before.
     pub(super) deletions: usize,
     pub(super) writer: Writer,
@@ -46,7 +44,7 @@ pub(super) struct Copied {
 impl Copied {
     /// Whether a producer may be unable to tell where a reader finds it: a record alone is read wherever it is.
     fn may_be_in_an_unknown_shard(&self) -> bool {
-        self.together > 1 && (self.in_a_child || self.in_an_unlisted_stream)
+        self.together > 1 && self.in_a_new_shard
     }
 }
 

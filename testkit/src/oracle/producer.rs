@@ -90,14 +90,12 @@ impl Producers {
             let was_readable = payload.readable > 0;
             let writer = payload.writer(faults, judge.now);
             let producer = payload.accepted.as_ref().map(|accepted| &accepted.producer);
-            let in_an_unlisted_stream =
-                producer.is_some_and(|producer| self.deletions.is_unlisted(producer, judge.now));
+            let is_unlisted = producer.is_some_and(|producer| self.deletions.is_unlisted(producer, judge.now));
             payload.add_copy(Copied {
                 at: judge.now,
                 placement: contents.placement,
                 together: contents.records.len(),
-                in_a_child,
-                in_an_unlisted_stream,
+                in_a_new_shard: in_a_child || is_unlisted,
                 deletions: stream.deletions(),
                 writer,
             });
