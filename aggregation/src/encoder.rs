@@ -15,8 +15,10 @@ use bytestring::ByteString;
 
 use crate::wire::{self, RecordField, aggregated_record};
 use crate::{HashKey, UserRecordRef};
+use blocks::Blocks;
 use string_table::{Found, StringTable};
 
+mod blocks;
 mod string_table;
 
 /// Packs user records into one Kinesis record, byte for byte as the KPL does.
@@ -53,7 +55,7 @@ pub struct Encoder {
     partition_keys: StringTable,
     explicit_hash_keys: StringTable,
     /// The `Record` fields, one after the other.
-    records: Vec<u8>,
+    records: Blocks,
     user_records: usize,
     first: Option<First>,
 }
@@ -106,7 +108,7 @@ impl Encoder {
         Self {
             partition_keys: StringTable::new(aggregated_record::PARTITION_KEY_TABLE),
             explicit_hash_keys: StringTable::new(aggregated_record::EXPLICIT_HASH_KEY_TABLE),
-            records: Vec::new(),
+            records: Blocks::default(),
             user_records: 0,
             first: None,
         }
@@ -179,7 +181,8 @@ impl Encoder {
             self.explicit_hash_keys
                 .add(itoa::Buffer::new().format(key.value()), found);
         }
-        keys.field(record).put(&mut self.records);
+        let field = keys.field(record);
+        field.put(&mut self.records.extend(field.len()));
         self.first.get_or_insert_with(|| First {
             partition_key: record.partition_key.into(),
             hash_key: record.hash_key,
@@ -226,7 +229,7 @@ impl Encoder {
 
     /// Takes the data of the only record: its field ends with them.
     fn bare_data(&mut self, data_len: usize) -> Bytes {
-        self.records.split_off(self.records.len() - data_len).into()
+        self.records.split_off(data_len).into()
     }
 
     fn framed(&self) -> Bytes {
@@ -234,7 +237,7 @@ impl Encoder {
         out.extend_from_slice(&wire::MAGIC);
         out.extend_from_slice(self.partition_keys.as_wire());
         out.extend_from_slice(self.explicit_hash_keys.as_wire());
-        out.extend_from_slice(&self.records);
+        out.extend_from_slice(self.records.as_slice());
         let (_, message) = out.split_at(wire::MAGIC.len());
         let checksum = wire::md5(message);
         out.extend_from_slice(&checksum);

@@ -4,6 +4,7 @@
 //!
 //! Source: amazon-kinesis-producer, aggregation-format.md.
 
+use bytes::BufMut;
 use md5::{Digest, Md5};
 
 /// The first bytes of every aggregate.
@@ -69,9 +70,9 @@ pub(crate) const fn bytes_len(field: u32, len: usize) -> usize {
 }
 
 /// Writes a string or bytes field.
-pub(crate) fn put_bytes(field: u32, value: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn put_bytes(field: u32, value: &[u8], out: &mut impl BufMut) {
     put_bytes_header(field, value.len(), out);
-    out.extend_from_slice(value);
+    out.put_slice(value);
 }
 
 /// One `Record` field of an aggregate, as the KPL writes it: the partition key index also when it is 0, the data also
@@ -90,7 +91,7 @@ impl RecordField<'_> {
     }
 
     /// Writes the field, which then ends with the data.
-    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+    pub(crate) fn put(&self, out: &mut impl BufMut) {
         put_bytes_header(aggregated_record::RECORDS, self.body_len(), out);
         put_uint64(record::PARTITION_KEY_INDEX, self.partition_key_index, out);
         if let Some(index) = self.explicit_hash_key_index {
@@ -108,12 +109,12 @@ impl RecordField<'_> {
     }
 }
 
-fn put_bytes_header(field: u32, len: usize, out: &mut Vec<u8>) {
+fn put_bytes_header(field: u32, len: usize, out: &mut impl BufMut) {
     put_key(field, WIRE_TYPE_LENGTH_DELIMITED, out);
     put_varint(len as u64, out);
 }
 
-fn put_uint64(field: u32, value: u64, out: &mut Vec<u8>) {
+fn put_uint64(field: u32, value: u64, out: &mut impl BufMut) {
     put_key(field, WIRE_TYPE_VARINT, out);
     put_varint(value, out);
 }
@@ -122,7 +123,7 @@ const fn uint64_len(field: u32, value: u64) -> usize {
     key_len(field) + varint_len(value)
 }
 
-fn put_key(field: u32, wire_type: u32, out: &mut Vec<u8>) {
+fn put_key(field: u32, wire_type: u32, out: &mut impl BufMut) {
     put_varint((field << 3 | wire_type).into(), out);
 }
 
@@ -132,12 +133,12 @@ const fn key_len(field: u32) -> usize {
 }
 
 /// Writes seven bits a byte, the lowest first; the eighth bit tells that more follow.
-fn put_varint(mut value: u64, out: &mut Vec<u8>) {
+fn put_varint(mut value: u64, out: &mut impl BufMut) {
     while value > 0x7F {
-        out.push((value & 0x7F) as u8 | 0x80);
+        out.put_u8((value & 0x7F) as u8 | 0x80);
         value >>= 7;
     }
-    out.push((value & 0x7F) as u8);
+    out.put_u8((value & 0x7F) as u8);
 }
 
 const fn varint_len(value: u64) -> usize {
