@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use super::blocks::Blocks;
 use crate::wire;
 
 /// A table of unique strings that is kept in its encoded form.
@@ -13,7 +14,7 @@ pub(super) struct StringTable {
     /// The number of the repeated field that holds the table.
     field: u32,
     /// The table as it goes on the wire.
-    wire: Vec<u8>,
+    wire: Blocks,
     /// Finds a string in `wire`. Never iterated, so that its random order shows nowhere.
     entries: HashTable<Entry>,
     hasher: DefaultHashBuilder,
@@ -57,7 +58,7 @@ impl StringTable {
     pub(super) fn new(field: u32) -> Self {
         Self {
             field,
-            wire: Vec::new(),
+            wire: Blocks::default(),
             entries: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             strings: 0,
@@ -83,18 +84,18 @@ impl StringTable {
         let Self {
             wire, entries, hasher, ..
         } = self;
-        wire::put_bytes(self.field, text.as_bytes(), wire);
+        wire::put_bytes(self.field, text.as_bytes(), &mut wire.extend(growth));
         self.strings += 1;
         if let Some(entry) = Entry::new(index, wire.len() - text.len()..wire.len()) {
             entries.insert_unique(hash, entry, |entry| {
-                hash_of(hasher, entry.text(wire).unwrap_or_default())
+                hash_of(hasher, entry.text(wire.as_slice()).unwrap_or_default())
             });
         }
     }
 
     /// The encoded table.
     pub(super) fn as_wire(&self) -> &[u8] {
-        &self.wire
+        self.wire.as_slice()
     }
 
     /// Empties the table, keeping its memory.
@@ -109,7 +110,7 @@ impl StringTable {
     }
 
     fn index_of(&self, hash: u64, text: &str) -> Option<u64> {
-        let is_same = |entry: &Entry| entry.text(&self.wire) == Some(text.as_bytes());
+        let is_same = |entry: &Entry| entry.text(self.wire.as_slice()) == Some(text.as_bytes());
         self.entries.find(hash, is_same).map(|entry| entry.index.into())
     }
 }
