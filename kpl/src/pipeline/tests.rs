@@ -2,6 +2,7 @@
 
 mod conservation;
 mod contradictions;
+mod copies;
 mod deadlines;
 mod distribution;
 mod expiry;

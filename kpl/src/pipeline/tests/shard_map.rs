@@ -1,4 +1,4 @@
-//! When the shards are listed, and what becomes of the records that wait for that if it fails.
+//! When the shard map is fetched, and what becomes of the records that wait for it if that fails.
 
 use std::time::Duration;
 
@@ -7,9 +7,62 @@ use super::world::{World, failure, record};
 use crate::config::Config;
 use crate::error::PutErrorKind;
 use crate::pipeline::{CallFailure, Input};
+use crate::summary::{Resharding, StreamSummary};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_map_is_not_refreshed_more_often_than_its_interval_while_all_is_well() {
+    let config = Config {
+        shard_map_refresh_interval: Duration::from_secs(100),
+        ..Config::default()
+    };
+    let mut world = World::ready(2, config);
+    for n in 0..100 {
+        world.send([record(n, 10)]);
+        world.run_for(Duration::from_secs(10));
+        world.heal();
+    }
+    assert!((7..=12).contains(&world.fetches), "{} in 1,000 s", world.fetches);
+}
+
+/// A change of many shards goes step by step.
+#[test]
+fn the_map_is_refreshed_more_often_for_a_minute_after_the_shards_have_changed() {
+    let mut world = World::ready(2, Config::default());
+    world.leap(Duration::from_millis(1));
+    world.stream.split(at_percent(25));
+    world.pipeline.refresher.on_contradiction(world.now, world.now);
+    world.work();
+    world.fetched();
+    assert_eq!(fetches_in_a_minute(&mut world), 11, "every 5 s");
+    assert_eq!(fetches_in_a_minute(&mut world), 0, "it is over");
+}
+
+#[test]
+fn map_and_description_are_refreshed_more_often_while_the_stream_is_updating() {
+    let mut world = World::ready(2, Config::default());
+    let updating = StreamSummary {
+        resharding: Resharding::UnderWay,
+        ..StreamSummary::default()
+    };
+    world.describe_as(Ok(updating));
+    let questions = world.questions;
+    assert_eq!(fetches_in_a_minute(&mut world), 11);
+    assert_eq!(world.questions, questions + 1, "it is active by then");
+}
+
+/// How often the shards are listed while a record comes each second.
+fn fetches_in_a_minute(world: &mut World) -> usize {
+    let before = world.fetches;
+    for n in 0..60 {
+        world.run_for(Duration::from_secs(1));
+        world.send([record(n, 10)]);
+        world.heal();
+    }
+    world.fetches - before
+}
 
 #[test]
 fn a_shard_map_that_may_not_be_read_fails_what_waits_for_it_at_once() {
