@@ -2,16 +2,20 @@
 
 mod conservation;
 mod contradictions;
+mod copies;
 mod deadlines;
 mod distribution;
 mod expiry;
 mod failures;
 mod flow;
 mod history;
+mod missing_stream;
 mod order;
 mod outage;
 mod placement;
+mod request_under_way;
 mod resharding;
+mod shard_map;
 mod stream;
 mod throttling;
 mod world;

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use super::stream::at_percent;
 use super::world::{World, answered, record, refused};
-use crate::budget::{Budget, Cargo};
 use crate::config::Config;
 use crate::record::Record;
-use crate::summary::{Resharding, StreamSummary};
 
 const COLLECTION_WAIT: Duration = Duration::from_millis(20);
 const LOW: u8 = 10;
@@ -302,58 +300,6 @@ fn a_pipeline_that_may_not_send_does_not_spin() {
 }
 
 #[test]
-fn a_map_is_not_refreshed_more_often_than_its_interval_while_all_is_well() {
-    let config = Config {
-        shard_map_refresh_interval: Duration::from_secs(100),
-        ..Config::default()
-    };
-    let mut world = World::ready(2, config);
-    for n in 0..100 {
-        world.send([record(n, 10)]);
-        world.run_for(Duration::from_secs(10));
-        world.heal();
-    }
-    assert!((7..=12).contains(&world.fetches), "{} in 1,000 s", world.fetches);
-}
-
-/// A change of many shards goes step by step.
-#[test]
-fn the_map_is_refreshed_more_often_for_a_minute_after_the_shards_have_changed() {
-    let mut world = World::ready(2, Config::default());
-    world.leap(Duration::from_millis(1));
-    world.stream.split(at_percent(25));
-    world.pipeline.refresher.on_contradiction(world.now, world.now);
-    world.work();
-    world.fetched();
-    assert_eq!(fetches_in_a_minute(&mut world), 11, "every 5 s");
-    assert_eq!(fetches_in_a_minute(&mut world), 0, "it is over");
-}
-
-#[test]
-fn map_and_description_are_refreshed_more_often_while_the_stream_is_updating() {
-    let mut world = World::ready(2, Config::default());
-    let updating = StreamSummary {
-        resharding: Resharding::UnderWay,
-        ..StreamSummary::default()
-    };
-    world.describe_as(Ok(updating));
-    let questions = world.questions;
-    assert_eq!(fetches_in_a_minute(&mut world), 11);
-    assert_eq!(world.questions, questions + 1, "it is active by then");
-}
-
-/// How often the shards are listed while a record comes each second.
-fn fetches_in_a_minute(world: &mut World) -> usize {
-    let before = world.fetches;
-    for n in 0..60 {
-        world.run_for(Duration::from_secs(1));
-        world.send([record(n, 10)]);
-        world.heal();
-    }
-    world.fetches - before
-}
-
-#[test]
 fn the_longest_durations_are_as_good_as_any() {
     let config = Config {
         record_max_buffered_time: Duration::from_secs(1 << 60),
@@ -369,76 +315,4 @@ fn the_longest_durations_are_as_good_as_any() {
     world.send((0..100).map(|n| record(n, 1_000)));
     world.heal();
     world.assert_at_rest();
-}
-
-/// A world on a budget whose room for copies is enough for one full request, and requests of one record each.
-fn short_of_copies() -> World {
-    let config = Config {
-        aggregation_max_count: 1,
-        collection_max_count: 1,
-        ..Config::default()
-    };
-    World::ready(2, config)
-}
-
-#[test]
-fn a_request_waits_until_there_is_room_for_its_copies_whoever_holds_it() {
-    let mut world = short_of_copies();
-    let largest = Cargo {
-        entries: 1,
-        bytes: world.budget.largest_request(),
-    };
-    let others = world.budget.try_acquire_copies(largest).unwrap();
-    world.send([at(0, 100, LOW), at(1, 100, HIGH)]);
-    world.run_for(Duration::from_secs(60));
-    assert!(world.requests.is_empty() && world.awaited_room.is_some());
-    drop(others);
-    world.work();
-    assert_eq!(world.requests.len(), 2);
-    world.heal();
-    world.assert_at_rest();
-}
-
-#[test]
-fn room_that_comes_too_late_for_its_request_is_given_back() {
-    let config = Config {
-        record_ttl: Some(Duration::from_secs(1)),
-        ..Config::default()
-    };
-    let mut world = World::ready(2, config);
-    let largest = Cargo {
-        entries: 1,
-        bytes: world.budget.largest_request(),
-    };
-    let others = world.budget.try_acquire_copies(largest).unwrap();
-    world.send([at(0, 100, LOW)]);
-    world.run_for(Duration::from_secs(2));
-    assert!(world.outcome(0).unwrap().is_err() && world.awaited_room.is_some());
-    drop(others);
-    world.work();
-    assert!(world.budget.try_acquire_copies(largest).is_some());
-    assert!(world.requests.is_empty());
-}
-
-#[test]
-fn no_request_is_larger_than_the_room_for_its_copies_but_for_a_large_record() {
-    let budget = Budget::new(1_000_000, 1_000);
-    let config = Config {
-        aggregation_max_count: 1,
-        ..Config::default()
-    };
-    let mut world = World::on_budget(1, config, budget);
-    world.send((0..20).map(|n| record(n, 20_000)));
-    world.fetched();
-    world.run_for(Duration::from_millis(50));
-    let bytes: Vec<usize> = world
-        .requests
-        .values()
-        .map(|entries| entries.iter().map(|entry| entry.data.len()).sum())
-        .collect();
-    assert_eq!(bytes, [140_000], "500,000 bytes are enough for the copies of 150,000");
-    world.heal();
-    world.send([record(100, 400_000)]);
-    world.heal();
-    assert!(world.outcome(20).unwrap().is_ok());
 }

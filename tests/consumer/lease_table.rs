@@ -1,0 +1,94 @@
+//! The lease table as others find it: as the Java KCL writes it, and with a row in it that nobody can read.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use testkit::sim::Sim;
+
+use super::MINUTE;
+use crate::fleet::{APPLICATION, Checkpoints, Journal, put, start, stream, worker};
+
+type Row = std::collections::BTreeMap<String, AttributeValue>;
+
+/// The rows of the lease table, in the order of their keys.
+pub(super) async fn lease_rows(sim: &Sim) -> Vec<Row> {
+    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
+    let scan = client.scan().table_name(APPLICATION).send().await.unwrap();
+    let mut rows: Vec<Row> = scan
+        .items()
+        .iter()
+        .map(|row| row.clone().into_iter().collect())
+        .collect();
+    rows.sort_by_key(|row| row["leaseKey"].as_s().unwrap().clone());
+    rows
+}
+
+/// A worker that comes, creates the table, and goes.
+pub(super) async fn leave_a_table(sim: &Sim, journal: &Journal) {
+    let (control, running) = start(worker(sim, "w1", journal, Checkpoints::AfterEachBatch));
+    tokio::time::sleep(MINUTE).await;
+    control.shutdown(MINUTE);
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_table_and_its_rows_are_those_of_the_java_kcl() {
+    let (sim, producer) = stream(2);
+    let journal = Journal::default();
+    let places = put(&producer, 0..20).await;
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    journal.until("all records", |journal| journal.read() == places).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
+    let table = client
+        .describe_table()
+        .table_name(APPLICATION)
+        .send()
+        .await
+        .unwrap()
+        .table
+        .unwrap();
+    let index = &table.global_secondary_indexes()[0];
+    assert_eq!(index.index_name(), Some("LeaseOwnerToLeaseKeyIndex"));
+    let rows = lease_rows(&sim).await;
+    let names: Vec<&str> = rows[0].keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "checkpoint",
+            "checkpointSubSequenceNumber",
+            "endingHashKey",
+            "entityType",
+            "leaseCounter",
+            "leaseKey",
+            "leaseOwner",
+            "ownerSwitchesSinceCheckpoint",
+            "startingHashKey",
+        ]
+    );
+    assert_eq!(
+        rows[1]["startingHashKey"],
+        AttributeValue::S((1u128 << 127).to_string())
+    );
+    assert_eq!(rows[1]["endingHashKey"], AttributeValue::S(u128::MAX.to_string()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_cannot_be_read_stops_nothing_else() {
+    let (sim, producer) = stream(2);
+    let journal = Journal::default();
+    leave_a_table(&sim, &journal).await;
+    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
+    let damaged = client
+        .put_item()
+        .table_name(APPLICATION)
+        .item("leaseKey", AttributeValue::S("damaged".into()));
+    damaged
+        .item("leaseCounter", AttributeValue::S("not a number".into()))
+        .send()
+        .await
+        .unwrap();
+    let (_control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    let places = put(&producer, 0..50).await;
+    journal.until("all records", |journal| journal.read() == places).await;
+}

@@ -1,0 +1,93 @@
+//! A worker that cannot work ends with an error that names what is wrong: the stream, or the lease table.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use kcl::WorkerError;
+use testkit::Service;
+use testkit::sim::{Fault, Sim};
+
+use super::MINUTE;
+use super::lease_table::leave_a_table;
+use crate::fleet::{APPLICATION, Checkpoints, Journal, STREAM, start, stream, worker};
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_does_not_exist_ends_the_worker_at_once_and_is_named() {
+    let sim = Sim::new(3);
+    let journal = Journal::default();
+    let (_control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let error = running.await.unwrap().unwrap_err();
+    assert!(
+        matches!(&error, WorkerError::Stream { stream, .. } if stream == STREAM),
+        "{error}"
+    );
+    assert!(sim.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_table_that_cannot_be_reached_ends_the_worker_with_its_name() {
+    let (sim, _producer) = stream(1);
+    sim.faults(|call| {
+        if call.service == Service::DynamoDb {
+            Fault::RequestLost
+        } else {
+            Fault::None
+        }
+    });
+    let journal = Journal::default();
+    let (_control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let error = running.await.unwrap().unwrap_err();
+    assert!(
+        matches!(&error, WorkerError::LeaseTable { table, .. } if table == APPLICATION),
+        "{error}"
+    );
+    assert!(sim.elapsed() < 2 * MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_other_workers_lead_is_refused_with_what_was_found() {
+    let (sim, _producer) = stream(1);
+    let journal = Journal::default();
+    leave_a_table(&sim, &journal).await;
+    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
+    let leader = client
+        .put_item()
+        .table_name(APPLICATION)
+        .item("leaseKey", AttributeValue::S("Leader".into()));
+    let leader = leader.item("entityType", AttributeValue::S("LEADER".into()));
+    leader
+        .item("ownerName", AttributeValue::S("java-1".into()))
+        .send()
+        .await
+        .unwrap();
+    let (_control, running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    let error = running.await.unwrap().unwrap_err();
+    assert!(matches!(error, WorkerError::LedByOthers { .. }), "{error}");
+    assert!(
+        error.to_string().contains(APPLICATION) && error.to_string().contains("Leader"),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_table_of_a_worker_for_several_streams_is_refused() {
+    let (sim, _producer) = stream(1);
+    let journal = Journal::default();
+    leave_a_table(&sim, &journal).await;
+    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
+    let key = "000000000000:orders:1700000000:shardId-000000000000".to_owned();
+    let lease = client
+        .put_item()
+        .table_name(APPLICATION)
+        .item("leaseKey", AttributeValue::S(key));
+    let lease = lease.item("leaseCounter", AttributeValue::N("1".into()));
+    let lease = lease.item("checkpoint", AttributeValue::S("TRIM_HORIZON".into()));
+    lease
+        .item("streamName", AttributeValue::S("000000000000:orders:1700000000".into()))
+        .send()
+        .await
+        .unwrap();
+    let (_control, running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    let error = running.await.unwrap().unwrap_err();
+    assert!(matches!(error, WorkerError::LedByOthers { .. }), "{error}");
+}
