@@ -2,8 +2,9 @@
 
 /// Bytes that only grow, until they are cleared.
 ///
-/// A block of them is zeroed at once, some records before it is needed. An encoder among many finds its next bytes far
-/// from the processor, and whoever waits for the store of one record waits as long as for that of a block.
+/// They are zeroed a block at a time, some records before these are written. With many encoders in turns, the next bytes
+/// of one are seldom in the processor's caches, and to store into them takes as long for a whole block, of which the
+/// lines are fetched side by side, as for one record.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
     /// What was written, and zeros.
@@ -11,7 +12,7 @@ pub(super) struct Blocks {
     len: usize,
 }
 
-/// Our choice, by measurement: a few records of usual size.
+/// In bytes. Our choice, by measurement: a few records of usual size.
 const BLOCK: usize = 1024;
 
 impl Blocks {
@@ -53,5 +54,34 @@ impl Blocks {
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.bytes.capacity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_there_and_nothing_of_the_block_ahead() {
+        let (mut blocks, mut written) = (Blocks::default(), Vec::new());
+        for (n, len) in (1..).zip([0, 1, BLOCK - 1, 1, BLOCK, 5 * BLOCK, 3]) {
+            blocks.extend(len).fill(n);
+            written.resize(written.len() + len, n);
+            assert_eq!(blocks.as_slice(), written, "after {len} more");
+        }
+        assert_eq!(blocks.split_off(4), [6, 7, 7, 7]);
+        written.truncate(written.len() - 4);
+        assert_eq!((blocks.as_slice(), blocks.len()), (&written[..], written.len()));
+    }
+
+    #[test]
+    fn it_is_written_again_in_the_same_memory() {
+        let mut blocks = Blocks::default();
+        blocks.extend(10 * BLOCK).fill(1);
+        let capacity = blocks.capacity();
+        blocks.clear();
+        assert!(blocks.as_slice().is_empty());
+        blocks.extend(9 * BLOCK).fill(2);
+        assert_eq!((blocks.as_slice(), blocks.capacity()), (&[2; 9 * BLOCK][..], capacity));
     }
 }
