@@ -5,7 +5,7 @@
 //! ```
 //!
 //! It prints `export NAME=value` lines for its clients, then `ready`, and ends by itself, or on Ctrl-C, with a line of
-//! what it took. Each stream name is a stream. It checks neither signatures nor limits: a
+//! what it took; its certificate goes with it. Each stream name is a stream. It checks neither signatures nor limits: a
 //! [`Sandbox`](testkit::sandbox::Sandbox) does what Kinesis does, this does as little as possible.
 
 #![expect(clippy::print_stdout, reason = "a program")]
@@ -20,6 +20,7 @@ mod tls;
 use std::error::Error;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await?;
     let port = listener.local_addr()?.port();
     let identity = if args.tls { Some(Identity::new()?) } else { None };
-    announce(port, identity.as_ref())?;
+    let certificate = announce(port, identity.as_ref())?;
     let sink = Arc::new(Sink::new(&args));
     let end = tokio::time::sleep(Duration::from_secs(args.seconds));
     tokio::select! {
@@ -60,22 +61,25 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         () = accept(listener, identity, Arc::clone(&sink)) => {}
     }
     println!("sink: {}", sink.counts);
+    if let Some(path) = certificate {
+        std::fs::remove_file(path)?;
+    }
     Ok(())
 }
 
-/// The certificate is in a file, because the SDKs' settings name one.
-fn announce(port: u16, identity: Option<&Identity>) -> Result<(), Box<dyn Error>> {
+/// Says where the sink is. The certificate is in a file, because the SDKs' settings name one; returns its path.
+fn announce(port: u16, identity: Option<&Identity>) -> Result<Option<PathBuf>, Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
     let scheme = if identity.is_some() { "https" } else { "http" };
     writeln!(out, "export AWS_ENDPOINT_URL_KINESIS={scheme}://localhost:{port}")?;
-    if let Some(identity) = identity {
-        let path = std::env::temp_dir().join(format!("put_records_sink-{port}.pem"));
-        std::fs::write(&path, identity.certificate_pem())?;
+    let certificate = identity.map(|_| std::env::temp_dir().join(format!("put_records_sink-{port}.pem")));
+    if let (Some(identity), Some(path)) = (identity, &certificate) {
+        std::fs::write(path, identity.certificate_pem())?;
         writeln!(out, "export AWS_CA_BUNDLE={}", path.display())?;
     }
     writeln!(out, "ready")?;
     out.flush()?;
-    Ok(())
+    Ok(certificate)
 }
 
 /// How long it waits after a connection that it could not accept.
