@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::aggregate::SealedAggregate;
 use crate::budget::Cargo;
-use crate::limits::SHARD_BYTES_PER_REQUEST;
+use crate::limits::{EXPIRY_RESOLUTION, SHARD_BYTES_PER_REQUEST};
 use crate::shard_map::ShardId;
 
 /// The request that is being filled.
@@ -62,14 +62,17 @@ impl Collector {
         self.deadline = Some(self.deadline.map_or(due, |deadline| deadline.min(due)));
     }
 
-    /// Until when an aggregate waits for others. What is late already, because the service was slow or its shard is full,
-    /// had better leave in company.
+    /// Until when an aggregate waits for others: not at all if it would expire meanwhile. What has been buffered for too
+    /// long already, because the service was slow or its shard is full, had better leave in company.
     fn patient_until(&self, aggregate: &SealedAggregate, now: Instant) -> Instant {
         let put_at = aggregate.contents.put_at();
         let buffered_until = put_at.and_then(|at| at.checked_add(self.max_buffered));
-        let latest = buffered_until.filter(|at| *at > now);
-        let wait_ends = now + self.wait;
-        latest.map_or(wait_ends, |at| at.min(wait_ends))
+        let expires_at = aggregate.expires_at();
+        let too_late = expires_at.and_then(|at| at.checked_sub(EXPIRY_RESOLUTION));
+        [buffered_until.filter(|at| *at > now), too_late]
+            .into_iter()
+            .flatten()
+            .fold(now + self.wait, Instant::min)
     }
 
     /// Makes what is there leave at `at`, if it would not do so earlier.

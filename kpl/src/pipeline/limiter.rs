@@ -119,17 +119,26 @@ impl Limiter {
         self.ready.first().map(|(at, ..)| *at)
     }
 
-    /// The next aggregate that may leave now, if `accept` takes one of its size.
-    pub(crate) fn pop(&mut self, now: Instant, accept: impl Fn(&SealedAggregate) -> bool) -> Option<SealedAggregate> {
+    /// Takes the next aggregate that may leave now, and where to, if `accept` takes one of its size. Whatever becomes of
+    /// it, [`settle`](Self::settle) comes next.
+    pub(crate) fn pop(
+        &mut self,
+        now: Instant,
+        accept: impl Fn(&SealedAggregate) -> bool,
+    ) -> Option<(Destination, SealedAggregate)> {
         let destination = self.next_to_leave(now)?;
         let queue = self.queues.get_mut(&destination)?;
-        if !queue.queue.front().is_some_and(accept) {
-            return None;
+        let aggregate = queue.queue.pop_front_if(|head| accept(head))?;
+        Some((destination, aggregate))
+    }
+
+    /// Of what was taken out for `destination`, `leaves` is what its rate is used up for: what has expired meanwhile costs
+    /// nothing.
+    pub(crate) fn settle(&mut self, destination: &Destination, leaves: Option<&SealedAggregate>, now: Instant) {
+        if let (Some(queue), Some(aggregate)) = (self.queues.get_mut(destination), leaves) {
+            queue.pay_for(aggregate, now);
         }
-        let aggregate = queue.queue.pop_front()?;
-        queue.pay_for(&aggregate, now);
-        self.schedule(&destination, now);
-        Some(aggregate)
+        self.schedule(destination, now);
     }
 
     /// The service throttled an aggregate that was sent to `destination` at `sent`.

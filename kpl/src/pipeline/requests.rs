@@ -24,8 +24,10 @@ impl Pipeline {
                 continue;
             }
             let collector = &self.collector;
-            if let Some(aggregate) = self.limiter.pop(now, |next| collector.has_room_for(next)) {
-                let Some(aggregate) = self.unexpired(aggregate, now) else {
+            if let Some((destination, aggregate)) = self.limiter.pop(now, |next| collector.has_room_for(next)) {
+                let unexpired = self.unexpired(aggregate, now);
+                self.limiter.settle(&destination, unexpired.as_ref(), now);
+                let Some(aggregate) = unexpired else {
                     continue;
                 };
                 let aggregate = self.hold_lane(aggregate, now);

@@ -69,6 +69,33 @@ fn of_an_aggregate_exactly_the_expired_members_are_given_back_and_the_rest_is_se
     world.assert_at_rest();
 }
 
+/// Those at the head of its queue are about to expire then. What expires must not use up the rate.
+#[test]
+fn a_shard_that_is_given_more_than_it_takes_goes_on_at_its_rate() {
+    let config = Config {
+        aggregation_max_count: 1,
+        rate_limit_percent: 10,
+        ..config()
+    };
+    let mut world = World::ready(1, config);
+    let (mut stored, mut numbers) = (Vec::new(), 0..);
+    for _ in 0..6 {
+        let before = world.stream.stored_count();
+        for _ in 0..50 {
+            world.send(numbers.by_ref().take(4).map(|n| record(n, 10)));
+            world.run_for(20 * MILLISECOND);
+            while !world.requests.is_empty() {
+                world.stored();
+            }
+        }
+        stored.push(world.stream.stored_count() - before);
+    }
+    assert!(
+        stored.iter().skip(1).all(|count| *count >= 95),
+        "in each second: {stored:?}"
+    );
+}
+
 /// The KPL looks at the time in two places only; here nothing leaves late, however it waited.
 #[test]
 fn nothing_is_sent_after_its_time() {
