@@ -89,3 +89,22 @@ fn of_the_records_of_16_threads_none_is_lost_and_none_is_doubled() {
         "in aggregates"
     );
 }
+
+/// The producer's task runs beside the caller, so the counts could lag behind.
+#[test]
+fn when_a_flush_returns_the_counts_know_of_every_record() {
+    let runtime = Runtime::new().unwrap();
+    let sandbox = runtime.block_on(Sandbox::start()).unwrap();
+    let create = Client::new(&sandbox.sdk_config()).create_stream();
+    runtime
+        .block_on(create.stream_name(STREAM).shard_count(1).send())
+        .unwrap();
+    let builder = Producer::builder(STREAM).aws(&sandbox.sdk_config());
+    let producer = builder.stream_not_found_grace(PATIENCE).build_blocking().unwrap();
+    for n in 1..=300 {
+        drop(producer.put(Record::new("key", n.to_string())).unwrap());
+        producer.flush(PATIENCE).unwrap();
+        let stats = producer.stats();
+        assert_eq!((stats.delivered.records, stats.outstanding.records), (n, 0));
+    }
+}

@@ -1,6 +1,8 @@
 //! The task of a producer: it carries facts into the pipeline and its wishes out.
 
 mod errands;
+mod flushes;
+mod repeats;
 mod report;
 
 use std::collections::BTreeSet;
@@ -11,6 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use self::errands::Finished;
+use self::flushes::Flushes;
+use self::repeats::Repeats;
 use crate::calls::Calls;
 use crate::clock;
 use crate::error::{PutError, PutErrorKind};
@@ -44,7 +48,7 @@ pub(crate) enum Command {
 pub struct ShutdownReport {
     /// How the producer ended.
     pub end: ShutdownEnd,
-    /// User records that were delivered between the call and the report; not those that were before.
+    /// User records that were delivered between the first call and the report; not those that were before.
     pub delivered: u64,
     /// The records that were not, with their reasons. Their receipts say the same.
     pub returned: Vec<PutError>,
@@ -71,12 +75,13 @@ pub(crate) struct Driver {
     calls: Calls,
     pipeline: Pipeline,
     meter: Meter,
+    repeats: Repeats,
     commands: mpsc::Receiver<Command>,
     running: JoinSet<Finished>,
     tasks: Tasks,
     /// Lanes with records in them, by the time at which these must leave. One entry for each lane.
     armed: BTreeSet<(Instant, usize)>,
-    flushes: Vec<(u64, oneshot::Sender<()>)>,
+    flushes: Flushes,
     draining: Option<Draining>,
 }
 
@@ -95,12 +100,13 @@ impl Driver {
         commands: mpsc::Receiver<Command>,
         tasks: Tasks,
     ) -> Self {
-        let (running, armed, flushes) = (JoinSet::new(), BTreeSet::new(), Vec::new());
+        let (running, armed, flushes) = (JoinSet::new(), BTreeSet::new(), Flushes::default());
         Self {
             shared,
             calls,
             pipeline,
             meter,
+            repeats: Repeats::default(),
             commands,
             running,
             tasks,
@@ -142,12 +148,9 @@ impl Driver {
         while let Some(output) = self.pipeline.poll_output() {
             self.perform(output);
         }
-        let pipeline = &self.pipeline;
-        for (_, done) in self.flushes.extract_if(.., |(mark, _)| pipeline.is_settled(*mark)) {
-            // A caller that no longer waits has dropped its end.
-            wake(|| done.send(()).unwrap_or_default());
-        }
         self.publish(now);
+        let pipeline = &self.pipeline;
+        self.flushes.answer(|mark| pipeline.is_settled(mark));
     }
 
     fn take_handed_over(&mut self, now: Instant) {
@@ -200,7 +203,8 @@ impl Driver {
             Command::Flush(done) => {
                 self.shared.lanes().seal_all();
                 self.take_handed_over(now);
-                self.flushes.push((self.pipeline.mark(now), done));
+                let mark = self.pipeline.mark(now);
+                self.flushes.add(mark, done);
             }
             Command::Shutdown { deadline, report } => self.drain(deadline, Some(report)),
         }
@@ -260,16 +264,19 @@ impl Driver {
         }
         .emit(&self.shared.template.stream);
         let delivered = delivered - draining.delivered_before;
-        let mut returned = Some(returned);
+        let mut left = returned;
         for report in draining.reports {
-            // Whoever asked first gets the records; a caller that no longer waits has dropped its end.
-            let returned = returned.take().unwrap_or_default();
+            // Whoever asked first gets the records, if it still waits.
             let told = ShutdownReport {
                 end,
                 delivered,
-                returned,
+                returned: std::mem::take(&mut left),
             };
-            wake(|| report.send(told).unwrap_or_default());
+            wake(|| {
+                if let Err(unheard) = report.send(told) {
+                    left = unheard.returned;
+                }
+            });
         }
     }
 }
@@ -279,6 +286,10 @@ impl Drop for Driver {
     fn drop(&mut self) {
         self.shared.close_lanes();
         self.publish_stats(clock::now());
+        let outstanding = self.shared.outstanding().records;
+        if outstanding > 0 {
+            self.emit(&Event::TaskEnded { outstanding });
+        }
         self.shared.board.close(self.shared.put());
         drop(self.shared.template.handover.take_all());
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::foreign::contained;
 use crate::ordering::RecordDistribution;
-use crate::pipeline::{HeavyKey, HotShard, Source};
+use crate::pipeline::{HeavyKey, HotShard, Source, is_denied};
 use crate::shard_map::ShardId;
 
 /// Something that has happened.
@@ -17,12 +17,7 @@ pub(crate) enum Event<'a> {
         shards: usize,
     },
     /// The shard map could not be fetched.
-    ShardMapUnavailable {
-        /// The error code.
-        code: &'a str,
-        /// The error text.
-        message: &'a str,
-    },
+    ShardMapUnavailable(CallFailed<'a>),
     /// Who distributes the stream's records is known now, or otherwise than before.
     DistributionChanged {
         /// Who.
@@ -30,19 +25,12 @@ pub(crate) enum Event<'a> {
         /// How that is known.
         source: Source,
     },
-    /// The stream could not be described, which needs `kinesis:DescribeStreamSummary`.
-    DescriptionUnavailable {
-        /// The error code.
-        code: &'a str,
-        /// The error text.
-        message: &'a str,
-    },
+    /// The stream could not be described.
+    DescriptionUnavailable(CallFailed<'a>),
     /// A request failed as a whole.
     RequestFailed {
-        /// The error code.
-        code: &'a str,
-        /// The error text.
-        message: &'a str,
+        /// How.
+        failed: CallFailed<'a>,
         /// Kinesis records in it.
         entries: usize,
     },
@@ -62,6 +50,11 @@ pub(crate) enum Event<'a> {
         /// The rate at which the shard is sent records now, in percent of what it takes.
         rate_percent: u32,
     },
+    /// The producer's task ended with records in it: its runtime did, or it panicked.
+    TaskEnded {
+        /// User records without an outcome.
+        outstanding: u64,
+    },
     /// The producer ended.
     Ended {
         /// User records delivered over its life.
@@ -69,6 +62,28 @@ pub(crate) enum Event<'a> {
         /// User records given back at the end.
         returned: usize,
     },
+}
+
+/// A call that failed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CallFailed<'a> {
+    /// The error code.
+    pub(crate) code: &'a str,
+    /// The error text.
+    pub(crate) message: &'a str,
+    /// How many like it went before at `debug`, since the last at `warn`; `None` if this is one of the former itself.
+    pub(crate) repeated: Option<u64>,
+}
+
+/// As `warn`, with the number of repetitions, or as `debug` if the failure is a repetition itself.
+macro_rules! warn_of {
+    ($failed:expr, $stream:ident, $($rest:tt)+) => {{
+        let CallFailed { code, message, repeated } = $failed;
+        match repeated {
+            Some(repeated) => tracing::warn!($stream, code, error = message, repeated, $($rest)+),
+            None => tracing::debug!($stream, code, error = message, $($rest)+),
+        }
+    }};
 }
 
 impl Event<'_> {
@@ -80,19 +95,15 @@ impl Event<'_> {
     fn write(&self, stream: &str) {
         match self {
             Self::ShardMapChanged { shards } => tracing::info!(stream, shards, "shard map changed"),
-            Self::ShardMapUnavailable { code, message } => {
-                tracing::warn!(stream, code, error = message, "shard map unavailable");
-            }
+            Self::ShardMapUnavailable(failed) => warn_of!(failed, stream, "shard map unavailable"),
             Self::DistributionChanged { distribution, source } => {
                 tracing::info!(stream, ?distribution, ?source, "record distribution known");
             }
-            Self::DescriptionUnavailable { code, message } => {
-                let hint = "denied? it needs kinesis:DescribeStreamSummary";
-                tracing::warn!(stream, code, error = message, hint, "stream not described");
+            Self::DescriptionUnavailable(failed) => {
+                let hint = is_denied(failed.code).then_some("it needs kinesis:DescribeStreamSummary");
+                warn_of!(failed, stream, hint, "stream not described");
             }
-            Self::RequestFailed { code, message, entries } => {
-                tracing::warn!(stream, code, error = message, entries, "request failed");
-            }
+            Self::RequestFailed { failed, entries } => warn_of!(failed, stream, entries, "request failed"),
             Self::RequestAnswered { entries, refused, took } => {
                 tracing::debug!(stream, entries, refused, ?took, "request answered");
             }
@@ -120,6 +131,10 @@ impl Event<'_> {
                         "heavy key of a throttled shard"
                     );
                 }
+            }
+            Self::TaskEnded { outstanding } => {
+                let hint = "call shutdown before the runtime ends";
+                tracing::warn!(stream, outstanding, hint, "producer ended with records in it");
             }
             Self::Ended { delivered, returned: 0 } => tracing::info!(stream, delivered, "producer ended"),
             Self::Ended { delivered, returned } => tracing::warn!(stream, delivered, returned, "producer ended"),

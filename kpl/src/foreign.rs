@@ -1,4 +1,5 @@
-//! Code of the application that runs inside ours: its log, and whatever wakes who waits. A panic in it ends there.
+//! Code of the application that runs inside ours: its log, its recorder of metrics, and whatever wakes who waits. A panic
+//! in it ends there.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -64,7 +64,7 @@ pub(crate) use distribution::Source;
 pub(crate) use heavy_keys::HeavyKey;
 pub(crate) use hot_shards::HotShard;
 pub(crate) use judgement::WRONG_SHARD;
-pub(crate) use retrier::is_throttling;
+pub(crate) use retrier::{is_denied, is_throttling};
 
 /// Names one request.
 pub(crate) type RequestId = u64;

@@ -8,7 +8,6 @@ use futures::FutureExt as _;
 use tokio::task::JoinError;
 
 use super::Driver;
-use super::report::report_answer;
 use crate::budget::{Cargo, Copies};
 use crate::clock;
 use crate::event::Event;
@@ -75,7 +74,7 @@ impl Driver {
                 entries,
                 took,
             }) => {
-                report_answer(&answer, entries, took, &self.shared.template.stream);
+                self.report_answer(&answer, entries, took, now);
                 self.pipeline.handle(
                     Input::Answer {
                         request,
@@ -86,14 +85,14 @@ impl Driver {
                 );
             }
             Ok(Finished::Shards(result)) => {
-                if let Err(CallFailure { code, message, .. }) = &result {
-                    self.emit(&Event::ShardMapUnavailable { code, message });
+                if let Err(failure) = &result {
+                    self.report_failure("list-shards", failure, now, Event::ShardMapUnavailable);
                 }
                 self.pipeline.handle(Input::Shards(result), now);
             }
             Ok(Finished::Description(result)) => {
-                if let Err(CallFailure { code, message, .. }) = &result {
-                    self.emit(&Event::DescriptionUnavailable { code, message });
+                if let Err(failure) = &result {
+                    self.report_failure("describe-stream-summary", failure, now, Event::DescriptionUnavailable);
                 }
                 self.pipeline.handle(Input::Description(result), now);
             }
@@ -101,14 +100,16 @@ impl Driver {
             Err(error) => {
                 // What panics in a call is an answer already, and nobody aborts these tasks before the driver ends. Should
                 // one end otherwise all the same, so does the driver: somebody waits for what it was to bring.
-                if let Ok(panic) = error.try_into_panic() {
-                    resume_unwind(panic);
-                }
+                resume_unwind(
+                    error
+                        .try_into_panic()
+                        .unwrap_or_else(|error| Box::new(error.to_string())),
+                );
             }
         }
     }
 
-    fn emit(&self, event: &Event<'_>) {
+    pub(super) fn emit(&self, event: &Event<'_>) {
         event.emit(&self.shared.template.stream);
     }
 

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::Driver;
-use crate::event::Event;
+use crate::event::{CallFailed, Event};
+use crate::foreign::contained;
 use crate::pipeline::{Answer, CallFailure, EntryAnswer};
 
 impl Driver {
@@ -14,7 +15,7 @@ impl Driver {
         if observers.tally.wants_pending(now) {
             observers.tally.look_at_pending(self.shared.outstanding().records, now);
         }
-        self.meter.record(&mut observers.tally);
+        contained(|| self.meter.record(&mut observers.tally)).unwrap_or_default();
     }
 
     pub(super) fn publish_stats(&mut self, now: Instant) {
@@ -22,20 +23,36 @@ impl Driver {
         let ledger = &mut self.pipeline.observers.ledger;
         self.shared.board.publish(ledger, load, now);
     }
-}
 
-/// Writes to the log how a request ended.
-pub(super) fn report_answer(answer: &Answer, entries: usize, took: Duration, stream: &str) {
-    match answer {
-        Answer::Failed(CallFailure { code, message, .. }) => {
-            Event::RequestFailed { code, message, entries }.emit(stream);
+    /// Writes to the log how a request ended.
+    pub(super) fn report_answer(&mut self, answer: &Answer, entries: usize, took: Duration, now: Instant) {
+        match answer {
+            Answer::Failed(failure) => self.report_failure("put-records", failure, now, |failed| {
+                Event::RequestFailed { failed, entries }
+            }),
+            Answer::Entries { entries: answers, .. } => {
+                let refused = answers
+                    .iter()
+                    .filter(|answer| matches!(answer, EntryAnswer::Refused { .. }))
+                    .count();
+                self.emit(&Event::RequestAnswered { entries, refused, took });
+            }
         }
-        Answer::Entries { entries: answers, .. } => {
-            let refused = answers
-                .iter()
-                .filter(|answer| matches!(answer, EntryAnswer::Refused { .. }))
-                .count();
-            Event::RequestAnswered { entries, refused, took }.emit(stream);
-        }
+    }
+
+    /// Writes to the log that a call failed: aloud, if the like of it was not told lately.
+    pub(super) fn report_failure<'a>(
+        &mut self,
+        call: &'static str,
+        CallFailure { code, message, .. }: &'a CallFailure,
+        now: Instant,
+        event: impl FnOnce(CallFailed<'a>) -> Event<'a>,
+    ) {
+        let repeated = self.repeats.note(call, code, now);
+        self.emit(&event(CallFailed {
+            code,
+            message,
+            repeated,
+        }));
     }
 }

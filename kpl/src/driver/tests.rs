@@ -1,6 +1,7 @@
 //! The driver's ends: shut down, dropped, or by a panic. Each accepted record has its outcome in all of them (P1).
 
 mod room;
+mod telling;
 
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
