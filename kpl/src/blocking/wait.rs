@@ -5,6 +5,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -16,12 +17,15 @@ use crate::clock;
 /// Waits until `future` is ready.
 pub(super) fn wait<F: Future>(future: F) -> F::Output {
     let mut future = pin!(unconstrained(future));
-    let waker = waker();
+    let alarm = Alarm::new();
+    let waker = Waker::from(Arc::clone(&alarm));
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return output;
         }
-        thread::park();
+        while !alarm.has_rung() {
+            thread::park();
+        }
     }
 }
 
@@ -31,12 +35,15 @@ pub(super) fn wait_at_most<F: Future>(timeout: Duration, future: F) -> Option<F:
         return Some(wait(future));
     };
     let mut future = pin!(unconstrained(future));
-    let waker = waker();
+    let alarm = Alarm::new();
+    let waker = Waker::from(Arc::clone(&alarm));
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return Some(output);
         }
-        thread::park_timeout(left(deadline)?);
+        while !alarm.has_rung() {
+            thread::park_timeout(left(deadline)?);
+        }
     }
 }
 
@@ -45,16 +52,32 @@ fn left(deadline: Instant) -> Option<Duration> {
     (!left.is_zero()).then_some(left)
 }
 
-fn waker() -> Waker {
-    Waker::from(Arc::new(Unpark(thread::current())))
+/// Wakes the thread that waits. It remembers that it rang: what is polled may park the thread as well, and take the unpark
+/// that was meant for the waiting.
+struct Alarm {
+    thread: Thread,
+    rang: AtomicBool,
 }
 
-/// Unparks the thread that waits. An unpark before the park is kept, so none is missed.
-struct Unpark(Thread);
+impl Alarm {
+    /// For the calling thread.
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            thread: thread::current(),
+            rang: AtomicBool::new(false),
+        })
+    }
 
-impl Wake for Unpark {
+    /// Whether it rang since it was asked last.
+    fn has_rung(&self) -> bool {
+        self.rang.swap(false, Ordering::Acquire)
+    }
+}
+
+impl Wake for Alarm {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        self.rang.store(true, Ordering::Release);
+        self.thread.unpark();
     }
 }
 
@@ -72,6 +95,24 @@ mod tests {
         let other = thread::spawn(move || sender.send(7));
         assert_eq!(wait(receiver), Ok(7));
         other.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_wake_up_is_not_missed_though_what_is_polled_parks_the_thread_itself() {
+        let greedy = || {
+            let mut polls = 0;
+            std::future::poll_fn(move |cx| {
+                polls += 1;
+                if polls == 2 {
+                    return Poll::Ready(7);
+                }
+                cx.waker().wake_by_ref();
+                thread::park();
+                Poll::Pending
+            })
+        };
+        assert_eq!(wait_at_most(Duration::from_secs(10), greedy()), Some(7));
+        assert_eq!(wait(greedy()), 7);
     }
 
     /// More waits than a task of tokio may have ready ones before it has to yield.
