@@ -215,9 +215,12 @@ impl Encoder {
         })
     }
 
-    /// Gives back the memory of its buffers beyond `capacity` bytes of records, which a few large ones may have left.
+    /// Gives back the memory of its buffers beyond `capacity` bytes of records, and as many of keys, which a few large ones
+    /// may have left.
     pub fn shrink_to(&mut self, capacity: usize) {
         self.records.shrink_to(capacity);
+        self.partition_keys.shrink_to(capacity / 2);
+        self.explicit_hash_keys.shrink_to(capacity / 2);
     }
 
     fn framed_size(&self) -> usize {
@@ -282,6 +285,24 @@ mod tests {
         assert!(encoder.seal().is_some());
         encoder.shrink_to(1_000);
         assert!(encoder.records.capacity() < 2_000);
+    }
+
+    #[test]
+    fn the_memory_of_many_keys_can_be_given_back() {
+        let mut encoder = Encoder::new();
+        for n in 0..10_000 {
+            let key = format!("key-{n}");
+            encoder.append(&UserRecordRef::new(&key, Some(HashKey::new(n)), b""));
+        }
+        assert!(encoder.seal().is_some());
+        encoder.shrink_to(1_000);
+        for table in [&encoder.partition_keys, &encoder.explicit_hash_keys] {
+            assert!(table.memory() < 2_000, "{}", table.memory());
+        }
+        let record = UserRecordRef::new("key-1", None, b"x");
+        encoder.append(&record);
+        encoder.append(&record);
+        assert_eq!(encoder.seal().map(|sealed| sealed.user_records), Some(2));
     }
 
     #[test]

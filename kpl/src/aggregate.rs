@@ -6,7 +6,7 @@ use std::time::Instant;
 use aggregation::{Encoder, HashKey, KinesisRecord, UserRecordRef};
 
 use crate::attempt::Attempts;
-use crate::budget::Charge;
+use crate::budget::{Cargo, Charge};
 use crate::cohort::Origin;
 use crate::contents::Contents;
 use crate::error::PutErrorKind;
@@ -96,6 +96,14 @@ impl SealedAggregate {
     /// Bytes that the service counts: data and outer partition key.
     pub(crate) fn bytes(&self) -> usize {
         self.record.data.len() + self.record.partition_key.len()
+    }
+
+    /// What it adds to a request.
+    pub(crate) fn cargo(&self) -> Cargo {
+        Cargo {
+            entries: 1,
+            bytes: self.bytes(),
+        }
     }
 
     /// Whether it is a record without a partition key.

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 pub(crate) use self::charge::{Charge, Permit};
 pub(crate) use self::copies::{Cargo, Copies};
 use crate::foreign::wake;
-use crate::limits::{COPIED_BYTES_PER_ENTRY, COPY_TENTHS};
+use crate::limits::COPY_TENTHS;
 use crate::stats::BudgetUse;
 
 /// How much memory a producer, or several that share it, may hold at a time.
@@ -162,9 +162,9 @@ impl Budget {
         Some(Permit::new(self, room))
     }
 
-    /// The largest request in bytes that has room for its copies.
+    /// The [weight](Cargo::weight) of the largest request that has room for its copies.
     pub(crate) fn largest_request(&self) -> usize {
-        (self.inner.max_copies as usize / COPY_TENTHS * 10).saturating_sub(COPIED_BYTES_PER_ENTRY)
+        self.inner.max_copies as usize / COPY_TENTHS * 10
     }
 
     /// Takes room for the copies of a request if there is some right now.
@@ -190,10 +190,7 @@ impl Budget {
 
     /// What is larger than all the room is charged all of it, so that it can pass at all, alone.
     fn copies_of(&self, request: Cargo) -> u32 {
-        let copied = request
-            .bytes
-            .saturating_add(request.entries.saturating_mul(COPIED_BYTES_PER_ENTRY));
-        let bytes = u32::try_from(copied.saturating_mul(COPY_TENTHS) / 10).unwrap_or(u32::MAX);
+        let bytes = u32::try_from(request.weight().saturating_mul(COPY_TENTHS) / 10).unwrap_or(u32::MAX);
         bytes.min(self.inner.max_copies)
     }
 

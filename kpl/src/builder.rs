@@ -207,7 +207,7 @@ impl ProducerBuilder {
     /// How many bytes of data and keys the requests under way may have together. The SDK copies them more than three
     /// times, for which the [`budget`](Self::budget) has room: 9.7 MiB under way with its default. Default of this, which
     /// comes on top: 16,777,216. Not under [`collection_max_size`](Self::collection_max_size). A record that is larger than
-    /// a request is sent when nothing else is under way.
+    /// all of it is sent when nothing else is under way.
     pub fn max_bytes_in_flight(mut self, bytes: usize) -> Self {
         self.config.max_bytes_in_flight = bytes;
         self

@@ -47,7 +47,7 @@ use crate::limits::{FETCH_RETRY_PAUSE, RETRY_DELAY};
 use crate::observation::{Observation, Observers};
 use crate::ordering::RecordDistribution;
 use crate::outcome::Outcome;
-use crate::pipeline::collector::Collector;
+use crate::pipeline::collector::{Collector, MaxRequest};
 use crate::pipeline::copies::CopyRoom;
 use crate::pipeline::distribution::Distribution;
 use crate::pipeline::expiry::ExpiryWatch;
@@ -222,10 +222,11 @@ struct Stored {
 
 impl Pipeline {
     pub(crate) fn new(config: Config, budget: Budget, mut rng: fastrand::Rng) -> Self {
-        let max_request = (
-            config.collection_max_count,
-            config.collection_max_size.min(budget.largest_request()),
-        );
+        let max_request = MaxRequest {
+            count: config.collection_max_count,
+            bytes: config.collection_max_size,
+            weight: budget.largest_request(),
+        };
         let (wait, max_buffered) = (config.collection_wait(), config.record_max_buffered_time);
         Self {
             observers: Observers::new(config.metrics),
@@ -295,7 +296,7 @@ impl Pipeline {
         self.resume_at = self.resume_at.filter(|at| *at > now);
         self.fill_requests(now, wall);
         for hot in self.hot_shards.take_due(now) {
-            let rate = self.limiter.rate_of(&hot.destination);
+            let rate = self.limiter.rate_of(&hot.destination, now);
             self.outputs.push_back(Output::Throttled(hot, rate));
         }
     }

@@ -76,6 +76,8 @@ pub(crate) struct Epoch(u64);
 pub(crate) struct ShardMap {
     epoch: Epoch,
     open: Vec<Shard>,
+    /// The same shards by their ids: a stream may have tens of thousands.
+    ranges: BTreeMap<ShardId, HashKeyRange>,
     /// Ranges of shards that were open in an earlier epoch, so that late answers can be judged.
     closed: BTreeMap<ShardId, Closed>,
 }
@@ -138,13 +140,10 @@ impl ShardMap {
     fn is_of_another_stream(&self, open: &[Shard]) -> bool {
         let known = self.open.iter().map(|shard| &shard.id).chain(self.closed.keys());
         let greatest = known.filter_map(ShardId::number).max();
-        open.iter()
-            .any(|shard| match self.open.iter().find(|old| old.id == shard.id) {
-                Some(old) => old.range != shard.range,
-                None => {
-                    self.closed.contains_key(&shard.id) || shard.id.number().is_some_and(|new| Some(new) < greatest)
-                }
-            })
+        open.iter().any(|shard| match self.open_range_of(&shard.id) {
+            Some(range) => range != shard.range,
+            None => self.closed.contains_key(&shard.id) || shard.id.number().is_some_and(|new| Some(new) < greatest),
+        })
     }
 
     fn build(epoch: Epoch, mut open: Vec<Shard>, closed: BTreeMap<ShardId, Closed>) -> Option<Self> {
@@ -152,7 +151,13 @@ impl ShardMap {
         if open.is_empty() {
             None
         } else {
-            Some(Self { epoch, open, closed })
+            let ranges = open.iter().map(|shard| (shard.id.clone(), shard.range)).collect();
+            Some(Self {
+                epoch,
+                open,
+                ranges,
+                closed,
+            })
         }
     }
 
@@ -186,8 +191,13 @@ impl ShardMap {
 
     /// The hash keys of a shard, open or closed in an earlier epoch.
     pub(crate) fn range_of(&self, id: &ShardId) -> Option<HashKeyRange> {
-        let open = self.open.iter().find(|shard| shard.id == *id).map(|shard| shard.range);
-        open.or_else(|| self.closed.get(id).map(|closed| closed.range))
+        self.open_range_of(id)
+            .or_else(|| self.closed.get(id).map(|closed| closed.range))
+    }
+
+    /// The hash keys of a shard that is open.
+    pub(crate) fn open_range_of(&self, id: &ShardId) -> Option<HashKeyRange> {
+        self.ranges.get(id).copied()
     }
 }
 

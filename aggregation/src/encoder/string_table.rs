@@ -105,6 +105,22 @@ impl StringTable {
         self.strings = 0;
     }
 
+    /// Gives back the memory beyond that of so many bytes of strings.
+    pub(super) fn shrink_to(&mut self, capacity: usize) {
+        let Self {
+            wire, entries, hasher, ..
+        } = self;
+        wire.shrink_to(capacity);
+        entries.shrink_to(capacity / size_of::<Entry>(), |entry| {
+            hash_of(hasher, entry.text(wire.as_slice()).unwrap_or_default())
+        });
+    }
+
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.wire.capacity() + self.entries.allocation_size()
+    }
+
     fn hash(&self, text: &str) -> u64 {
         hash_of(&self.hasher, text.as_bytes())
     }

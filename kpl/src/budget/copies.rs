@@ -1,6 +1,7 @@
 //! Room taken from a budget for the copies that the SDK makes.
 
 use super::Budget;
+use crate::limits::COPIED_BYTES_PER_ENTRY;
 
 /// What a request carries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -9,6 +10,22 @@ pub(crate) struct Cargo {
     pub(crate) entries: usize,
     /// Their data and keys.
     pub(crate) bytes: usize,
+}
+
+impl Cargo {
+    /// Both together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            entries: self.entries.saturating_add(other.entries),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+
+    /// The bytes that are copied some times over.
+    pub(crate) fn weight(self) -> usize {
+        let around = self.entries.saturating_mul(COPIED_BYTES_PER_ENTRY);
+        self.bytes.saturating_add(around)
+    }
 }
 
 /// Room for the copies of a request; dropping it gives the room back.

@@ -11,11 +11,21 @@ use crate::budget::Cargo;
 use crate::limits::{EXPIRY_RESOLUTION, SHARD_BYTES_PER_REQUEST};
 use crate::shard_map::ShardId;
 
+/// What a request may carry, unless it is of a single entry.
+#[derive(Debug)]
+pub(crate) struct MaxRequest {
+    /// Entries.
+    pub(crate) count: usize,
+    /// Their data and keys.
+    pub(crate) bytes: usize,
+    /// The [weight](Cargo::weight) of which the SDK's copies have room.
+    pub(crate) weight: usize,
+}
+
 /// The request that is being filled.
 #[derive(Debug)]
 pub(crate) struct Collector {
-    max_count: usize,
-    max_bytes: usize,
+    max: MaxRequest,
     wait: Duration,
     max_buffered: Duration,
     gathered: Vec<SealedAggregate>,
@@ -26,12 +36,11 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// For requests of so many entries and bytes. An aggregate waits in them for `wait` at most, and only as long as its
-    /// records have not been buffered for `max_buffered`.
-    pub(crate) fn new((max_count, max_bytes): (usize, usize), wait: Duration, max_buffered: Duration) -> Self {
+    /// An aggregate waits in a request for `wait` at most, and only as long as its records have not been buffered for
+    /// `max_buffered`.
+    pub(crate) fn new(max: MaxRequest, wait: Duration, max_buffered: Duration) -> Self {
         Self {
-            max_count,
-            max_bytes,
+            max,
             wait,
             max_buffered,
             gathered: Vec::new(),
@@ -44,7 +53,9 @@ impl Collector {
 
     /// Whether `aggregate` fits beside what is there. Anything fits into an empty request.
     pub(crate) fn has_room_for(&self, aggregate: &SealedAggregate) -> bool {
-        self.gathered.is_empty() || (!self.full && self.bytes + aggregate.bytes() <= self.max_bytes)
+        let with = self.cargo().plus(aggregate.cargo());
+        let fits = with.bytes <= self.max.bytes && with.weight() <= self.max.weight;
+        self.gathered.is_empty() || (!self.full && fits)
     }
 
     /// Adds an aggregate for which there is room.
@@ -57,7 +68,7 @@ impl Collector {
         }
         let patient_until = self.patient_until(&aggregate, now);
         self.gathered.push(aggregate);
-        self.full |= self.gathered.len() >= self.max_count || self.bytes >= self.max_bytes;
+        self.full |= self.gathered.len() >= self.max.count || self.bytes >= self.max.bytes;
         let due = if self.full { now } else { patient_until };
         self.deadline = Some(self.deadline.map_or(due, |deadline| deadline.min(due)));
     }

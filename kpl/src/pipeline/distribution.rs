@@ -163,6 +163,16 @@ impl Distribution {
         }
     }
 
+    /// How often it could not be described since it last was.
+    pub(crate) fn failures(&self) -> u32 {
+        self.describer.failures()
+    }
+
+    /// Asks at `at`, if it is to ask later.
+    pub(crate) fn hurry(&mut self, at: Instant) {
+        self.describer.hurry(at);
+    }
+
     /// Which placements it wants to be told.
     pub(crate) fn interest(&self) -> Interest {
         match (self.description, self.default) {

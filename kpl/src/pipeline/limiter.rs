@@ -152,10 +152,14 @@ impl Limiter {
     }
 
     /// The rate of `destination` in percent of what its shards take.
-    pub(crate) fn rate_of(&self, destination: &Destination) -> u32 {
-        self.queues
-            .get(destination)
-            .map_or(self.rate_percent, |queue| queue.rate.percent())
+    pub(crate) fn rate_of(&mut self, destination: &Destination, now: Instant) -> u32 {
+        match self.queues.get_mut(destination) {
+            Some(queue) => {
+                queue.recover(now);
+                queue.rate.percent()
+            }
+            None => self.rate_percent,
+        }
     }
 
     /// Takes everything out, and forgets the shards that `keep` does not name.

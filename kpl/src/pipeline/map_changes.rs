@@ -16,9 +16,9 @@ use crate::shard_map::{Shard, ShardMap};
 /// caller from its error.
 const SHORT_PAUSES: u32 = 4;
 
-/// The longest pause while something waits for the map, as a number of failures: 1.6 s. How long a record waits for its
+/// The longest pause while something waits for the map, or for the description, as a number of failures: 1.6 s. How long a record waits for its
 /// next attempt, which its user may have set to minutes, is another matter.
-const AWAITED_PAUSES: u32 = 6;
+pub(super) const AWAITED_PAUSES: u32 = 6;
 
 /// For how long a map that a fetch has just confirmed is not fetched again. Our choice.
 const UNCHANGED_PAUSE: Duration = Duration::from_secs(1);
@@ -82,10 +82,17 @@ impl Pipeline {
         }
     }
 
-    /// Something is about to wait for the map. If it is the first, a pause that was made while nothing did is cut short.
+    /// Something is about to wait for the map, or for the description. If it is the first, pauses that were made while
+    /// nothing did are cut short.
     pub(super) fn await_map(&mut self, now: Instant) {
-        let is_first = self.unrouted.is_empty() && self.unjudged.is_empty();
-        if is_first && self.refresher.next_at().is_some_and(|at| at > now) {
+        if !self.unrouted.is_empty() || !self.unjudged.is_empty() {
+            return;
+        }
+        let pause = self
+            .fetch_delays
+            .after(self.distribution.failures().min(AWAITED_PAUSES));
+        self.distribution.hurry(now + pause);
+        if self.refresher.next_at().is_some_and(|at| at > now) {
             let pause = self.fetch_delays.after(self.refresher.failures().min(AWAITED_PAUSES));
             self.refresher.hurry(now + pause);
         }

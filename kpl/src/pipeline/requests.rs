@@ -69,9 +69,12 @@ impl Pipeline {
         }
     }
 
-    /// Whether another request of the full size may leave now.
+    /// Whether another request may leave now, of the full size or with the large record that is next.
     pub(super) fn may_send(&self) -> bool {
-        let fits = self.bytes_in_flight + self.config.collection_max_size <= self.config.max_bytes_in_flight;
+        let suspects = self.suspects.front().map_or(0, |suspects| cargo_of(suspects).bytes);
+        let next = suspects.max(self.collector.cargo().bytes);
+        let next = next.max(self.config.collection_max_size);
+        let fits = self.bytes_in_flight.saturating_add(next) <= self.config.max_bytes_in_flight;
         let may_copy = !self.copy_room.is_awaited();
         may_copy && self.in_flight.len() < self.config.max_connections && (fits || self.in_flight.is_empty())
     }
@@ -134,8 +137,8 @@ impl Pipeline {
 }
 
 fn cargo_of(aggregates: &[SealedAggregate]) -> Cargo {
-    Cargo {
-        entries: aggregates.len(),
-        bytes: aggregates.iter().map(SealedAggregate::bytes).sum(),
-    }
+    aggregates
+        .iter()
+        .map(SealedAggregate::cargo)
+        .fold(Cargo::default(), Cargo::plus)
 }

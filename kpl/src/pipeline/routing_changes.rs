@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::distribution::{Interest, Waiting};
 use super::evidence::{Atlas, Placement};
+use super::map_changes::AWAITED_PAUSES;
 use super::retrier::{Class, classify};
 use super::{CallFailure, Output, Pipeline, Stored};
 use crate::aggregate::{SealedAggregate, Target};
@@ -29,10 +30,10 @@ impl Pipeline {
                         self.refresher.on_missing();
                     }
                     let failures = self.distribution.failed();
-                    let waiting = if self.unrouted.is_empty() {
-                        Waiting::None
+                    let (failures, waiting) = if self.unrouted.is_empty() {
+                        (failures, Waiting::None)
                     } else {
-                        Waiting::Some
+                        (failures.min(AWAITED_PAUSES), Waiting::Some)
                     };
                     let at = now + self.fetch_delays.after(failures);
                     self.distribution.ask_again(at, waiting);
@@ -99,10 +100,7 @@ impl Pipeline {
         let mut waiting = std::mem::take(&mut self.unrouted);
         waiting.extend(self.collector.take());
         waiting.extend(std::mem::take(&mut self.suspects).into_iter().flatten());
-        waiting.extend(
-            self.limiter
-                .take_all(|shard| map.shards().iter().any(|open| open.id == *shard)),
-        );
+        waiting.extend(self.limiter.take_all(|shard| map.open_range_of(shard).is_some()));
         self.limiter.set_open_shards(map.shards().len());
         self.hold_lanes_of_undecided(map, now);
         for mut aggregate in waiting {
@@ -183,8 +181,7 @@ fn target_in(map: &ShardMap, aggregate: &SealedAggregate) -> Option<Target> {
     if target.epoch == map.epoch() {
         return Some(target.clone());
     }
-    let is_open = map.shards().iter().any(|shard| shard.id == target.shard);
-    let range = map.range_of(&target.shard).filter(|_| is_open)?;
+    let range = map.open_range_of(&target.shard)?;
     let holds_all = aggregate.hash_keys().into_iter().all(|key| range.contains(key));
     holds_all.then(|| Target {
         shard: target.shard.clone(),

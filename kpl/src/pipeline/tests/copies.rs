@@ -86,3 +86,51 @@ fn no_request_is_larger_than_the_room_for_its_copies_but_for_a_large_record() {
     world.heal();
     assert!(world.outcome(20).unwrap().is_ok());
 }
+
+/// What a request is in bytes is not all that is copied of it.
+#[test]
+fn no_request_is_of_more_entries_than_there_is_room_for() {
+    let budget = Budget::new(1_000_000, 10_000);
+    let config = Config {
+        aggregation_max_count: 1,
+        ..Config::default()
+    };
+    let mut world = World::on_budget(1, config, budget);
+    world.send((0..180).map(|n| record(n, 1_000)));
+    world.fetched();
+    world.run_for(Duration::from_millis(50));
+    let first = &world.requests[&world.request()];
+    let bytes = first[0].data.len() + first[0].partition_key.len();
+    let weight = |entries| {
+        let bytes = entries * bytes;
+        Cargo { entries, bytes }.weight()
+    };
+    let largest = world.budget.largest_request();
+    assert!(weight(first.len()) <= largest && largest < weight(first.len() + 1));
+    assert!((first.len() + 20) * bytes < largest, "the rest is what surrounds the entries");
+    world.heal();
+    assert_eq!(world.open(), 0);
+}
+
+#[test]
+fn a_record_that_is_larger_than_a_request_leaves_when_what_is_under_way_leaves_it_room() {
+    const MIB: usize = 1024 * 1024;
+    let config = Config {
+        aggregation_max_count: 1,
+        max_user_record_size: Some(10 * MIB),
+        ..Config::default()
+    };
+    let mut world = World::on_budget(4, config, Budget::new(512 * MIB as u32, 1_000));
+    world.send((0..10).map(|n| at(n, MIB, 10 + 8 * n as u8)));
+    world.fetched();
+    world.run_for(Duration::from_secs(1));
+    world.send([at(10, 9 * MIB, HIGH)]);
+    for under_way in (7..=10).rev() {
+        world.run_for(Duration::from_secs(1));
+        assert_eq!(world.requests.len(), under_way);
+        world.stored();
+    }
+    assert_eq!(world.requests.len(), 7, "six of 1 MiB, and the large one");
+    world.heal();
+    assert_eq!(world.open(), 0);
+}

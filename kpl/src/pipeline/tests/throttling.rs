@@ -25,11 +25,9 @@ fn records_alone() -> Config {
     }
 }
 
-fn rate_of_first_shard(world: &World) -> u32 {
-    world
-        .pipeline
-        .limiter
-        .rate_of(&Some(ShardId::new("shardId-000000000000")))
+fn rate_of_first_shard(world: &mut World) -> u32 {
+    let first = Some(ShardId::new("shardId-000000000000"));
+    world.pipeline.limiter.rate_of(&first, world.now)
 }
 
 /// Answers every request under way; the service throttles the low half of the hash keys.
@@ -57,13 +55,17 @@ fn a_throttled_shard_is_sent_less_within_a_second_and_all_again_when_the_throttl
         answer_throttling_low_keys(&mut world);
         world.run_for(Duration::from_millis(100));
     }
-    assert!(rate_of_first_shard(&world) <= 10, "{} %", rate_of_first_shard(&world));
+    assert!(
+        rate_of_first_shard(&mut world) <= 10,
+        "{} %",
+        rate_of_first_shard(&mut world)
+    );
     world.heal();
     world.run_for(20 * SECOND);
     world.send((1_600..3_100).map(|n| at(n, 10, LOW)));
     world.run_for(Duration::from_millis(20));
     assert_eq!(world.requests.values().map(Vec::len).sum::<usize>(), 1_500);
-    assert_eq!(rate_of_first_shard(&world), 150);
+    assert_eq!(rate_of_first_shard(&mut world), 150);
 }
 
 #[test]
@@ -110,7 +112,7 @@ fn throttled_to_the_lowest_rate(config: Config) -> World {
         let shard = Some(ShardId::new("shardId-000000000000"));
         world.pipeline.limiter.throttled(&shard, world.now, world.now);
     }
-    assert_eq!(rate_of_first_shard(&world), 5);
+    assert_eq!(rate_of_first_shard(&mut world), 5);
     world
 }
 
@@ -143,7 +145,7 @@ fn a_request_that_is_throttled_as_a_whole_slows_no_shard_down() {
     world.run_for(Duration::from_millis(20));
     let request = world.request();
     world.answer(request, Answer::Failed(super::world::failure("LimitExceededException")));
-    assert_eq!(rate_of_first_shard(&world), 150);
+    assert_eq!(rate_of_first_shard(&mut world), 150);
     assert_eq!(world.pipeline.hot_shards.next_at(), None);
 }
 
@@ -171,6 +173,19 @@ fn ten_seconds_of_throttling_are_one_report_with_the_hot_key() {
     world.heal();
     assert_eq!(world.reports.len(), 1, "one shard, one report");
     world.assert_at_rest();
+}
+
+#[test]
+fn the_report_of_a_shard_that_was_idle_since_tells_its_rate_of_now() {
+    let mut world = World::ready(2, Config::default());
+    world.send([at(0, 10, LOW)]);
+    world.run_for(SECOND / 2);
+    answer_throttling_low_keys(&mut world);
+    assert_eq!(rate_of_first_shard(&mut world), 70);
+    world.heal();
+    world.run_for(11 * SECOND);
+    let rates: Vec<u32> = world.reports.iter().map(|(_, rate_percent)| *rate_percent).collect();
+    assert_eq!(rates, [150]);
 }
 
 #[test]

@@ -36,6 +36,22 @@ fn ordered_records_wait_for_the_description_however_long_it_takes() {
 }
 
 #[test]
+fn the_description_that_ordered_records_wait_for_is_asked_for_again_within_two_seconds() {
+    let mut world = undescribed(2, in_order());
+    world.send([at(0, LOW)]);
+    world.fetched();
+    for _ in 0..20 {
+        world.describe_failed("LimitExceededException");
+        let pause = world.next_wake_up().unwrap() - world.now;
+        assert!(pause <= 2 * SECOND, "{pause:?}");
+        world.run_for(pause);
+    }
+    world.described();
+    world.heal();
+    assert!(world.outcome(0).unwrap().is_ok());
+}
+
+#[test]
 fn ordered_records_come_back_from_a_stream_that_is_auto_or_that_nobody_describes() {
     let mut auto = World::new(2, in_order());
     auto.stream.flip();

@@ -6,7 +6,7 @@ use aggregation::{HashKey, KinesisRecord};
 use futures::FutureExt as _;
 
 use super::{MAX_BYTES, MAX_RECORDS, Put, World};
-use crate::budget::Room;
+use crate::budget::{Cargo, Room};
 use crate::config::Config;
 use crate::contents::Volume;
 use crate::ordering::Ordering;
@@ -70,11 +70,19 @@ impl World {
             ..
         } = self.config;
         assert!(!entries.is_empty() && entries.len() <= collection_max_count);
-        let bytes: usize = entries
-            .iter()
-            .map(|entry| entry.data.len() + entry.partition_key.len())
-            .sum();
+        let bytes: usize = entries.iter().map(bytes_of).sum();
         assert!(bytes <= collection_max_size || entries.len() == 1, "{bytes}");
+        let cargo = Cargo {
+            entries: entries.len(),
+            bytes,
+        };
+        let has_room = cargo.weight() <= self.budget.largest_request();
+        assert!(has_room || entries.len() == 1, "no room for the copies of {cargo:?}");
+        let others: usize = self.requests.values().flatten().map(bytes_of).sum();
+        assert!(
+            others == 0 || others + bytes <= self.config.max_bytes_in_flight,
+            "{bytes} beside {others}"
+        );
         for entry in entries {
             assert!(entry.data.len() <= aggregation_max_size || entry.user_records == 1);
             let max_count = self.routing.max_count(aggregation_max_count);
@@ -150,4 +158,8 @@ impl World {
         assert!(told >= oldest, "{told:?}, though a record is {oldest:?} old");
         assert_eq!(told.is_none(), oldest.is_none());
     }
+}
+
+fn bytes_of(entry: &KinesisRecord) -> usize {
+    entry.data.len() + entry.partition_key.len()
 }
