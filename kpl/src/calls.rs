@@ -1,5 +1,6 @@
 //! The calls to the service. No SDK type leaves this file, apart from the client that comes in.
 
+use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use aggregation::{HashKeyRange, InvalidHashKey, KinesisRecord};
@@ -244,9 +245,7 @@ fn unreadable(reason: &dyn std::fmt::Display) -> CallFailure {
     }
 }
 
-fn call_failure<E: ProvideErrorMetadata + std::error::Error + 'static>(
-    error: &SdkError<E, HttpResponse>,
-) -> CallFailure {
+fn call_failure<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, HttpResponse>) -> CallFailure {
     let request_id = error.request_id().map(Into::into);
     let failure = |code: &str, message: String, may_have_been_applied| CallFailure {
         code: code.to_owned(),
@@ -266,9 +265,9 @@ fn call_failure<E: ProvideErrorMetadata + std::error::Error + 'static>(
             )
         }
         SdkError::TimeoutError(_) => failure("Timeout", text(), true),
-        // Nothing else of this kind is certain not to have been sent: the connection may have ended before the answer.
         SdkError::DispatchFailure(_) if lacks_credentials(error) => failure("RequestNotBuilt", text(), false),
-        SdkError::DispatchFailure(_) => failure("Connection", text(), true),
+        // A connection that was made may have ended before the answer.
+        SdkError::DispatchFailure(_) => failure("Connection", text(), !was_never_connected(error)),
         SdkError::ResponseError(_) => failure("UnreadableResponse", text(), true),
         SdkError::ConstructionFailure(_) => failure("RequestNotBuilt", text(), false),
         _ => failure("UnknownError", text(), true),
@@ -276,9 +275,20 @@ fn call_failure<E: ProvideErrorMetadata + std::error::Error + 'static>(
 }
 
 /// Whether nobody could sign the request.
-fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut causes = std::iter::successors(Some(error), |error| error.source());
-    causes.any(|cause| cause.is::<CredentialsError>())
+fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.is::<CredentialsError>())
+}
+
+/// Whether there was no connection on which the request could have been sent: no address, nobody who listens, or nobody
+/// to be trusted. Another HTTP client than the SDK's own may not tell.
+fn was_never_connected(error: &(dyn Error + 'static)) -> bool {
+    let mut of_client = causes(error).filter_map(|cause| cause.downcast_ref::<hyper_util::client::legacy::Error>());
+    of_client.any(hyper_util::client::legacy::Error::is_connect)
+}
+
+/// The error and what it was caused by, in turn.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
 }
 
 fn timed_out(timeout: Duration) -> CallFailure {
@@ -290,7 +300,7 @@ fn timed_out(timeout: Duration) -> CallFailure {
     }
 }
 
-fn invalid(error: &dyn std::error::Error) -> CallFailure {
+fn invalid(error: &dyn Error) -> CallFailure {
     CallFailure {
         code: "RequestNotBuilt".into(),
         message: error.to_string(),
@@ -300,14 +310,9 @@ fn invalid(error: &dyn std::error::Error) -> CallFailure {
 }
 
 /// What an error and its causes say, one behind the other. The SDK's own errors name their layer only.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let texts: Vec<String> = causes(error).map(ToString::to_string).collect();
+    texts.join(": ")
 }
 
 #[cfg(test)]

@@ -231,6 +231,26 @@ async fn a_connection_that_ends_before_the_answer_leaves_open_what_was_stored() 
     assert_eq!((&*failure.code, failure.may_have_been_applied), ("Connection", true));
 }
 
+#[tokio::test]
+async fn what_could_not_be_sent_because_nobody_listens_was_not_stored() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = listener.local_addr().unwrap();
+    drop(listener);
+    let client = aws_smithy_http_client::Builder::new().build_http();
+    let config = Recorder::answering("{}").config("eu-central-1").into_builder();
+    let config = config.http_client(client).endpoint_url(format!("http://{nobody}"));
+    let calls = calls(&config.build(), "orders");
+    let Answer::Failed(failure) = calls.put_records(vec![entry()]).await else {
+        panic!("nobody listens")
+    };
+    assert_eq!(
+        (&*failure.code, failure.may_have_been_applied),
+        ("Connection", false),
+        "{}",
+        failure.message
+    );
+}
+
 /// A connection that ends while the answer is waited for, as the SDK's own client tells it.
 #[derive(Debug, Clone)]
 struct EndsEarly;

@@ -107,7 +107,10 @@ fn no_request_is_of_more_entries_than_there_is_room_for() {
     };
     let largest = world.budget.largest_request();
     assert!(weight(first.len()) <= largest && largest < weight(first.len() + 1));
-    assert!((first.len() + 20) * bytes < largest, "the rest is what surrounds the entries");
+    assert!(
+        (first.len() + 20) * bytes < largest,
+        "the rest is what surrounds the entries"
+    );
     world.heal();
     assert_eq!(world.open(), 0);
 }
