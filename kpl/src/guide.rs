@@ -44,6 +44,8 @@ pub mod migrating {}
 pub mod tuning {}
 
 /// [`AccessDenied`]: crate::PutErrorKind::AccessDenied
+/// [`Ordering::PerKey`]: crate::Ordering::PerKey
+/// [`OrderingImpossible`]: crate::PutErrorKind::OrderingImpossible
 /// [`record_distribution_strategy_default`]: crate::ProducerBuilder::record_distribution_strategy_default
 /// [metrics]: crate::metrics
 ///
