@@ -1,3 +1,8 @@
+//! [MIGRATING.md]: guide::migrating
+//! [TUNING.md]: guide::tuning
+//! [PERMISSIONS.md]: guide::permissions
+//! [METRICS.md]: metrics
+//!
 #![doc = include_str!("../README.md")]
 //!
 //! # How it works

@@ -1,5 +1,6 @@
 //! The options of the load program.
 
+use std::env;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
@@ -8,13 +9,13 @@ use clap::{Parser, ValueEnum};
 #[derive(Debug, Clone, Parser)]
 #[command(name = "load")]
 pub(crate) struct Args {
-    /// Where Kinesis is, for instance https://localhost:4567
-    #[arg(long)]
-    pub(crate) endpoint: String,
+    /// Where Kinesis is, for instance https://localhost:4567; if not given, AWS_ENDPOINT_URL_KINESIS says it
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
 
-    /// A file with the certificate to trust, instead of the system's
+    /// A file with the certificate to trust, instead of the system's; if not given, AWS_CA_BUNDLE may name one
     #[arg(long, value_name = "PEM")]
-    pub(crate) ca: Option<PathBuf>,
+    ca: Option<PathBuf>,
 
     /// The bytes of each record's data
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -43,6 +44,20 @@ pub(crate) struct Args {
     /// The producer's record_max_buffered_time in milliseconds
     #[arg(long, default_value_t = 100)]
     pub(crate) buffered: u64,
+}
+
+impl Args {
+    /// Where Kinesis is, if anybody says so.
+    pub(crate) fn endpoint(&self) -> Option<String> {
+        let given = self.endpoint.clone();
+        given.or_else(|| env::var("AWS_ENDPOINT_URL_KINESIS").ok())
+    }
+
+    /// The file with the certificate to trust.
+    pub(crate) fn ca(&self) -> Option<PathBuf> {
+        let given = self.ca.clone();
+        given.or_else(|| env::var_os("AWS_CA_BUNDLE").map(PathBuf::from))
+    }
 }
 
 /// What is measured.

@@ -13,13 +13,17 @@ use crate::args::Args;
 pub(crate) const STREAM: &str = "load";
 
 pub(crate) fn connect(args: &Args) -> Result<Client, Box<dyn Error>> {
+    let endpoint = args
+        .endpoint()
+        .ok_or("where is Kinesis? Neither --endpoint nor AWS_ENDPOINT_URL_KINESIS says so")?;
     let mut config = aws_sdk_kinesis::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("load", "load", None, None, "load"))
-        .endpoint_url(&args.endpoint);
-    if let Some(path) = &args.ca {
-        let trusted = TrustStore::empty().with_pem_certificate(std::fs::read(path)?);
+        .endpoint_url(endpoint);
+    if let Some(path) = args.ca() {
+        let certificate = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let trusted = TrustStore::empty().with_pem_certificate(certificate);
         let context = TlsContext::builder().with_trust_store(trusted).build()?;
         let https = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))

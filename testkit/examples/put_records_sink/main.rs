@@ -4,11 +4,13 @@
 //! cargo run --release -p kinesis-testkit --example put_records_sink -- --tls --seconds 60
 //! ```
 //!
+//! The example `load` of `kinesis-kpl` puts into it, and says how to use both together.
+//!
 //! It prints `export NAME=value` lines for its clients, then `ready`, and ends by itself, or on Ctrl-C, with a line of
 //! what it took; its certificate goes with it. Each stream name is a stream. It checks neither signatures nor limits: a
 //! [`Sandbox`](testkit::sandbox::Sandbox) does what Kinesis does, this does as little as possible.
 
-#![expect(clippy::print_stdout, reason = "a program")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 
 mod answer;
 mod args;
@@ -21,6 +23,7 @@ use std::error::Error;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,8 +41,17 @@ use self::tls::Identity;
 /// How long a client may take to send the head of a request, idle connections included.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    match start(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sink: error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(args: Args) -> Result<(), Box<dyn Error>> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(args.threads)
         .enable_all()
@@ -48,7 +60,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn run(args: Args) -> Result<(), Box<dyn Error>> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await?;
+    let address = (Ipv4Addr::LOCALHOST, args.port);
+    let bound = TcpListener::bind(address).await;
+    let listener = bound.map_err(|error| format!("--port {}: {error}", args.port))?;
     let port = listener.local_addr()?.port();
     let identity = if args.tls { Some(Identity::new()?) } else { None };
     let certificate = announce(port, identity.as_ref())?;
