@@ -13,8 +13,9 @@ use crate::budget::Budget;
 use crate::calls::Calls;
 use crate::clock;
 use crate::config::{Aggregation, Config, OnThrottling};
-use crate::driver::Driver;
+use crate::driver::{Driver, Hooks};
 use crate::error::{BuildError, BuildErrorKind};
+use crate::event::{Event, Listener};
 use crate::lane::LaneLimits;
 use crate::lanes::{Handover, LaneTemplate};
 use crate::metrics::{Meter, MetricsGranularity, MetricsLevel, SharedRecorder};
@@ -40,7 +41,7 @@ pub struct ProducerBuilder {
     client: Option<Client>,
     budget: Budget,
     seed: Option<u64>,
-    tasks: Tasks,
+    hooks: Hooks,
     recorder: SharedRecorder,
     config: Config,
 }
@@ -53,7 +54,7 @@ impl ProducerBuilder {
             client: None,
             budget: Budget::default(),
             seed: None,
-            tasks: Tasks::default(),
+            hooks: Hooks::default(),
             recorder: SharedRecorder::default(),
             config: Config::default(),
         }
@@ -294,6 +295,15 @@ impl ProducerBuilder {
         self
     }
 
+    /// Calls `listen` with each event, beside the log: to count hot shards, say, or to raise an alarm.
+    ///
+    /// It runs in the producer's task, which does nothing else meanwhile: it must neither block nor take long. A panic in
+    /// it costs the event and nothing else. Default: nobody listens.
+    pub fn on_event(mut self, listen: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.hooks.listener = Listener::new(listen);
+        self
+    }
+
     /// Passes each task of the producer through `wrap`, together with its name, before it is spawned: to instrument it, or
     /// to freeze and kill a simulated process. The tasks are `driver`, one `put-records` for each request, one
     /// `wait-for-room` for each request that finds no room for its copies, one `list-shards` for each look at the shards,
@@ -312,7 +322,7 @@ impl ProducerBuilder {
         mut self,
         wrap: impl Fn(&'static str, BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync + 'static,
     ) -> Self {
-        self.tasks = Tasks::wrapped_by(wrap);
+        self.hooks.tasks = Tasks::wrapped_by(wrap);
         self
     }
 
@@ -355,9 +365,9 @@ impl ProducerBuilder {
             calls,
             (pipeline, meter),
             received,
-            self.tasks.clone(),
+            self.hooks.clone(),
         );
-        runtime.spawn(self.tasks.detached("driver", driver.run()));
+        runtime.spawn(self.hooks.tasks.detached("driver", driver.run()));
         Ok(Producer::new(shared, commands))
     }
 }

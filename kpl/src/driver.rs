@@ -18,7 +18,7 @@ use self::repeats::Repeats;
 use crate::calls::Calls;
 use crate::clock;
 use crate::error::{PutError, PutErrorKind};
-use crate::event::Event;
+use crate::event::{Event, Listener};
 use crate::foreign::wake;
 use crate::lanes::Handed;
 use crate::limits::DROP_GRACE;
@@ -68,6 +68,13 @@ pub enum ShutdownEnd {
     EndedBefore,
 }
 
+/// Code of the application that a producer calls.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Hooks {
+    pub(crate) tasks: Tasks,
+    pub(crate) listener: Listener,
+}
+
 /// The producer's task.
 #[derive(Debug)]
 pub(crate) struct Driver {
@@ -78,7 +85,7 @@ pub(crate) struct Driver {
     repeats: Repeats,
     commands: mpsc::Receiver<Command>,
     running: JoinSet<Finished>,
-    tasks: Tasks,
+    hooks: Hooks,
     /// Lanes with records in them, by the time at which these must leave. One entry for each lane.
     armed: BTreeSet<(Instant, usize)>,
     flushes: Flushes,
@@ -98,7 +105,7 @@ impl Driver {
         calls: Calls,
         (pipeline, meter): (Pipeline, Meter),
         commands: mpsc::Receiver<Command>,
-        tasks: Tasks,
+        hooks: Hooks,
     ) -> Self {
         let (running, armed, flushes) = (JoinSet::new(), BTreeSet::new(), Flushes::default());
         Self {
@@ -109,7 +116,7 @@ impl Driver {
             repeats: Repeats::default(),
             commands,
             running,
-            tasks,
+            hooks,
             armed,
             flushes,
             draining: None,
@@ -258,11 +265,10 @@ impl Driver {
         self.publish(now);
         let Some(draining) = self.draining.take() else { return };
         let delivered = self.pipeline.delivered();
-        Event::Ended {
+        self.emit(&Event::Ended {
             delivered,
             returned: returned.len(),
-        }
-        .emit(&self.shared.template.stream);
+        });
         let delivered = delivered - draining.delivered_before;
         let mut left = returned;
         for report in draining.reports {

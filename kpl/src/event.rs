@@ -1,16 +1,31 @@
-//! Everything observable about a producer, as one list. Today's view of it is `tracing`.
+//! What happens to a producer, as it happens.
+//!
+//! Each event goes to `tracing`, and to whoever listens by [`ProducerBuilder::on_event`](crate::ProducerBuilder::on_event).
+//!
+//! | event | level |
+//! |---|---|
+//! | [`ShardMapChanged`](Event::ShardMapChanged), [`DistributionChanged`](Event::DistributionChanged) | `info` |
+//! | [`ShardMapUnavailable`](Event::ShardMapUnavailable), [`DescriptionUnavailable`](Event::DescriptionUnavailable), [`RequestFailed`](Event::RequestFailed) | `warn`, and `debug` for the like of it in the next ten seconds |
+//! | [`RequestAnswered`](Event::RequestAnswered) | `debug` |
+//! | [`ShardThrottled`](Event::ShardThrottled) | `warn`, and `debug` for the partition keys |
+//! | [`Ended`](Event::Ended) | `info`, or `warn` if it gave records back |
+//! | [`TaskEnded`](Event::TaskEnded) | `warn` |
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::foreign::contained;
 use crate::ordering::RecordDistribution;
-use crate::pipeline::{HeavyKey, HotShard, Source, is_denied};
+use crate::pipeline::is_denied;
 use crate::shard_map::ShardId;
+
+pub use crate::pipeline::{HeavyKey, HotShard, Source};
 
 /// Something that has happened.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub(crate) enum Event<'a> {
+pub enum Event<'a> {
     /// A new shard map is in force.
     ShardMapChanged {
         /// Open shards.
@@ -66,13 +81,32 @@ pub(crate) enum Event<'a> {
 
 /// A call that failed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct CallFailed<'a> {
-    /// The error code.
-    pub(crate) code: &'a str,
+#[non_exhaustive]
+pub struct CallFailed<'a> {
+    /// The error code: the service's, or one of [`AttemptFailure::code`](crate::AttemptFailure).
+    pub code: &'a str,
     /// The error text.
-    pub(crate) message: &'a str,
+    pub message: &'a str,
     /// How many like it went before at `debug`, since the last at `warn`; `None` if this is one of the former itself.
-    pub(crate) repeated: Option<u64>,
+    pub repeated: Option<u64>,
+}
+
+/// Who else is told.
+#[derive(Clone, Default)]
+pub(crate) struct Listener(Option<Arc<Listen>>);
+
+type Listen = dyn Fn(&Event<'_>) + Send + Sync;
+
+impl Listener {
+    pub(crate) fn new(listen: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(listen)))
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Listener").field(&self.0.is_some()).finish()
+    }
 }
 
 /// As `warn`, with the number of repetitions, or as `debug` if the failure is a repetition itself.
@@ -87,9 +121,12 @@ macro_rules! warn_of {
 }
 
 impl Event<'_> {
-    /// Writes the event to the log. A log that panics misses it and stops nothing.
-    pub(crate) fn emit(&self, stream: &str) {
+    /// Tells of the event. A log or a listener that panics misses it and stops nothing.
+    pub(crate) fn emit(&self, stream: &str, listener: &Listener) {
         contained(|| self.write(stream)).unwrap_or_default();
+        if let Listener(Some(listen)) = listener {
+            contained(|| listen(self)).unwrap_or_default();
+        }
     }
 
     fn write(&self, stream: &str) {
@@ -109,12 +146,12 @@ impl Event<'_> {
             }
             Self::ShardThrottled { hot, rate_percent } => {
                 let HotShard {
-                    destination,
+                    shard,
                     refused,
                     refused_bytes,
                     heaviest,
                 } = hot;
-                let shard = destination.as_ref().map_or("chosen by the service", ShardId::as_str);
+                let shard = shard.as_ref().map_or("chosen by the service", ShardId::as_str);
                 tracing::warn!(stream, shard, refused, refused_bytes, rate_percent, "shard throttled");
                 for HeavyKey {
                     partition_key,

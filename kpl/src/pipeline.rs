@@ -60,9 +60,9 @@ use crate::routing::Routing;
 use crate::shard_map::{Shard, ShardId, ShardMap};
 use crate::summary::StreamSummary;
 
-pub(crate) use distribution::Source;
-pub(crate) use heavy_keys::HeavyKey;
-pub(crate) use hot_shards::HotShard;
+pub use distribution::Source;
+pub use heavy_keys::HeavyKey;
+pub use hot_shards::HotShard;
 pub(crate) use judgement::WRONG_SHARD;
 pub(crate) use retrier::{is_denied, is_throttling};
 
@@ -296,7 +296,7 @@ impl Pipeline {
         self.resume_at = self.resume_at.filter(|at| *at > now);
         self.fill_requests(now, wall);
         for hot in self.hot_shards.take_due(now) {
-            let rate = self.limiter.rate_of(&hot.destination, now);
+            let rate = self.limiter.rate_of(&hot.shard, now);
             self.outputs.push_back(Output::Throttled(hot, rate));
         }
     }

@@ -110,7 +110,7 @@ impl Driver {
     }
 
     pub(super) fn emit(&self, event: &Event<'_>) {
-        event.emit(&self.shared.template.stream);
+        event.emit(&self.shared.template.stream, &self.hooks.listener);
     }
 
     fn send(&mut self, request: RequestId, entries: Vec<KinesisRecord>) {
@@ -128,6 +128,7 @@ impl Driver {
     fn await_room(&mut self, request: Cargo) {
         let budget = self.shared.template.budget.clone();
         let wait = self
+            .hooks
             .tasks
             .named("wait-for-room", budget.clone().acquire_copies(request));
         self.running.spawn(async move {
@@ -146,7 +147,7 @@ impl Driver {
         call: impl Future<Output = T> + Send + 'static,
         finished: impl FnOnce(Result<T, Lost>) -> Finished + Send + 'static,
     ) {
-        self.running.spawn(self.tasks.named(name, call).map(finished));
+        self.running.spawn(self.hooks.tasks.named(name, call).map(finished));
     }
 }
 

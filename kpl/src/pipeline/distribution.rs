@@ -52,9 +52,10 @@ pub(crate) enum Interest {
     All,
 }
 
-/// From where a distribution is known.
+/// From where it is known who distributes a stream's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+#[non_exhaustive]
+pub enum Source {
     /// The stream's description.
     Description,
     /// The configured default.

@@ -7,14 +7,16 @@
 /// How many keys are counted.
 const KEYS: usize = 8;
 
-/// One heavy key.
+/// A partition key with much of what was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HeavyKey {
-    pub(crate) partition_key: String,
+#[non_exhaustive]
+pub struct HeavyKey {
+    /// The key.
+    pub partition_key: String,
     /// The bytes of its records, or more.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// By how much `bytes` may be too high.
-    pub(crate) excess: u64,
+    pub excess: u64,
 }
 
 /// The heaviest keys so far.

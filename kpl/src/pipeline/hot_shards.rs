@@ -10,6 +10,7 @@ use crate::aggregate::SealedAggregate;
 use crate::limits::HOT_SHARD_REPORT_INTERVAL;
 use crate::pipeline::heavy_keys::{HeavyKey, HeavyKeys};
 use crate::pipeline::limiter::Destination;
+use crate::shard_map::ShardId;
 
 /// How many refused Kinesis records of one report are looked into; the rest only count.
 const SAMPLES: u32 = 64;
@@ -28,16 +29,18 @@ struct Heat {
     keys: HeavyKeys,
 }
 
-/// What happened to a throttled shard.
+/// What the service refused of a shard in ten seconds, because it was over its limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HotShard {
-    pub(crate) destination: Destination,
+#[non_exhaustive]
+pub struct HotShard {
+    /// The shard; `None` where the service chooses shards itself.
+    pub shard: Option<ShardId>,
     /// Kinesis records that the service refused.
-    pub(crate) refused: u32,
+    pub refused: u32,
     /// Their bytes.
-    pub(crate) refused_bytes: u64,
-    /// The keys with the most bytes in them, heaviest first.
-    pub(crate) heaviest: Vec<HeavyKey>,
+    pub refused_bytes: u64,
+    /// The partition keys with the most bytes in them, at most eight, heaviest first. They may be personal data.
+    pub heaviest: Vec<HeavyKey>,
 }
 
 impl HotShards {
@@ -68,7 +71,7 @@ impl HotShards {
     pub(crate) fn take_due(&mut self, now: Instant) -> Vec<HotShard> {
         let due = self.heat.extract_if(.., |_, heat| heat.report_at <= now);
         let report = |(destination, heat): (Destination, Heat)| HotShard {
-            destination,
+            shard: destination,
             refused: heat.refused,
             refused_bytes: heat.refused_bytes,
             heaviest: heat.keys.into_heaviest(),

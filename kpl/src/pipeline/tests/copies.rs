@@ -123,8 +123,8 @@ fn a_record_that_is_larger_than_a_request_leaves_when_what_is_under_way_leaves_i
         max_user_record_size: Some(10 * MIB),
         ..Config::default()
     };
-    let mut world = World::on_budget(4, config, Budget::new(512 * MIB as u32, 1_000));
-    world.send((0..10).map(|n| at(n, MIB, 10 + 8 * n as u8)));
+    let mut world = World::on_budget(4, config, Budget::new(512 * 1024 * 1024, 1_000));
+    world.send((0..10).zip((10..).step_by(8)).map(|(n, percent)| at(n, MIB, percent)));
     world.fetched();
     world.run_for(Duration::from_secs(1));
     world.send([at(10, 9 * MIB, HIGH)]);

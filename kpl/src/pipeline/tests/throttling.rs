@@ -166,7 +166,7 @@ fn ten_seconds_of_throttling_are_one_report_with_the_hot_key() {
     }
     assert!(world.now - begin >= 10 * SECOND && world.now - begin < 11 * SECOND);
     let (hot, rate_percent) = &world.reports[0];
-    assert_eq!(hot.destination, Some(ShardId::new("shardId-000000000000")));
+    assert_eq!(hot.shard, Some(ShardId::new("shardId-000000000000")));
     assert_eq!(hot.heaviest[0].partition_key, "hot");
     assert_eq!(hot.heaviest.len(), 8);
     assert!(hot.refused > 1 && *rate_percent < 150);

@@ -69,6 +69,6 @@ fn throttling_slows_an_auto_stream_down_as_a_whole() {
     let [(hot, _)] = &world.reports[..] else {
         panic!("one report: {:?}", world.reports)
     };
-    assert_eq!((&hot.destination, hot.refused), (&None, 10));
+    assert_eq!((&hot.shard, hot.refused), (&None, 10));
     world.assert_at_rest();
 }
