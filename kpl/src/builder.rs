@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::budget::Budget;
 use crate::calls::Calls;
 use crate::clock;
-use crate::config::{Aggregation, Config, OnThrottling};
+use crate::config::{Aggregation, Config, OnMisplacement, OnThrottling};
 use crate::driver::{Driver, Hooks};
 use crate::error::{BuildError, BuildErrorKind};
 use crate::event::{Event, Listener};
@@ -211,6 +211,17 @@ impl ProducerBuilder {
     /// all of it is sent when nothing else is under way.
     pub fn max_bytes_in_flight(mut self, bytes: usize) -> Self {
         self.config.max_bytes_in_flight = bytes;
+        self
+    }
+
+    /// Takes an aggregate for delivered on whichever shard the service stored it. For consumers that read every record
+    /// wherever it lies. The Java KCL and `kinesis-kcl` are none: they drop an aggregate that has a record of another
+    /// shard's, as one may after a split or a merge.
+    ///
+    /// By default such an aggregate is sent again, so that consumers that do not drop it read its records twice. So it is
+    /// in any case with [`Ordering::PerKey`].
+    pub fn accept_misplaced_aggregates(mut self) -> Self {
+        self.config.on_misplacement = OnMisplacement::Accept;
         self
     }
 

@@ -27,12 +27,20 @@ pub(crate) enum Aggregation {
     Disabled,
 }
 
+/// What becomes of an aggregate on a shard that does not hold all of its records' hash keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnMisplacement {
+    SendAgain,
+    Accept,
+}
+
 /// The validated, immutable options of one producer.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) record_max_buffered_time: Duration,
     pub(crate) record_ttl: Option<Duration>,
     pub(crate) on_throttling: OnThrottling,
+    pub(crate) on_misplacement: OnMisplacement,
     pub(crate) aggregation: Aggregation,
     pub(crate) aggregation_max_size: usize,
     pub(crate) aggregation_max_count: usize,
@@ -61,6 +69,7 @@ impl Default for Config {
             record_max_buffered_time: Duration::from_millis(100),
             record_ttl: None,
             on_throttling: OnThrottling::Retry,
+            on_misplacement: OnMisplacement::SendAgain,
             aggregation: Aggregation::Enabled,
             aggregation_max_size: 51_200,
             aggregation_max_count: u32::MAX as usize,

@@ -7,7 +7,9 @@ use super::retrier::{Verdict, is_right_anywhere, judge};
 use super::{Pipeline, Stored};
 use crate::aggregate::SealedAggregate;
 use crate::attempt::AttemptFailure;
+use crate::config::OnMisplacement;
 use crate::observation::Observation;
+use crate::ordering::Ordering;
 #[cfg(feature = "planted-bugs")]
 use crate::planted_bugs::PlantedBug;
 
@@ -61,9 +63,21 @@ impl Pipeline {
         }
     }
 
+    /// What to make of an aggregate where it is. Some consumers find it anywhere.
+    fn verdict(&self, stored: &Stored) -> Verdict {
+        let is_found_anywhere = match (self.config.on_misplacement, self.config.ordering) {
+            (OnMisplacement::Accept, Ordering::None) => true,
+            (OnMisplacement::Accept, Ordering::PerKey) | (OnMisplacement::SendAgain, _) => false,
+        };
+        match self.verdict_of_ranges(stored) {
+            Verdict::Wrong | Verdict::Unknown if is_found_anywhere => Verdict::RightButUnexpected,
+            verdict => verdict,
+        }
+    }
+
     /// Judges by the newest map. That of a stream which was missing since says nothing of the one that may have taken its
     /// place, though its shards bear the same ids.
-    fn verdict(&self, stored: &Stored) -> Verdict {
+    fn verdict_of_ranges(&self, stored: &Stored) -> Verdict {
         let Stored { aggregate, shard, .. } = stored;
         match &self.map {
             Some(map) if self.refresher.is_trusted() || is_right_anywhere(aggregate, shard) => {

@@ -7,10 +7,10 @@ use futures::FutureExt as _;
 
 use super::{MAX_BYTES, MAX_RECORDS, Put, World};
 use crate::budget::{Cargo, Room};
-use crate::config::Config;
+use crate::config::{Config, OnMisplacement};
 use crate::contents::Volume;
 use crate::ordering::Ordering;
-use crate::pipeline::tests::stream::members;
+use crate::pipeline::tests::stream::{Reader, members};
 use crate::record::Record;
 
 impl World {
@@ -122,7 +122,12 @@ impl World {
             match &put.outcome {
                 None => {}
                 Some(Ok(delivered)) => {
-                    self.stream.assert_readable(delivered, &put.record, &self.known);
+                    let reader = match self.config.on_misplacement {
+                        OnMisplacement::SendAgain => Reader::Kcl,
+                        OnMisplacement::Accept => Reader::Undemanding,
+                    };
+                    self.stream
+                        .assert_readable(delivered, &put.record, (reader, &self.known));
                 }
                 Some(Err(error)) => {
                     assert_eq!(error.record(), &put.record, "a record is given back as it was put");
