@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::budget::Budget;
 use crate::calls::Calls;
 use crate::clock;
-use crate::config::{Aggregation, Config, OnThrottling};
+use crate::config::{Aggregation, Config, OnThrottling, Rules};
 use crate::driver::Driver;
 use crate::error::{BuildError, BuildErrorKind};
 use crate::lane::LaneLimits;
@@ -42,6 +42,7 @@ pub struct ProducerBuilder {
     seed: Option<u64>,
     tasks: Tasks,
     recorder: SharedRecorder,
+    properties: Option<KplProperties>,
     config: Config,
 }
 
@@ -55,6 +56,7 @@ impl ProducerBuilder {
             seed: None,
             tasks: Tasks::default(),
             recorder: SharedRecorder::default(),
+            properties: None,
             config: Config::default(),
         }
     }
@@ -285,6 +287,7 @@ impl ProducerBuilder {
     /// other options, which change it from there.
     pub fn kpl_properties(mut self, properties: &KplProperties) -> Self {
         properties.apply(&mut self.config);
+        self.properties = Some(properties.clone());
         self
     }
 
@@ -322,7 +325,7 @@ impl ProducerBuilder {
     ///
     /// [`BuildError`] for an option out of range, for contradictions, without a client, and outside a tokio runtime.
     pub fn build(self) -> Result<Producer, BuildError> {
-        self.config.validate()?;
+        BuildError::unless_empty(Rules::new(&self.config, self.properties.as_ref()).broken())?;
         if self.stream.is_empty() {
             return Err(BuildErrorKind::EmptyStream.into());
         }

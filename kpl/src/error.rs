@@ -1,89 +1,16 @@
 //! What can go wrong, as types to act on.
 
+mod build;
+
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+pub use self::build::{BuildError, BuildErrorKind, OptionOrigin, OptionValue, Relation};
 use crate::attempt::{AttemptFailure, Attempts};
 use crate::encoder::EncodeError;
 use crate::ordering::RecordDistribution;
 use crate::record::Record;
-
-/// Why [`ProducerBuilder::build`](crate::ProducerBuilder::build) refused.
-#[derive(Debug, thiserror::Error)]
-#[error("the producer cannot be built: {kind}")]
-pub struct BuildError {
-    kind: BuildErrorKind,
-}
-
-impl BuildError {
-    /// The reason, to match on.
-    pub fn kind(&self) -> &BuildErrorKind {
-        &self.kind
-    }
-}
-
-impl From<BuildErrorKind> for BuildError {
-    fn from(kind: BuildErrorKind) -> Self {
-        Self { kind }
-    }
-}
-
-/// The reasons of a [`BuildError`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildErrorKind {
-    /// The stream has neither a name nor an ARN.
-    #[error("the stream's name or ARN is empty")]
-    EmptyStream,
-    /// Neither `aws` nor `client` was called.
-    #[error("no AWS client: call `aws(&SdkConfig)` or `client(aws_sdk_kinesis::Client)`")]
-    NoClient,
-    /// `build` was called outside a tokio runtime, in which the producer's task has to run.
-    #[error("not inside a tokio runtime, where the producer's task has to run")]
-    NoRuntime,
-    /// `build_blocking` was called inside a tokio runtime, whose threads must not be held up.
-    #[error("inside a tokio runtime: use `build`, whose producer does not block; or build it in a thread of your own")]
-    InsideRuntime,
-    /// The thread of a blocking producer could not be started.
-    #[error("the producer's thread did not start: {reason}")]
-    NoThread {
-        /// What was in the way.
-        reason: String,
-    },
-    /// An option is outside its range.
-    #[error("{option} is {value}, which is not in {min}..={max}")]
-    OutOfRange {
-        /// The option's name.
-        option: &'static str,
-        /// What was given.
-        value: usize,
-        /// The least allowed.
-        min: usize,
-        /// The most allowed.
-        max: usize,
-    },
-    /// A duration that must be positive is zero.
-    #[error("{option} is zero")]
-    Zero {
-        /// The option's name.
-        option: &'static str,
-    },
-    /// `Ordering::PerKey` was asked for on a stream that does not keep, or may not keep, a key's records together.
-    #[error("ordering is PerKey, which record_distribution_strategy_default {distribution:?} makes impossible")]
-    OrderingImpossible {
-        /// What the stream was said to be.
-        distribution: RecordDistribution,
-    },
-    /// Two options exclude each other.
-    #[error("{larger} must not be larger than {smaller}")]
-    Contradiction {
-        /// The option that has to shrink.
-        larger: &'static str,
-        /// The option that has to grow.
-        smaller: &'static str,
-    },
-}
 
 /// Why a record was not accepted, or was accepted and not delivered. It gives the record back.
 pub struct PutError {
