@@ -1,5 +1,8 @@
 //! How a producer is made.
 
+mod endpoint;
+mod fit;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +18,7 @@ use crate::clock;
 use crate::config::{Aggregation, Config, OnThrottling, Rules};
 use crate::driver::Driver;
 use crate::error::{BuildError, BuildErrorKind};
+use crate::event::Event;
 use crate::lane::LaneLimits;
 use crate::lanes::{Handover, LaneTemplate};
 use crate::metrics::{Meter, MetricsGranularity, MetricsLevel, SharedRecorder};
@@ -285,6 +289,9 @@ impl ProducerBuilder {
 
     /// Sets every option that the KPL has too: to its value in `properties`, or to the KPL's default. Call it before the
     /// other options, which change it from there.
+    ///
+    /// What the SDK's configuration has to take over is not: [`build`](Self::build) refuses a client of another region than
+    /// the file's, and logs a warning that names the other settings of this sort.
     pub fn kpl_properties(mut self, properties: &KplProperties) -> Self {
         properties.apply(&mut self.config);
         self.properties = Some(properties.clone());
@@ -323,15 +330,14 @@ impl ProducerBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] for an option out of range, for contradictions, without a client, and outside a tokio runtime.
+    /// [`BuildError`] for options out of range and contradictions, for what cannot be a stream, without a client or with
+    /// one that has no region, for an ARN or a properties file of another region than the client's, and outside a tokio
+    /// runtime. An ARN of another region is let pass with a client that has an endpoint URL.
     pub fn build(self) -> Result<Producer, BuildError> {
-        BuildError::unless_empty(Rules::new(&self.config, self.properties.as_ref()).broken())?;
-        if self.stream.is_empty() {
-            return Err(BuildErrorKind::EmptyStream.into());
-        }
+        let stream = StreamRef::parse(&self.stream);
+        self.check(&stream)?;
         let client = self.client.ok_or(BuildErrorKind::NoClient)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildErrorKind::NoRuntime)?;
-        let stream = StreamRef::parse(&self.stream);
         let rng = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let limits = LaneLimits {
             max_size: self.config.aggregation_max_size,
@@ -339,6 +345,9 @@ impl ProducerBuilder {
             max_buffered: self.config.aggregation_wait(),
             ttl: self.config.record_ttl,
         };
+        if let Some(settings) = self.properties.and_then(|properties| properties.left_to_the_sdk()) {
+            Event::SettingsLeft { settings: &settings }.emit(&self.stream);
+        }
         let handover = Arc::new(Handover::default());
         let template = LaneTemplate {
             stream: stream.shared(),
@@ -363,4 +372,16 @@ impl ProducerBuilder {
         runtime.spawn(self.tasks.detached("driver", driver.run()));
         Ok(Producer::new(shared, commands))
     }
+
+    /// Finds everything that is wrong, so that it can be mended at once.
+    fn check(&self, stream: &StreamRef) -> Result<(), BuildError> {
+        let properties = self.properties.as_ref();
+        let broken = Rules::new(&self.config, properties).broken();
+        let misfits = fit::misfits(self.client.as_ref(), stream, properties);
+        BuildError::unless_empty(broken.into_iter().chain(misfits))
+    }
 }
+
+#[cfg(test)]
+#[cfg(not(feature = "_loom"))]
+mod tests;

@@ -11,6 +11,11 @@ use crate::shard_map::ShardId;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub(crate) enum Event<'a> {
+    /// The properties file has settings that only the SDK's configuration can take over.
+    SettingsLeft {
+        /// Their keys and lines, and what each is to be set on.
+        settings: &'a str,
+    },
     /// A new shard map is in force.
     ShardMapChanged {
         /// Open shards.
@@ -79,6 +84,11 @@ impl Event<'_> {
 
     fn write(&self, stream: &str) {
         match self {
+            Self::SettingsLeft { settings } => {
+                let hint =
+                    "set them in the SDK's configuration, from which the client is made, and take them out of the file";
+                tracing::warn!(stream, settings, hint, "settings of the properties file not taken over");
+            }
             Self::ShardMapChanged { shards } => tracing::info!(stream, shards, "shard map changed"),
             Self::ShardMapUnavailable { code, message } => {
                 tracing::warn!(stream, code, error = message, "shard map unavailable");

@@ -37,6 +37,8 @@ use self::syntax::Entry;
 use crate::config::Config;
 use crate::error::OptionOrigin;
 
+const REGION: &str = "Region";
+
 /// The settings of a KPL properties file, checked against the KPL's ranges. Made by `parse`, or by
 /// [`parse_ignoring_unknown_keys`](Self::parse_ignoring_unknown_keys).
 #[derive(Clone, PartialEq, Eq)]
@@ -152,6 +154,27 @@ impl KplProperties {
             Some(Given { line, .. }) => OptionOrigin::Properties { key, line: *line },
             None => OptionOrigin::KplDefault,
         })
+    }
+
+    /// The keys and lines of the settings that only the SDK's configuration can take over, in words, if there are any.
+    /// What has the KPL's default changes nothing, and the region is compared with the client's.
+    pub(crate) fn left_to_the_sdk(&self) -> Option<String> {
+        let settings = self.settings().into_iter().filter_map(|setting| {
+            let Setting { key, line, disposition } = setting;
+            let Disposition::SdkConfiguration { what } = disposition else {
+                return None;
+            };
+            let default = options::find(key).map(|option| option.default);
+            let is_told = key != REGION && self.value(key) != default;
+            is_told.then(|| format!("{key} in line {line} ({what})"))
+        });
+        let settings: Vec<_> = settings.collect();
+        (!settings.is_empty()).then(|| settings.join(", "))
+    }
+
+    /// The region that the file names.
+    pub(crate) fn region(&self) -> Option<&str> {
+        self.value(REGION).filter(|region| !region.is_empty())
     }
 
     fn read(text: &str, unknown: UnknownKeys) -> Result<Self, PropertiesError> {

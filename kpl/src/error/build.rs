@@ -1,13 +1,20 @@
 //! Pure: why a producer could not be built.
 
+use std::error::Error;
 use std::fmt;
+use std::iter;
 
 use crate::ordering::RecordDistribution;
 
 /// Why [`ProducerBuilder::build`](crate::ProducerBuilder::build) refused. It knows every reason, not the first alone.
 #[derive(Debug)]
 pub struct BuildError {
-    kind: BuildErrorKind,
+    reasons: Box<Reasons>,
+}
+
+#[derive(Debug)]
+struct Reasons {
+    first: BuildErrorKind,
     others: Vec<BuildErrorKind>,
 }
 
@@ -16,40 +23,41 @@ impl BuildError {
     pub(crate) fn unless_empty(reasons: impl IntoIterator<Item = BuildErrorKind>) -> Result<(), Self> {
         let mut reasons = reasons.into_iter();
         match reasons.next() {
-            Some(kind) => Err(Self {
-                kind,
-                others: reasons.collect(),
-            }),
+            Some(first) => Err(Self::new(first, reasons.collect())),
             None => Ok(()),
         }
     }
 
+    fn new(first: BuildErrorKind, others: Vec<BuildErrorKind>) -> Self {
+        let reasons = Box::new(Reasons { first, others });
+        Self { reasons }
+    }
+
     /// The reason, to match on; of several, the first.
     pub fn kind(&self) -> &BuildErrorKind {
-        &self.kind
+        &self.reasons.first
     }
 
     /// All reasons.
     pub fn kinds(&self) -> impl Iterator<Item = &BuildErrorKind> {
-        std::iter::once(&self.kind).chain(&self.others)
+        let Reasons { first, others } = &*self.reasons;
+        iter::once(first).chain(others)
     }
 }
 
-impl std::error::Error for BuildError {}
+impl Error for BuildError {}
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the producer cannot be built: {}", self.kind)?;
-        self.others.iter().try_for_each(|kind| write!(f, "; {kind}"))
+        let Reasons { first, others } = &*self.reasons;
+        write!(f, "the producer cannot be built: {first}")?;
+        others.iter().try_for_each(|kind| write!(f, "; {kind}"))
     }
 }
 
 impl From<BuildErrorKind> for BuildError {
     fn from(kind: BuildErrorKind) -> Self {
-        Self {
-            kind,
-            others: Vec::new(),
-        }
+        Self::new(kind, Vec::new())
     }
 }
 
@@ -60,9 +68,49 @@ pub enum BuildErrorKind {
     /// The stream has neither a name nor an ARN.
     #[error("the stream's name or ARN is empty")]
     EmptyStream,
+    /// No stream can have this name.
+    #[error("no stream can be named {name:?}: a name is 1 to 128 of the characters a-z, A-Z, 0-9, `_`, `.` and `-`")]
+    InvalidStreamName {
+        /// What was given.
+        name: String,
+    },
+    /// It begins with `arn:` and is not the ARN of a stream.
+    #[error("{arn:?} is not the ARN of a stream: arn:PARTITION:kinesis:REGION:ACCOUNT:stream/NAME")]
+    InvalidStreamArn {
+        /// What was given.
+        arn: String,
+    },
+    /// The stream's ARN is of another region than the client, which has no endpoint URL of its own.
+    #[error(
+        "the stream's ARN is of region {arn}, and the client's region is {client}, whose endpoint all calls go to: make \
+         the client with the ARN's region"
+    )]
+    ArnOfOtherRegion {
+        /// The region in the ARN.
+        arn: String,
+        /// The client's region.
+        client: String,
+    },
     /// Neither `aws` nor `client` was called.
     #[error("no AWS client: call `aws(&SdkConfig)` or `client(aws_sdk_kinesis::Client)`")]
     NoClient,
+    /// The client has no region, without which no call can be made.
+    #[error(
+        "the client has no region: set AWS_REGION, or `region` in the AWS profile, or call `region(…)` on the \
+         configuration that the client is made from"
+    )]
+    NoRegion,
+    /// The properties file names another region than the client's.
+    #[error(
+        "the properties file has Region = {properties}, and the client's region is {client}: make the client with the \
+         region of the file, or take the line out of the file"
+    )]
+    PropertiesOfOtherRegion {
+        /// The region in the file.
+        properties: String,
+        /// The client's region.
+        client: String,
+    },
     /// `build` was called outside a tokio runtime, in which the producer's task has to run.
     #[error("not inside a tokio runtime, where the producer's task has to run")]
     NoRuntime,

@@ -449,7 +449,7 @@ fn the_migration_page_says_of_every_option_what_becomes_of_it() {
             Disposition::Applied { option } => row.contains(&format!("`{option}")),
             Disposition::SdkConfiguration { .. } => row.contains("the SDK's"),
             Disposition::Ignored { .. } => !row.contains("the SDK's"),
-            other => panic!("{key} is {other:?}"),
+            Disposition::Capped { .. } | Disposition::Unknown { .. } => false,
         };
         assert!(said && row.contains(option.default), "{row}");
     }
