@@ -65,12 +65,13 @@ impl PutError {
         self.inner.record
     }
 
-    /// Every attempt that was made to deliver it; empty if there was none.
+    /// The attempts to deliver it: the newest 16, and how many there were. Empty if there was none.
     pub fn attempts(&self) -> &Attempts {
         &self.inner.attempts
     }
 
-    /// Whether the service may have stored the record all the same: a request that carried it ended without an answer.
+    /// Whether the service may have stored the record all the same: a request that carried it ended without an answer. Who
+    /// puts it again then may store it twice.
     pub fn may_have_been_stored(&self) -> bool {
         self.inner.attempts.may_have_been_stored()
     }
@@ -136,7 +137,7 @@ pub enum PutErrorKind {
         limit: usize,
     },
     /// `Ordering::PerKey` was asked for, and the stream does not follow hash keys, or nobody says that it does.
-    #[error("ordering is PerKey, which the stream's record distribution, {distribution:?}, makes impossible")]
+    #[error("ordering is PerKey, {}", why_impossible(*.distribution))]
     OrderingImpossible {
         /// Who distributes the stream's records.
         distribution: RecordDistribution,
@@ -159,8 +160,9 @@ pub enum PutErrorKind {
         /// The service's error code.
         code: String,
     },
-    /// The stream does not exist, or no longer.
-    #[error("the stream does not exist (ResourceNotFoundException)")]
+    /// The stream does not exist, or no longer, in the region of the client; one that is given by its name, in the account
+    /// of its credentials.
+    #[error("no such stream exists in the client's region and account (ResourceNotFoundException)")]
     StreamNotFound,
     /// The credentials do not allow the call.
     #[error("access was denied ({code}); the producer needs kinesis:PutRecords and kinesis:ListShards")]
@@ -189,7 +191,47 @@ pub enum PutErrorKind {
     TaskEnded,
 }
 
+fn why_impossible(distribution: RecordDistribution) -> String {
+    if distribution == RecordDistribution::Unknown {
+        "and nobody says how the stream distributes records: allow kinesis:DescribeStreamSummary or, if it follows hash \
+         keys, set record_distribution_strategy_default(UserPartitionKey)"
+            .to_owned()
+    } else {
+        format!("which the stream's record distribution, {distribution:?}, makes impossible")
+    }
+}
+
 /// Why [`Producer::flush`](crate::Producer::flush) could not wait: the producer's task has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the producer has ended; each of its receipts holds its own outcome")]
 pub struct FlushError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(kind: PutErrorKind) -> String {
+        PutError::refused(kind, "orders", Record::new("key", "data")).to_string()
+    }
+
+    #[test]
+    fn order_on_a_stream_that_nobody_describes_is_refused_with_what_is_missing() {
+        let distribution = RecordDistribution::Unknown;
+        let text = text(PutErrorKind::OrderingImpossible { distribution });
+        for remedy in [
+            "kinesis:DescribeStreamSummary",
+            "record_distribution_strategy_default(UserPartitionKey)",
+        ] {
+            assert!(text.contains(remedy), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_stream_is_missing_in_a_region_and_an_account() {
+        let text = text(PutErrorKind::StreamNotFound);
+        assert!(
+            text.contains("stream orders") && text.contains("in the client's region and account"),
+            "{text}"
+        );
+    }
+}
