@@ -65,8 +65,9 @@ impl ProducerBuilder {
         }
     }
 
-    /// The stream's id, sent beside its name or ARN with each `PutRecords` and `ListShards`; the service keeps it for
-    /// later use. Blanks around it are left out, and a blank one is none. Default: none.
+    /// The stream's id, sent wherever its name or ARN is: with each `PutRecords` and `DescribeStreamSummary`, and with the
+    /// first page of each `ListShards`. The service keeps it for later use. Blanks around it are left out, and a blank one is
+    /// none. Default: none.
     #[doc(alias = "setStreamId")]
     pub fn stream_id(mut self, id: impl AsRef<str>) -> Self {
         let id = id.as_ref().trim();
