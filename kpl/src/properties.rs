@@ -164,9 +164,9 @@ impl KplProperties {
             let Disposition::SdkConfiguration { what } = disposition else {
                 return None;
             };
-            let default = options::find(key).map(|option| option.default);
-            let is_told = key != REGION && self.value(key) != default;
-            is_told.then(|| format!("{key} in line {line} ({what})"))
+            let default = options::find(key)?.default;
+            let is_default = self.value(key)?.eq_ignore_ascii_case(default);
+            (key != REGION && !is_default).then(|| format!("{key} in line {line} ({what})"))
         });
         let settings: Vec<_> = settings.collect();
         (!settings.is_empty()).then(|| settings.join(", "))
