@@ -85,8 +85,7 @@ impl Event<'_> {
     fn write(&self, stream: &str) {
         match self {
             Self::SettingsLeft { settings } => {
-                let hint =
-                    "set them in the SDK's configuration, from which the client is made, and take them out of the file";
+                let hint = "set them in the SDK's configuration, and take them out of the file";
                 tracing::warn!(stream, settings, hint, "settings of the properties file not taken over");
             }
             Self::ShardMapChanged { shards } => tracing::info!(stream, shards, "shard map changed"),

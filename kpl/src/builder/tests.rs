@@ -171,6 +171,6 @@ async fn settings_that_only_the_sdk_can_take_over_are_warned_of_once_without_the
     for kept in ["10.0.0.7", "secret", "Region", "ThreadingModel"] {
         assert!(!warned.contains(kept), "{kept}: {warned}");
     }
-    let defaults = "KinesisPort = 443\nVerifyCertificate = true\nConnectTimeout = 6000\nProxyHost =\nRateLimit = 80";
+    let defaults = "KinesisPort = 443\nVerifyCertificate = True\nConnectTimeout = 6000\nProxyHost =\nRateLimit = 80";
     assert_eq!(warnings(defaults), "", "what changes nothing is not told");
 }

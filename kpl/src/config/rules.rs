@@ -157,12 +157,13 @@ impl<'a> Rules<'a> {
     /// A value that the file or a default has, too, is taken to be from there.
     fn origin(&self, compared: &Compared) -> OptionOrigin {
         let is_as_in = |other: &Config| (compared.amount)(other) == (compared.amount)(self.config);
-        let loaded = self.properties.filter(|properties| {
+        let is_loaded = |properties: &&KplProperties| {
             let mut loaded = Config::default();
             properties.apply(&mut loaded);
             is_as_in(&loaded)
-        });
-        match loaded.and_then(|properties| properties.origin(compared.option)) {
+        };
+        let properties = self.properties.filter(is_loaded);
+        match properties.and_then(|properties| properties.origin(compared.option)) {
             Some(OptionOrigin::KplDefault) | None if is_as_in(&Config::default()) => OptionOrigin::Default,
             Some(origin) => origin,
             None => OptionOrigin::Builder,
