@@ -44,7 +44,8 @@ pub struct AttemptFailure {
     pub may_have_been_stored: bool,
 }
 
-/// The attempts to deliver a record, oldest first. Cheap to clone: all records of an aggregate share them.
+/// The attempts to deliver a record: the newest 16, and how many there were. Cheap to clone: all records of an aggregate
+/// share them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Attempts(Arc<History>);
 
@@ -108,7 +109,9 @@ impl Attempts {
         shown.get_or_init(|| newest.iter().map(show).collect())
     }
 
-    pub(crate) fn may_have_been_stored(&self) -> bool {
+    /// Whether one of those that failed, of all there were, may have stored the record all the same: its request ended
+    /// without an answer, say. Of a record that was delivered, that means that the stream may have it twice.
+    pub fn may_have_been_stored(&self) -> bool {
         self.0.may_have_been_stored
     }
 

@@ -104,7 +104,10 @@ impl Room {
 }
 
 impl Budget {
-    /// A budget of so many bytes (at most 4 GiB − 1) and records (at least one of each).
+    /// A budget of so many bytes (at most 4 GiB − 1) and records. Less than one of each counts as one.
+    ///
+    /// A record that is larger than the half for records is taken all the same, alone: it waits until that half is free, and
+    /// is charged all of it. So a budget of nothing holds one record at a time.
     pub fn new(max_bytes: u32, max_records: u32) -> Self {
         let (half, max_records) = ((max_bytes / 2).max(1), max_records.max(1));
         let inner = Inner {

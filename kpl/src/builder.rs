@@ -1,21 +1,24 @@
 //! How a producer is made.
 
+mod endpoint;
+mod fit;
+mod hooks;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::metrics::Recorder;
 use aws_config::SdkConfig;
 use aws_sdk_kinesis::Client;
-use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use crate::budget::Budget;
 use crate::calls::Calls;
 use crate::clock;
-use crate::config::{Aggregation, Config, OnMisplacement, OnThrottling};
+use crate::config::{Aggregation, Config, OnMisplacement, OnThrottling, Rules};
 use crate::driver::{Driver, Hooks};
 use crate::error::{BuildError, BuildErrorKind};
-use crate::event::{Event, Listener};
+use crate::event::Event;
 use crate::lane::LaneLimits;
 use crate::lanes::{Handover, LaneTemplate};
 use crate::metrics::{Meter, MetricsGranularity, MetricsLevel, SharedRecorder};
@@ -26,7 +29,6 @@ use crate::properties::KplProperties;
 use crate::record_limit::RecordLimit;
 use crate::shared::Shared;
 use crate::stream::StreamRef;
-use crate::tasks::Tasks;
 
 /// Commands that may wait for the driver; a caller beyond that waits to hand its command over.
 const COMMANDS: usize = 16;
@@ -43,6 +45,7 @@ pub struct ProducerBuilder {
     seed: Option<u64>,
     hooks: Hooks,
     recorder: SharedRecorder,
+    properties: Option<KplProperties>,
     config: Config,
 }
 
@@ -56,12 +59,14 @@ impl ProducerBuilder {
             seed: None,
             hooks: Hooks::default(),
             recorder: SharedRecorder::default(),
+            properties: None,
             config: Config::default(),
         }
     }
 
-    /// The stream's id, sent beside its name or ARN with each `PutRecords` and `ListShards`; the service keeps it for
-    /// later use. Blanks around it are left out, and a blank one is none. Default: none.
+    /// The stream's id, sent wherever its name or ARN is: with each `PutRecords` and `DescribeStreamSummary`, and with the
+    /// first page of each `ListShards`. The service keeps it for later use. Blanks around it are left out, and a blank one is
+    /// none. Default: none.
     #[doc(alias = "setStreamId")]
     pub fn stream_id(mut self, id: impl AsRef<str>) -> Self {
         let id = id.as_ref().trim();
@@ -295,8 +300,12 @@ impl ProducerBuilder {
 
     /// Sets every option that the KPL has too: to its value in `properties`, or to the KPL's default. Call it before the
     /// other options, which change it from there.
+    ///
+    /// What the SDK's configuration has to take over is not: [`build`](Self::build) refuses a client of another region than
+    /// the file's, and logs a warning that names the other settings of this sort.
     pub fn kpl_properties(mut self, properties: &KplProperties) -> Self {
         properties.apply(&mut self.config);
+        self.properties = Some(properties.clone());
         self
     }
 
@@ -306,50 +315,18 @@ impl ProducerBuilder {
         self
     }
 
-    /// Calls `listen` with each event, beside the log: to count hot shards, say, or to raise an alarm.
-    ///
-    /// It runs in the producer's task, which does nothing else meanwhile: it must neither block nor take long. A panic in
-    /// it costs the event and nothing else. Default: nobody listens.
-    pub fn on_event(mut self, listen: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
-        self.hooks.listener = Listener::new(listen);
-        self
-    }
-
-    /// Passes each task of the producer through `wrap`, together with its name, before it is spawned: to instrument it, or
-    /// to freeze and kill a simulated process. The tasks are `driver`, one `put-records` for each request, one
-    /// `wait-for-room` for each request that finds no room for its copies, one `list-shards` for each look at the shards,
-    /// and one `describe-stream-summary` for each look at the stream's description.
-    ///
-    /// What `wrap` returns runs in the task's place. If the task is dropped before its end, or it or its wrapper panics:
-    ///
-    /// * without its `driver` the producer is dead, and what it held is given back as
-    ///   [`TaskEnded`](crate::PutErrorKind::TaskEnded);
-    /// * a call has failed without an answer, so that its records may have been stored; it is made again like any that
-    ///   failed;
-    /// * `wait-for-room` goes on without its wrapper.
-    ///
-    /// Default: nothing is wrapped.
-    pub fn wrap_tasks(
-        mut self,
-        wrap: impl Fn(&'static str, BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync + 'static,
-    ) -> Self {
-        self.hooks.tasks = Tasks::wrapped_by(wrap);
-        self
-    }
-
     /// Validates the options and starts the producer's task. Makes no call: the first one follows the first record.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] for an option out of range, for contradictions, without a client, and outside a tokio runtime.
+    /// [`BuildError`] for options out of range and contradictions, for what cannot be a stream, without a client or with
+    /// one that has no region, for an ARN or a properties file of another region than the client's, and outside a tokio
+    /// runtime. An ARN of another region is let pass with a client that has an endpoint URL.
     pub fn build(self) -> Result<Producer, BuildError> {
-        self.config.validate()?;
-        if self.stream.is_empty() {
-            return Err(BuildErrorKind::EmptyStream.into());
-        }
+        let stream = StreamRef::parse(&self.stream);
+        self.check(&stream)?;
         let client = self.client.ok_or(BuildErrorKind::NoClient)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildErrorKind::NoRuntime)?;
-        let stream = StreamRef::parse(&self.stream);
         let rng = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let limits = LaneLimits {
             max_size: self.config.aggregation_max_size,
@@ -357,6 +334,9 @@ impl ProducerBuilder {
             max_buffered: self.config.aggregation_wait(),
             ttl: self.config.record_ttl,
         };
+        if let Some(settings) = self.properties.and_then(|properties| properties.left_to_the_sdk()) {
+            Event::SettingsLeft { settings: &settings }.emit(&self.stream, &self.hooks.listener);
+        }
         let handover = Arc::new(Handover::default());
         let template = LaneTemplate {
             stream: stream.shared(),
@@ -381,4 +361,16 @@ impl ProducerBuilder {
         runtime.spawn(self.hooks.tasks.detached("driver", driver.run()));
         Ok(Producer::new(shared, commands))
     }
+
+    /// Finds everything that is wrong, so that it can be mended at once.
+    fn check(&self, stream: &StreamRef) -> Result<(), BuildError> {
+        let properties = self.properties.as_ref();
+        let broken = Rules::new(&self.config, properties).broken();
+        let misfits = fit::misfits(self.client.as_ref(), stream, properties);
+        BuildError::unless_empty(broken.into_iter().chain(misfits))
+    }
 }
+
+#[cfg(test)]
+#[cfg(not(feature = "_loom"))]
+mod tests;

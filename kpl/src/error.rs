@@ -1,89 +1,16 @@
 //! What can go wrong, as types to act on.
 
+mod build;
+
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+pub use self::build::{BuildError, BuildErrorKind, OptionOrigin, OptionValue, Relation};
 use crate::attempt::{AttemptFailure, Attempts};
 use crate::encoder::EncodeError;
 use crate::ordering::RecordDistribution;
 use crate::record::Record;
-
-/// Why [`ProducerBuilder::build`](crate::ProducerBuilder::build) refused.
-#[derive(Debug, thiserror::Error)]
-#[error("the producer cannot be built: {kind}")]
-pub struct BuildError {
-    kind: BuildErrorKind,
-}
-
-impl BuildError {
-    /// The reason, to match on.
-    pub fn kind(&self) -> &BuildErrorKind {
-        &self.kind
-    }
-}
-
-impl From<BuildErrorKind> for BuildError {
-    fn from(kind: BuildErrorKind) -> Self {
-        Self { kind }
-    }
-}
-
-/// The reasons of a [`BuildError`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildErrorKind {
-    /// The stream has neither a name nor an ARN.
-    #[error("the stream's name or ARN is empty")]
-    EmptyStream,
-    /// Neither `aws` nor `client` was called.
-    #[error("no AWS client: call `aws(&SdkConfig)` or `client(aws_sdk_kinesis::Client)`")]
-    NoClient,
-    /// `build` was called outside a tokio runtime, in which the producer's task has to run.
-    #[error("not inside a tokio runtime, where the producer's task has to run")]
-    NoRuntime,
-    /// `build_blocking` was called inside a tokio runtime, whose threads must not be held up.
-    #[error("inside a tokio runtime: use `build`, whose producer does not block; or build it in a thread of your own")]
-    InsideRuntime,
-    /// The thread of a blocking producer could not be started.
-    #[error("the producer's thread did not start: {reason}")]
-    NoThread {
-        /// What was in the way.
-        reason: String,
-    },
-    /// An option is outside its range.
-    #[error("{option} is {value}, which is not in {min}..={max}")]
-    OutOfRange {
-        /// The option's name.
-        option: &'static str,
-        /// What was given.
-        value: usize,
-        /// The least allowed.
-        min: usize,
-        /// The most allowed.
-        max: usize,
-    },
-    /// A duration that must be positive is zero.
-    #[error("{option} is zero")]
-    Zero {
-        /// The option's name.
-        option: &'static str,
-    },
-    /// `Ordering::PerKey` was asked for on a stream that does not keep, or may not keep, a key's records together.
-    #[error("ordering is PerKey, which record_distribution_strategy_default {distribution:?} makes impossible")]
-    OrderingImpossible {
-        /// What the stream was said to be.
-        distribution: RecordDistribution,
-    },
-    /// Two options exclude each other.
-    #[error("{larger} must not be larger than {smaller}")]
-    Contradiction {
-        /// The option that has to shrink.
-        larger: &'static str,
-        /// The option that has to grow.
-        smaller: &'static str,
-    },
-}
 
 /// Why a record was not accepted, or was accepted and not delivered. It gives the record back.
 pub struct PutError {
@@ -138,12 +65,13 @@ impl PutError {
         self.inner.record
     }
 
-    /// Every attempt that was made to deliver it; empty if there was none.
+    /// The attempts to deliver it: the newest 16, and how many there were. Empty if there was none.
     pub fn attempts(&self) -> &Attempts {
         &self.inner.attempts
     }
 
-    /// Whether the service may have stored the record all the same: a request that carried it ended without an answer.
+    /// Whether the service may have stored the record all the same: a request that carried it ended without an answer. Who
+    /// puts it again then may store it twice.
     pub fn may_have_been_stored(&self) -> bool {
         self.inner.attempts.may_have_been_stored()
     }
@@ -209,7 +137,7 @@ pub enum PutErrorKind {
         limit: usize,
     },
     /// `Ordering::PerKey` was asked for, and the stream does not follow hash keys, or nobody says that it does.
-    #[error("ordering is PerKey, which the stream's record distribution, {distribution:?}, makes impossible")]
+    #[error("ordering is PerKey, {}", why_impossible(*.distribution))]
     OrderingImpossible {
         /// Who distributes the stream's records.
         distribution: RecordDistribution,
@@ -232,8 +160,9 @@ pub enum PutErrorKind {
         /// The service's error code.
         code: String,
     },
-    /// The stream does not exist, or no longer.
-    #[error("the stream does not exist (ResourceNotFoundException)")]
+    /// The stream does not exist, or no longer, in the region of the client; one that is given by its name, in the account
+    /// of its credentials.
+    #[error("no such stream exists in the client's region and account (ResourceNotFoundException)")]
     StreamNotFound,
     /// The credentials do not allow the call.
     #[error("access was denied ({code}); the producer needs kinesis:PutRecords and kinesis:ListShards")]
@@ -262,7 +191,47 @@ pub enum PutErrorKind {
     TaskEnded,
 }
 
+fn why_impossible(distribution: RecordDistribution) -> String {
+    if distribution == RecordDistribution::Unknown {
+        "and nobody says how the stream distributes records: allow kinesis:DescribeStreamSummary or, if it follows hash \
+         keys, set record_distribution_strategy_default(UserPartitionKey)"
+            .to_owned()
+    } else {
+        format!("which the stream's record distribution, {distribution:?}, makes impossible")
+    }
+}
+
 /// Why [`Producer::flush`](crate::Producer::flush) could not wait: the producer's task has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the producer has ended; each of its receipts holds its own outcome")]
 pub struct FlushError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(kind: PutErrorKind) -> String {
+        PutError::refused(kind, "orders", Record::new("key", "data")).to_string()
+    }
+
+    #[test]
+    fn order_on_a_stream_that_nobody_describes_is_refused_with_what_is_missing() {
+        let distribution = RecordDistribution::Unknown;
+        let text = text(PutErrorKind::OrderingImpossible { distribution });
+        for remedy in [
+            "kinesis:DescribeStreamSummary",
+            "record_distribution_strategy_default(UserPartitionKey)",
+        ] {
+            assert!(text.contains(remedy), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_stream_is_missing_in_a_region_and_an_account() {
+        let text = text(PutErrorKind::StreamNotFound);
+        assert!(
+            text.contains("stream orders") && text.contains("in the client's region and account"),
+            "{text}"
+        );
+    }
+}

@@ -9,6 +9,7 @@
 //! | [`RequestAnswered`](Event::RequestAnswered) | `debug` |
 //! | [`ShardThrottled`](Event::ShardThrottled) | `warn`, and `debug` for the partition keys |
 //! | [`Ended`](Event::Ended) | `info`, or `warn` if it gave records back |
+//! | [`SettingsLeft`](Event::SettingsLeft) | `warn` |
 //! | [`TaskEnded`](Event::TaskEnded) | `warn` |
 
 use std::fmt;
@@ -26,6 +27,11 @@ pub use crate::pipeline::{HeavyKey, HotShard, Source};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// The properties file has settings that only the SDK's configuration can take over.
+    SettingsLeft {
+        /// Their keys and lines, and what each is to be set on.
+        settings: &'a str,
+    },
     /// A new shard map is in force.
     ShardMapChanged {
         /// Open shards.
@@ -131,6 +137,10 @@ impl Event<'_> {
 
     fn write(&self, stream: &str) {
         match self {
+            Self::SettingsLeft { settings } => {
+                let hint = "set them in the SDK's configuration, and take them out of the file";
+                tracing::warn!(stream, settings, hint, "settings of the properties file not taken over");
+            }
             Self::ShardMapChanged { shards } => tracing::info!(stream, shards, "shard map changed"),
             Self::ShardMapUnavailable(failed) => warn_of!(failed, stream, "shard map unavailable"),
             Self::DistributionChanged { distribution, source } => {

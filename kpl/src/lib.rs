@@ -62,7 +62,7 @@ pub use budget::Budget;
 pub use builder::ProducerBuilder;
 pub use driver::{ShutdownEnd, ShutdownReport};
 pub use encoder::{EncodeError, EncodingProducer, PayloadEncoder};
-pub use error::{BuildError, BuildErrorKind, FlushError, PutError, PutErrorKind};
+pub use error::{BuildError, BuildErrorKind, FlushError, OptionOrigin, OptionValue, PutError, PutErrorKind, Relation};
 pub use event::Event;
 pub use metrics::{MetricsGranularity, MetricsLevel};
 pub use ordering::{Ordering, RecordDistribution};

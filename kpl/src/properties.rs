@@ -15,12 +15,14 @@
 //! ```
 //!
 //! Keys, defaults and ranges are those of `KinesisProducerConfiguration`; the syntax is that of `java.util.Properties`.
-//! Where the KPL would go on with a warning or a wrong guess, this stops: at unknown keys, and at booleans that are
-//! neither `true` nor `false`.
+//! Where the KPL would go on with a warning or a wrong guess, this stops, with all faults of the file at once: at booleans
+//! that are neither `true` nor `false`, and at unknown keys, unless the file is read with
+//! [`parse_ignoring_unknown_keys`](KplProperties::parse_ignoring_unknown_keys).
 //!
 //! Sources: <https://github.com/awslabs/amazon-kinesis-producer>, `KinesisProducerConfiguration` and
 //! `default_config.properties`; <https://docs.oracle.com/javase/8/docs/api/java/util/Properties.html>.
 
+mod fault;
 mod form;
 mod options;
 mod syntax;
@@ -29,14 +31,20 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use self::options::{Fate, KplOption, OPTIONS};
+pub use self::fault::{Fault, FaultKind, PropertiesError};
+use self::options::OPTIONS;
+use self::syntax::Entry;
 use crate::config::Config;
+use crate::error::OptionOrigin;
 
-/// The settings of a KPL properties file, checked against the KPL's ranges. Made by `parse`.
+const REGION: &str = "Region";
+
+/// The settings of a KPL properties file, checked against the KPL's ranges. Made by `parse`, or by
+/// [`parse_ignoring_unknown_keys`](Self::parse_ignoring_unknown_keys).
 #[derive(Clone, PartialEq, Eq)]
 pub struct KplProperties {
     /// By key; a key that is there twice has its last value, as in Java.
-    given: BTreeMap<&'static str, Given>,
+    given: BTreeMap<String, Given>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -49,9 +57,9 @@ struct Given {
 /// One setting of a file, and what becomes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Setting {
+pub struct Setting<'a> {
     /// Its key.
-    pub key: &'static str,
+    pub key: &'a str,
     /// The line in which it begins, from 1.
     pub line: usize,
     /// What becomes of it.
@@ -67,6 +75,14 @@ pub enum Disposition {
         /// The name of that option.
         option: &'static str,
     },
+    /// It sets an option of the [`ProducerBuilder`](crate::ProducerBuilder), to less than it says: the KPL takes more
+    /// than there can be.
+    Capped {
+        /// The name of that option.
+        option: &'static str,
+        /// What it is set to: the most that the option takes.
+        value: u64,
+    },
     /// It belongs into the SDK's configuration, from which the producer's client is made. Its value is in
     /// [`value`](KplProperties::value).
     SdkConfiguration {
@@ -78,20 +94,40 @@ pub enum Disposition {
         /// Why not.
         reason: &'static str,
     },
+    /// The KPL has no such option. Only
+    /// [`parse_ignoring_unknown_keys`](KplProperties::parse_ignoring_unknown_keys) lets it pass.
+    Unknown {
+        /// The option whose name differs in upper and lower case alone.
+        meant: Option<&'static str>,
+    },
+}
+
+/// What is done about a key that the KPL does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum UnknownKeys {
+    Refused,
+    Ignored,
 }
 
 impl KplProperties {
+    /// Reads a file as `parse` does, but lets keys pass that the KPL does not have, as the KPL itself does:
+    /// [`settings`](Self::settings) has them as [`Disposition::Unknown`].
+    ///
+    /// # Errors
+    ///
+    /// All other faults of the file.
+    pub fn parse_ignoring_unknown_keys(text: &str) -> Result<Self, PropertiesError> {
+        Self::read(text, UnknownKeys::Ignored)
+    }
+
     /// The settings, in the order of their lines.
-    pub fn settings(&self) -> Vec<Setting> {
-        let setting = |option: &KplOption| {
-            let given = self.given.get(option.key)?;
-            Some(Setting {
-                key: option.key,
-                line: given.line,
-                disposition: option.fate.disposition(),
-            })
-        };
-        let mut settings: Vec<Setting> = OPTIONS.iter().filter_map(setting).collect();
+    pub fn settings(&self) -> Vec<Setting<'_>> {
+        let settings = self.given.iter().map(|(key, given)| Setting {
+            key,
+            line: given.line,
+            disposition: disposition(key, given.number),
+        });
+        let mut settings: Vec<Setting<'_>> = settings.collect();
         settings.sort_by_key(|setting| setting.line);
         settings
     }
@@ -105,13 +141,80 @@ impl KplProperties {
     pub(crate) fn apply(&self, config: &mut Config) {
         for option in OPTIONS {
             let given = self.given.get(option.key).map(|given| given.number);
-            let Some(number) = given.or_else(|| option.default_number()) else {
-                continue;
-            };
-            if let Fate::Applied(_, set) = &option.fate {
-                set(config, number);
+            if let Some(number) = given.or_else(|| option.default_number()) {
+                option.fate.apply(config, number);
             }
         }
+    }
+
+    /// Where the value comes from that is applied to this option of the builder; `None` if none is.
+    pub(crate) fn origin(&self, option: &str) -> Option<OptionOrigin> {
+        let key = options::sets(option)?.key;
+        Some(match self.given.get(key) {
+            Some(Given { line, .. }) => OptionOrigin::Properties { key, line: *line },
+            None => OptionOrigin::KplDefault,
+        })
+    }
+
+    /// The keys and lines of the settings that only the SDK's configuration can take over, in words, if there are any.
+    /// What has the KPL's default changes nothing, and the region is compared with the client's.
+    pub(crate) fn left_to_the_sdk(&self) -> Option<String> {
+        let settings = self.settings().into_iter().filter_map(|setting| {
+            let Setting { key, line, disposition } = setting;
+            let Disposition::SdkConfiguration { what } = disposition else {
+                return None;
+            };
+            let default = options::find(key)?.default;
+            let is_default = self.value(key)?.eq_ignore_ascii_case(default);
+            (key != REGION && !is_default).then(|| format!("{key} in line {line} ({what})"))
+        });
+        let settings: Vec<_> = settings.collect();
+        (!settings.is_empty()).then(|| settings.join(", "))
+    }
+
+    /// The region that the file names.
+    pub(crate) fn region(&self) -> Option<&str> {
+        self.value(REGION).filter(|region| !region.is_empty())
+    }
+
+    fn read(text: &str, unknown: UnknownKeys) -> Result<Self, PropertiesError> {
+        let mut given = BTreeMap::new();
+        let mut faults = Vec::new();
+        for read in syntax::entries(text).map(|entry| entry.and_then(|entry| check(entry, unknown))) {
+            match read {
+                Ok((key, setting)) => drop(given.insert(key, setting)),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        PropertiesError::unless_empty(faults)?;
+        Ok(Self { given })
+    }
+}
+
+/// What becomes of the option with this key and value.
+fn disposition(key: &str, number: u64) -> Disposition {
+    match options::find(key) {
+        Some(option) => option.fate.disposition(number),
+        None => Disposition::Unknown {
+            meant: options::meant(key),
+        },
+    }
+}
+
+/// Holds one setting to the rule of its option.
+fn check(entry: Entry, unknown: UnknownKeys) -> Result<(String, Given), Fault> {
+    let Entry { line, key, value } = entry;
+    let value = value.trim_end().to_owned();
+    let number = match options::find(&key) {
+        Some(option) => option.form.read(&value),
+        None if unknown == UnknownKeys::Ignored => Ok(0),
+        None => Err(FaultKind::UnknownKey {
+            meant: options::meant(&key),
+        }),
+    };
+    match number {
+        Ok(number) => Ok((key, Given { line, value, number })),
+        Err(kind) => Err(Fault::new(line, &key, kind)),
     }
 }
 
@@ -119,20 +222,7 @@ impl FromStr for KplProperties {
     type Err = PropertiesError;
 
     fn from_str(text: &str) -> Result<Self, PropertiesError> {
-        let mut given = BTreeMap::new();
-        for entry in syntax::entries(text)? {
-            let line = entry.line;
-            let error = |kind| PropertiesError {
-                line,
-                key: entry.key.clone(),
-                kind,
-            };
-            let option = options::find(&entry.key).ok_or_else(|| error(PropertiesErrorKind::UnknownKey))?;
-            let value = entry.value.trim_end().to_owned();
-            let number = option.form.read(&value).map_err(error)?;
-            given.insert(option.key, Given { line, value, number });
-        }
-        Ok(Self { given })
+        Self::read(text, UnknownKeys::Refused)
     }
 }
 
@@ -141,62 +231,6 @@ impl fmt::Debug for KplProperties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.given.keys()).finish()
     }
-}
-
-/// Why a properties file was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}, {key}: {kind}")]
-pub struct PropertiesError {
-    line: usize,
-    key: String,
-    kind: PropertiesErrorKind,
-}
-
-impl PropertiesError {
-    /// The line in which the setting begins, from 1.
-    pub fn line(&self) -> usize {
-        self.line
-    }
-
-    /// The setting's key; as it is written, if that cannot be read.
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// The reason, to match on.
-    pub fn kind(&self) -> &PropertiesErrorKind {
-        &self.kind
-    }
-}
-
-/// The reasons of a [`PropertiesError`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PropertiesErrorKind {
-    /// A `\u` is not followed by four hexadecimal digits, or they are half of a character.
-    #[error("a \\u escape is malformed")]
-    MalformedEscape,
-    /// The KPL has no such option.
-    #[error("the KPL has no such option")]
-    UnknownKey,
-    /// The value is not of the option's form.
-    #[error("{value:?} is not {expected}")]
-    Malformed {
-        /// What was given.
-        value: String,
-        /// What is asked for.
-        expected: &'static str,
-    },
-    /// The value is outside of the KPL's range.
-    #[error("{value} is not in {min}..={max}")]
-    OutOfRange {
-        /// What was given.
-        value: i64,
-        /// The least allowed.
-        min: i64,
-        /// The most allowed.
-        max: i64,
-    },
 }
 
 #[cfg(test)]

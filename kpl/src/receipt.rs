@@ -12,7 +12,9 @@ use crate::shard_map::ShardId;
 
 /// Where a record was stored.
 ///
-/// A consumer reads it at the same place: the same shard, sequence number and sub-sequence number.
+/// A consumer reads it at the same place: the same shard, sequence number and sub-sequence number. It may read it a second
+/// time, at another place, if an attempt before the last one ended without an answer:
+/// `delivered.attempts.`[`may_have_been_stored()`](Attempts::may_have_been_stored) tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delivered {

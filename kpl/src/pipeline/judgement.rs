@@ -65,13 +65,13 @@ impl Pipeline {
 
     /// What to make of an aggregate where it is. Some consumers find it anywhere.
     fn verdict(&self, stored: &Stored) -> Verdict {
-        let is_found_anywhere = match (self.config.on_misplacement, self.config.ordering) {
-            (OnMisplacement::Accept, Ordering::None) => true,
-            (OnMisplacement::Accept, Ordering::PerKey) | (OnMisplacement::SendAgain, _) => false,
-        };
-        match self.verdict_of_ranges(stored) {
-            Verdict::Wrong | Verdict::Unknown if is_found_anywhere => Verdict::RightButUnexpected,
-            verdict => verdict,
+        let verdict = self.verdict_of_ranges(stored);
+        let is_found_anywhere =
+            self.config.on_misplacement == OnMisplacement::Accept && self.config.ordering == Ordering::None;
+        if is_found_anywhere && matches!(verdict, Verdict::Wrong | Verdict::Unknown) {
+            Verdict::RightButUnexpected
+        } else {
+            verdict
         }
     }
 

@@ -21,6 +21,9 @@ impl Producer {
     /// record that breaks a rule thereby fails alone and does not end the sink. Drop the receipt if its outcome does not
     /// matter, or hand it on.
     ///
+    /// Use `forward`, `SinkExt::send_all` or `SinkExt::feed`. `SinkExt::send` flushes after each record, so that each leaves
+    /// alone and is waited for.
+    ///
     /// ```
     /// # use futures::StreamExt as _;
     /// # async fn example(producer: kpl::Producer, records: Vec<kpl::Record>) -> Result<(), kpl::FlushError> {
@@ -48,7 +51,8 @@ impl EncodingProducer {
 ///   is not known before; a record for which there is none is held, one at most, and the sink is not ready meanwhile.
 ///   What is sent all the same comes back to `on_answer` with [`PutErrorKind::Full`]. A record that is to be encoded is
 ///   held meanwhile, too.
-/// * **Flush** waits, as [`Producer::flush`] does, until every record that was sent has its outcome.
+/// * **Flush** waits, as [`Producer::flush`] does, until every record that was sent has its outcome. `SinkExt::send` does
+///   that for each record, and no two share an aggregate then; `feed` does not.
 /// * **Close** is a flush. The producer stays open for its other handles.
 ///
 /// Its error is that the producer has ended, and no record will be taken. A record that waited then comes back to

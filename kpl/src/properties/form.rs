@@ -1,6 +1,6 @@
 //! Pure: the forms that the values of KPL options have.
 
-use super::PropertiesErrorKind;
+use super::FaultKind;
 
 /// What a value has to look like.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +18,7 @@ pub(super) enum Form {
 impl Form {
     /// Checks a value. Returns its number, 1 for `true`, the place of a word among the allowed ones, and 0 for what is
     /// none of these.
-    pub(super) fn read(self, value: &str) -> Result<u64, PropertiesErrorKind> {
+    pub(super) fn read(self, value: &str) -> Result<u64, FaultKind> {
         match self {
             Self::Boolean if value.eq_ignore_ascii_case("true") => Ok(1),
             Self::Boolean if value.eq_ignore_ascii_case("false") => Ok(0),
@@ -39,9 +39,9 @@ fn place(words: &[&str], value: &str) -> Option<u64> {
         .map(|(place, _)| place)
 }
 
-fn integer(value: &str, min: i64, max: i64) -> Result<u64, PropertiesErrorKind> {
+fn integer(value: &str, min: i64, max: i64) -> Result<u64, FaultKind> {
     let number: i64 = value.parse().map_err(|_| malformed(value, "a whole number"))?;
-    let out_of_range = PropertiesErrorKind::OutOfRange {
+    let out_of_range = FaultKind::OutOfRange {
         value: number,
         min,
         max,
@@ -52,8 +52,8 @@ fn integer(value: &str, min: i64, max: i64) -> Result<u64, PropertiesErrorKind> 
     u64::try_from(number).map_err(|_| out_of_range)
 }
 
-fn malformed(value: &str, expected: &'static str) -> PropertiesErrorKind {
-    PropertiesErrorKind::Malformed {
+fn malformed(value: &str, expected: &'static str) -> FaultKind {
+    FaultKind::Malformed {
         value: value.to_owned(),
         expected,
     }

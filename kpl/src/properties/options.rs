@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use self::Fate::{Applied, Ignored, Sdk};
+use self::Fate::{Applied, Capped, Ignored, Sdk};
 use super::Disposition;
 use super::form::Form::{self, Boolean, Integer, OneOf, Shaped, Text};
 use super::form::{is_host, is_namespace, is_region};
@@ -26,6 +26,8 @@ pub(super) struct KplOption {
 pub(super) enum Fate {
     /// It sets this option of ours, which takes the number of the value.
     Applied(&'static str, fn(&mut Config, u64)),
+    /// It does, with this number at the most.
+    Capped(&'static str, u64, fn(&mut Config, u64)),
     /// It belongs into the SDK's configuration.
     Sdk(&'static str),
     /// It has no meaning here.
@@ -37,6 +39,17 @@ pub(super) fn find(key: &str) -> Option<&'static KplOption> {
     OPTIONS.iter().find(|option| option.key == key)
 }
 
+/// The option that sets this one of ours.
+pub(super) fn sets(ours: &str) -> Option<&'static KplOption> {
+    OPTIONS.iter().find(|option| option.fate.option() == Some(ours))
+}
+
+/// The key that an unknown one stands for, but for upper and lower case.
+pub(super) fn meant(key: &str) -> Option<&'static str> {
+    let mut keys = OPTIONS.iter().map(|option| option.key);
+    keys.find(|known| known.eq_ignore_ascii_case(key))
+}
+
 impl KplOption {
     /// The number of its default.
     pub(super) fn default_number(&self) -> Option<u64> {
@@ -45,9 +58,28 @@ impl KplOption {
 }
 
 impl Fate {
-    pub(super) fn disposition(&self) -> Disposition {
+    /// The option of ours that it sets.
+    pub(super) fn option(&self) -> Option<&'static str> {
         match self {
-            Applied(option, _) => Disposition::Applied { option },
+            Applied(option, _) | Capped(option, ..) => Some(option),
+            Sdk(_) | Ignored(_) => None,
+        }
+    }
+
+    /// Sets it to `number`, if there is one.
+    pub(super) fn apply(&self, config: &mut Config, number: u64) {
+        match self {
+            Applied(_, set) => set(config, number),
+            Capped(_, most, set) => set(config, number.min(*most)),
+            Sdk(_) | Ignored(_) => {}
+        }
+    }
+
+    /// What becomes of it with the value `number`.
+    pub(super) fn disposition(&self, number: u64) -> Disposition {
+        match *self {
+            Capped(option, most, _) if number > most => Disposition::Capped { option, value: most },
+            Applied(option, _) | Capped(option, ..) => Disposition::Applied { option },
             Sdk(what) => Disposition::SdkConfiguration { what },
             Ignored(reason) => Disposition::Ignored { reason },
         }
@@ -112,13 +144,13 @@ pub(super) static OPTIONS: &[KplOption] = &[
         Applied("collection_max_count", |config, records| config.collection_max_count = count(records))),
     // The KPL takes more than any request may have.
     option("CollectionMaxSize", "5242880", Integer(52_224, MAX),
-        Applied("collection_max_size", |config, bytes| config.collection_max_size = count(bytes).min(MAX_REQUEST_BYTES))),
+        Capped("collection_max_size", MAX_REQUEST_BYTES as u64, |config, bytes| config.collection_max_size = count(bytes))),
     option("RecordMaxBufferedTime", "100", Integer(0, MAX),
         Applied("record_max_buffered_time", |config, time| config.record_max_buffered_time = milliseconds(time))),
     option("MaxUserRecordSize", "1048576", Integer(64, 10_485_760),
         Applied("max_user_record_size", |config, bytes| config.max_user_record_size = Some(count(bytes)))),
     option("RateLimit", "150", Integer(1, MAX),
-        Applied("rate_limit", |config, percent| config.rate_limit_percent = u32::try_from(percent).unwrap_or(u32::MAX))),
+        Capped("rate_limit", u32::MAX as u64, |config, percent| config.rate_limit_percent = u32::try_from(percent).unwrap_or(u32::MAX))),
     option("RequestTimeout", "6000", Integer(100, 600_000),
         Applied("request_timeout", |config, timeout| config.request_timeout = milliseconds(timeout))),
     option("MaxConnections", "24", Integer(1, 256),

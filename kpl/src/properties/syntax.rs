@@ -1,6 +1,6 @@
 //! Pure: the lines of a Java properties file as keys and values.
 
-use super::{PropertiesError, PropertiesErrorKind};
+use super::{Fault, FaultKind};
 
 /// One setting as the file has it, its escapes resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,12 +11,10 @@ pub(super) struct Entry {
     pub(super) value: String,
 }
 
-/// The settings of a file, in their order.
-pub(super) fn entries(text: &str) -> Result<Vec<Entry>, PropertiesError> {
-    logical_lines(text)
-        .into_iter()
-        .map(|(line, text)| entry(line, &text))
-        .collect()
+/// The settings of a file, in their order, or what is wrong with one.
+pub(super) fn entries(text: &str) -> impl Iterator<Item = Result<Entry, Fault>> {
+    let lines = logical_lines(text).into_iter();
+    lines.map(|(line, text)| entry(line, &text))
 }
 
 /// Lines without comments and blank ones, each joined with those that continue it.
@@ -45,17 +43,11 @@ fn is_continued(line: &str) -> bool {
     backslashes % 2 == 1
 }
 
-fn entry(line: usize, text: &str) -> Result<Entry, PropertiesError> {
+fn entry(line: usize, text: &str) -> Result<Entry, Fault> {
     let (key, rest) = text.split_at(key_end(text));
     let rest = rest.trim_start_matches(is_blank);
     let value = rest.strip_prefix(['=', ':']).unwrap_or(rest);
-    let resolve = |text: &str| {
-        unescape(text).ok_or_else(|| PropertiesError {
-            line,
-            key: key.to_owned(),
-            kind: PropertiesErrorKind::MalformedEscape,
-        })
-    };
+    let resolve = |text: &str| unescape(text).ok_or_else(|| Fault::new(line, key, FaultKind::MalformedEscape));
     Ok(Entry {
         line,
         key: resolve(key)?,
@@ -120,7 +112,7 @@ mod tests {
 
     fn read(text: &str) -> Vec<(usize, String, String)> {
         let entry = |Entry { line, key, value }| (line, key, value);
-        entries(text).unwrap().into_iter().map(entry).collect()
+        entries(text).map(|read| entry(read.unwrap())).collect()
     }
 
     fn pair(key: &str, value: &str) -> Vec<(usize, String, String)> {
@@ -178,12 +170,11 @@ mod tests {
     #[test]
     fn a_malformed_unicode_escape_is_refused_with_its_line() {
         for text in [r"a = \u12", r"a = \u12g4x", r"a = \ud83d alone"] {
-            let error = entries(&format!("\n{text}")).unwrap_err();
-            assert_eq!(
-                (error.line(), error.kind()),
-                (2, &PropertiesErrorKind::MalformedEscape),
-                "{text}"
-            );
+            let text = format!("\n{text}\nb = 2");
+            let read: Vec<_> = entries(&text).collect();
+            let fault = read[0].as_ref().unwrap_err();
+            assert_eq!((fault.line(), fault.kind()), (2, &FaultKind::MalformedEscape), "{text}");
+            assert!(read[1].is_ok(), "what follows is read");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::budget::Budget;
-use crate::config::OnThrottling;
+use crate::config::{OnThrottling, Rules};
 use crate::error::BuildErrorKind;
 use crate::metrics::{MetricsGranularity, MetricsLevel};
 use crate::ordering::RecordDistribution;
@@ -14,6 +14,13 @@ const LONG: &str = "9223372036854775807";
 
 fn parse(text: &str) -> Result<KplProperties, PropertiesError> {
     text.parse()
+}
+
+/// The one fault of a file.
+fn fault(text: &str) -> Fault {
+    let error = parse(text).unwrap_err();
+    assert_eq!(error.faults().len(), 1, "{error}");
+    error.faults()[0].clone()
 }
 
 fn loaded(text: &str) -> Config {
@@ -57,17 +64,17 @@ fn a_number_is_taken_from_its_least_to_its_most_and_refused_with_key_line_and_ra
         }
         let (min, max): (i64, i64) = (min.parse().unwrap(), max.parse().unwrap());
         for value in [Some(min - 1), max.checked_add(1)].into_iter().flatten() {
-            let error = parse(&format!("\n{key} = {value}")).unwrap_err();
+            let error = fault(&format!("\n{key} = {value}"));
             assert_eq!((error.line(), error.key()), (2, key));
-            assert_eq!(error.kind(), &PropertiesErrorKind::OutOfRange { value, min, max });
+            assert_eq!(error.kind(), &FaultKind::OutOfRange { value, min, max });
             assert_eq!(
                 error.to_string(),
                 format!("line 2, {key}: {value} is not in {min}..={max}")
             );
         }
         for value in ["", "1.5", "1048576;", "ten", "9223372036854775808"] {
-            let error = parse(&format!("{key} = {value}")).unwrap_err();
-            assert!(matches!(error.kind(), PropertiesErrorKind::Malformed { .. }), "{error}");
+            let error = fault(&format!("{key} = {value}"));
+            assert!(matches!(error.kind(), FaultKind::Malformed { .. }), "{error}");
         }
     }
 }
@@ -91,7 +98,7 @@ fn a_boolean_is_true_or_false_in_any_case_and_nothing_else() {
             assert!(parse(&format!("{key} = {value}")).is_ok());
         }
         for value in ["yes", "1", ""] {
-            let error = parse(&format!("{key} = {value}")).unwrap_err();
+            let error = fault(&format!("{key} = {value}"));
             let expected = format!("line 1, {key}: {value:?} is not true or false");
             assert_eq!(error.to_string(), expected);
         }
@@ -163,11 +170,8 @@ fn a_text_is_held_to_the_rule_of_its_option() {
             assert_eq!(parse(&format!("{key} = {value}")).unwrap().value(key), Some(*value));
         }
         for value in wrong {
-            let error = parse(&format!("{key} = {value}")).unwrap_err();
-            assert!(
-                matches!(error.kind(), PropertiesErrorKind::Malformed { .. }),
-                "{key}: {value}"
-            );
+            let error = fault(&format!("{key} = {value}"));
+            assert!(matches!(error.kind(), FaultKind::Malformed { .. }), "{key}: {value}");
             assert!(error.to_string().starts_with(&format!("line 1, {key}: ")), "{error}");
         }
     }
@@ -262,9 +266,13 @@ fn an_option_that_both_have_is_set_and_stays_valid() {
     for (text, is_set) in EFFECTS {
         let config = loaded(text);
         assert!(is_set(&config), "{text}");
-        config.validate().unwrap();
+        assert_eq!(Rules::new(&config, None).broken(), [], "{text}");
         for setting in parse(text).unwrap().settings() {
-            assert!(matches!(setting.disposition, Disposition::Applied { .. }), "{text}");
+            let is_applied = matches!(
+                setting.disposition,
+                Disposition::Applied { .. } | Disposition::Capped { .. }
+            );
+            assert!(is_applied, "{text}");
         }
     }
 }
@@ -324,10 +332,77 @@ fn what_is_not_applied_is_reported_with_its_line_and_its_reason() {
 
 #[test]
 fn an_unknown_key_is_refused_and_case_matters() {
-    for key in ["Agregation", "recordTtl", "record_ttl"] {
-        let error = parse(&format!("# a comment\n{key} = 1")).unwrap_err();
+    for (key, meant) in [
+        ("Agregation", None),
+        ("recordTtl", Some("RecordTtl")),
+        ("record_ttl", None),
+    ] {
+        let error = fault(&format!("# a comment\n{key} = 1"));
         assert_eq!((error.line(), error.key()), (2, key));
-        assert_eq!(error.kind(), &PropertiesErrorKind::UnknownKey);
+        assert_eq!(error.kind(), &FaultKind::UnknownKey { meant });
+    }
+    assert_eq!(
+        fault("aggregationenabled = true").to_string(),
+        "line 1, aggregationenabled: the KPL has no such option; did you mean `AggregationEnabled`?"
+    );
+}
+
+#[test]
+fn every_fault_of_a_file_is_told_at_once_one_line_each() {
+    let text = "RateLimit = 0\nNoSuch = 1\n\nFailIfThrottled = yes\nRegion = \\u12\nrecordttl = 7\nRecordTtl = 7000";
+    assert_eq!(
+        parse(text).unwrap_err().to_string(),
+        "line 1, RateLimit: 0 is not in 1..=9223372036854775807\n\
+         line 2, NoSuch: the KPL has no such option\n\
+         line 4, FailIfThrottled: \"yes\" is not true or false\n\
+         line 5, Region: a \\u escape is malformed\n\
+         line 6, recordttl: the KPL has no such option; did you mean `RecordTtl`?"
+    );
+}
+
+#[test]
+fn unknown_keys_can_be_let_pass_and_are_still_reported_while_other_faults_are_refused() {
+    let text = "# ours\nNoSuch = 1\nrecordttl = 7\nRateLimit = 80";
+    let properties = KplProperties::parse_ignoring_unknown_keys(text).unwrap();
+    let report: Vec<_> = properties
+        .settings()
+        .into_iter()
+        .map(|Setting { line, key, disposition }| (line, key, disposition))
+        .collect();
+    assert_eq!(
+        report,
+        [
+            (2, "NoSuch", Disposition::Unknown { meant: None }),
+            (
+                3,
+                "recordttl",
+                Disposition::Unknown {
+                    meant: Some("RecordTtl")
+                }
+            ),
+            (4, "RateLimit", Disposition::Applied { option: "rate_limit" }),
+        ]
+    );
+    let error = KplProperties::parse_ignoring_unknown_keys("NoSuch = 1\nRateLimit = 0").unwrap_err();
+    assert_eq!(error.faults().len(), 1, "{error}");
+    assert_eq!(error.faults()[0].key(), "RateLimit");
+}
+
+#[test]
+fn what_is_more_than_there_can_be_is_reported_with_what_is_in_force() {
+    for (text, option, value) in [
+        ("CollectionMaxSize = 20971520", "collection_max_size", 10_485_760),
+        ("RateLimit = 9223372036854775807", "rate_limit", 4_294_967_295),
+    ] {
+        let disposition = parse(text).unwrap().settings()[0].disposition;
+        assert_eq!(disposition, Disposition::Capped { option, value });
+    }
+    for (text, option) in [
+        ("CollectionMaxSize = 10485760", "collection_max_size"),
+        ("RateLimit = 4294967295", "rate_limit"),
+    ] {
+        let disposition = parse(text).unwrap().settings()[0].disposition;
+        assert_eq!(disposition, Disposition::Applied { option });
     }
 }
 
@@ -370,10 +445,11 @@ fn the_migration_page_says_of_every_option_what_becomes_of_it() {
         let key = format!("`{}`", option.key);
         let row = page.lines().find(|line| line.starts_with("| `") && line.contains(&key));
         let row = row.unwrap_or_else(|| panic!("{key} is missing"));
-        let said = match option.fate.disposition() {
+        let said = match option.fate.disposition(0) {
             Disposition::Applied { option } => row.contains(&format!("`{option}")),
             Disposition::SdkConfiguration { .. } => row.contains("the SDK's"),
             Disposition::Ignored { .. } => !row.contains("the SDK's"),
+            Disposition::Capped { .. } | Disposition::Unknown { .. } => false,
         };
         assert!(said && row.contains(option.default), "{row}");
     }

@@ -1,0 +1,40 @@
+//! The options by which a producer calls the application.
+
+use futures::future::BoxFuture;
+
+use super::ProducerBuilder;
+use crate::event::{Event, Listener};
+use crate::tasks::Tasks;
+
+impl ProducerBuilder {
+    /// Calls `listen` with each event, beside the log: to count hot shards, say, or to raise an alarm.
+    ///
+    /// It runs in the producer's task, which does nothing else meanwhile: it must neither block nor take long. A panic in
+    /// it costs the event and nothing else. Default: nobody listens.
+    pub fn on_event(mut self, listen: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.hooks.listener = Listener::new(listen);
+        self
+    }
+
+    /// Passes each task of the producer through `wrap`, together with its name, before it is spawned: to instrument it, or
+    /// to freeze and kill a simulated process. The tasks are `driver`, one `put-records` for each request, one
+    /// `wait-for-room` for each request that finds no room for its copies, one `list-shards` for each look at the shards,
+    /// and one `describe-stream-summary` for each look at the stream's description.
+    ///
+    /// What `wrap` returns runs in the task's place. If the task is dropped before its end, or it or its wrapper panics:
+    ///
+    /// * without its `driver` the producer is dead, and what it held is given back as
+    ///   [`TaskEnded`](crate::PutErrorKind::TaskEnded);
+    /// * a call has failed without an answer, so that its records may have been stored; it is made again like any that
+    ///   failed;
+    /// * `wait-for-room` goes on without its wrapper.
+    ///
+    /// Default: nothing is wrapped.
+    pub fn wrap_tasks(
+        mut self,
+        wrap: impl Fn(&'static str, BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.tasks = Tasks::wrapped_by(wrap);
+        self
+    }
+}
