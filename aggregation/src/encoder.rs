@@ -215,8 +215,8 @@ impl Encoder {
         })
     }
 
-    /// Gives back the memory of its buffers beyond `capacity` bytes of records, and as many of keys, which a few large ones
-    /// may have left.
+    /// Gives back the memory of its buffers beyond `capacity` bytes of records, and twice as many for the tables of keys,
+    /// which a few large ones may have left.
     pub fn shrink_to(&mut self, capacity: usize) {
         self.records.shrink_to(capacity);
         self.partition_keys.shrink_to(capacity / 2);

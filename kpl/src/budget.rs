@@ -27,8 +27,8 @@ use crate::stats::BudgetUse;
 ///
 /// So a producer holds no more than its budget, and beside it what does not grow with the records:
 ///
-/// * the buffers of the open aggregates, up to twice [`aggregation_max_size`](crate::ProducerBuilder::aggregation_max_size)
-///   for each shard;
+/// * the buffers of the open aggregates, about twice [`aggregation_max_size`](crate::ProducerBuilder::aggregation_max_size)
+///   for each shard, and at most six times, where its records were now large and now many with long keys;
 /// * while a request is written, what its buffer grows by: up to 3.5 bytes for each byte of it, on each thread of the
 ///   runtime;
 /// * the outcomes that nobody has asked for yet. A record that is given back is held by its receipt.

@@ -1,6 +1,5 @@
 //! How a producer is made.
 
-mod endpoint;
 mod fit;
 mod hooks;
 
@@ -321,7 +320,7 @@ impl ProducerBuilder {
     ///
     /// [`BuildError`] for options out of range and contradictions, for what cannot be a stream, without a client or with
     /// one that has no region, for an ARN or a properties file of another region than the client's, and outside a tokio
-    /// runtime. An ARN of another region is let pass with a client that has an endpoint URL.
+    /// runtime.
     pub fn build(self) -> Result<Producer, BuildError> {
         let stream = StreamRef::parse(&self.stream);
         self.check(&stream)?;
@@ -336,6 +335,9 @@ impl ProducerBuilder {
         };
         if let Some(settings) = self.properties.and_then(|properties| properties.left_to_the_sdk()) {
             Event::SettingsLeft { settings: &settings }.emit(&self.stream, &self.hooks.listener);
+        }
+        if let Some((of_arn, of_client)) = fit::differing_regions(&client, &stream) {
+            Event::RegionsDiffer { of_arn, of_client }.emit(&self.stream, &self.hooks.listener);
         }
         let handover = Arc::new(Handover::default());
         let template = LaneTemplate {

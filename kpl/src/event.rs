@@ -9,7 +9,7 @@
 //! | [`RequestAnswered`](Event::RequestAnswered) | `debug` |
 //! | [`ShardThrottled`](Event::ShardThrottled) | `warn`, and `debug` for the partition keys |
 //! | [`Ended`](Event::Ended) | `info`, or `warn` if it gave records back |
-//! | [`SettingsLeft`](Event::SettingsLeft) | `warn` |
+//! | [`SettingsLeft`](Event::SettingsLeft), [`RegionsDiffer`](Event::RegionsDiffer) | `warn` |
 //! | [`TaskEnded`](Event::TaskEnded) | `warn` |
 
 use std::fmt;
@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use crate::foreign::contained;
 use crate::ordering::RecordDistribution;
-use crate::pipeline::is_denied;
 use crate::shard_map::ShardId;
 
 pub use crate::pipeline::{HeavyKey, HotShard, Source};
@@ -31,6 +30,14 @@ pub enum Event<'a> {
     SettingsLeft {
         /// Their keys and lines, and what each is to be set on.
         settings: &'a str,
+    },
+    /// The stream's ARN is of another region than the client's. The service knows no such stream there, unless the client
+    /// has an endpoint of its own.
+    RegionsDiffer {
+        /// The region in the ARN.
+        of_arn: &'a str,
+        /// The client's region.
+        of_client: &'a str,
     },
     /// A new shard map is in force.
     ShardMapChanged {
@@ -141,13 +148,22 @@ impl Event<'_> {
                 let hint = "set them in the SDK's configuration, and take them out of the file";
                 tracing::warn!(stream, settings, hint, "settings of the properties file not taken over");
             }
+            Self::RegionsDiffer { of_arn, of_client } => {
+                tracing::warn!(
+                    stream,
+                    of_arn,
+                    of_client,
+                    "the stream's ARN is of another region than the client"
+                );
+            }
             Self::ShardMapChanged { shards } => tracing::info!(stream, shards, "shard map changed"),
             Self::ShardMapUnavailable(failed) => warn_of!(failed, stream, "shard map unavailable"),
             Self::DistributionChanged { distribution, source } => {
                 tracing::info!(stream, ?distribution, ?source, "record distribution known");
             }
             Self::DescriptionUnavailable(failed) => {
-                let hint = is_denied(failed.code).then_some("it needs kinesis:DescribeStreamSummary");
+                let lacks_permission = matches!(failed.code, "AccessDeniedException" | "AccessDenied");
+                let hint = lacks_permission.then_some("it needs kinesis:DescribeStreamSummary");
                 warn_of!(failed, stream, hint, "stream not described");
             }
             Self::RequestFailed { failed, entries } => warn_of!(failed, stream, entries, "request failed"),

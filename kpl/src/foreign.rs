@@ -1,4 +1,4 @@
-//! Code of the application that runs inside ours: its log, its recorder of metrics, and whatever wakes who waits. A panic
+//! Code of the application that runs inside ours: its log, its recorder of metrics once the producer runs, and whatever wakes who waits. A panic
 //! in it ends there.
 
 use std::future::poll_fn;

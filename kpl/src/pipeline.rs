@@ -64,7 +64,7 @@ pub use distribution::Source;
 pub use heavy_keys::HeavyKey;
 pub use hot_shards::HotShard;
 pub(crate) use judgement::WRONG_SHARD;
-pub(crate) use retrier::{is_denied, is_throttling};
+pub(crate) use retrier::is_throttling;
 
 /// Names one request.
 pub(crate) type RequestId = u64;

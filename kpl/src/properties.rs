@@ -43,7 +43,7 @@ const REGION: &str = "Region";
 /// [`parse_ignoring_unknown_keys`](Self::parse_ignoring_unknown_keys).
 #[derive(Clone, PartialEq, Eq)]
 pub struct KplProperties {
-    /// By key; a key that is there twice has its last value, as in Java.
+    /// By key; a key that is there twice has its last value, as in Java, and each is checked.
     given: BTreeMap<String, Given>,
 }
 

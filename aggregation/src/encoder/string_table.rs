@@ -105,7 +105,7 @@ impl StringTable {
         self.strings = 0;
     }
 
-    /// Gives back the memory beyond that of so many bytes of strings.
+    /// Gives back the memory beyond that of so many bytes of strings, and as many to find them by.
     pub(super) fn shrink_to(&mut self, capacity: usize) {
         let Self {
             wire, entries, hasher, ..

@@ -12,10 +12,12 @@
 //! ```
 //!
 //! `--endpoint` and `--ca` say the same as the two lines that are evaluated, `AWS_ENDPOINT_URL_KINESIS` and
-//! `AWS_CA_BUNDLE`, and count more. The last line is the result. `client_cpu_us_per_record` is processor time of this process, user and system, for each
-//! delivered record; the first second is left out of everything. `--measure bare` sends the same bytes through the SDK alone,
-//! as Kinesis records of 50 KiB, and `--measure idle` tells what is left of it all when nothing is put; `--rate` measures
-//! the time from `put` to the receipt instead.
+//! `AWS_CA_BUNDLE`, and count more.
+//!
+//! The last line is the result. `client_cpu_us_per_record` is processor time of this process, user and system, for each
+//! delivered record; the first second is left out of everything. `--measure bare` sends the same bytes through the SDK
+//! alone, as Kinesis records of 50 KiB, and `--measure idle` tells what is left of it all when nothing is put; `--rate`
+//! measures the time from `put` to the receipt instead.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 

@@ -2,7 +2,6 @@
 
 use aws_sdk_kinesis::Client;
 
-use super::endpoint;
 use crate::error::BuildErrorKind;
 use crate::properties::KplProperties;
 use crate::stream::StreamRef;
@@ -31,13 +30,12 @@ pub(super) fn misfits(
             client: region.to_owned(),
         });
     }
-    // What is no ARN of a stream has no region either.
-    let arn = stream.region().filter(|_| stream.fault().is_none());
-    if let Some(arn) = arn.filter(|arn| *arn != region && !endpoint::is_given(client)) {
-        misfits.push(BuildErrorKind::ArnOfOtherRegion {
-            arn: arn.to_owned(),
-            client: region.to_owned(),
-        });
-    }
     misfits
+}
+
+/// The regions of the stream's ARN and of the client, if they differ. That is no fault: the endpoint may be another one
+/// than the region's.
+pub(super) fn differing_regions<'a>(client: &'a Client, stream: &'a StreamRef) -> Option<(&'a str, &'a str)> {
+    let (of_arn, of_client) = (stream.region()?, client.config().region()?.as_ref());
+    (of_arn != of_client).then_some((of_arn, of_client))
 }

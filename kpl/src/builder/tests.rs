@@ -70,31 +70,12 @@ async fn what_cannot_be_a_stream_is_refused_before_the_first_record() {
 }
 
 #[tokio::test]
-async fn an_arn_of_another_region_is_refused_unless_the_client_has_an_endpoint_url() {
-    let error = refusal(builder(ARN));
-    let expected = BuildErrorKind::ArnOfOtherRegion {
-        arn: "eu-central-1".into(),
-        client: "us-east-1".into(),
-    };
-    assert_eq!(error.kind(), &expected);
-    assert!(builder(ARN).client(in_region("eu-central-1")).build().is_ok());
-    let elsewhere = client_config()
-        .region(Region::new("us-east-1"))
-        .endpoint_url("http://localhost:4567");
-    let elsewhere = builder(ARN).client(Client::from_conf(elsewhere.build()));
-    assert!(elsewhere.build().is_ok());
-}
-
-#[test]
-fn outside_a_runtime_an_arn_of_another_region_does_no_harm() {
-    use aws_sdk_kinesis::config::timeout::TimeoutConfig;
-
-    let timeout = TimeoutConfig::builder().operation_timeout(Duration::from_secs(1));
-    let config = client_config()
-        .region(Region::new("us-east-1"))
-        .timeout_config(timeout.build());
-    let error = refusal(builder(ARN).client(Client::from_conf(config.build())));
-    assert_eq!(error.kind(), &BuildErrorKind::NoRuntime);
+async fn an_arn_of_another_region_is_warned_of_for_an_emulator_may_know_it() {
+    let warned = warnings_of(builder(ARN));
+    for told in ["another region", "eu-central-1", "us-east-1"] {
+        assert!(warned.contains(told), "{told} is missing: {warned}");
+    }
+    assert_eq!(warnings_of(builder(ARN).client(in_region("eu-central-1"))), "");
 }
 
 #[tokio::test]
@@ -142,13 +123,16 @@ impl<'a> MakeWriter<'a> for Log {
 
 /// The warnings with which a producer is built from a file.
 fn warnings(text: &str) -> String {
+    warnings_of(builder("orders").kpl_properties(&text.parse().unwrap()))
+}
+
+fn warnings_of(builder: ProducerBuilder) -> String {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::WARN)
         .with_ansi(false)
         .with_writer(log.clone())
         .finish();
-    let builder = builder("orders").kpl_properties(&text.parse().unwrap());
     let producer = tracing::subscriber::with_default(subscriber, || builder.build());
     producer.unwrap();
     let written = log.0.lock().unwrap().clone();

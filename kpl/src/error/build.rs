@@ -6,7 +6,8 @@ use std::iter;
 
 use crate::ordering::RecordDistribution;
 
-/// Why [`ProducerBuilder::build`](crate::ProducerBuilder::build) refused. It knows every reason, not the first alone.
+/// Why [`ProducerBuilder::build`](crate::ProducerBuilder::build) refused. It knows all that is wrong with the
+/// options, the stream and the client together; whether a runtime is there is looked at after these.
 #[derive(Debug)]
 pub struct BuildError {
     reasons: Box<Reasons>,
@@ -79,17 +80,6 @@ pub enum BuildErrorKind {
     InvalidStreamArn {
         /// What was given.
         arn: String,
-    },
-    /// The stream's ARN is of another region than the client, which has no endpoint URL of its own.
-    #[error(
-        "the stream's ARN is of region {arn}, and the client's region is {client}, whose endpoint all calls go to: make \
-         the client with the ARN's region"
-    )]
-    ArnOfOtherRegion {
-        /// The region in the ARN.
-        arn: String,
-        /// The client's region.
-        client: String,
     },
     /// Neither `aws` nor `client` was called.
     #[error("no AWS client: call `aws(&SdkConfig)` or `client(aws_sdk_kinesis::Client)`")]

@@ -13,7 +13,7 @@ const KEYS: usize = 8;
 pub struct HeavyKey {
     /// The key.
     pub partition_key: String,
-    /// The bytes of its records, or more.
+    /// The bytes of its records, or more, in the Kinesis records that were looked into.
     pub bytes: u64,
     /// By how much `bytes` may be too high.
     pub excess: u64,

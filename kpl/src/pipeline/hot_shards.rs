@@ -39,7 +39,8 @@ pub struct HotShard {
     pub refused: u32,
     /// Their bytes.
     pub refused_bytes: u64,
-    /// The partition keys with the most bytes in them, at most eight, heaviest first. They may be personal data.
+    /// The partition keys with the most bytes, at most eight, heaviest first, as the first 64 refused Kinesis records show
+    /// them. They may be personal data.
     pub heaviest: Vec<HeavyKey>,
 }
 

@@ -16,8 +16,8 @@ use crate::shard_map::{Shard, ShardMap};
 /// caller from its error.
 const SHORT_PAUSES: u32 = 4;
 
-/// The longest pause while something waits for the map, or for the description, as a number of failures: 1.6 s. How long a record waits for its
-/// next attempt, which its user may have set to minutes, is another matter.
+/// The longest pause while something waits for the map, or for the description, as a number of failures: 1.6 s. How long
+/// a record waits for its next attempt, which its user may have set to minutes, is another matter.
 pub(super) const AWAITED_PAUSES: u32 = 6;
 
 /// For how long a map that a fetch has just confirmed is not fetched again. Our choice.
@@ -83,15 +83,16 @@ impl Pipeline {
     }
 
     /// Something is about to wait for the map, or for the description. If it is the first, pauses that were made while
-    /// nothing did are cut short.
+    /// nothing did are cut short; not that after a description, which others of the account have to share.
     pub(super) fn await_map(&mut self, now: Instant) {
         if !self.unrouted.is_empty() || !self.unjudged.is_empty() {
             return;
         }
-        let pause = self
-            .fetch_delays
-            .after(self.distribution.failures().min(AWAITED_PAUSES));
-        self.distribution.hurry(now + pause);
+        let failures = self.distribution.failures();
+        if failures > 0 {
+            let pause = self.fetch_delays.after(failures.min(AWAITED_PAUSES));
+            self.distribution.hurry(now + pause);
+        }
         if self.refresher.next_at().is_some_and(|at| at > now) {
             let pause = self.fetch_delays.after(self.refresher.failures().min(AWAITED_PAUSES));
             self.refresher.hurry(now + pause);

@@ -63,11 +63,6 @@ pub(crate) fn is_throttling(code: &str) -> bool {
     classify(code) == Class::Throttled
 }
 
-/// Whether the code tells that the caller may not do this.
-pub(crate) fn is_denied(code: &str) -> bool {
-    classify(code) == Class::Denied
-}
-
 /// The reason that a failure of `class` gives to the caller once it is final.
 pub(crate) fn final_reason(class: Class, failure: &AttemptFailure) -> PutErrorKind {
     match class {

@@ -52,9 +52,11 @@ fn integer(value: &str, min: i64, max: i64) -> Result<u64, FaultKind> {
     u64::try_from(number).map_err(|_| out_of_range)
 }
 
+/// A value with an `@` may be an address with a password in it, which no log should have.
 fn malformed(value: &str, expected: &'static str) -> FaultKind {
+    let shown = if value.contains('@') { "(not shown)" } else { value };
     FaultKind::Malformed {
-        value: value.to_owned(),
+        value: shown.to_owned(),
         expected,
     }
 }

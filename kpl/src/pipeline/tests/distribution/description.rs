@@ -7,6 +7,18 @@ use crate::ordering::RecordDistribution;
 use crate::pipeline::Source;
 use crate::pipeline::tests::world::{World, record};
 
+/// Though something waits for the map: what was just told is not asked again at once, whatever contradicts it.
+#[test]
+fn the_pause_after_a_description_is_cut_short_for_nobody() {
+    let mut world = World::ready(2, Config::default());
+    let next = world.now + 10 * SECOND;
+    world.leap(MILLISECOND);
+    world.pipeline.distribution.key_missed(world.now, world.now);
+    assert_eq!(world.pipeline.distribution.next_at(), Some(next));
+    world.pipeline.await_map(world.now);
+    assert_eq!(world.pipeline.distribution.next_at(), Some(next));
+}
+
 #[test]
 fn the_first_record_asks_for_the_description_and_traffic_for_the_next_when_it_is_old() {
     let mut world = World::new(2, Config::default());
