@@ -116,7 +116,7 @@ pub enum BuildErrorKind {
     /// An option is outside its range.
     #[error("{option} is {value}, which is not in {min}..={max}")]
     OutOfRange {
-        /// The option's name.
+        /// The option's name, and the unit if its value is a time.
         option: &'static str,
         /// What was given.
         value: usize,
