@@ -319,8 +319,8 @@ impl ProducerBuilder {
     /// # Errors
     ///
     /// [`BuildError`] for options out of range and contradictions, for what cannot be a stream, without a client or with
-    /// one that has no region, for an ARN or a properties file of another region than the client's, and outside a tokio
-    /// runtime.
+    /// one that has no region, for a properties file of another region than the client's, and outside a tokio runtime. An
+    /// ARN of another region is only [warned of](Event::RegionsDiffer): the client's endpoint may know it.
     pub fn build(self) -> Result<Producer, BuildError> {
         let stream = StreamRef::parse(&self.stream);
         self.check(&stream)?;

@@ -18,4 +18,5 @@ mod resharding;
 mod shard_map;
 mod stream;
 mod throttling;
+mod unchecked_ranges;
 mod world;

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::stream::{at_percent, key};
 use super::world::{World, answered, failure, record};
-use crate::config::{Config, OnMisplacement};
-use crate::ordering::Ordering;
+use crate::config::Config;
 use crate::pipeline::{Answer, EntryAnswer};
 use crate::record::Record;
 use crate::shard_map::ShardId;
@@ -69,29 +68,6 @@ fn an_aggregate_with_one_member_outside_of_its_shard_is_sent_again_as_a_whole() 
     assert_eq!(first.failure.as_ref().unwrap().code, "Wrong Shard");
     assert!(first.failure.as_ref().unwrap().may_have_been_stored);
     world.assert_at_rest();
-}
-
-#[test]
-fn where_consumers_read_all_that_lies_anywhere_a_misplaced_aggregate_is_delivered_and_the_map_refreshed() {
-    for (ordering, stored) in [(Ordering::None, 1), (Ordering::PerKey, 3)] {
-        let config = Config {
-            on_misplacement: OnMisplacement::Accept,
-            ordering,
-            ..Config::default()
-        };
-        let mut world = World::ready(1, config);
-        world.leap(Duration::from_millis(1));
-        world.send([at(0, LOW), at(1, HIGH)]);
-        world.run_for(Duration::from_millis(20));
-        world.stream.split(at_percent(50));
-        world.stored();
-        let is_delivered_at_once = world.open() == 0;
-        assert!(world.fetch.is_some());
-        world.heal();
-        assert_eq!(world.stream.stored_count(), stored, "{ordering:?}");
-        assert_eq!(is_delivered_at_once, ordering == Ordering::None);
-        assert_eq!(world.open(), 0);
-    }
 }
 
 #[test]
