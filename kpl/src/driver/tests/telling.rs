@@ -79,6 +79,8 @@ async fn a_listener_is_told_of_the_hot_shard_and_its_heaviest_key_and_of_one_fai
             format!("failed: {:?}", failed.repeated)
         } else if let Event::Ended { returned, .. } = event {
             format!("ended: {returned}")
+        } else if let Event::TaskEnded { outstanding } = event {
+            format!("with {outstanding} left")
         } else {
             return;
         };
@@ -101,7 +103,10 @@ async fn a_listener_is_told_of_the_hot_shard_and_its_heaviest_key_and_of_one_fai
     tokio::time::sleep(9 * SECOND).await;
     sim.heal();
     assert!(receipt.await.is_ok());
+    hanging(&sim, "PutRecords");
+    let given_back = put(&producer, 2).await;
     producer.shutdown(SECOND).await;
+    assert!(join_all(given_back).await.iter().all(Result::is_err));
     let told = told.lock().unwrap();
     assert_eq!(told.first().map(String::as_str), Some("throttled: hot"));
     let failures: Vec<&String> = told.iter().filter(|line| line.starts_with("failed")).collect();
@@ -110,7 +115,7 @@ async fn a_listener_is_told_of_the_hot_shard_and_its_heaviest_key_and_of_one_fai
         failures.len() > 2 && failures[1..].iter().all(|line| *line == "failed: None"),
         "{told:?}"
     );
-    assert_eq!(told.last().map(String::as_str), Some("ended: 0"));
+    assert_eq!(told.last().map(String::as_str), Some("ended: 2"), "and nothing is left");
 }
 
 #[tokio::test(start_paused = true)]
