@@ -1,5 +1,7 @@
 //! Everything observable about a worker, as one list. Today's view of it is `tracing`.
 
+use aggregation::RecordDamage;
+
 use crate::call_error::chain;
 use crate::error::{StreamError, TableError, WorkerError};
 use crate::lease::model::{LeaseKey, WorkerId};
@@ -40,6 +42,12 @@ pub(crate) enum Event<'a> {
         shard: &'a ShardId,
         sequence_number: String,
         reason: String,
+    },
+    /// A record of an aggregate was damaged: the first one, if there are several in its aggregate.
+    DamagedRecord {
+        shard: &'a ShardId,
+        position: String,
+        damage: &'a RecordDamage,
     },
     /// The application's handler failed.
     HandlerFailed {
@@ -85,6 +93,18 @@ impl Event<'_> {
             } => {
                 tracing::warn!(%shard, sequence_number, reason, "damaged aggregate");
             }
+            // A key is lost.
+            Self::DamagedRecord {
+                shard,
+                position,
+                damage: damage @ RecordDamage::PartitionKeyIndexOutOfRange { .. },
+            } => tracing::warn!(%shard, position, %damage, "damaged record"),
+            // The habit of a writer, perhaps in each of its records.
+            Self::DamagedRecord {
+                shard,
+                position,
+                damage,
+            } => tracing::debug!(%shard, position, %damage, "damaged record"),
             Self::HandlerFailed { shard, error, failures } => {
                 tracing::warn!(%shard, error, failures, "handler failed");
             }

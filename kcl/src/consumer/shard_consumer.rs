@@ -197,7 +197,15 @@ impl ShardConsumer {
         for record in raw {
             let sequence_number = record.sequence_number.clone();
             let outcome = deaggregate(record, None, RangePolicy::Deliver, &mut records);
-            if let Form::Truncated(reason) | Form::Unreadable(reason) = outcome.form {
+            if let Some((place, damage)) = &outcome.first_damage {
+                Event::DamagedRecord {
+                    shard: &self.shard,
+                    position: format!("{sequence_number}:{place}"),
+                    damage,
+                }
+                .emit();
+            }
+            if let Form::Unreadable(reason) = outcome.form {
                 let (sequence_number, reason) = (sequence_number.to_string(), reason.to_string());
                 Event::DamagedAggregate {
                     shard: &self.shard,
