@@ -19,7 +19,8 @@ use crate::error::{TableError, WorkerError};
 use crate::event::Event;
 use crate::lease::model::WorkerId;
 use crate::lease::renewer::{RenewalTimes, Renewer};
-use crate::lease::table::LeaseTable;
+use crate::lease::scan::list;
+use crate::lease::table::{LeaseTable, OpenError};
 use crate::processor::ProcessorFactory;
 use crate::retry::RetryDelays;
 use crate::shard_sync::surveyor::Surveyor;
@@ -245,13 +246,13 @@ async fn initialize(
     table: &Arc<dyn LeaseTable>,
     calls: &Calls,
     config: &Config,
-    rng: fastrand::Rng,
+    mut rng: fastrand::Rng,
 ) -> Result<Option<Incarnation>, WorkerError> {
-    let mut delays = RetryDelays::new(START_WAITS.0, START_WAITS.1, rng);
+    let mut delays = RetryDelays::new(START_WAITS.0, START_WAITS.1, rng.fork());
     let deadline = clock::now().checked_add(config.initialization_timeout);
     let mut failures = 0;
     loop {
-        let error = match try_to_initialize(table, calls, config).await {
+        let error = match try_to_initialize(table, calls, config, &mut rng).await {
             Ok(incarnation) => return Ok(incarnation),
             Err(error) => error,
         };
@@ -269,6 +270,7 @@ async fn try_to_initialize(
     table: &Arc<dyn LeaseTable>,
     calls: &Calls,
     config: &Config,
+    rng: &mut fastrand::Rng,
 ) -> Result<Option<Incarnation>, WorkerError> {
     let name = || table.name().to_owned();
     let of_table = |source: TableError| WorkerError::LeaseTable { table: name(), source };
@@ -291,13 +293,23 @@ async fn try_to_initialize(
     }
     // Before the table is created: a mistyped stream leaves nothing behind.
     let shards = calls.list_shards(ShardsToList::All).await.map_err(of_stream)?;
-    table.open().await.map_err(of_table)?;
-    let listing = table.list().await.map_err(of_table)?;
-    if let Some(found) = listing.led_by_others {
+    open(&**table).await?;
+    let listing = list(&**table, rng).await.map_err(of_table)?;
+    if let Some(found) = listing.led_by_others() {
         return Err(WorkerError::LedByOthers { table: name(), found });
     }
     sync_shards(table, calls, shards, &listing.leases, config.start_at).await?;
     Ok(incarnation)
+}
+
+async fn open(table: &dyn LeaseTable) -> Result<(), WorkerError> {
+    table.open().await.map_err(|error| {
+        let table = table.name().to_owned();
+        match error {
+            OpenError::Call(source) => WorkerError::LeaseTable { table, source },
+            OpenError::OtherKey { found } => WorkerError::NotALeaseTable { table, key: found },
+        }
+    })
 }
 
 /// Whether a start that failed like this may work later without anybody's doing.
@@ -305,7 +317,7 @@ fn may_pass(error: &WorkerError) -> bool {
     match error {
         WorkerError::LeaseTable { source, .. } => source.kind().is_transient(),
         WorkerError::Stream { source, .. } => source.kind().is_transient(),
-        WorkerError::LedByOthers { .. } | WorkerError::TaskPanicked => false,
+        WorkerError::NotALeaseTable { .. } | WorkerError::LedByOthers { .. } | WorkerError::TaskPanicked => false,
         // Seen for a moment while the stream is resharded.
         WorkerError::InconsistentShards { .. } => true,
     }

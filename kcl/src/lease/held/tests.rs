@@ -88,7 +88,7 @@ fn a_checkpoint_behind_one_whose_reply_was_lost_renews_the_lease_and_moves_nothi
     held.request(&key, epoch, Change::Checkpoint(at("4")), "near").unwrap();
     let write = one_write(&mut held, now);
     let mut row = lease(6);
-    row.checkpoint = at("9");
+    row.checkpoint = Some(at("9"));
     assert!(held.ended(write, now, Some(Update::Refused(Some(row))), now).is_empty());
     let write = one_write(&mut held, now);
     assert_eq!(write.change, Change::Renew);
