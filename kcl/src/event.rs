@@ -116,18 +116,11 @@ impl Event<'_> {
             } => {
                 tracing::warn!(%shard, sequence_number, reason, "damaged aggregate");
             }
-            // A key is lost.
-            Self::DamagedRecord {
-                shard,
-                position,
-                damage: damage @ RecordDamage::PartitionKeyIndexOutOfRange { .. },
-            } => tracing::warn!(%shard, position, %damage, "damaged record"),
-            // The habit of a writer, perhaps in each of its records.
             Self::DamagedRecord {
                 shard,
                 position,
                 damage,
-            } => tracing::debug!(%shard, position, %damage, "damaged record"),
+            } => damaged_record(shard, position, damage),
             Self::HandlerFailed { shard, error, failures } => {
                 tracing::warn!(%shard, error, failures, "handler failed");
             }
@@ -143,5 +136,14 @@ impl Event<'_> {
             }
             Self::ShardEnded { shard, children } => tracing::info!(%shard, children, "shard ended"),
         }
+    }
+}
+
+/// A lost key is warned of. Other damage is the habit of a writer, perhaps in each of its records.
+fn damaged_record(shard: &ShardId, position: &str, damage: &RecordDamage) {
+    if matches!(damage, RecordDamage::PartitionKeyIndexOutOfRange { .. }) {
+        tracing::warn!(%shard, position, %damage, "damaged record");
+    } else {
+        tracing::debug!(%shard, position, %damage, "damaged record");
     }
 }

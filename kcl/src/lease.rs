@@ -9,10 +9,14 @@
 //! A lease is one row of the lease table. Whoever changes the row raises its counter and names the counter that it has
 //! seen, so of two that change it at once exactly one succeeds.
 
+#[cfg(test)]
+mod conformance;
 pub(crate) mod dynamodb;
 pub(crate) mod guard;
 pub(crate) mod held;
 pub(crate) mod item;
+#[cfg(test)]
+pub(crate) mod memory;
 pub(crate) mod model;
 pub(crate) mod renewer;
 pub(crate) mod scan;

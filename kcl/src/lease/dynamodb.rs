@@ -117,7 +117,7 @@ impl DynamoDbLeaseTable {
             .set_key(Some(key(of)))
             .update_expression(expression.update)
             .condition_expression(expression.condition)
-            .set_expression_attribute_values(Some(expression.values))
+            .set_expression_attribute_values(expression.values)
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match call.send().await {
@@ -136,7 +136,7 @@ impl DynamoDbLeaseTable {
             .table_name(&self.name)
             .set_key(Some(key(of)))
             .condition_expression(expression.condition)
-            .set_expression_attribute_values(Some(expression.values))
+            .set_expression_attribute_values(expression.values)
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match call.send().await {

@@ -7,6 +7,7 @@
 //! Source: amazon-kinesis-client, `DynamoDBLeaseSerializer`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use aggregation::{HashKey, HashKeyRange};
 use aws_sdk_dynamodb::primitives::Blob;
@@ -72,7 +73,6 @@ pub(crate) enum EntityTypes {
 
 /// What a row of the lease table holds.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly every row is a lease")]
 pub(crate) enum Row {
     Lease(Lease),
     /// Something else, which is none of a lease reader's business; the row as it is.
@@ -86,6 +86,8 @@ pub(crate) enum Row {
 pub(crate) struct Hole {
     /// Empty if the row has no key.
     pub(crate) key: LeaseKey,
+    /// In a table for several streams the stream.
+    pub(crate) stream: Option<Arc<str>>,
     /// The shard of the row. `None` if the row does not tell.
     pub(crate) shard: Option<ShardId>,
     pub(crate) problem: RowError,
@@ -213,12 +215,14 @@ fn hole(item: &Item, problem: RowError) -> Hole {
             .filter(|text| !text.is_empty())
     };
     let key = text(attribute::LEASE_KEY);
-    let shard = match text(attribute::STREAM_NAME) {
+    let stream = text(attribute::STREAM_NAME);
+    let shard = match stream {
         Some(_) => text(attribute::SHARD_ID),
         None => key,
     };
     Hole {
         key: LeaseKey::new(key.unwrap_or_default()),
+        stream: stream.map(Into::into),
         shard: shard.map(ShardId::new),
         problem,
     }

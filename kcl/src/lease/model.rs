@@ -180,10 +180,6 @@ impl Lease {
     }
 
     /// The worker that reads: during a hand-off not yet the next owner.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the port is complete before all of its users are")
-    )]
     pub(crate) fn actual_owner(&self) -> Option<&WorkerId> {
         self.checkpoint_owner.as_ref().or(self.owner.as_ref())
     }

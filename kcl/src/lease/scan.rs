@@ -32,7 +32,9 @@ impl Listing {
     /// The rows by which other workers coordinate themselves, described for people. `None` if there are none.
     pub(crate) fn led_by_others(&self) -> Option<String> {
         let mut found: BTreeSet<_> = self.foreign.iter().map(|kind| format!("a {kind:?} row")).collect();
-        if self.leases.iter().any(|lease| lease.stream.is_some()) {
+        let streams = self.leases.iter().map(|lease| &lease.stream);
+        let mut streams = streams.chain(self.holes.iter().map(|hole| &hole.stream));
+        if streams.any(Option::is_some) {
             found.insert("leases of several streams".to_owned());
         }
         (!found.is_empty()).then(|| found.into_iter().collect::<Vec<_>>().join(", "))

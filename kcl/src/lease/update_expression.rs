@@ -23,7 +23,8 @@ pub(crate) struct UpdateExpression {
     pub(crate) update: String,
     pub(crate) condition: String,
     #[expect(clippy::disallowed_types, reason = "the SDK's type for items; never iterated")]
-    pub(crate) values: HashMap<String, AttributeValue>,
+    /// `None` if there are none: the service refuses an empty map.
+    pub(crate) values: Option<HashMap<String, AttributeValue>>,
 }
 
 /// An expression that grows.
@@ -239,7 +240,7 @@ impl Clauses {
         UpdateExpression {
             update: clauses.into_iter().flatten().collect::<Vec<_>>().join(" "),
             condition: self.condition.join(" AND "),
-            values: self.values.into_iter().collect(),
+            values: (!self.values.is_empty()).then(|| self.values.into_iter().collect()),
         }
     }
 }
@@ -275,6 +276,10 @@ mod tests {
         })
     }
 
+    fn value<'a>(expression: &'a UpdateExpression, name: &str) -> &'a AttributeValue {
+        &expression.values.as_ref().unwrap()[name]
+    }
+
     #[test]
     fn every_write_of_an_owner_raises_the_counter_and_names_the_one_that_was_seen() {
         let renewal = owner_write();
@@ -290,8 +295,8 @@ mod tests {
             let expression = UpdateExpression::of(&LeaseWrite::Owner(write));
             assert!(expression.condition.starts_with("leaseCounter = :seen"));
             assert!(expression.update.starts_with("SET leaseCounter = :next"));
-            assert_eq!(expression.values[":seen"], AttributeValue::N("41".into()));
-            assert_eq!(expression.values[":next"], AttributeValue::N("42".into()));
+            assert_eq!(value(&expression, ":seen"), &AttributeValue::N("41".into()));
+            assert_eq!(value(&expression, ":next"), &AttributeValue::N("42".into()));
         }
     }
 
@@ -333,7 +338,10 @@ mod tests {
             expression.condition,
             "leaseCounter = :seen AND checkpointOwner = :checkpointOwnerAsSeen"
         );
-        assert_eq!(expression.values[":checkpointOwnerAsSeen"], AttributeValue::Null(true));
+        assert_eq!(
+            value(&expression, ":checkpointOwnerAsSeen"),
+            &AttributeValue::Null(true)
+        );
     }
 
     #[test]
