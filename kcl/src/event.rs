@@ -4,6 +4,7 @@ use aggregation::RecordDamage;
 
 use crate::call_error::chain;
 use crate::error::{StreamError, TableError, WorkerError};
+use crate::lease::item::Hole;
 use crate::lease::model::{LeaseKey, WorkerId};
 use crate::stream::ShardId;
 
@@ -31,8 +32,10 @@ pub(crate) enum Event<'a> {
     LeaseLost { lease: &'a LeaseKey },
     /// A lease row could not be written.
     LeaseWriteFailed { lease: &'a LeaseKey, error: &'a TableError },
-    /// A row of the lease table is neither a lease nor anything known.
-    LeaseRowUnreadable { table: &'a str, error: String },
+    /// A row of the lease table should hold a lease and cannot be read: its shard has no reader.
+    LeaseRowUnreadable { table: &'a str, hole: &'a Hole },
+    /// A shard waits for a parent whose lease cannot be read.
+    ParentUnreadable { shard: &'a ShardId, hole: &'a Hole },
     /// The lease table could not be read.
     LeaseTableUnavailable { error: &'a TableError },
     /// The stream could not be read.
@@ -83,7 +86,14 @@ impl Event<'_> {
             Self::LeaseTaken { lease, reason } => tracing::info!(%lease, reason, "lease taken"),
             Self::LeaseLost { lease } => tracing::info!(%lease, "lease lost"),
             Self::LeaseWriteFailed { lease, error } => tracing::warn!(%lease, %error, "lease write failed"),
-            Self::LeaseRowUnreadable { table, error } => tracing::warn!(table, error, "lease row unreadable"),
+            Self::LeaseRowUnreadable { table, hole } => {
+                let shard = hole.shard.as_ref().map(tracing::field::display);
+                tracing::warn!(table, shard, error = %hole.problem, "lease row unreadable: nobody reads its shard");
+            }
+            Self::ParentUnreadable { shard, hole } => {
+                let error = &hole.problem;
+                tracing::warn!(%shard, parent = %hole.key, %error, "shard waits for a parent whose lease is unreadable");
+            }
             Self::LeaseTableUnavailable { error } => tracing::warn!(%error, "lease table unavailable"),
             Self::ReadFailed { shard, error } => tracing::warn!(%shard, %error, "read failed"),
             Self::DamagedAggregate {

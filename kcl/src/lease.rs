@@ -15,8 +15,10 @@ pub(crate) mod held;
 pub(crate) mod item;
 pub(crate) mod model;
 pub(crate) mod renewer;
+pub(crate) mod scan;
 pub(crate) mod table;
 pub(crate) mod update_expression;
+pub(crate) mod write;
 
 pub use guard::{LeaseEpoch, LeaseGuard};
 pub use model::{LeaseKey, WorkerId};

@@ -19,7 +19,8 @@ use crate::error::{TableError, WorkerError};
 use crate::event::Event;
 use crate::lease::model::WorkerId;
 use crate::lease::renewer::{RenewalTimes, Renewer};
-use crate::lease::table::LeaseTable;
+use crate::lease::scan::list;
+use crate::lease::table::{LeaseTable, OpenError};
 use crate::processor::ProcessorFactory;
 use crate::retry::RetryDelays;
 use crate::shard_sync::task::sync_shards;
@@ -239,12 +240,12 @@ async fn initialize(
     table: &Arc<dyn LeaseTable>,
     calls: &Calls,
     config: &Config,
-    rng: fastrand::Rng,
+    mut rng: fastrand::Rng,
 ) -> Result<(), WorkerError> {
-    let mut delays = RetryDelays::new(START_WAITS.0, START_WAITS.1, rng);
+    let mut delays = RetryDelays::new(START_WAITS.0, START_WAITS.1, rng.fork());
     let deadline = clock::now().checked_add(config.initialization_timeout);
     for failures in 1.. {
-        let Err(error) = try_to_initialize(table, calls, config).await else {
+        let Err(error) = try_to_initialize(table, calls, config, &mut rng).await else {
             break;
         };
         let again = clock::now() + delays.after(failures);
@@ -257,7 +258,12 @@ async fn initialize(
     Ok(())
 }
 
-async fn try_to_initialize(table: &Arc<dyn LeaseTable>, calls: &Calls, config: &Config) -> Result<(), WorkerError> {
+async fn try_to_initialize(
+    table: &Arc<dyn LeaseTable>,
+    calls: &Calls,
+    config: &Config,
+    rng: &mut fastrand::Rng,
+) -> Result<(), WorkerError> {
     let name = || table.name().to_owned();
     let of_table = |source: TableError| WorkerError::LeaseTable { table: name(), source };
     match table.led_by_another_table().await {
@@ -273,9 +279,15 @@ async fn try_to_initialize(table: &Arc<dyn LeaseTable>, calls: &Calls, config: &
         stream: calls.stream().to_string(),
         source,
     })?;
-    table.open().await.map_err(of_table)?;
-    let listing = table.list().await.map_err(of_table)?;
-    if let Some(found) = listing.led_by_others {
+    table.open().await.map_err(|error| match error {
+        OpenError::Call(source) => of_table(source),
+        OpenError::OtherKey { found } => WorkerError::NotALeaseTable {
+            table: name(),
+            key: found,
+        },
+    })?;
+    let listing = list(&**table, rng).await.map_err(of_table)?;
+    if let Some(found) = listing.led_by_others() {
         return Err(WorkerError::LedByOthers { table: name(), found });
     }
     sync_shards(table, calls, shards, &listing.leases, config.start_at).await
@@ -286,7 +298,7 @@ fn may_pass(error: &WorkerError) -> bool {
     match error {
         WorkerError::LeaseTable { source, .. } => source.kind().is_transient(),
         WorkerError::Stream { source, .. } => source.kind().is_transient(),
-        WorkerError::LedByOthers { .. } | WorkerError::TaskPanicked => false,
+        WorkerError::NotALeaseTable { .. } | WorkerError::LedByOthers { .. } | WorkerError::TaskPanicked => false,
         // Seen for a moment while the stream is resharded.
         WorkerError::InconsistentShards { .. } => true,
     }

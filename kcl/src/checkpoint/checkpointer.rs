@@ -6,9 +6,9 @@ use crate::checkpoint::ledger::{Ledger, Proposal};
 use crate::checkpoint::position::{Position, RecordPosition};
 use crate::error::CheckpointError;
 use crate::lease::guard::LeaseEpoch;
+use crate::lease::held::Change;
 use crate::lease::model::LeaseKey;
 use crate::lease::renewer::Renewer;
-use crate::lease::table::Change;
 use crate::record::Record;
 
 /// Writes the checkpoints of one ownership of a lease.

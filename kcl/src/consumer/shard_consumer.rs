@@ -8,14 +8,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::calls::Calls;
 use crate::checkpoint::checkpointer::Checkpointer;
+use crate::checkpoint::position::Position;
 use crate::clock;
 use crate::config::Config;
 use crate::consumer::handler::{Attempted, GivenUp, HandlerRetries};
 use crate::event::Event;
 use crate::lease::guard::LeaseGuard;
+use crate::lease::held::Change;
+use crate::lease::item::Row;
 use crate::lease::model::{Lease, LeaseKey};
 use crate::lease::renewer::{OwnedLease, Renewer};
-use crate::lease::table::{Change, LeaseTable};
+use crate::lease::table::LeaseTable;
 use crate::processor::{AnyProcessor, Batch, ProcessorFactory, ShardContext};
 use crate::record::Record;
 use crate::retrieval::deaggregate::{Form, RangePolicy, RawRecord, deaggregate, skip_up_to};
@@ -69,27 +72,27 @@ pub(crate) struct ShardConsumer {
     pub(super) parts: ConsumerParts,
     pub(super) shard: ShardId,
     lease: Lease,
+    /// Where reading begins.
+    start: Position,
     guard: LeaseGuard,
     pub(super) checkpointer: Checkpointer,
     pub(super) retries: HandlerRetries,
-    rng: fastrand::Rng,
+    pub(super) rng: fastrand::Rng,
 }
 
 impl ShardConsumer {
     pub(crate) fn new(parts: ConsumerParts, owned: OwnedLease, mut rng: fastrand::Rng) -> Self {
         let OwnedLease { lease, guard } = owned;
-        let shard = lease.key.shard_id();
-        let checkpointer = Checkpointer::new(
-            lease.key.clone(),
-            guard.epoch(),
-            parts.renewer.clone(),
-            lease.checkpoint.clone(),
-        );
+        let shard = lease.shard.clone();
+        // A row without a checkpoint was written by another library, or edited by hand.
+        let start = lease.checkpoint.clone().unwrap_or_else(|| parts.config.start_at.into());
+        let checkpointer = Checkpointer::new(lease.key.clone(), guard.epoch(), parts.renewer.clone(), start.clone());
         let retries = HandlerRetries::new(shard.clone(), guard.clone(), &parts, rng.fork());
         Self {
             parts,
             shard,
             lease,
+            start,
             guard,
             checkpointer,
             retries,
@@ -169,10 +172,21 @@ impl ShardConsumer {
         }
         for parent in &self.lease.parents {
             let key = LeaseKey::of_shard(parent);
+            let mut hole_was_told = false;
             loop {
                 match self.parts.table.get(&key).await {
-                    Ok(lease) if lease.as_ref().is_none_or(Lease::is_finished) => break,
-                    Ok(_) => {}
+                    Ok(None | Some(Row::Foreign(..))) => break,
+                    Ok(Some(Row::Lease(lease))) if lease.is_finished() => break,
+                    Ok(Some(Row::Lease(_))) => {}
+                    Ok(Some(Row::Hole(hole))) if hole_was_told => drop(hole),
+                    Ok(Some(Row::Hole(hole))) => {
+                        hole_was_told = true;
+                        Event::ParentUnreadable {
+                            shard: &self.shard,
+                            hole: &hole,
+                        }
+                        .emit();
+                    }
                     Err(error) => Event::LeaseTableUnavailable { error: &error }.emit(),
                 }
                 let again = clock::now() + self.parts.config.parent_shard_poll_interval;
@@ -276,7 +290,7 @@ impl ShardConsumer {
         ShardContext {
             stream: self.parts.calls.stream().to_string().into(),
             shard_id: self.shard.clone(),
-            checkpoint: self.lease.checkpoint.clone(),
+            checkpoint: self.start.clone(),
             lease: self.guard.clone(),
         }
     }
@@ -289,7 +303,7 @@ impl ShardConsumer {
         };
         let config = PollerConfig {
             shard: self.shard.clone(),
-            from: self.lease.checkpoint.clone(),
+            from: self.start.clone(),
             timestamp,
             max_records: config.max_records,
             idle: config.idle_time_between_reads,

@@ -6,6 +6,7 @@ use crate::clock;
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
 use crate::error::WorkerError;
 use crate::event::Event;
+use crate::lease::scan::list;
 use crate::processor::AnyProcessor;
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::planner;
@@ -77,7 +78,7 @@ impl ShardConsumer {
         Ok(())
     }
 
-    async fn lease_children(&self, children: &[ChildShard]) -> Result<Children, WorkerError> {
+    async fn lease_children(&mut self, children: &[ChildShard]) -> Result<Children, WorkerError> {
         let (table, calls) = (&self.parts.table, &self.parts.calls);
         let of_table = |source| WorkerError::LeaseTable {
             table: table.name().to_owned(),
@@ -95,7 +96,7 @@ impl ShardConsumer {
             if children.is_empty() {
                 children = planner::listed_children(&self.shard, &shards);
             }
-            let leases = table.list().await.map_err(of_table)?.leases;
+            let leases = list(&**table, &mut self.rng).await.map_err(of_table)?.leases;
             let others = children
                 .iter()
                 .flat_map(|child| &child.parents)

@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::checkpoint::position::Position;
 use crate::lease::guard::LeaseEpoch;
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
-use crate::lease::table::{Change, Update};
+use crate::lease::write::{LeaseWrite, OwnerWrite, Then};
 
 /// The held leases. `R` is what waits for the end of a change.
 #[derive(Debug)]
@@ -48,6 +49,26 @@ struct Request<R> {
     failures: u32,
 }
 
+/// What to change in the row of a held lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Say that the owner is alive.
+    Renew,
+    /// Note how far the owner has come.
+    Checkpoint(Position),
+    /// Give the lease up, so that any worker may take it at once.
+    Release,
+}
+
+/// How a write ended that was answered.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Update {
+    /// Done; the row as it is now.
+    Applied(Lease),
+    /// Another worker changed the row before; as it is now, or nothing if it is gone.
+    Refused(Option<Lease>),
+}
+
 /// How often a change is tried before whoever waits for it is told.
 const TRIES: u32 = 3;
 
@@ -58,6 +79,24 @@ pub(crate) struct Write {
     epoch: LeaseEpoch,
     pub(crate) seen: Lease,
     pub(crate) change: Change,
+}
+
+impl Write {
+    /// The write of the row.
+    pub(crate) fn of_row(&self) -> LeaseWrite {
+        let renewal = OwnerWrite::renewal(self.seen.clone());
+        LeaseWrite::Owner(match &self.change {
+            Change::Renew => renewal,
+            Change::Checkpoint(position) => OwnerWrite {
+                checkpoint: Some(position.clone()),
+                ..renewal
+            },
+            Change::Release => OwnerWrite {
+                then: Then::Release,
+                ..renewal
+            },
+        })
+    }
 }
 
 /// What the end of a write means.
@@ -269,8 +308,8 @@ impl<R> HeldLease<R> {
     /// the application, told of a failure, went on from an earlier one.
     fn change_to_write(&self, wanted: &Change) -> Change {
         match wanted {
-            Change::Checkpoint(position) if *position <= self.lease.checkpoint => Change::Renew,
-            Change::Take(_) | Change::Renew | Change::Checkpoint(_) | Change::Release => wanted.clone(),
+            Change::Checkpoint(position) if Some(position) <= self.lease.checkpoint.as_ref() => Change::Renew,
+            Change::Renew | Change::Checkpoint(_) | Change::Release => wanted.clone(),
         }
     }
 

@@ -13,9 +13,10 @@ use crate::clock;
 use crate::error::{CallErrorKind, CheckpointError, TableError};
 use crate::event::Event;
 use crate::lease::guard::{LeaseEpoch, LeaseGuard, Validity};
-use crate::lease::held::{Effect, Held, Write};
+use crate::lease::held::{Change, Effect, Held, Update, Write};
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
-use crate::lease::table::{Change, LeaseTable, Update};
+use crate::lease::table::LeaseTable;
+use crate::lease::write::WriteOutcome;
 
 /// Requests that may wait for the renewer; whoever comes after them waits to hand its request over.
 const REQUESTS: usize = 256;
@@ -39,7 +40,7 @@ type Waiter = oneshot::Sender<Result<(), CheckpointError>>;
 #[derive(Debug)]
 enum Request {
     Adopt {
-        lease: Lease,
+        lease: Box<Lease>,
         sent: Instant,
         owned: oneshot::Sender<OwnedLease>,
     },
@@ -105,6 +106,7 @@ impl Renewer {
     /// Hands over a lease that was taken by a write sent at `sent`. `None` if the renewer has ended.
     pub(crate) async fn adopt(&self, lease: Lease, sent: Instant) -> Option<OwnedLease> {
         let (owned, adopted) = oneshot::channel();
+        let lease = Box::new(lease);
         self.requests.send(Request::Adopt { lease, sent, owned }).await.ok()?;
         adopted.await.ok()
     }
@@ -165,8 +167,10 @@ impl RenewerTask {
     fn write(&self, write: Write, sent: Instant) -> BoxFuture<'static, EndedWrite> {
         let (table, timeout) = (Arc::clone(&self.table), self.timeout);
         Box::pin(async move {
-            let result = match tokio::time::timeout(timeout, table.update(&write.seen, &write.change)).await {
-                Ok(result) => result,
+            let result = match tokio::time::timeout(timeout, table.write(&write.of_row())).await {
+                Ok(WriteOutcome::Applied(lease)) => Ok(Update::Applied(lease)),
+                Ok(WriteOutcome::Refused(row)) => Ok(Update::Refused(row)),
+                Ok(WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error)) => Err(error),
                 Err(_) => Err(timed_out(timeout)),
             };
             EndedWrite { write, sent, result }
@@ -177,7 +181,7 @@ impl RenewerTask {
         match request {
             Request::Adopt { lease, sent, owned } => {
                 let key = lease.key.clone();
-                let (epoch, until) = self.held.adopt(lease.clone(), sent);
+                let (epoch, until) = self.held.adopt(Lease::clone(&lease), sent);
                 let (validity, watched) = watch::channel(Validity::Until(until));
                 self.validities.insert(key, validity);
                 self.publish_keys();
