@@ -4,6 +4,7 @@
 //! the shard, the lease or the worker. The supervisor starts these tasks and joins them.
 
 pub(crate) mod handler;
+pub(crate) mod mailbox;
 pub(crate) mod shard_consumer;
 mod shard_end;
 pub(crate) mod supervisor;

@@ -6,6 +6,7 @@ use crate::call_error::chain;
 use crate::error::{StreamError, TableError, WorkerError};
 use crate::lease::item::Hole;
 use crate::lease::model::{LeaseKey, WorkerId};
+use crate::lease::ownership::End;
 use crate::shard_sync::end_evidence::Hold;
 use crate::stream::ShardId;
 
@@ -30,9 +31,16 @@ pub(crate) enum Event<'a> {
     /// This worker took a lease.
     LeaseTaken { lease: &'a LeaseKey, reason: String },
     /// This worker lost a lease.
-    LeaseLost { lease: &'a LeaseKey },
-    /// A lease row could not be written.
-    LeaseWriteFailed { lease: &'a LeaseKey, error: &'a TableError },
+    LeaseLost { lease: &'a LeaseKey, end: &'a End },
+    /// Lease rows could not be written; `untold` others since the last of these events.
+    LeaseWritesFailed {
+        table: &'a str,
+        lease: &'a LeaseKey,
+        error: &'a TableError,
+        untold: u64,
+    },
+    /// The task of a shard panicked: its lease is given up.
+    ConsumerPanicked { shard: &'a ShardId },
     /// A row of the lease table should hold a lease and cannot be read: its shard has no reader.
     LeaseRowUnreadable { table: &'a str, hole: &'a Hole },
     /// A shard waits for a parent whose lease cannot be read.
@@ -89,8 +97,16 @@ impl Event<'_> {
             }
             Self::LeaseCreated { lease, reason } => tracing::debug!(%lease, reason, "lease created"),
             Self::LeaseTaken { lease, reason } => tracing::info!(%lease, reason, "lease taken"),
-            Self::LeaseLost { lease } => tracing::info!(%lease, "lease lost"),
-            Self::LeaseWriteFailed { lease, error } => tracing::warn!(%lease, %error, "lease write failed"),
+            Self::LeaseLost { lease, end } => tracing::info!(%lease, reason = %end, "lease lost"),
+            Self::LeaseWritesFailed {
+                table,
+                lease,
+                error,
+                untold,
+            } => tracing::warn!(table, %lease, %error, others = untold, "lease write failed"),
+            Self::ConsumerPanicked { shard } => {
+                tracing::error!(%shard, "the task of a shard panicked: its lease is given up");
+            }
             Self::LeaseRowUnreadable { table, hole } => {
                 let shard = hole.shard.as_ref().map(tracing::field::display);
                 tracing::warn!(table, shard, error = %hole.problem, "lease row unreadable: nobody reads its shard");

@@ -13,11 +13,12 @@
 mod conformance;
 pub(crate) mod dynamodb;
 pub(crate) mod guard;
-pub(crate) mod held;
+pub(crate) mod holdings;
 pub(crate) mod item;
 #[cfg(test)]
 pub(crate) mod memory;
 pub(crate) mod model;
+pub(crate) mod ownership;
 pub(crate) mod renewer;
 pub(crate) mod scan;
 pub(crate) mod table;

@@ -19,6 +19,7 @@ mod config;
 mod consumer;
 mod error;
 mod event;
+mod fold;
 mod lease;
 pub mod limits;
 #[cfg(feature = "planted-bugs")]

@@ -10,6 +10,7 @@ use crate::assignment::taker::{Take, Taker};
 use crate::clock;
 use crate::error::{TableError, WorkerError};
 use crate::event::Event;
+use crate::fold::Fold;
 use crate::lease::model::{OwnAttributes, WorkerId};
 use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::scan::{Listing, list};
@@ -26,6 +27,8 @@ pub(crate) struct Assignment {
     pub(crate) interval: Duration,
     pub(crate) write_timeout: Duration,
     pub(crate) rng: fastrand::Rng,
+    /// Folds the writes that failed.
+    pub(crate) failures: Fold,
     /// Leases that were taken go here.
     pub(crate) owned: mpsc::Sender<OwnedLease>,
     /// A shard has ended: its children wait to be taken.
@@ -68,7 +71,7 @@ impl Assignment {
         }
         let mut leases = listing.leases;
         // A shard that was read to its end is no work any more, whoever keeps its lease.
-        let mut held = self.renewer.held_keys();
+        let mut held = self.renewer.occupied().await;
         for finished in leases.extract_if(.., |lease| lease.is_finished()) {
             held.remove(&finished.key);
         }
@@ -77,10 +80,15 @@ impl Assignment {
             if draining.is_cancelled() {
                 return Ok(());
             }
-            if let Err(error) = self.take_one(&take).await {
-                Event::LeaseWriteFailed {
-                    lease: &take.lease.key,
+            if let Err(error) = self.take_one(&take).await
+                && let Some(untold) = self.failures.happened(clock::now())
+            {
+                let (table, lease) = (self.table.name(), &take.lease.key);
+                Event::LeaseWritesFailed {
+                    table,
+                    lease,
                     error: &error,
+                    untold,
                 }
                 .emit();
             }
