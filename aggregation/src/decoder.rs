@@ -11,6 +11,9 @@
 //! What the KCL does with each outcome: it passes a plain record through, and treats a damaged one as plain as long as
 //! it cannot read the message; once the message is read, it delivers the records before the damage.
 //! Source: amazon-kinesis-client, `AggregatorUtil.deaggregate`.
+//!
+//! In the order of the data: `message` takes the protobuf message apart, with `fields` for one field after the other;
+//! `aggregate` hands out its records; `damage` says what can be wrong.
 
 use bytes::Bytes;
 

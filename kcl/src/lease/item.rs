@@ -4,6 +4,8 @@
 //! here are ignored, and survive, because rows are updated attribute by attribute.
 //!
 //! Source: amazon-kinesis-client, `DynamoDBLeaseSerializer`.
+//!
+//! `foreign` recognises the rows that are no leases; `fields` reads the attributes of the others.
 
 use std::collections::BTreeSet;
 
