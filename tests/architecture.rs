@@ -7,12 +7,14 @@
 //! Clippy checks the rest of the house rules, as set in `Cargo.toml` and `clippy.toml`.
 
 mod code;
+mod documents;
 mod imports;
 mod known_circles;
 mod layers;
 mod limits;
 mod module_docs;
 mod modules;
+mod non_obvious;
 mod places;
 mod purity;
 mod source;
