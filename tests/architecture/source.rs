@@ -193,14 +193,21 @@ impl Source {
     }
 
     fn read_item(&mut self, item: &Item) {
-        match item {
-            Item::Mod(module) if module.content.is_none() => self.modules.push(Module {
+        if let Item::Mod(module) = item
+            && module.content.is_none()
+        {
+            self.modules.push(Module {
                 name: module.ident.to_string(),
                 is_test: module.attrs.iter().any(is_for_tests),
-            }),
-            Item::Use(import) if !import.attrs.iter().any(is_for_tests) => self.read_use(import),
-            Item::Const(constant) if !matches!(constant.vis, Visibility::Inherited) => self.read_constant(constant),
-            _ => {}
+            });
+        } else if let Item::Use(import) = item
+            && !import.attrs.iter().any(is_for_tests)
+        {
+            self.read_use(import);
+        } else if let Item::Const(constant) = item
+            && !matches!(constant.vis, Visibility::Inherited)
+        {
+            self.read_constant(constant);
         }
     }
 
@@ -281,12 +288,13 @@ fn docs_of(attributes: &[Attribute]) -> String {
         let Ok(docs) = attribute.meta.require_name_value() else {
             continue;
         };
-        match &docs.value {
-            Expr::Lit(ExprLit {
-                lit: Lit::Str(line), ..
-            }) => lines.push(line.value().trim().to_owned()),
-            Expr::Macro(included) => lines.push(format!("Includes {}.", included.mac.tokens)),
-            _ => {}
+        if let Expr::Lit(ExprLit {
+            lit: Lit::Str(line), ..
+        }) = &docs.value
+        {
+            lines.push(line.value().trim().to_owned());
+        } else if let Expr::Macro(included) = &docs.value {
+            lines.push(format!("Includes {}.", included.mac.tokens));
         }
     }
     lines.join("\n").trim().to_owned()
