@@ -8,6 +8,10 @@
 //!
 //! A lease is one row of the lease table. Whoever changes the row raises its counter and names the counter that it has
 //! seen, so of two that change it at once exactly one succeeds.
+//!
+//! In the order of the data: `model` is a lease, `table` the port to where leases are kept, `dynamodb` its
+//! implementation, with `item` for rows and `update_expression` for changes; `renewer` writes the rows of the leases
+//! that the pure `held` knows; a `guard` tells a holder whether its lease is still valid.
 
 #[cfg(test)]
 mod conformance;
