@@ -97,11 +97,6 @@ impl ShardConsumer {
         }
     }
 
-    /// The lease that it is for.
-    pub(crate) fn key(&self) -> &LeaseKey {
-        &self.lease.key
-    }
-
     /// Reads the shard until its end, and holds the lease until it is lost or given back.
     pub(crate) async fn run(mut self) -> ConsumerEnd {
         let mut processor = None;
