@@ -86,6 +86,19 @@ impl Clock {
         }
     }
 
+    /// Waits for `future`, at most for `duration` of the [`monotonic`](Self::monotonic) time. `None` if it took longer.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future drops the one that it waits for.
+    pub async fn timeout<T>(&self, duration: Duration, future: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            output = future => Some(output),
+            () = self.sleep(duration) => None,
+        }
+    }
+
     /// Sleeps for `duration` of the [`monotonic`](Self::monotonic) time.
     ///
     /// # Cancellation

@@ -168,7 +168,10 @@ fn an_answer_that_comes_after_the_lapse_revives_nothing() {
 fn a_lease_whose_consumer_has_ended_is_not_renewed_any_more() {
     let (mut held, start, epoch) = held();
     let key = LeaseKey::new("shardId-000000000000");
-    assert!(held.consumer_ended(&key, LeaseEpoch(epoch.0 + 1)).is_empty(), "another ownership");
+    assert!(
+        held.consumer_ended(&key, LeaseEpoch(epoch.0 + 1)).is_empty(),
+        "another ownership"
+    );
     held.request(&key, epoch, Change::Release, "waiter").unwrap();
     let effects = held.consumer_ended(&key, epoch);
     assert!(matches!(&effects[..], [Effect::Lost { waiters, .. }] if waiters[..] == ["waiter"]));
