@@ -7,6 +7,7 @@ mod lease_table;
 mod one_owner;
 mod reading;
 mod resharding;
+mod shard_ends;
 mod worker_errors;
 
 use std::time::Duration;
