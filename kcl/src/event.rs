@@ -1,6 +1,7 @@
 //! Everything observable about a worker, as one list. Today's view of it is `tracing`.
 
-use crate::call_error::chain;
+use service::{RangeFault, chain};
+
 use crate::error::{StreamError, TableError, WorkerError};
 use crate::lease::model::{LeaseKey, WorkerId};
 use crate::shard_sync::end_evidence::Hold;
@@ -34,6 +35,8 @@ pub(crate) enum Event<'a> {
     LeaseRowUnreadable { table: &'a str, error: String },
     /// The lease table could not be read.
     LeaseTableUnavailable { error: &'a TableError },
+    /// The hash-key range of a shard is not as it should be.
+    ShardRangeFault(&'a RangeFault),
     /// The stream could not be read.
     ReadFailed { shard: &'a ShardId, error: &'a StreamError },
     /// It is not certain whether a shard has ended, so it is neither read nor ended.
@@ -82,6 +85,9 @@ impl Event<'_> {
             Self::LeaseWriteFailed { lease, error } => tracing::warn!(%lease, %error, "lease write failed"),
             Self::LeaseRowUnreadable { table, error } => tracing::warn!(table, error, "lease row unreadable"),
             Self::LeaseTableUnavailable { error } => tracing::warn!(%error, "lease table unavailable"),
+            Self::ShardRangeFault(fault) => {
+                tracing::warn!(shard = %fault.shard, fault = %fault.kind, "hash-key range of a shard");
+            }
             Self::ReadFailed { shard, error } => tracing::warn!(%shard, %error, "read failed"),
             Self::ShardOnHold { shard, reason } if *reason == Hold::StreamCreatedAgain => {
                 tracing::error!(%shard, %reason, "stream was created again");

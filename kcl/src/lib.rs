@@ -11,10 +11,8 @@
 
 mod assignment;
 mod builder;
-mod call_error;
 mod calls;
 mod checkpoint;
-mod clock;
 mod config;
 mod consumer;
 mod error;
@@ -26,10 +24,8 @@ pub mod planted_bugs;
 mod processor;
 mod record;
 mod retrieval;
-mod retry;
 mod shard_sync;
 mod stream;
-mod tasks;
 mod worker;
 
 pub use aggregation::HashKey;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use service::{Clock, Jitter, RetryDelays, Tasks};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -11,7 +12,6 @@ use crate::assignment::taker::{Taker, TakerPolicy, VeryOldLeases};
 use crate::assignment::task::Assignment;
 use crate::builder::WorkerBuilder;
 use crate::calls::{Calls, ShardsToList};
-use crate::clock;
 use crate::config::Config;
 use crate::consumer::shard_consumer::ConsumerParts;
 use crate::consumer::supervisor::{ShutdownReport, Supervisor};
@@ -21,11 +21,9 @@ use crate::lease::model::WorkerId;
 use crate::lease::renewer::{RenewalTimes, Renewer};
 use crate::lease::table::LeaseTable;
 use crate::processor::ProcessorFactory;
-use crate::retry::RetryDelays;
 use crate::shard_sync::surveyor::Surveyor;
 use crate::shard_sync::task::sync_shards;
 use crate::stream::Incarnation;
-use crate::tasks::Tasks;
 
 /// The wait after the first failed attempt to start, and the longest. Our choice.
 const START_WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -43,6 +41,7 @@ pub struct Worker {
     pub(crate) config: Config,
     pub(crate) control: WorkerControl,
     pub(crate) tasks: Tasks,
+    pub(crate) clock: Clock,
     pub(crate) rng: fastrand::Rng,
 }
 
@@ -60,11 +59,13 @@ impl std::fmt::Debug for Worker {
 pub struct WorkerControl {
     draining: CancellationToken,
     grace: Arc<watch::Sender<Duration>>,
+    clock: Clock,
 }
 
 impl WorkerControl {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(clock: Clock) -> Self {
         Self {
+            clock,
             draining: CancellationToken::new(),
             grace: Arc::new(watch::Sender::new(Duration::from_secs(30))),
         }
@@ -82,14 +83,14 @@ impl WorkerControl {
     /// Waits until the grace is over; for ever while nobody asked the worker to stop.
     async fn over(&self) {
         self.draining.cancelled().await;
-        let begun = clock::now();
+        let begun = self.clock.now();
         let mut grace = self.grace.subscribe();
         loop {
             let end = begun.checked_add(*grace.borrow_and_update());
             tokio::select! {
                 biased;
                 Ok(()) = grace.changed() => {}
-                () = clock::sleep_until(end) => return,
+                () = self.clock.sleep_until(end) => return,
             }
         }
     }
@@ -125,7 +126,7 @@ impl Worker {
         let incarnation = tokio::select! {
             biased;
             () = self.control.draining.cancelled() => return Ok(ShutdownReport::default()),
-            started = initialize(&self.table, &self.calls, &self.config, self.rng.fork()) => started?,
+            started = initialize(&self.table, &self.calls, &self.config, (&self.clock, self.rng.fork())) => started?,
         };
         let stream = self.calls.stream().to_string();
         Event::Started {
@@ -147,9 +148,10 @@ impl Worker {
     async fn run_started(&mut self, incarnation: Option<Incarnation>) -> (ShutdownReport, Result<(), WorkerError>) {
         let mut tasks = JoinSet::new();
         let draining = self.control.draining.clone();
-        let (renewer, renewing) = Renewer::new(Arc::clone(&self.table), self.id.clone(), self.renewal_times());
+        let (table, clock) = (Arc::clone(&self.table), self.clock.clone());
+        let (renewer, renewing) = Renewer::new(table, self.id.clone(), self.renewal_times(), clock);
         let ends_worker = draining.clone().drop_guard();
-        tasks.spawn(self.tasks.named("renewer", async move {
+        tasks.spawn(self.tasks.vital("renewer", async move {
             renewing.run().await;
             drop(ends_worker);
             Ok(())
@@ -158,12 +160,12 @@ impl Worker {
         let (owned, leases) = mpsc::channel(OWNED_LEASES);
         let assignment = self.assignment(renewer.clone(), owned, Arc::clone(&new_leases));
         let (ends_worker, until) = (draining.clone().drop_guard(), draining.clone());
-        tasks.spawn(self.tasks.named("assignment", async move {
+        tasks.spawn(self.tasks.vital("assignment", async move {
             let result = assignment.run(until).await;
             drop(ends_worker);
             result
         }));
-        let surveyor = Arc::new(Surveyor::new(self.calls.clone(), incarnation));
+        let surveyor = Arc::new(Surveyor::new(self.calls.clone(), incarnation, self.clock.clone()));
         let parts = self.consumer_parts(renewer, surveyor, new_leases);
         let mut supervisor = Supervisor::new(parts, self.rng.fork());
         tokio::select! {
@@ -196,6 +198,7 @@ impl Worker {
             very_old_leases: VeryOldLeases::TakenFirst,
         };
         Assignment {
+            clock: self.clock.clone(),
             worker: self.id.clone(),
             table: Arc::clone(&self.table),
             renewer,
@@ -217,6 +220,7 @@ impl Worker {
             factory: Arc::clone(&self.factory),
             config: self.config.clone(),
             tasks: self.tasks.clone(),
+            clock: self.clock.clone(),
             draining: self.control.draining.clone(),
             shard_ends: Arc::new(Notify::new()),
             new_leases,
@@ -245,10 +249,10 @@ async fn initialize(
     table: &Arc<dyn LeaseTable>,
     calls: &Calls,
     config: &Config,
-    rng: fastrand::Rng,
+    (clock, rng): (&Clock, fastrand::Rng),
 ) -> Result<Option<Incarnation>, WorkerError> {
-    let mut delays = RetryDelays::new(START_WAITS.0, START_WAITS.1, rng);
-    let deadline = clock::now().checked_add(config.initialization_timeout);
+    let mut delays = RetryDelays::new(START_WAITS, Jitter::Half, rng);
+    let deadline = clock.now().checked_add(config.initialization_timeout);
     let mut failures = 0;
     loop {
         let error = match try_to_initialize(table, calls, config).await {
@@ -256,12 +260,12 @@ async fn initialize(
             Err(error) => error,
         };
         failures += 1;
-        let again = clock::now() + delays.after(failures);
+        let again = clock.now() + delays.after(failures);
         if !may_pass(&error) || deadline.is_some_and(|deadline| again > deadline) {
             return Err(error);
         }
         Event::StartFailed { error: &error }.emit();
-        clock::sleep_until(Some(again)).await;
+        clock.sleep_until(Some(again)).await;
     }
 }
 
@@ -300,11 +304,11 @@ async fn try_to_initialize(
     Ok(incarnation)
 }
 
-/// Whether a start that failed like this may work later without anybody's doing.
+/// Whether a start that failed like this may work later, by itself or because an operator restores a key.
 fn may_pass(error: &WorkerError) -> bool {
     match error {
-        WorkerError::LeaseTable { source, .. } => source.kind().is_transient(),
-        WorkerError::Stream { source, .. } => source.kind().is_transient(),
+        WorkerError::LeaseTable { source, .. } => source.kind().may_pass(),
+        WorkerError::Stream { source, .. } => source.kind().may_pass(),
         WorkerError::LedByOthers { .. } | WorkerError::TaskPanicked => false,
         // Seen for a moment while the stream is resharded.
         WorkerError::InconsistentShards { .. } => true,

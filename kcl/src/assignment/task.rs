@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use service::Clock;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::assignment::taker::{Take, Taker};
-use crate::clock;
 use crate::error::{TableError, WorkerError};
 use crate::event::Event;
 use crate::lease::model::WorkerId;
@@ -17,6 +17,7 @@ use crate::lease::table::{Change, LeaseTable, Listing, Update};
 /// The search of one worker.
 #[derive(Debug)]
 pub(crate) struct Assignment {
+    pub(crate) clock: Clock,
     pub(crate) worker: WorkerId,
     pub(crate) table: Arc<dyn LeaseTable>,
     pub(crate) renewer: Renewer,
@@ -38,7 +39,7 @@ impl Assignment {
     /// [`WorkerError::LedByOthers`] when workers of another kind begin to coordinate the table.
     pub(crate) async fn run(mut self, draining: CancellationToken) -> Result<(), WorkerError> {
         loop {
-            let next = clock::now() + self.interval;
+            let next = self.clock.now() + self.interval;
             let listed = tokio::select! {
                 biased;
                 () = draining.cancelled() => return Ok(()),
@@ -52,7 +53,7 @@ impl Assignment {
                 biased;
                 () = draining.cancelled() => return Ok(()),
                 () = self.new_leases.notified() => {}
-                () = clock::sleep_until(Some(next)) => {}
+                () = self.clock.sleep_until(Some(next)) => {}
             }
         }
     }
@@ -73,7 +74,7 @@ impl Assignment {
         for finished in leases.extract_if(.., |lease| lease.is_finished()) {
             held.remove(&finished.key);
         }
-        let plan = self.taker.plan(&leases, &held, clock::now(), &mut self.rng);
+        let plan = self.taker.plan(&leases, &held, self.clock.now(), &mut self.rng);
         for take in plan.takes {
             if draining.is_cancelled() {
                 return Ok(());
@@ -93,8 +94,9 @@ impl Assignment {
     async fn take_one(&mut self, take: &Take) -> Result<(), TableError> {
         let change = Change::Take(self.worker.clone());
         // A take without an answer may have worked: then the row has our name, and the next search recovers it.
-        let sent = clock::now();
-        let update = tokio::time::timeout(self.write_timeout, self.table.update(&take.lease, &change)).await;
+        let sent = self.clock.now();
+        let update = self.table.update(&take.lease, &change);
+        let update = self.clock.timeout(self.write_timeout, update).await;
         let Update::Applied(lease) = update.unwrap_or(Ok(Update::Refused(None)))? else {
             return Ok(());
         };

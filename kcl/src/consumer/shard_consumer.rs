@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use service::{Clock, Tasks};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::calls::Calls;
 use crate::checkpoint::checkpointer::Checkpointer;
-use crate::clock;
 use crate::config::Config;
 use crate::consumer::handler::{Attempted, GivenUp, HandlerRetries};
 use crate::event::Event;
@@ -22,7 +22,6 @@ use crate::retrieval::deaggregate::{Form, RangePolicy, RawRecord, deaggregate, s
 use crate::retrieval::polling::{Fetched, Poller, PollerConfig};
 use crate::shard_sync::surveyor::Surveyor;
 use crate::stream::{ShardId, StartingPosition};
-use crate::tasks::Tasks;
 
 /// What every consumer of a worker is given.
 #[derive(Clone)]
@@ -34,6 +33,7 @@ pub(crate) struct ConsumerParts {
     pub(crate) factory: ProcessorFactory,
     pub(crate) config: Config,
     pub(crate) tasks: Tasks,
+    pub(crate) clock: Clock,
     /// Set when the worker is asked to stop.
     pub(crate) draining: CancellationToken,
     /// Wakes those who wait for a parent to end.
@@ -177,12 +177,12 @@ impl ShardConsumer {
                     Ok(_) => {}
                     Err(error) => Event::LeaseTableUnavailable { error: &error }.emit(),
                 }
-                let again = clock::now() + self.parts.config.parent_shard_poll_interval;
+                let again = self.parts.clock.now() + self.parts.config.parent_shard_poll_interval;
                 tokio::select! {
                     biased;
                     interrupted = interruption(&self.guard, &self.parts.draining) => return Err(interrupted),
                     () = self.parts.shard_ends.notified() => {}
-                    () = clock::sleep_until(Some(again)) => {}
+                    () = self.parts.clock.sleep_until(Some(again)) => {}
                 }
             }
         }
@@ -288,6 +288,7 @@ impl ShardConsumer {
             max_records: config.max_records,
             idle: config.idle_time_between_reads,
             rng: self.rng.fork(),
+            clock: self.parts.clock.clone(),
         };
         Poller::new(self.parts.calls.clone(), Arc::clone(&self.parts.surveyor), config)
     }

@@ -2,7 +2,6 @@
 
 use crate::calls::ShardsToList;
 use crate::checkpoint::position::Position;
-use crate::clock;
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
 use crate::error::WorkerError;
 use crate::event::Event;
@@ -36,12 +35,12 @@ impl ShardConsumer {
                 }
                 .emit(),
             }
-            let again = clock::now() + self.parts.config.parent_shard_poll_interval;
+            let again = self.parts.clock.now() + self.parts.config.parent_shard_poll_interval;
             tokio::select! {
                 biased;
                 () = self.parts.draining.cancelled() => {}
                 () = self.parts.shard_ends.notified() => {}
-                () = clock::sleep_until(Some(again)) => {}
+                () = self.parts.clock.sleep_until(Some(again)) => {}
             }
             self.check()?;
         }

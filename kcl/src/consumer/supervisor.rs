@@ -84,7 +84,7 @@ impl Supervisor {
         let consumer = ShardConsumer::new(self.parts.clone(), owned, self.rng.fork());
         let task = self
             .consumers
-            .spawn(self.parts.tasks.named("shard-consumer", consumer.run()));
+            .spawn(self.parts.tasks.vital("shard-consumer", consumer.run()));
         self.running.insert(task.id(), ownership);
     }
 

@@ -13,8 +13,8 @@ use aws_sdk_dynamodb::types::{
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use futures::future::BoxFuture;
+use service::{CallError, Clock};
 
-use crate::call_error::{call_error, unreadable};
 use crate::error::{CallErrorKind, TableError};
 use crate::event::Event;
 use crate::lease::item::{self, EntityTypes, Row};
@@ -31,6 +31,7 @@ pub(crate) struct DynamoDbLeaseTable {
     name: String,
     /// The table in which KCL 3.0 to 3.4 keep the leader's and the migration's rows.
     coordinator: String,
+    clock: Clock,
 }
 
 /// What is known of a table.
@@ -61,7 +62,14 @@ impl DynamoDbLeaseTable {
             client: Client::from_conf(config.build()),
             name,
             coordinator,
+            clock: Clock::default(),
         }
+    }
+
+    /// Waits by `clock` in place of the system's.
+    pub(crate) fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
     }
 
     async fn open_table(&self) -> Result<(), TableError> {
@@ -84,7 +92,7 @@ impl DynamoDbLeaseTable {
                     kind,
                 });
             }
-            tokio::time::sleep(TABLE_POLL_INTERVAL).await;
+            self.clock.sleep(TABLE_POLL_INTERVAL).await;
             waited += TABLE_POLL_INTERVAL;
         }
     }
@@ -313,14 +321,14 @@ fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
 ) -> TableError {
     TableError {
         operation,
-        kind: call_error(error),
+        kind: CallError::of(error).into(),
     }
 }
 
 fn unreadable_item(operation: &'static str, error: &dyn std::error::Error) -> TableError {
     TableError {
         operation,
-        kind: unreadable(error),
+        kind: CallErrorKind::unreadable(error),
     }
 }
 

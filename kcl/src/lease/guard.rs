@@ -2,9 +2,8 @@
 
 use std::time::Instant;
 
+use service::Clock;
 use tokio::sync::watch;
-
-use crate::clock;
 
 /// Counts the ownerships of a lease: each is larger than all before it, whatever worker had them. It is the fencing
 /// token for writes to other systems.
@@ -23,20 +22,21 @@ impl LeaseEpoch {
 pub struct LeaseGuard {
     epoch: LeaseEpoch,
     validity: watch::Receiver<Validity>,
+    clock: Clock,
 }
 
 /// How long a lease is known to be ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Validity {
-    /// Nobody else may take it before then, by this process's clock.
+    /// Nobody else may take it before then, by `Clock::now` of this process.
     Until(Instant),
     /// It is not ours any more.
     Lost,
 }
 
 impl LeaseGuard {
-    pub(crate) fn new(epoch: LeaseEpoch, validity: watch::Receiver<Validity>) -> Self {
-        Self { epoch, validity }
+    pub(crate) fn new(epoch: LeaseEpoch, validity: watch::Receiver<Validity>, clock: Clock) -> Self {
+        Self { epoch, validity, clock }
     }
 
     /// Which ownership this is.
@@ -44,10 +44,10 @@ impl LeaseGuard {
         self.epoch
     }
 
-    /// Whether no other worker can have taken the lease yet.
+    /// Whether no other worker can have taken the lease yet. The time counts for which this machine was suspended.
     pub fn is_valid(&self) -> bool {
         match *self.validity.borrow() {
-            Validity::Until(end) => clock::now() < end,
+            Validity::Until(end) => self.clock.now() < end,
             Validity::Lost => false,
         }
     }
@@ -67,7 +67,7 @@ impl LeaseGuard {
             tokio::select! {
                 biased;
                 changed = validity.changed() => if changed.is_err() { return },
-                () = clock::sleep_until(Some(end)) => return,
+                () = self.clock.sleep_until(Some(end)) => return,
             }
         }
     }

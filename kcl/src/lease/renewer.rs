@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use service::Clock;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::clock;
 use crate::error::{CallErrorKind, CheckpointError, TableError};
 use crate::event::Event;
 use crate::lease::guard::{LeaseEpoch, LeaseGuard, Validity};
@@ -56,6 +56,7 @@ enum Request {
 /// The state of the task.
 #[derive(Debug)]
 pub(crate) struct RenewerTask {
+    clock: Clock,
     table: Arc<dyn LeaseTable>,
     timeout: Duration,
     requests: mpsc::Receiver<Request>,
@@ -82,10 +83,16 @@ pub(crate) struct RenewalTimes {
 
 impl Renewer {
     /// A renewer and the task that has to run for it.
-    pub(crate) fn new(table: Arc<dyn LeaseTable>, worker: WorkerId, times: RenewalTimes) -> (Self, RenewerTask) {
+    pub(crate) fn new(
+        table: Arc<dyn LeaseTable>,
+        worker: WorkerId,
+        times: RenewalTimes,
+        clock: Clock,
+    ) -> (Self, RenewerTask) {
         let (requests, received) = mpsc::channel(REQUESTS);
         let (held_keys, held) = watch::channel(BTreeSet::new());
         let task = RenewerTask {
+            clock,
             table,
             timeout: times.write_timeout,
             requests: received,
@@ -142,7 +149,7 @@ impl RenewerTask {
     /// Runs until every [`Renewer`] is gone.
     pub(crate) async fn run(mut self) {
         loop {
-            let now = clock::now();
+            let now = self.clock.now();
             for effect in self.held.expire(now) {
                 self.apply(effect, None);
             }
@@ -157,18 +164,16 @@ impl RenewerTask {
                     Some(request) => self.on_request(request),
                     None => return,
                 },
-                () = clock::sleep_until(next_at) => {}
+                () = self.clock.sleep_until(next_at) => {}
             }
         }
     }
 
     fn write(&self, write: Write, sent: Instant) -> BoxFuture<'static, EndedWrite> {
-        let (table, timeout) = (Arc::clone(&self.table), self.timeout);
+        let (table, timeout, clock) = (Arc::clone(&self.table), self.timeout, self.clock.clone());
         Box::pin(async move {
-            let result = match tokio::time::timeout(timeout, table.update(&write.seen, &write.change)).await {
-                Ok(result) => result,
-                Err(_) => Err(timed_out(timeout)),
-            };
+            let written = clock.timeout(timeout, table.update(&write.seen, &write.change)).await;
+            let result = written.unwrap_or_else(|| Err(timed_out(timeout)));
             EndedWrite { write, sent, result }
         })
     }
@@ -183,7 +188,7 @@ impl RenewerTask {
                 self.publish_keys();
                 let owned_lease = OwnedLease {
                     lease,
-                    guard: LeaseGuard::new(epoch, watched),
+                    guard: LeaseGuard::new(epoch, watched, self.clock.clone()),
                 };
                 if let Err(unread) = owned.send(owned_lease) {
                     self.end(&unread.lease.key, epoch);
@@ -223,7 +228,7 @@ impl RenewerTask {
                 (None, Some(error))
             }
         };
-        for effect in self.held.ended(write, sent, update, clock::now()) {
+        for effect in self.held.ended(write, sent, update, self.clock.now()) {
             self.apply(effect, error.as_ref());
         }
     }
