@@ -109,7 +109,10 @@ fn a_crate_reads_its_clocks_in_one_file() {
     for library in LIBRARIES {
         let readers = files_with(library, &["Instant::now", "SystemTime::now"]);
         let clock = format!("{library}/src/clock.rs");
-        let allowed = if library == "aggregation" { vec![] } else { vec![clock] };
+        let allowed = match library {
+            "service" | "testkit" => vec![clock],
+            _ => vec![],
+        };
         assert_eq!(readers, allowed, "the files of {library} that read a clock");
     }
 }
@@ -118,7 +121,7 @@ fn a_crate_reads_its_clocks_in_one_file() {
 fn a_crate_uses_backoff_in_one_file() {
     for library in LIBRARIES {
         let users = files_with(library, &["backoff::"]);
-        let retries = matches!(library, "kpl" | "kcl");
+        let retries = library == "service";
         let allowed = if retries {
             vec![format!("{library}/src/retry.rs")]
         } else {
@@ -164,6 +167,7 @@ fn producer_and_consumer_do_not_know_each_other_and_the_format_knows_neither_run
         ("kcl", vec!["kinesis-kpl"]),
         ("testkit", vec!["kinesis-kpl", "kinesis-kcl"]),
         ("aggregation", vec!["kinesis-", "tokio", "aws-", "hyper"]),
+        ("service", vec!["kinesis-kpl", "kinesis-kcl", "kinesis-testkit"]),
     ];
     for (library, prefixes) in forbidden {
         let dependencies = dependencies(library);

@@ -78,7 +78,7 @@ async fn produce(with_end: WithEnd) -> (BTreeMap<String, Vec<usize>>, Vec<(Strin
         let receipts = join_all(records.map(|record| producer.put(record))).await;
         for delivered in join_all(receipts.into_iter().map(Result::unwrap)).await {
             let delivered = delivered.unwrap();
-            assert_eq!(delivered.attempts.len(), 1, "{delivered:?}");
+            assert_eq!(delivered.attempts.total(), 1, "{delivered:?}");
             let of_shard = places.entry(delivered.shard_id.to_string()).or_default();
             *of_shard.entry(delivered.sequence_number.to_string()).or_default() += 1;
         }
