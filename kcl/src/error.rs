@@ -321,3 +321,46 @@ pub enum CheckpointError {
     #[error("the checkpoint could not be written")]
     Table(#[from] TableError),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(class: CallClass) -> CallErrorKind {
+        let error = CallError {
+            code: "Code".into(),
+            message: "words".into(),
+            request_id: None,
+            class,
+            effect: class.effect(),
+        };
+        error.into()
+    }
+
+    #[test]
+    fn a_kind_answers_as_the_class_does_that_it_was_made_of() {
+        for class in [
+            CallClass::Throttled,
+            CallClass::Transient,
+            CallClass::Unanswered,
+            CallClass::Credentials,
+            CallClass::UnknownKey,
+            CallClass::Encryption,
+            CallClass::Denied,
+            CallClass::NotFound,
+            CallClass::Iterator,
+            CallClass::Rejected,
+            CallClass::Unreadable,
+        ] {
+            let kind = kind(class);
+            assert_eq!(kind.is_transient(), class.may_pass_by_itself(), "{class:?}");
+            assert_eq!(
+                kind.may_have_taken_effect(),
+                class.effect() == Effect::Possible,
+                "{class:?}"
+            );
+            let may_pass = class.may_pass_by_itself() || class.may_pass_with_help();
+            assert_eq!(kind.may_pass(), may_pass, "{class:?}");
+        }
+    }
+}

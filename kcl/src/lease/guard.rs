@@ -72,3 +72,68 @@ impl LeaseGuard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::{Duration, SystemTime};
+
+    use futures::FutureExt as _;
+    use futures::future::BoxFuture;
+    use service::ClockSource;
+
+    use super::*;
+
+    /// The system's clocks, on a machine that was suspended for so many seconds.
+    #[derive(Debug, Default)]
+    struct Suspended(Arc<AtomicU64>);
+
+    impl ClockSource for Suspended {
+        fn monotonic(&self) -> Instant {
+            Clock::default().monotonic()
+        }
+
+        fn suspended(&self) -> Duration {
+            Duration::from_secs(self.0.load(Ordering::SeqCst))
+        }
+
+        fn wall(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH
+        }
+
+        fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+            Clock::default().sleep(duration).boxed()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_is_lost_while_the_machine_is_suspended() {
+        let suspended = Arc::default();
+        let clock = Clock::of(Arc::new(Suspended(Arc::clone(&suspended))));
+        let until = clock.now() + Duration::from_secs(10);
+        let (_renewer, validity) = watch::channel(Validity::Until(until));
+        let guard = LeaseGuard::new(LeaseEpoch(1), validity, clock.clone());
+        clock.sleep(Duration::from_secs(1)).await;
+        assert!(guard.is_valid());
+        suspended.store(60, Ordering::SeqCst);
+        assert!(!guard.is_valid());
+        assert_eq!(guard.lost().now_or_never(), Some(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_the_loss_of_a_lease_ends_when_the_lease_does() {
+        let clock = Clock::default();
+        let (renewer, validity) = watch::channel(Validity::Until(clock.now() + Duration::from_secs(10)));
+        let guard = LeaseGuard::new(LeaseEpoch(1), validity, clock.clone());
+        let began = clock.monotonic();
+        guard.lost().await;
+        let waited = clock.monotonic() - began;
+        assert!(
+            waited >= Duration::from_secs(10) && waited < Duration::from_secs(11),
+            "{waited:?}"
+        );
+        renewer.send_replace(Validity::Lost);
+        assert_eq!(guard.lost().now_or_never(), Some(()));
+    }
+}
