@@ -85,9 +85,7 @@ impl Event<'_> {
             Self::LeaseWriteFailed { lease, error } => tracing::warn!(%lease, %error, "lease write failed"),
             Self::LeaseRowUnreadable { table, error } => tracing::warn!(table, error, "lease row unreadable"),
             Self::LeaseTableUnavailable { error } => tracing::warn!(%error, "lease table unavailable"),
-            Self::ShardRangeFault(fault) => {
-                tracing::warn!(shard = %fault.shard, fault = %fault.kind, "hash-key range of a shard");
-            }
+            Self::ShardRangeFault(fault) => tracing::warn!(%fault, "bad hash-key range"),
             Self::ReadFailed { shard, error } => tracing::warn!(%shard, %error, "read failed"),
             Self::ShardOnHold { shard, reason } if *reason == Hold::StreamCreatedAgain => {
                 tracing::error!(%shard, %reason, "stream was created again");
