@@ -1,6 +1,7 @@
 //! The only file of the libraries that reads a clock, and the seam at which a process is given its own.
 //!
-//! Tasks take `now` from a [`Clock`] and pass it on; pure files get it as an argument.
+//! Tasks take `now` from a [`Clock`] and pass it on; pure files get it as an argument. `wall_jumps` finds suspensions where
+//! the system has no clock for them.
 
 #[cfg(any(test, not(target_os = "linux")))]
 mod wall_jumps;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use service::{Clock, Jitter, RetryDelays};
-use tokio_util::sync::CancellationToken;
 
 use crate::consumer::shard_consumer::ConsumerParts;
 use crate::error::HandlerError;
@@ -21,7 +20,6 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 pub(crate) struct HandlerRetries {
     shard: ShardId,
     guard: LeaseGuard,
-    draining: CancellationToken,
     allowed: u32,
     failures: u32,
     delays: RetryDelays,
@@ -37,7 +35,6 @@ impl HandlerRetries {
         Self {
             shard,
             guard,
-            draining: parts.draining.clone(),
             allowed: parts.config.handler_retries,
             failures: 0,
             clock: parts.clock.clone(),
@@ -76,8 +73,7 @@ impl HandlerRetries {
         let wait = self.delays.after(self.failures);
         tokio::select! {
             biased;
-            () = self.guard.lost() => {}
-            () = self.draining.cancelled() => {}
+            _ = self.guard.interrupted() => {}
             () = self.clock.sleep(wait) => {}
         }
         Ok(Attempted::Again)
