@@ -55,6 +55,12 @@ pub(crate) enum Event<'a> {
     StartFailed { error: &'a WorkerError },
     /// It is not known whether the table of KCL 3.0 to 3.4 exists.
     CoordinatorTableUnknown { error: &'a TableError },
+    /// The credentials for the lease table could not be refreshed; the old ones are still valid, for this long if they
+    /// expire.
+    CredentialsNotRefreshed {
+        error: &'a dyn std::error::Error,
+        valid_for: Option<std::time::Duration>,
+    },
     /// A shard was read to its end.
     ShardEnded { shard: &'a ShardId, children: usize },
 }
@@ -97,6 +103,13 @@ impl Event<'_> {
             Self::StartFailed { error } => tracing::warn!(error = chain(*error), "start failed, trying again"),
             Self::CoordinatorTableUnknown { error } => {
                 tracing::warn!(%error, "cannot tell whether workers of KCL 3.0 to 3.4 lead this application");
+            }
+            Self::CredentialsNotRefreshed { error, valid_for } => {
+                tracing::warn!(
+                    error = chain(*error),
+                    ?valid_for,
+                    "credentials not refreshed, trying again"
+                );
             }
             Self::ShardEnded { shard, children } => tracing::info!(%shard, children, "shard ended"),
         }

@@ -1,5 +1,12 @@
 //! One worker of a fleet.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the worker runs its leases on it next"))]
+pub(crate) mod application_watch;
+#[cfg_attr(not(test), expect(dead_code, reason = "the worker runs its leases on it next"))]
+pub(crate) mod lease_thread;
+#[cfg_attr(not(test), expect(dead_code, reason = "the worker runs its leases on it next"))]
+mod stall;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,5 +1,12 @@
 //! Leases in DynamoDB, in the table that the Java KCL uses.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the worker runs its leases with it next"))]
+pub(crate) mod client;
+#[cfg_attr(not(test), expect(dead_code, reason = "the worker runs its leases with it next"))]
+mod identities;
+#[cfg_attr(not(test), expect(dead_code, reason = "the worker runs its leases with it next"))]
+mod refresh;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

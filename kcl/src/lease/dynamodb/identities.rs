@@ -1,0 +1,313 @@
+//! The credentials of the lease thread's calls, refreshed before they expire.
+//!
+//! The SDK's own cache loads credentials when a call needs them, so a slow provider makes a renewal late. And the load is
+//! polled by the call that began it, which may stand on a runtime that is blocked. Here a task of the lease thread
+//! loads them ahead, and calls get at once what is still valid.
+//!
+//! It takes the place of the client's identity cache, because a client does not give its credentials provider away:
+//! each call brings it along.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
+use std::future::pending;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_sdk_dynamodb::config::{
+    ConfigBag, IdentityCache, ResolveCachedIdentity, RuntimeComponents, SharedIdentityCache,
+};
+use aws_smithy_runtime_api::client::auth::AuthSchemeId;
+use aws_smithy_runtime_api::client::identity::{Identity, IdentityFuture, ResolveIdentity, SharedIdentityResolver};
+use aws_smithy_runtime_api::client::runtime_components::GetIdentityResolver;
+use futures::FutureExt;
+use tokio::sync::{mpsc, watch};
+
+use super::client::PoolNumber;
+use super::refresh::{SHORTEST_REST, Validity};
+use crate::clock;
+use crate::event::Event;
+use crate::retry::RetryDelays;
+
+/// The scheme whose identities are AWS credentials.
+const SIGV4: AuthSchemeId = AuthSchemeId::new("sigv4");
+
+/// How long a provider may take. Our choice; the SDK's own cache waits about 22 s.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The wait after the first failed load, and the longest. Our choice.
+const LOAD_WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+
+/// Hands out credentials to calls. [`IdentityRefresher`] loads them.
+///
+/// If there are none that are valid, a call waits for the next load, as long as its own time-out lets it, and gets that
+/// load's error if it fails. Identities that are not AWS credentials are left to a cache of the SDK.
+#[derive(Debug)]
+pub(super) struct RefreshedIdentities {
+    loads: watch::Receiver<Loads>,
+    asked: mpsc::Sender<Source>,
+    others: SharedIdentityCache,
+    /// Kept for as long as a client uses the connections of that number.
+    _pool: PoolNumber,
+}
+
+/// Loads the credentials of one client, on the runtime that polls [`run`](Self::run).
+#[derive(Debug)]
+pub(crate) struct IdentityRefresher {
+    loads: watch::Sender<Loads>,
+    asked: mpsc::Receiver<Source>,
+    delays: RetryDelays,
+    rng: fastrand::Rng,
+}
+
+/// Where credentials come from: what a call brings along.
+#[derive(Debug, Clone)]
+struct Source {
+    resolver: SharedIdentityResolver,
+    components: RuntimeComponents,
+}
+
+/// What has been loaded so far.
+#[derive(Debug, Clone, Default)]
+struct Loads {
+    /// Loads that have ended, well or badly.
+    ended: u64,
+    /// The newest that was loaded.
+    held: Option<(Identity, Validity)>,
+    /// Why the last load failed, if it did.
+    error: Option<NotLoaded>,
+    /// Loads that have failed since the last one that did not.
+    failures: u32,
+}
+
+/// Credentials could not be loaded.
+#[derive(Debug, Clone)]
+enum NotLoaded {
+    Provider(Arc<dyn Error + Send + Sync>),
+    Panicked,
+    TimedOut,
+    Ended,
+}
+
+/// A pair of an identity cache for a client and the task that fills it. It may be made outside of any runtime.
+pub(super) fn refreshed_identities(
+    mut rng: fastrand::Rng,
+    pool: PoolNumber,
+) -> (RefreshedIdentities, IdentityRefresher) {
+    let (publish, loads) = watch::channel(Loads::default());
+    // One is enough: the calls of a client all ask for the same.
+    let (ask, asked) = mpsc::channel(1);
+    let identities = RefreshedIdentities {
+        loads,
+        asked: ask,
+        others: IdentityCache::lazy().build(),
+        _pool: pool,
+    };
+    let refresher = IdentityRefresher {
+        loads: publish,
+        asked,
+        delays: RetryDelays::new(LOAD_WAITS.0, LOAD_WAITS.1, rng.fork()),
+        rng,
+    };
+    (identities, refresher)
+}
+
+impl ResolveCachedIdentity for RefreshedIdentities {
+    fn resolve_cached_identity<'a>(
+        &'a self,
+        resolver: SharedIdentityResolver,
+        components: &'a RuntimeComponents,
+        config: &'a ConfigBag,
+    ) -> IdentityFuture<'a> {
+        let credentials = components.identity_resolver(SIGV4);
+        let signs = credentials.is_some_and(|signing| signing.cache_partition() == resolver.cache_partition());
+        match (signs, components.time_source()) {
+            (true, Some(time)) => {
+                IdentityFuture::new(async move { Ok(self.credentials(resolver, components, time.now()).await?) })
+            }
+            (false, _) | (true, None) => self.others.resolve_cached_identity(resolver, components, config),
+        }
+    }
+}
+
+impl RefreshedIdentities {
+    async fn credentials(
+        &self,
+        resolver: SharedIdentityResolver,
+        components: &RuntimeComponents,
+        now: SystemTime,
+    ) -> Result<Identity, NotLoaded> {
+        let mut loads = self.loads.clone();
+        let seen = loads.borrow_and_update().clone();
+        match seen.held {
+            Some((identity, validity)) if validity.is_usable(now) => {
+                if validity.is_due(now) {
+                    self.ask(resolver, components);
+                }
+                Ok(identity)
+            }
+            _ => {
+                self.ask(resolver, components);
+                loads.changed().await.map_err(|_closed| NotLoaded::Ended)?;
+                let load = loads.borrow_and_update().clone();
+                match (load.error, load.held) {
+                    (None, Some((identity, _))) => Ok(identity),
+                    (Some(error), _) => Err(error),
+                    (None, None) => Err(NotLoaded::Ended),
+                }
+            }
+        }
+    }
+
+    /// Wakes the refresher. It decides whether to load.
+    fn ask(&self, resolver: SharedIdentityResolver, components: &RuntimeComponents) {
+        // If another call has asked, or the refresher has ended, there is nothing to add.
+        if let Ok(place) = self.asked.try_reserve() {
+            let components = components.clone();
+            place.send(Source { resolver, components });
+        }
+    }
+}
+
+impl IdentityRefresher {
+    /// Loads credentials for the first call, and then again before they expire. Never ends: it is dropped, and then
+    /// calls fail.
+    ///
+    /// It must be polled for calls to work.
+    pub(crate) async fn run(mut self) -> Infallible {
+        let Some(mut source) = self.asked.recv().await else {
+            // No client is left.
+            return pending().await;
+        };
+        loop {
+            let loaded = self.load(&source).await;
+            let rest = self.publish(loaded, now_of(&source));
+            source = self.rest(source, rest).await;
+        }
+    }
+
+    async fn load(&self, source: &Source) -> Result<Identity, NotLoaded> {
+        // The providers of credentials read no configuration from the call.
+        let config = ConfigBag::base();
+        let resolving = async { source.resolver.resolve_identity(&source.components, &config).await };
+        let caught = AssertUnwindSafe(resolving).catch_unwind();
+        match tokio::time::timeout(LOAD_TIMEOUT, caught).await {
+            Ok(Ok(Ok(identity))) => Ok(identity),
+            Ok(Ok(Err(error))) => Err(NotLoaded::Provider(error.into())),
+            Ok(Err(_panic)) => Err(NotLoaded::Panicked),
+            // Some providers keep credentials for the time in which their source is unreachable.
+            Err(_elapsed) if !self.is_usable(now_of(source)) => {
+                source.resolver.fallback_on_interrupt().ok_or(NotLoaded::TimedOut)
+            }
+            Err(_elapsed) => Err(NotLoaded::TimedOut),
+        }
+    }
+
+    /// Publishes what a load brought. Returns how long to rest.
+    fn publish(&mut self, loaded: Result<Identity, NotLoaded>, now: SystemTime) -> Duration {
+        let mut loads = self.loads.borrow().clone();
+        loads.ended += 1;
+        let rest = match loaded {
+            Ok(identity) => {
+                let validity = Validity::new(now, identity.expiration(), &mut self.rng);
+                loads.held = Some((identity, validity));
+                (loads.error, loads.failures) = (None, 0);
+                validity.refresh_in(now)
+            }
+            Err(error) => {
+                loads.failures = loads.failures.saturating_add(1);
+                report(&error, &loads, now);
+                loads.error = Some(error);
+                self.delays.after(loads.failures)
+            }
+        };
+        self.loads.send_replace(loads);
+        rest
+    }
+
+    /// Waits for the next load. A call that finds that its time has come, by the wall clock, wakes it: timers stand still
+    /// while the machine is suspended.
+    async fn rest(&mut self, mut source: Source, rest: Duration) -> Source {
+        let rested = clock::now();
+        let end = rested.checked_add(rest);
+        let earliest = rested.checked_add(SHORTEST_REST);
+        loop {
+            tokio::select! {
+                biased;
+                Some(asked) = self.asked.recv() => {
+                    source = asked;
+                    if self.is_wanted(now_of(&source)) {
+                        sleep_until_first(end, earliest).await;
+                        return source;
+                    }
+                }
+                () = clock::sleep_until(end) => return source,
+            }
+        }
+    }
+
+    fn is_usable(&self, now: SystemTime) -> bool {
+        let loads = self.loads.borrow();
+        loads.held.as_ref().is_some_and(|(_, validity)| validity.is_usable(now))
+    }
+
+    /// Whether a load must come sooner than planned. After a failure the delay stands, whoever waits.
+    fn is_wanted(&self, now: SystemTime) -> bool {
+        let loads = self.loads.borrow();
+        let due = loads
+            .held
+            .as_ref()
+            .is_none_or(|(_, validity)| validity.is_due(now) || !validity.is_usable(now));
+        loads.failures == 0 && due
+    }
+}
+
+async fn sleep_until_first(end: Option<Instant>, earliest: Option<Instant>) {
+    let first = match (end, earliest) {
+        (Some(end), Some(earliest)) => Some(end.min(earliest)),
+        (end, earliest) => end.or(earliest),
+    };
+    clock::sleep_until(first).await;
+}
+
+/// The wall clock that the client signs by. Only calls that have one ask for credentials here.
+fn now_of(source: &Source) -> SystemTime {
+    let time = source.components.time_source();
+    time.map_or(SystemTime::UNIX_EPOCH, |time| time.now())
+}
+
+/// Tells of a failed refresh while calls do not notice it yet: at the first failure, the second, the fourth and so on.
+/// Later the calls fail with the same error.
+fn report(error: &NotLoaded, loads: &Loads, now: SystemTime) {
+    let usable = loads.held.as_ref().filter(|(_, validity)| validity.is_usable(now));
+    if let Some((_, validity)) = usable
+        && loads.failures.is_power_of_two()
+    {
+        let valid_for = validity.valid_for(now);
+        Event::CredentialsNotRefreshed { error, valid_for }.emit();
+    }
+}
+
+impl fmt::Display for NotLoaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Provider(_) => f.write_str("credentials could not be loaded"),
+            Self::Panicked => f.write_str("the credentials provider panicked"),
+            Self::TimedOut => write!(f, "the credentials provider gave no answer within {LOAD_TIMEOUT:?}"),
+            Self::Ended => f.write_str("the worker of this client has ended"),
+        }
+    }
+}
+
+impl Error for NotLoaded {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Provider(error) => Some(&**error),
+            Self::Panicked | Self::TimedOut | Self::Ended => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
