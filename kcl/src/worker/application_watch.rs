@@ -36,6 +36,8 @@ pub(crate) struct Heartbeat {
 
 impl Heartbeat {
     /// Beats as long as it is polled. Never ends: it is dropped.
+    ///
+    /// Spawn it. A future that `block_on` polls may turn while all threads for tasks are blocked.
     pub(crate) async fn beat(self) -> Infallible {
         loop {
             self.beats.fetch_add(1, Ordering::Relaxed);

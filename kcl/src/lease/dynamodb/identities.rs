@@ -18,9 +18,10 @@ use std::time::{Duration, Instant, SystemTime};
 use aws_sdk_dynamodb::config::{
     ConfigBag, IdentityCache, ResolveCachedIdentity, RuntimeComponents, SharedIdentityCache,
 };
+use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::auth::AuthSchemeId;
 use aws_smithy_runtime_api::client::identity::{Identity, IdentityFuture, ResolveIdentity, SharedIdentityResolver};
-use aws_smithy_runtime_api::client::runtime_components::GetIdentityResolver;
+use aws_smithy_runtime_api::client::runtime_components::{GetIdentityResolver, RuntimeComponentsBuilder};
 use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 
@@ -53,6 +54,8 @@ pub(super) struct RefreshedIdentities {
 }
 
 /// Loads the credentials of one client, on the runtime that polls [`run`](Self::run).
+///
+/// A provider that blocks its thread, against the rules of async code, blocks that runtime too.
 #[derive(Debug)]
 pub(crate) struct IdentityRefresher {
     loads: watch::Sender<Loads>,
@@ -71,8 +74,6 @@ struct Source {
 /// What has been loaded so far.
 #[derive(Debug, Clone, Default)]
 struct Loads {
-    /// Loads that have ended, well or badly.
-    ended: u64,
     /// The newest that was loaded.
     held: Option<(Identity, Validity)>,
     /// Why the last load failed, if it did.
@@ -128,6 +129,18 @@ impl ResolveCachedIdentity for RefreshedIdentities {
             }
             (false, _) | (true, None) => self.others.resolve_cached_identity(resolver, components, config),
         }
+    }
+
+    fn validate_base_client_config(
+        &self,
+        components: &RuntimeComponentsBuilder,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.others.validate_base_client_config(components, config)
+    }
+
+    fn validate_final_config(&self, components: &RuntimeComponents, config: &ConfigBag) -> Result<(), BoxError> {
+        self.others.validate_final_config(components, config)
     }
 }
 
@@ -207,7 +220,6 @@ impl IdentityRefresher {
     /// Publishes what a load brought. Returns how long to rest.
     fn publish(&mut self, loaded: Result<Identity, NotLoaded>, now: SystemTime) -> Duration {
         let mut loads = self.loads.borrow().clone();
-        loads.ended += 1;
         let rest = match loaded {
             Ok(identity) => {
                 let validity = Validity::new(now, identity.expiration(), &mut self.rng);

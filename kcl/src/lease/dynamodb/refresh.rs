@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::limits::APPLICATION_STALL;
+
 /// How long after a load nothing is loaded again, and what was loaded is handed out whatever its expiry says: the clock of
 /// this machine may be wrong. Our choice.
 pub(super) const SHORTEST_REST: Duration = Duration::from_secs(1);
@@ -10,9 +12,9 @@ pub(super) const SHORTEST_REST: Duration = Duration::from_secs(1);
 /// them for 15 minutes.
 const WITHOUT_EXPIRY: Duration = Duration::from_secs(60 * 60);
 
-/// The time that is left to a refresh, if a fifth of the lifetime is less. Our choice: a provider that fails for some
-/// minutes costs no lease.
-const TIME_TO_REFRESH: Duration = Duration::from_secs(5 * 60);
+/// The time that is left to a refresh, if a fifth of the lifetime is less. Our choice: as long as the application may be
+/// blocked, because a provider may depend on the application's runtime.
+const TIME_TO_REFRESH: Duration = APPLICATION_STALL;
 
 /// How much of the time is added at random, so that a fleet that was started at once does not refresh at once.
 const JITTER: f64 = 0.2;
@@ -28,8 +30,8 @@ pub(super) struct Validity {
 impl Validity {
     /// The validity of credentials that were loaded at `loaded`.
     ///
-    /// They are refreshed when a fifth of their lifetime is left, or five minutes if that is more, but not in the first
-    /// part of their lifetime.
+    /// They are refreshed when a fifth of their lifetime is left, or five minutes if that is more, but not before about
+    /// half of their lifetime is over.
     pub(super) fn new(loaded: SystemTime, expires: Option<SystemTime>, rng: &mut fastrand::Rng) -> Self {
         let mut jittered = |time: Duration| time.mul_f64(1.0 + JITTER * rng.f64());
         let rest = match expires {

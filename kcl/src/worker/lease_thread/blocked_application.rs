@@ -22,10 +22,10 @@ use crate::clock;
 use crate::lease::dynamodb::client::LeaseClient;
 
 /// Short, so that the tests are.
-const FAILOVER: Duration = Duration::from_millis(1_500);
+const FAILOVER: Duration = Duration::from_millis(1_200);
 
 /// Between two renewals of a lease.
-const RENEWAL: Duration = Duration::from_millis(500);
+const RENEWAL: Duration = Duration::from_millis(400);
 
 /// Longer than any of it takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -247,7 +247,7 @@ fn on_the_lease_thread_a_blocked_application_loses_no_lease() {
 #[test]
 fn on_the_lease_thread_a_slow_refresh_of_credentials_costs_no_lease() {
     // Half of the lifetime is left at the refresh.
-    let provider = Provider::new(Manner::InTheCaller(FAILOVER), Some(Duration::from_secs(5)));
+    let provider = Provider::new(Manner::InTheCaller(FAILOVER), Some(Duration::from_secs(4)));
     let asked = Arc::clone(&provider.asked);
     let stage = Stage::new(|_| provider);
     let (_leases, writes) = renew_on_lease_thread(&stage.client);
@@ -259,7 +259,7 @@ fn on_the_lease_thread_a_slow_refresh_of_credentials_costs_no_lease() {
 #[test]
 fn on_the_lease_thread_credentials_that_the_blocked_application_fetches_cost_no_lease() {
     let manner = |application: &Handle| Manner::OnTheApplicationsRuntime(application.clone());
-    let lifetime = Some(Duration::from_secs(8));
+    let lifetime = Some(Duration::from_secs(6));
     let asked = Arc::new(AtomicUsize::new(0));
     let stage = Stage::new(|application| Provider {
         asked: Arc::clone(&asked),
@@ -267,7 +267,7 @@ fn on_the_lease_thread_credentials_that_the_blocked_application_fetches_cost_no_
     });
     let (_leases, writes) = renew_on_lease_thread(&stage.client);
     // Blocked before the refresh, which falls due about half of the lifetime after the first load.
-    let refresh = clock::now() + Duration::from_millis(2_500);
+    let refresh = clock::now() + Duration::from_millis(1_800);
     let gap = stage.longest_gap(&writes, || clock::now() >= refresh);
     assert_in_time(
         gap,

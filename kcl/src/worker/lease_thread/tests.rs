@@ -161,6 +161,19 @@ fn a_drop_does_not_wait_for_a_poll_that_blocks_nor_for_a_blocking_task() {
 }
 
 #[test]
+fn the_result_does_not_wait_for_a_blocking_task() {
+    let (release, released) = mpsc::channel::<()>();
+    let mut leases = LeaseRuntime::OwnThread.spawn(move || async move {
+        let mut tasks = JoinSet::new();
+        tasks.spawn_blocking(move || released.recv_timeout(2 * PATIENCE));
+        tasks.detach_all();
+    });
+    let result = runtime().block_on(async { tokio::time::timeout(PATIENCE, leases.ended()).await });
+    result.unwrap().unwrap();
+    release.send(()).expect("the blocking task still runs");
+}
+
+#[test]
 fn a_panic_of_the_future_or_of_its_making_is_an_error() {
     let polled = LeaseRuntime::OwnThread.spawn(|| async { panic!("polled, as the test wants it") });
     let made = LeaseRuntime::OwnThread.spawn(|| -> std::future::Ready<()> { panic!("made, as the test wants it") });
