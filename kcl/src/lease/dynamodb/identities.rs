@@ -13,7 +13,7 @@ use std::fmt;
 use std::future::pending;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::config::{
     ConfigBag, IdentityCache, ResolveCachedIdentity, RuntimeComponents, SharedIdentityCache,
@@ -26,7 +26,7 @@ use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 
 use super::client::PoolNumber;
-use super::refresh::{SHORTEST_REST, Validity};
+use super::refresh::Validity;
 use crate::clock;
 use crate::event::Event;
 use crate::retry::RetryDelays;
@@ -241,16 +241,13 @@ impl IdentityRefresher {
     /// Waits for the next load. A call that finds that its time has come, by the wall clock, wakes it: timers stand still
     /// while the machine is suspended.
     async fn rest(&mut self, mut source: Source, rest: Duration) -> Source {
-        let rested = clock::now();
-        let end = rested.checked_add(rest);
-        let earliest = rested.checked_add(SHORTEST_REST);
+        let end = clock::now().checked_add(rest);
         loop {
             tokio::select! {
                 biased;
                 Some(asked) = self.asked.recv() => {
                     source = asked;
                     if self.is_wanted(now_of(&source)) {
-                        sleep_until_first(end, earliest).await;
                         return source;
                     }
                 }
@@ -273,14 +270,6 @@ impl IdentityRefresher {
             .is_none_or(|(_, validity)| validity.is_due(now) || !validity.is_usable(now));
         loads.failures == 0 && due
     }
-}
-
-async fn sleep_until_first(end: Option<Instant>, earliest: Option<Instant>) {
-    let first = match (end, earliest) {
-        (Some(end), Some(earliest)) => Some(end.min(earliest)),
-        (end, earliest) => end.or(earliest),
-    };
-    clock::sleep_until(first).await;
 }
 
 /// The wall clock that the client signs by. Only calls that have one ask for credentials here.

@@ -6,7 +6,7 @@ use crate::limits::APPLICATION_STALL;
 
 /// How long after a load nothing is loaded again, and what was loaded is handed out whatever its expiry says: the clock of
 /// this machine may be wrong. Our choice.
-pub(super) const SHORTEST_REST: Duration = Duration::from_secs(1);
+const SHORTEST_REST: Duration = Duration::from_secs(1);
 
 /// How long credentials without an expiry are kept before they are loaded again. Our choice; the SDK's own cache keeps
 /// them for 15 minutes.

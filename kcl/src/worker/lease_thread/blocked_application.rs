@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::time::{Duration, Instant};
 
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, future};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder as Config;
 use aws_sdk_dynamodb::types::{
@@ -106,9 +106,13 @@ impl Stage {
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .credentials_provider(provider(application.handle()));
         services.block_on(create_table(&Client::new(&sandbox.sdk_config())));
+        let client = Client::from_conf(config.build());
+        let others = SharedCredentialsProvider::new(Credentials::new("key", "secret", None, None, "test"));
+        let other = Client::from_conf(client.config().to_builder().credentials_provider(others).build());
+        application.block_on(open_connection(other));
         Self {
             application,
-            client: Client::from_conf(config.build()),
+            client,
             _sandbox: sandbox,
             _services: services,
         }
@@ -149,6 +153,13 @@ impl Stage {
         barrier.wait();
         blocked
     }
+}
+
+/// Leaves a connection in the pool of the application's HTTP client, driven by the application's threads.
+async fn open_connection(client: Client) {
+    let mut calls = JoinSet::new();
+    calls.spawn(client.list_tables().send());
+    calls.join_next().await.unwrap().unwrap().unwrap();
 }
 
 async fn create_table(client: &Client) {
@@ -222,12 +233,6 @@ fn on_the_applications_runtime_a_blocked_application_loses_its_leases() {
 #[test]
 fn on_the_lease_thread_with_the_applications_client_a_blocked_application_loses_its_leases() {
     let stage = Stage::new(|_| Provider::new(Manner::AtOnce, None));
-    stage.application.block_on(async {
-        let mut calls = JoinSet::new();
-        // Spawned, so that the application's threads drive the connection.
-        calls.spawn(stage.client.list_tables().send());
-        calls.join_next().await.unwrap().unwrap().unwrap();
-    });
     let (sender, writes) = mpsc::channel();
     let client = stage.client.clone();
     let _leases = LeaseRuntime::OwnThread.spawn(|| renew(client, sender));

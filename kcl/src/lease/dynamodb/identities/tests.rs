@@ -3,6 +3,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -13,6 +14,7 @@ use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_runtime_api::client::auth::{AuthScheme, AuthSchemeEndpointConfig, Sign};
 use aws_smithy_runtime_api::client::identity::SharedIdentityResolver;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::retry::RetryConfig;
 use futures::future::join_all;
 use testkit::sim::Sim;
 use tokio::task::JoinSet;
@@ -318,6 +320,19 @@ async fn after_the_refresher_has_ended_calls_fail_at_once_when_credentials_have_
     assert!(clock::now() - begun < SECOND);
 }
 
+/// Reads the call's configuration, as no provider of credentials can.
+#[derive(Debug)]
+struct Badge;
+
+impl ResolveIdentity for Badge {
+    fn resolve_identity<'a>(&'a self, _: &'a RuntimeComponents, config: &'a ConfigBag) -> IdentityFuture<'a> {
+        IdentityFuture::ready(match config.load::<RetryConfig>() {
+            Some(_) => Ok(Identity::new("a badge", None)),
+            None => Err("not the configuration of a call".into()),
+        })
+    }
+}
+
 /// A scheme that brings its own identities, as a test double or a gateway without credentials does.
 #[derive(Debug)]
 struct OwnScheme(SharedIdentityResolver);
@@ -353,7 +368,7 @@ impl Sign for OwnScheme {
 #[tokio::test(start_paused = true)]
 async fn a_client_without_credentials_or_without_signatures_works_as_before() {
     let sim = Sim::new(7);
-    let own = OwnScheme(SharedIdentityResolver::new(Identity::new("a badge", None)));
+    let own = OwnScheme(SharedIdentityResolver::new(Badge));
     let own = Builder::from(&sim.client("w1")).push_auth_scheme(own);
     let bare = sim
         .client("w2")
