@@ -4,7 +4,6 @@
 pub(crate) mod application_watch;
 #[cfg_attr(not(test), expect(dead_code, reason = "the worker runs its leases on it next"))]
 pub(crate) mod lease_thread;
-#[cfg_attr(not(test), expect(dead_code, reason = "the worker runs its leases on it next"))]
 mod stall;
 
 use std::sync::Arc;

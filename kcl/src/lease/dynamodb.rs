@@ -4,7 +4,6 @@
 pub(crate) mod client;
 #[cfg_attr(not(test), expect(dead_code, reason = "the worker runs its leases with it next"))]
 mod identities;
-#[cfg_attr(not(test), expect(dead_code, reason = "the worker runs its leases with it next"))]
 mod refresh;
 
 use std::collections::BTreeSet;

@@ -366,17 +366,31 @@ impl Sign for OwnScheme {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_without_credentials_or_without_signatures_works_as_before() {
+async fn without_a_provider_a_call_fails_as_the_applications_calls_do() {
+    let mut config = Sim::new(7).client("w1").into_builder();
+    config.set_credentials_provider(None);
+    let application = Client::new(&config.build());
+    let lease = LeaseClient::new(&application, fastrand::Rng::with_seed(1)).client;
+    let mut errors = Vec::new();
+    for client in [application, lease] {
+        errors.push(chain(&client.list_tables().send().await.unwrap_err()));
+    }
+    assert!(errors[0].contains("no identity resolver"), "{errors:?}");
+    assert_eq!(errors[0], errors[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_with_a_scheme_or_a_cache_of_its_own_or_without_signatures_works_as_before() {
     let sim = Sim::new(7);
     let own = OwnScheme(SharedIdentityResolver::new(Badge));
     let own = Builder::from(&sim.client("w1")).push_auth_scheme(own);
-    let bare = sim
+    let uncached = sim
         .client("w2")
         .into_builder()
         .identity_cache(IdentityCache::no_cache());
     let unsigned = sim.process("w3").dynamodb_client();
     let mut outcomes = Vec::new();
-    for client in [Client::from_conf(own.build()), Client::new(&bare.build()), unsigned] {
+    for client in [Client::from_conf(own.build()), Client::new(&uncached.build()), unsigned] {
         let LeaseClient { client, refresher } = LeaseClient::new(&client, fastrand::Rng::with_seed(1));
         let mut refreshing = JoinSet::new();
         refreshing.spawn(refresher.run());
