@@ -1,4 +1,7 @@
 //! One worker of a fleet.
+//!
+//! `lease_thread` keeps its leases apart from the application's threads; `application_watch` tells when those threads have
+//! stopped, by the rule of the pure `stall`.
 
 #[cfg_attr(not(test), expect(dead_code, reason = "the worker runs its leases on it next"))]
 pub(crate) mod application_watch;

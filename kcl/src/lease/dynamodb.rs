@@ -1,4 +1,7 @@
 //! Leases in DynamoDB, in the table that the Java KCL uses.
+//!
+//! `client` makes the client of the lease thread; `identities` refreshes its credentials, at the times that the pure
+//! `refresh` says.
 
 #[cfg_attr(not(test), expect(dead_code, reason = "the worker runs its leases with it next"))]
 pub(crate) mod client;

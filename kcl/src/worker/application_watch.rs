@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::clock;
 use crate::worker::stall::StallWatch;
 
 /// The longest time between two beats, and between two looks. Our choice.
@@ -41,7 +40,7 @@ impl Heartbeat {
     pub(crate) async fn beat(self) -> Infallible {
         loop {
             self.beats.fetch_add(1, Ordering::Relaxed);
-            clock::sleep_until(clock::now().checked_add(self.interval)).await;
+            tokio::time::sleep(self.interval).await;
         }
     }
 }
@@ -70,10 +69,10 @@ impl ApplicationWatch {
     /// The count begins again with the next call.
     pub(crate) async fn stalled(&mut self) -> ApplicationStalled {
         let beats = || self.beats.load(Ordering::Relaxed);
-        let mut watch = StallWatch::new(self.bound, self.interval, beats(), clock::now());
+        let mut watch = StallWatch::new(self.bound, self.interval, beats());
         loop {
-            clock::sleep_until(clock::now().checked_add(self.interval)).await;
-            if let Some(still) = watch.look(beats(), clock::now()) {
+            tokio::time::sleep(self.interval).await;
+            if let Some(still) = watch.look(beats()) {
                 return ApplicationStalled { still };
             }
         }
@@ -87,6 +86,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::clock;
     use crate::limits::APPLICATION_STALL;
     use crate::worker::lease_thread::LeaseRuntime;
 
@@ -109,6 +109,20 @@ mod tests {
         let stalled = watch.stalled().await;
         assert_eq!(stalled.still, APPLICATION_STALL);
         assert_eq!(clock::now() - begun, APPLICATION_STALL);
+    }
+
+    /// As after a suspension or a stop of the whole process: the time is over for both at once.
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_was_stopped_as_a_whole_is_not_reported() {
+        let (heartbeat, mut watch) = watch_application(APPLICATION_STALL);
+        let mut beating = tokio::task::JoinSet::new();
+        beating.spawn(heartbeat.beat());
+        let mut stalled = std::pin::pin!(watch.stalled());
+        for _ in 0..20 {
+            assert!(timeout(Duration::from_secs(10), stalled.as_mut()).await.is_err());
+            // No task is polled meanwhile.
+            tokio::time::advance(2 * APPLICATION_STALL).await;
+        }
     }
 
     /// In real time: the application's only thread is blocked, as by a deadlock.

@@ -27,7 +27,6 @@ use tokio::sync::{mpsc, watch};
 
 use super::client::PoolNumber;
 use super::refresh::Validity;
-use crate::clock;
 use crate::event::Event;
 use crate::retry::RetryDelays;
 
@@ -241,7 +240,7 @@ impl IdentityRefresher {
     /// Waits for the next load. A call that finds that its time has come, by the wall clock, wakes it: timers stand still
     /// while the machine is suspended.
     async fn rest(&mut self, mut source: Source, rest: Duration) -> Source {
-        let end = clock::now().checked_add(rest);
+        let mut rested = std::pin::pin!(tokio::time::sleep(rest));
         loop {
             tokio::select! {
                 biased;
@@ -251,7 +250,7 @@ impl IdentityRefresher {
                         return source;
                     }
                 }
-                () = clock::sleep_until(end) => return source,
+                () = rested.as_mut() => return source,
             }
         }
     }

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use super::super::client::LeaseClient;
 use super::*;
 use crate::call_error::chain;
+use crate::clock;
 use crate::limits::TABLE_CALL_TIMEOUT;
 
 const SECOND: Duration = Duration::from_secs(1);
