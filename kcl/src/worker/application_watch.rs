@@ -1,7 +1,7 @@
 //! Tells the lease thread when the application's runtime has stopped turning.
 //!
-//! A task on the application's runtime beats, the lease thread compares. A process whose threads are deadlocked keeps its
-//! lease thread, and would keep its shards for ever.
+//! A task on the application's runtime counts up, and the lease thread compares. Without this watch, a process whose
+//! threads are deadlocked would renew its leases for ever.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! The DynamoDB client of the lease thread, made from the application's.
 //!
-//! It shares nothing with the application's client that the application's runtime drives: connections belong to the
-//! runtime that opened them, and a load of credentials is polled by the call that began it. So it has connections and
-//! credentials of its own. Use it on the lease thread alone: the coupling works in both directions.
+//! Connections belong to the runtime that opened them, and a load of credentials is polled by the call that began it. A
+//! blocked application would block both, so this client has connections and credentials of its own. Use it on the lease
+//! thread alone: a call of the application on one of its connections would depend on the lease thread.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -31,7 +31,7 @@ impl LeaseClient {
     /// A client that sends as `application` does: same HTTP client with its proxy and certificates, same endpoint and
     /// region, same credentials provider. It makes no call and may be made outside of any runtime.
     ///
-    /// An HTTP client that was written by hand and hands out one connector whatever the time-outs shares its connections.
+    /// A hand-written HTTP client that returns the same connector for all time-outs still shares its connections.
     pub(crate) fn new(application: &Client, rng: fastrand::Rng) -> Self {
         let pool = PoolNumber::take();
         let config = application.config();

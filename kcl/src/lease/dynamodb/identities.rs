@@ -1,11 +1,11 @@
 //! The credentials of the lease thread's calls, refreshed before they expire.
 //!
-//! The SDK's own cache loads credentials when a call needs them, so a slow provider makes a renewal late. And the load is
-//! polled by the call that began it, which may stand on a runtime that is blocked. Here a task of the lease thread
-//! loads them ahead, and calls get at once what is still valid.
+//! The SDK's own cache loads credentials when a call needs them, so a slow provider makes a renewal late. And the call
+//! that began a load polls it, perhaps on a runtime that is blocked. Here a task of the lease thread loads credentials
+//! ahead, and a call gets the current ones at once while they are valid.
 //!
-//! It takes the place of the client's identity cache, because a client does not give its credentials provider away:
-//! each call brings it along.
+//! It is an identity cache, because a client has no accessor for its credentials provider, and the SDK hands the provider
+//! to the cache with each call.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -41,8 +41,8 @@ const LOAD_WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::
 
 /// Hands out credentials to calls. [`IdentityRefresher`] loads them.
 ///
-/// If there are none that are valid, a call waits for the next load, as long as its own time-out lets it, and gets that
-/// load's error if it fails. Identities that are not AWS credentials are left to a cache of the SDK.
+/// Without valid credentials a call waits for the next load, within its own time-out, and gets the error of that load if
+/// it fails. Identities that are not AWS credentials are left to a cache of the SDK.
 #[derive(Debug)]
 pub(super) struct RefreshedIdentities {
     loads: watch::Receiver<Loads>,
@@ -63,21 +63,21 @@ pub(crate) struct IdentityRefresher {
     rng: fastrand::Rng,
 }
 
-/// Where credentials come from: what a call brings along.
+/// A credentials provider, and the components of the call that named it.
 #[derive(Debug, Clone)]
 struct Source {
     resolver: SharedIdentityResolver,
     components: RuntimeComponents,
 }
 
-/// What has been loaded so far.
+/// The outcome of the loads so far.
 #[derive(Debug, Clone, Default)]
 struct Loads {
-    /// The newest that was loaded.
+    /// The newest credentials, valid or not.
     held: Option<(Identity, Validity)>,
     /// Why the last load failed, if it did.
     error: Option<NotLoaded>,
-    /// Loads that have failed since the last one that did not.
+    /// The number of failed loads since the last success.
     failures: u32,
 }
 
@@ -90,7 +90,7 @@ enum NotLoaded {
     Ended,
 }
 
-/// A pair of an identity cache for a client and the task that fills it. It may be made outside of any runtime.
+/// Makes an identity cache for a client, and the task that fills it. Needs no runtime.
 pub(super) fn refreshed_identities(
     mut rng: fastrand::Rng,
     pool: PoolNumber,
@@ -174,7 +174,7 @@ impl RefreshedIdentities {
 
     /// Wakes the refresher. It decides whether to load.
     fn ask(&self, resolver: SharedIdentityResolver, components: &RuntimeComponents) {
-        // If another call has asked, or the refresher has ended, there is nothing to add.
+        // A full channel means that another call has asked; a closed one, that the refresher has ended.
         if let Ok(place) = self.asked.try_reserve() {
             let components = components.clone();
             place.send(Source { resolver, components });
@@ -208,7 +208,7 @@ impl IdentityRefresher {
             Ok(Ok(Ok(identity))) => Ok(identity),
             Ok(Ok(Err(error))) => Err(NotLoaded::Provider(error.into())),
             Ok(Err(_panic)) => Err(NotLoaded::Panicked),
-            // Some providers keep credentials for the time in which their source is unreachable.
+            // Some providers keep old credentials for the case that their source is unreachable.
             Err(_elapsed) if !self.is_usable(now_of(source)) => {
                 source.resolver.fallback_on_interrupt().ok_or(NotLoaded::TimedOut)
             }
@@ -216,7 +216,7 @@ impl IdentityRefresher {
         }
     }
 
-    /// Publishes what a load brought. Returns how long to rest.
+    /// Publishes the outcome of a load. Returns the time until the next load.
     fn publish(&mut self, loaded: Result<Identity, NotLoaded>, now: SystemTime) -> Duration {
         let mut loads = self.loads.borrow().clone();
         let rest = match loaded {
@@ -237,8 +237,8 @@ impl IdentityRefresher {
         rest
     }
 
-    /// Waits for the next load. A call that finds that its time has come, by the wall clock, wakes it: timers stand still
-    /// while the machine is suspended.
+    /// Waits until the next load is due. A call that finds the credentials due or expired by the wall clock ends the wait:
+    /// timers stand still while the machine is suspended.
     async fn rest(&mut self, mut source: Source, rest: Duration) -> Source {
         let mut rested = std::pin::pin!(tokio::time::sleep(rest));
         loop {
@@ -260,7 +260,7 @@ impl IdentityRefresher {
         loads.held.as_ref().is_some_and(|(_, validity)| validity.is_usable(now))
     }
 
-    /// Whether a load must come sooner than planned. After a failure the delay stands, whoever waits.
+    /// Whether the next load is due by the wall clock. After a failure only the delay counts.
     fn is_wanted(&self, now: SystemTime) -> bool {
         let loads = self.loads.borrow();
         let due = loads
@@ -277,8 +277,8 @@ fn now_of(source: &Source) -> SystemTime {
     time.map_or(SystemTime::UNIX_EPOCH, |time| time.now())
 }
 
-/// Tells of a failed refresh while calls do not notice it yet: at the first failure, the second, the fourth and so on.
-/// Later the calls fail with the same error.
+/// Reports a failed refresh while the old credentials are valid: failures 1, 2, 4, 8 and so on. Once they have expired,
+/// the calls fail with the same error.
 fn report(error: &NotLoaded, loads: &Loads, now: SystemTime) {
     let usable = loads.held.as_ref().filter(|(_, validity)| validity.is_usable(now));
     if let Some((_, validity)) = usable

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::limits::APPLICATION_STALL;
 
-/// How long after a load nothing is loaded again, and what was loaded is handed out whatever its expiry says: the clock of
-/// this machine may be wrong. Our choice.
+/// The shortest time between two loads. For this time loaded credentials are handed out even if they look expired: the
+/// clock of this machine may be wrong. Our choice.
 const SHORTEST_REST: Duration = Duration::from_secs(1);
 
 /// How long credentials without an expiry are kept before they are loaded again. Our choice; the SDK's own cache keeps

@@ -1,5 +1,6 @@
-//! In real time, over real sockets: an application whose threads are all blocked, and what becomes of writes that must
-//! come at regular intervals. A test prints its longest gap; run with `--nocapture` to see it.
+//! Renewals of an application whose threads are all blocked, in real time and over real sockets.
+//!
+//! Each test prints the longest time between two writes; run it with `--nocapture`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
@@ -33,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The threads of the application.
 const THREADS: usize = 2;
 
-/// How the provider comes by all credentials but the first.
+/// How the provider fetches credentials. The first ones are ready at once.
 #[derive(Debug, Clone)]
 enum Manner {
     AtOnce,
@@ -86,7 +87,7 @@ impl ProvideCredentials for Provider {
     }
 }
 
-/// An application, and a DynamoDB that it cannot block.
+/// An application, and a DynamoDB on threads of its own.
 struct Stage {
     application: Runtime,
     client: Client,
@@ -217,7 +218,7 @@ fn assert_in_time(gap: Duration, what: &str) {
     assert!(gap < 2 * RENEWAL, "{gap:?}");
 }
 
-/// The other tests could fail: this is what they would see without a lease thread.
+/// Without a lease thread the writes stop. It shows that the other tests can fail.
 #[test]
 fn on_the_applications_runtime_a_blocked_application_loses_its_leases() {
     let stage = Stage::new(|_| Provider::new(Manner::AtOnce, None));

@@ -1,4 +1,4 @@
-//! In real time: where the future runs, how it ends, and that nobody waits for the thread.
+//! The thread in real time: where the future runs, how it ends, and that nobody waits for the thread.
 
 use std::future::pending;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What a lease client keeps of the application's, and that it has connections of its own.
+//! A lease client keeps the application's settings and opens connections of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
