@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::lease::model::{LeaseKey, WorkerId};
+
 /// What an application's handler returns when it fails: anything that is an error.
 pub type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -87,6 +89,27 @@ pub enum WorkerError {
         table: String,
         /// Why.
         source: TableError,
+    },
+    /// The table of this name was created by another program.
+    #[error(
+        "table {table} is not a lease table: its key is {key}, not leaseKey; give this application a name, or a lease \
+         table, of its own"
+    )]
+    NotALeaseTable {
+        /// The table's name.
+        table: String,
+        /// The attributes of its key.
+        key: String,
+    },
+    /// Another process writes lease rows under this worker's id. This worker has stopped at once.
+    #[error(
+        "another process uses the worker id {worker}: it has written the lease {lease}; give each process an id of its own"
+    )]
+    WorkerIdInUse {
+        /// The id.
+        worker: WorkerId,
+        /// The lease by which it was noticed.
+        lease: LeaseKey,
     },
     /// The stream's shards could not be listed.
     #[error("the shards of stream {stream} cannot be listed")]

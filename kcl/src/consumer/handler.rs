@@ -4,7 +4,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::consumer::shard_consumer::ConsumerParts;
@@ -22,7 +21,6 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 pub(crate) struct HandlerRetries {
     shard: ShardId,
     guard: LeaseGuard,
-    draining: CancellationToken,
     allowed: u32,
     failures: u32,
     delays: RetryDelays,
@@ -37,7 +35,6 @@ impl HandlerRetries {
         Self {
             shard,
             guard,
-            draining: parts.draining.clone(),
             allowed: parts.config.handler_retries,
             failures: 0,
             delays: RetryDelays::new(WAITS.0, WAITS.1, rng),
@@ -75,8 +72,7 @@ impl HandlerRetries {
         let wait = self.delays.after(self.failures);
         tokio::select! {
             biased;
-            () = self.guard.lost() => {}
-            () = self.draining.cancelled() => {}
+            _ = self.guard.interrupted() => {}
             () = clock::sleep_until(clock::now().checked_add(wait)) => {}
         }
         Ok(Attempted::Again)
