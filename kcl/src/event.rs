@@ -53,6 +53,8 @@ pub(crate) enum Event<'a> {
     ReadFailed { shard: &'a ShardId, error: &'a StreamError },
     /// It is not certain whether a shard has ended, so it is neither read nor ended.
     ShardOnHold { shard: &'a ShardId, reason: Hold },
+    /// Rows belong to another stream, or to an earlier one of the same name: they are not read.
+    LeasesOfAnotherStream { table: &'a str, leases: usize },
     /// The stream's creation time is unknown.
     StreamDescriptionDenied { stream: &'a str },
     /// A record was not what it should be.
@@ -81,6 +83,12 @@ pub(crate) enum Event<'a> {
     StartFailed { error: &'a WorkerError },
     /// It is not known whether the table of KCL 3.0 to 3.4 exists.
     CoordinatorTableUnknown { error: &'a TableError },
+    /// The credentials for the lease table could not be refreshed; the old ones are still valid, for this long if they
+    /// expire.
+    CredentialsNotRefreshed {
+        error: &'a (dyn std::error::Error + 'static),
+        valid_for: Option<std::time::Duration>,
+    },
     /// A shard was read to its end.
     ShardEnded { shard: &'a ShardId, children: usize },
 }
@@ -124,6 +132,12 @@ impl Event<'_> {
                 tracing::error!(%shard, %reason, "stream was created again");
             }
             Self::ShardOnHold { shard, reason } => tracing::warn!(%shard, %reason, "shard on hold"),
+            Self::LeasesOfAnotherStream { table, leases } => tracing::error!(
+                table,
+                leases,
+                reason = %Hold::StreamCreatedAgain,
+                "stream was created again, or the table is another stream's"
+            ),
             Self::StreamDescriptionDenied { stream } => tracing::warn!(
                 stream,
                 "access to kinesis:DescribeStreamSummary is denied: a stream that is deleted and created again is not noticed"
@@ -152,6 +166,13 @@ impl Event<'_> {
             Self::StartFailed { error } => tracing::warn!(error = chain(*error), "start failed, trying again"),
             Self::CoordinatorTableUnknown { error } => {
                 tracing::warn!(%error, "cannot tell whether workers of KCL 3.0 to 3.4 lead this application");
+            }
+            Self::CredentialsNotRefreshed { error, valid_for } => {
+                tracing::warn!(
+                    error = chain(*error),
+                    ?valid_for,
+                    "credentials not refreshed, trying again"
+                );
             }
             Self::ShardEnded { shard, children } => tracing::info!(%shard, children, "shard ended"),
         }

@@ -76,29 +76,29 @@ enum Message {
     Occupied(oneshot::Sender<BTreeSet<LeaseKey>>),
 }
 
-/// How long leases last, how often they are renewed, and how long a write may take.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RenewalTimes {
+/// What a renewer is made of.
+#[derive(Debug)]
+pub(crate) struct RenewerParts {
+    pub(crate) table: Arc<dyn LeaseTable>,
+    pub(crate) worker: WorkerId,
     pub(crate) terms: Terms,
+    /// How long a write may take.
     pub(crate) write_timeout: Duration,
+    pub(crate) clock: Clock,
+    pub(crate) rng: fastrand::Rng,
 }
 
 impl Renewer {
     /// A renewer and the task that has to run for it.
-    pub(crate) fn new(
-        table: Arc<dyn LeaseTable>,
-        worker: WorkerId,
-        times: RenewalTimes,
-        (clock, rng): (Clock, fastrand::Rng),
-    ) -> (Self, RenewerTask) {
+    pub(crate) fn new(parts: RenewerParts) -> (Self, RenewerTask) {
         let (messages, received) = mpsc::channel(REQUESTS);
         let task = RenewerTask {
-            clock,
-            table,
-            worker: worker.clone(),
-            timeout: times.write_timeout,
+            holdings: Holdings::new(parts.worker.clone(), parts.terms, parts.rng),
+            clock: parts.clock,
+            table: parts.table,
+            worker: parts.worker,
+            timeout: parts.write_timeout,
             messages: received,
-            holdings: Holdings::new(worker, times.terms, rng),
             states: BTreeMap::new(),
             writing: FuturesUnordered::new(),
             room: Arc::new(Semaphore::new(WRITES_IN_FLIGHT)),
