@@ -1,8 +1,8 @@
 //! Everything observable about a worker, as one list. Today's view of it is `tracing`.
 
 use aggregation::RecordDamage;
+use service::{RangeFault, chain};
 
-use crate::call_error::chain;
 use crate::error::{StreamError, TableError, WorkerError};
 use crate::lease::item::Hole;
 use crate::lease::model::{LeaseKey, WorkerId};
@@ -47,6 +47,8 @@ pub(crate) enum Event<'a> {
     ParentUnreadable { shard: &'a ShardId, hole: &'a Hole },
     /// The lease table could not be read.
     LeaseTableUnavailable { error: &'a TableError },
+    /// The hash-key range of a shard is not as it should be.
+    ShardRangeFault(&'a RangeFault),
     /// The stream could not be read.
     ReadFailed { shard: &'a ShardId, error: &'a StreamError },
     /// It is not certain whether a shard has ended, so it is neither read nor ended.
@@ -116,6 +118,7 @@ impl Event<'_> {
                 tracing::warn!(%shard, parent = %hole.key, %error, "shard waits for a parent whose lease is unreadable");
             }
             Self::LeaseTableUnavailable { error } => tracing::warn!(%error, "lease table unavailable"),
+            Self::ShardRangeFault(fault) => tracing::warn!(%fault, "bad hash-key range"),
             Self::ReadFailed { shard, error } => tracing::warn!(%shard, %error, "read failed"),
             Self::ShardOnHold { shard, reason } if *reason == Hold::StreamCreatedAgain => {
                 tracing::error!(%shard, %reason, "stream was created again");

@@ -16,15 +16,13 @@
 //! * reading: a `consumer` for each lease, `retrieval` of pages, `record` and the application's `processor`;
 //! * how far: `checkpoint`;
 //! * what can be seen: `event`, `fold` for its repeats, `error`;
-//! * what all of it stands on: `stream`, `calls`, `call_error`, `limits`, `retry`, `clock`, `tasks`; `planted_bugs`
+//! * what all of it stands on: `stream`, `calls`, `limits`; `planted_bugs`
 //!   for the simulation.
 
 mod assignment;
 mod builder;
-mod call_error;
 mod calls;
 mod checkpoint;
-mod clock;
 mod config;
 mod consumer;
 mod error;
@@ -37,10 +35,8 @@ pub mod planted_bugs;
 mod processor;
 mod record;
 mod retrieval;
-mod retry;
 mod shard_sync;
 mod stream;
-mod tasks;
 mod worker;
 
 pub use aggregation::{HashKey, InvalidHashKey, RecordDamage};

@@ -8,6 +8,7 @@ mod start;
 use std::sync::Arc;
 use std::time::Duration;
 
+use service::{Clock, Tasks};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,6 @@ use crate::assignment::taker::{Taker, TakerPolicy, VeryOldLeases};
 use crate::assignment::task::Assignment;
 use crate::builder::WorkerBuilder;
 use crate::calls::Calls;
-use crate::clock;
 use crate::config::Config;
 use crate::consumer::shard_consumer::ConsumerParts;
 use crate::consumer::supervisor::{ShutdownReport, Supervisor};
@@ -30,7 +30,6 @@ use crate::lease::table::LeaseTable;
 use crate::processor::ProcessorFactory;
 use crate::shard_sync::surveyor::Surveyor;
 use crate::stream::Incarnation;
-use crate::tasks::Tasks;
 use lease_keeper::LeaseKeeper;
 use start::Start;
 
@@ -47,6 +46,7 @@ pub struct Worker {
     pub(crate) config: Config,
     pub(crate) control: WorkerControl,
     pub(crate) tasks: Tasks,
+    pub(crate) clock: Clock,
     pub(crate) rng: fastrand::Rng,
 }
 
@@ -64,11 +64,13 @@ impl std::fmt::Debug for Worker {
 pub struct WorkerControl {
     draining: CancellationToken,
     grace: Arc<watch::Sender<Duration>>,
+    clock: Clock,
 }
 
 impl WorkerControl {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(clock: Clock) -> Self {
         Self {
+            clock,
             draining: CancellationToken::new(),
             grace: Arc::new(watch::Sender::new(Duration::from_secs(30))),
         }
@@ -86,14 +88,14 @@ impl WorkerControl {
     /// Waits until the grace is over; for ever while nobody asked the worker to stop.
     async fn over(&self) {
         self.draining.cancelled().await;
-        let begun = clock::now();
+        let begun = self.clock.now();
         let mut grace = self.grace.subscribe();
         loop {
             let end = begun.checked_add(*grace.borrow_and_update());
             tokio::select! {
                 biased;
                 Ok(()) = grace.changed() => {}
-                () = clock::sleep_until(end) => return,
+                () = self.clock.sleep_until(end) => return,
             }
         }
     }
@@ -154,6 +156,7 @@ impl Worker {
             table: &self.table,
             calls: &self.calls,
             config: &self.config,
+            clock: &self.clock,
             rng: self.rng.fork(),
         };
         start.run()
@@ -166,7 +169,7 @@ impl Worker {
             Arc::clone(&self.table),
             self.id.clone(),
             self.renewal_times(),
-            self.rng.fork(),
+            (self.clock.clone(), self.rng.fork()),
         );
         let stop = CancellationToken::new();
         let keeper = LeaseKeeper {
@@ -176,8 +179,8 @@ impl Worker {
             stop: stop.clone(),
         };
         let mut keeping = JoinSet::new();
-        keeping.spawn(self.tasks.named("leases", keeper.run()));
-        let surveyor = Arc::new(Surveyor::new(self.calls.clone(), incarnation));
+        keeping.spawn(self.tasks.vital("leases", keeper.run()));
+        let surveyor = Arc::new(Surveyor::new(self.calls.clone(), incarnation, self.clock.clone()));
         let parts = self.consumer_parts(renewer.clone(), surveyor, new_leases);
         let mut supervisor = Supervisor::new(parts, self.control.draining.clone(), self.rng.fork());
         let ended = tokio::select! {
@@ -229,6 +232,7 @@ impl Worker {
             very_old_leases: VeryOldLeases::TakenFirst,
         };
         Assignment {
+            clock: self.clock.clone(),
             worker: self.id.clone(),
             table: Arc::clone(&self.table),
             renewer,
@@ -251,6 +255,7 @@ impl Worker {
             factory: Arc::clone(&self.factory),
             config: self.config.clone(),
             tasks: self.tasks.clone(),
+            clock: self.clock.clone(),
             new_leases,
         }
     }

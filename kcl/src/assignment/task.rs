@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use service::Clock;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::assignment::taker::{Take, Taker};
-use crate::clock;
 use crate::error::{TableError, WorkerError};
 use crate::event::Event;
 use crate::fold::Fold;
@@ -20,6 +20,7 @@ use crate::lease::write::{LeaseWrite, WriteOutcome};
 /// The search of one worker.
 #[derive(Debug)]
 pub(crate) struct Assignment {
+    pub(crate) clock: Clock,
     pub(crate) worker: WorkerId,
     pub(crate) table: Arc<dyn LeaseTable>,
     pub(crate) renewer: Renewer,
@@ -43,11 +44,11 @@ impl Assignment {
     /// [`WorkerError::LedByOthers`] when workers of another kind begin to coordinate the table.
     pub(crate) async fn run(mut self, draining: CancellationToken) -> Result<(), WorkerError> {
         loop {
-            let next = clock::now() + self.interval;
+            let next = self.clock.now() + self.interval;
             let listed = tokio::select! {
                 biased;
                 () = draining.cancelled() => return Ok(()),
-                listed = list(&*self.table, &mut self.rng) => listed,
+                listed = list(&*self.table, &self.clock, &mut self.rng) => listed,
             };
             match listed {
                 Ok(listing) => self.take(listing, &draining).await?,
@@ -57,7 +58,7 @@ impl Assignment {
                 biased;
                 () = draining.cancelled() => return Ok(()),
                 () = self.new_leases.notified() => {}
-                () = clock::sleep_until(Some(next)) => {}
+                () = self.clock.sleep_until(Some(next)) => {}
             }
         }
     }
@@ -75,13 +76,13 @@ impl Assignment {
         for finished in leases.extract_if(.., |lease| lease.is_finished()) {
             held.remove(&finished.key);
         }
-        let plan = self.taker.plan(&leases, &held, clock::now(), &mut self.rng);
+        let plan = self.taker.plan(&leases, &held, self.clock.now(), &mut self.rng);
         for take in plan.takes {
             if draining.is_cancelled() {
                 return Ok(());
             }
             if let Err(error) = self.take_one(&take).await
-                && let Some(untold) = self.failures.happened(clock::now())
+                && let Some(untold) = self.failures.happened(self.clock.now())
             {
                 let (table, lease) = (self.table.name(), &take.lease.key);
                 Event::LeaseWritesFailed {
@@ -104,11 +105,11 @@ impl Assignment {
             own: OwnAttributes::default(),
         };
         // A take without an answer may have worked: then the row has our name, and the next search recovers it.
-        let sent = clock::now();
-        let lease = match tokio::time::timeout(self.write_timeout, self.table.write(&write)).await {
-            Ok(WriteOutcome::Applied(lease)) => lease,
-            Ok(WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error)) => return Err(error),
-            Ok(WriteOutcome::Refused(_)) | Err(_) => return Ok(()),
+        let sent = self.clock.now();
+        let lease = match self.clock.timeout(self.write_timeout, self.table.write(&write)).await {
+            Some(WriteOutcome::Applied(lease)) => lease,
+            Some(WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error)) => return Err(error),
+            Some(WriteOutcome::Refused(_)) | None => return Ok(()),
         };
         Event::LeaseTaken {
             lease: &lease.key,

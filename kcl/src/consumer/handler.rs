@@ -4,13 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use service::{Clock, Jitter, RetryDelays};
 
-use crate::clock;
 use crate::consumer::shard_consumer::ConsumerParts;
 use crate::error::HandlerError;
 use crate::event::Event;
 use crate::lease::guard::LeaseGuard;
-use crate::retry::RetryDelays;
 use crate::stream::ShardId;
 
 /// The wait after the first failure of a handler, and the longest. Our choice: the KCL waits 500 ms for other tasks.
@@ -24,6 +23,7 @@ pub(crate) struct HandlerRetries {
     allowed: u32,
     failures: u32,
     delays: RetryDelays,
+    clock: Clock,
 }
 
 /// The handler keeps failing.
@@ -37,7 +37,8 @@ impl HandlerRetries {
             guard,
             allowed: parts.config.handler_retries,
             failures: 0,
-            delays: RetryDelays::new(WAITS.0, WAITS.1, rng),
+            clock: parts.clock.clone(),
+            delays: RetryDelays::new(WAITS, Jitter::Half, rng),
         }
     }
 
@@ -73,7 +74,7 @@ impl HandlerRetries {
         tokio::select! {
             biased;
             _ = self.guard.interrupted() => {}
-            () = clock::sleep_until(clock::now().checked_add(wait)) => {}
+            () = self.clock.sleep(wait) => {}
         }
         Ok(Attempted::Again)
     }

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
+use service::Clock;
 use tokio::sync::mpsc;
 
-use crate::clock;
 use crate::lease::guard::{LeaseGuard, Signal};
 
 /// Messages that one consumer may leave unread. One is enough to wake it; when its mailbox is full, more are dropped.
@@ -31,6 +31,7 @@ pub(crate) enum Report {
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     mail: mpsc::Receiver<Mail>,
+    clock: Clock,
 }
 
 /// Why a consumer that waited goes on.
@@ -44,9 +45,9 @@ pub(crate) enum Woken {
 
 impl Mailbox {
     /// A mailbox and the way into it.
-    pub(crate) fn new() -> (mpsc::Sender<Mail>, Self) {
+    pub(crate) fn new(clock: Clock) -> (mpsc::Sender<Mail>, Self) {
         let (sender, mail) = mpsc::channel(MAIL);
-        (sender, Self { mail })
+        (sender, Self { mail, clock })
     }
 
     /// Waits until `until`, until a message comes, or until the consumer's lease is drained or lost.
@@ -56,7 +57,7 @@ impl Mailbox {
             signal = guard.interrupted() => Woken::By(signal),
             // Without a supervisor there is no mail any more.
             Some(Mail::ShardEnded) = self.mail.recv() => Woken::LookAgain,
-            () = clock::sleep_until(Some(until)) => Woken::LookAgain,
+            () = self.clock.sleep_until(Some(until)) => Woken::LookAgain,
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use service::{Clock, Tasks};
 use tokio::sync::{Notify, mpsc};
 
 use crate::calls::Calls;
 use crate::checkpoint::checkpointer::Checkpointer;
 use crate::checkpoint::position::Position;
-use crate::clock;
 use crate::config::Config;
 use crate::consumer::handler::{Attempted, GivenUp, HandlerRetries};
 use crate::consumer::mailbox::{Mailbox, Report, Woken};
@@ -25,7 +25,6 @@ use crate::retrieval::deaggregate::{Form, RangePolicy, RawRecord, deaggregate, s
 use crate::retrieval::polling::{Fetched, Poller, PollerConfig};
 use crate::shard_sync::surveyor::Surveyor;
 use crate::stream::{ShardId, StartingPosition};
-use crate::tasks::Tasks;
 
 /// What every consumer of a worker is given.
 #[derive(Clone)]
@@ -37,6 +36,7 @@ pub(crate) struct ConsumerParts {
     pub(crate) factory: ProcessorFactory,
     pub(crate) config: Config,
     pub(crate) tasks: Tasks,
+    pub(crate) clock: Clock,
     /// Wakes the search for leases.
     pub(crate) new_leases: Arc<Notify>,
 }
@@ -307,7 +307,7 @@ impl ShardConsumer {
 
     /// Waits until it is time to look again for what this shard waits for.
     pub(super) async fn wait_for_change(&mut self) -> Result<(), Interrupted> {
-        let again = clock::now() + self.parts.config.parent_shard_poll_interval;
+        let again = self.parts.clock.now() + self.parts.config.parent_shard_poll_interval;
         match self.mailbox.wait(again, &self.guard).await {
             Woken::LookAgain => Ok(()),
             Woken::By(signal) => Err(signal.into()),
@@ -336,6 +336,7 @@ impl ShardConsumer {
             max_records: config.max_records,
             idle: config.idle_time_between_reads,
             rng: self.rng.fork(),
+            clock: self.parts.clock.clone(),
         };
         Poller::new(self.parts.calls.clone(), Arc::clone(&self.parts.surveyor), config)
     }

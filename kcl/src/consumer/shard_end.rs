@@ -86,7 +86,8 @@ impl ShardConsumer {
             if children.is_empty() {
                 children = planner::listed_children(&self.shard, &shards);
             }
-            let leases = list(&**table, &mut self.rng).await.map_err(of_table)?.leases;
+            let leases = list(&**table, &self.parts.clock, &mut self.rng).await;
+            let leases = leases.map_err(of_table)?.leases;
             let others = children
                 .iter()
                 .flat_map(|child| &child.parents)

@@ -87,7 +87,7 @@ impl Supervisor {
     }
 
     fn start(&mut self, owned: OwnedLease) {
-        let (sender, mailbox) = Mailbox::new();
+        let (sender, mailbox) = Mailbox::new(self.parts.clock.clone());
         let running = Running {
             ownership: owned.id(),
             shard: owned.lease.shard.clone(),
@@ -96,7 +96,7 @@ impl Supervisor {
         let consumer = ShardConsumer::new(self.parts.clone(), owned, mailbox, self.report.clone(), self.rng.fork());
         let task = self
             .consumers
-            .spawn(self.parts.tasks.named("shard-consumer", consumer.run()));
+            .spawn(self.parts.tasks.vital("shard-consumer", consumer.run()));
         self.running.insert(task.id(), running);
     }
 

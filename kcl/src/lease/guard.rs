@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
+use service::Clock;
 use tokio::sync::watch;
 
-use crate::clock;
 use crate::lease::ownership::{Drain, End};
 
 /// Counts the ownerships of a lease, whatever workers have them: each is larger than all before it.
@@ -26,12 +26,13 @@ impl LeaseEpoch {
 pub struct LeaseGuard {
     epoch: LeaseEpoch,
     state: watch::Receiver<LeaseState>,
+    clock: Clock,
 }
 
 /// What is known of one ownership.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LeaseState {
-    /// Nobody else may take the lease before then, by this process's clock.
+    /// Nobody else may take the lease before then, by `Clock::now` of this process.
     pub(crate) valid_until: Instant,
     pub(crate) signal: Signal,
 }
@@ -48,8 +49,8 @@ pub(crate) enum Signal {
 }
 
 impl LeaseGuard {
-    pub(crate) fn new(epoch: LeaseEpoch, state: watch::Receiver<LeaseState>) -> Self {
-        Self { epoch, state }
+    pub(crate) fn new(epoch: LeaseEpoch, state: watch::Receiver<LeaseState>, clock: Clock) -> Self {
+        Self { epoch, state, clock }
     }
 
     /// Which ownership this is.
@@ -57,7 +58,7 @@ impl LeaseGuard {
         self.epoch
     }
 
-    /// Whether no other worker can have taken the lease yet.
+    /// Whether no other worker can have taken the lease yet. The time counts for which this machine was suspended.
     pub fn is_valid(&self) -> bool {
         !matches!(self.signal(), Signal::Lost(_))
     }
@@ -73,7 +74,7 @@ impl LeaseGuard {
 
     /// What the consumer is to do at this moment.
     pub(crate) fn signal(&self) -> Signal {
-        self.state.borrow().at(clock::now())
+        self.state.borrow().at(self.clock.now())
     }
 
     /// Waits until the consumer is to do something else than read.
@@ -88,7 +89,7 @@ impl LeaseGuard {
     async fn until(&self, is_it: impl Fn(&Signal) -> bool) -> Signal {
         let mut state = self.state.clone();
         loop {
-            let now = clock::now();
+            let now = self.clock.now();
             let (signal, lapse) = {
                 let state = state.borrow_and_update();
                 (state.at(now), state.valid_until)
@@ -102,7 +103,7 @@ impl LeaseGuard {
                     // Who kept the lease has ended, and renews it no more.
                     return Signal::Lost(End::Lapsed);
                 },
-                () = clock::sleep_until(Some(lapse)) => {}
+                () = self.clock.sleep_until(Some(lapse)) => {}
             }
         }
     }
@@ -115,5 +116,73 @@ impl LeaseState {
             Signal::Run | Signal::Drain(_) if now >= self.valid_until => Signal::Lost(End::Lapsed),
             signal => signal.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::{Duration, SystemTime};
+
+    use futures::FutureExt as _;
+    use futures::future::BoxFuture;
+    use service::ClockSource;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// The system's clocks, on a machine that was suspended for so many seconds.
+    #[derive(Debug, Default)]
+    struct Suspended(Arc<AtomicU64>);
+
+    impl ClockSource for Suspended {
+        fn monotonic(&self) -> Instant {
+            Clock::default().monotonic()
+        }
+
+        fn suspended(&self) -> Duration {
+            Duration::from_secs(self.0.load(Ordering::SeqCst))
+        }
+
+        fn wall(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH
+        }
+
+        fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+            Clock::default().sleep(duration).boxed()
+        }
+    }
+
+    /// The guard of a lease that ends in ten seconds, and who keeps it.
+    fn lease(clock: &Clock) -> (watch::Sender<LeaseState>, LeaseGuard) {
+        let (keeper, state) = watch::channel(LeaseState {
+            valid_until: clock.now() + 10 * SECOND,
+            signal: Signal::Run,
+        });
+        (keeper, LeaseGuard::new(LeaseEpoch(1), state, clock.clone()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_is_lost_while_the_machine_is_suspended() {
+        let suspended = Arc::default();
+        let clock = Clock::of(Arc::new(Suspended(Arc::clone(&suspended))));
+        let (_keeper, guard) = lease(&clock);
+        clock.sleep(SECOND).await;
+        assert!(guard.is_valid());
+        suspended.store(60, Ordering::SeqCst);
+        assert!(!guard.is_valid());
+        assert_eq!(guard.lost().now_or_never(), Some(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_the_loss_of_a_lease_ends_when_the_lease_does() {
+        let clock = Clock::default();
+        let (_keeper, guard) = lease(&clock);
+        let began = clock.monotonic();
+        guard.lost().await;
+        let waited = clock.monotonic() - began;
+        assert!(waited >= 10 * SECOND && waited < 11 * SECOND, "{waited:?}");
     }
 }

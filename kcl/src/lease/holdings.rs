@@ -8,12 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use service::{Jitter, RetryDelays};
+
 use crate::checkpoint::position::Position;
 use crate::lease::guard::LeaseEpoch;
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
 use crate::lease::ownership::{Drain, Effect, Ownership, Terms, Waiter};
 use crate::lease::write::{OwnerWrite, WriteOutcome};
-use crate::retry::RetryDelays;
 use crate::stream::ShardId;
 
 /// The held leases. `W` is what waits for an answer.
@@ -78,7 +79,7 @@ impl<W: Waiter> Holdings<W> {
         Self {
             worker,
             terms,
-            delays: RetryDelays::new(waits.0, waits.1, rng.fork()),
+            delays: RetryDelays::new(waits, Jitter::Half, rng.fork()),
             rng,
             entries: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -123,7 +124,8 @@ impl<W: Waiter> Holdings<W> {
         self.entries.keys().cloned().collect()
     }
 
-    /// Whether any lease is held.
+    /// Whether no key is occupied.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

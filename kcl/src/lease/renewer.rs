@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use service::Clock;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::checkpoint::position::Position;
-use crate::clock;
 use crate::error::{CallErrorKind, CheckpointError, TableError, WorkerError};
 use crate::event::Event;
 use crate::fold::Fold;
@@ -89,10 +89,11 @@ impl Renewer {
         table: Arc<dyn LeaseTable>,
         worker: WorkerId,
         times: RenewalTimes,
-        rng: fastrand::Rng,
+        (clock, rng): (Clock, fastrand::Rng),
     ) -> (Self, RenewerTask) {
         let (messages, received) = mpsc::channel(REQUESTS);
         let task = RenewerTask {
+            clock,
             table,
             worker: worker.clone(),
             timeout: times.write_timeout,
@@ -164,6 +165,7 @@ impl Renewer {
 /// The state of the task.
 #[derive(Debug)]
 pub(crate) struct RenewerTask {
+    clock: Clock,
     table: Arc<dyn LeaseTable>,
     worker: WorkerId,
     timeout: Duration,
@@ -191,7 +193,7 @@ impl RenewerTask {
     /// [`WorkerError::WorkerIdInUse`] if another process writes rows under this worker's id.
     pub(crate) async fn run(mut self) -> Result<(), WorkerError> {
         loop {
-            let now = clock::now();
+            let now = self.clock.now();
             for (key, effect) in self.holdings.handle_timeout(now) {
                 self.apply(&key, effect)?;
             }
@@ -206,29 +208,30 @@ impl RenewerTask {
                     Some(message) => self.on_message(message)?,
                     None => return Ok(()),
                 },
-                () = clock::sleep_until(next) => {}
+                () = self.clock.sleep_until(next) => {}
             }
         }
     }
 
     fn write(&self, id: Option<OwnershipId>, write: OwnerWrite) -> BoxFuture<'static, Written> {
         let (table, timeout, room) = (Arc::clone(&self.table), self.timeout, Arc::clone(&self.room));
+        let clock = self.clock.clone();
         Box::pin(async move {
-            let Ok(Ok(_room)) = tokio::time::timeout(timeout, room.acquire()).await else {
+            let Some(Ok(_room)) = clock.timeout(timeout, room.acquire()).await else {
                 let outcome = WriteOutcome::NotApplied(timed_out(timeout));
                 return Written { id, outcome };
             };
             let write = LeaseWrite::Owner(write);
-            let outcome = tokio::time::timeout(timeout, table.write(&write)).await;
+            let outcome = clock.timeout(timeout, table.write(&write)).await;
             Written {
                 id,
-                outcome: outcome.unwrap_or_else(|_| WriteOutcome::Unknown(timed_out(timeout))),
+                outcome: outcome.unwrap_or_else(|| WriteOutcome::Unknown(timed_out(timeout))),
             }
         })
     }
 
     fn on_message(&mut self, message: Message) -> Result<(), WorkerError> {
-        let now = clock::now();
+        let now = self.clock.now();
         match message {
             Message::Adopt { row, sent, owned } => self.adopt(row, sent, owned),
             Message::Request { id, request } => match self.holdings.request(&id, request, now) {
@@ -266,9 +269,9 @@ impl RenewerTask {
         let signal = drain.map_or(Signal::Run, Signal::Drain);
         let (state, watched) = watch::channel(LeaseState { valid_until, signal });
         self.states.insert(id.key.clone(), state);
-        let guard = LeaseGuard::new(id.epoch, watched);
+        let guard = LeaseGuard::new(id.epoch, watched, self.clock.clone());
         if owned.send(OwnedLease { lease: row, guard }).is_err() {
-            self.holdings.consumer_ended(&id, clock::now());
+            self.holdings.consumer_ended(&id, self.clock.now());
         }
     }
 
@@ -276,7 +279,7 @@ impl RenewerTask {
         let Written { id: Some(id), outcome } = written else {
             return Ok(());
         };
-        let now = clock::now();
+        let now = self.clock.now();
         if let WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error) = &outcome {
             self.tell_failure(&id.key, error, now);
         }

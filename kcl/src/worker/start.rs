@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use service::{Clock, Jitter, RetryDelays};
+
 use crate::calls::{Calls, ShardsToList};
-use crate::clock;
 use crate::config::Config;
 use crate::error::{TableError, WorkerError};
 use crate::event::Event;
 use crate::lease::scan::list;
 use crate::lease::table::{LeaseTable, OpenError};
-use crate::retry::RetryDelays;
 use crate::shard_sync::task::sync_shards;
 use crate::stream::Incarnation;
 
@@ -23,6 +23,7 @@ pub(super) struct Start<'a> {
     pub(super) table: &'a Arc<dyn LeaseTable>,
     pub(super) calls: &'a Calls,
     pub(super) config: &'a Config,
+    pub(super) clock: &'a Clock,
     pub(super) rng: fastrand::Rng,
 }
 
@@ -30,8 +31,8 @@ impl Start<'_> {
     /// Makes the table usable and creates the leases that are missing, and tries again within `initialization_timeout`.
     /// Returns which stream it is; `None` if access to its description is denied.
     pub(super) async fn run(mut self) -> Result<Option<Incarnation>, WorkerError> {
-        let mut delays = RetryDelays::new(WAITS.0, WAITS.1, self.rng.fork());
-        let deadline = clock::now().checked_add(self.config.initialization_timeout);
+        let mut delays = RetryDelays::new(WAITS, Jitter::Half, self.rng.fork());
+        let deadline = self.clock.now().checked_add(self.config.initialization_timeout);
         let mut failures = 0;
         loop {
             let error = match self.attempt().await {
@@ -39,12 +40,12 @@ impl Start<'_> {
                 Err(error) => error,
             };
             failures += 1;
-            let again = clock::now() + delays.after(failures);
+            let again = self.clock.now() + delays.after(failures);
             if !may_pass(&error) || deadline.is_some_and(|deadline| again > deadline) {
                 return Err(error);
             }
             Event::StartFailed { error: &error }.emit();
-            clock::sleep_until(Some(again)).await;
+            self.clock.sleep_until(Some(again)).await;
         }
     }
 
@@ -60,7 +61,7 @@ impl Start<'_> {
         let shards = self.calls.list_shards(ShardsToList::All).await;
         let shards = shards.map_err(|error| self.of_stream(error))?;
         self.open().await?;
-        let listing = list(&**self.table, &mut self.rng).await;
+        let listing = list(&**self.table, self.clock, &mut self.rng).await;
         let listing = listing.map_err(|error| self.of_table(error))?;
         if let Some(found) = listing.led_by_others() {
             return Err(self.led_by_others(found));
@@ -116,11 +117,11 @@ impl Start<'_> {
     }
 }
 
-/// Whether a start that failed like this may work later without anybody's doing.
+/// Whether a start that failed like this may work later, by itself or because an operator restores a key.
 fn may_pass(error: &WorkerError) -> bool {
     match error {
-        WorkerError::LeaseTable { source, .. } => source.kind().is_transient(),
-        WorkerError::Stream { source, .. } => source.kind().is_transient(),
+        WorkerError::LeaseTable { source, .. } => source.kind().may_pass(),
+        WorkerError::Stream { source, .. } => source.kind().may_pass(),
         // Seen for a moment while the stream is resharded.
         WorkerError::InconsistentShards { .. } => true,
         WorkerError::NotALeaseTable { .. }

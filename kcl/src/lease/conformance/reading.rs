@@ -1,6 +1,7 @@
 //! Scans, and the index of owners.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use service::Clock;
 
 use super::bench::{Bench, PAGE, key, owned};
 use crate::checkpoint::position::Position;
@@ -42,7 +43,9 @@ async fn put_numbered(bench: &Bench, count: u8) -> Vec<Lease> {
 }
 
 async fn listed(bench: &Bench) -> Listing {
-    list(bench.table(), &mut fastrand::Rng::with_seed(1)).await.unwrap()
+    list(bench.table(), &Clock::default(), &mut fastrand::Rng::with_seed(1))
+        .await
+        .unwrap()
 }
 
 fn foreign(key: &str, entity_type: &str) -> Item {
@@ -88,7 +91,9 @@ async fn a_page_that_stays_throttled_ends_the_scan_with_its_error(bench: &Bench)
     for _ in 0..6 {
         bench.fail_next(Operation::ScanPage, Fault::Throttled);
     }
-    let error = list(bench.table(), &mut fastrand::Rng::with_seed(1)).await.unwrap_err();
+    let error = list(bench.table(), &Clock::default(), &mut fastrand::Rng::with_seed(1))
+        .await
+        .unwrap_err();
     assert!(matches!(error.kind(), CallErrorKind::Throttled { .. }), "{error}");
     assert_eq!(bench.calls_of(Operation::ScanPage), 6);
 }
