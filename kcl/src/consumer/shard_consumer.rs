@@ -198,6 +198,7 @@ impl ShardConsumer {
                     Ok(None | Some(Row::Foreign(..))) => break,
                     Ok(Some(Row::Lease(lease))) if lease.is_finished() => break,
                     Ok(Some(Row::Lease(_))) => {}
+                    Ok(Some(Row::Hole(_))) if self.has_left_the_stream(&parent).await => break,
                     Ok(Some(Row::Hole(hole))) if hole_was_told => drop(hole),
                     Ok(Some(Row::Hole(hole))) => {
                         hole_was_told = true;
@@ -213,6 +214,16 @@ impl ShardConsumer {
             }
         }
         Ok(())
+    }
+
+    /// Whether the list of shards proves that `parent` is gone with all of its records: it lists this shard of the same
+    /// stream, and no such parent.
+    async fn has_left_the_stream(&self, parent: &ShardId) -> bool {
+        let Ok(survey) = self.parts.surveyor.survey().await else {
+            return false;
+        };
+        let lists = |id: &ShardId| survey.shards.iter().any(|shard| shard.id == *id);
+        survey.incarnation.as_ref() == self.parts.surveyor.stream() && lists(&self.shard) && !lists(parent)
     }
 
     fn user_records(&self, raw: Vec<RawRecord>) -> Vec<Record> {
