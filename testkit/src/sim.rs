@@ -26,6 +26,7 @@ mod gate;
 mod latency;
 mod network;
 mod plan;
+mod poll_order;
 mod process;
 mod stream;
 mod world;
@@ -46,6 +47,7 @@ pub use self::latency::Latency;
 pub(crate) use self::network::{Lesson, Unacknowledged};
 pub(crate) use self::plan::{Phase, Turn};
 pub use self::plan::{Plan, Severity, Trouble, TroubleKind};
+pub use self::poll_order::PollOrder;
 pub use self::process::Process;
 pub use self::stream::{SimStream, UserRecord};
 use self::world::{State, World};
@@ -294,6 +296,8 @@ impl WeakSim {
 #[derive(Debug, Clone)]
 pub struct SimBuilder {
     seed: u64,
+    /// By default that of the seed.
+    poll_order: Option<PollOrder>,
     kinesis: Settings,
     dynamodb: dynamodb::Settings,
     kinesis_latency: Latency,
@@ -306,6 +310,7 @@ impl Default for SimBuilder {
     fn default() -> Self {
         Self {
             seed: 0,
+            poll_order: None,
             kinesis: Settings {
                 creation_time: Duration::ZERO,
                 ..Settings::default()
@@ -323,6 +328,12 @@ impl SimBuilder {
     /// The seed of all the simulation's randomness. Default: 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// How the tasks of processes take turns. Default: [`PollOrder::drawn`] from the seed.
+    pub fn poll_order(mut self, order: PollOrder) -> Self {
+        self.poll_order = Some(order);
         self
     }
 
@@ -357,6 +368,7 @@ impl SimBuilder {
 
     /// Starts the simulation, and its clock.
     pub fn build(self) -> Sim {
+        let order = self.poll_order.unwrap_or_else(|| PollOrder::drawn(self.seed));
         let world = World {
             // Not the very seed of the latencies, or lags and latencies would go together.
             services: Services::new(self.kinesis, self.dynamodb, !self.seed),
@@ -365,7 +377,7 @@ impl SimBuilder {
             dynamodb_latency: self.dynamodb_latency,
             cloudwatch_latency: self.cloudwatch_latency,
             tasks: TaskTracker::new(),
-            state: Mutex::new(State::new(self.seed, self.event_log)),
+            state: Mutex::new(State::new(self.seed, order, self.event_log)),
         };
         Sim { world: Arc::new(world) }
     }

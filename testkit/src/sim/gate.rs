@@ -1,4 +1,4 @@
-//! What stops and ends the tasks of one simulated process, whatever they are doing.
+//! What stops and ends the tasks of one simulated process, whatever they are doing, and puts their polls into an order.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use futures::future::BoxFuture;
+
+use super::poll_order::{Hesitation, Turns};
 
 /// Every task of one life of a process is polled through this.
 #[derive(Debug, Default)]
@@ -17,6 +19,7 @@ pub(super) struct Gate {
 #[derive(Debug, Default)]
 struct State {
     passage: Passage,
+    turns: Turns,
     entered: u64,
     /// The tasks that have not ended, in the order of their start.
     tasks: BTreeMap<u64, Task>,
@@ -25,6 +28,7 @@ struct State {
 #[derive(Debug)]
 struct Task {
     name: &'static str,
+    hesitation: Hesitation,
     waker: Waker,
 }
 
@@ -40,17 +44,33 @@ pub(super) enum Passage {
 }
 
 impl Gate {
+    /// An open gate, whose tasks are polled by these turns.
+    pub(super) fn new(turns: Turns) -> Self {
+        let state = State {
+            turns,
+            ..State::default()
+        };
+        Self {
+            state: Mutex::new(state),
+        }
+    }
+
     /// The task that runs in place of `task`. Its result is `None` if the process dies first.
     pub(super) fn admit<T>(self: &Arc<Self>, name: &'static str, task: BoxFuture<'static, T>) -> Gated<T> {
         let mut state = self.state();
         let id = state.entered;
         state.entered += 1;
-        let waker = Waker::noop().clone();
-        state.tasks.insert(id, Task { name, waker });
+        let new = Task {
+            name,
+            hesitation: state.turns.hesitation(),
+            waker: Waker::noop().clone(),
+        };
+        state.tasks.insert(id, new);
         drop(state);
         Gated {
             gate: Arc::clone(self),
             id,
+            held_back: None,
             task: Some(task),
         }
     }
@@ -59,13 +79,14 @@ impl Gate {
         self.state().passage
     }
 
-    /// Lets the tasks run, or not. The dead stay dead.
+    /// Lets the tasks run, or not; they go on in an order of their own, whatever they wait for. The dead stay dead.
     pub(super) fn set(&self, passage: Passage) {
         let mut state = self.state();
         if state.passage != Passage::Dead {
             state.passage = passage;
         }
-        let wakers: Vec<Waker> = state.tasks.values().map(|task| task.waker.clone()).collect();
+        let mut wakers: Vec<Waker> = state.tasks.values().map(|task| task.waker.clone()).collect();
+        state.turns.shuffle(&mut wakers);
         drop(state);
         wakers.iter().for_each(Waker::wake_by_ref);
     }
@@ -90,6 +111,13 @@ impl Gate {
         state.passage
     }
 
+    /// For how many rounds a task that was just woken lets others go first.
+    fn rounds(&self, id: u64) -> u8 {
+        let mut state = self.state();
+        let hesitation = state.tasks.get(&id).map(|task| task.hesitation);
+        hesitation.map_or(0, |hesitation| state.turns.rounds(hesitation))
+    }
+
     fn leave(&self, id: u64) {
         self.state().tasks.remove(&id);
     }
@@ -99,12 +127,24 @@ impl Gate {
 pub(super) struct Gated<T> {
     gate: Arc<Gate>,
     id: u64,
+    /// For how many more rounds the task lets others go first; `None` if it was not woken since its last poll.
+    held_back: Option<u8>,
     task: Option<BoxFuture<'static, T>>,
 }
 
 impl<T> fmt::Debug for Gated<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gated").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl<T> Gated<T> {
+    fn lets_others_go_first(&mut self) -> bool {
+        let rounds = self.held_back.take().unwrap_or_else(|| self.gate.rounds(self.id));
+        if rounds > 0 {
+            self.held_back = Some(rounds - 1);
+        }
+        rounds > 0
     }
 }
 
@@ -118,6 +158,11 @@ impl<T> Future for Gated<T> {
                 self.task = None;
                 self.gate.leave(self.id);
                 Poll::Ready(None)
+            }
+            Passage::Open if self.lets_others_go_first() => {
+                // The runtime polls everything that is ready now before it comes back.
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
             Passage::Open => match &mut self.task {
                 Some(task) => task.as_mut().poll(cx).map(Some),

@@ -8,12 +8,14 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_async::rt::sleep::TokioSleep;
+use fastrand::Rng;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use super::connector::SimClient;
 use super::events::{Event, ProcessChange};
 use super::gate::{Gate, Passage};
+use super::poll_order::{PollOrder, Turns};
 use super::world::World;
 use crate::account;
 use crate::clock::SkewedClock;
@@ -26,9 +28,41 @@ pub(super) type Program = Arc<dyn Fn(Process) -> BoxFuture<'static, ()> + Send +
 pub(super) struct ProcessState {
     /// Of its present life.
     pub(super) gate: Arc<Gate>,
+    lives: Lives,
     pub(super) clock: SkewedClock,
     pub(super) cut_off_from: Vec<Service>,
     pub(super) program: Option<Program>,
+}
+
+/// Opens the gates of the lives of a process.
+#[derive(Debug)]
+pub(super) struct Lives {
+    order: PollOrder,
+    seeds: Rng,
+}
+
+impl Lives {
+    pub(super) fn new(order: PollOrder, seed: u64) -> Self {
+        let seeds = Rng::with_seed(seed);
+        Self { order, seeds }
+    }
+
+    fn next_gate(&mut self) -> Arc<Gate> {
+        Arc::new(Gate::new(Turns::new(self.order, self.seeds.u64(..))))
+    }
+}
+
+impl ProcessState {
+    /// A process that begins to live.
+    pub(super) fn new(clock: SkewedClock, mut lives: Lives) -> Self {
+        Self {
+            gate: lives.next_gate(),
+            lives,
+            clock,
+            cut_off_from: Vec::new(),
+            program: None,
+        }
+    }
 }
 
 impl fmt::Debug for ProcessState {
@@ -163,13 +197,11 @@ impl Process {
             self.kill();
         }
         let mut program = None;
-        let gate = Arc::new(Gate::default());
-        let next = Arc::clone(&gate);
         self.change(ProcessChange::Restarted, |state| {
-            state.gate = next;
+            state.gate = state.lives.next_gate();
             program = state.program.clone();
         });
-        let process = Self { gate, ..self.clone() };
+        let process = Self::named(&self.world, &self.name);
         if let Some(program) = program {
             process.start(&program);
         }
