@@ -346,3 +346,25 @@ async fn a_panic_is_among_the_events() {
     let told: Vec<String> = sim.events().iter().map(ToString::to_string).collect();
     assert_eq!(told, ["+0.000s worker panics"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_freezes_at_a_call_has_sent_it() {
+    let sim = sim();
+    sim.follow(Plan {
+        troubles: vec![Trouble {
+            from: Duration::from_millis(3_500),
+            lasts: 10 * SECOND,
+            process: Some("putter".to_owned()),
+            kind: TroubleKind::FreezeAtCall(Service::Kinesis),
+        }],
+    });
+    run_putter(&sim.process("putter"));
+    sim.advance(13 * SECOND).await;
+    let puts = stored(&sim);
+    let frozen: Vec<String> = sim.events().iter().map(Event::to_string).collect();
+    let frozen = frozen.iter().position(|event| event.ends_with("putter is frozen")).unwrap();
+    let after = sim.events().split_off(frozen + 1);
+    assert!(matches!(&after[..], [Event::Call(_)]), "the call that it was frozen at: {after:?}");
+    sim.advance(3 * SECOND).await;
+    assert!(stored(&sim) > puts);
+}

@@ -181,14 +181,17 @@ impl<T> Drop for Gated<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
 
     use futures::FutureExt as _;
+    use tokio::sync::{mpsc, oneshot};
     use tokio::task::JoinSet;
-    use tokio::time::{sleep, timeout};
+    use tokio::time::{Instant, sleep, timeout};
 
     use super::*;
+    use crate::sim::poll_order::PollOrder;
 
     /// A task that counts the seconds.
     fn counting(gate: &Arc<Gate>) -> (Gated<()>, Arc<AtomicU32>) {
@@ -236,6 +239,105 @@ mod tests {
         assert_eq!(count.load(Ordering::Relaxed), before);
         gate.set(Passage::Open);
         assert_eq!(gate.passage(), Passage::Dead);
+    }
+
+    /// The order in which five tasks go on that are woken at the same instant, three times one after the other.
+    async fn order_of(turns: Turns) -> Vec<usize> {
+        let gate = Arc::new(Gate::new(turns));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = JoinSet::new();
+        for number in 0..5 {
+            let order = Arc::clone(&order);
+            let task = async move {
+                for _ in 0..3 {
+                    sleep(Duration::from_secs(1)).await;
+                    order.lock().unwrap().push(number);
+                }
+            };
+            tasks.spawn(gate.admit("woken", task.boxed()));
+        }
+        let begun = Instant::now();
+        tasks.join_all().await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(3), "no time passes while tasks are held back");
+        order.lock().unwrap().clone()
+    }
+
+    const SHUFFLED: PollOrder = PollOrder { percent: 60, rounds: 3 };
+
+    #[tokio::test(start_paused = true)]
+    async fn tasks_that_are_woken_at_once_go_on_in_the_order_of_the_seed() {
+        let as_woken = order_of(Turns::default()).await;
+        let shuffled = order_of(Turns::new(SHUFFLED, 1)).await;
+        assert_ne!(shuffled, as_woken);
+        assert_eq!(shuffled, order_of(Turns::new(SHUFFLED, 1)).await);
+        assert_ne!(shuffled, order_of(Turns::new(SHUFFLED, 2)).await);
+    }
+
+    /// Which goes on first when both are due in the same millisecond: a task whose time has come, or one whose answer has.
+    async fn first_of_timer_and_answer(seed: u64) -> &'static str {
+        let gate = Arc::new(Gate::new(Turns::new(SHUFFLED, seed)));
+        let (first, mut told) = mpsc::unbounded_channel();
+        let (answer, answered) = oneshot::channel();
+        let (timer, reply) = (first.clone(), first);
+        let mut tasks = JoinSet::new();
+        let timed = async move {
+            sleep(Duration::from_secs(1)).await;
+            timer.send("timer").unwrap();
+        };
+        let waiting = async move {
+            answered.await.unwrap();
+            reply.send("answer").unwrap();
+        };
+        tasks.spawn(gate.admit("timed", timed.boxed()));
+        tasks.spawn(gate.admit("waiting", waiting.boxed()));
+        // The network is behind no gate.
+        tasks.spawn(async {
+            sleep(Duration::from_secs(1)).await;
+            answer.send(()).unwrap();
+            Some(())
+        });
+        tasks.join_all().await;
+        told.recv().await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_and_an_answer_of_the_same_instant_come_in_either_order() {
+        let mut firsts = BTreeSet::new();
+        for seed in 0..20 {
+            firsts.insert(first_of_timer_and_answer(seed).await);
+        }
+        assert_eq!(firsts, BTreeSet::from(["answer", "timer"]));
+    }
+
+    /// The order in which tasks go on whose times came while they were frozen.
+    async fn order_after_a_stall(seed: u64) -> Vec<u64> {
+        let gate = Arc::new(Gate::new(Turns::new(SHUFFLED, seed)));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = JoinSet::new();
+        for number in 1..=5 {
+            let order = Arc::clone(&order);
+            let task = async move {
+                sleep(Duration::from_secs(number)).await;
+                order.lock().unwrap().push(number);
+            };
+            tasks.spawn(gate.admit("due", task.boxed()));
+        }
+        sleep(Duration::from_millis(1)).await;
+        gate.set(Passage::Frozen);
+        sleep(Duration::from_secs(10)).await;
+        gate.set(Passage::Open);
+        tasks.join_all().await;
+        order.lock().unwrap().clone()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_stall_everything_that_is_due_goes_on_in_the_order_of_the_seed() {
+        let mut orders = BTreeSet::new();
+        for seed in 0..20 {
+            orders.insert(order_after_a_stall(seed).await);
+            assert_eq!(order_after_a_stall(seed).await, order_after_a_stall(seed).await);
+        }
+        assert!(orders.len() > 10, "{orders:?}");
     }
 
     #[tokio::test(start_paused = true)]

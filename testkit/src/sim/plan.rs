@@ -67,6 +67,9 @@ pub enum TroubleKind {
     CutOff(Service),
     /// The process stands still: [`Process::freeze`](super::Process::freeze).
     Freeze,
+    /// The same as soon as the process has sent its next call to the service: it thaws with the reply and its timers due
+    /// at once. [`Process::freeze_at_call`](super::Process::freeze_at_call).
+    FreezeAtCall(Service),
     /// The process is killed, and started again afterwards: [`Process::restart`](super::Process::restart).
     Crash,
     /// The process's wall clock is ahead.
@@ -169,7 +172,7 @@ impl TroubleKind {
         match self {
             Self::Calls { fault, .. } => fault.name().unwrap_or("none"),
             Self::CutOff(_) => "cut off",
-            Self::Freeze => "freeze",
+            Self::Freeze | Self::FreezeAtCall(_) => "freeze",
             Self::Crash => "crash",
             Self::ClockAhead(_) | Self::ClockBehind(_) => "wrong clock",
             Self::IteratorsExpire => "expired iterators",
@@ -185,7 +188,8 @@ impl TroubleKind {
             (Self::CutOff(one), Self::CutOff(another)) => one == another,
             (Self::Kms { stream: one, .. }, Self::Kms { stream: another, .. }) => one == another,
             (Self::ClockAhead(_) | Self::ClockBehind(_), Self::ClockAhead(_) | Self::ClockBehind(_)) => true,
-            (Self::Freeze, Self::Freeze) | (Self::Crash, Self::Crash) => true,
+            (Self::Freeze | Self::FreezeAtCall(_), Self::Freeze | Self::FreezeAtCall(_)) => true,
+            (Self::Crash, Self::Crash) => true,
             _ => false,
         }
     }
@@ -204,6 +208,7 @@ impl fmt::Display for TroubleKind {
                 write!(f, "{percent} % of {service}.{operation}: {fault}")
             }
             Self::CutOff(service) => write!(f, "cut off from {service}"),
+            Self::FreezeAtCall(service) => write!(f, "freeze at a call to {service}"),
             Self::ClockAhead(by) => write!(f, "clock {by:?} ahead"),
             Self::ClockBehind(by) => write!(f, "clock {by:?} behind"),
             Self::Kms { stream, failure } => write!(f, "KMS of {stream} {failure:?}"),
@@ -267,6 +272,7 @@ impl ActiveTroubles {
             }
             TroubleKind::CutOff(_)
             | TroubleKind::Freeze
+            | TroubleKind::FreezeAtCall(_)
             | TroubleKind::Crash
             | TroubleKind::ClockAhead(_)
             | TroubleKind::ClockBehind(_)

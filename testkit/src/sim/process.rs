@@ -31,6 +31,8 @@ pub(super) struct ProcessState {
     lives: Lives,
     pub(super) clock: SkewedClock,
     pub(super) cut_off_from: Vec<Service>,
+    /// It freezes when it has sent a call to this service.
+    freezes_at: Option<Service>,
     pub(super) program: Option<Program>,
 }
 
@@ -60,6 +62,7 @@ impl ProcessState {
             lives,
             clock,
             cut_off_from: Vec::new(),
+            freezes_at: None,
             program: None,
         }
     }
@@ -181,9 +184,30 @@ impl Process {
         self.change(ProcessChange::Frozen, |state| state.gate.set(Passage::Frozen));
     }
 
+    /// [Freezes](Self::freeze) it as soon as it has sent its next call to `service`, so that something is under way. A
+    /// [`thaw`](Self::thaw) takes this back too.
+    pub fn freeze_at_call(&self, service: Service) {
+        let mut state = self.world.state();
+        state.process(&self.name, self.world.clock).freezes_at = Some(service);
+    }
+
+    /// It has sent a call.
+    pub(super) fn sent(&self, service: Service) {
+        let mut state = self.world.state();
+        let here = state.process(&self.name, self.world.clock);
+        let freezes = here.freezes_at.take_if(|at| *at == service).is_some();
+        drop(state);
+        if freezes {
+            self.freeze();
+        }
+    }
+
     /// Lets a frozen process go on.
     pub fn thaw(&self) {
-        self.change(ProcessChange::Thawed, |state| state.gate.set(Passage::Open));
+        self.change(ProcessChange::Thawed, |state| {
+            state.freezes_at = None;
+            state.gate.set(Passage::Open);
+        });
     }
 
     /// Ends all of its tasks at once, without another step. Calls that it has sent arrive all the same.

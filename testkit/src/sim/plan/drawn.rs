@@ -69,6 +69,8 @@ impl Draw<'_> {
 
     fn harsh(&mut self) -> TroubleKind {
         match self.rng.u8(..4) {
+            // Rare states are those in which something is under way: half of all stops wait for that.
+            0 if self.rng.bool() => TroubleKind::FreezeAtCall(self.service()),
             0 => TroubleKind::Freeze,
             1 => TroubleKind::Crash,
             2 => TroubleKind::CutOff(self.service()),
