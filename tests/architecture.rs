@@ -9,8 +9,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-const MEMBERS: [&str; 6] = ["aggregation", "kpl", "kcl", "testkit", "examples", "tests"];
-const LIBRARIES: [&str; 4] = ["aggregation", "kpl", "kcl", "testkit"];
+const MEMBERS: [&str; 7] = ["aggregation", "service", "kpl", "kcl", "testkit", "examples", "tests"];
+const LIBRARIES: [&str; 5] = ["aggregation", "service", "kpl", "kcl", "testkit"];
 const MAX_PRODUCTION_LINES: usize = 400;
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::call_error::chain;
 use crate::error::{StreamError, TableError, WorkerError};
 use crate::lease::model::{LeaseKey, WorkerId};
+use crate::shard_sync::end_evidence::Hold;
 use crate::stream::ShardId;
 
 /// Something that has happened.
@@ -35,6 +36,10 @@ pub(crate) enum Event<'a> {
     LeaseTableUnavailable { error: &'a TableError },
     /// The stream could not be read.
     ReadFailed { shard: &'a ShardId, error: &'a StreamError },
+    /// It is not certain whether a shard has ended, so it is neither read nor ended.
+    ShardOnHold { shard: &'a ShardId, reason: Hold },
+    /// The stream's creation time is unknown.
+    StreamDescriptionDenied { stream: &'a str },
     /// A record was not what it should be.
     DamagedAggregate {
         shard: &'a ShardId,
@@ -78,6 +83,14 @@ impl Event<'_> {
             Self::LeaseRowUnreadable { table, error } => tracing::warn!(table, error, "lease row unreadable"),
             Self::LeaseTableUnavailable { error } => tracing::warn!(%error, "lease table unavailable"),
             Self::ReadFailed { shard, error } => tracing::warn!(%shard, %error, "read failed"),
+            Self::ShardOnHold { shard, reason } if *reason == Hold::StreamCreatedAgain => {
+                tracing::error!(%shard, %reason, "stream was created again");
+            }
+            Self::ShardOnHold { shard, reason } => tracing::warn!(%shard, %reason, "shard on hold"),
+            Self::StreamDescriptionDenied { stream } => tracing::warn!(
+                stream,
+                "access to kinesis:DescribeStreamSummary is denied: a stream that is deleted and created again is not noticed"
+            ),
             Self::DamagedAggregate {
                 shard,
                 sequence_number,

@@ -38,6 +38,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use aggregation::KinesisRecord;
+use service::ShardId;
+use service::{Jitter, RetryDelays};
 
 use crate::aggregate::SealedAggregate;
 use crate::budget::{Budget, Cargo, Copies};
@@ -55,9 +57,8 @@ use crate::pipeline::hot_shards::HotShards;
 use crate::pipeline::limiter::Limiter;
 use crate::pipeline::outstanding::Outstanding;
 use crate::pipeline::refresher::Refresher;
-use crate::retry::RetryDelays;
 use crate::routing::Routing;
-use crate::shard_map::{Shard, ShardId, ShardMap};
+use crate::shard_map::{Listing, ShardMap};
 use crate::summary::StreamSummary;
 
 pub use distribution::Source;
@@ -88,7 +89,7 @@ pub(crate) enum Input {
         ended: SystemTime,
     },
     /// The fetch of the shard map ended.
-    Shards(Result<Vec<Shard>, CallFailure>),
+    Shards(Result<Listing, CallFailure>),
     /// The stream was described, or not.
     Description(Result<StreamSummary, CallFailure>),
     /// There is the room for copies that was awaited.
@@ -239,8 +240,8 @@ impl Pipeline {
             hot_shards: HotShards::default(),
             collector: Collector::new(max_request, wait, max_buffered),
             copy_room: CopyRoom::new(budget),
-            fetch_delays: RetryDelays::new((RETRY_DELAY, FETCH_RETRY_PAUSE), rng.fork()),
-            delays: RetryDelays::new(config.retry_delays, rng),
+            fetch_delays: RetryDelays::new((RETRY_DELAY, FETCH_RETRY_PAUSE), Jitter::Full, rng.fork()),
+            delays: RetryDelays::new(config.retry_delays, Jitter::Full, rng),
             config,
             unrouted: Vec::new(),
             retries: BTreeMap::new(),

@@ -21,7 +21,7 @@ use std::time::Duration;
 pub(crate) use self::board::{Board, Load};
 pub(crate) use self::ledger::Ledger;
 pub use crate::contents::Volume;
-use crate::shard_map::ShardId;
+use service::ShardId;
 
 /// What a producer holds and has done since it was built. [`Producer::stats`](crate::Producer::stats) makes it.
 ///

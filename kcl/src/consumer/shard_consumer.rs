@@ -20,6 +20,7 @@ use crate::processor::{AnyProcessor, Batch, ProcessorFactory, ShardContext};
 use crate::record::Record;
 use crate::retrieval::deaggregate::{Form, RangePolicy, RawRecord, deaggregate, skip_up_to};
 use crate::retrieval::polling::{Fetched, Poller, PollerConfig};
+use crate::shard_sync::surveyor::Surveyor;
 use crate::stream::{ShardId, StartingPosition};
 use crate::tasks::Tasks;
 
@@ -27,6 +28,7 @@ use crate::tasks::Tasks;
 #[derive(Clone)]
 pub(crate) struct ConsumerParts {
     pub(crate) calls: Calls,
+    pub(crate) surveyor: Arc<Surveyor>,
     pub(crate) table: Arc<dyn LeaseTable>,
     pub(crate) renewer: Renewer,
     pub(crate) factory: ProcessorFactory,
@@ -95,11 +97,6 @@ impl ShardConsumer {
             retries,
             rng,
         }
-    }
-
-    /// The lease that it is for.
-    pub(crate) fn key(&self) -> &LeaseKey {
-        &self.lease.key
     }
 
     /// Reads the shard until its end, and holds the lease until it is lost or given back.
@@ -292,7 +289,7 @@ impl ShardConsumer {
             idle: config.idle_time_between_reads,
             rng: self.rng.fork(),
         };
-        Poller::new(self.parts.calls.clone(), config)
+        Poller::new(self.parts.calls.clone(), Arc::clone(&self.parts.surveyor), config)
     }
 }
 

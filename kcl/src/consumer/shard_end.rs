@@ -87,11 +87,8 @@ impl ShardConsumer {
         let mut children = children.to_vec();
         if children.is_empty() || known_to_merge {
             let stream = calls.stream().to_string();
-            let shards = match calls.list_shards(ShardsToList::All).await {
-                // The stream is gone, and its shards with it.
-                Err(error) if error.kind().is_not_found() => Vec::new(),
-                listed => listed.map_err(|source| WorkerError::Stream { stream, source })?,
-            };
+            let listed = calls.list_shards(ShardsToList::All).await;
+            let shards = listed.map_err(|source| WorkerError::Stream { stream, source })?;
             if children.is_empty() {
                 children = planner::listed_children(&self.shard, &shards);
             }

@@ -161,6 +161,14 @@ impl<R> Held<R> {
             .collect()
     }
 
+    /// Drops the lease of a consumer that has ended: nobody reads for a lease that is renewed without one.
+    pub(crate) fn consumer_ended(&mut self, key: &LeaseKey, epoch: LeaseEpoch) -> Vec<Effect<R>> {
+        match self.leases.get(key) {
+            Some(held) if held.epoch == epoch => self.end(key, None),
+            Some(_) | None => Vec::new(),
+        }
+    }
+
     /// The end of a write that was sent at `sent`. `None` if there was no answer, or none that tells.
     pub(crate) fn ended(
         &mut self,
@@ -176,8 +184,11 @@ impl<R> Held<R> {
         let Some(request) = held.writing.take() else {
             return Vec::new();
         };
+        let has_lapsed = held.valid_until <= now;
         match result {
             Some(Update::Applied(_)) if request.change == Change::Release => self.released(&key, request),
+            // An end is final: the consumer may have seen the lapse already, and reads no more.
+            _ if has_lapsed => self.end(&key, request.waiter),
             Some(Update::Applied(lease)) => {
                 held.lease = lease;
                 held.counter = Counter::Known;
@@ -203,7 +214,7 @@ impl<R> Held<R> {
             Some(Update::Refused(_)) if held.counter == Counter::Uncertain && request.change == Change::Release => {
                 self.released(&key, request)
             }
-            Some(Update::Refused(_)) => self.lost(&key, request),
+            Some(Update::Refused(_)) => self.end(&key, request.waiter),
             None => {
                 held.counter = Counter::Uncertain;
                 held.not_before = Some(now + self.renewal / 10);
@@ -221,11 +232,12 @@ impl<R> Held<R> {
         }]
     }
 
-    fn lost(&mut self, key: &LeaseKey, request: Request<R>) -> Vec<Effect<R>> {
+    /// Ends the ownership. `waiter` waits for the write that was in flight.
+    fn end(&mut self, key: &LeaseKey, waiter: Option<R>) -> Vec<Effect<R>> {
         let others = self.leases.remove(key).map(HeldLease::into_waiters).unwrap_or_default();
         vec![Effect::Lost {
             key: key.clone(),
-            waiters: request.waiter.into_iter().chain(others).collect(),
+            waiters: waiter.into_iter().chain(others).collect(),
         }]
     }
 }

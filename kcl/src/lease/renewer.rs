@@ -49,6 +49,8 @@ enum Request {
         change: Change,
         waiter: Waiter,
     },
+    /// Nobody reads for this ownership any more.
+    ConsumerEnded { key: LeaseKey, epoch: LeaseEpoch },
 }
 
 /// The state of the task.
@@ -105,6 +107,12 @@ impl Renewer {
         let (owned, adopted) = oneshot::channel();
         self.requests.send(Request::Adopt { lease, sent, owned }).await.ok()?;
         adopted.await.ok()
+    }
+
+    /// Ends the ownership `epoch`, because its consumer has ended: the lease is not renewed any more.
+    pub(crate) async fn consumer_ended(&self, key: LeaseKey, epoch: LeaseEpoch) {
+        // A renewer that has ended holds nothing any more.
+        drop(self.requests.send(Request::ConsumerEnded { key, epoch }).await);
     }
 
     /// Makes a change as the holder of `epoch`.
@@ -173,12 +181,15 @@ impl RenewerTask {
                 let (validity, watched) = watch::channel(Validity::Until(until));
                 self.validities.insert(key, validity);
                 self.publish_keys();
-                // Whoever took the lease may have been stopped since; then it expires like any other.
-                drop(owned.send(OwnedLease {
+                let owned_lease = OwnedLease {
                     lease,
                     guard: LeaseGuard::new(epoch, watched),
-                }));
+                };
+                if let Err(unread) = owned.send(owned_lease) {
+                    self.end(&unread.lease.key, epoch);
+                }
             }
+            Request::ConsumerEnded { key, epoch } => self.end(&key, epoch),
             Request::Change {
                 key,
                 epoch,
@@ -189,6 +200,13 @@ impl RenewerTask {
                     answer(waiter, Err(CheckpointError::LeaseLost));
                 }
             }
+        }
+    }
+
+    /// No consumer reads for this ownership.
+    fn end(&mut self, key: &LeaseKey, epoch: LeaseEpoch) {
+        for effect in self.held.consumer_ended(key, epoch) {
+            self.apply(effect, None);
         }
     }
 

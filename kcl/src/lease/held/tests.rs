@@ -152,6 +152,33 @@ fn a_late_answer_to_an_earlier_ownership_is_not_taken_for_one_to_the_next() {
 }
 
 #[test]
+fn an_answer_that_comes_after_the_lapse_revives_nothing() {
+    let (mut held, start, epoch) = held();
+    let key = LeaseKey::new("shardId-000000000000");
+    let write = one_write(&mut held, start + RENEWAL);
+    held.request(&key, epoch, Change::Checkpoint(Position::ShardEnd), "waiter")
+        .unwrap();
+    let applied = Some(Update::Applied(lease(6)));
+    let effects = held.ended(write, start + RENEWAL, applied, start + FAILOVER);
+    assert!(matches!(&effects[..], [Effect::Lost { waiters, .. }] if waiters[..] == ["waiter"]));
+    assert!(held.keys().is_empty(), "the lease is not renewed any more");
+}
+
+#[test]
+fn a_lease_whose_consumer_has_ended_is_not_renewed_any_more() {
+    let (mut held, start, epoch) = held();
+    let key = LeaseKey::new("shardId-000000000000");
+    assert!(
+        held.consumer_ended(&key, LeaseEpoch(epoch.0 + 1)).is_empty(),
+        "another ownership"
+    );
+    held.request(&key, epoch, Change::Release, "waiter").unwrap();
+    let effects = held.consumer_ended(&key, epoch);
+    assert!(matches!(&effects[..], [Effect::Lost { waiters, .. }] if waiters[..] == ["waiter"]));
+    assert!(held.writes(start + RENEWAL).is_empty());
+}
+
+#[test]
 fn a_release_is_done_and_ends_the_ownership() {
     let (mut held, start, epoch) = held();
     let key = LeaseKey::new("shardId-000000000000");
