@@ -9,6 +9,9 @@
 //! A [`Sim`] is a whole pretended AWS account. Each simulated process takes its SDK configuration from
 //! [`Sim::client`] under its own name, so that faults can hit one process and spare the others.
 //!
+//! Woken tasks of a process are polled in an order by the seed ([`PollOrder`]), so that a test meets more than the one order
+//! in which they were woken. Each process has its own clocks ([`Process::clock`]).
+//!
 //! Two runs with the same seed make the same calls at the same virtual times, provided that the code under test keeps
 //! its part: a current-thread runtime with paused time, no threads, `biased` selects, and, if the SDK retries,
 //! `fastrand::seed` on the test's thread (the SDK draws its back-off from the thread's generator). Never use a socket
@@ -24,6 +27,7 @@ mod events;
 mod faults;
 mod gate;
 mod latency;
+mod machine_clock;
 mod network;
 mod plan;
 mod poll_order;

@@ -1,6 +1,6 @@
 //! What stops and ends the tasks of one simulated process, whatever they are doing, and puts their polls into an order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ pub(super) struct Gate {
 
 #[derive(Debug, Default)]
 struct State {
-    passage: Passage,
+    stops: BTreeSet<Stop>,
     turns: Turns,
     entered: u64,
     /// The tasks that have not ended, in the order of their start.
@@ -33,13 +33,21 @@ struct Task {
 }
 
 /// Whether tasks are polled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Passage {
-    #[default]
     Open,
     /// Not for now.
-    Frozen,
+    Stopped,
     /// Never again: they are dropped as soon as the runtime comes to them, before any other line of theirs.
+    Dead,
+}
+
+/// Why tasks are not polled. Each has to end by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stop {
+    Frozen,
+    Suspended,
+    /// For good.
     Dead,
 }
 
@@ -76,15 +84,29 @@ impl Gate {
     }
 
     pub(super) fn passage(&self) -> Passage {
-        self.state().passage
+        self.state().passage()
     }
 
-    /// Lets the tasks run, or not; they go on in an order of their own, whatever they wait for. The dead stay dead.
-    pub(super) fn set(&self, passage: Passage) {
-        let mut state = self.state();
-        if state.passage != Passage::Dead {
-            state.passage = passage;
+    /// Stops the tasks.
+    pub(super) fn stop(&self, stop: Stop) {
+        self.change(|state| {
+            state.stops.insert(stop);
+        });
+    }
+
+    /// Ends what stopped the tasks; if nothing else does, they go on in an order of their own, whatever they wait for. The
+    /// dead stay dead.
+    pub(super) fn go_on(&self, stopped: Stop) {
+        if stopped != Stop::Dead {
+            self.change(|state| {
+                state.stops.remove(&stopped);
+            });
         }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        change(&mut state);
         let mut wakers: Vec<Waker> = state.tasks.values().map(|task| task.waker.clone()).collect();
         state.turns.shuffle(&mut wakers);
         drop(state);
@@ -108,7 +130,7 @@ impl Gate {
         {
             task.waker = waker.clone();
         }
-        state.passage
+        state.passage()
     }
 
     /// For how many rounds a task that was just woken lets others go first.
@@ -120,6 +142,16 @@ impl Gate {
 
     fn leave(&self, id: u64) {
         self.state().tasks.remove(&id);
+    }
+}
+
+impl State {
+    fn passage(&self) -> Passage {
+        match self.stops.last() {
+            None => Passage::Open,
+            Some(Stop::Frozen | Stop::Suspended) => Passage::Stopped,
+            Some(Stop::Dead) => Passage::Dead,
+        }
     }
 }
 
@@ -153,7 +185,7 @@ impl<T> Future for Gated<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         match self.gate.arrive(self.id, cx.waker()) {
-            Passage::Frozen => Poll::Pending,
+            Passage::Stopped => Poll::Pending,
             Passage::Dead => {
                 self.task = None;
                 self.gate.leave(self.id);
@@ -181,7 +213,6 @@ impl<T> Drop for Gated<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
 
@@ -213,10 +244,10 @@ mod tests {
         let mut tasks = JoinSet::new();
         tasks.spawn(task);
         sleep(Duration::from_millis(2_500)).await;
-        gate.set(Passage::Frozen);
+        gate.stop(Stop::Frozen);
         sleep(Duration::from_secs(10)).await;
         assert_eq!(count.load(Ordering::Relaxed), 2);
-        gate.set(Passage::Open);
+        gate.go_on(Stop::Frozen);
         sleep(Duration::from_millis(1_500)).await;
         assert_eq!(
             count.load(Ordering::Relaxed),
@@ -233,11 +264,11 @@ mod tests {
         tasks.spawn(task);
         sleep(Duration::from_secs(1)).await;
         let before = count.load(Ordering::Relaxed);
-        gate.set(Passage::Dead);
+        gate.stop(Stop::Dead);
         let ended = timeout(Duration::from_millis(1), tasks.join_next()).await.unwrap();
         assert_eq!(ended.unwrap().unwrap(), None);
         assert_eq!(count.load(Ordering::Relaxed), before);
-        gate.set(Passage::Open);
+        gate.go_on(Stop::Frozen);
         assert_eq!(gate.passage(), Passage::Dead);
     }
 
@@ -323,9 +354,9 @@ mod tests {
             tasks.spawn(gate.admit("due", task.boxed()));
         }
         sleep(Duration::from_millis(1)).await;
-        gate.set(Passage::Frozen);
+        gate.stop(Stop::Frozen);
         sleep(Duration::from_secs(10)).await;
-        gate.set(Passage::Open);
+        gate.go_on(Stop::Frozen);
         tasks.join_all().await;
         order.lock().unwrap().clone()
     }

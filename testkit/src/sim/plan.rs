@@ -70,6 +70,9 @@ pub enum TroubleKind {
     /// The same as soon as the process has sent its next call to the service: it thaws with the reply and its timers due
     /// at once. [`Process::freeze_at_call`](super::Process::freeze_at_call).
     FreezeAtCall(Service),
+    /// The machine of the process is suspended, and its monotonic clock with it:
+    /// [`Process::suspend`](super::Process::suspend).
+    Suspend,
     /// The process is killed, and started again afterwards: [`Process::restart`](super::Process::restart).
     Crash,
     /// The process's wall clock is ahead.
@@ -93,9 +96,9 @@ pub enum Severity {
     /// Nothing.
     None,
     /// What every service meets every day: slow and failed calls, throttling, lost replies, expired iterators, wrong
-    /// clocks. All processes live on.
+    /// clocks, machines that are suspended. All processes live on.
     Mild,
-    /// Three times as much of it, and processes that freeze, crash, and are cut off.
+    /// Three times as much of it, and processes that freeze, also in the middle of a call, crash, and are cut off.
     Harsh,
 }
 
@@ -173,6 +176,7 @@ impl TroubleKind {
             Self::Calls { fault, .. } => fault.name().unwrap_or("none"),
             Self::CutOff(_) => "cut off",
             Self::Freeze | Self::FreezeAtCall(_) => "freeze",
+            Self::Suspend => "suspend",
             Self::Crash => "crash",
             Self::ClockAhead(_) | Self::ClockBehind(_) => "wrong clock",
             Self::IteratorsExpire => "expired iterators",
@@ -189,7 +193,7 @@ impl TroubleKind {
             (Self::Kms { stream: one, .. }, Self::Kms { stream: another, .. }) => one == another,
             (Self::ClockAhead(_) | Self::ClockBehind(_), Self::ClockAhead(_) | Self::ClockBehind(_)) => true,
             (Self::Freeze | Self::FreezeAtCall(_), Self::Freeze | Self::FreezeAtCall(_)) => true,
-            (Self::Crash, Self::Crash) => true,
+            (Self::Suspend, Self::Suspend) | (Self::Crash, Self::Crash) => true,
             _ => false,
         }
     }
@@ -212,7 +216,7 @@ impl fmt::Display for TroubleKind {
             Self::ClockAhead(by) => write!(f, "clock {by:?} ahead"),
             Self::ClockBehind(by) => write!(f, "clock {by:?} behind"),
             Self::Kms { stream, failure } => write!(f, "KMS of {stream} {failure:?}"),
-            Self::Freeze | Self::Crash | Self::IteratorsExpire => f.write_str(self.name()),
+            Self::Freeze | Self::Suspend | Self::Crash | Self::IteratorsExpire => f.write_str(self.name()),
         }
     }
 }
@@ -273,6 +277,7 @@ impl ActiveTroubles {
             TroubleKind::CutOff(_)
             | TroubleKind::Freeze
             | TroubleKind::FreezeAtCall(_)
+            | TroubleKind::Suspend
             | TroubleKind::Crash
             | TroubleKind::ClockAhead(_)
             | TroubleKind::ClockBehind(_)

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_smithy_async::rt::sleep::TokioSleep;
 use fastrand::Rng;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use service::Clock;
 
 use super::connector::SimClient;
 use super::events::{Event, ProcessChange};
-use super::gate::{Gate, Passage};
+use super::gate::{Gate, Passage, Stop};
+use super::machine_clock::MachineClock;
 use super::poll_order::{PollOrder, Turns};
 use super::world::World;
 use crate::account;
-use crate::clock::SkewedClock;
 use crate::dispatch::Service;
 
 /// What a process runs from each of its starts on.
@@ -29,7 +29,7 @@ pub(super) struct ProcessState {
     /// Of its present life.
     pub(super) gate: Arc<Gate>,
     lives: Lives,
-    pub(super) clock: SkewedClock,
+    pub(super) clock: MachineClock,
     pub(super) cut_off_from: Vec<Service>,
     /// It freezes when it has sent a call to this service.
     freezes_at: Option<Service>,
@@ -56,7 +56,7 @@ impl Lives {
 
 impl ProcessState {
     /// A process that begins to live.
-    pub(super) fn new(clock: SkewedClock, mut lives: Lives) -> Self {
+    pub(super) fn new(clock: MachineClock, mut lives: Lives) -> Self {
         Self {
             gate: lives.next_gate(),
             lives,
@@ -125,14 +125,23 @@ impl Process {
     ///
     /// SDK retries are the SDK's default and time-outs are unset; whoever builds a client from it may set both.
     pub fn sdk_config(&self) -> SdkConfig {
-        let clock = self.world.state().process(&self.name, self.world.clock).clock.clone();
+        let clock = self.machine_clock();
         account::sdk_config()
             .into_builder()
-            .http_client(SimClient::new(Arc::clone(&self.name), Arc::clone(&self.world)))
-            .sleep_impl(TokioSleep::new())
+            .http_client(SimClient::new(Arc::clone(&self.name), clock.clone(), Arc::clone(&self.world)))
+            .sleep_impl(clock.clone())
             .time_source(clock)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build()
+    }
+
+    /// Its clocks, for what runs in it: each process has its own.
+    pub fn clock(&self) -> Clock {
+        Clock::of(Arc::new(self.machine_clock()))
+    }
+
+    fn machine_clock(&self) -> MachineClock {
+        self.world.state().process(&self.name, self.world.clock).clock.clone()
     }
 
     /// Runs `program` now, and again after each [`restart`](Self::restart) with the process as it is then.
@@ -178,10 +187,10 @@ impl Process {
         self.gate.passage() != Passage::Dead
     }
 
-    /// Stops all of its tasks where they are, as a suspended machine or a long pause of a virtual machine does. Time
-    /// goes on: when it [thaws](Self::thaw), all of its timers have run out that should have.
+    /// Stops all of its tasks where they are, as a thread that is not scheduled for long. Time goes on: when it
+    /// [thaws](Self::thaw), all of its timers have run out that should have.
     pub fn freeze(&self) {
-        self.change(ProcessChange::Frozen, |state| state.gate.set(Passage::Frozen));
+        self.change(ProcessChange::Frozen, |state| state.gate.stop(Stop::Frozen));
     }
 
     /// [Freezes](Self::freeze) it as soon as it has sent its next call to `service`, so that something is under way. A
@@ -206,13 +215,34 @@ impl Process {
     pub fn thaw(&self) {
         self.change(ProcessChange::Thawed, |state| {
             state.freezes_at = None;
-            state.gate.set(Passage::Open);
+            state.gate.go_on(Stop::Frozen);
+        });
+    }
+
+    /// Suspends its machine: its tasks stop where they are, and its monotonic clock with them, while the world goes on. When
+    /// it is [resumed](Self::resume), its timers go on from where they stood; only the time that counts suspensions and the
+    /// wall clock of [`clock`](Self::clock) show the gap.
+    ///
+    /// That holds for timers of [`clock`](Self::clock) and of the SDK's clients. Those of tokio itself are the world's, and
+    /// have run out meanwhile.
+    pub fn suspend(&self) {
+        self.change(ProcessChange::Suspended, |state| {
+            state.clock.suspend();
+            state.gate.stop(Stop::Suspended);
+        });
+    }
+
+    /// Lets a suspended process go on.
+    pub fn resume(&self) {
+        self.change(ProcessChange::Resumed, |state| {
+            state.clock.resume();
+            state.gate.go_on(Stop::Suspended);
         });
     }
 
     /// Ends all of its tasks at once, without another step. Calls that it has sent arrive all the same.
     pub fn kill(&self) {
-        self.change(ProcessChange::Killed, |state| state.gate.set(Passage::Dead));
+        self.change(ProcessChange::Killed, |state| state.gate.stop(Stop::Dead));
     }
 
     /// Kills it, if it is alive, and starts its [program](Self::run) anew. Returns the process in its new life.
@@ -223,6 +253,10 @@ impl Process {
         let mut program = None;
         self.change(ProcessChange::Restarted, |state| {
             state.gate = state.lives.next_gate();
+            // The machine outlives the process.
+            if state.clock.is_suspended() {
+                state.gate.stop(Stop::Suspended);
+            }
             program = state.program.clone();
         });
         let process = Self::named(&self.world, &self.name);
@@ -246,12 +280,12 @@ impl Process {
 
     /// Sets its wall clock ahead of the true one, from now on.
     pub fn set_clock_ahead(&self, by: Duration) {
-        self.change(ProcessChange::ClockAhead(by), |state| state.clock.set_ahead(by));
+        self.change(ProcessChange::ClockAhead(by), |state| state.clock.skew().set_ahead(by));
     }
 
     /// Sets its wall clock behind the true one, from now on; by zero, it is right again.
     pub fn set_clock_behind(&self, by: Duration) {
-        self.change(ProcessChange::ClockBehind(by), |state| state.clock.set_behind(by));
+        self.change(ProcessChange::ClockBehind(by), |state| state.clock.skew().set_behind(by));
     }
 
     fn start(&self, program: &Program) {

@@ -11,11 +11,12 @@ use tokio_util::task::TaskTracker;
 use super::events::EventLog;
 use super::faults::{CallInfo, Decide, Fault};
 use super::latency::Latency;
+use super::machine_clock::MachineClock;
 use super::network::{Lesson, Unacknowledged};
 use super::plan::{ActiveTroubles, Turn};
 use super::poll_order::PollOrder;
 use super::process::{Lives, ProcessState};
-use crate::clock::{SkewedClock, VirtualClock};
+use crate::clock::VirtualClock;
 use crate::dispatch::{Service, Services};
 
 /// Everything that the processes of one simulation have in common.
@@ -110,7 +111,7 @@ impl State {
             let own = name.bytes().fold(seed, |seed, byte| {
                 (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
             });
-            ProcessState::new(SkewedClock::new(clock), Lives::new(order, own))
+            ProcessState::new(MachineClock::new(clock), Lives::new(order, own))
         })
     }
 
