@@ -9,5 +9,6 @@ mod distribution;
 mod fleet;
 mod permissions;
 mod producer;
+mod shard_ranges;
 mod simulation;
 mod threads;

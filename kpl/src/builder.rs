@@ -1,4 +1,6 @@
 //! How a producer is made.
+//!
+//! `hooks` has the options by which a producer calls the application; `fit` checks the client against the stream.
 
 mod fit;
 mod hooks;

@@ -1,4 +1,7 @@
 //! The task of a producer: it carries facts into the pipeline and its wishes out.
+//!
+//! `errands` carries out what the pipeline asks for, `flushes` has the callers of `flush`, `report` feeds log,
+//! statistics and metrics, and `repeats` keeps repeated failures from filling the log.
 
 mod errands;
 mod flushes;

@@ -165,9 +165,7 @@ impl Event<'_> {
                 );
             }
             Self::ShardMapChanged { shards } => tracing::info!(stream, shards, "shard map changed"),
-            Self::ShardRangeFault(fault) => {
-                tracing::warn!(stream, shard = %fault.shard, fault = %fault.kind, "hash-key range of a shard")
-            }
+            Self::ShardRangeFault(fault) => tracing::warn!(stream, %fault, "bad hash-key range"),
             Self::ShardMapUnavailable(failed) => warn_of!(failed, stream, "shard map unavailable"),
             Self::DistributionChanged { distribution, source } => {
                 tracing::info!(stream, ?distribution, ?source, "record distribution known");

@@ -13,6 +13,19 @@
 //!                                          sealed or due    per shard  ≤ 500, ≤ 5 MiB                │
 //!  Receipt ◄──────────────────────────────────────────────── outcome ◄──────────────────────────────┘
 //! ```
+//!
+//! Inside, in the order of the data:
+//!
+//! * the caller's side: `builder` and `config` make a `producer`, also from `properties`, for a `blocking` program or
+//!   with an `encoder`; a `record` is checked against `record_limit` and charged to the `budget`;
+//! * where it goes: `shard_map`, `routing`, `ordering`, `summary`;
+//! * open aggregates: `lanes` of one `lane` for each shard, what is in them (`contents`), who has put into them
+//!   (`intake`), what receipts share (`cohort`), and the sealed `aggregate`;
+//! * the task: `driver` moves facts between `shared`, the pure `pipeline` and the service (`calls`);
+//! * the end: `outcome`, `attempt`, `receipt`, `error`;
+//! * what can be seen: `event`, `observation`, `stats`, `metrics`;
+//! * what all of it stands on: `limits`, `sync`, `foreign`; `planted_bugs` for the
+//!   simulation; `guide` has the pages.
 
 mod aggregate;
 mod attempt;

@@ -11,6 +11,16 @@
 //! [`poll_output`](Pipeline::poll_output) after each call of these, and calls again no later than
 //! [`poll_timeout`](Pipeline::poll_timeout). Each aggregate ends exactly once (P1): delivered, failed, or, if it is
 //! dropped on the way, failed by its own `Drop`.
+//!
+//! In the order of an aggregate's way:
+//!
+//! * where it goes: `distribution`, learnt from the description or by `evidence`; `refresher` says when to fetch the
+//!   shard map, `map_changes` and `routing_changes` apply a new one;
+//! * when it leaves: `limiter` for each shard, by a `token_bucket` at an `adaptive_rate`; `order` holds the lanes of
+//!   ordered records; `collector` and `requests` fill requests within the room of `copies`;
+//! * what its answer means: `answers`, `retrier`, and `judgement` of where it landed; `hot_shards` and `heavy_keys`
+//!   note what is throttled;
+//! * how it ends: `expiry` of records whose time is over, `ending`, and `outstanding` for those who flush.
 
 mod adaptive_rate;
 mod answers;

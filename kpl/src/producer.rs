@@ -1,4 +1,6 @@
 //! The handle that applications hold.
+//!
+//! `batch` puts many records at once; `sink` puts a stream of them.
 
 mod batch;
 mod sink;

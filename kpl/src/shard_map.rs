@@ -384,7 +384,7 @@ mod tests {
             "the readable range has changed, which it never does"
         );
         let bad = map.refreshed(listing(vec![], &ids)).unwrap();
-        assert!(bad.closed.len() > 0);
+        assert!(!bad.closed.is_empty());
         assert_eq!(id_of(&bad, 7), ids[0]);
     }
 

@@ -11,6 +11,9 @@
 //! ```
 //!
 //! For series over time there is [`metrics`](crate::metrics).
+//!
+//! Inside, in the order of the data: `ledger` counts in the pipeline, `rate` keeps the last seconds of a shard, and
+//! `board` is where `stats()` reads both.
 
 mod board;
 mod ledger;

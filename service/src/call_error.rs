@@ -87,9 +87,11 @@ impl CallError {
     fn answered(error: &(impl ProvideErrorMetadata + Error), response: &HttpResponse) -> Self {
         let code = error.code().unwrap_or("UnknownError");
         let failed_inside = response.status().as_u16() >= 500;
-        let class = match CallClass::of_code(code) {
-            CallClass::Transient if failed_inside => CallClass::Unanswered,
-            class => class,
+        let of_code = CallClass::of_code(code);
+        let class = if failed_inside && of_code == CallClass::Transient {
+            CallClass::Unanswered
+        } else {
+            of_code
         };
         Self {
             code: code.to_owned(),

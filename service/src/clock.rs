@@ -1,6 +1,7 @@
 //! The only file of the libraries that reads a clock, and the seam at which a process is given its own.
 //!
-//! Tasks take `now` from a [`Clock`] and pass it on; pure files get it as an argument.
+//! Tasks take `now` from a [`Clock`] and pass it on; pure files get it as an argument. `wall_jumps` finds suspensions where
+//! the system has no clock for them.
 
 #[cfg(any(test, not(target_os = "linux")))]
 mod wall_jumps;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Either, select};
 
 /// A sleep until a time of [`Clock::now`] compares again after half of what is left, or after this time if it is longer.
 /// Our choice: so a suspension delays it by little, and a long sleep wakes a few times only.
@@ -91,12 +92,17 @@ impl Clock {
     /// # Cancellation
     ///
     /// Dropping the future drops the one that it waits for.
-    pub async fn timeout<T>(&self, duration: Duration, future: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            biased;
-            output = future => Some(output),
-            () = self.sleep(duration) => None,
-        }
+    pub fn timeout<F: Future>(
+        &self,
+        duration: Duration,
+        future: F,
+    ) -> impl Future<Output = Option<F::Output>> + use<F> {
+        // A call of the SDK is large, and would be kept in each future around it.
+        let future = Box::pin(future);
+        select(future, self.source.sleep(duration)).map(|first| match first {
+            Either::Left((output, _sleep)) => Some(output),
+            Either::Right(((), _future)) => None,
+        })
     }
 
     /// Sleeps for `duration` of the [`monotonic`](Self::monotonic) time.
@@ -311,6 +317,15 @@ mod tests {
         let end = clock.now() + 10 * SECOND;
         assert_eq!(clock.sleep_until(Some(end)).now_or_never(), Some(()));
         assert_eq!(time.lock().unwrap().sleeps, [5 * SECOND]);
+    }
+
+    #[test]
+    fn a_future_is_waited_for_until_its_time_is_over() {
+        let (clock, time) = Machine::start(Duration::ZERO);
+        assert_eq!(clock.timeout(SECOND, async { 7 }).now_or_never(), Some(Some(7)));
+        assert!(time.lock().unwrap().sleeps.is_empty());
+        assert_eq!(clock.timeout(SECOND, pending::<u8>()).now_or_never(), Some(None));
+        assert_eq!(time.lock().unwrap().sleeps, [SECOND]);
     }
 
     #[test]

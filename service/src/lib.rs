@@ -1,6 +1,12 @@
 //! What a producer and a consumer of Amazon Kinesis Data Streams share.
 //!
 #![doc = include_str!("../README.md")]
+//!
+//! # Modules
+//!
+//! * names: `stream_ref`, `shard_id`, `sequence_number`; what a list says of shards: `hash_range`;
+//! * failed calls: `call_error`, `call_class`, and the wait after them, `retry`;
+//! * the process: `tasks`, `clock`.
 mod call_class;
 mod call_error;
 mod clock;
