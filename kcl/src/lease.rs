@@ -9,9 +9,11 @@
 //! A lease is one row of the lease table. Whoever changes the row raises its counter and names the counter that it has
 //! seen, so of two that change it at once exactly one succeeds.
 //!
-//! In the order of the data: `model` is a lease, `table` the port to where leases are kept, `dynamodb` its
-//! implementation, with `item` for rows and `update_expression` for changes; `renewer` writes the rows of the leases
-//! that the pure `held` knows; a `guard` tells a holder whether its lease is still valid.
+//! In the order of the data: `model` is a lease, `write` its writes and their outcomes, `table` the port to where leases are
+//! kept, `scan` reads a whole table. Two backends, held to one `conformance` suite: `dynamodb`, with `item` for rows and
+//! `update_expression` for writes, and `memory`. The `renewer` writes the rows of the leases that the worker holds: the pure
+//! `holdings` know which of them has something to do, the pure `ownership` of each decides what. A `guard` tells a consumer
+//! whether its lease is still valid.
 
 #[cfg(test)]
 mod conformance;

@@ -15,7 +15,7 @@
 //! * who reads what: `lease` has the table and the leases that are held, `assignment` takes leases;
 //! * reading: a `consumer` for each lease, `retrieval` of pages, `record` and the application's `processor`;
 //! * how far: `checkpoint`;
-//! * what can be seen: `event`, `error`;
+//! * what can be seen: `event`, `fold` for its repeats, `error`;
 //! * what all of it stands on: `stream`, `calls`, `limits`; `planted_bugs`
 //!   for the simulation.
 

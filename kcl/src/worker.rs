@@ -1,4 +1,6 @@
 //! One worker of a fleet.
+//!
+//! In the order of the data: `start` makes the lease table usable, `lease_keeper` takes and renews leases.
 
 mod lease_keeper;
 mod start;

@@ -222,9 +222,7 @@ impl Oracle {
         let Evidence {
             stream, leases, fleet, ..
         } = &self.evidence;
-        stream.is_done()
-            && coverage::is_complete(stream, leases, fleet)
-            && self.consumers.are_complete(&self.evidence)
+        stream.is_done() && coverage::is_complete(stream, leases, fleet) && self.consumers.are_complete(&self.evidence)
     }
 
     /// Judges the end of the run, at the virtual time `at`, and reports.

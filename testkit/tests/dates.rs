@@ -47,7 +47,9 @@ async fn dates(config: &SdkConfig) -> Vec<SystemTime> {
     missing.interceptor(dates.clone()).send().await.unwrap_err();
     let tables = aws_sdk_dynamodb::Client::new(config).list_tables().customize();
     tables.interceptor(dates.clone()).send().await.unwrap();
-    let metrics = aws_sdk_cloudwatch::Client::new(config).put_metric_data().namespace("test");
+    let metrics = aws_sdk_cloudwatch::Client::new(config)
+        .put_metric_data()
+        .namespace("test");
     // Whether or not it is taken, it is answered.
     drop(metrics.customize().interceptor(dates.clone()).send().await);
     let dates = dates.0.lock().unwrap();

@@ -362,9 +362,15 @@ async fn a_process_that_freezes_at_a_call_has_sent_it() {
     sim.advance(13 * SECOND).await;
     let puts = stored(&sim);
     let frozen: Vec<String> = sim.events().iter().map(Event::to_string).collect();
-    let frozen = frozen.iter().position(|event| event.ends_with("putter is frozen")).unwrap();
+    let frozen = frozen
+        .iter()
+        .position(|event| event.ends_with("putter is frozen"))
+        .unwrap();
     let after = sim.events().split_off(frozen + 1);
-    assert!(matches!(&after[..], [Event::Call(_)]), "the call that it was frozen at: {after:?}");
+    assert!(
+        matches!(&after[..], [Event::Call(_)]),
+        "the call that it was frozen at: {after:?}"
+    );
     sim.advance(3 * SECOND).await;
     assert!(stored(&sim) > puts);
 }
@@ -396,7 +402,10 @@ async fn a_suspended_process_goes_on_from_where_it_stood_and_its_time_counts_the
     assert_eq!(process.tasks().len(), 2, "nothing moves");
     process.resume();
     assert_eq!(slept.await, Some((5 * SECOND, 65 * SECOND)));
-    assert!(waited.await.unwrap() <= 72 * SECOND, "it compares again half way at the latest");
+    assert!(
+        waited.await.unwrap() <= 72 * SECOND,
+        "it compares again half way at the latest"
+    );
     assert_eq!(clock.wall().duration_since(wall).unwrap(), sim.elapsed());
 }
 
@@ -462,5 +471,8 @@ async fn a_plan_suspends_a_process_and_resumes_it() {
             "+3.000s laptop is resumed",
         ]
     );
-    assert_eq!(sim.process("laptop").clock().now() - sim.process("laptop").clock().monotonic(), 2 * SECOND);
+    assert_eq!(
+        sim.process("laptop").clock().now() - sim.process("laptop").clock().monotonic(),
+        2 * SECOND
+    );
 }

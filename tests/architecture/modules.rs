@@ -69,7 +69,7 @@ impl<'a> Modules<'a> {
     }
 }
 
-/// `kcl/src/lease/held.rs` is `["lease", "held"]`.
+/// `kcl/src/lease/renewer.rs` is `["lease", "renewer"]`.
 pub(super) fn module_of(path: &str) -> Vec<String> {
     let inside = path
         .split_once("/src/")

@@ -17,6 +17,8 @@
 //!
 //! **A write without an answer leaves the counter uncertain**: it may have been applied. The next write then meets a row
 //! that has moved by one. [`conclusion`] tells what each row means.
+//!
+//! In the order of the data: `checkpoint_slot` keeps what waits, `conclusion` reads the row that refused a write.
 
 mod checkpoint_slot;
 pub(crate) mod conclusion;

@@ -289,7 +289,11 @@ mod tests {
         }
         let begun = Instant::now();
         tasks.join_all().await;
-        assert_eq!(begun.elapsed(), Duration::from_secs(3), "no time passes while tasks are held back");
+        assert_eq!(
+            begun.elapsed(),
+            Duration::from_secs(3),
+            "no time passes while tasks are held back"
+        );
         order.lock().unwrap().clone()
     }
 

@@ -66,7 +66,11 @@ impl Turns {
     /// The character of a new task.
     pub(super) fn hesitation(&mut self) -> Hesitation {
         let mean = self.order.percent.min(100);
-        Hesitation(if mean == 0 { 0 } else { self.rng.u8(0..=2 * mean).min(100) })
+        Hesitation(if mean == 0 {
+            0
+        } else {
+            self.rng.u8(0..=2 * mean).min(100)
+        })
     }
 
     /// For how many rounds a task is held back that was just woken.
@@ -111,7 +115,10 @@ mod tests {
     #[test]
     fn nothing_is_held_back_for_longer_than_the_bound() {
         for seed in 0..20 {
-            let order = PollOrder { percent: 100, rounds: 2 };
+            let order = PollOrder {
+                percent: 100,
+                rounds: 2,
+            };
             assert!(rounds(order, seed).iter().all(|&rounds| rounds <= 2), "seed {seed}");
             assert!(rounds(PollOrder::AS_WOKEN, seed).iter().all(|&rounds| rounds == 0));
         }

@@ -128,7 +128,11 @@ impl Process {
         let clock = self.machine_clock();
         account::sdk_config()
             .into_builder()
-            .http_client(SimClient::new(Arc::clone(&self.name), clock.clone(), Arc::clone(&self.world)))
+            .http_client(SimClient::new(
+                Arc::clone(&self.name),
+                clock.clone(),
+                Arc::clone(&self.world),
+            ))
             .sleep_impl(clock.clone())
             .time_source(clock)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
@@ -285,7 +289,9 @@ impl Process {
 
     /// Sets its wall clock behind the true one, from now on; by zero, it is right again.
     pub fn set_clock_behind(&self, by: Duration) {
-        self.change(ProcessChange::ClockBehind(by), |state| state.clock.skew().set_behind(by));
+        self.change(ProcessChange::ClockBehind(by), |state| {
+            state.clock.skew().set_behind(by)
+        });
     }
 
     fn start(&self, program: &Program) {
