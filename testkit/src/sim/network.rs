@@ -139,6 +139,8 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
     }
     if !(is_reply && is_heard) {
         unacknowledged(&world, &flight, applied, Missed::NoReply);
+    } else if world.state().is_stopped(&flight.call.process) {
+        unacknowledged(&world, &flight, applied, Missed::Late);
     }
     if let Fault::Duplicated(later) = flight.fault {
         pass(later).await;

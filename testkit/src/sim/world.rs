@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::events::EventLog;
 use super::faults::{CallInfo, Decide, Fault};
+use super::gate::Passage;
 use super::latency::Latency;
 use super::machine_clock::MachineClock;
 use super::network::{Lesson, Unacknowledged};
@@ -136,6 +137,12 @@ impl State {
         self.processes
             .get(process)
             .is_some_and(|process| process.cut_off_from.contains(&service))
+    }
+
+    /// Whether the process stands still.
+    pub(super) fn is_stopped(&self, process: &str) -> bool {
+        let passage = self.processes.get(process).map(|process| process.gate.passage());
+        passage == Some(Passage::Stopped)
     }
 
     /// The fault of a call by the plans that are carried out.
