@@ -209,8 +209,7 @@ impl Oracle {
     /// Takes note that nothing happened until the virtual time `at`. What should have, in the meantime, is judged.
     pub fn wait(&mut self, at: Duration) {
         self.judge.now = self.judge.now.max(at);
-        let is_halted = |shard, evidence: &Evidence| self.consumers.is_halted(shard, evidence);
-        self.gaps.observe(&self.evidence, is_halted, &mut self.judge);
+        self.gaps.observe(&self.evidence, &self.consumers, &mut self.judge);
     }
 
     /// What was found so far, in the order of time: the first 100.
@@ -218,12 +217,12 @@ impl Oracle {
         self.judge.violations()
     }
 
-    /// Whether everything stored so far was processed and a living worker owns the lease of each open shard.
+    /// Whether everything stored so far was processed, and each open shard is read by a living worker that owns its lease.
     pub fn is_caught_up(&self) -> bool {
         let Evidence {
             stream, leases, fleet, ..
         } = &self.evidence;
-        stream.is_done() && coverage::is_complete(stream, leases, fleet)
+        stream.is_done() && coverage::is_complete(stream, leases, fleet) && self.consumers.are_complete(&self.evidence)
     }
 
     /// Judges the end of the run, at the virtual time `at`, and reports.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use kpl::Ordering;
 use serde::{Deserialize, Serialize};
 use testkit::kinesis::request::RecordDistributionStrategy;
-use testkit::sim::{Plan, Severity};
+use testkit::sim::{Plan, PollOrder, Severity};
 
 mod drawn;
 
@@ -83,6 +83,9 @@ pub(crate) struct Scenario {
     pub(crate) start: Start,
     #[serde(default)]
     pub(crate) tables: Tables,
+    /// How the tasks of a process take turns. By default in the order of their wakes.
+    #[serde(default)]
+    pub(crate) poll_order: PollOrder,
     /// What operators do.
     pub(crate) acts: Vec<Act>,
     /// What goes wrong.
@@ -301,8 +304,8 @@ impl fmt::Display for Scenario {
         )?;
         writeln!(
             f,
-            "handlers: {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}",
-            self.handlers, self.pause, self.puts, self.distribution, self.start, self.tables
+            "handlers: {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}; {:?}",
+            self.handlers, self.pause, self.puts, self.distribution, self.start, self.tables, self.poll_order
         )?;
         for act in &self.acts {
             writeln!(f, "{:.1}s operator: {:?}", act.at.as_secs_f64(), act.what)?;

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use fastrand::Rng;
-use testkit::sim::{Plan, Severity};
+use testkit::sim::{Plan, PollOrder, Severity};
 
 use super::{Act, Distribution, Handlers, KeyOrder, Kind, Puts, Scenario, Start, Tables, What};
 
@@ -49,6 +49,7 @@ impl Scenario {
             distribution: Distribution::default(),
             start: Start::default(),
             tables: Tables::default(),
+            poll_order: PollOrder::drawn(seed),
             acts: Vec::new(),
             plan: Plan::default(),
         };
