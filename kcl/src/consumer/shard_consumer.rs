@@ -12,7 +12,7 @@ use crate::checkpoint::position::Position;
 use crate::config::Config;
 use crate::consumer::handler::{Attempted, GivenUp, HandlerRetries};
 use crate::consumer::mailbox::{Mailbox, Report, Woken};
-use crate::event::Event;
+use crate::event::{Event, ShardEvent};
 use crate::lease::guard::{LeaseGuard, Signal};
 use crate::lease::holdings::OwnershipId;
 use crate::lease::item::Row;
@@ -129,7 +129,7 @@ impl ShardConsumer {
             // The lease of an ended shard is kept alive until its children have progressed.
             Ok(()) => self.hold().await,
             Err(Interrupted::Halted) => {
-                Event::ShardHalted { shard: &self.shard }.emit();
+                ShardEvent::Halted.emit(&self.shard);
                 released = ConsumerEnd::ReleasedHalted;
                 self.hold().await
             }
@@ -202,11 +202,7 @@ impl ShardConsumer {
                     Ok(Some(Row::Hole(hole))) if hole_was_told => drop(hole),
                     Ok(Some(Row::Hole(hole))) => {
                         hole_was_told = true;
-                        Event::ParentUnreadable {
-                            shard: &self.shard,
-                            hole: &hole,
-                        }
-                        .emit();
+                        ShardEvent::ParentUnreadable { hole: &hole }.emit(&self.shard);
                     }
                     Err(error) => Event::LeaseTableUnavailable { error: &error }.emit(),
                 }
@@ -232,21 +228,19 @@ impl ShardConsumer {
             let sequence_number = record.sequence_number.clone();
             let outcome = deaggregate(record, None, RangePolicy::Deliver, &mut records);
             if let Some((place, damage)) = &outcome.first_damage {
-                Event::DamagedRecord {
-                    shard: &self.shard,
+                ShardEvent::DamagedRecord {
                     position: format!("{sequence_number}:{place}"),
                     damage,
                 }
-                .emit();
+                .emit(&self.shard);
             }
             if let Form::Unreadable(reason) = outcome.form {
                 let (sequence_number, reason) = (sequence_number.to_string(), reason.to_string());
-                Event::DamagedAggregate {
-                    shard: &self.shard,
+                ShardEvent::DamagedAggregate {
                     sequence_number,
                     reason,
                 }
-                .emit();
+                .emit(&self.shard);
             }
         }
         records
@@ -301,7 +295,7 @@ impl ShardConsumer {
     pub(super) fn check(&self) -> Result<(), Interrupted> {
         match self.guard.signal() {
             Signal::Run => Ok(()),
-            signal => Err(signal.into()),
+            signal @ (Signal::Drain(_) | Signal::Lost(_)) => Err(signal.into()),
         }
     }
 

@@ -63,7 +63,7 @@ impl Waiter for Answer {
 #[derive(Debug)]
 enum Message {
     Adopt {
-        row: Lease,
+        row: Box<Lease>,
         sent: Instant,
         owned: oneshot::Sender<OwnedLease>,
     },
@@ -111,6 +111,7 @@ impl Renewer {
     /// consumer of an earlier ownership still runs.
     pub(crate) async fn adopt(&self, row: Lease, sent: Instant) -> Option<OwnedLease> {
         let (owned, adopted) = oneshot::channel();
+        let row = Box::new(row);
         self.messages.send(Message::Adopt { row, sent, owned }).await.ok()?;
         adopted.await.ok()
     }
@@ -233,7 +234,7 @@ impl RenewerTask {
     fn on_message(&mut self, message: Message) -> Result<(), WorkerError> {
         let now = self.clock.now();
         match message {
-            Message::Adopt { row, sent, owned } => self.adopt(row, sent, owned),
+            Message::Adopt { row, sent, owned } => self.adopt(*row, sent, owned),
             Message::Request { id, request } => match self.holdings.request(&id, request, now) {
                 Ok(effects) => {
                     for effect in effects {
@@ -260,7 +261,7 @@ impl RenewerTask {
             Err(row) => {
                 let give_back = OwnerWrite {
                     then: Then::Release,
-                    ..OwnerWrite::renewal(row)
+                    ..OwnerWrite::renewal(*row)
                 };
                 return self.writing.push(self.write(None, give_back));
             }
