@@ -11,3 +11,12 @@ mod permissions;
 mod producer;
 mod simulation;
 mod threads;
+
+/// The pure parts of the simulator, for their tests: a program has none of its own.
+mod simulate {
+    #[expect(dead_code, reason = "the program uses it all")]
+    pub(crate) mod scenario;
+    pub(crate) mod shrink;
+}
+
+use simulate::{scenario, shrink};

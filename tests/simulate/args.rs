@@ -8,7 +8,8 @@ use testkit::sim::Severity;
 use crate::scenario::Kind;
 
 /// Runs whole fleets of producers and workers in virtual time, each from one seed, and judges them by the promises of the
-/// libraries. Exits with 1 at the first run that breaks one, after its seed, its plan and its last events.
+/// libraries. Exits with 1 if any run breaks one. Each failure is told in a line with its seed; the first is made smaller and
+/// printed with its plan and its last events; the first ten are made smaller and written to files.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "simulate")]
 pub(crate) struct Args {
@@ -24,6 +25,9 @@ pub(crate) struct Args {
     /// How much goes wrong
     #[arg(long, value_enum, default_value_t = PlanArg::Harsh)]
     pub(crate) plan: PlanArg,
+    /// Stops when a run fails, instead of counting the failures to the end
+    #[arg(long)]
+    pub(crate) stop_at_first: bool,
     /// Fails also if a run takes more processor time than so many seconds, as fast as this machine is
     #[arg(long, value_name = "SECONDS")]
     pub(crate) max_cpu_seconds_a_seed: Option<f64>,

@@ -12,9 +12,8 @@ use testkit::sim::{Process, Sim};
 use tokio::time::sleep;
 
 use crate::recorder::Recorder;
-use crate::scenario::{Scenario, Start};
+use crate::scenario::{STREAM, Scenario, Start};
 
-pub(crate) const STREAM: &str = "orders";
 pub(crate) const APPLICATION: &str = "billing";
 
 /// How long a worker may take to stop in an orderly way.

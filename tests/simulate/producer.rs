@@ -13,9 +13,9 @@ use testkit::sim::Process;
 use tokio::time::sleep;
 
 use crate::exceptions::BUDGET;
-use crate::fleet::{Fleet, Producing, STREAM};
+use crate::fleet::{Fleet, Producing};
 use crate::recorder::{place, shard_id};
-use crate::scenario::Puts;
+use crate::scenario::{Puts, STREAM};
 
 /// How long a producer may take to deliver what it holds when it ends.
 const DRAIN: Duration = Duration::from_secs(120);

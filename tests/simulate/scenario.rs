@@ -9,6 +9,10 @@ use testkit::kinesis::request::RecordDistributionStrategy;
 use testkit::sim::{Plan, Severity};
 
 mod drawn;
+mod smaller;
+
+/// The stream of every run.
+pub(crate) const STREAM: &str = "orders";
 
 /// What a run is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

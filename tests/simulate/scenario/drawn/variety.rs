@@ -9,9 +9,8 @@ use testkit::kinesis::KmsFailure;
 use testkit::sim::{Fault, Severity, Trouble, TroubleKind};
 
 use super::{CALM, millis};
-use crate::fleet::STREAM;
 use crate::scenario::{
-    Act, Chooser, Distribution, Kind, Outage, Puts, Scenario, Shortage, Start, Tables, What, is_producer,
+    Act, Chooser, Distribution, Kind, Outage, Puts, STREAM, Scenario, Shortage, Start, Tables, What, is_producer,
 };
 
 /// How long a trouble or a shortage lasts, in milliseconds: up to two lives of a lease.
