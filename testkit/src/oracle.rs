@@ -97,6 +97,7 @@ mod gaps;
 mod judge;
 mod key_order;
 mod leases;
+mod lists;
 mod name;
 mod payload;
 mod permission;
@@ -294,7 +295,7 @@ impl Oracle {
                 producers.deleted(judge);
             }
             ServiceFact::StreamMissed { caller } => producers.missed(&caller, &evidence.faults, judge),
-            ServiceFact::StreamListed { caller, as_of } => producers.listed(&caller, as_of, &evidence.faults, judge),
+            ServiceFact::StreamListed { caller, as_of } => producers.listed(caller, as_of, &evidence.faults, judge),
             ServiceFact::RecordsTrimmed { shard, below } => stream.trim(shard, below, judge),
         }
     }
@@ -317,7 +318,7 @@ impl Oracle {
                 Rule::History,
                 format_args!("{writer} wrote a lease of {shard} whose {attribute} cannot be read"),
             ),
-            FleetFact::LivesIn { process, host } => faults.lives_in(process, host),
+            FleetFact::LivesIn { process, host } => faults.lives_in(process, host, judge.now),
             FleetFact::WorkerStarted { worker } => fleet.started(worker, judge.now),
             FleetFact::WorkerStopping { worker } => fleet.stopping(&worker),
             FleetFact::WorkerKilled { worker } => {

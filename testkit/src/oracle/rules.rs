@@ -152,10 +152,12 @@ pub enum Exception {
     /// not delivered. An owner whose iterator is of no use any more, before it read anything, may begin earlier than it
     /// had. What another owner was offered of that needs its own cause all the same.
     UnpinnedLatest,
-    /// A producer that could not list the shards cannot tell whether an aggregate lies where a reader finds it, if it landed
-    /// in a shard that came from a reshard: it sends the aggregate again, for good measure. That shard may be closed, and
-    /// on no list any more, when the next list comes. So may any shard of a stream that was deleted and created again.
+    /// A producer that got no list of the shards since it wrote an aggregate, and none before that names its shard, cannot
+    /// tell whether a reader finds it there: it sends the aggregate again.
     UnlistedShards,
+    /// A shard was opened after one list that a producer got and closed before the next, so that none names it. The
+    /// producer cannot tell whether a reader finds an aggregate there, and sends it again. Lists name open shards only.
+    ShortLivedShards,
     /// A producer that called nothing while its stream was deleted and created again takes the shards of the new one for
     /// those of the old, whose ids they bear.
     UnnoticedDeletion,
@@ -168,6 +170,7 @@ impl fmt::Display for Exception {
             Self::StolenLeases => f.write_str("leases are stolen"),
             Self::UnpinnedLatest => f.write_str("LATEST is not pinned"),
             Self::UnlistedShards => f.write_str("shards are not listed"),
+            Self::ShortLivedShards => f.write_str("shards open and close between two lists"),
             Self::UnnoticedDeletion => f.write_str("deletions are not noticed"),
         }
     }

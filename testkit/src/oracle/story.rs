@@ -91,6 +91,10 @@ impl Story {
         story
     }
 
+    pub(super) fn now(&self) -> Duration {
+        self.now
+    }
+
     pub(super) fn later(&mut self, seconds: u64) {
         self.now += Duration::from_secs(seconds);
     }

@@ -32,6 +32,7 @@ pub(super) struct Shard {
     range: HashKeyRange,
     pub(super) life: Life,
     created: Duration,
+    closed: Option<Duration>,
     records: Vec<StoredRecord>,
     /// The first record that the application wants.
     due_from: usize,
@@ -100,6 +101,7 @@ impl Stream {
             range,
             life: Life::Open,
             created: now,
+            closed: None,
             records: Vec::new(),
             due_from: 0,
             trimmed: 0,
@@ -121,8 +123,10 @@ impl Stream {
     }
 
     pub(super) fn close(&mut self, shard: ShardId, judge: &mut Judge) {
+        let now = judge.now;
         if let Some(shard) = self.known(shard, judge) {
             shard.life = Life::Closed;
+            shard.closed.get_or_insert(now);
         }
     }
 
@@ -213,6 +217,11 @@ impl Stream {
 }
 
 impl Shard {
+    /// Whether it was open at that time.
+    pub(super) fn was_open(&self, at: Duration) -> bool {
+        self.created <= at && self.closed.is_none_or(|closed| at < closed)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.records.len()
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::clock;
 use crate::dynamodb::Change;
-use crate::kinesis::{Kinesis, SequenceNumber, ServiceError, ShardId, response};
+use crate::kinesis::{Kinesis, SequenceNumber, ServiceError, ShardId, Timestamp, response};
 use crate::sim::{Lesson, Phase, Sim, Trouble, TroubleKind, Turn, Unacknowledged};
 
 /// An [`Oracle`] that watches a stream and a lease table of a simulation. Clones are the same witness.
@@ -190,10 +190,9 @@ impl Seen {
                 let is_new = !self.shards.contains_key(&shard.shard_id);
                 let seen = self.shards.entry(shard.shard_id).or_default();
                 let stored = seen.stored(kinesis, &self.stream, shard.shard_id);
+                let (opened, closed_at) = life(kinesis, &self.stream, shard.shard_id);
                 if is_new {
-                    // Nobody dates it; it was there before its first record.
-                    let at = stored.first().map_or(now, |(at, _)| *at);
-                    facts.push((at, created(&shard)));
+                    facts.push((opened.unwrap_or(now), created(&shard)));
                 }
                 facts.extend(stored);
                 let trimmed = seen.trimmed(kinesis, &self.stream, shard.shard_id);
@@ -201,7 +200,7 @@ impl Seen {
                 let is_closed = shard.sequence_number_range.ending_sequence_number.is_some();
                 if is_closed && !std::mem::replace(&mut seen.is_closed, true) {
                     let closed = ServiceFact::ShardClosed { shard: shard.shard_id };
-                    facts.push((now, Fact::Service(closed)));
+                    facts.push((closed_at.unwrap_or(now), Fact::Service(closed)));
                 }
             }
             facts
@@ -262,6 +261,13 @@ impl SeenShard {
         let below = kept_from;
         Some(Fact::Service(ServiceFact::RecordsTrimmed { shard, below }))
     }
+}
+
+/// When a shard was opened and closed.
+fn life(kinesis: &Kinesis, stream: &str, shard: ShardId) -> (Option<Duration>, Option<Duration>) {
+    let (opened, closed) = kinesis.life(stream, shard).unzip();
+    let elapsed = |at: Timestamp| clock::elapsed_at(at.into());
+    (opened.map(elapsed), closed.flatten().map(elapsed))
 }
 
 fn created(shard: &response::Shard) -> Fact {
