@@ -17,6 +17,8 @@ mod simulate {
     #[expect(dead_code, reason = "the program uses it all")]
     pub(crate) mod scenario;
     pub(crate) mod shrink;
+    #[expect(dead_code, reason = "the program uses it all")]
+    pub(crate) mod sometimes;
 }
 
 use simulate::{scenario, shrink};

@@ -103,6 +103,7 @@ mod payload;
 mod permission;
 mod position;
 mod producer;
+mod rare;
 mod report;
 mod row;
 mod rules;
@@ -129,6 +130,7 @@ pub use fact::{
 pub use judge::Violation;
 pub use name::{Digest, FaultId, Ownership, Process, RecordId};
 pub use position::{Place, Position};
+pub use rare::Rare;
 pub use report::{Excused, Figures, Report};
 pub use rules::{Budget, Exception, Rule, Rules, Start};
 pub use witness::Witness;
@@ -291,6 +293,9 @@ impl Oracle {
                 }
             }
             ServiceFact::StreamDeleted => {
+                if coverage::is_anything_owned(stream, &evidence.leases, &evidence.fleet) {
+                    judge.reached(Rare::StreamDeletedUnderWorker);
+                }
                 stream.delete();
                 producers.deleted(judge);
             }
@@ -309,7 +314,7 @@ impl Oracle {
             faults,
         } = evidence;
         match fact {
-            FleetFact::LeaseWritten(write) => leases.written(write, stream, judge),
+            FleetFact::LeaseWritten(write) => leases.written(write, (stream, faults), judge),
             FleetFact::LeaseGarbled {
                 writer,
                 shard,
@@ -319,7 +324,7 @@ impl Oracle {
                 format_args!("{writer} wrote a lease of {shard} whose {attribute} cannot be read"),
             ),
             FleetFact::LivesIn { process, host } => faults.lives_in(process, host, judge.now),
-            FleetFact::WorkerStarted { worker } => fleet.started(worker, judge.now),
+            FleetFact::WorkerStarted { worker } => fleet.started(worker, judge),
             FleetFact::WorkerStopping { worker } => fleet.stopping(&worker),
             FleetFact::WorkerKilled { worker } => {
                 fleet.killed(worker, judge.now);

@@ -6,10 +6,12 @@ use clap::{Parser, ValueEnum};
 use testkit::sim::Severity;
 
 use crate::scenario::Kind;
+use crate::sometimes::ENOUGH_SEEDS;
 
 /// Runs whole fleets of producers and workers in virtual time, each from one seed, and judges them by the promises of the
 /// libraries. Exits with 1 if any run breaks one. Each failure is told in a line with its seed; the first is made smaller and
-/// printed with its plan and its last events; the first ten are made smaller and written to files.
+/// printed with its plan and its last events; the first ten are made smaller and written to files. A campaign of 1,000 seeds or
+/// more of all scenarios also fails if a rare state was never reached.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "simulate")]
 pub(crate) struct Args {
@@ -47,6 +49,14 @@ pub(crate) struct Args {
     #[cfg(feature = "planted-bugs")]
     #[arg(long)]
     pub(crate) planted: Option<String>,
+}
+
+impl Args {
+    /// Whether so many seeds of all scenarios are asked for that each rare state must be among them.
+    pub(crate) fn is_of_everything(&self) -> bool {
+        let is_drawn = self.replay.is_none() && self.scenario.is_none() && self.plan == PlanArg::Harsh;
+        is_drawn && self.seeds >= ENOUGH_SEEDS
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -11,6 +11,7 @@ use std::thread;
 use crate::exceptions::NOT_SIMULATED;
 use crate::failures::Failed;
 use crate::run::{Run, run};
+use crate::sometimes::Sometimes;
 use crate::source::Source;
 use crate::table::Table;
 
@@ -24,6 +25,7 @@ pub(crate) enum OnFailure {
 /// What became of all seeds.
 pub(crate) struct Campaign {
     table: Table,
+    sometimes: Sometimes,
     /// By the number of the run.
     failed: BTreeMap<u64, Failed>,
 }
@@ -35,6 +37,7 @@ impl Campaign {
         let stop = AtomicBool::new(false);
         let campaign = Mutex::new(Self {
             table: Table::default(),
+            sometimes: Sometimes::default(),
             failed: BTreeMap::new(),
         });
         on_each_core(|| {
@@ -53,6 +56,7 @@ impl Campaign {
 
     fn add(&mut self, number: u64, run: Run) {
         self.table.add(&run);
+        self.sometimes.add(run.report.as_ref(), &run.events);
         if let Some(failed) = Failed::of(run) {
             println!("{failed}");
             self.failed.insert(number, failed);
@@ -62,6 +66,11 @@ impl Campaign {
     /// The runs that failed, in the order of their numbers.
     pub(crate) fn failed(&self) -> Vec<&Failed> {
         self.failed.values().collect()
+    }
+
+    /// The rare states that no run reached.
+    pub(crate) fn never(&self) -> Vec<String> {
+        self.sometimes.never()
     }
 
     /// Whether no run took more processor time than so many seconds; says if one did.
@@ -79,9 +88,9 @@ impl Campaign {
 
 impl fmt::Display for Campaign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.table.fmt(f)?;
+        writeln!(f, "{}\n{}", self.table, self.sometimes)?;
         for (what, reason) in NOT_SIMULATED {
-            write!(f, "\nnot simulated: {what}, because {reason}")?;
+            writeln!(f, "not simulated: {what}, because {reason}")?;
         }
         Ok(())
     }

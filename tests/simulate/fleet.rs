@@ -12,7 +12,7 @@ use testkit::sim::{Process, Sim};
 use tokio::time::sleep;
 
 use crate::recorder::Recorder;
-use crate::scenario::{STREAM, Scenario, Start};
+use crate::scenario::{STREAM, Scenario, Start, WorkerIds};
 
 pub(crate) const APPLICATION: &str = "billing";
 
@@ -111,7 +111,7 @@ impl Fleet {
     }
 
     fn shut_down(&self, (life, (process, control)): (u64, (String, WorkerControl))) {
-        let worker = oracle::Process::new(&worker_id(&process, life));
+        let worker = oracle::Process::new(&self.worker_id(&process, life));
         self.witness.tell(Fact::Fleet(FleetFact::WorkerStopping { worker }));
         control.shutdown(GRACE);
     }
@@ -171,7 +171,7 @@ impl Fleet {
 
     fn worker(&self, process: &Process, life: u64) -> Worker {
         let mut rng = self.rng(life);
-        let id = worker_id(process.name(), life);
+        let id = self.worker_id(process.name(), life);
         let (fleet, name, choices) = (self.clone(), id.clone(), Mutex::new(rng.fork()));
         let builder = Worker::builder(APPLICATION, STREAM);
         let builder = match self.scenario.handlers.outage {
@@ -190,6 +190,14 @@ impl Fleet {
             })
             .build()
             .expect("the options of a run are valid")
+    }
+
+    /// The id of a worker in one life of its process.
+    fn worker_id(&self, process: &str, life: u64) -> String {
+        match self.scenario.worker_ids {
+            WorkerIds::New => format!("{process}.{life}"),
+            WorkerIds::Kept => process.to_owned(),
+        }
     }
 
     fn starting_position(&self) -> StartingPosition {
@@ -214,11 +222,6 @@ impl Fleet {
     fn controls(&self) -> MutexGuard<'_, BTreeMap<u64, (String, WorkerControl)>> {
         self.shared.controls.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The name of a worker in one life of its process.
-fn worker_id(process: &str, life: u64) -> String {
-    format!("{process}.{life}")
 }
 
 /// Counts a producer while it lives.

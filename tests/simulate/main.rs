@@ -21,6 +21,7 @@ mod recorder;
 mod run;
 mod scenario;
 mod shrink;
+mod sometimes;
 mod source;
 mod table;
 
@@ -67,10 +68,22 @@ fn simulate(args: &Args) -> io::Result<ExitCode> {
         OnFailure::Continue
     };
     let campaign = Campaign::run(&runs, on_failure);
-    println!("{campaign}");
+    print!("{campaign}");
     let failed = campaign.failed();
     if failed.is_empty() {
-        return Ok(campaign.within(args.max_cpu_seconds_a_seed));
+        let never = if args.is_of_everything() {
+            campaign.never()
+        } else {
+            Vec::new()
+        };
+        never
+            .iter()
+            .for_each(|state| println!("FAILED: never in this campaign: {state}"));
+        return Ok(if never.is_empty() {
+            campaign.within(args.max_cpu_seconds_a_seed)
+        } else {
+            ExitCode::FAILURE
+        });
     }
     failures::report(&failed, &args.failures)?;
     println!("{} runs FAILED", failed.len());

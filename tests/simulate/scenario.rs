@@ -85,6 +85,8 @@ pub(crate) struct Scenario {
     pub(crate) start: Start,
     #[serde(default)]
     pub(crate) tables: Tables,
+    #[serde(default)]
+    pub(crate) worker_ids: WorkerIds,
     /// What operators do.
     pub(crate) acts: Vec<Act>,
     /// What goes wrong.
@@ -208,6 +210,16 @@ pub(crate) enum Start {
     AtTimestamp(Duration),
 }
 
+/// Under which ids workers come back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum WorkerIds {
+    /// Each life has one of its own.
+    #[default]
+    New,
+    /// Under the id that they had, as a process does whose id is its host's name.
+    Kept,
+}
+
 /// How DynamoDB behaves. By default everything happens at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -303,8 +315,8 @@ impl fmt::Display for Scenario {
         )?;
         writeln!(
             f,
-            "handlers: {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}",
-            self.handlers, self.pause, self.puts, self.distribution, self.start, self.tables
+            "handlers: {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}; worker ids {:?}",
+            self.handlers, self.pause, self.puts, self.distribution, self.start, self.tables, self.worker_ids
         )?;
         for act in &self.acts {
             writeln!(f, "{:.1}s operator: {:?}", act.at.as_secs_f64(), act.what)?;

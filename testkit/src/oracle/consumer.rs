@@ -1,15 +1,16 @@
 //! Pure: what happened to the application, ownership by ownership (C1 to C3, C5, duplicates).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::duplicates::{self, Cause};
 use super::evidence::Evidence;
 use super::fact::{ConsumerFact, LeaseClaim, OfferedRecord};
 use super::judge::Judge;
-use super::name::Ownership;
+use super::name::{Ownership, Process};
 use super::permission;
 use super::position::Position;
+use super::rare::Rare;
 use super::rules::Rule;
 use super::tenant::Tenant;
 use crate::kinesis::ShardId;
@@ -21,7 +22,8 @@ pub(super) struct Consumers {
     tenants: Vec<Tenant>,
     /// The largest fencing token of each shard.
     largest: BTreeMap<ShardId, u64>,
-    halted: BTreeSet<ShardId>,
+    /// The shards that were given up, and by which worker.
+    halted: BTreeMap<ShardId, Process>,
 }
 
 impl Consumers {
@@ -61,10 +63,15 @@ impl Consumers {
             }
             ConsumerFact::ShardEnded => tenant.shard_ended(shard, judge),
             ConsumerFact::ShutdownRequested => tenant.over("it was asked to stop"),
-            ConsumerFact::LeaseLost => tenant.over("it was told that the lease is lost"),
+            ConsumerFact::LeaseLost => {
+                tenant.over("it was told that the lease is lost");
+                if evidence.lapsed_before_its_reply(ownership) {
+                    judge.reached(Rare::LapseBeforeReply);
+                }
+            }
             ConsumerFact::ShardHalted => {
                 tenant.over("it was halted");
-                self.halted.insert(ownership.shard);
+                self.halted.insert(ownership.shard, ownership.worker.clone());
                 judge.figures.halted += 1;
             }
         }
@@ -111,7 +118,10 @@ impl Consumers {
         *largest = ownership.token.max(*largest);
         let leased_at = evidence.leases.had_since(ownership.shard, &ownership.worker);
         // The next owner tries again.
-        self.halted.remove(&ownership.shard);
+        let halted_by = self.halted.remove(&ownership.shard);
+        if halted_by.is_some_and(|worker| !evidence.faults.share_a_host(&worker, &ownership.worker)) {
+            judge.reached(Rare::HaltedShardMoved);
+        }
         self.numbers.insert(ownership.clone(), self.tenants.len());
         self.tenants
             .push(Tenant::new(ownership.clone(), leased_at, checkpoint, shard, judge));
@@ -173,7 +183,7 @@ impl Consumers {
     pub(super) fn is_halted(&self, shard: ShardId, evidence: &Evidence) -> bool {
         let mut line = vec![shard];
         while let Some(shard) = line.pop() {
-            if self.halted.contains(&shard) {
+            if self.halted.contains_key(&shard) {
                 return true;
             }
             line.extend(evidence.stream.get(shard).into_iter().flat_map(|shard| &shard.parents));

@@ -61,6 +61,11 @@ pub(super) fn is_complete(stream: &Stream, leases: &Leases, fleet: &Fleet) -> bo
     open.all(|(shard, _)| is_owned(shard, leases, fleet))
 }
 
+/// Whether a living worker owns the lease of any shard.
+pub(super) fn is_anything_owned(stream: &Stream, leases: &Leases, fleet: &Fleet) -> bool {
+    stream.shards().any(|(shard, _)| is_owned(shard, leases, fleet))
+}
+
 /// Whether a living worker owns the shard's lease.
 pub(super) fn is_owned(shard: ShardId, leases: &Leases, fleet: &Fleet) -> bool {
     let row = leases.row(shard);

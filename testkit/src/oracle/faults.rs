@@ -71,6 +71,11 @@ impl Faults {
         self.hosts.get(process).map_or(Duration::ZERO, |(_, since)| *since)
     }
 
+    /// Whether the two are lives of one process.
+    pub(super) fn share_a_host(&self, one: &Process, other: &Process) -> bool {
+        self.host(one).unwrap_or(one) == self.host(other).unwrap_or(other)
+    }
+
     /// Where the process lives, if it does not stand for itself.
     pub(super) fn host(&self, process: &Process) -> Option<&Process> {
         self.hosts.get(process).map(|(host, _)| host)

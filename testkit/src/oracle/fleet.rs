@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::judge::Judge;
 use super::name::Process;
+use super::rare::Rare;
 
 /// The workers of a run.
 #[derive(Debug, Default)]
@@ -26,10 +28,13 @@ enum State {
 }
 
 impl Fleet {
-    pub(super) fn started(&mut self, worker: Process, now: Duration) {
+    pub(super) fn started(&mut self, worker: Process, judge: &mut Judge) {
+        if self.0.contains_key(&worker) {
+            judge.reached(Rare::WorkerBack);
+        }
         let worker = self.0.entry(worker).or_default();
         worker.state = State::Alive;
-        worker.started_at = now;
+        worker.started_at = judge.now;
     }
 
     pub(super) fn stopping(&mut self, worker: &Process) {

@@ -11,6 +11,7 @@ use super::contents::{Content, Contents};
 use super::judge::Judge;
 use super::name::Digest;
 use super::position::{Place, Position};
+use super::rare::Rare;
 use super::rules::{Rule, Start};
 use crate::kinesis::{SequenceNumber, ShardId};
 
@@ -166,7 +167,11 @@ impl Stream {
 
     pub(super) fn trim(&mut self, shard: ShardId, below: SequenceNumber, judge: &mut Judge) {
         if let Some(shard) = self.known(shard, judge) {
+            let undone = shard.done;
             shard.trim(below);
+            if undone < shard.trimmed {
+                judge.reached(Rare::TrimmedUnread);
+            }
         }
     }
 

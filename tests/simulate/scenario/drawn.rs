@@ -1,5 +1,6 @@
 //! Pure: runs drawn from seeds.
 
+mod later;
 mod variety;
 
 use std::ops::Range;
@@ -8,10 +9,13 @@ use std::time::Duration;
 use fastrand::Rng;
 use testkit::sim::{Plan, Severity};
 
-use super::{Act, Distribution, Handlers, KeyOrder, Kind, Puts, Scenario, Start, Tables, What};
+use super::{Act, Distribution, Handlers, KeyOrder, Kind, Puts, Scenario, Start, Tables, What, WorkerIds};
 
 /// When the first act and the first trouble may happen: not before the fleet has begun to work.
 const CALM: Duration = Duration::from_secs(5);
+
+/// Sets what came later apart, so that earlier seeds still draw what they drew.
+const LATER: u64 = 0x5EED_0F0F_A11D_2A17;
 
 /// How long producers put, in seconds.
 const LOAD: Range<u64> = 30..120;
@@ -47,6 +51,7 @@ impl Scenario {
             distribution: Distribution::default(),
             start: Start::default(),
             tables: Tables::default(),
+            worker_ids: WorkerIds::default(),
             acts: Vec::new(),
             plan: Plan::default(),
         };
@@ -54,6 +59,7 @@ impl Scenario {
         let processes = scenario.process_names();
         scenario.plan = Plan::drawn(rng.u64(..), severity, &processes, CALM..load);
         scenario.draw_variety(&mut Rng::with_seed(!seed));
+        scenario.draw_later_variety(&mut Rng::with_seed(seed ^ LATER));
         scenario
     }
 

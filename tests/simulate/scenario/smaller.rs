@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Distribution, KeyOrder, Puts, Scenario, Start, Tables, What};
+use super::{Distribution, KeyOrder, Puts, Scenario, Start, Tables, What, WorkerIds};
 use crate::shrink::{Kept, Search, Shrink};
 
 /// The shortest load.
@@ -38,7 +38,7 @@ impl Shrink for Scenario {
 }
 
 /// Each makes one thing as simple as it can be.
-const SIMPLER: [fn(&mut Scenario); 14] = [
+const SIMPLER: [fn(&mut Scenario); 15] = [
     |scenario| scenario.handlers.failures = 0,
     |scenario| scenario.handlers.checkpoints_inside = 0,
     |scenario| scenario.handlers.stalls = 0,
@@ -49,6 +49,7 @@ const SIMPLER: [fn(&mut Scenario); 14] = [
     |scenario| scenario.puts = Puts::default(),
     |scenario| scenario.puts.retires_after = None,
     |scenario| scenario.tables = Tables::default(),
+    |scenario| scenario.worker_ids = WorkerIds::New,
     |scenario| scenario.start = Start::TrimHorizon,
     |scenario| scenario.record_ttl = None,
     |scenario| scenario.ordering = KeyOrder::Any,
