@@ -69,6 +69,8 @@
 //! * [C4](Rule::Coverage): in the end, a living worker owns each open shard's lease, or its row names a parent whose
 //!   row is not at `SHARD_END`; if any worker lives. All the time, if the rules set a [bound](Rules::coverage_within),
 //!   no shard is without an owner, or read no further, a closed one to its end, for longer than that while a worker could see to it.
+//! * [recovery](Rule::Recovery): once nothing goes wrong and nothing is put any more, everything is read, owned and
+//!   ended within a [bound](Rules::recovery_within), if the rules set one.
 //! * [C5](Rule::NothingSkipped): records on which a handler failed are offered again before any behind them.
 //! * [duplicate](Rule::Duplicate): what is offered again was offered to a handler that failed, or to an ownership that
 //!   ended for a reason that the facts tell, and lies behind the checkpoint. What is stored again was misplaced before,
@@ -78,8 +80,13 @@
 //! * [history](Rule::History): the facts fit together; if not, the test tells them wrongly.
 //!
 //! "Processed" is what the application says, in [`ConsumerFact::Processed`]; so a checkpoint that a library writes on
-//! its own is seen. Only records behind the [`Start`] of the rules have to be processed. Trimmed ones cannot be any more;
-//! how many were trimmed unread is a figure of the report.
+//! its own is seen. Only records behind the [`Start`] of the rules have to be processed. What was trimmed while the
+//! checkpoint of its shard lay before it cannot be any more; how many were trimmed unread is a figure of the report. What
+//! was trimmed after a checkpoint had passed it is still missed.
+//!
+//! A stream may be deleted and created again. A lease, and each ownership of it, is of the stream that had its shard as
+//! the lease's row was created: it is offered records of that one alone, and its row comes to `SHARD_END` only if that
+//! shard was closed. What the new stream holds is read, or a worker says that the stream was created again.
 //!
 //! What is not promised yet is excused by an [`Exception`], with a reason; the report counts how often that was needed.
 
@@ -140,6 +147,7 @@ use evidence::Evidence;
 use gaps::Gaps;
 use judge::{Judge, Seconds};
 use producer::Producers;
+use stream::Life;
 
 /// The judge of one run. See the [module](self).
 #[derive(Debug)]
@@ -149,6 +157,15 @@ pub struct Oracle {
     producers: Producers,
     consumers: Consumers,
     gaps: Gaps,
+    calm: Option<Calm>,
+}
+
+/// Nothing goes wrong any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Calm {
+    Since(Duration),
+    /// Whether everything recovered in time was judged.
+    Judged,
 }
 
 /// How a run ended.
@@ -169,6 +186,7 @@ impl Oracle {
             producers: Producers::default(),
             consumers: Consumers::default(),
             gaps: Gaps::default(),
+            calm: None,
         }
     }
 
@@ -202,6 +220,47 @@ impl Oracle {
         self.judge.now = self.judge.now.max(at);
         let is_halted = |shard, evidence: &Evidence| self.consumers.is_halted(shard, evidence);
         self.gaps.observe(&self.evidence, is_halted, &mut self.judge);
+        self.check_recovery();
+    }
+
+    /// Judges, when the time for it is over, whether everything has recovered.
+    fn check_recovery(&mut self) {
+        let (Some(Calm::Since(since)), Some(bound)) = (self.calm, self.judge.rules.recovery_within) else {
+            return;
+        };
+        if self.judge.now <= since + bound {
+            return;
+        }
+        self.calm = Some(Calm::Judged);
+        let Some(what) = self.unrecovered() else { return };
+        self.judge.broken(
+            Rule::Recovery,
+            format_args!("{what}, {} after anything went wrong or was put", Seconds(bound)),
+        );
+    }
+
+    /// What has not recovered, for people.
+    fn unrecovered(&self) -> Option<String> {
+        if let Some(record) = self.producers.open() {
+            return Some(format!("{record} has no outcome"));
+        }
+        let Evidence {
+            stream, leases, fleet, ..
+        } = &self.evidence;
+        if stream.is_told() || !fleet.anyone_lives() {
+            return None;
+        }
+        let mut shards = stream.shards();
+        shards.find_map(|(id, shard)| {
+            let is_halted = self.consumers.is_halted(id, &self.evidence);
+            match shard.first_undone().filter(|_| !is_halted) {
+                Some(undone) => Some(format!("{} of {id} was not processed", undone.place)),
+                None if shard.life == Life::Open && !coverage::is_owned(id, leases, fleet) => {
+                    Some(format!("{id} is open, and no living worker owns its lease"))
+                }
+                None => None,
+            }
+        })
     }
 
     /// What was found so far, in the order of time: the first 100.
@@ -296,12 +355,18 @@ impl Oracle {
                 if coverage::is_anything_owned(stream, &evidence.leases, &evidence.fleet) {
                     judge.reached(Rare::StreamDeletedUnderWorker);
                 }
-                stream.delete();
+                stream.delete(judge.now);
                 producers.deleted(judge);
+                evidence.faults.struck(stream, judge.now);
+                self.gaps.forget();
             }
             ServiceFact::StreamMissed { caller } => producers.missed(&caller, &evidence.faults, judge),
             ServiceFact::StreamListed { caller, as_of } => producers.listed(caller, as_of, &evidence.faults, judge),
-            ServiceFact::RecordsTrimmed { shard, below } => stream.trim(shard, below, judge),
+            ServiceFact::RecordsTrimmed { shard, below } => {
+                let is_of_this = evidence.leases.deletions(shard) == Some(stream.deletions());
+                let row = evidence.leases.row(shard).filter(|_| is_of_this);
+                stream.trim(shard, (below, row.map(|row| row.checkpoint)), judge);
+            }
         }
     }
 
@@ -335,7 +400,18 @@ impl Oracle {
                 evidence.fleet.killed(worker, judge.now);
                 evidence.faults.struck(&evidence.stream, judge.now);
             }
-            FleetFact::WorkerStopped { worker } => fleet.stopped(worker),
+            FleetFact::WorkerStopped { worker } => fleet.stopped(worker, judge.now),
+            FleetFact::RecreationTold => {
+                if stream.deletions() > 0 {
+                    stream.told_of_recreation();
+                } else {
+                    judge.broken(
+                        Rule::AtLeastOnce,
+                        format_args!("a worker said that the stream was created again"),
+                    );
+                }
+            }
+            FleetFact::Calm => self.calm = self.calm.or(Some(Calm::Since(judge.now))),
             FleetFact::TasksLeft { tasks } => {
                 judge.figures.tasks_left = tasks.len() as u64;
                 if !tasks.is_empty() {

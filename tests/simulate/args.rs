@@ -21,7 +21,8 @@ pub(crate) struct Args {
     /// The first of them
     #[arg(long, default_value_t = 0)]
     pub(crate) from: u64,
-    /// Only this scenario, instead of all in turns: steady, reshard, deploy, crash, produce or fleet
+    /// Only this scenario, instead of all in turns: steady, reshard, deploy, crash, produce, fleet or
+    /// restless
     #[arg(long, value_parser = scenario)]
     pub(crate) scenario: Option<Kind>,
     /// How much goes wrong

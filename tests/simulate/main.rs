@@ -24,6 +24,7 @@ mod shrink;
 mod sometimes;
 mod source;
 mod table;
+mod told;
 
 use std::io;
 use std::process::ExitCode;

@@ -51,17 +51,39 @@ pub(crate) async fn perform(fleet: Fleet, act: Act) {
             sleep(lasts).await;
             drop(fleet.sim.stream(STREAM).release(shard, traffic));
         }
+        What::Blackout { pause } => {
+            let workers = (0..fleet.scenario.workers).map(worker_name);
+            kill(&fleet, &workers.collect::<Vec<_>>(), pause).await;
+        }
         What::Kill { process, pause } => {
             let names = fleet.scenario.process_names();
-            let Some(name) = names.get(process % names.len()) else {
-                return;
-            };
-            let process = fleet.sim.process(name);
-            process.kill();
-            sleep(pause).await;
-            if !fleet.sim.process(name).is_alive() {
-                process.restart();
-            }
+            let chosen = names.get(process % names.len().max(1)).cloned();
+            kill(&fleet, chosen.as_slice(), pause).await;
+        }
+    }
+}
+
+/// Kills processes, and starts those again that nobody else has.
+async fn kill(fleet: &Fleet, names: &[String], pause: Duration) {
+    for name in names {
+        fleet.sim.process(name).kill();
+    }
+    sleep(pause).await;
+    for name in names {
+        let process = fleet.sim.process(name);
+        if !process.is_alive() {
+            process.restart();
+        }
+    }
+}
+
+/// Has the stream forget old records, for as long as anything is stored.
+pub(crate) async fn retain(fleet: Fleet, retention: Duration) {
+    while !fleet.is_enough() {
+        sleep(Duration::from_secs(1)).await;
+        if let Some(horizon) = fleet.sim.now().checked_sub(retention) {
+            // A stream that is gone has nothing to forget.
+            drop(fleet.witness.trim_before(horizon));
         }
     }
 }

@@ -13,13 +13,10 @@ use tokio::task::JoinSet;
 use crate::cpu;
 use crate::exceptions;
 use crate::fleet::{APPLICATION, Fleet, GRACE};
-use crate::operator::{create_stream, perform};
+use crate::operator::{create_stream, perform, retain};
 use crate::panics;
-use crate::scenario::{STREAM, Scenario, producer_name, worker_name};
-
-/// How long a fleet may take to catch up once nothing goes wrong any more. A crashed worker's leases take their failover
-/// time, and those of its successors balance one by one.
-const CATCH_UP: Duration = Duration::from_secs(600);
+use crate::scenario::{AFTER_LOAD, Kind, STREAM, Scenario, producer_name, worker_name};
+use crate::told;
 
 /// How many events a failed run can show.
 const EVENTS: usize = 200_000;
@@ -98,6 +95,7 @@ async fn simulate(scenario: Scenario) -> Run {
     let sim = sim(&scenario);
     create_stream(&sim, &scenario, scenario.shards).expect("a new stream");
     let witness = Witness::new(&sim, STREAM, APPLICATION, exceptions::rules(&scenario));
+    let _listening = told::listen(&witness);
     let fleet = Fleet::new(sim.clone(), witness.clone(), scenario.clone());
     (0..scenario.workers).for_each(|number| fleet.start_worker(&worker_name(number)));
     (0..scenario.producers).for_each(|number| fleet.start_producer(&producer_name(number)));
@@ -107,24 +105,18 @@ async fn simulate(scenario: Scenario) -> Run {
     for act in &scenario.acts {
         acts.spawn(perform(fleet.clone(), act.clone()));
     }
+    let mut background = JoinSet::new();
+    if let Some(retention) = scenario.retention {
+        background.spawn(retain(fleet.clone(), retention));
+    }
     sim.advance(scenario.load).await;
     acts.join_all().await;
-    fleet.enough();
-
-    let settled = sim
-        .until(CATCH_UP, || {
-            fleet.restart_halted();
-            !fleet.is_producing() && (scenario.workers == 0 || witness.is_caught_up())
-        })
-        .await;
-    let verdict = if settled { None } else { witness.finish(Ending::Quiet) };
-    fleet.close();
-    sim.advance(GRACE + Duration::from_secs(10)).await;
-    let tasks = tasks_left(&sim, &scenario);
-    witness.tell(Fact::Fleet(FleetFact::TasksLeft { tasks }));
-    let report = verdict
-        .or_else(|| witness.finish(Ending::CutShort))
-        .expect("the first verdict");
+    let (settled, report) = if scenario.kind == Kind::Restless {
+        (true, end_in_the_middle(&fleet).await)
+    } else {
+        end_in_calm(&fleet).await
+    };
+    background.shutdown().await;
     let failure = match report.violations.first() {
         Some(violation) => Some(Failure {
             kind: FailureKind::Broken(violation.rule),
@@ -132,7 +124,7 @@ async fn simulate(scenario: Scenario) -> Run {
         }),
         None if !settled => Some(Failure {
             kind: FailureKind::Behind,
-            text: format!("the fleet did not catch up within {CATCH_UP:?}"),
+            text: "the fleet did not catch up".to_owned(),
         }),
         None => None,
     };
@@ -146,6 +138,39 @@ async fn simulate(scenario: Scenario) -> Run {
         cpu: Duration::ZERO,
         scenario,
     }
+}
+
+/// Lets everything recover, shuts it down, and judges.
+async fn end_in_calm(fleet: &Fleet) -> (bool, Report) {
+    let Fleet {
+        sim, witness, scenario, ..
+    } = fleet;
+    fleet.enough();
+    sim.advance(scenario.calm_at().saturating_sub(sim.elapsed())).await;
+    witness.tell(Fact::Fleet(FleetFact::Calm));
+    // A little longer than the bound, after which the oracle says what is missing.
+    let limit = exceptions::recovery(scenario) + Duration::from_secs(5);
+    let settled = sim
+        .until(limit, || {
+            fleet.restart_halted();
+            !fleet.is_producing() && (scenario.workers == 0 || witness.is_caught_up())
+        })
+        .await;
+    let verdict = if settled { None } else { witness.finish(Ending::Quiet) };
+    fleet.close();
+    sim.advance(GRACE + Duration::from_secs(10)).await;
+    let tasks = tasks_left(sim, scenario);
+    witness.tell(Fact::Fleet(FleetFact::TasksLeft { tasks }));
+    let report = verdict.or_else(|| witness.finish(Ending::CutShort));
+    (settled, report.expect("the first verdict"))
+}
+
+/// Judges while things go wrong: only what may never happen.
+async fn end_in_the_middle(fleet: &Fleet) -> Report {
+    fleet.sim.advance(AFTER_LOAD).await;
+    fleet.enough();
+    let report = fleet.witness.finish(Ending::CutShort);
+    report.expect("the first verdict")
 }
 
 fn sim(scenario: &Scenario) -> Sim {

@@ -14,6 +14,9 @@ mod smaller;
 /// The stream of every run.
 pub(crate) const STREAM: &str = "orders";
 
+/// How long a run goes on after its load if its faults do not end: long enough for leases to be lost and taken.
+pub(crate) const AFTER_LOAD: Duration = Duration::from_secs(60);
+
 /// What a run is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Kind {
@@ -29,16 +32,19 @@ pub(crate) enum Kind {
     Produce,
     /// All of it.
     Fleet,
+    /// All of it, and the faults go on to the end: whether everything recovers is not judged.
+    Restless,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Steady,
         Self::Reshard,
         Self::Deploy,
         Self::Crash,
         Self::Produce,
         Self::Fleet,
+        Self::Restless,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -49,6 +55,7 @@ impl Kind {
             Self::Crash => "crash",
             Self::Produce => "produce",
             Self::Fleet => "fleet",
+            Self::Restless => "restless",
         }
     }
 
@@ -87,6 +94,9 @@ pub(crate) struct Scenario {
     pub(crate) tables: Tables,
     #[serde(default)]
     pub(crate) worker_ids: WorkerIds,
+    /// How long the stream keeps records. By default longer than the run lasts.
+    #[serde(default)]
+    pub(crate) retention: Option<Duration>,
     /// What operators do.
     pub(crate) acts: Vec<Act>,
     /// What goes wrong.
@@ -250,8 +260,7 @@ pub(crate) enum What {
     Split(usize),
     /// Of a shard and its right neighbour.
     Merge(usize),
-    /// Deletes the stream, and some time later creates it again, with so many shards if it is provisioned. Only for runs
-    /// without workers.
+    /// Deletes the stream, and some time later creates it again, with so many shards if it is provisioned.
     Recreate {
         shards: usize,
         pause: Duration,
@@ -274,6 +283,10 @@ pub(crate) enum What {
         traffic: Shortage,
         lasts: Duration,
     },
+    /// Kills all workers, and starts them again somewhat later.
+    Blackout {
+        pause: Duration,
+    },
     /// Kills a worker or a producer, and starts it again somewhat later.
     Kill {
         process: usize,
@@ -286,6 +299,21 @@ impl Scenario {
     pub(crate) fn recreates(&self) -> bool {
         let mut acts = self.acts.iter();
         acts.any(|act| matches!(act.what, What::Recreate { .. }))
+    }
+
+    /// How many generations of shards there can be.
+    pub(crate) fn generations(&self) -> u32 {
+        let reshards = |act: &&Act| matches!(act.what, What::Split(_) | What::Merge(_));
+        // On demand, a merge is done in several steps.
+        let steps = if self.distribution.begins.is_some() { 2 } else { 1 };
+        let count = self.acts.iter().filter(reshards).count() * steps;
+        u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// When the last trouble is over, and the handlers work again.
+    pub(crate) fn calm_at(&self) -> Duration {
+        let outage = self.handlers.outage.map(|outage| outage.from + outage.lasts);
+        self.plan.end().max(outage.unwrap_or_default())
     }
 
     /// The names of all of its processes.
@@ -315,8 +343,15 @@ impl fmt::Display for Scenario {
         )?;
         writeln!(
             f,
-            "handlers: {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}; worker ids {:?}",
-            self.handlers, self.pause, self.puts, self.distribution, self.start, self.tables, self.worker_ids
+            "handlers: {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}; worker ids {:?}; retention {:?}",
+            self.handlers,
+            self.pause,
+            self.puts,
+            self.distribution,
+            self.start,
+            self.tables,
+            self.worker_ids,
+            self.retention
         )?;
         for act in &self.acts {
             writeln!(f, "{:.1}s operator: {:?}", act.at.as_secs_f64(), act.what)?;

@@ -40,8 +40,10 @@ impl Consumers {
         }
         let number = self.numbers.get(ownership).copied();
         let tenant = number.and_then(|number| self.tenants.get_mut(number));
-        let (Some(number), Some(tenant), Some(shard)) = (number, tenant, evidence.stream.get_mut(ownership.shard))
-        else {
+        let shard = tenant
+            .as_ref()
+            .and_then(|tenant| evidence.stream.of_mut(tenant.deletions, ownership.shard));
+        let (Some(number), Some(tenant), Some(shard)) = (number, tenant, shard) else {
             judge.broken(
                 Rule::History,
                 format_args!("{ownership} did something before it was initialized"),
@@ -52,7 +54,8 @@ impl Consumers {
             ConsumerFact::Initialized { .. } => {}
             ConsumerFact::Offered { records, lease } => {
                 tenant.check_life(judge);
-                self.check_permission(ownership, lease, evidence, judge);
+                let deletions = tenant.deletions;
+                self.check_permission((ownership, deletions), lease, evidence, judge);
                 self.offered(number, &records, evidence, judge);
             }
             ConsumerFact::AtWork { lease } => permission::check_work(ownership, lease, &evidence.leases, judge),
@@ -79,6 +82,9 @@ impl Consumers {
 
     /// At the end of a quiet run, every wanted record was processed; unless its shard, or one before it, was halted.
     pub(super) fn finish(&self, evidence: &Evidence, judge: &mut Judge) {
+        if evidence.stream.is_told() {
+            return;
+        }
         for (id, shard) in evidence.stream.shards() {
             let Some(undone) = shard.first_undone() else { continue };
             if self.is_halted(id, evidence) {
@@ -100,7 +106,9 @@ impl Consumers {
     }
 
     fn initialized(&mut self, ownership: &Ownership, checkpoint: Position, evidence: &mut Evidence, judge: &mut Judge) {
-        let Some(shard) = evidence.stream.get_mut(ownership.shard) else {
+        let deletions = evidence.leases.deletions(ownership.shard);
+        let deletions = deletions.unwrap_or_else(|| evidence.stream.deletions());
+        let Some(shard) = evidence.stream.of_mut(deletions, ownership.shard) else {
             judge.broken(
                 Rule::History,
                 format_args!("{ownership} was initialized, of a shard that nobody told of"),
@@ -123,13 +131,20 @@ impl Consumers {
             judge.reached(Rare::HaltedShardMoved);
         }
         self.numbers.insert(ownership.clone(), self.tenants.len());
+        let held = (ownership.clone(), deletions);
         self.tenants
-            .push(Tenant::new(ownership.clone(), leased_at, checkpoint, shard, judge));
+            .push(Tenant::new(held, leased_at, checkpoint, shard, judge));
     }
 
-    fn check_permission(&self, ownership: &Ownership, lease: LeaseClaim, evidence: &Evidence, judge: &mut Judge) {
+    fn check_permission(
+        &self,
+        (ownership, deletions): (&Ownership, usize),
+        lease: LeaseClaim,
+        evidence: &Evidence,
+        judge: &mut Judge,
+    ) {
         let largest = self.largest.get(&ownership.shard).copied().unwrap_or_default();
-        permission::check(ownership, lease, largest, evidence, judge);
+        permission::check((ownership, deletions), lease, largest, evidence, judge);
     }
 
     fn offered(&mut self, number: usize, records: &[OfferedRecord], evidence: &mut Evidence, judge: &mut Judge) {
@@ -137,7 +152,7 @@ impl Consumers {
         let Some(tenant) = self.tenants.get_mut(number) else {
             return;
         };
-        let Some(shard) = evidence.stream.get_mut(tenant.ownership.shard) else {
+        let Some(shard) = evidence.stream.of_mut(tenant.deletions, tenant.ownership.shard) else {
             return;
         };
         if let Some(batch) = tenant.locate(records, shard, judge) {
@@ -152,7 +167,7 @@ impl Consumers {
         // Neighbours were mostly offered to the same ownership before.
         let mut known: Option<(usize, Option<Cause>)> = None;
         for index in batch {
-            let Some(shard) = evidence.stream.get_mut(tenant.ownership.shard) else {
+            let Some(shard) = evidence.stream.of_mut(tenant.deletions, tenant.ownership.shard) else {
                 return;
             };
             let Some(before) = shard.offer(index, number) else {

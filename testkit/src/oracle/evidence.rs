@@ -26,11 +26,11 @@ impl Evidence {
         self.faults.clear_since(worker).map(|clear| clear.max(started))
     }
 
-    /// Whether a fault was in the worker's way at some time of its present life.
+    /// Whether a fault, or a stream that was gone, was in the worker's way at some time of its present life.
     pub(super) fn was_hit(&self, worker: &Process) -> bool {
         let started = self.fleet.started_at(worker).unwrap_or_default();
         let clear = self.faults.clear_since(worker);
-        clear.is_none_or(|clear| clear > started)
+        clear.is_none_or(|clear| clear > started) || self.stream.changed_since(started)
     }
 
     /// Whether the worker owns the lease by the table, and does not know that its last renewal was applied.

@@ -22,6 +22,8 @@ pub(super) struct Leases(BTreeMap<ShardId, Lease>);
 #[derive(Debug)]
 struct Lease {
     row: Option<LeaseRow>,
+    /// How often the stream had been deleted before, as the row was created.
+    deletions: usize,
     /// When its counter moved last, which is what other workers watch.
     renewed_at: Duration,
     /// When its counter moved last after it had stood still for about the failover time.
@@ -76,6 +78,12 @@ impl Leases {
     /// The row of a shard's lease.
     pub(super) fn row(&self, shard: ShardId) -> Option<&LeaseRow> {
         self.0.get(&shard).and_then(|lease| lease.row.as_ref())
+    }
+
+    /// How often the stream whose shard the lease is of had been deleted before; `None` without a row.
+    pub(super) fn deletions(&self, shard: ShardId) -> Option<usize> {
+        let lease = self.0.get(&shard).filter(|lease| lease.row.is_some());
+        lease.map(|lease| lease.deletions)
     }
 
     /// The furthest checkpoint that was ever written.
@@ -150,10 +158,15 @@ impl Leases {
     pub(super) fn written(&mut self, write: LeaseWrite, (stream, faults): (&mut Stream, &Faults), judge: &mut Judge) {
         judge.figures.lease_writes += 1;
         let lease = self.0.entry(write.shard).or_insert_with(|| Lease::new(judge.now));
-        if let (None, Some(created)) = (lease.reached, &write.after) {
-            stream.first_lease(write.shard, created.checkpoint, judge.now);
+        if let (None, Some(created)) = (&lease.row, &write.after) {
+            let deletions = stream.last_with(write.shard).unwrap_or_default();
+            let is_first = lease.reached.is_none() || lease.deletions != deletions;
+            lease.deletions = deletions;
+            if is_first && deletions == stream.deletions() {
+                stream.first_lease(write.shard, created.checkpoint, judge.now);
+            }
         }
-        let Some(stored) = stream.get(write.shard) else {
+        let Some(stored) = stream.of(lease.deletions, write.shard) else {
             judge.broken(
                 Rule::History,
                 format_args!(
@@ -190,6 +203,7 @@ impl Lease {
     fn new(now: Duration) -> Self {
         Self {
             row: None,
+            deletions: 0,
             renewed_at: now,
             revived_at: None,
             written: None,

@@ -109,6 +109,15 @@ impl Producers {
         }
     }
 
+    /// A record of a producer that was not killed, without an outcome.
+    pub(super) fn open(&self) -> Option<RecordId> {
+        let mut accepted = self.payloads.values().filter_map(|payload| payload.accepted.as_ref());
+        let is_open = |accepted: &&Accepted| {
+            accepted.outcome == Outcome::Open && self.ends.get(&accepted.producer) != Some(&End::Killed)
+        };
+        accepted.find(is_open).map(|accepted| accepted.record)
+    }
+
     /// At the end of a run, every record of a producer that was shut down has an outcome.
     pub(super) fn finish(&self, judge: &mut Judge) {
         for payload in self.payloads.values() {

@@ -11,6 +11,7 @@ pub struct Rules {
     pub(super) start: Start,
     pub(super) budget: Option<Budget>,
     pub(super) coverage_within: Option<Duration>,
+    pub(super) recovery_within: Option<Duration>,
     pub(super) exceptions: BTreeMap<Exception, String>,
 }
 
@@ -22,6 +23,7 @@ impl Rules {
             start: Start::TrimHorizon,
             budget: None,
             coverage_within: None,
+            recovery_within: None,
             exceptions: BTreeMap::new(),
         }
     }
@@ -43,6 +45,13 @@ impl Rules {
     /// is judged at the end only.
     pub fn coverage_within(mut self, time: Duration) -> Self {
         self.coverage_within = Some(time);
+        self
+    }
+
+    /// How long it may take until everything is read, owned and ended, once [nothing goes
+    /// wrong](super::FleetFact::Calm) any more. Default: as long as it likes.
+    pub fn recovery_within(mut self, time: Duration) -> Self {
+        self.recovery_within = Some(time);
         self
     }
 
@@ -102,6 +111,8 @@ pub enum Rule {
     Coverage,
     /// C5: what a handler failed on is offered again before anything behind it.
     NothingSkipped,
+    /// Once nothing goes wrong any more, everything recovers in a bounded time.
+    Recovery,
     /// Each record that is stored or offered again has a cause.
     Duplicate,
     /// No task outlives the shutdown of what it belongs to.
@@ -125,6 +136,7 @@ impl Rule {
             Self::OneOwner => "C3",
             Self::Coverage => "C4",
             Self::NothingSkipped => "C5",
+            Self::Recovery => "recovery",
             Self::Duplicate => "duplicate",
             Self::Shutdown => "shutdown",
             Self::Survival => "survival",

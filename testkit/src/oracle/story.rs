@@ -165,6 +165,14 @@ impl Story {
         }));
     }
 
+    pub(super) fn delete_lease(&mut self, writer: &str, number: u32) {
+        self.fleet(FleetFact::LeaseWritten(LeaseWrite {
+            writer: Process::new(writer),
+            shard: shard(number),
+            after: None,
+        }));
+    }
+
     /// The worker takes the lease of shard 0, and its processor is initialized. The counter is the token.
     pub(super) fn take(&mut self, worker: &str, token: u64, checkpoint: Position) {
         self.lease(worker, 0, row(Some(worker), token, checkpoint));

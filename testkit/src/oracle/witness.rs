@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::row::{self, Unreadable};
 use super::{
@@ -110,6 +110,22 @@ impl Witness {
         seen.shards.clear();
         seen.tell(self.sim.elapsed(), Fact::Service(ServiceFact::StreamDeleted));
         Ok(())
+    }
+
+    /// Has the stream forget what arrived before that time, as its retention period would: what it stored is seen first.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceNotFoundException` if there is no such stream.
+    pub fn trim_before(&self, horizon: SystemTime) -> Result<(), ServiceError> {
+        let mut seen = self.seen();
+        seen.catch_up(&self.sim);
+        let trimmed = self.sim.stream(&seen.stream).control(|stream| {
+            stream.trim_before(horizon);
+            Ok(())
+        });
+        seen.catch_up(&self.sim);
+        trimmed
     }
 
     /// The rules that were broken so far.

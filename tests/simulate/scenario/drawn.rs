@@ -9,7 +9,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use testkit::sim::{Plan, Severity};
 
-use super::{Act, Distribution, Handlers, KeyOrder, Kind, Puts, Scenario, Start, Tables, What, WorkerIds};
+use super::{AFTER_LOAD, Act, Distribution, Handlers, KeyOrder, Kind, Puts, Scenario, Start, Tables, What, WorkerIds};
 
 /// When the first act and the first trouble may happen: not before the fleet has begun to work.
 const CALM: Duration = Duration::from_secs(5);
@@ -52,12 +52,18 @@ impl Scenario {
             start: Start::default(),
             tables: Tables::default(),
             worker_ids: WorkerIds::default(),
+            retention: None,
             acts: Vec::new(),
             plan: Plan::default(),
         };
         scenario.draw_acts(&mut rng);
         let processes = scenario.process_names();
-        scenario.plan = Plan::drawn(rng.u64(..), severity, &processes, CALM..load);
+        let troubled = if kind == Kind::Restless {
+            load + AFTER_LOAD
+        } else {
+            load
+        };
+        scenario.plan = Plan::drawn(rng.u64(..), severity, &processes, CALM..troubled);
         scenario.draw_variety(&mut Rng::with_seed(!seed));
         scenario.draw_later_variety(&mut Rng::with_seed(seed ^ LATER));
         scenario
@@ -99,28 +105,35 @@ impl Scenario {
 }
 
 impl Kind {
-    /// Each seed has one: all of them take turns.
+    /// Each seed has one: six of them take turns, and half of the fleets are restless.
     fn of_seed(seed: u64) -> Self {
-        let turn = usize::try_from(seed % Self::ALL.len() as u64).unwrap_or(0);
-        Self::ALL.get(turn).copied().unwrap_or(Self::Fleet)
+        let turn = usize::try_from(seed % TURNS).unwrap_or(0);
+        match Self::ALL.get(turn) {
+            Some(Self::Fleet) if (seed / TURNS / 2).is_multiple_of(2) => Self::Restless,
+            Some(kind) => *kind,
+            None => Self::Fleet,
+        }
     }
 
     fn reshards(self) -> bool {
-        matches!(self, Self::Reshard | Self::Produce | Self::Fleet)
+        matches!(self, Self::Reshard | Self::Produce | Self::Fleet | Self::Restless)
     }
 
     fn deploys(self) -> bool {
-        matches!(self, Self::Deploy | Self::Fleet)
+        matches!(self, Self::Deploy | Self::Fleet | Self::Restless)
     }
 
     fn crashes(self) -> bool {
-        matches!(self, Self::Crash | Self::Fleet)
+        matches!(self, Self::Crash | Self::Fleet | Self::Restless)
     }
 }
 
+/// How many scenarios take turns.
+const TURNS: u64 = 6;
+
 /// Half of all runs keep the order of keys. Seeds of one scenario are six apart, so that each scenario has both.
 fn ordering(seed: u64) -> KeyOrder {
-    if (seed / 6).is_multiple_of(2) {
+    if (seed / TURNS).is_multiple_of(2) {
         KeyOrder::Any
     } else {
         KeyOrder::PerKey

@@ -38,7 +38,7 @@ impl Shrink for Scenario {
 }
 
 /// Each makes one thing as simple as it can be.
-const SIMPLER: [fn(&mut Scenario); 15] = [
+const SIMPLER: [fn(&mut Scenario); 16] = [
     |scenario| scenario.handlers.failures = 0,
     |scenario| scenario.handlers.checkpoints_inside = 0,
     |scenario| scenario.handlers.stalls = 0,
@@ -50,6 +50,7 @@ const SIMPLER: [fn(&mut Scenario); 15] = [
     |scenario| scenario.puts.retires_after = None,
     |scenario| scenario.tables = Tables::default(),
     |scenario| scenario.worker_ids = WorkerIds::New,
+    |scenario| scenario.retention = None,
     |scenario| scenario.start = Start::TrimHorizon,
     |scenario| scenario.record_ttl = None,
     |scenario| scenario.ordering = KeyOrder::Any,

@@ -273,10 +273,10 @@ fn calls(service: Service, operation: &str, fault: Fault, rng: &mut Rng) -> Trou
 }
 
 /// A time at which something may happen.
-fn moment(load: Duration, rng: &mut Rng) -> Duration {
+pub(super) fn moment(load: Duration, rng: &mut Rng) -> Duration {
     Duration::from_millis(rng.u64(millis(CALM)..millis(load)))
 }
 
-fn one_in(many: u8, rng: &mut Rng) -> bool {
+pub(super) fn one_in(many: u8, rng: &mut Rng) -> bool {
     rng.u8(..many) == 0
 }
