@@ -1,11 +1,13 @@
 //! The consumer against the simulated services: nothing is skipped (C1), parents come before their children (C2), one
 //! owner at a time (C3), and a handler's error loses nothing (C5).
 
+mod checkpoints;
 mod handler_errors;
 mod lease_table;
 mod one_owner;
 mod reading;
 mod resharding;
+mod shard_ends;
 mod worker_errors;
 
 use std::time::Duration;

@@ -1,22 +1,24 @@
 //! Pure: the data of one Kinesis record in, the user records it carries out.
 //!
 //! ```text
-//!        magic?           length, MD5?          protobuf?              indices, hash keys?
-//! data ─────────► framed ─────────────► message ───────────► tables, ────────────────────► Aggregate
-//!   │ no            │ no                  │ no               records    │ no
-//!   ▼               ▼                     ▼                             ▼
-//! Plain          Damaged               Damaged                       Damaged, with the records before it
+//!        magic?           length, MD5?          protobuf?              indices, hash keys, UTF-8?
+//! data ─────────► framed ─────────────► message ───────────► tables, ───────────────────────────► Aggregate
+//!   │ no            │ no                  │ no               records         │ no                     ▲
+//!   ▼               ▼                     ▼                                  ▼                        │
+//! Plain          Damaged               Damaged                          RecordDamage, in its record ──┘
 //! ```
 //!
-//! What the KCL does with each outcome: it passes a plain record through, and treats a damaged one as plain as long as
-//! it cannot read the message; once the message is read, it delivers the records before the damage.
+//! The KCL passes a plain record through, and passes an aggregate whose message it cannot read through as it is; so
+//! should a reader do here. The two differ when a single record is damaged: an index that lies outside of its table, or
+//! an explicit hash key that is no number. The KCL then drops that record and all records behind it, and its checkpoint
+//! passes them. This decoder returns every record, with what can be read of it, and marks the damaged ones.
 //! Source: amazon-kinesis-client, `AggregatorUtil.deaggregate`.
 
 use bytes::Bytes;
 
 use crate::wire;
 pub use aggregate::Aggregate;
-pub use damage::{DamageReason, Damaged, MalformedMessage};
+pub use damage::{DamageReason, MalformedMessage, RecordDamage};
 use message::AggregatedRecord;
 
 mod aggregate;
@@ -29,10 +31,11 @@ mod message;
 pub enum Decoded {
     /// A plain record: the data do not start with the [magic number](crate::MAGIC), and are the payload themselves.
     Plain,
-    /// An aggregate, read to its last byte.
+    /// An aggregate, read to its last byte. Single records may be [damaged](crate::UserRecord::damage).
     Aggregate(Aggregate),
-    /// Something that starts like an aggregate, but is not a complete one.
-    Damaged(Damaged),
+    /// Data that start like an aggregate and cannot be read as one: a damaged aggregate, or a plain payload that starts
+    /// with the magic number by chance. Pass the data on as they are, as the KCL does.
+    Damaged(DamageReason),
 }
 
 /// Reads the data of a Kinesis record.
@@ -43,6 +46,9 @@ pub enum Decoded {
 /// The decoder accepts what other writers than the KPL produce: duplicates in the tables, tables after the records,
 /// unknown fields, and repeated scalar fields, of which the last wins. A record without an index into the table of
 /// explicit hash keys has none.
+///
+/// A record with a bad index, a bad explicit hash key or a partition key that is not UTF-8 is returned in its place, with
+/// its data; see [`RecordDamage`].
 ///
 /// It never panics, whatever the bytes, and does not check that the records belong to some shard: see
 /// [`Aggregate::first_outside`].
@@ -60,11 +66,8 @@ pub fn decode(data: &Bytes) -> Decoded {
         return Decoded::Plain;
     }
     match unframe(data).and_then(AggregatedRecord::parse) {
-        Ok(message) => resolve(message),
-        Err(reason) => Decoded::Damaged(Damaged {
-            reason,
-            intact: Aggregate::default(),
-        }),
+        Ok(message) => Decoded::Aggregate(resolve(message)),
+        Err(reason) => Decoded::Damaged(reason),
     }
 }
 
@@ -84,18 +87,9 @@ fn unframe(data: &Bytes) -> Result<Bytes, DamageReason> {
 }
 
 /// Replaces the indices of the records by what they stand for.
-fn resolve(message: AggregatedRecord) -> Decoded {
-    let mut records = Vec::with_capacity(message.records.len());
-    for record in message.records {
-        match message.tables.resolve(record, records.len()) {
-            Ok(record) => records.push(record),
-            Err(reason) => {
-                return Decoded::Damaged(Damaged {
-                    reason,
-                    intact: Aggregate { records },
-                });
-            }
-        }
+fn resolve(message: AggregatedRecord) -> Aggregate {
+    let AggregatedRecord { tables, records } = message;
+    Aggregate {
+        records: records.into_iter().map(|record| tables.resolve(record)).collect(),
     }
-    Decoded::Aggregate(Aggregate { records })
 }

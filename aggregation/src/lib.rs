@@ -9,7 +9,7 @@ mod hash_key_range;
 mod user_record;
 mod wire;
 
-pub use decoder::{Aggregate, DamageReason, Damaged, Decoded, MalformedMessage, decode};
+pub use decoder::{Aggregate, DamageReason, Decoded, MalformedMessage, RecordDamage, decode};
 pub use encoder::{Encoder, KinesisRecord};
 pub use hash_key::{HashKey, InvalidHashKey};
 pub use hash_key_range::{HashKeyRange, InvalidRange};

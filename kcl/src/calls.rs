@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use aggregation::HashKeyRange;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::operation::describe_stream_summary::DescribeStreamSummaryOutput;
 use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::operation::list_shards::ListShardsOutput;
 use aws_sdk_kinesis::primitives::DateTime;
@@ -22,7 +23,7 @@ use crate::error::{CallErrorKind, StreamError};
 use crate::limits::LIST_SHARDS_PAGE;
 use crate::retrieval::deaggregate::RawRecord;
 use crate::shard_sync::graph::ChildShard;
-use crate::stream::{Shard, ShardId, ShardState, StartingPosition, StreamRef};
+use crate::stream::{Incarnation, Shard, ShardId, ShardState, StartingPosition, StreamRef};
 
 /// The stream as one worker sees it. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -65,6 +66,8 @@ pub(crate) enum NextRead {
     Iterator(String),
     /// The shard has ended; these took over.
     End(Vec<ChildShard>),
+    /// Neither a next iterator nor children: the shard has ended, or the reply is malformed.
+    Unknown,
 }
 
 impl Calls {
@@ -121,6 +124,24 @@ impl Calls {
                 .set_shard_filter(shard_filter(which)?),
         };
         call.send().await.map_err(|error| failed("ListShards", &error))
+    }
+
+    /// Which stream has the name now. `None` if access to its description is denied.
+    pub(crate) async fn incarnation(&self) -> Result<Option<Incarnation>, StreamError> {
+        let call = self
+            .client
+            .describe_stream_summary()
+            .set_stream_name(self.stream.name())
+            .set_stream_arn(self.stream.arn());
+        let call = async {
+            let sent = call.send().await;
+            sent.map_err(|error| failed("DescribeStreamSummary", &error))
+        };
+        match self.in_time("DescribeStreamSummary", call).await {
+            Ok(output) => incarnation(&output).map(Some),
+            Err(error) if error.kind().is_denied() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// An iterator that begins at `from`.
@@ -198,19 +219,28 @@ fn shard_filter(which: ShardsToList) -> Result<Option<ShardFilter>, StreamError>
     filter.build().map(Some).map_err(|error| misread("ListShards", &error))
 }
 
+fn incarnation(output: &DescribeStreamSummaryOutput) -> Result<Incarnation, StreamError> {
+    let misread = |error: &dyn std::error::Error| misread("DescribeStreamSummary", error);
+    let summary = output
+        .stream_description_summary()
+        .ok_or_else(|| not_understood("DescribeStreamSummary", "the reply holds no description"))?;
+    let created = SystemTime::try_from(*summary.stream_creation_timestamp());
+    Ok(Incarnation {
+        arn: summary.stream_arn().into(),
+        created: created.map_err(|error| misread(&error))?,
+    })
+}
+
 fn page(output: GetRecordsOutput) -> Result<Page, StreamError> {
     let records = output.records.into_iter().map(raw_record).collect::<Result<_, _>>()?;
     let next = match output.next_shard_iterator {
         Some(iterator) => NextRead::Iterator(iterator),
         None => {
             let children = output.child_shards.unwrap_or_default();
-            if children.is_empty() {
-                return Err(not_understood(
-                    "GetRecords",
-                    "neither a next iterator nor the children of an ended shard",
-                ));
+            match children.is_empty() {
+                true => NextRead::Unknown,
+                false => NextRead::End(children.iter().map(child_shard).collect::<Result<_, _>>()?),
             }
-            NextRead::End(children.iter().map(child_shard).collect::<Result<_, _>>()?)
         }
     };
     let millis_behind_latest = output

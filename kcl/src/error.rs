@@ -88,6 +88,17 @@ pub enum WorkerError {
         /// Why.
         source: TableError,
     },
+    /// The table of this name was created by another program.
+    #[error(
+        "table {table} is not a lease table: its key is {key}, not leaseKey; give this application a name, or a lease \
+         table, of its own"
+    )]
+    NotALeaseTable {
+        /// The table's name.
+        table: String,
+        /// The attributes of its key.
+        key: String,
+    },
     /// The stream's shards could not be listed.
     #[error("the shards of stream {stream} cannot be listed")]
     Stream {

@@ -1,8 +1,12 @@
 //! Everything observable about a worker, as one list. Today's view of it is `tracing`.
 
+use aggregation::RecordDamage;
+
 use crate::call_error::chain;
 use crate::error::{StreamError, TableError, WorkerError};
+use crate::lease::item::Hole;
 use crate::lease::model::{LeaseKey, WorkerId};
+use crate::shard_sync::end_evidence::Hold;
 use crate::stream::ShardId;
 
 /// Something that has happened.
@@ -29,17 +33,29 @@ pub(crate) enum Event<'a> {
     LeaseLost { lease: &'a LeaseKey },
     /// A lease row could not be written.
     LeaseWriteFailed { lease: &'a LeaseKey, error: &'a TableError },
-    /// A row of the lease table is neither a lease nor anything known.
-    LeaseRowUnreadable { table: &'a str, error: String },
+    /// A row of the lease table should hold a lease and cannot be read: its shard has no reader.
+    LeaseRowUnreadable { table: &'a str, hole: &'a Hole },
+    /// A shard waits for a parent whose lease cannot be read.
+    ParentUnreadable { shard: &'a ShardId, hole: &'a Hole },
     /// The lease table could not be read.
     LeaseTableUnavailable { error: &'a TableError },
     /// The stream could not be read.
     ReadFailed { shard: &'a ShardId, error: &'a StreamError },
+    /// It is not certain whether a shard has ended, so it is neither read nor ended.
+    ShardOnHold { shard: &'a ShardId, reason: Hold },
+    /// The stream's creation time is unknown.
+    StreamDescriptionDenied { stream: &'a str },
     /// A record was not what it should be.
     DamagedAggregate {
         shard: &'a ShardId,
         sequence_number: String,
         reason: String,
+    },
+    /// A record of an aggregate was damaged: the first one, if there are several in its aggregate.
+    DamagedRecord {
+        shard: &'a ShardId,
+        position: String,
+        damage: &'a RecordDamage,
     },
     /// The application's handler failed.
     HandlerFailed {
@@ -75,9 +91,24 @@ impl Event<'_> {
             Self::LeaseTaken { lease, reason } => tracing::info!(%lease, reason, "lease taken"),
             Self::LeaseLost { lease } => tracing::info!(%lease, "lease lost"),
             Self::LeaseWriteFailed { lease, error } => tracing::warn!(%lease, %error, "lease write failed"),
-            Self::LeaseRowUnreadable { table, error } => tracing::warn!(table, error, "lease row unreadable"),
+            Self::LeaseRowUnreadable { table, hole } => {
+                let shard = hole.shard.as_ref().map(tracing::field::display);
+                tracing::warn!(table, shard, error = %hole.problem, "lease row unreadable: nobody reads its shard");
+            }
+            Self::ParentUnreadable { shard, hole } => {
+                let error = &hole.problem;
+                tracing::warn!(%shard, parent = %hole.key, %error, "shard waits for a parent whose lease is unreadable");
+            }
             Self::LeaseTableUnavailable { error } => tracing::warn!(%error, "lease table unavailable"),
             Self::ReadFailed { shard, error } => tracing::warn!(%shard, %error, "read failed"),
+            Self::ShardOnHold { shard, reason } if *reason == Hold::StreamCreatedAgain => {
+                tracing::error!(%shard, %reason, "stream was created again");
+            }
+            Self::ShardOnHold { shard, reason } => tracing::warn!(%shard, %reason, "shard on hold"),
+            Self::StreamDescriptionDenied { stream } => tracing::warn!(
+                stream,
+                "access to kinesis:DescribeStreamSummary is denied: a stream that is deleted and created again is not noticed"
+            ),
             Self::DamagedAggregate {
                 shard,
                 sequence_number,
@@ -85,6 +116,11 @@ impl Event<'_> {
             } => {
                 tracing::warn!(%shard, sequence_number, reason, "damaged aggregate");
             }
+            Self::DamagedRecord {
+                shard,
+                position,
+                damage,
+            } => damaged_record(shard, position, damage),
             Self::HandlerFailed { shard, error, failures } => {
                 tracing::warn!(%shard, error, failures, "handler failed");
             }
@@ -100,5 +136,14 @@ impl Event<'_> {
             }
             Self::ShardEnded { shard, children } => tracing::info!(%shard, children, "shard ended"),
         }
+    }
+}
+
+/// A lost key is warned of. Other damage is the habit of a writer, perhaps in each of its records.
+fn damaged_record(shard: &ShardId, position: &str, damage: &RecordDamage) {
+    if matches!(damage, RecordDamage::PartitionKeyIndexOutOfRange { .. }) {
+        tracing::warn!(%shard, position, %damage, "damaged record");
+    } else {
+        tracing::debug!(%shard, position, %damage, "damaged record");
     }
 }

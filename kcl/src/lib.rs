@@ -32,7 +32,7 @@ mod stream;
 mod tasks;
 mod worker;
 
-pub use aggregation::HashKey;
+pub use aggregation::{HashKey, InvalidHashKey, RecordDamage};
 pub use builder::WorkerBuilder;
 pub use checkpoint::{
     CheckpointRefused, Checkpointer, InvalidPosition, InvalidSequenceNumber, Position, RecordPosition, SequenceNumber,

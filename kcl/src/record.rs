@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use aggregation::{HashKey, UserRecord};
+use aggregation::{HashKey, RecordDamage, UserRecord};
 use bytes::Bytes;
 
 use crate::checkpoint::position::{RecordPosition, SequenceNumber};
@@ -59,7 +59,7 @@ impl Record {
         self.position.sub_sequence_number
     }
 
-    /// The partition key.
+    /// The partition key. [Damage](Self::damage) can leave it empty, or with `U+FFFD` in the place of what is not UTF-8.
     pub fn partition_key(&self) -> &str {
         &self.content.partition_key
     }
@@ -84,6 +84,15 @@ impl Record {
         self.approximate_arrival
     }
 
+    /// What is wrong with it: damage of the aggregate that it came in. `None` if nothing is.
+    ///
+    /// The data of a damaged record are complete; what its aggregate says of its keys cannot be read. It has its own
+    /// position and is checkpointed like any other record. The Java KCL delivers neither a record with a bad index or
+    /// explicit hash key nor the records behind it in the same aggregate, and its checkpoint passes them.
+    pub fn damage(&self) -> Option<&RecordDamage> {
+        self.content.damage.as_deref()
+    }
+
     /// How it came.
     pub fn origin(&self) -> Origin {
         self.origin
@@ -98,6 +107,7 @@ impl fmt::Debug for Record {
             .field("partition_key", &self.partition_key())
             .field("data_len", &self.data().len())
             .field("origin", &self.origin)
+            .field("damage", &self.damage())
             .finish_non_exhaustive()
     }
 }
@@ -114,6 +124,7 @@ mod tests {
             explicit_hash_key: None,
             data: Bytes::from_static(b"secret"),
             tags: Vec::new(),
+            damage: None,
         };
         let position = RecordPosition {
             sequence_number,
@@ -122,7 +133,7 @@ mod tests {
         let record = Record::new(position, None, Origin::Aggregated, content);
         assert_eq!(
             format!("{record:?}"),
-            r#"Record { position: 49:2, partition_key: "customer-7", data_len: 6, origin: Aggregated, .. }"#
+            r#"Record { position: 49:2, partition_key: "customer-7", data_len: 6, origin: Aggregated, damage: None, .. }"#
         );
     }
 }

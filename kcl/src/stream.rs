@@ -68,6 +68,14 @@ impl fmt::Display for StreamRef {
     }
 }
 
+/// One of the streams that have had the same name, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Incarnation {
+    pub(crate) arn: Arc<str>,
+    /// When it was created, by the service's clock.
+    pub(crate) created: SystemTime,
+}
+
 /// One shard, as `ListShards` describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shard {

@@ -19,10 +19,13 @@ use crate::error::{TableError, WorkerError};
 use crate::event::Event;
 use crate::lease::model::WorkerId;
 use crate::lease::renewer::{RenewalTimes, Renewer};
-use crate::lease::table::LeaseTable;
+use crate::lease::scan::list;
+use crate::lease::table::{LeaseTable, OpenError};
 use crate::processor::ProcessorFactory;
 use crate::retry::RetryDelays;
+use crate::shard_sync::surveyor::Surveyor;
 use crate::shard_sync::task::sync_shards;
+use crate::stream::Incarnation;
 use crate::tasks::Tasks;
 
 /// The wait after the first failed attempt to start, and the longest. Our choice.
@@ -120,11 +123,11 @@ impl Worker {
     ///
     /// Dropping the future stops all of its tasks on the spot, as a crash would: the leases expire.
     pub async fn run(mut self) -> Result<ShutdownReport, WorkerError> {
-        tokio::select! {
+        let incarnation = tokio::select! {
             biased;
             () = self.control.draining.cancelled() => return Ok(ShutdownReport::default()),
             started = initialize(&self.table, &self.calls, &self.config, self.rng.fork()) => started?,
-        }
+        };
         let stream = self.calls.stream().to_string();
         Event::Started {
             worker: &self.id,
@@ -132,7 +135,7 @@ impl Worker {
             table: self.table.name(),
         }
         .emit();
-        let (report, result) = self.run_started().await;
+        let (report, result) = self.run_started(incarnation).await;
         Event::Ended {
             worker: &self.id,
             released: report.released.len(),
@@ -142,7 +145,7 @@ impl Worker {
         result.map(|()| report)
     }
 
-    async fn run_started(&mut self) -> (ShutdownReport, Result<(), WorkerError>) {
+    async fn run_started(&mut self, incarnation: Option<Incarnation>) -> (ShutdownReport, Result<(), WorkerError>) {
         let mut tasks = JoinSet::new();
         let draining = self.control.draining.clone();
         let (renewer, renewing) = Renewer::new(Arc::clone(&self.table), self.id.clone(), self.renewal_times());
@@ -161,7 +164,9 @@ impl Worker {
             drop(ends_worker);
             result
         }));
-        let mut supervisor = Supervisor::new(self.consumer_parts(renewer, new_leases), self.rng.fork());
+        let surveyor = Arc::new(Surveyor::new(self.calls.clone(), incarnation));
+        let parts = self.consumer_parts(renewer, surveyor, new_leases);
+        let mut supervisor = Supervisor::new(parts, self.rng.fork());
         tokio::select! {
             biased;
             () = supervisor.run(leases) => {}
@@ -204,8 +209,9 @@ impl Worker {
         }
     }
 
-    fn consumer_parts(&self, renewer: Renewer, new_leases: Arc<Notify>) -> ConsumerParts {
+    fn consumer_parts(&self, renewer: Renewer, surveyor: Arc<Surveyor>, new_leases: Arc<Notify>) -> ConsumerParts {
         ConsumerParts {
+            surveyor,
             calls: self.calls.clone(),
             table: Arc::clone(&self.table),
             renewer,
@@ -234,19 +240,23 @@ async fn first_error(mut tasks: JoinSet<Result<(), WorkerError>>) -> Result<(), 
     result
 }
 
-/// Makes the lease table usable and in line with the stream, as often as it takes within the time for it.
+/// Makes the lease table usable and in line with the stream, and tries again within the time for it. Returns which stream
+/// it is, if that is known.
 async fn initialize(
     table: &Arc<dyn LeaseTable>,
     calls: &Calls,
     config: &Config,
-    rng: fastrand::Rng,
-) -> Result<(), WorkerError> {
-    let mut delays = RetryDelays::new(START_WAITS.0, START_WAITS.1, rng);
+    mut rng: fastrand::Rng,
+) -> Result<Option<Incarnation>, WorkerError> {
+    let mut delays = RetryDelays::new(START_WAITS.0, START_WAITS.1, rng.fork());
     let deadline = clock::now().checked_add(config.initialization_timeout);
-    for failures in 1.. {
-        let Err(error) = try_to_initialize(table, calls, config).await else {
-            break;
+    let mut failures = 0;
+    loop {
+        let error = match try_to_initialize(table, calls, config, &mut rng).await {
+            Ok(incarnation) => return Ok(incarnation),
+            Err(error) => error,
         };
+        failures += 1;
         let again = clock::now() + delays.after(failures);
         if !may_pass(&error) || deadline.is_some_and(|deadline| again > deadline) {
             return Err(error);
@@ -254,10 +264,14 @@ async fn initialize(
         Event::StartFailed { error: &error }.emit();
         clock::sleep_until(Some(again)).await;
     }
-    Ok(())
 }
 
-async fn try_to_initialize(table: &Arc<dyn LeaseTable>, calls: &Calls, config: &Config) -> Result<(), WorkerError> {
+async fn try_to_initialize(
+    table: &Arc<dyn LeaseTable>,
+    calls: &Calls,
+    config: &Config,
+    rng: &mut fastrand::Rng,
+) -> Result<Option<Incarnation>, WorkerError> {
     let name = || table.name().to_owned();
     let of_table = |source: TableError| WorkerError::LeaseTable { table: name(), source };
     match table.led_by_another_table().await {
@@ -267,18 +281,35 @@ async fn try_to_initialize(table: &Arc<dyn LeaseTable>, calls: &Calls, config: &
         Err(error) if error.kind().is_denied() => Event::CoordinatorTableUnknown { error: &error }.emit(),
         Err(error) => return Err(of_table(error)),
     }
-    // Before the table is created: a mistyped stream leaves nothing behind.
-    let shards = calls.list_shards(ShardsToList::All).await;
-    let shards = shards.map_err(|source| WorkerError::Stream {
-        stream: calls.stream().to_string(),
+    let stream = || calls.stream().to_string();
+    let of_stream = |source| WorkerError::Stream {
+        stream: stream(),
         source,
-    })?;
-    table.open().await.map_err(of_table)?;
-    let listing = table.list().await.map_err(of_table)?;
-    if let Some(found) = listing.led_by_others {
+    };
+    // Before the list: should the stream be created again in between, the shards are taken for another stream's, and held.
+    let incarnation = calls.incarnation().await.map_err(of_stream)?;
+    if incarnation.is_none() {
+        Event::StreamDescriptionDenied { stream: &stream() }.emit();
+    }
+    // Before the table is created: a mistyped stream leaves nothing behind.
+    let shards = calls.list_shards(ShardsToList::All).await.map_err(of_stream)?;
+    open(&**table).await?;
+    let listing = list(&**table, rng).await.map_err(of_table)?;
+    if let Some(found) = listing.led_by_others() {
         return Err(WorkerError::LedByOthers { table: name(), found });
     }
-    sync_shards(table, calls, shards, &listing.leases, config.start_at).await
+    sync_shards(table, calls, shards, &listing.leases, config.start_at).await?;
+    Ok(incarnation)
+}
+
+async fn open(table: &dyn LeaseTable) -> Result<(), WorkerError> {
+    table.open().await.map_err(|error| {
+        let table = table.name().to_owned();
+        match error {
+            OpenError::Call(source) => WorkerError::LeaseTable { table, source },
+            OpenError::OtherKey { found } => WorkerError::NotALeaseTable { table, key: found },
+        }
+    })
 }
 
 /// Whether a start that failed like this may work later without anybody's doing.
@@ -286,7 +317,7 @@ fn may_pass(error: &WorkerError) -> bool {
     match error {
         WorkerError::LeaseTable { source, .. } => source.kind().is_transient(),
         WorkerError::Stream { source, .. } => source.kind().is_transient(),
-        WorkerError::LedByOthers { .. } | WorkerError::TaskPanicked => false,
+        WorkerError::NotALeaseTable { .. } | WorkerError::LedByOthers { .. } | WorkerError::TaskPanicked => false,
         // Seen for a moment while the stream is resharded.
         WorkerError::InconsistentShards { .. } => true,
     }

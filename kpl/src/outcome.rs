@@ -130,6 +130,7 @@ pub(crate) fn open(sealed: &KinesisRecord, hash_key_was_given: HashKeyOrigin) ->
         debug_assert!(false, "our own aggregate decodes");
         return Vec::new();
     };
+    debug_assert_eq!(aggregate.damaged(), 0, "our own aggregate decodes");
     let records = aggregate.records().map(|inner| {
         let record = Record::reopened(&inner.partition_key, inner.data);
         match inner.explicit_hash_key {

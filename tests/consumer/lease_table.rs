@@ -92,3 +92,21 @@ async fn a_row_that_cannot_be_read_stops_nothing_else() {
     let places = put(&producer, 0..50).await;
     journal.until("all records", |journal| journal.read() == places).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn rows_with_null_in_the_place_of_owner_and_checkpoint_are_read_from_the_configured_position() {
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    leave_a_table(&sim, &journal).await;
+    let places = put(&producer, 0..50).await;
+    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
+    let mut row = lease_rows(&sim).await.remove(0);
+    row.insert("checkpointOwner".into(), AttributeValue::Null(true));
+    row.insert("checkpoint".into(), AttributeValue::Null(true));
+    row.insert("checkpointSubSequenceNumber".into(), AttributeValue::Null(true));
+    let edited = client.put_item().table_name(APPLICATION);
+    let edited = edited.set_item(Some(row.into_iter().collect()));
+    edited.send().await.unwrap();
+    let (_control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    journal.until("all records", |journal| journal.read() == places).await;
+}

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
 use kcl::WorkerError;
 use testkit::Service;
 use testkit::sim::{Fault, Sim};
@@ -90,4 +92,32 @@ async fn the_table_of_a_worker_for_several_streams_is_refused() {
     let (_control, running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
     let error = running.await.unwrap().unwrap_err();
     assert!(matches!(error, WorkerError::LedByOthers { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_table_of_another_program_is_refused_with_the_name_of_its_key() {
+    let (sim, _producer) = stream(1);
+    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
+    let key = AttributeDefinition::builder().attribute_name("ShardID");
+    let schema = KeySchemaElement::builder().attribute_name("ShardID");
+    let table = client.create_table().table_name(APPLICATION);
+    table
+        .attribute_definitions(key.attribute_type(ScalarAttributeType::S).build().unwrap())
+        .key_schema(schema.key_type(KeyType::Hash).build().unwrap())
+        .billing_mode(BillingMode::PayPerRequest)
+        .send()
+        .await
+        .unwrap();
+    let journal = Journal::default();
+    let (_control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let error = running.await.unwrap().unwrap_err();
+    assert!(
+        matches!(&error, WorkerError::NotALeaseTable { table, key } if table == APPLICATION && key == "ShardID"),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("its key is ShardID, not leaseKey"),
+        "{error}"
+    );
+    assert!(sim.elapsed() < Duration::from_secs(5));
 }

@@ -21,20 +21,23 @@ impl Aggregate {
         self.records.len()
     }
 
+    /// Returns the number of [damaged](UserRecord::damage) user records.
+    pub fn damaged(&self) -> usize {
+        self.records.iter().filter(|record| record.damage.is_some()).count()
+    }
+
     /// Tells whether there are no user records.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// Returns the position of the first user record whose [hash key](UserRecord::hash_key) lies outside of `range`, or
-    /// `None` if all lie inside.
+    /// Returns the position of the first user record that lies [outside](UserRecord::is_outside) of `range`, or `None` if
+    /// none does.
     ///
     /// A producer that did not know of a resharding yet can put records of a sibling shard into an aggregate. The KCL
     /// drops such an aggregate as a whole; the caller decides here.
     pub fn first_outside(&self, range: HashKeyRange) -> Option<usize> {
-        self.records
-            .iter()
-            .position(|record| !range.contains(record.hash_key()))
+        self.records.iter().position(|record| record.is_outside(range))
     }
 }
 

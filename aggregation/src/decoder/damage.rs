@@ -1,32 +1,8 @@
-//! Pure: what can be wrong with data that start like an aggregate.
+//! Pure: what can be wrong with data that start like an aggregate, and with a single record of an aggregate.
 
-use std::str::Utf8Error;
+use bytes::Bytes;
 
-use crate::{Aggregate, InvalidHashKey};
-
-/// Data that start with the [magic number](crate::MAGIC), but are not a complete aggregate.
-///
-/// Either some aggregate was damaged, or a plain payload starts like one by chance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Damaged {
-    pub(super) reason: DamageReason,
-    pub(super) intact: Aggregate,
-}
-
-impl Damaged {
-    /// Tells what is wrong.
-    pub fn reason(&self) -> &DamageReason {
-        &self.reason
-    }
-
-    /// Returns the user records before the damage: those that the KCL delivers.
-    ///
-    /// It is empty if the message cannot be read at all; the data are then best passed on as they are. That is so for
-    /// all reasons but an index that is out of range and an invalid explicit hash key.
-    pub fn intact(&self) -> &Aggregate {
-        &self.intact
-    }
-}
+use crate::InvalidHashKey;
 
 /// Tells why data that start like an aggregate are not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,37 +20,43 @@ pub enum DamageReason {
     /// The message is not valid protobuf.
     #[error("the message is malformed")]
     Malformed(#[from] MalformedMessage),
-    /// A string of the message is not UTF-8.
-    #[error("a string of the message is not valid UTF-8")]
-    InvalidUtf8(#[from] Utf8Error),
     /// A required field is not there.
     #[error("the message lacks the required field {0}")]
     MissingField(&'static str),
-    /// A record points beyond the table of partition keys.
-    #[error("record {record} has partition key index {index}, but the table has {table_len} entries")]
+}
+
+/// Tells what is wrong with one record of an aggregate whose data can be read.
+///
+/// The record keeps its place in the aggregate, and with it its sub-sequence number. If both of its keys are damaged,
+/// the damage of the partition key is told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordDamage {
+    /// The record points beyond the table of partition keys. Its partition key is lost and reads as empty.
+    #[error("partition key index {index} lies outside of the table of {table_len} entries")]
     PartitionKeyIndexOutOfRange {
-        /// The position of the record.
-        record: usize,
-        /// Where it points.
+        /// The index of the record.
         index: u64,
         /// The number of partition keys.
         table_len: usize,
     },
-    /// A record points beyond the table of explicit hash keys.
-    #[error("record {record} has explicit hash key index {index}, but the table has {table_len} entries")]
+    /// The partition key is not UTF-8. Each part that is not reads as `U+FFFD`.
+    #[error("the partition key is not valid UTF-8")]
+    PartitionKeyNotUtf8 {
+        /// The partition key as it was written.
+        bytes: Bytes,
+    },
+    /// The record points beyond the table of explicit hash keys. It reads as a record without one.
+    #[error("explicit hash key index {index} lies outside of the table of {table_len} entries")]
     ExplicitHashKeyIndexOutOfRange {
-        /// The position of the record.
-        record: usize,
-        /// Where it points.
+        /// The index of the record.
         index: u64,
         /// The number of explicit hash keys.
         table_len: usize,
     },
-    /// A record points to an explicit hash key that is not a [hash key](crate::HashKey::parse_lenient).
-    #[error("the explicit hash key of record {record} is invalid")]
+    /// The explicit hash key is not a [hash key](crate::HashKey::parse_lenient). The record reads as one without.
+    #[error("the explicit hash key is invalid")]
     InvalidExplicitHashKey {
-        /// The position of the record.
-        record: usize,
         /// What is wrong with the hash key.
         source: InvalidHashKey,
     },

@@ -5,9 +5,8 @@
 //! Source: Protocol Buffers documentation, "Encoding".
 
 use bytes::{Buf, Bytes};
-use bytestring::ByteString;
 
-use super::{DamageReason, MalformedMessage};
+use super::MalformedMessage;
 
 /// How deeply groups may nest: the limit of the common implementations.
 ///
@@ -127,10 +126,6 @@ impl Value {
             Self::LengthDelimited(bytes) => Ok(bytes),
             Self::Varint(_) | Self::Foreign => Err(MalformedMessage::WrongWireType),
         }
-    }
-
-    pub(super) fn into_string(self) -> Result<ByteString, DamageReason> {
-        Ok(self.into_bytes()?.try_into()?)
     }
 }
 

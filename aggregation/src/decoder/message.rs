@@ -1,13 +1,14 @@
 //! Pure: the protobuf message of an aggregate, taken apart without copying.
 //!
 //! As the schema is proto2, required fields are insisted on. Stricter than the Java runtime, the decoder refuses a known
-//! field of another wire type and a string that is not UTF-8: no writer produces them, and neither has a good reading.
+//! field of another wire type: no writer produces it, and it has no good reading. A string that is not UTF-8 is read
+//! lossily, as the Java runtime reads it: Go writers let one pass.
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::DamageReason;
 use super::fields::Fields;
+use super::{DamageReason, RecordDamage};
 use crate::wire::{aggregated_record, record, tag};
 use crate::{HashKey, InvalidHashKey, Tag, UserRecord};
 
@@ -21,9 +22,16 @@ pub(super) struct AggregatedRecord {
 /// The tables that the records point into. They are complete only at the end of the message.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    partition_keys: Vec<ByteString>,
+    partition_keys: Vec<PartitionKey>,
     /// An invalid entry does no harm until a record points to it.
     explicit_hash_keys: Vec<Result<HashKey, InvalidHashKey>>,
+}
+
+/// A partition key, read lossily if it is not UTF-8.
+#[derive(Debug)]
+struct PartitionKey {
+    text: ByteString,
+    damage: Option<RecordDamage>,
 }
 
 /// `message Record`.
@@ -41,10 +49,17 @@ impl AggregatedRecord {
         let mut fields = Fields::new(wire);
         while let Some((number, value)) = fields.next()? {
             match number {
-                aggregated_record::PARTITION_KEY_TABLE => message.tables.partition_keys.push(value.into_string()?),
+                aggregated_record::PARTITION_KEY_TABLE => {
+                    message
+                        .tables
+                        .partition_keys
+                        .push(PartitionKey::read(value.into_bytes()?));
+                }
                 aggregated_record::EXPLICIT_HASH_KEY_TABLE => {
-                    let key = HashKey::parse_lenient(&value.into_string()?);
-                    message.tables.explicit_hash_keys.push(key);
+                    message
+                        .tables
+                        .explicit_hash_keys
+                        .push(parse_hash_key(&value.into_bytes()?));
                 }
                 aggregated_record::RECORDS => message.records.push(Record::parse(value.into_bytes()?)?),
                 _ => {}
@@ -82,8 +97,8 @@ fn parse_tag(wire: Bytes) -> Result<Tag, DamageReason> {
     let mut fields = Fields::new(wire);
     while let Some((number, value)) = fields.next()? {
         match number {
-            tag::KEY => key = Some(value.into_string()?),
-            tag::VALUE => tag_value = Some(value.into_string()?),
+            tag::KEY => key = Some(lossy(value.into_bytes()?)),
+            tag::VALUE => tag_value = Some(lossy(value.into_bytes()?)),
             _ => {}
         }
     }
@@ -93,40 +108,63 @@ fn parse_tag(wire: Bytes) -> Result<Tag, DamageReason> {
     })
 }
 
+impl PartitionKey {
+    fn read(bytes: Bytes) -> Self {
+        match ByteString::try_from(bytes.clone()) {
+            Ok(text) => Self { text, damage: None },
+            Err(_) => Self {
+                text: lossy(bytes.clone()),
+                damage: Some(RecordDamage::PartitionKeyNotUtf8 { bytes }),
+            },
+        }
+    }
+}
+
+/// Text that is UTF-8 shares the memory of `bytes`.
+fn lossy(bytes: Bytes) -> ByteString {
+    ByteString::try_from(bytes.clone()).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned().into())
+}
+
+fn parse_hash_key(bytes: &[u8]) -> Result<HashKey, InvalidHashKey> {
+    HashKey::parse_lenient(str::from_utf8(bytes).map_err(|_| InvalidHashKey::NotDecimal)?)
+}
+
 impl Tables {
-    /// Builds the user record that `record` describes; `position` is for the error.
-    pub(super) fn resolve(&self, record: Record, position: usize) -> Result<UserRecord, DamageReason> {
-        let explicit_hash_key = record
-            .explicit_hash_key_index
-            .map(|index| self.explicit_hash_key(index, position))
-            .transpose()?;
-        Ok(UserRecord {
-            partition_key: self.partition_key(record.partition_key_index, position)?,
+    /// Builds the user record that `record` describes.
+    pub(super) fn resolve(&self, record: Record) -> UserRecord {
+        let (partition_key, key_damage) = self.partition_key(record.partition_key_index);
+        let (explicit_hash_key, hash_key_damage) = match record.explicit_hash_key_index {
+            None => (None, None),
+            Some(index) => match self.explicit_hash_key(index) {
+                Ok(key) => (Some(key), None),
+                Err(damage) => (None, Some(damage)),
+            },
+        };
+        UserRecord {
+            partition_key,
             explicit_hash_key,
             data: record.data,
             tags: record.tags,
-        })
+            damage: key_damage.or(hash_key_damage).map(Box::new),
+        }
     }
 
-    fn partition_key(&self, index: u64, record: usize) -> Result<ByteString, DamageReason> {
-        let table_len = self.partition_keys.len();
-        let out_of_range = DamageReason::PartitionKeyIndexOutOfRange {
-            record,
-            index,
-            table_len,
-        };
-        lookup(&self.partition_keys, index).cloned().ok_or(out_of_range)
+    fn partition_key(&self, index: u64) -> (ByteString, Option<RecordDamage>) {
+        match lookup(&self.partition_keys, index) {
+            Some(key) => (key.text.clone(), key.damage.clone()),
+            None => {
+                let table_len = self.partition_keys.len();
+                let damage = RecordDamage::PartitionKeyIndexOutOfRange { index, table_len };
+                (ByteString::new(), Some(damage))
+            }
+        }
     }
 
-    fn explicit_hash_key(&self, index: u64, record: usize) -> Result<HashKey, DamageReason> {
+    fn explicit_hash_key(&self, index: u64) -> Result<HashKey, RecordDamage> {
         let table_len = self.explicit_hash_keys.len();
-        let out_of_range = DamageReason::ExplicitHashKeyIndexOutOfRange {
-            record,
-            index,
-            table_len,
-        };
+        let out_of_range = RecordDamage::ExplicitHashKeyIndexOutOfRange { index, table_len };
         let key = lookup(&self.explicit_hash_keys, index).ok_or(out_of_range)?;
-        key.map_err(|source| DamageReason::InvalidExplicitHashKey { record, source })
+        key.map_err(|source| RecordDamage::InvalidExplicitHashKey { source })
     }
 }
 

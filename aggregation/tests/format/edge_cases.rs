@@ -1,8 +1,8 @@
 //! What a reader meets in the wild: other writers, damaged aggregates, payloads that look like one.
 
 use aggregation::{
-    Aggregate, DamageReason, Decoded, HashKey, HashKeyRange, InvalidHashKey, MAGIC, MalformedMessage, UserRecord,
-    decode,
+    Aggregate, DamageReason, Decoded, HashKey, HashKeyRange, InvalidHashKey, MAGIC, MalformedMessage, RecordDamage,
+    UserRecord, decode,
 };
 use bytes::Bytes;
 use prost::Message;
@@ -26,7 +26,7 @@ fn record(partition_key_index: u64, explicit_hash_key_index: Option<u64>) -> Rec
 fn aggregated(explicit_hash_key_table: &[&str], records: &[Record]) -> Bytes {
     let message = AggregatedRecord {
         partition_key_table: vec!["a".into(), "b".into()],
-        explicit_hash_key_table: explicit_hash_key_table.iter().copied().map(String::from).collect(),
+        explicit_hash_key_table: explicit_hash_key_table.iter().map(|text| (*text).into()).collect(),
         records: records.to_vec(),
     };
     frame(&message.encode_to_vec())
@@ -39,10 +39,9 @@ fn intact(data: &Bytes) -> Aggregate {
     }
 }
 
-/// The reason, and the number of records before the damage.
-fn damage(data: &Bytes) -> (DamageReason, usize) {
+fn damage(data: &Bytes) -> DamageReason {
     match decode(data) {
-        Decoded::Damaged(damaged) => (damaged.reason().clone(), damaged.intact().len()),
+        Decoded::Damaged(reason) => reason,
         other @ (Decoded::Plain | Decoded::Aggregate(_)) => panic!("{other:?}"),
     }
 }
@@ -77,7 +76,7 @@ fn data_without_the_magic_number_are_plain() {
 fn nothing_between_magic_number_and_checksum_is_too_short() {
     let empty = frame(b"");
     for len in [4, 5, 19, 20] {
-        assert_eq!(damage(&empty.slice(..len)), (DamageReason::TooShort { len }, 0));
+        assert_eq!(damage(&empty.slice(..len)), DamageReason::TooShort { len });
     }
 }
 
@@ -87,11 +86,7 @@ fn a_changed_byte_breaks_the_checksum() {
     for at in MAGIC.len()..data.len() {
         let mut changed = data.to_vec();
         changed[at] ^= 1;
-        assert_eq!(
-            damage(&changed.into()),
-            (DamageReason::ChecksumMismatch, 0),
-            "byte {at}"
-        );
+        assert_eq!(damage(&changed.into()), DamageReason::ChecksumMismatch, "byte {at}");
     }
 }
 
@@ -99,7 +94,7 @@ fn a_changed_byte_breaks_the_checksum() {
 fn bytes_lost_or_added_at_the_end_break_the_checksum() {
     let data = frame(MESSAGE);
     for changed in [data.slice(..data.len() - 1), [&data[..], b"\0"].concat().into()] {
-        assert_eq!(damage(&changed), (DamageReason::ChecksumMismatch, 0));
+        assert_eq!(damage(&changed), DamageReason::ChecksumMismatch);
     }
 }
 
@@ -120,11 +115,7 @@ fn a_message_that_is_no_protobuf_is_malformed() {
         (b"\x1A\x04\x08\x00\x18\x00", MalformedMessage::WrongWireType),
     ] {
         let message = [MESSAGE, tail].concat();
-        assert_eq!(
-            damage(&frame(&message)),
-            (DamageReason::Malformed(reason), 0),
-            "{tail:x?}"
-        );
+        assert_eq!(damage(&frame(&message)), DamageReason::Malformed(reason), "{tail:x?}");
     }
 }
 
@@ -159,63 +150,127 @@ fn a_required_field_that_is_missing_is_named() {
     ] {
         assert_eq!(
             damage(&aggregated(&[], &[record(0, None), lacking])),
-            (DamageReason::MissingField(field), 0)
+            DamageReason::MissingField(field)
         );
     }
 }
 
+/// The damage of each record.
+fn record_damage(aggregate: &Aggregate) -> Vec<Option<RecordDamage>> {
+    aggregate
+        .records()
+        .map(|record| record.damage.map(|damage| *damage))
+        .collect()
+}
+
+fn payloads(aggregate: &Aggregate) -> Vec<Bytes> {
+    aggregate.records().map(|record| record.data).collect()
+}
+
+/// Written by a producer that does not check explicit hash keys: the second of three records has `not-a-number`.
+const BAD_HASH_KEY: &str = "f3899ac20a01610a01620a0163120137120c6e6f742d612d6e756d6265721201391a0b080010001a056e616e2d30\
+                            1a0b080110011a056e616e2d311a0b080210021a056e616e2d324469d3348e96d11034b7801cc2764d75";
+
+/// Written by a Go producer: the second of three records has the partition key `C3 28`.
+const BAD_PARTITION_KEY: &str = "f3899ac20a01610a02c3280a01631a0908001a057574662d301a0908011a057574662d311a0908021a057574\
+                                 662d321b049245516dc274278ed60e91e5f20c";
+
 #[test]
-fn a_string_that_is_not_utf_8_is_refused() {
-    for field in [
-        &b"\x0A\x01\xFF"[..],
-        b"\x12\x01\xFF",
-        b"\x1A\x09\x08\x00\x1A\x00\x22\x03\x0A\x01\xFF",
-    ] {
-        let (reason, intact) = damage(&frame(&[MESSAGE, field].concat()));
-        assert!(matches!(reason, DamageReason::InvalidUtf8(_)), "{reason:?}");
-        assert_eq!(intact, 0);
-    }
+fn an_explicit_hash_key_that_is_no_number_costs_no_record() {
+    let aggregate = intact(&unhex(BAD_HASH_KEY).into());
+    assert_eq!(payloads(&aggregate), ["nan-0", "nan-1", "nan-2"]);
+    assert_eq!(keys(&aggregate), ["a", "b", "c"]);
+    assert_eq!(explicit_hash_keys(&aggregate), [Some(7), None, Some(9)]);
+    let damage = RecordDamage::InvalidExplicitHashKey {
+        source: InvalidHashKey::NotDecimal,
+    };
+    assert_eq!(record_damage(&aggregate), [None, Some(damage), None]);
+    assert_eq!(aggregate.damaged(), 1);
 }
 
 #[test]
-fn records_before_an_index_out_of_range_are_intact() {
+fn a_partition_key_that_is_not_utf_8_costs_no_record() {
+    let aggregate = intact(&unhex(BAD_PARTITION_KEY).into());
+    assert_eq!(payloads(&aggregate), ["utf-0", "utf-1", "utf-2"]);
+    assert_eq!(keys(&aggregate), ["a", "\u{FFFD}(", "c"]);
+    let damage = RecordDamage::PartitionKeyNotUtf8 {
+        bytes: Bytes::from_static(b"\xC3("),
+    };
+    assert_eq!(record_damage(&aggregate), [None, Some(damage), None]);
+}
+
+#[test]
+fn a_tag_that_is_not_utf_8_is_read_lossily() {
+    let message = [MESSAGE, b"\x1A\x0C\x08\x00\x1A\x00\x22\x06\x0A\x01\xFF\x12\x01\xFE"].concat();
+    let aggregate = intact(&frame(&message));
+    let tag = aggregate.records().last().unwrap().tags.remove(0);
+    assert_eq!((&*tag.key, tag.value.as_deref()), ("\u{FFFD}", Some("\u{FFFD}")));
+    assert_eq!(aggregate.damaged(), 0);
+}
+
+#[test]
+fn an_explicit_hash_key_that_is_not_utf_8_is_none() {
+    let message = [MESSAGE, b"\x12\x01\xFF\x1A\x06\x08\x00\x10\x00\x1A\x00"].concat();
+    let aggregate = intact(&frame(&message));
+    assert_eq!(explicit_hash_keys(&aggregate), [None; 3]);
+    let damage = RecordDamage::InvalidExplicitHashKey {
+        source: InvalidHashKey::NotDecimal,
+    };
+    assert_eq!(record_damage(&aggregate), [None, None, Some(damage)]);
+}
+
+#[test]
+fn a_partition_key_index_out_of_range_leaves_an_empty_partition_key() {
     for index in [2, u64::from(u32::MAX) + 1, u64::MAX] {
-        let data = aggregated(
-            &[],
-            &[record(0, None), record(1, None), record(index, None), record(0, None)],
-        );
-        let reason = DamageReason::PartitionKeyIndexOutOfRange {
-            record: 2,
-            index,
-            table_len: 2,
-        };
-        assert_eq!(damage(&data), (reason, 2));
-
-        let data = aggregated(&["7", "8"], &[record(0, Some(1)), record(0, Some(index))]);
-        let reason = DamageReason::ExplicitHashKeyIndexOutOfRange {
-            record: 1,
-            index,
-            table_len: 2,
-        };
-        assert_eq!(damage(&data), (reason, 1));
+        let records = [record(0, None), record(1, None), record(index, None), record(0, None)];
+        let aggregate = intact(&aggregated(&[], &records));
+        assert_eq!(keys(&aggregate), ["a", "b", "", "a"]);
+        let damage = RecordDamage::PartitionKeyIndexOutOfRange { index, table_len: 2 };
+        assert_eq!(record_damage(&aggregate), [None, None, Some(damage), None]);
     }
 }
 
 #[test]
-fn records_before_an_invalid_explicit_hash_key_are_intact() {
+fn an_explicit_hash_key_index_out_of_range_is_no_explicit_hash_key() {
+    for index in [2, u64::from(u32::MAX) + 1, u64::MAX] {
+        let records = [record(0, Some(1)), record(0, Some(index)), record(0, Some(0))];
+        let aggregate = intact(&aggregated(&["7", "8"], &records));
+        assert_eq!(explicit_hash_keys(&aggregate), [Some(8), None, Some(7)]);
+        let damage = RecordDamage::ExplicitHashKeyIndexOutOfRange { index, table_len: 2 };
+        assert_eq!(record_damage(&aggregate), [None, Some(damage), None]);
+    }
+}
+
+#[test]
+fn an_invalid_explicit_hash_key_is_none() {
     for (text, source) in [
         ("", InvalidHashKey::NotDecimal),
         ("seven", InvalidHashKey::NotDecimal),
         ("-1", InvalidHashKey::OutOfRange),
         ("340282366920938463463374607431768211456", InvalidHashKey::OutOfRange),
     ] {
-        let data = aggregated(&["7", text], &[record(0, Some(0)), record(0, Some(1))]);
-        assert_eq!(
-            damage(&data),
-            (DamageReason::InvalidExplicitHashKey { record: 1, source }, 1),
-            "{text:?}"
-        );
+        let aggregate = intact(&aggregated(&["7", text], &[record(0, Some(1)), record(0, Some(0))]));
+        assert_eq!(explicit_hash_keys(&aggregate), [None, Some(7)], "{text:?}");
+        let damage = RecordDamage::InvalidExplicitHashKey { source };
+        assert_eq!(record_damage(&aggregate), [Some(damage), None], "{text:?}");
     }
+}
+
+#[test]
+fn of_two_damaged_keys_the_partition_key_is_told() {
+    let aggregate = intact(&aggregated(&["seven"], &[record(9, Some(0))]));
+    let damage = RecordDamage::PartitionKeyIndexOutOfRange { index: 9, table_len: 2 };
+    assert_eq!(record_damage(&aggregate), [Some(damage)]);
+    assert_eq!(explicit_hash_keys(&aggregate), [None]);
+}
+
+#[test]
+fn a_record_whose_hash_key_is_hidden_by_damage_is_outside_of_no_range() {
+    let nowhere = HashKeyRange::new(HashKey::new(1), HashKey::new(1)).unwrap();
+    let hidden = [record(2, None), record(0, Some(9)), record(0, Some(1))];
+    assert_eq!(intact(&aggregated(&["5", "x"], &hidden)).first_outside(nowhere), None);
+    let known = [record(2, Some(0))];
+    assert_eq!(intact(&aggregated(&["5"], &known)).first_outside(nowhere), Some(0));
 }
 
 #[test]
@@ -279,7 +334,7 @@ fn unknown_fields_are_skipped() {
 fn tags_are_kept() {
     let tag = |key: &str, value: Option<&str>| Tag {
         key: Some(key.into()),
-        value: value.map(String::from),
+        value: value.map(Vec::from),
     };
     let tags = vec![tag("kind", Some("test")), tag("bare", None)];
     let aggregate = intact(&aggregated(

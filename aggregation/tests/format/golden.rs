@@ -120,6 +120,7 @@ fn user_record(partition_key: &str, explicit_hash_key: Option<&str>, data_hex: &
         explicit_hash_key: explicit_hash_key.map(|key| key.parse().unwrap()),
         data: unhex(data_hex).into(),
         tags: vec![],
+        damage: None,
     }
 }
 

@@ -1,18 +1,19 @@
-//! A second opinion on the format: the schema for prost's derived code, and the rules of the KCL spelled out naively.
+//! A second opinion on the format: the schema for prost's derived code, and the rules of the decoder spelled out naively.
 //!
 //! The fuzz target includes this file too.
 
-use aggregation::{Decoded, HashKey, MAGIC, UserRecord, decode};
+use aggregation::{Decoded, HashKey, MAGIC, RecordDamage, UserRecord, decode};
 use bytes::Bytes;
 use md5::{Digest, Md5};
 use prost::Message;
 
+/// Its strings are bytes here and in the other messages, because prost reads none that is not UTF-8.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct AggregatedRecord {
-    #[prost(string, repeated, tag = "1")]
-    pub(crate) partition_key_table: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    pub(crate) explicit_hash_key_table: Vec<String>,
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub(crate) partition_key_table: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub(crate) explicit_hash_key_table: Vec<Vec<u8>>,
     #[prost(message, repeated, tag = "3")]
     pub(crate) records: Vec<Record>,
 }
@@ -32,22 +33,29 @@ pub(crate) struct Record {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Tag {
-    #[prost(string, optional, tag = "1")]
-    pub(crate) key: Option<String>,
-    #[prost(string, optional, tag = "2")]
-    pub(crate) value: Option<String>,
+    #[prost(bytes = "vec", optional, tag = "1")]
+    pub(crate) key: Option<Vec<u8>>,
+    #[prost(bytes = "vec", optional, tag = "2")]
+    pub(crate) value: Option<Vec<u8>>,
 }
 
 /// A user record in plain types: partition key, explicit hash key, data, tags.
 pub(crate) type Fields = (String, Option<HashKey>, Vec<u8>, Vec<(String, Option<String>)>);
 
+/// What is damaged in a user record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Intact,
+    PartitionKey,
+    ExplicitHashKey,
+}
+
 /// What is to be read from data.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Reading {
     Plain,
-    Complete(Vec<Fields>),
-    /// Damaged, with the records before the damage.
-    Broken(Vec<Fields>),
+    Aggregate(Vec<(Fields, Mark)>),
+    Damaged,
     /// Groups nest deeper than prost reads. It counts the messages around them too, so the decoder may go deeper.
     TooDeep,
 }
@@ -71,8 +79,24 @@ pub(crate) fn assert_agreement(data: &Bytes) -> Decoded {
 pub(crate) fn reading(decoded: &Decoded) -> Reading {
     match decoded {
         Decoded::Plain => Reading::Plain,
-        Decoded::Aggregate(aggregate) => Reading::Complete(aggregate.records().map(fields).collect()),
-        Decoded::Damaged(damaged) => Reading::Broken(damaged.intact().records().map(fields).collect()),
+        Decoded::Aggregate(aggregate) => {
+            let records = aggregate.records().map(|record| {
+                let mark = mark(&record);
+                (fields(record), mark)
+            });
+            Reading::Aggregate(records.collect())
+        }
+        Decoded::Damaged(_) => Reading::Damaged,
+    }
+}
+
+fn mark(record: &UserRecord) -> Mark {
+    match record.damage.as_deref() {
+        None => Mark::Intact,
+        Some(RecordDamage::PartitionKeyIndexOutOfRange { .. } | RecordDamage::PartitionKeyNotUtf8 { .. }) => {
+            Mark::PartitionKey
+        }
+        Some(_) => Mark::ExplicitHashKey,
     }
 }
 
@@ -95,16 +119,16 @@ pub(crate) fn expected(data: &[u8]) -> Reading {
         return Reading::Plain;
     };
     let Some((message, checksum)) = framed.split_last_chunk::<16>() else {
-        return Reading::Broken(vec![]);
+        return Reading::Damaged;
     };
     if message.is_empty() || Md5::digest(message)[..] != checksum[..] {
-        return Reading::Broken(vec![]);
+        return Reading::Damaged;
     }
     match AggregatedRecord::decode(message) {
         Ok(message) if message.is_initialized() => message.resolve(),
-        Ok(_) => Reading::Broken(vec![]),
+        Ok(_) => Reading::Damaged,
         Err(error) if error.to_string().contains("recursion limit") => Reading::TooDeep,
-        Err(_) => Reading::Broken(vec![]),
+        Err(_) => Reading::Damaged,
     }
 }
 
@@ -118,35 +142,32 @@ impl AggregatedRecord {
     }
 
     fn resolve(&self) -> Reading {
-        let mut records = Vec::new();
-        for record in &self.records {
-            match self.resolve_record(record) {
-                Some(record) => records.push(record),
-                None => return Reading::Broken(records),
-            }
-        }
-        Reading::Complete(records)
+        Reading::Aggregate(self.records.iter().map(|record| self.resolve_record(record)).collect())
     }
 
-    fn resolve_record(&self, record: &Record) -> Option<Fields> {
-        let explicit_hash_key = match record.explicit_hash_key_index {
-            None => None,
-            Some(index) => {
-                let text = self.explicit_hash_key_table.get(usize::try_from(index).ok()?)?;
-                Some(HashKey::parse_lenient(text).ok()?)
-            }
+    fn resolve_record(&self, record: &Record) -> (Fields, Mark) {
+        let entry = |table: &[Vec<u8>], index: u64| table.get(usize::try_from(index).ok()?).cloned();
+        let partition_key = entry(&self.partition_key_table, record.partition_key_index.unwrap());
+        let hash_key = record.explicit_hash_key_index.map(|index| {
+            let text = String::from_utf8(entry(&self.explicit_hash_key_table, index)?).ok()?;
+            HashKey::parse_lenient(&text).ok()
+        });
+        let key_is_whole = partition_key.as_ref().is_some_and(|key| str::from_utf8(key).is_ok());
+        let mark = match (key_is_whole, hash_key) {
+            (false, _) => Mark::PartitionKey,
+            (true, Some(None)) => Mark::ExplicitHashKey,
+            (true, Some(Some(_)) | None) => Mark::Intact,
         };
-        Some((
-            self.partition_key_table
-                .get(usize::try_from(record.partition_key_index?).ok()?)?
-                .clone(),
-            explicit_hash_key,
-            record.data.clone()?,
-            record
-                .tags
-                .iter()
-                .map(|tag| Some((tag.key.clone()?, tag.value.clone())))
-                .collect::<Option<_>>()?,
-        ))
+        let tags = record.tags.iter().map(|tag| {
+            let value = tag.value.as_ref().map(|value| lossy(value));
+            (lossy(tag.key.as_ref().unwrap()), value)
+        });
+        let partition_key = partition_key.map_or_else(String::new, |key| lossy(&key));
+        let data = record.data.clone().unwrap();
+        ((partition_key, hash_key.flatten(), data, tags.collect()), mark)
     }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use prost::Message;
 
-use crate::oracle::{AggregatedRecord, Fields, Reading, Record, Tag, assert_agreement, frame, reading};
+use crate::oracle::{AggregatedRecord, Fields, Mark, Reading, Record, Tag, assert_agreement, frame, reading};
 
 /// Partition keys that often repeat, so that the tables have something to share.
 fn partition_key() -> impl Strategy<Value = String> {
@@ -43,19 +43,13 @@ fn unknown_field() -> impl Strategy<Value = Vec<u8>> {
 fn foreign_message() -> impl Strategy<Value = Vec<u8>> {
     let table = AggregatedRecord {
         partition_key_table: vec!["a".into(), "é你".into(), "a".into()],
-        explicit_hash_key_table: vec!["7".into(), "+007".into()],
+        explicit_hash_key_table: vec![b"7".to_vec(), b"+007".to_vec()],
         records: vec![],
     };
     let records = vec(record(), 0..6);
     (Just(table), records, vec(unknown_field(), 0..3)).prop_flat_map(|(table, records, unknown)| {
-        let keys = table
-            .partition_key_table
-            .iter()
-            .map(|key| length_delimited(1, key.as_bytes()));
-        let hash_keys = table
-            .explicit_hash_key_table
-            .iter()
-            .map(|key| length_delimited(2, key.as_bytes()));
+        let keys = table.partition_key_table.iter().map(|key| length_delimited(1, key));
+        let hash_keys = table.explicit_hash_key_table.iter().map(|key| length_delimited(2, key));
         let records = records.iter().map(|record| length_delimited(3, record));
         let fields: Vec<_> = keys.chain(hash_keys).chain(records).chain(unknown).collect();
         Just(fields).prop_shuffle().prop_map(|fields| fields.concat())
@@ -64,7 +58,10 @@ fn foreign_message() -> impl Strategy<Value = Vec<u8>> {
 
 /// The body of a record: the fields of two records in any order, so that the last one of each counts.
 fn record() -> impl Strategy<Value = Vec<u8>> {
-    let tag = (".{0,4}", option::of(".{0,4}")).prop_map(|(key, value)| Tag { key: Some(key), value });
+    let tag = (".{0,4}", option::of(".{0,4}")).prop_map(|(key, value)| Tag {
+        key: Some(key.into()),
+        value: value.map(String::into_bytes),
+    });
     let fields = (0..3_u64, option::of(0..2_u64), data(), vec(tag, 0..3));
     (vec(fields, 1..3), vec(unknown_field(), 0..2)).prop_flat_map(|(records, unknown)| {
         let mut fields = unknown;
@@ -149,10 +146,14 @@ fn encode(encoder: &mut Encoder, records: &[Fields]) -> Option<KinesisRecord> {
 
 /// The aggregate that prost writes.
 fn encode_with_prost(records: &[Fields]) -> Vec<u8> {
-    fn index_in(table: &mut Vec<String>, text: String) -> Option<u64> {
-        let known = table.iter().position(|entry| *entry == text);
+    frame(&aggregated_by_prost(records).encode_to_vec()).into()
+}
+
+fn aggregated_by_prost(records: &[Fields]) -> AggregatedRecord {
+    fn index_in(table: &mut Vec<Vec<u8>>, text: &str) -> Option<u64> {
+        let known = table.iter().position(|entry| entry == text.as_bytes());
         let index = known.unwrap_or_else(|| {
-            table.push(text);
+            table.push(text.into());
             table.len() - 1
         });
         Some(index as u64)
@@ -160,15 +161,80 @@ fn encode_with_prost(records: &[Fields]) -> Vec<u8> {
     let mut message = AggregatedRecord::default();
     for (partition_key, explicit_hash_key, data, _) in records {
         let record = Record {
-            partition_key_index: index_in(&mut message.partition_key_table, partition_key.clone()),
+            partition_key_index: index_in(&mut message.partition_key_table, partition_key),
             explicit_hash_key_index: explicit_hash_key
-                .and_then(|key| index_in(&mut message.explicit_hash_key_table, key.to_string())),
+                .and_then(|key| index_in(&mut message.explicit_hash_key_table, &key.to_string())),
             data: Some(data.clone()),
             tags: vec![],
         };
         message.records.push(record);
     }
-    frame(&message.encode_to_vec()).into()
+    message
+}
+
+/// What a writer can get wrong in one field.
+#[derive(Debug, Clone)]
+enum WrongField {
+    PartitionKey(Index, Vec<u8>),
+    PartitionKeyIndex(Index, u64),
+    ExplicitHashKey(Index, Vec<u8>),
+    ExplicitHashKeyIndex(Index, u64),
+}
+
+fn wrong_field() -> impl Strategy<Value = WrongField> {
+    let text = || prop_oneof![vec(any::<u8>(), 0..6), "-?[0-9]{0,45}".prop_map(String::into_bytes)];
+    prop_oneof![
+        (any::<Index>(), text()).prop_map(|(at, text)| WrongField::PartitionKey(at, text)),
+        (any::<Index>(), any::<u64>()).prop_map(|(at, index)| WrongField::PartitionKeyIndex(at, index)),
+        (any::<Index>(), text()).prop_map(|(at, text)| WrongField::ExplicitHashKey(at, text)),
+        (any::<Index>(), any::<u64>()).prop_map(|(at, index)| WrongField::ExplicitHashKeyIndex(at, index)),
+    ]
+}
+
+fn make_wrong(message: &mut AggregatedRecord, wrong: &WrongField) {
+    fn pick<'a, T>(list: &'a mut [T], at: &Index) -> Option<&'a mut T> {
+        (!list.is_empty()).then(|| &mut list[at.index(list.len())])
+    }
+    match wrong {
+        WrongField::PartitionKey(at, text) => {
+            pick(&mut message.partition_key_table, at)
+                .into_iter()
+                .for_each(|key| key.clone_from(text));
+        }
+        WrongField::ExplicitHashKey(at, text) => {
+            pick(&mut message.explicit_hash_key_table, at)
+                .into_iter()
+                .for_each(|key| key.clone_from(text));
+        }
+        WrongField::PartitionKeyIndex(at, index) => {
+            pick(&mut message.records, at)
+                .into_iter()
+                .for_each(|record| record.partition_key_index = Some(*index));
+        }
+        WrongField::ExplicitHashKeyIndex(at, index) => {
+            let records = pick(&mut message.records, at).into_iter();
+            records.for_each(|record| record.explicit_hash_key_index = Some(*index));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn a_wrong_field_costs_no_record_and_no_order(
+        records in user_records(12),
+        wrong in vec(wrong_field(), 1..4),
+    ) {
+        let mut message = aggregated_by_prost(&records);
+        wrong.iter().for_each(|wrong| make_wrong(&mut message, wrong));
+        prop_assume!(message.encoded_len() > 0);
+        let decoded = assert_agreement(&frame(&message.encode_to_vec()));
+        let Decoded::Aggregate(aggregate) = decoded else { panic!("{decoded:?}") };
+        let read: Vec<_> = aggregate.records().map(|record| record.data.to_vec()).collect();
+        let written: Vec<_> = records.into_iter().map(|(_, _, data, _)| data).collect();
+        prop_assert_eq!(read, written);
+    }
 }
 
 proptest! {
@@ -187,7 +253,8 @@ proptest! {
     fn what_is_encoded_is_decoded(records in user_records(200)) {
         prop_assume!(records.len() > 1);
         let sealed = encode(&mut Encoder::new(), &records).unwrap();
-        prop_assert_eq!(reading(&decode(&sealed.data)), Reading::Complete(records));
+        let expected = records.into_iter().map(|record| (record, Mark::Intact)).collect();
+        prop_assert_eq!(reading(&decode(&sealed.data)), Reading::Aggregate(expected));
     }
 
     #[test]

@@ -141,7 +141,11 @@ impl Taker {
         let share = leases.len().div_ceil(workers);
         let target = share.min(self.policy.max_leases);
         let mine = table.recoverable.len() + table.living.get(&self.worker).map_or(0, Vec::len);
-        let unowned = table.available.iter().filter(|lease| reader(lease).is_none()).count();
+        let unowned = table
+            .available
+            .iter()
+            .filter(|lease| lease.actual_owner().is_none())
+            .count();
         let room = self.policy.max_leases.saturating_sub(held.len());
         let recovered = table.recoverable.iter().take(room);
         let recovered = recovered.map(|lease| take(lease, Reason::Recovered));
@@ -181,7 +185,7 @@ impl Taker {
         let in_order: BTreeMap<_, _> = leases.iter().map(|lease| (&lease.key, lease)).collect();
         for lease in in_order.into_values() {
             let is_held = held.contains(&lease.key);
-            match reader(lease) {
+            match lease.actual_owner() {
                 Some(owner) if is_held => table.living.entry(owner).or_default().push(lease),
                 None if is_held => {}
                 None => table.available.push(lease),
@@ -220,7 +224,7 @@ impl Taker {
         if table.available.is_empty() {
             return self.steal(table, share, rng);
         }
-        let because = |lease| match reader(lease) {
+        let because = |lease: &Lease| match lease.actual_owner() {
             None => Reason::Unowned,
             Some(_) => Reason::Expired,
         };
@@ -294,11 +298,6 @@ impl Share {
     fn needed(self) -> usize {
         self.target.saturating_sub(self.mine)
     }
-}
-
-/// Who reads the shard: during a hand-off still the old owner.
-fn reader(lease: &Lease) -> Option<&WorkerId> {
-    lease.checkpoint_owner.as_ref().or(lease.owner.as_ref())
 }
 
 fn take(lease: &Lease, because: Reason) -> Take {

@@ -10,9 +10,11 @@ use crate::assignment::taker::{Take, Taker};
 use crate::clock;
 use crate::error::{TableError, WorkerError};
 use crate::event::Event;
-use crate::lease::model::WorkerId;
+use crate::lease::model::{OwnAttributes, WorkerId};
 use crate::lease::renewer::{OwnedLease, Renewer};
-use crate::lease::table::{Change, LeaseTable, Listing, Update};
+use crate::lease::scan::{Listing, list};
+use crate::lease::table::LeaseTable;
+use crate::lease::write::{LeaseWrite, WriteOutcome};
 
 /// The search of one worker.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ impl Assignment {
             let listed = tokio::select! {
                 biased;
                 () = draining.cancelled() => return Ok(()),
-                listed = self.table.list() => listed,
+                listed = list(&*self.table, &mut self.rng) => listed,
             };
             match listed {
                 Ok(listing) => self.take(listing, &draining).await?,
@@ -58,16 +60,13 @@ impl Assignment {
     }
 
     async fn take(&mut self, listing: Listing, draining: &CancellationToken) -> Result<(), WorkerError> {
-        let Listing {
-            mut leases,
-            led_by_others,
-        } = listing;
-        if let Some(found) = led_by_others {
+        if let Some(found) = listing.led_by_others() {
             return Err(WorkerError::LedByOthers {
                 table: self.table.name().to_owned(),
                 found,
             });
         }
+        let mut leases = listing.leases;
         // A shard that was read to its end is no work any more, whoever keeps its lease.
         let mut held = self.renewer.held_keys();
         for finished in leases.extract_if(.., |lease| lease.is_finished()) {
@@ -91,12 +90,17 @@ impl Assignment {
 
     /// Takes one lease, unless another worker was quicker.
     async fn take_one(&mut self, take: &Take) -> Result<(), TableError> {
-        let change = Change::Take(self.worker.clone());
+        let write = LeaseWrite::Take {
+            seen: take.lease.clone(),
+            by: self.worker.clone(),
+            own: OwnAttributes::default(),
+        };
         // A take without an answer may have worked: then the row has our name, and the next search recovers it.
         let sent = clock::now();
-        let update = tokio::time::timeout(self.write_timeout, self.table.update(&take.lease, &change)).await;
-        let Update::Applied(lease) = update.unwrap_or(Ok(Update::Refused(None)))? else {
-            return Ok(());
+        let lease = match tokio::time::timeout(self.write_timeout, self.table.write(&write)).await {
+            Ok(WriteOutcome::Applied(lease)) => lease,
+            Ok(WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error)) => return Err(error),
+            Ok(WriteOutcome::Refused(_)) | Err(_) => return Ok(()),
         };
         Event::LeaseTaken {
             lease: &lease.key,

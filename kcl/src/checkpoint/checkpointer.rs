@@ -2,13 +2,13 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::checkpoint::ledger::{CheckpointRefused, Ledger, Proposal};
+use crate::checkpoint::ledger::{Ledger, Proposal};
 use crate::checkpoint::position::{Position, RecordPosition};
 use crate::error::CheckpointError;
 use crate::lease::guard::LeaseEpoch;
+use crate::lease::held::Change;
 use crate::lease::model::LeaseKey;
 use crate::lease::renewer::Renewer;
-use crate::lease::table::Change;
 use crate::record::Record;
 
 /// Writes the checkpoints of one ownership of a lease.
@@ -18,27 +18,16 @@ pub struct Checkpointer {
     key: LeaseKey,
     epoch: LeaseEpoch,
     renewer: Renewer,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    ledger: Ledger,
-    /// The furthest position that a write is under way for. Two writes at once must not end with the nearer one.
-    furthest: Option<Position>,
+    ledger: Mutex<Ledger>,
 }
 
 impl Checkpointer {
     pub(crate) fn new(key: LeaseKey, epoch: LeaseEpoch, renewer: Renewer, initial: Position) -> Self {
-        let state = Mutex::new(State {
-            ledger: Ledger::new(initial),
-            furthest: None,
-        });
         Self {
             key,
             epoch,
             renewer,
-            state,
+            ledger: Mutex::new(Ledger::new(initial)),
         }
     }
 
@@ -52,9 +41,9 @@ impl Checkpointer {
     ///
     /// # Cancellation
     ///
-    /// Dropping the future leaves open whether it is written.
+    /// A dropped future leaves open whether it is written. Any later checkpoint is accepted, an earlier record's too.
     pub async fn checkpoint(&self) -> Result<(), CheckpointError> {
-        let position = self.state().ledger.largest();
+        let position = self.ledger().largest();
         self.write(position).await
     }
 
@@ -67,74 +56,48 @@ impl Checkpointer {
     ///
     /// # Cancellation
     ///
-    /// Dropping the future leaves open whether it is written.
+    /// A dropped future leaves open whether it is written. Any later checkpoint is accepted, an earlier record's too.
     pub async fn checkpoint_at(&self, record: &Record) -> Result<(), CheckpointError> {
         self.write(Position::At(record.position().clone())).await
     }
 
     /// The last position that was written, or where the ownership began.
     pub fn last(&self) -> Position {
-        self.state().ledger.last().clone()
+        self.ledger().last().clone()
     }
 
     pub(crate) fn delivered(&self, record: &RecordPosition) {
-        self.state().ledger.delivered(record);
+        self.ledger().delivered(record);
     }
 
     pub(crate) fn processed(&self) {
-        self.state().ledger.processed();
+        self.ledger().processed();
     }
 
     pub(crate) fn failed(&self) {
-        self.state().ledger.failed();
+        self.ledger().failed();
     }
 
     pub(crate) fn shard_ended(&self) {
-        self.state().ledger.shard_ended();
+        self.ledger().shard_ended();
     }
 
+    /// Writes `position`, unless the row holds it already. Of two writes in flight the further one stays in the row: the
+    /// renewer makes one after the other and never moves a checkpoint back.
     async fn write(&self, position: Position) -> Result<(), CheckpointError> {
-        let Some(position) = self.begin(position)? else {
+        let Proposal::Write(position) = self.ledger().propose(position)? else {
             return Ok(());
         };
-        let written = self
-            .renewer
-            .change(&self.key, self.epoch, Change::Checkpoint(position.clone()))
-            .await;
-        self.end(position, &written);
-        written
+        let change = Change::Checkpoint(position.clone());
+        self.renewer.change(&self.key, self.epoch, change).await?;
+        let mut ledger = self.ledger();
+        if position > *ledger.last() {
+            ledger.written(position);
+        }
+        Ok(())
     }
 
-    /// The position to write, if the row does not hold it already.
-    fn begin(&self, position: Position) -> Result<Option<Position>, CheckpointError> {
-        let mut state = self.state();
-        let Proposal::Write(position) = state.ledger.propose(position)? else {
-            return Ok(None);
-        };
-        if let Some(furthest) = &state.furthest
-            && position < *furthest
-        {
-            return Err(CheckpointRefused::Behind {
-                proposed: position,
-                last: furthest.clone(),
-            }
-            .into());
-        }
-        state.furthest = Some(position.clone());
-        Ok(Some(position))
-    }
-
-    fn end(&self, position: Position, outcome: &Result<(), CheckpointError>) {
-        let mut state = self.state();
-        if state.furthest.as_ref() == Some(&position) {
-            state.furthest = None;
-        }
-        if outcome.is_ok() && position > *state.ledger.last() {
-            state.ledger.written(position);
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

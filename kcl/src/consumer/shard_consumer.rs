@@ -8,18 +8,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::calls::Calls;
 use crate::checkpoint::checkpointer::Checkpointer;
+use crate::checkpoint::position::Position;
 use crate::clock;
 use crate::config::Config;
 use crate::consumer::handler::{Attempted, GivenUp, HandlerRetries};
 use crate::event::Event;
 use crate::lease::guard::LeaseGuard;
+use crate::lease::held::Change;
+use crate::lease::item::Row;
 use crate::lease::model::{Lease, LeaseKey};
 use crate::lease::renewer::{OwnedLease, Renewer};
-use crate::lease::table::{Change, LeaseTable};
+use crate::lease::table::LeaseTable;
 use crate::processor::{AnyProcessor, Batch, ProcessorFactory, ShardContext};
 use crate::record::Record;
 use crate::retrieval::deaggregate::{Form, RangePolicy, RawRecord, deaggregate, skip_up_to};
 use crate::retrieval::polling::{Fetched, Poller, PollerConfig};
+use crate::shard_sync::surveyor::Surveyor;
 use crate::stream::{ShardId, StartingPosition};
 use crate::tasks::Tasks;
 
@@ -27,6 +31,7 @@ use crate::tasks::Tasks;
 #[derive(Clone)]
 pub(crate) struct ConsumerParts {
     pub(crate) calls: Calls,
+    pub(crate) surveyor: Arc<Surveyor>,
     pub(crate) table: Arc<dyn LeaseTable>,
     pub(crate) renewer: Renewer,
     pub(crate) factory: ProcessorFactory,
@@ -69,37 +74,32 @@ pub(crate) struct ShardConsumer {
     pub(super) parts: ConsumerParts,
     pub(super) shard: ShardId,
     lease: Lease,
+    /// Where reading begins.
+    start: Position,
     guard: LeaseGuard,
     pub(super) checkpointer: Checkpointer,
     pub(super) retries: HandlerRetries,
-    rng: fastrand::Rng,
+    pub(super) rng: fastrand::Rng,
 }
 
 impl ShardConsumer {
     pub(crate) fn new(parts: ConsumerParts, owned: OwnedLease, mut rng: fastrand::Rng) -> Self {
         let OwnedLease { lease, guard } = owned;
-        let shard = lease.key.shard_id();
-        let checkpointer = Checkpointer::new(
-            lease.key.clone(),
-            guard.epoch(),
-            parts.renewer.clone(),
-            lease.checkpoint.clone(),
-        );
+        let shard = lease.shard.clone();
+        // A row without a checkpoint was written by another library, or edited by hand.
+        let start = lease.checkpoint.clone().unwrap_or_else(|| parts.config.start_at.into());
+        let checkpointer = Checkpointer::new(lease.key.clone(), guard.epoch(), parts.renewer.clone(), start.clone());
         let retries = HandlerRetries::new(shard.clone(), guard.clone(), &parts, rng.fork());
         Self {
             parts,
             shard,
             lease,
+            start,
             guard,
             checkpointer,
             retries,
             rng,
         }
-    }
-
-    /// The lease that it is for.
-    pub(crate) fn key(&self) -> &LeaseKey {
-        &self.lease.key
     }
 
     /// Reads the shard until its end, and holds the lease until it is lost or given back.
@@ -174,10 +174,21 @@ impl ShardConsumer {
         }
         for parent in &self.lease.parents {
             let key = LeaseKey::of_shard(parent);
+            let mut hole_was_told = false;
             loop {
                 match self.parts.table.get(&key).await {
-                    Ok(lease) if lease.as_ref().is_none_or(Lease::is_finished) => break,
-                    Ok(_) => {}
+                    Ok(None | Some(Row::Foreign(..))) => break,
+                    Ok(Some(Row::Lease(lease))) if lease.is_finished() => break,
+                    Ok(Some(Row::Lease(_))) => {}
+                    Ok(Some(Row::Hole(hole))) if hole_was_told => drop(hole),
+                    Ok(Some(Row::Hole(hole))) => {
+                        hole_was_told = true;
+                        Event::ParentUnreadable {
+                            shard: &self.shard,
+                            hole: &hole,
+                        }
+                        .emit();
+                    }
                     Err(error) => Event::LeaseTableUnavailable { error: &error }.emit(),
                 }
                 let again = clock::now() + self.parts.config.parent_shard_poll_interval;
@@ -197,7 +208,15 @@ impl ShardConsumer {
         for record in raw {
             let sequence_number = record.sequence_number.clone();
             let outcome = deaggregate(record, None, RangePolicy::Deliver, &mut records);
-            if let Form::Truncated(reason) | Form::Unreadable(reason) = outcome.form {
+            if let Some((place, damage)) = &outcome.first_damage {
+                Event::DamagedRecord {
+                    shard: &self.shard,
+                    position: format!("{sequence_number}:{place}"),
+                    damage,
+                }
+                .emit();
+            }
+            if let Form::Unreadable(reason) = outcome.form {
                 let (sequence_number, reason) = (sequence_number.to_string(), reason.to_string());
                 Event::DamagedAggregate {
                     shard: &self.shard,
@@ -273,7 +292,7 @@ impl ShardConsumer {
         ShardContext {
             stream: self.parts.calls.stream().to_string().into(),
             shard_id: self.shard.clone(),
-            checkpoint: self.lease.checkpoint.clone(),
+            checkpoint: self.start.clone(),
             lease: self.guard.clone(),
         }
     }
@@ -286,13 +305,13 @@ impl ShardConsumer {
         };
         let config = PollerConfig {
             shard: self.shard.clone(),
-            from: self.lease.checkpoint.clone(),
+            from: self.start.clone(),
             timestamp,
             max_records: config.max_records,
             idle: config.idle_time_between_reads,
             rng: self.rng.fork(),
         };
-        Poller::new(self.parts.calls.clone(), config)
+        Poller::new(self.parts.calls.clone(), Arc::clone(&self.parts.surveyor), config)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::clock;
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
 use crate::error::WorkerError;
 use crate::event::Event;
+use crate::lease::scan::list;
 use crate::processor::AnyProcessor;
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::planner;
@@ -77,7 +78,7 @@ impl ShardConsumer {
         Ok(())
     }
 
-    async fn lease_children(&self, children: &[ChildShard]) -> Result<Children, WorkerError> {
+    async fn lease_children(&mut self, children: &[ChildShard]) -> Result<Children, WorkerError> {
         let (table, calls) = (&self.parts.table, &self.parts.calls);
         let of_table = |source| WorkerError::LeaseTable {
             table: table.name().to_owned(),
@@ -87,15 +88,12 @@ impl ShardConsumer {
         let mut children = children.to_vec();
         if children.is_empty() || known_to_merge {
             let stream = calls.stream().to_string();
-            let shards = match calls.list_shards(ShardsToList::All).await {
-                // The stream is gone, and its shards with it.
-                Err(error) if error.kind().is_not_found() => Vec::new(),
-                listed => listed.map_err(|source| WorkerError::Stream { stream, source })?,
-            };
+            let listed = calls.list_shards(ShardsToList::All).await;
+            let shards = listed.map_err(|source| WorkerError::Stream { stream, source })?;
             if children.is_empty() {
                 children = planner::listed_children(&self.shard, &shards);
             }
-            let leases = table.list().await.map_err(of_table)?.leases;
+            let leases = list(&**table, &mut self.rng).await.map_err(of_table)?.leases;
             let others = children
                 .iter()
                 .flat_map(|child| &child.parents)

@@ -7,6 +7,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::consumer::shard_consumer::{ConsumerEnd, ConsumerParts, ShardConsumer};
 use crate::event::Event;
+use crate::lease::guard::LeaseEpoch;
 use crate::lease::model::LeaseKey;
 use crate::lease::renewer::OwnedLease;
 use crate::stream::ShardId;
@@ -30,7 +31,7 @@ pub(crate) struct Supervisor {
     parts: ConsumerParts,
     rng: fastrand::Rng,
     consumers: JoinSet<ConsumerEnd>,
-    running: BTreeMap<Id, LeaseKey>,
+    running: BTreeMap<Id, (LeaseKey, LeaseEpoch)>,
     /// Leases that came back while the consumer of their earlier ownership is still at its last batch: one processor at
     /// a time.
     waiting: BTreeMap<LeaseKey, OwnedLease>,
@@ -56,7 +57,7 @@ impl Supervisor {
         while more || !self.consumers.is_empty() {
             tokio::select! {
                 biased;
-                Some(ended) = self.consumers.join_next_with_id() => self.on_ended(ended),
+                Some(ended) = self.consumers.join_next_with_id() => self.on_ended(ended).await,
                 lease = owned.recv(), if more => match lease {
                     Some(lease) => self.start(lease),
                     None => more = false,
@@ -70,29 +71,33 @@ impl Supervisor {
         self.consumers.abort_all();
         self.report
             .abandoned
-            .extend(self.running.values().map(LeaseKey::shard_id));
+            .extend(self.running.values().map(|(key, _)| key.shard_id()));
         self.report
     }
 
     fn start(&mut self, owned: OwnedLease) {
-        if self.running.values().any(|key| *key == owned.lease.key) {
+        if self.running.values().any(|(key, _)| *key == owned.lease.key) {
             self.waiting.insert(owned.lease.key.clone(), owned);
             return;
         }
+        let ownership = (owned.lease.key.clone(), owned.guard.epoch());
         let consumer = ShardConsumer::new(self.parts.clone(), owned, self.rng.fork());
-        let key = consumer.key().clone();
         let task = self
             .consumers
             .spawn(self.parts.tasks.named("shard-consumer", consumer.run()));
-        self.running.insert(task.id(), key);
+        self.running.insert(task.id(), ownership);
     }
 
-    fn on_ended(&mut self, ended: Result<(Id, ConsumerEnd), JoinError>) {
+    async fn on_ended(&mut self, ended: Result<(Id, ConsumerEnd), JoinError>) {
         let (id, end) = match ended {
             Ok((id, end)) => (id, Some(end)),
             Err(error) => (error.id(), None),
         };
-        let Some(key) = self.running.remove(&id) else { return };
+        let Some((key, epoch)) = self.running.remove(&id) else {
+            return;
+        };
+        // However the consumer ended, its lease must not be renewed without it.
+        self.parts.renewer.consumer_ended(key.clone(), epoch).await;
         if let Some(again) = self.waiting.remove(&key) {
             self.start(again);
         }

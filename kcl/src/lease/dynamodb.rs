@@ -1,28 +1,27 @@
 //! Leases in DynamoDB, in the table that the Java KCL uses.
-
-use std::collections::BTreeSet;
-use std::time::Duration;
+//!
+//! [`setup`] makes the table usable, this file reads and writes its rows, and [`outcome`] says how a write ended.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ReturnValue, ReturnValuesOnConditionCheckFailure, ScalarAttributeType, TableStatus,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use futures::future::BoxFuture;
 
-use crate::call_error::{call_error, unreadable};
+use self::outcome::{applied, failed, not_applied_or_unknown, refused};
 use crate::error::{CallErrorKind, TableError};
-use crate::event::Event;
-use crate::lease::item::{self, EntityTypes, Row};
-use crate::lease::model::{Lease, LeaseKey};
-use crate::lease::table::{Change, Creation, LeaseTable, Listing, Update};
+use crate::lease::item::{self, EntityTypes, Row, attribute};
+use crate::lease::model::{Lease, LeaseKey, WorkerId};
+use crate::lease::table::{Creation, LeaseTable, OpenError, ScanPage};
 use crate::lease::update_expression::UpdateExpression;
-use crate::limits::{OWNER_INDEX, TABLE_CALL_TIMEOUT, TABLE_POLL_INTERVAL, TABLE_WAIT};
-use crate::stream::ShardId;
+use crate::lease::write::{LeaseWrite, WriteOutcome};
+use crate::limits::{OWNER_INDEX, TABLE_CALL_TIMEOUT};
+
+mod outcome;
+mod setup;
 
 /// The lease table of one application.
 #[derive(Debug, Clone)]
@@ -31,14 +30,8 @@ pub(crate) struct DynamoDbLeaseTable {
     name: String,
     /// The table in which KCL 3.0 to 3.4 keep the leader's and the migration's rows.
     coordinator: String,
-}
-
-/// What is known of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Existence {
-    Usable,
-    InCreation,
-    Missing,
+    /// Rows on a page of a scan; as many as the service puts there, if `None`.
+    page_size: Option<i32>,
 }
 
 impl DynamoDbLeaseTable {
@@ -61,126 +54,45 @@ impl DynamoDbLeaseTable {
             client: Client::from_conf(config.build()),
             name,
             coordinator,
+            page_size: None,
         }
     }
 
-    async fn open_table(&self) -> Result<(), TableError> {
-        let mut waited = Duration::ZERO;
-        loop {
-            match self.existence(&self.name).await? {
-                Existence::Usable => return Ok(()),
-                Existence::InCreation => {}
-                // Also when one of the same name has just been deleted.
-                Existence::Missing => self.create_table().await?,
-            }
-            if waited >= TABLE_WAIT {
-                let message = format!("the table is not usable after {TABLE_WAIT:?}");
-                let kind = CallErrorKind::Unavailable {
-                    code: "Timeout".into(),
-                    message,
-                };
-                return Err(TableError {
-                    operation: "DescribeTable",
-                    kind,
-                });
-            }
-            tokio::time::sleep(TABLE_POLL_INTERVAL).await;
-            waited += TABLE_POLL_INTERVAL;
+    #[cfg(test)]
+    pub(crate) fn with_page_size(self, rows: i32) -> Self {
+        Self {
+            page_size: Some(rows),
+            ..self
         }
     }
 
-    async fn existence(&self, table: &str) -> Result<Existence, TableError> {
-        let call = self.client.describe_table().table_name(table).send();
-        match call.await {
-            Ok(output) => match output.table().and_then(|table| table.table_status()) {
-                Some(TableStatus::Active | TableStatus::Updating) => Ok(Existence::Usable),
-                _ => Ok(Existence::InCreation),
-            },
-            Err(error) => match failed("DescribeTable", &error) {
-                TableError {
-                    kind: CallErrorKind::NotFound,
-                    ..
-                } => Ok(Existence::Missing),
-                error => Err(error),
-            },
-        }
-    }
-
-    /// Creates the table with its index, so that nobody has to wait for an index to be built later.
-    async fn create_table(&self) -> Result<(), TableError> {
-        let invalid = |error| unreadable_item("CreateTable", &error);
-        let index = GlobalSecondaryIndex::builder()
-            .index_name(OWNER_INDEX)
-            .key_schema(key_schema("leaseOwner", KeyType::Hash).map_err(invalid)?)
-            .key_schema(key_schema("leaseKey", KeyType::Range).map_err(invalid)?)
-            .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
-            .build()
-            .map_err(invalid)?;
+    async fn scan(&self, from: Option<&LeaseKey>) -> Result<ScanPage, TableError> {
         let call = self
             .client
-            .create_table()
+            .scan()
             .table_name(&self.name)
-            .attribute_definitions(string_attribute("leaseKey").map_err(invalid)?)
-            .attribute_definitions(string_attribute("leaseOwner").map_err(invalid)?)
-            .key_schema(key_schema("leaseKey", KeyType::Hash).map_err(invalid)?)
-            .global_secondary_indexes(index)
-            .billing_mode(BillingMode::PayPerRequest)
-            .deletion_protection_enabled(false);
-        match call.send().await {
-            Ok(_) => Ok(()),
-            // Another worker was quicker.
-            Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),
-            Err(error) => Err(failed("CreateTable", &error)),
-        }
+            .consistent_read(true)
+            .set_limit(self.page_size)
+            .set_exclusive_start_key(from.map(key));
+        let page = call.send().await.map_err(|error| failed("Scan", &error))?;
+        let next = page
+            .last_evaluated_key
+            .as_ref()
+            .map(|last| key_in("Scan", last))
+            .transpose()?;
+        let rows = page.items.unwrap_or_default().into_iter().map(item::decode).collect();
+        Ok(ScanPage { rows, next })
     }
 
-    async fn scan(&self) -> Result<Listing, TableError> {
-        let mut listing = Listing::default();
-        let mut found = BTreeSet::new();
-        let mut start_key = None;
-        loop {
-            let call = self.client.scan().table_name(&self.name).consistent_read(true);
-            let call = call.set_exclusive_start_key(start_key.take()).send();
-            let page = call.await.map_err(|error| failed("Scan", &error))?;
-            for row in page.items() {
-                match item::decode(row) {
-                    Ok(Row::Lease(lease)) => listing.leases.push(lease),
-                    Ok(Row::Foreign(kind)) => drop(found.insert(format!("a {kind:?} row"))),
-                    // One damaged row must not stop the work on all others.
-                    Err(error) => Event::LeaseRowUnreadable {
-                        table: &self.name,
-                        error: error.to_string(),
-                    }
-                    .emit(),
-                }
-            }
-            start_key = page.last_evaluated_key;
-            if start_key.is_none() {
-                break;
-            }
-        }
-        listing.leases.sort_by(|a, b| a.key.cmp(&b.key));
-        if !found.is_empty() {
-            listing.led_by_others = Some(found.into_iter().collect::<Vec<_>>().join(", "));
-        }
-        Ok(listing)
-    }
-
-    async fn get_item(&self, key: &LeaseKey) -> Result<Option<Lease>, TableError> {
+    async fn get_item(&self, of: &LeaseKey) -> Result<Option<Row>, TableError> {
         let call = self
             .client
             .get_item()
             .table_name(&self.name)
-            .key("leaseKey", text(key))
+            .set_key(Some(key(of)))
             .consistent_read(true);
-        let output = call.send().await;
-        match output.map_err(|error| failed("GetItem", &error))?.item {
-            None => Ok(None),
-            Some(row) => match item::decode(&row).map_err(|error| unreadable_item("GetItem", &error))? {
-                Row::Lease(lease) => Ok(Some(lease)),
-                Row::Foreign(_) => Ok(None),
-            },
-        }
+        let output = call.send().await.map_err(|error| failed("GetItem", &error))?;
+        Ok(output.item.map(item::decode))
     }
 
     async fn put_new(&self, lease: &Lease) -> Result<Creation, TableError> {
@@ -197,55 +109,90 @@ impl DynamoDbLeaseTable {
         }
     }
 
-    async fn change(&self, seen: &Lease, change: &Change) -> Result<Update, TableError> {
-        let UpdateExpression {
-            update,
-            condition,
-            values,
-        } = UpdateExpression::of(seen, change);
+    async fn update(&self, of: &LeaseKey, expression: UpdateExpression) -> WriteOutcome {
         let call = self
             .client
             .update_item()
             .table_name(&self.name)
-            .key("leaseKey", text(&seen.key))
-            .update_expression(update)
-            .condition_expression(condition)
-            .set_expression_attribute_values(Some(values))
+            .set_key(Some(key(of)))
+            .update_expression(expression.update)
+            .condition_expression(expression.condition)
+            .set_expression_attribute_values(expression.values)
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let decoded = |row| match item::decode(row).map_err(|error| unreadable_item("UpdateItem", &error))? {
-            Row::Lease(lease) => Ok(Some(lease)),
-            Row::Foreign(_) => Ok(None),
-        };
         match call.send().await {
-            Ok(output) => {
-                let row = output.attributes.as_ref().map(decoded).transpose()?.flatten();
-                row.map(Update::Applied).ok_or_else(|| missing_row("UpdateItem"))
-            }
+            Ok(output) => applied("UpdateItem", output.attributes),
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    Ok(Update::Refused(refused.item().map(decoded).transpose()?.flatten()))
-                }
-                _ => Err(failed("UpdateItem", &error)),
+                Some(UpdateItemError::ConditionalCheckFailedException(found)) => refused(&self.name, found.item()),
+                _ => not_applied_or_unknown("UpdateItem", &error),
             },
         }
     }
 
-    async fn put_children(&self, key: &LeaseKey, children: &BTreeSet<ShardId>) -> Result<(), TableError> {
-        if children.is_empty() {
-            return Ok(());
-        }
-        let ids = children.iter().map(ToString::to_string).collect();
+    async fn delete(&self, of: &LeaseKey, expression: UpdateExpression) -> WriteOutcome {
         let call = self
             .client
-            .update_item()
+            .delete_item()
             .table_name(&self.name)
-            .key("leaseKey", text(key))
-            .update_expression("SET childShardIds = :children")
-            .condition_expression("attribute_exists(leaseKey)")
-            .expression_attribute_values(":children", AttributeValue::Ss(ids));
-        let sent = call.send().await;
-        sent.map(drop).map_err(|error| failed("UpdateItem", &error))
+            .set_key(Some(key(of)))
+            .condition_expression(expression.condition)
+            .set_expression_attribute_values(expression.values)
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match call.send().await {
+            Ok(output) => applied("DeleteItem", output.attributes),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(found)) => refused(&self.name, found.item()),
+                _ => not_applied_or_unknown("DeleteItem", &error),
+            },
+        }
+    }
+
+    async fn query_index(&self, worker: &WorkerId) -> Result<Option<Vec<LeaseKey>>, TableError> {
+        let mut keys = Vec::new();
+        let mut from = None;
+        loop {
+            let call = self
+                .client
+                .query()
+                .table_name(&self.name)
+                .index_name(OWNER_INDEX)
+                .key_condition_expression("leaseOwner = :me")
+                .expression_attribute_values(":me", AttributeValue::S(worker.to_string()))
+                .set_exclusive_start_key(from.take());
+            let page = match call.send().await {
+                Ok(page) => page,
+                Err(error) => return self.without_index(failed("Query", &error)).await,
+            };
+            for row in page.items() {
+                keys.push(key_in("Query", row)?);
+            }
+            from = page.last_evaluated_key;
+            if from.is_none() {
+                return Ok(Some(keys));
+            }
+        }
+    }
+
+    /// Tells an index that is not there, or not built yet, from other reasons to refuse a query.
+    async fn without_index(&self, error: TableError) -> Result<Option<Vec<LeaseKey>>, TableError> {
+        if matches!(error.kind, CallErrorKind::Rejected { .. }) && !self.has_index().await? {
+            return Ok(None);
+        }
+        Err(error)
+    }
+
+    async fn write_row(&self, write: &LeaseWrite) -> WriteOutcome {
+        let expression = UpdateExpression::of(write);
+        match write {
+            LeaseWrite::Delete { .. } => self.delete(write.key(), expression).await,
+            LeaseWrite::Owner(_)
+            | LeaseWrite::Take { .. }
+            | LeaseWrite::Assign { .. }
+            | LeaseWrite::OfferHandOff { .. }
+            | LeaseWrite::SetChildren { .. }
+            | LeaseWrite::SetRange { .. } => self.update(write.key(), expression).await,
+        }
     }
 }
 
@@ -254,15 +201,19 @@ impl LeaseTable for DynamoDbLeaseTable {
         &self.name
     }
 
-    fn open(&self) -> BoxFuture<'_, Result<(), TableError>> {
+    fn open(&self) -> BoxFuture<'_, Result<(), OpenError>> {
         Box::pin(self.open_table())
     }
 
-    fn list(&self) -> BoxFuture<'_, Result<Listing, TableError>> {
-        Box::pin(self.scan())
+    fn led_by_another_table(&self) -> BoxFuture<'_, Result<Option<String>, TableError>> {
+        Box::pin(self.find_coordinator())
     }
 
-    fn get<'a>(&'a self, key: &'a LeaseKey) -> BoxFuture<'a, Result<Option<Lease>, TableError>> {
+    fn scan_page<'a>(&'a self, from: Option<&'a LeaseKey>) -> BoxFuture<'a, Result<ScanPage, TableError>> {
+        Box::pin(self.scan(from))
+    }
+
+    fn get<'a>(&'a self, key: &'a LeaseKey) -> BoxFuture<'a, Result<Option<Row>, TableError>> {
         Box::pin(self.get_item(key))
     }
 
@@ -270,70 +221,34 @@ impl LeaseTable for DynamoDbLeaseTable {
         Box::pin(self.put_new(lease))
     }
 
-    fn update<'a>(&'a self, seen: &'a Lease, change: &'a Change) -> BoxFuture<'a, Result<Update, TableError>> {
-        Box::pin(self.change(seen, change))
+    fn write<'a>(&'a self, write: &'a LeaseWrite) -> BoxFuture<'a, WriteOutcome> {
+        Box::pin(self.write_row(write))
     }
 
-    fn set_children<'a>(
-        &'a self,
-        key: &'a LeaseKey,
-        children: &'a BTreeSet<ShardId>,
-    ) -> BoxFuture<'a, Result<(), TableError>> {
-        Box::pin(self.put_children(key, children))
-    }
-
-    fn led_by_another_table(&self) -> BoxFuture<'_, Result<Option<String>, TableError>> {
-        Box::pin(async {
-            match self.existence(&self.coordinator).await? {
-                Existence::Missing => Ok(None),
-                Existence::Usable | Existence::InCreation => Ok(Some(format!("the table {}", self.coordinator))),
-            }
-        })
+    fn keys_of<'a>(&'a self, worker: &'a WorkerId) -> BoxFuture<'a, Result<Option<Vec<LeaseKey>>, TableError>> {
+        Box::pin(self.query_index(worker))
     }
 }
 
-fn text(key: &LeaseKey) -> AttributeValue {
-    AttributeValue::S(key.to_string())
+fn key(key: &LeaseKey) -> item::Item {
+    item::Item::from([(attribute::LEASE_KEY.to_owned(), AttributeValue::S(key.to_string()))])
 }
 
-fn key_schema(name: &str, role: KeyType) -> Result<KeySchemaElement, aws_sdk_dynamodb::error::BuildError> {
-    KeySchemaElement::builder().attribute_name(name).key_type(role).build()
-}
-
-fn string_attribute(name: &str) -> Result<AttributeDefinition, aws_sdk_dynamodb::error::BuildError> {
-    AttributeDefinition::builder()
-        .attribute_name(name)
-        .attribute_type(ScalarAttributeType::S)
-        .build()
-}
-
-fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
-    operation: &'static str,
-    error: &SdkError<E, aws_smithy_runtime_api::client::orchestrator::HttpResponse>,
-) -> TableError {
-    TableError {
+fn key_in(operation: &'static str, row: &item::Item) -> Result<LeaseKey, TableError> {
+    let text = row.get(attribute::LEASE_KEY).and_then(|key| key.as_s().ok());
+    let missing = || TableError {
         operation,
-        kind: call_error(error),
-    }
-}
-
-fn unreadable_item(operation: &'static str, error: &dyn std::error::Error) -> TableError {
-    TableError {
-        operation,
-        kind: unreadable(error),
-    }
-}
-
-fn missing_row(operation: &'static str) -> TableError {
-    let message = "the reply holds no lease".to_owned();
-    TableError {
-        operation,
-        kind: CallErrorKind::Unreadable { message },
-    }
+        kind: CallErrorKind::Unreadable {
+            message: "the reply holds a row without a lease key".to_owned(),
+        },
+    };
+    text.map(|key| LeaseKey::new(key)).ok_or_else(missing)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Region};
 
     use super::*;

@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::checkpoint::position::Position;
 use crate::lease::guard::LeaseEpoch;
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
-use crate::lease::table::{Change, Update};
+use crate::lease::write::{LeaseWrite, OwnerWrite, Then};
 
 /// The held leases. `R` is what waits for the end of a change.
 #[derive(Debug)]
@@ -48,6 +49,26 @@ struct Request<R> {
     failures: u32,
 }
 
+/// What to change in the row of a held lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Say that the owner is alive.
+    Renew,
+    /// Note how far the owner has come.
+    Checkpoint(Position),
+    /// Give the lease up, so that any worker may take it at once.
+    Release,
+}
+
+/// How a write ended that was answered.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Update {
+    /// Done; the row as it is now.
+    Applied(Lease),
+    /// Another worker changed the row before; as it is now, or nothing if it is gone.
+    Refused(Option<Lease>),
+}
+
 /// How often a change is tried before whoever waits for it is told.
 const TRIES: u32 = 3;
 
@@ -58,6 +79,24 @@ pub(crate) struct Write {
     epoch: LeaseEpoch,
     pub(crate) seen: Lease,
     pub(crate) change: Change,
+}
+
+impl Write {
+    /// The write of the row.
+    pub(crate) fn of_row(&self) -> LeaseWrite {
+        let renewal = OwnerWrite::renewal(self.seen.clone());
+        LeaseWrite::Owner(match &self.change {
+            Change::Renew => renewal,
+            Change::Checkpoint(position) => OwnerWrite {
+                checkpoint: Some(position.clone()),
+                ..renewal
+            },
+            Change::Release => OwnerWrite {
+                then: Then::Release,
+                ..renewal
+            },
+        })
+    }
 }
 
 /// What the end of a write means.
@@ -161,6 +200,14 @@ impl<R> Held<R> {
             .collect()
     }
 
+    /// Drops the lease of a consumer that has ended: nobody reads for a lease that is renewed without one.
+    pub(crate) fn consumer_ended(&mut self, key: &LeaseKey, epoch: LeaseEpoch) -> Vec<Effect<R>> {
+        match self.leases.get(key) {
+            Some(held) if held.epoch == epoch => self.end(key, None),
+            Some(_) | None => Vec::new(),
+        }
+    }
+
     /// The end of a write that was sent at `sent`. `None` if there was no answer, or none that tells.
     pub(crate) fn ended(
         &mut self,
@@ -176,8 +223,11 @@ impl<R> Held<R> {
         let Some(request) = held.writing.take() else {
             return Vec::new();
         };
+        let has_lapsed = held.valid_until <= now;
         match result {
             Some(Update::Applied(_)) if request.change == Change::Release => self.released(&key, request),
+            // An end is final: the consumer may have seen the lapse already, and reads no more.
+            _ if has_lapsed => self.end(&key, request.waiter),
             Some(Update::Applied(lease)) => {
                 held.lease = lease;
                 held.counter = Counter::Known;
@@ -203,7 +253,7 @@ impl<R> Held<R> {
             Some(Update::Refused(_)) if held.counter == Counter::Uncertain && request.change == Change::Release => {
                 self.released(&key, request)
             }
-            Some(Update::Refused(_)) => self.lost(&key, request),
+            Some(Update::Refused(_)) => self.end(&key, request.waiter),
             None => {
                 held.counter = Counter::Uncertain;
                 held.not_before = Some(now + self.renewal / 10);
@@ -221,11 +271,12 @@ impl<R> Held<R> {
         }]
     }
 
-    fn lost(&mut self, key: &LeaseKey, request: Request<R>) -> Vec<Effect<R>> {
+    /// Ends the ownership. `waiter` waits for the write that was in flight.
+    fn end(&mut self, key: &LeaseKey, waiter: Option<R>) -> Vec<Effect<R>> {
         let others = self.leases.remove(key).map(HeldLease::into_waiters).unwrap_or_default();
         vec![Effect::Lost {
             key: key.clone(),
-            waiters: request.waiter.into_iter().chain(others).collect(),
+            waiters: waiter.into_iter().chain(others).collect(),
         }]
     }
 }
@@ -257,8 +308,8 @@ impl<R> HeldLease<R> {
     /// the application, told of a failure, went on from an earlier one.
     fn change_to_write(&self, wanted: &Change) -> Change {
         match wanted {
-            Change::Checkpoint(position) if *position <= self.lease.checkpoint => Change::Renew,
-            Change::Take(_) | Change::Renew | Change::Checkpoint(_) | Change::Release => wanted.clone(),
+            Change::Checkpoint(position) if Some(position) <= self.lease.checkpoint.as_ref() => Change::Renew,
+            Change::Renew | Change::Checkpoint(_) | Change::Release => wanted.clone(),
         }
     }
 

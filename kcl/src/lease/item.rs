@@ -1,17 +1,20 @@
 //! Pure: a lease as a row of the table, attribute for attribute as the Java KCL writes it.
 //!
-//! Rows that are no leases live in the same table since KCL 3.5, and are told apart here. Attributes that are not named
-//! here are ignored, and survive, because rows are updated attribute by attribute.
+//! Rows that are no leases live in the same table since KCL 3.5, and are told apart here. An attribute that is NULL or
+//! empty counts as absent: consoles and other libraries write such. Whatever is not read here is kept with the lease, so
+//! that a row that is read and written loses nothing.
 //!
 //! Source: amazon-kinesis-client, `DynamoDBLeaseSerializer`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use aggregation::{HashKey, HashKeyRange};
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::checkpoint::position::Position;
-use crate::lease::model::{Lease, LeaseKey, WorkerId};
+use crate::lease::model::{Lease, LeaseKey, OtherAttributes, OwnAttributes, PendingCheckpoint, WorkerId};
 use crate::stream::ShardId;
 use fields::Fields;
 pub(crate) use fields::{Problem, RowError};
@@ -21,77 +24,115 @@ mod fields;
 mod foreign;
 
 /// A row, as the SDK hands it over.
-#[expect(clippy::disallowed_types, reason = "the SDK's own type; nothing iterates over it")]
+#[expect(clippy::disallowed_types, reason = "the SDK's own type; its order plays no part")]
 pub(crate) type Item = std::collections::HashMap<String, AttributeValue>;
 
 /// The names of a lease row's attributes.
-mod attribute {
-    pub(super) const LEASE_KEY: &str = "leaseKey";
-    pub(super) const LEASE_OWNER: &str = "leaseOwner";
-    pub(super) const CHECKPOINT_OWNER: &str = "checkpointOwner";
-    pub(super) const LEASE_COUNTER: &str = "leaseCounter";
-    pub(super) const OWNER_SWITCHES: &str = "ownerSwitchesSinceCheckpoint";
+pub(crate) mod attribute {
+    pub(crate) const LEASE_KEY: &str = "leaseKey";
+    pub(crate) const LEASE_OWNER: &str = "leaseOwner";
+    pub(crate) const CHECKPOINT_OWNER: &str = "checkpointOwner";
+    pub(crate) const LEASE_COUNTER: &str = "leaseCounter";
+    pub(crate) const OWNER_SWITCHES: &str = "ownerSwitchesSinceCheckpoint";
     /// A position takes two attributes.
-    pub(super) const CHECKPOINT: [&str; 2] = ["checkpoint", "checkpointSubSequenceNumber"];
-    pub(super) const PENDING_CHECKPOINT: [&str; 2] = ["pendingCheckpoint", "pendingCheckpointSubSequenceNumber"];
+    pub(crate) const CHECKPOINT: [&str; 2] = ["checkpoint", "checkpointSubSequenceNumber"];
+    pub(crate) const PENDING_CHECKPOINT: [&str; 2] = ["pendingCheckpoint", "pendingCheckpointSubSequenceNumber"];
+    pub(crate) const PENDING_STATE: &str = "pendingCheckpointState";
     /// A set, in spite of its name.
-    pub(super) const PARENT_SHARDS: &str = "parentShardId";
-    pub(super) const CHILD_SHARDS: &str = "childShardIds";
-    pub(super) const STARTING_HASH_KEY: &str = "startingHashKey";
-    pub(super) const ENDING_HASH_KEY: &str = "endingHashKey";
-    pub(super) const ENTITY_TYPE: &str = "entityType";
+    pub(crate) const PARENT_SHARDS: &str = "parentShardId";
+    /// What others call it. It is read, and written under the KCL's name.
+    pub(crate) const PARENT_SHARDS_OF_OTHERS: &str = "parentShardIds";
+    pub(crate) const CHILD_SHARDS: &str = "childShardIds";
+    pub(crate) const STARTING_HASH_KEY: &str = "startingHashKey";
+    pub(crate) const ENDING_HASH_KEY: &str = "endingHashKey";
+    pub(crate) const ENTITY_TYPE: &str = "entityType";
+    /// Only in a table for several streams.
+    pub(crate) const STREAM_NAME: &str = "streamName";
+    /// Only in a table for several streams.
+    pub(crate) const SHARD_ID: &str = "shardId";
+    /// Ours.
+    pub(crate) const STREAM_ARN: &str = "streamArn";
+    /// Ours.
+    pub(crate) const STREAM_CREATED: &str = "streamCreated";
+    /// Ours.
+    pub(crate) const TOKEN_BASE: &str = "tokenBase";
 }
 
 /// What `entityType` says of a lease.
 const LEASE_ENTITY: &str = "LEASE";
 
-/// Whether a row that is created says what it is.
+/// Whether a row that is written says what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EntityTypes {
     /// As KCL 3.5 and later do.
     Written,
-    /// As all earlier versions do.
+    /// As it was read; earlier versions do not.
     #[cfg_attr(not(test), expect(dead_code, reason = "every version takes a row that says it"))]
-    Absent,
+    AsRead,
 }
 
 /// What a row of the lease table holds.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Row {
     Lease(Lease),
-    /// Something else, which is none of a lease reader's business.
-    Foreign(ForeignKind),
+    /// Something else, which is none of a lease reader's business; the row as it is.
+    Foreign(ForeignKind, OtherAttributes),
+    /// A lease that cannot be read.
+    Hole(Hole),
+}
+
+/// A row that should hold a lease and cannot be read: its shard has no reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hole {
+    /// Empty if the row has no key.
+    pub(crate) key: LeaseKey,
+    /// In a table for several streams the stream.
+    pub(crate) stream: Option<Arc<str>>,
+    /// The shard of the row. `None` if the row does not tell.
+    pub(crate) shard: Option<ShardId>,
+    pub(crate) problem: RowError,
 }
 
 /// The row of `lease`, for creating it.
 pub(crate) fn encode(lease: &Lease, entity_types: EntityTypes) -> Item {
-    let mut item = Item::from([
+    let others = lease.others.iter();
+    let mut item: Item = others.map(|(name, value)| (name.clone(), value.clone())).collect();
+    item.extend([
         text(attribute::LEASE_KEY, lease.key.as_str()),
         number(attribute::LEASE_COUNTER, lease.counter),
         number(attribute::OWNER_SWITCHES, lease.owner_switches),
     ]);
-    item.extend(position_pair(attribute::CHECKPOINT, &lease.checkpoint));
-    if let Some(owner) = &lease.owner {
-        item.extend([text(attribute::LEASE_OWNER, owner.as_str())]);
+    if let Some(stream) = &lease.stream {
+        let shard = text(attribute::SHARD_ID, lease.shard.as_str());
+        item.extend([text(attribute::STREAM_NAME, stream), shard]);
     }
-    if let Some(owner) = &lease.checkpoint_owner {
-        item.extend([text(attribute::CHECKPOINT_OWNER, owner.as_str())]);
-    }
-    if let Some(pending) = &lease.pending_checkpoint {
-        item.extend(position_pair(attribute::PENDING_CHECKPOINT, pending));
+    let owner = lease
+        .owner
+        .iter()
+        .map(|owner| text(attribute::LEASE_OWNER, owner.as_str()));
+    item.extend(owner);
+    let owner = lease.checkpoint_owner.iter();
+    item.extend(owner.map(|owner| text(attribute::CHECKPOINT_OWNER, owner.as_str())));
+    item.extend(
+        lease
+            .checkpoint
+            .iter()
+            .flat_map(|at| position_pair(attribute::CHECKPOINT, at)),
+    );
+    if let Some(PendingCheckpoint { position, state }) = &lease.pending {
+        item.extend(position_pair(attribute::PENDING_CHECKPOINT, position));
+        let state = state
+            .iter()
+            .map(|state| (attribute::PENDING_STATE.to_owned(), bytes(state)));
+        item.extend(state);
     }
     item.extend(shard_set(attribute::PARENT_SHARDS, &lease.parents));
     item.extend(shard_set(attribute::CHILD_SHARDS, &lease.children));
-    // The Java KCL cannot read the range of a shard with a single hash key.
-    if let Some(range) = lease.range.filter(|range| range.start() < range.end()) {
-        item.extend([
-            text(attribute::STARTING_HASH_KEY, &range.start().to_string()),
-            text(attribute::ENDING_HASH_KEY, &range.end().to_string()),
-        ]);
-    }
+    item.extend(lease.range.and_then(hash_key_pair).into_iter().flatten());
+    item.extend(own_attributes(&lease.own));
     match entity_types {
         EntityTypes::Written => item.extend([text(attribute::ENTITY_TYPE, LEASE_ENTITY)]),
-        EntityTypes::Absent => {}
+        EntityTypes::AsRead => {}
     }
     item
 }
@@ -99,31 +140,92 @@ pub(crate) fn encode(lease: &Lease, entity_types: EntityTypes) -> Item {
 /// Reads a row.
 ///
 /// The owner switches and the sub-sequence number count as 0 if they are missing, and half a hash range as none, as in
-/// Java.
-///
-/// # Errors
-///
-/// If a lease's row lacks an attribute without which it is none, or has one of another type or form.
-pub(crate) fn decode(item: &Item) -> Result<Row, RowError> {
-    if let Some(kind) = ForeignKind::of(item) {
-        return Ok(Row::Foreign(kind));
+/// Java. A lease without a checkpoint was not read yet.
+pub(crate) fn decode(item: Item) -> Row {
+    if let Some(kind) = ForeignKind::of(&item) {
+        return Row::Foreign(kind, item.into_iter().collect());
     }
+    match read(&item) {
+        Ok(mut lease) => {
+            lease.others = item.into_iter().filter(|(name, _)| !is_read(&lease, name)).collect();
+            Row::Lease(lease)
+        }
+        Err(problem) => Row::Hole(hole(&item, problem)),
+    }
+}
+
+fn read(item: &Item) -> Result<Lease, RowError> {
     let fields = Fields::of(item)?;
     let counter = fields.number(attribute::LEASE_COUNTER)?;
-    let checkpoint = position(&fields, attribute::CHECKPOINT)?;
-    let [checkpoint_attribute, _] = attribute::CHECKPOINT;
-    Ok(Row::Lease(Lease {
-        key: LeaseKey::new(fields.key()),
+    let key = LeaseKey::new(fields.key());
+    let stream = fields.text(attribute::STREAM_NAME)?.map(Into::into);
+    let shard = match &stream {
+        None => key.shard_id(),
+        Some(_) => ShardId::new(fields.required(attribute::SHARD_ID, fields.text(attribute::SHARD_ID)?)?),
+    };
+    Ok(Lease {
+        key,
+        stream,
+        shard,
         owner: fields.text(attribute::LEASE_OWNER)?.map(WorkerId::new),
         checkpoint_owner: fields.text(attribute::CHECKPOINT_OWNER)?.map(WorkerId::new),
         counter: fields.required(attribute::LEASE_COUNTER, counter)?,
         owner_switches: fields.number(attribute::OWNER_SWITCHES)?.unwrap_or(0),
-        checkpoint: fields.required(checkpoint_attribute, checkpoint)?,
-        pending_checkpoint: position(&fields, attribute::PENDING_CHECKPOINT)?,
-        parents: shards(&fields, attribute::PARENT_SHARDS)?,
+        checkpoint: position(&fields, attribute::CHECKPOINT)?,
+        pending: pending(&fields)?,
+        parents: &shards(&fields, attribute::PARENT_SHARDS)? | &shards(&fields, attribute::PARENT_SHARDS_OF_OTHERS)?,
         children: shards(&fields, attribute::CHILD_SHARDS)?,
         range: range(&fields)?,
-    }))
+        own: OwnAttributes {
+            stream_arn: fields.text(attribute::STREAM_ARN).ok().flatten().map(Into::into),
+            stream_created: fields.number(attribute::STREAM_CREATED).ok().flatten(),
+            token_base: fields.number(attribute::TOKEN_BASE).ok().flatten(),
+        },
+        others: OtherAttributes::default(),
+    })
+}
+
+/// Whether the fields of `lease` hold what the attribute `name` says. Every other attribute is kept as it is.
+fn is_read(lease: &Lease, name: &str) -> bool {
+    let of_pair = |pair: [&str; 2]| pair.contains(&name);
+    match name {
+        attribute::LEASE_KEY | attribute::LEASE_COUNTER | attribute::OWNER_SWITCHES => true,
+        attribute::LEASE_OWNER => lease.owner.is_some(),
+        attribute::CHECKPOINT_OWNER => lease.checkpoint_owner.is_some(),
+        attribute::PENDING_STATE => lease.pending.as_ref().is_some_and(|pending| pending.state.is_some()),
+        attribute::PARENT_SHARDS | attribute::PARENT_SHARDS_OF_OTHERS => !lease.parents.is_empty(),
+        attribute::CHILD_SHARDS => !lease.children.is_empty(),
+        attribute::STARTING_HASH_KEY | attribute::ENDING_HASH_KEY => lease.range.is_some_and(is_written),
+        attribute::STREAM_NAME | attribute::SHARD_ID => lease.stream.is_some(),
+        attribute::STREAM_ARN => lease.own.stream_arn.is_some(),
+        attribute::STREAM_CREATED => lease.own.stream_created.is_some(),
+        attribute::TOKEN_BASE => lease.own.token_base.is_some(),
+        _ if of_pair(attribute::CHECKPOINT) => lease.checkpoint.is_some(),
+        _ if of_pair(attribute::PENDING_CHECKPOINT) => lease.pending.is_some(),
+        _ => false,
+    }
+}
+
+fn hole(item: &Item, problem: RowError) -> Hole {
+    let text = |name| {
+        item.get(name)?
+            .as_s()
+            .ok()
+            .map(String::as_str)
+            .filter(|text| !text.is_empty())
+    };
+    let key = text(attribute::LEASE_KEY);
+    let stream = text(attribute::STREAM_NAME);
+    let shard = match stream {
+        Some(_) => text(attribute::SHARD_ID),
+        None => key,
+    };
+    Hole {
+        key: LeaseKey::new(key.unwrap_or_default()),
+        stream: stream.map(Into::into),
+        shard: shard.map(ShardId::new),
+        problem,
+    }
 }
 
 fn position(fields: &Fields<'_>, attributes: [&'static str; 2]) -> Result<Option<Position>, RowError> {
@@ -138,9 +240,16 @@ fn position(fields: &Fields<'_>, attributes: [&'static str; 2]) -> Result<Option
     }
 }
 
+/// A state that is not binary is kept unread: the create path of the Java KCL writes a number there by mistake.
+fn pending(fields: &Fields<'_>) -> Result<Option<PendingCheckpoint>, RowError> {
+    let position = position(fields, attribute::PENDING_CHECKPOINT)?;
+    let state = fields.bytes(attribute::PENDING_STATE).map(<[u8]>::to_vec);
+    Ok(position.map(|position| PendingCheckpoint { position, state }))
+}
+
 fn shards(fields: &Fields<'_>, attribute: &'static str) -> Result<BTreeSet<ShardId>, RowError> {
     let ids = fields.texts(attribute)?;
-    Ok(ids.iter().map(|id| ShardId::new(id)).collect())
+    Ok(ids.into_iter().map(ShardId::new).collect())
 }
 
 fn range(fields: &Fields<'_>) -> Result<Option<HashKeyRange>, RowError> {
@@ -168,6 +277,10 @@ fn number(attribute: &str, value: u64) -> (String, AttributeValue) {
     (attribute.to_owned(), AttributeValue::N(value.to_string()))
 }
 
+pub(crate) fn bytes(value: &[u8]) -> AttributeValue {
+    AttributeValue::B(Blob::new(value))
+}
+
 fn position_pair(attributes: [&str; 2], position: &Position) -> [(String, AttributeValue); 2] {
     let [checkpoint, sub_sequence_number] = attributes;
     [
@@ -178,186 +291,35 @@ fn position_pair(attributes: [&str; 2], position: &Position) -> [(String, Attrib
 
 /// DynamoDB knows no empty set: none is written then.
 fn shard_set(attribute: &str, ids: &BTreeSet<ShardId>) -> Option<(String, AttributeValue)> {
-    let texts: Vec<_> = ids.iter().map(ToString::to_string).collect();
-    (!texts.is_empty()).then(|| (attribute.to_owned(), AttributeValue::Ss(texts)))
+    (!ids.is_empty()).then(|| (attribute.to_owned(), shard_ids(ids)))
+}
+
+pub(crate) fn shard_ids(ids: &BTreeSet<ShardId>) -> AttributeValue {
+    AttributeValue::Ss(ids.iter().map(ToString::to_string).collect())
+}
+
+/// Whether a range is written: the Java KCL cannot read the range of a shard with a single hash key.
+pub(crate) fn is_written(range: HashKeyRange) -> bool {
+    range.start() < range.end()
+}
+
+fn hash_key_pair(range: HashKeyRange) -> Option<[(String, AttributeValue); 2]> {
+    let pair = [
+        text(attribute::STARTING_HASH_KEY, &range.start().to_string()),
+        text(attribute::ENDING_HASH_KEY, &range.end().to_string()),
+    ];
+    is_written(range).then_some(pair)
+}
+
+/// Those of our own attributes that are set.
+pub(crate) fn own_attributes(own: &OwnAttributes) -> impl Iterator<Item = (String, AttributeValue)> {
+    let arn = own.stream_arn.as_deref().map(|arn| text(attribute::STREAM_ARN, arn));
+    let created = own.stream_created.map(|at| number(attribute::STREAM_CREATED, at));
+    let base = own.token_base.map(|at| number(attribute::TOKEN_BASE, at));
+    arn.into_iter().chain(created).chain(base)
 }
 
 #[cfg(test)]
 mod java_rows;
-
 #[cfg(test)]
-mod tests {
-    use proptest::collection::btree_set;
-    use proptest::option;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn minimal() -> Item {
-        encode(
-            &Lease::new(LeaseKey::new("shardId-7"), Position::Latest),
-            EntityTypes::Absent,
-        )
-    }
-
-    fn with(attribute: &str, value: AttributeValue) -> Item {
-        let mut item = minimal();
-        item.insert(attribute.to_owned(), value);
-        item
-    }
-
-    fn s(text: &str) -> AttributeValue {
-        AttributeValue::S(text.to_owned())
-    }
-
-    #[test]
-    fn a_new_lease_is_written_with_five_attributes() {
-        let expected = Item::from([
-            ("leaseKey".to_owned(), s("shardId-7")),
-            ("leaseCounter".to_owned(), AttributeValue::N("0".to_owned())),
-            (
-                "ownerSwitchesSinceCheckpoint".to_owned(),
-                AttributeValue::N("0".to_owned()),
-            ),
-            ("checkpoint".to_owned(), s("LATEST")),
-            (
-                "checkpointSubSequenceNumber".to_owned(),
-                AttributeValue::N("0".to_owned()),
-            ),
-        ]);
-        assert_eq!(minimal(), expected);
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_row_is_told_by_key_and_attribute() {
-        for (item, message) in [
-            (
-                with("leaseKey", s("")),
-                r#"the attribute leaseKey of the lease row "" is missing"#,
-            ),
-            (
-                with("leaseCounter", s("7")),
-                r#"the attribute leaseCounter of the lease row "shardId-7" is not of type N"#,
-            ),
-            (
-                with("leaseCounter", AttributeValue::N("-1".to_owned())),
-                r#"the attribute leaseCounter of the lease row "shardId-7" is no count: invalid digit found in string"#,
-            ),
-            (
-                with("parentShardId", s("shardId-1")),
-                r#"the attribute parentShardId of the lease row "shardId-7" is not of type SS"#,
-            ),
-            (
-                with("startingHashKey", s("007")),
-                r#"the attribute startingHashKey of the lease row "shardId-7" is no hash key: a hash key has no leading zeros"#,
-            ),
-        ] {
-            assert_eq!(decode(&item).unwrap_err().to_string(), message);
-        }
-    }
-
-    #[test]
-    fn a_row_without_a_counter_and_without_a_tell_tale_is_an_error() {
-        let mut item = minimal();
-        item.remove("leaseCounter");
-        let error = RowError {
-            key: "shardId-7".into(),
-            attribute: "leaseCounter",
-            problem: Problem::Missing,
-        };
-        assert_eq!(decode(&item), Err(error));
-    }
-
-    #[test]
-    fn half_a_hash_range_is_none() {
-        let Ok(Row::Lease(lease)) = decode(&with("startingHashKey", s("5"))) else {
-            panic!("not a lease")
-        };
-        assert_eq!(lease.range, None);
-    }
-
-    #[test]
-    fn an_attribute_that_is_not_known_is_ignored() {
-        assert_eq!(
-            decode(&with("throughputKBps", AttributeValue::N("0.5".to_owned()))),
-            decode(&minimal())
-        );
-    }
-
-    #[test]
-    fn a_type_that_is_not_known_is_kept_by_name() {
-        let unknown = ForeignKind::Unknown("SNAPSHOT".to_owned());
-        assert_eq!(decode(&with("entityType", s("SNAPSHOT"))), Ok(Row::Foreign(unknown)));
-    }
-
-    #[test]
-    fn a_row_without_a_type_is_recognised_by_what_it_holds() {
-        for (attribute, kind) in [
-            ("recordVersionNumber", ForeignKind::Leader),
-            ("cv", ForeignKind::ClientVersionMigration),
-            ("tm", ForeignKind::TableMigration),
-            ("sts", ForeignKind::WorkerMetrics),
-            ("streamId", ForeignKind::Stream),
-        ] {
-            let item = Item::from([("leaseKey".to_owned(), s("Leader")), (attribute.to_owned(), s("x"))]);
-            assert_eq!(decode(&item), Ok(Row::Foreign(kind)));
-        }
-    }
-
-    #[test]
-    fn a_lease_that_has_the_name_of_a_coordinators_row_is_still_a_lease() {
-        assert!(matches!(decode(&with("leaseKey", s("Leader"))), Ok(Row::Lease(_))));
-    }
-
-    fn any_position() -> impl Strategy<Value = Position> {
-        prop_oneof![
-            Just(Position::TrimHorizon),
-            Just(Position::ShardEnd),
-            ("[1-9][0-9]{0,55}", any::<u64>()).prop_map(|(digits, sub)| Position::from_row(&digits, sub).unwrap()),
-        ]
-    }
-
-    fn any_range() -> impl Strategy<Value = HashKeyRange> {
-        any::<(u128, u128)>()
-            .prop_map(|(a, b)| HashKeyRange::new(HashKey::new(a.min(b)), HashKey::new(a.max(b))).unwrap())
-    }
-
-    prop_compose! {
-        fn any_lease()(
-            owners in option::of("[a-z]{1,9}").prop_flat_map(|owner| (Just(owner), option::of("[a-z]{1,9}"))),
-            (counter, owner_switches) in any::<(u64, u64)>(),
-            (checkpoint, pending_checkpoint) in (any_position(), option::of(any_position())),
-            (parents, children) in (btree_set("[a-z0-9-]{1,9}", 0..3), btree_set("[a-z0-9-]{1,9}", 0..3)),
-            range in option::of(any_range().prop_filter("one key is not written", |range| range.start() < range.end())),
-        ) -> Lease {
-            Lease {
-                key: LeaseKey::new("shardId-7"),
-                owner: owners.0.as_deref().map(WorkerId::new),
-                checkpoint_owner: owners.1.as_deref().map(WorkerId::new),
-                counter,
-                owner_switches,
-                checkpoint,
-                pending_checkpoint,
-                parents: parents.iter().map(|id| ShardId::new(id)).collect(),
-                children: children.iter().map(|id| ShardId::new(id)).collect(),
-                range,
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_lease_is_read_back_from_its_row(lease in any_lease(), typed: bool) {
-            let entity_types = if typed { EntityTypes::Written } else { EntityTypes::Absent };
-            prop_assert_eq!(decode(&encode(&lease, entity_types)), Ok(Row::Lease(lease)));
-        }
-
-        #[test]
-        fn no_attribute_of_a_row_is_empty(lease in any_lease()) {
-            for value in encode(&lease, EntityTypes::Written).values() {
-                prop_assert!(!matches!(value, AttributeValue::S(text) if text.is_empty()));
-                prop_assert!(!matches!(value, AttributeValue::Ss(texts) if texts.is_empty()));
-            }
-        }
-    }
-}
+mod tests;

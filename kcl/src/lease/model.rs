@@ -1,15 +1,31 @@
 //! Pure: a lease and the names in it.
+//!
+//! A lease row holds three kinds of attributes.
+//!
+//! * **The KCL's.** Each is a field of [`Lease`].
+//! * **Our own.** The Java KCL ignores them and keeps them, because all its writes after the creation of a row change
+//!   single attributes. Hence two rules:
+//!   * What says *whose row it is* belongs to the row: the stream's ARN and creation time, and the base of the fencing
+//!     tokens ([`OwnAttributes`]). It is set where it is absent and never changed afterwards. A row that is deleted and
+//!     created again, also by a Java worker, begins without it and gets a larger token base. A row whose stream was
+//!     deleted and created again keeps the creation time of the former stream, and is recognised by it.
+//!   * What says *where its reader stands* (a pinned start, an idle position, a halt; none exists yet) belongs to one
+//!     checkpoint. A Java worker moves the checkpoint and leaves such an attribute behind, so a stale one comes back when
+//!     we read the row again. It is therefore stored in the same write as its checkpoint, together with a copy of the
+//!     checkpoint's pair of attributes, and ignored when the row's checkpoint differs from that copy.
+//! * **Unknown ones**, of later versions and of other programs. They are kept as they are ([`OtherAttributes`]).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use aggregation::HashKeyRange;
+use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::checkpoint::position::Position;
 use crate::stream::ShardId;
 
-/// The key of a lease: the shard's id in a table for one stream.
+/// The key of a lease: the shard's id in a table for one stream, `account:stream:created:shard` in one for several.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeaseKey(Arc<str>);
 
@@ -68,39 +84,112 @@ impl fmt::Display for WorkerId {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Lease {
     pub(crate) key: LeaseKey,
+    /// In a table for several streams the stream, as the KCL spells it there: `account:name:created`.
+    pub(crate) stream: Option<Arc<str>>,
+    pub(crate) shard: ShardId,
     /// The owner, or during a hand-off the next one.
     pub(crate) owner: Option<WorkerId>,
     /// During a hand-off the owner that still reads.
     pub(crate) checkpoint_owner: Option<WorkerId>,
-    /// Raised by every change of the row; what a conditional write names.
+    /// Raised by every change of the row's ownership or checkpoint; what a conditional write names.
     pub(crate) counter: u64,
     pub(crate) owner_switches: u64,
-    pub(crate) checkpoint: Position,
-    pub(crate) pending_checkpoint: Option<Position>,
+    /// How far the shard was read. `None`: reading begins at the configured position.
+    pub(crate) checkpoint: Option<Position>,
+    pub(crate) pending: Option<PendingCheckpoint>,
     pub(crate) parents: BTreeSet<ShardId>,
     pub(crate) children: BTreeSet<ShardId>,
     pub(crate) range: Option<HashKeyRange>,
+    pub(crate) own: OwnAttributes,
+    pub(crate) others: OtherAttributes,
+}
+
+/// The first phase of a checkpoint in two phases: where the reader will stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PendingCheckpoint {
+    pub(crate) position: Position,
+    /// What the application keeps with it.
+    pub(crate) state: Option<Vec<u8>>,
+}
+
+/// The attributes of ours that belong to the row as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct OwnAttributes {
+    /// The ARN of the shard's stream.
+    pub(crate) stream_arn: Option<Arc<str>>,
+    /// When the shard's stream was created: milliseconds since the Unix epoch.
+    pub(crate) stream_created: Option<u64>,
+    /// What the fencing tokens of this row begin with: milliseconds since the Unix epoch by the service's clock.
+    pub(crate) token_base: Option<u64>,
+}
+
+/// Attributes of a row that are not read here, kept so that a row that is written again loses none.
+///
+/// An attribute of the KCL that counts as absent, because it is NULL or empty, is one of them.
+#[derive(Clone, Default, PartialEq)]
+pub(crate) struct OtherAttributes(Option<Arc<BTreeMap<String, AttributeValue>>>);
+
+impl OtherAttributes {
+    pub(crate) fn get(&self, name: &str) -> Option<&AttributeValue> {
+        self.0.as_ref()?.get(name)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &AttributeValue)> {
+        self.0.iter().flat_map(|attributes| attributes.iter())
+    }
+}
+
+impl FromIterator<(String, AttributeValue)> for OtherAttributes {
+    fn from_iter<I: IntoIterator<Item = (String, AttributeValue)>>(attributes: I) -> Self {
+        let attributes: BTreeMap<_, _> = attributes.into_iter().collect();
+        Self((!attributes.is_empty()).then(|| Arc::new(attributes)))
+    }
+}
+
+/// Shows the names, never the values: they are other programs' data.
+impl fmt::Debug for OtherAttributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 impl Lease {
-    /// A lease that is about to be created: unowned, never changed.
+    /// A lease of a table for one stream that is about to be created: unowned, never changed.
     pub(crate) fn new(key: LeaseKey, checkpoint: Position) -> Self {
         Self {
+            stream: None,
+            shard: key.shard_id(),
             key,
             owner: None,
             checkpoint_owner: None,
             counter: 0,
             owner_switches: 0,
-            checkpoint,
-            pending_checkpoint: None,
+            checkpoint: Some(checkpoint),
+            pending: None,
             parents: BTreeSet::new(),
             children: BTreeSet::new(),
             range: None,
+            own: OwnAttributes::default(),
+            others: OtherAttributes::default(),
         }
     }
 
     /// Whether its shard was read to the end.
     pub(crate) fn is_finished(&self) -> bool {
-        self.checkpoint == Position::ShardEnd
+        self.checkpoint == Some(Position::ShardEnd)
+    }
+
+    /// The worker that reads: during a hand-off not yet the next owner.
+    pub(crate) fn actual_owner(&self) -> Option<&WorkerId> {
+        self.checkpoint_owner.as_ref().or(self.owner.as_ref())
+    }
+
+    /// The fencing token of the ownership that this row's counter names. `None` without a token base.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the port is complete before all of its users are")
+    )]
+    pub(crate) fn fencing_token(&self) -> Option<u64> {
+        Some(self.own.token_base?.saturating_add(self.counter))
     }
 }

@@ -13,9 +13,10 @@ use crate::clock;
 use crate::error::{CallErrorKind, CheckpointError, TableError};
 use crate::event::Event;
 use crate::lease::guard::{LeaseEpoch, LeaseGuard, Validity};
-use crate::lease::held::{Effect, Held, Write};
+use crate::lease::held::{Change, Effect, Held, Update, Write};
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
-use crate::lease::table::{Change, LeaseTable, Update};
+use crate::lease::table::LeaseTable;
+use crate::lease::write::WriteOutcome;
 
 /// Requests that may wait for the renewer; whoever comes after them waits to hand its request over.
 const REQUESTS: usize = 256;
@@ -39,7 +40,7 @@ type Waiter = oneshot::Sender<Result<(), CheckpointError>>;
 #[derive(Debug)]
 enum Request {
     Adopt {
-        lease: Lease,
+        lease: Box<Lease>,
         sent: Instant,
         owned: oneshot::Sender<OwnedLease>,
     },
@@ -49,6 +50,8 @@ enum Request {
         change: Change,
         waiter: Waiter,
     },
+    /// Nobody reads for this ownership any more.
+    ConsumerEnded { key: LeaseKey, epoch: LeaseEpoch },
 }
 
 /// The state of the task.
@@ -103,8 +106,15 @@ impl Renewer {
     /// Hands over a lease that was taken by a write sent at `sent`. `None` if the renewer has ended.
     pub(crate) async fn adopt(&self, lease: Lease, sent: Instant) -> Option<OwnedLease> {
         let (owned, adopted) = oneshot::channel();
+        let lease = Box::new(lease);
         self.requests.send(Request::Adopt { lease, sent, owned }).await.ok()?;
         adopted.await.ok()
+    }
+
+    /// Ends the ownership `epoch`, because its consumer has ended: the lease is not renewed any more.
+    pub(crate) async fn consumer_ended(&self, key: LeaseKey, epoch: LeaseEpoch) {
+        // A renewer that has ended holds nothing any more.
+        drop(self.requests.send(Request::ConsumerEnded { key, epoch }).await);
     }
 
     /// Makes a change as the holder of `epoch`.
@@ -157,8 +167,10 @@ impl RenewerTask {
     fn write(&self, write: Write, sent: Instant) -> BoxFuture<'static, EndedWrite> {
         let (table, timeout) = (Arc::clone(&self.table), self.timeout);
         Box::pin(async move {
-            let result = match tokio::time::timeout(timeout, table.update(&write.seen, &write.change)).await {
-                Ok(result) => result,
+            let result = match tokio::time::timeout(timeout, table.write(&write.of_row())).await {
+                Ok(WriteOutcome::Applied(lease)) => Ok(Update::Applied(lease)),
+                Ok(WriteOutcome::Refused(row)) => Ok(Update::Refused(row)),
+                Ok(WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error)) => Err(error),
                 Err(_) => Err(timed_out(timeout)),
             };
             EndedWrite { write, sent, result }
@@ -169,16 +181,19 @@ impl RenewerTask {
         match request {
             Request::Adopt { lease, sent, owned } => {
                 let key = lease.key.clone();
-                let (epoch, until) = self.held.adopt(lease.clone(), sent);
+                let (epoch, until) = self.held.adopt(Lease::clone(&lease), sent);
                 let (validity, watched) = watch::channel(Validity::Until(until));
                 self.validities.insert(key, validity);
                 self.publish_keys();
-                // Whoever took the lease may have been stopped since; then it expires like any other.
-                drop(owned.send(OwnedLease {
-                    lease,
+                let owned_lease = OwnedLease {
+                    lease: *lease,
                     guard: LeaseGuard::new(epoch, watched),
-                }));
+                };
+                if let Err(unread) = owned.send(owned_lease) {
+                    self.end(&unread.lease.key, epoch);
+                }
             }
+            Request::ConsumerEnded { key, epoch } => self.end(&key, epoch),
             Request::Change {
                 key,
                 epoch,
@@ -189,6 +204,13 @@ impl RenewerTask {
                     answer(waiter, Err(CheckpointError::LeaseLost));
                 }
             }
+        }
+    }
+
+    /// No consumer reads for this ownership.
+    fn end(&mut self, key: &LeaseKey, epoch: LeaseEpoch) {
+        for effect in self.held.consumer_ended(key, epoch) {
+            self.apply(effect, None);
         }
     }
 

@@ -1,18 +1,23 @@
 //! Pure: one Kinesis record in, its user records out.
 //!
 //! ```text
-//!  plain ──────────────────────────► one record
-//!  aggregate ──────────────────────► all its records; or none, if one is outside of the shard and the policy says so
-//!  unreadable from the start ──────► one record: the data as they are
-//!  unreadable behind some records ─► those records
+//!  plain ──────► one record
+//!  aggregate ──► all its records; or none, if one is outside of the shard and the policy says so
+//!  unreadable ─► one record: the data as they are
 //! ```
+//!
+//! A damaged record of an aggregate is delivered in its place, marked with its damage. The KCL drops such a record and
+//! all records behind it when an index or an explicit hash key is bad, and its checkpoint passes them; a partition key
+//! that is not UTF-8 it reads lossily, without a mark. Sub-sequence numbers are the same as the KCL's, so that a checkpoint
+//! of either reader suits the other.
+//! Source: amazon-kinesis-client, `AggregatorUtil.deaggregate`.
 //!
 //! Whatever is not delivered is counted or named in the returned [`Deaggregation`].
 
 use std::fmt;
 use std::time::SystemTime;
 
-use aggregation::{DamageReason, Decoded, HashKeyRange, UserRecord, decode};
+use aggregation::{DamageReason, Decoded, HashKeyRange, RecordDamage, UserRecord, decode};
 use bytes::Bytes;
 
 use crate::checkpoint::position::{Position, RecordPosition, SequenceNumber};
@@ -63,6 +68,8 @@ pub(crate) struct Deaggregation {
     pub(crate) dropped: usize,
     /// The readable user records that lie outside of the shard.
     pub(crate) outside: usize,
+    /// What is wrong with the first damaged user record, and the place of that record in the aggregate.
+    pub(crate) first_damage: Option<(u64, RecordDamage)>,
 }
 
 /// What a Kinesis record turned out to be.
@@ -72,8 +79,6 @@ pub(crate) enum Form {
     Plain,
     /// An aggregate, perhaps of none.
     Aggregate,
-    /// An aggregate of which some record, and with it all that follow, cannot be read.
-    Truncated(DamageReason),
     /// Something that starts like an aggregate, but yields no record. It is delivered as a plain record.
     Unreadable(DamageReason),
 }
@@ -87,26 +92,22 @@ pub(crate) fn deaggregate(
     policy: RangePolicy,
     out: &mut Vec<Record>,
 ) -> Deaggregation {
-    let (form, aggregate) = match decode(&raw.data) {
+    let aggregate = match decode(&raw.data) {
         Decoded::Plain => return deliver_as_it_is(raw, Form::Plain, out),
-        Decoded::Aggregate(aggregate) => (Form::Aggregate, aggregate),
-        Decoded::Damaged(damaged) => {
-            let reason = damaged.reason().clone();
-            if damaged.intact().is_empty() {
-                return deliver_as_it_is(raw, Form::Unreadable(reason), out);
-            }
-            (Form::Truncated(reason), damaged.intact().clone())
-        }
+        Decoded::Aggregate(aggregate) => aggregate,
+        Decoded::Damaged(reason) => return deliver_as_it_is(raw, Form::Unreadable(reason), out),
     };
     let records: Vec<_> = aggregate.into_iter().collect();
     let outside = range.map_or(0, |range| count_outside(&records, range));
+    let first_damage = first_damage(&records);
     let readable = records.len();
     if outside > 0 && policy == RangePolicy::DropLikeKcl {
         return Deaggregation {
-            form,
+            form: Form::Aggregate,
             delivered: 0,
             dropped: readable,
             outside,
+            first_damage,
         };
     }
     out.extend((0..).zip(records).map(|(sub_sequence_number, content)| {
@@ -117,10 +118,11 @@ pub(crate) fn deaggregate(
         Record::new(position, raw.approximate_arrival, Origin::Aggregated, content)
     }));
     Deaggregation {
-        form,
+        form: Form::Aggregate,
         delivered: readable,
         dropped: 0,
         outside,
+        first_damage,
     }
 }
 
@@ -134,6 +136,7 @@ fn deliver_as_it_is(raw: RawRecord, form: Form, out: &mut Vec<Record>) -> Deaggr
         explicit_hash_key: None,
         data: raw.data,
         tags: Vec::new(),
+        damage: None,
     };
     out.push(Record::new(position, raw.approximate_arrival, Origin::Plain, content));
     Deaggregation {
@@ -141,14 +144,18 @@ fn deliver_as_it_is(raw: RawRecord, form: Form, out: &mut Vec<Record>) -> Deaggr
         delivered: 1,
         dropped: 0,
         outside: 0,
+        first_damage: None,
     }
 }
 
 fn count_outside(records: &[UserRecord], range: HashKeyRange) -> usize {
-    records
-        .iter()
-        .filter(|record| !range.contains(record.hash_key()))
-        .count()
+    records.iter().filter(|record| record.is_outside(range)).count()
+}
+
+fn first_damage(records: &[UserRecord]) -> Option<(u64, RecordDamage)> {
+    (0..)
+        .zip(records)
+        .find_map(|(place, record)| Some((place, RecordDamage::clone(record.damage.as_deref()?))))
 }
 
 /// Drops the records that a reader at `checkpoint` has read already, and returns their number.
@@ -231,7 +238,8 @@ mod tests {
                 form: Form::Aggregate,
                 delivered: 3,
                 dropped: 0,
-                outside: 0
+                outside: 0,
+                first_damage: None,
             }
         );
         assert_eq!(data(&records), [b"0", b"1", b"2"]);
@@ -258,7 +266,8 @@ mod tests {
                 form: Form::Aggregate,
                 delivered: 0,
                 dropped: 3,
-                outside: 1
+                outside: 1,
+                first_damage: None,
             }
         );
         assert!(records.is_empty());
@@ -280,24 +289,69 @@ mod tests {
         assert_eq!(records[0].origin(), Origin::Plain);
     }
 
-    /// Two records, of which the second points to a partition key that is not there.
+    /// An aggregate of three records whose second one has the explicit hash key `not-a-number`.
+    const BAD_HASH_KEY: &str = "f3899ac20a01610a01620a0163120137120c6e6f742d612d6e756d6265721201391a0b080010001a056e616e2d30\
+                                1a0b080110011a056e616e2d311a0b080210021a056e616e2d324469d3348e96d11034b7801cc2764d75";
+
+    /// An aggregate of three records whose second one has the partition key `C3 28`, which is not UTF-8.
+    const BAD_PARTITION_KEY: &str = "f3899ac20a01610a02c3280a01631a0908001a057574662d301a0908011a057574662d311a0908021a057574\
+                                     662d321b049245516dc274278ed60e91e5f20c";
+
+    /// Two records, of which the first points to a partition key that is not there.
     /// The checksum is the MD5 of the message, worked out beforehand: no MD5 is at hand here.
-    fn bad_second_index() -> RawRecord {
-        let message = b"\x0a\x01k\x1a\x05\x08\x00\x1a\x01a\x1a\x05\x08\x07\x1a\x01b";
-        let checksum = 0x4b6c4d15_ff047fb6_154b461a_03593320_u128.to_be_bytes();
-        raw([&aggregation::MAGIC[..], message, &checksum].concat())
+    const BAD_FIRST_INDEX: &str = "f3899ac20a016b1a0508071a01621a0508001a0161bf63ed1182094e985b80bc5ef435e681";
+
+    fn recorded(hex: &str) -> RawRecord {
+        let digits = hex.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).unwrap());
+        let bytes: Vec<u8> = digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
+        raw(bytes)
+    }
+
+    fn marks(records: &[Record]) -> Vec<bool> {
+        records.iter().map(|record| record.damage().is_some()).collect()
     }
 
     #[test]
-    fn the_records_before_a_bad_index_are_delivered_and_the_rest_reported() {
-        let (outcome, records) = delivered(bad_second_index(), None, RangePolicy::Deliver);
-        let reason = DamageReason::PartitionKeyIndexOutOfRange {
-            record: 1,
-            index: 7,
-            table_len: 1,
+    fn a_bad_explicit_hash_key_costs_no_record() {
+        let (outcome, records) = delivered(recorded(BAD_HASH_KEY), lower_half(), RangePolicy::DropLikeKcl);
+        assert_eq!((&outcome.form, outcome.outside), (&Form::Aggregate, 0));
+        assert_eq!(outcome.first_damage.unwrap().0, 1);
+        assert_eq!(data(&records), [b"nan-0", b"nan-1", b"nan-2"]);
+        assert_eq!(records[1].explicit_hash_key(), None);
+        assert_eq!(records[1].partition_key(), "b");
+        assert_eq!(records[2].position().to_string(), "49:2");
+        assert_eq!(marks(&records), [false, true, false]);
+    }
+
+    #[test]
+    fn a_partition_key_that_is_not_utf_8_is_delivered_lossily_and_marked() {
+        let (outcome, records) = delivered(recorded(BAD_PARTITION_KEY), None, RangePolicy::Deliver);
+        assert_eq!(outcome.first_damage.unwrap().0, 1);
+        assert_eq!(data(&records), [b"utf-0", b"utf-1", b"utf-2"]);
+        assert_eq!(records[1].partition_key(), "\u{FFFD}(");
+        let damage = RecordDamage::PartitionKeyNotUtf8 {
+            bytes: Bytes::from_static(b"\xC3("),
         };
-        assert_eq!(outcome.form, Form::Truncated(reason));
-        assert_eq!(data(&records), [b"a"]);
+        assert_eq!(records[1].damage(), Some(&damage));
+        assert_eq!(records[2].position().to_string(), "49:2");
+    }
+
+    #[test]
+    fn a_record_whose_partition_key_is_lost_is_delivered_in_its_place_and_marked() {
+        let (outcome, records) = delivered(recorded(BAD_FIRST_INDEX), None, RangePolicy::Deliver);
+        assert_eq!((outcome.delivered, outcome.dropped), (2, 0));
+        assert_eq!(data(&records), [b"b", b"a"]);
+        assert_eq!((records[0].partition_key(), records[1].partition_key()), ("", "k"));
+        let damage = RecordDamage::PartitionKeyIndexOutOfRange { index: 7, table_len: 1 };
+        assert_eq!(records[0].damage(), Some(&damage));
+        assert_eq!(marks(&records), [true, false]);
+    }
+
+    #[test]
+    fn a_checkpoint_behind_a_damaged_record_resumes_behind_it() {
+        let (_, mut records) = delivered(recorded(BAD_HASH_KEY), None, RangePolicy::Deliver);
+        assert_eq!(skip_up_to(&mut records, &Position::from_row("49", 1).unwrap()), 2);
+        assert_eq!(data(&records), [b"nan-2"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Reading a shard by `GetRecords`, within the service's limits and over every passing failure.
 
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::calls::{Calls, NextRead, Page, ReadFrom};
 use crate::checkpoint::position::Position;
@@ -10,7 +11,9 @@ use crate::event::Event;
 use crate::retrieval::deaggregate::RawRecord;
 use crate::retrieval::pacer::{Lag, Pacer, PacerConfig};
 use crate::retry::RetryDelays;
+use crate::shard_sync::end_evidence::{EndEvidence, Hold, Verdict};
 use crate::shard_sync::graph::ChildShard;
+use crate::shard_sync::surveyor::Surveyor;
 use crate::stream::ShardId;
 
 /// The wait after the first failed read, and the longest. Our choice: the service's bucket refills within a second.
@@ -19,19 +22,40 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 /// By how much this machine's clock may be ahead of the service's without a record being missed. Our choice.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
+/// How often a shard that stays on hold is told of. Our choice.
+const HOLD_REMINDER: Duration = Duration::from_secs(5 * 60);
+
 /// The reader of one shard.
 #[derive(Debug)]
 pub(crate) struct Poller {
     calls: Calls,
+    surveyor: Arc<Surveyor>,
     shard: ShardId,
     max_records: u32,
     /// Where to get the next iterator, should the one at hand be of no use.
     resume: ReadFrom,
-    iterator: Option<String>,
-    ended: Option<Vec<ChildShard>>,
+    next: Next,
+    evidence: EndEvidence,
+    /// Why the shard is on hold, and when that was told last.
+    held: Option<(Hold, Instant)>,
     pacer: Pacer,
     delays: RetryDelays,
     failures: u32,
+}
+
+/// What to do next.
+#[derive(Debug, Clone)]
+enum Next {
+    /// Get an iterator. Unless nothing was read yet, the stream may have been created again since the last one.
+    Begin,
+    /// The iterator is of no use any more. Before another one: is it the same stream still?
+    BeginAgain,
+    /// Read on.
+    Read(String),
+    /// Find out whether the shard has ended.
+    Survey,
+    /// The shard was read to its end; these took over.
+    End(Vec<ChildShard>),
 }
 
 /// What a read brings.
@@ -58,34 +82,27 @@ pub(crate) struct PollerConfig {
 }
 
 impl Poller {
-    pub(crate) fn new(calls: Calls, config: PollerConfig) -> Self {
-        let PollerConfig {
-            shard,
-            from,
-            timestamp,
-            max_records,
-            idle,
-            rng,
-        } = config;
-        let (resume, ended) = match from {
-            Position::TrimHorizon => (ReadFrom::TrimHorizon, None),
-            Position::Latest => (ReadFrom::Latest, None),
-            Position::AtTimestamp => (ReadFrom::Time(timestamp), None),
+    pub(crate) fn new(calls: Calls, surveyor: Arc<Surveyor>, config: PollerConfig) -> Self {
+        let (resume, next) = match config.from {
+            Position::TrimHorizon => (ReadFrom::TrimHorizon, Next::Begin),
+            Position::Latest => (ReadFrom::Latest, Next::Begin),
+            Position::AtTimestamp => (ReadFrom::Time(config.timestamp), Next::Begin),
             // At, not after: the checkpoint may lie in the middle of an aggregate.
-            Position::At(record) => (ReadFrom::At(record.sequence_number), None),
-            Position::ShardEnd => (ReadFrom::Latest, Some(Vec::new())),
+            Position::At(record) => (ReadFrom::At(record.sequence_number), Next::Begin),
+            Position::ShardEnd => (ReadFrom::Latest, Next::End(Vec::new())),
         };
-        let pacer = Pacer::new(PacerConfig { idle }, clock::now());
-        let delays = RetryDelays::new(RETRY.0, RETRY.1, rng);
+        let evidence = EndEvidence::new(config.shard.clone(), surveyor.stream().cloned());
         Self {
             calls,
-            shard,
-            max_records,
+            surveyor,
+            shard: config.shard,
+            max_records: config.max_records,
             resume,
-            iterator: None,
-            ended,
-            pacer,
-            delays,
+            next,
+            evidence,
+            held: None,
+            pacer: Pacer::new(PacerConfig { idle: config.idle }, clock::now()),
+            delays: RetryDelays::new(RETRY.0, RETRY.1, config.rng),
             failures: 0,
         }
     }
@@ -95,40 +112,92 @@ impl Poller {
     /// Dropping the future loses at most a page that is fetched again by the next call.
     pub(crate) async fn next(&mut self) -> Fetched {
         loop {
-            if let Some(children) = &self.ended {
+            if let Next::End(children) = &self.next {
                 return Fetched::ShardEnd(children.clone());
             }
             clock::sleep_until(Some(self.pacer.next_read_at())).await;
-            match self.read().await {
-                Ok(page) => return self.on_page(page),
+            let step = match self.next.clone() {
+                Next::End(children) => return Fetched::ShardEnd(children),
+                Next::Survey => self.survey().await.map(|()| None),
+                Next::BeginAgain => self.check_stream().await.map(|()| None),
+                Next::Begin => self.begin().await.map(|()| None),
+                Next::Read(iterator) => self.calls.get_records(&iterator, self.max_records).await.map(Some),
+            };
+            match step {
+                Ok(None) => {}
+                Ok(Some(page)) => {
+                    if let Some(fetched) = self.on_page(page) {
+                        return fetched;
+                    }
+                }
                 Err(error) => self.on_error(&error),
             }
         }
     }
 
-    async fn read(&mut self) -> Result<Page, StreamError> {
-        let iterator = match &self.iterator {
-            Some(iterator) => iterator.clone(),
-            None => {
-                let iterator = self.calls.get_shard_iterator(&self.shard, &self.resume).await?;
-                if self.resume == ReadFrom::Latest {
-                    // Should this iterator expire before the first record, the next one must not begin later.
-                    self.resume = ReadFrom::Time(self.calls.wall_clock() - CLOCK_TOLERANCE);
-                }
-                self.iterator = Some(iterator.clone());
-                iterator
-            }
-        };
-        self.calls.get_records(&iterator, self.max_records).await
+    async fn begin(&mut self) -> Result<(), StreamError> {
+        let iterator = self.calls.get_shard_iterator(&self.shard, &self.resume).await?;
+        if self.resume == ReadFrom::Latest {
+            // Should this iterator expire before the first record, the next one must not begin later.
+            self.resume = ReadFrom::Time(self.calls.wall_clock() - CLOCK_TOLERANCE);
+        }
+        self.next = Next::Read(iterator);
+        Ok(())
     }
 
-    fn on_page(&mut self, page: Page) -> Fetched {
+    /// Whether positions of this shard still mean something: not in a stream that was created again.
+    async fn check_stream(&mut self) -> Result<(), StreamError> {
+        let incarnation = self.surveyor.incarnation().await?;
+        if self.evidence.is_same_stream(incarnation.as_ref()) {
+            self.next = Next::Begin;
+        } else {
+            self.hold(Hold::StreamCreatedAgain);
+        }
+        Ok(())
+    }
+
+    async fn survey(&mut self) -> Result<(), StreamError> {
+        let survey = match self.surveyor.survey().await {
+            Ok(survey) => survey,
+            Err(error) if error.kind().is_not_found() => {
+                self.hold(Hold::StreamMissing);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        match self.evidence.judge(&survey) {
+            Verdict::Open => self.next = Next::Begin,
+            Verdict::Ended(children) => self.next = Next::End(children),
+            Verdict::Hold(hold) => self.hold(hold),
+        }
+        Ok(())
+    }
+
+    /// Neither reads nor ends the shard, and looks again later.
+    fn hold(&mut self, hold: Hold) {
+        self.next = Next::Survey;
+        self.failures = self.failures.saturating_add(1);
+        let (now, wait) = (clock::now(), self.delays.after(self.failures));
+        self.pacer.on_failure(now, wait);
+        let is_new = |(told, at): (Hold, Instant)| told != hold || now.saturating_duration_since(at) >= HOLD_REMINDER;
+        if self.held.is_none_or(is_new) {
+            self.held = Some((hold, now));
+            Event::ShardOnHold {
+                shard: &self.shard,
+                reason: hold,
+            }
+            .emit();
+        }
+    }
+
+    /// What to hand on of a reply, if anything. The records of a shard's last page come before its end is judged.
+    fn on_page(&mut self, page: Page) -> Option<Fetched> {
         let Page {
             records,
             millis_behind_latest,
             next,
         } = page;
-        self.failures = 0;
+        (self.failures, self.held) = (0, None);
         let bytes = records
             .iter()
             .map(|record| record.data.len() + record.partition_key.len())
@@ -137,19 +206,19 @@ impl Poller {
         if let Some(last) = records.last() {
             self.resume = ReadFrom::After(last.sequence_number.clone());
         }
-        match next {
-            NextRead::Iterator(iterator) => self.iterator = Some(iterator),
-            NextRead::End(children) => {
-                self.ended = Some(children.clone());
-                if records.is_empty() {
-                    return Fetched::ShardEnd(children);
-                }
-            }
+        let has_ended = matches!(next, NextRead::End(_) | NextRead::Unknown);
+        self.next = match next {
+            NextRead::Iterator(iterator) => Next::Read(iterator),
+            NextRead::End(children) => Next::End(children),
+            NextRead::Unknown => Next::Survey,
+        };
+        if has_ended && records.is_empty() {
+            return None;
         }
-        Fetched::Records {
+        Some(Fetched::Records {
             records,
             millis_behind_latest,
-        }
+        })
     }
 
     fn on_error(&mut self, error: &StreamError) {
@@ -157,9 +226,9 @@ impl Poller {
         let wait = self.delays.after(self.failures);
         match error.kind {
             // An iterator lives for five minutes; the next one begins behind what was read.
-            CallErrorKind::Iterator { .. } | CallErrorKind::Rejected { .. } => self.iterator = None,
-            // The shard, or the whole stream, is gone with all of its records.
-            CallErrorKind::NotFound => self.ended = Some(Vec::new()),
+            CallErrorKind::Iterator { .. } | CallErrorKind::Rejected { .. } => self.next = Next::BeginAgain,
+            // The shard or the stream is gone, or the answer is wrong: one answer does not end a shard.
+            CallErrorKind::NotFound => self.next = Next::Survey,
             CallErrorKind::Throttled { .. }
             | CallErrorKind::Denied { .. }
             | CallErrorKind::Unavailable { .. }

@@ -7,6 +7,7 @@ use crate::error::{TableError, WorkerError};
 use crate::event::Event;
 use crate::lease::model::{Lease, LeaseKey};
 use crate::lease::table::{Creation, LeaseTable};
+use crate::lease::write::{LeaseWrite, WriteOutcome};
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::planner;
 use crate::stream::{Shard, ShardId, StartingPosition};
@@ -59,8 +60,18 @@ pub(crate) async fn create_children(
             "its parent was read to the end",
         );
     }
-    let ids = children.iter().map(|child| child.id.clone()).collect();
-    table.set_children(&LeaseKey::of_shard(parent), &ids).await
+    if children.is_empty() {
+        return Ok(());
+    }
+    let write = LeaseWrite::SetChildren {
+        key: LeaseKey::of_shard(parent),
+        children: children.iter().map(|child| child.id.clone()).collect(),
+    };
+    match table.write(&write).await {
+        // Without its row the parent's children are noted nowhere, and need not be.
+        WriteOutcome::Applied(_) | WriteOutcome::Refused(_) => Ok(()),
+        WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error) => Err(error),
+    }
 }
 
 fn report(creation: Creation, lease: &LeaseKey, reason: &str) {

@@ -35,10 +35,8 @@ impl Contents {
     /// Takes `data` apart, which was stored in a shard with this `range`.
     pub(super) fn of(partition_key: &str, data: &Bytes, range: HashKeyRange) -> Self {
         match decode(data) {
-            Decoded::Plain => Self::plain(partition_key, data),
+            Decoded::Plain | Decoded::Damaged(_) => Self::plain(partition_key, data),
             Decoded::Aggregate(aggregate) => Self::aggregated(&aggregate, range),
-            Decoded::Damaged(damaged) if damaged.intact().is_empty() => Self::plain(partition_key, data),
-            Decoded::Damaged(damaged) => Self::aggregated(damaged.intact(), range),
         }
     }
 

@@ -194,9 +194,8 @@ impl<'a> SimStream<'a> {
 /// The user records in a Kinesis record, which is given as if it were one itself.
 fn members(kinesis_record: UserRecord) -> Vec<UserRecord> {
     let aggregate = match decode(&kinesis_record.data) {
-        Decoded::Plain => return vec![kinesis_record],
+        Decoded::Plain | Decoded::Damaged(_) => return vec![kinesis_record],
         Decoded::Aggregate(aggregate) => aggregate,
-        Decoded::Damaged(damaged) => damaged.intact().clone(),
     };
     let member = |(place, member): (u64, aggregation::UserRecord)| UserRecord {
         sub_sequence_number: place,

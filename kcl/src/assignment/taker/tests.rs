@@ -45,7 +45,7 @@ fn table(owners: &[&str]) -> Vec<Lease> {
 }
 
 fn renewed(leases: &[Lease], owner: &str) -> Vec<Lease> {
-    let is_theirs = |lease: &Lease| reader(lease) == Some(&worker(owner));
+    let is_theirs = |lease: &Lease| lease.actual_owner() == Some(&worker(owner));
     leases
         .iter()
         .map(|lease| Lease {

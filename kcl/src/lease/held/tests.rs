@@ -88,7 +88,7 @@ fn a_checkpoint_behind_one_whose_reply_was_lost_renews_the_lease_and_moves_nothi
     held.request(&key, epoch, Change::Checkpoint(at("4")), "near").unwrap();
     let write = one_write(&mut held, now);
     let mut row = lease(6);
-    row.checkpoint = at("9");
+    row.checkpoint = Some(at("9"));
     assert!(held.ended(write, now, Some(Update::Refused(Some(row))), now).is_empty());
     let write = one_write(&mut held, now);
     assert_eq!(write.change, Change::Renew);
@@ -149,6 +149,33 @@ fn a_late_answer_to_an_earlier_ownership_is_not_taken_for_one_to_the_next() {
         effects[..],
         [Effect::Valid { .. }, Effect::Done { waiter: "checkpoint" }]
     ));
+}
+
+#[test]
+fn an_answer_that_comes_after_the_lapse_revives_nothing() {
+    let (mut held, start, epoch) = held();
+    let key = LeaseKey::new("shardId-000000000000");
+    let write = one_write(&mut held, start + RENEWAL);
+    held.request(&key, epoch, Change::Checkpoint(Position::ShardEnd), "waiter")
+        .unwrap();
+    let applied = Some(Update::Applied(lease(6)));
+    let effects = held.ended(write, start + RENEWAL, applied, start + FAILOVER);
+    assert!(matches!(&effects[..], [Effect::Lost { waiters, .. }] if waiters[..] == ["waiter"]));
+    assert!(held.keys().is_empty(), "the lease is not renewed any more");
+}
+
+#[test]
+fn a_lease_whose_consumer_has_ended_is_not_renewed_any_more() {
+    let (mut held, start, epoch) = held();
+    let key = LeaseKey::new("shardId-000000000000");
+    assert!(
+        held.consumer_ended(&key, LeaseEpoch(epoch.0 + 1)).is_empty(),
+        "another ownership"
+    );
+    held.request(&key, epoch, Change::Release, "waiter").unwrap();
+    let effects = held.consumer_ended(&key, epoch);
+    assert!(matches!(&effects[..], [Effect::Lost { waiters, .. }] if waiters[..] == ["waiter"]));
+    assert!(held.writes(start + RENEWAL).is_empty());
 }
 
 #[test]

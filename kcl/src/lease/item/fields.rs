@@ -20,7 +20,7 @@ impl<'a> Fields<'a> {
     pub(super) fn of(item: &'a Item) -> Result<Self, RowError> {
         let keyless = Self { key: "", item };
         match keyless.text(attribute::LEASE_KEY)? {
-            None | Some("") => Err(keyless.error(attribute::LEASE_KEY, Problem::Missing)),
+            None => Err(keyless.error(attribute::LEASE_KEY, Problem::Missing)),
             Some(key) => Ok(Self { key, item }),
         }
     }
@@ -31,7 +31,7 @@ impl<'a> Fields<'a> {
 
     /// The string in `attribute`.
     pub(super) fn text(&self, attribute: &'static str) -> Result<Option<&'a str>, RowError> {
-        match self.item.get(attribute) {
+        match self.value(attribute) {
             None => Ok(None),
             Some(AttributeValue::S(text)) => Ok(Some(text)),
             Some(_) => Err(self.error(attribute, Problem::NotOfType("S"))),
@@ -40,7 +40,7 @@ impl<'a> Fields<'a> {
 
     /// The number in `attribute`.
     pub(super) fn number(&self, attribute: &'static str) -> Result<Option<u64>, RowError> {
-        match self.item.get(attribute) {
+        match self.value(attribute) {
             None => Ok(None),
             Some(AttributeValue::N(digits)) => match digits.parse() {
                 Ok(number) => Ok(Some(number)),
@@ -50,13 +50,30 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The set of strings in `attribute`: none without it.
-    pub(super) fn texts(&self, attribute: &'static str) -> Result<&'a [String], RowError> {
-        match self.item.get(attribute) {
-            None => Ok(&[]),
-            Some(AttributeValue::Ss(texts)) => Ok(texts),
-            Some(_) => Err(self.error(attribute, Problem::NotOfType("SS"))),
+    /// The set of strings in `attribute`, or the list of strings that some write in its place: none without it.
+    pub(super) fn texts(&self, attribute: &'static str) -> Result<Vec<&'a str>, RowError> {
+        let not_of_type = || self.error(attribute, Problem::NotOfType("SS"));
+        match self.value(attribute) {
+            None => Ok(Vec::new()),
+            Some(AttributeValue::Ss(texts)) => Ok(texts.iter().map(String::as_str).collect()),
+            Some(AttributeValue::L(values)) => {
+                let texts = values.iter().map(|value| value.as_s().map(String::as_str));
+                texts.collect::<Result<_, _>>().map_err(|_| not_of_type())
+            }
+            Some(_) => Err(not_of_type()),
         }
+    }
+
+    /// The bytes in `attribute`; none if it holds something else.
+    pub(super) fn bytes(&self, attribute: &str) -> Option<&'a [u8]> {
+        Some(self.item.get(attribute)?.as_b().ok()?.as_ref())
+    }
+
+    /// What `attribute` holds, unless it counts as absent.
+    fn value(&self, attribute: &str) -> Option<&'a AttributeValue> {
+        let value = self.item.get(attribute)?;
+        let counts_as_absent = value.is_null() || value.as_s().is_ok_and(String::is_empty);
+        (!counts_as_absent).then_some(value)
     }
 
     /// What was read from `attribute`, which may not be missing.

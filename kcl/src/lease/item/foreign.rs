@@ -7,7 +7,7 @@ use super::{Item, LEASE_ENTITY, attribute};
 /// What a row holds instead of a lease.
 ///
 /// Source: amazon-kinesis-client 3.5, `EntityType`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ForeignKind {
     /// The lock of the leader, `Leader`.
     Leader,
@@ -19,8 +19,6 @@ pub(crate) enum ForeignKind {
     WorkerMetrics,
     /// A stream of a worker that reads several.
     Stream,
-    /// The lease of a worker that reads several streams.
-    LeaseOfOneStreamOfSeveral,
     /// Of a type that this version does not know.
     Unknown(String),
 }
@@ -34,19 +32,13 @@ const TELL_TALES: [(&str, ForeignKind); 5] = [
     ("streamId", ForeignKind::Stream),
 ];
 
-/// The attribute that only the leases of a worker for several streams have.
-const STREAM_NAME: &str = "streamName";
-
 impl ForeignKind {
     /// What `item` holds instead of a lease; None if it is to be read as a lease.
     ///
     /// Rows that were written before KCL 3.5 do not state their type. They are leases if they have a counter.
     pub(super) fn of(item: &Item) -> Option<Self> {
-        if item.contains_key(STREAM_NAME) {
-            return Some(Self::LeaseOfOneStreamOfSeveral);
-        }
         match item.get(attribute::ENTITY_TYPE) {
-            Some(AttributeValue::S(entity_type)) => Self::named(entity_type),
+            Some(AttributeValue::S(entity_type)) if !entity_type.is_empty() => Self::named(entity_type),
             _ if item.contains_key(attribute::LEASE_COUNTER) => None,
             _ => TELL_TALES
                 .into_iter()

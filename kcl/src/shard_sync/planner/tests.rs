@@ -166,7 +166,7 @@ fn planned(history: &History, leased: &[usize], start: StartingPosition) -> Vec<
     assert!(
         plan.create
             .iter()
-            .all(|creation| creation.lease.checkpoint == checkpoint)
+            .all(|creation| creation.lease.checkpoint == Some(checkpoint.clone()))
     );
     created(&plan)
 }
@@ -305,7 +305,7 @@ fn children_are_read_from_their_first_record_on() {
     };
     assert_eq!(
         (lease.key.as_str(), &lease.checkpoint),
-        (id(8).as_str(), &Position::TrimHorizon)
+        (id(8).as_str(), &Some(Position::TrimHorizon))
     );
     assert_eq!(lease.parents, BTreeSet::from([id(6), id(7)]));
     assert_eq!(lease.range, Some(HashKeyRange::FULL));

@@ -1,0 +1,134 @@
+//! Makes the lease table usable: checks its key, creates it if it is missing.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, IndexStatus, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TableDescription, TableStatus,
+};
+
+use super::DynamoDbLeaseTable;
+use super::outcome::{failed, unbuilt};
+use crate::clock;
+use crate::error::{CallErrorKind, TableError};
+use crate::lease::item::attribute;
+use crate::lease::table::OpenError;
+use crate::limits::{OWNER_INDEX, TABLE_POLL_INTERVAL, TABLE_WAIT};
+
+impl DynamoDbLeaseTable {
+    pub(super) async fn open_table(&self) -> Result<(), OpenError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.describe(&self.name).await? {
+                Some(table) => {
+                    check_key(&table)?;
+                    if is_usable(&table) {
+                        return Ok(());
+                    }
+                }
+                // Also when one of the same name has just been deleted.
+                None => self.create_table().await?,
+            }
+            if waited >= TABLE_WAIT {
+                let message = format!("the table is not usable after {TABLE_WAIT:?}");
+                let kind = CallErrorKind::Unavailable {
+                    code: "Timeout".into(),
+                    message,
+                };
+                let operation = "DescribeTable";
+                return Err(TableError { operation, kind }.into());
+            }
+            clock::sleep_until(Some(clock::now() + TABLE_POLL_INTERVAL)).await;
+            waited += TABLE_POLL_INTERVAL;
+        }
+    }
+
+    pub(super) async fn find_coordinator(&self) -> Result<Option<String>, TableError> {
+        let found = self.describe(&self.coordinator).await?;
+        Ok(found.map(|_| format!("the table {}", self.coordinator)))
+    }
+
+    /// Whether the index of owners can be asked.
+    pub(super) async fn has_index(&self) -> Result<bool, TableError> {
+        let table = self.describe(&self.name).await?;
+        let indexes = table.iter().flat_map(TableDescription::global_secondary_indexes);
+        let mut owners = indexes.filter(|index| index.index_name() == Some(OWNER_INDEX));
+        Ok(owners.any(|index| matches!(index.index_status(), Some(IndexStatus::Active | IndexStatus::Updating))))
+    }
+
+    /// `None` if there is no such table.
+    async fn describe(&self, table: &str) -> Result<Option<TableDescription>, TableError> {
+        let call = self.client.describe_table().table_name(table).send();
+        match call.await {
+            Ok(output) => Ok(Some(
+                output.table.unwrap_or_else(|| TableDescription::builder().build()),
+            )),
+            Err(error) => match failed("DescribeTable", &error) {
+                TableError {
+                    kind: CallErrorKind::NotFound,
+                    ..
+                } => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Creates the table with its index, so that nobody has to wait for an index to be built later.
+    async fn create_table(&self) -> Result<(), TableError> {
+        let invalid = |error| unbuilt("CreateTable", &error);
+        let index = GlobalSecondaryIndex::builder()
+            .index_name(OWNER_INDEX)
+            .key_schema(key_schema(attribute::LEASE_OWNER, KeyType::Hash).map_err(invalid)?)
+            .key_schema(key_schema(attribute::LEASE_KEY, KeyType::Range).map_err(invalid)?)
+            .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+            .build()
+            .map_err(invalid)?;
+        let call = self
+            .client
+            .create_table()
+            .table_name(&self.name)
+            .attribute_definitions(string_attribute(attribute::LEASE_KEY).map_err(invalid)?)
+            .attribute_definitions(string_attribute(attribute::LEASE_OWNER).map_err(invalid)?)
+            .key_schema(key_schema(attribute::LEASE_KEY, KeyType::Hash).map_err(invalid)?)
+            .global_secondary_indexes(index)
+            .billing_mode(BillingMode::PayPerRequest)
+            .deletion_protection_enabled(false);
+        match call.send().await {
+            Ok(_) => Ok(()),
+            // Another worker was quicker.
+            Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),
+            Err(error) => Err(failed("CreateTable", &error)),
+        }
+    }
+}
+
+fn is_usable(table: &TableDescription) -> bool {
+    matches!(table.table_status(), Some(TableStatus::Active | TableStatus::Updating))
+}
+
+/// The table of another library has another key; a write to it would be refused one by one.
+fn check_key(table: &TableDescription) -> Result<(), OpenError> {
+    let names: Vec<_> = table
+        .key_schema()
+        .iter()
+        .map(KeySchemaElement::attribute_name)
+        .collect();
+    if names.is_empty() || names == [attribute::LEASE_KEY] {
+        return Ok(());
+    }
+    Err(OpenError::OtherKey {
+        found: names.join(" with "),
+    })
+}
+
+fn key_schema(name: &str, role: KeyType) -> Result<KeySchemaElement, BuildError> {
+    KeySchemaElement::builder().attribute_name(name).key_type(role).build()
+}
+
+fn string_attribute(name: &str) -> Result<AttributeDefinition, BuildError> {
+    AttributeDefinition::builder()
+        .attribute_name(name)
+        .attribute_type(ScalarAttributeType::S)
+        .build()
+}

@@ -1,0 +1,249 @@
+//! Leases in memory: the second backend of the port, for tests.
+//!
+//! Clones share their rows. What a write does to a row is in [`rules`].
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::future::BoxFuture;
+
+use self::rules::{apply, holds};
+use crate::error::{CallErrorKind, TableError};
+use crate::lease::item::Row;
+use crate::lease::model::{Lease, LeaseKey, WorkerId};
+use crate::lease::table::{Creation, LeaseTable, OpenError, ScanPage};
+use crate::lease::write::{LeaseWrite, WriteOutcome};
+
+mod rules;
+
+/// A lease table in memory.
+#[derive(Debug, Clone)]
+pub(crate) struct MemoryLeaseTable {
+    name: String,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    rows: BTreeMap<LeaseKey, Row>,
+    faults: VecDeque<(Operation, Fault)>,
+    calls: Vec<Operation>,
+    page_size: usize,
+    index: Index,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Index {
+    Built,
+    Missing,
+}
+
+/// A method of the port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    ScanPage,
+    Get,
+    Create,
+    Write,
+    KeysOf,
+}
+
+/// What happens to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is refused for a limit.
+    Throttled,
+    /// The connection breaks before the table gets it.
+    RequestLost,
+    /// The connection breaks after the table has applied it.
+    ReplyLost,
+}
+
+impl MemoryLeaseTable {
+    /// An empty table whose scans have pages of `page_size` rows.
+    pub(crate) fn new(name: &str, page_size: usize) -> Self {
+        let state = State {
+            rows: BTreeMap::new(),
+            faults: VecDeque::new(),
+            calls: Vec::new(),
+            page_size,
+            index: Index::Built,
+        };
+        Self {
+            name: name.to_owned(),
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// Puts `row` in the place of a row with the same key.
+    pub(crate) fn put(&self, row: Row) {
+        let key = match &row {
+            Row::Lease(lease) => lease.key.clone(),
+            Row::Hole(hole) => hole.key.clone(),
+            Row::Foreign(_, others) => {
+                let key = others.get("leaseKey").and_then(|key| key.as_s().ok());
+                LeaseKey::new(key.map(String::as_str).unwrap_or_default())
+            }
+        };
+        self.state().rows.insert(key, row);
+    }
+
+    pub(crate) fn drop_index(&self) {
+        self.state().index = Index::Missing;
+    }
+
+    /// The next call of `operation` that has no fault yet meets `fault`.
+    pub(crate) fn fail_next(&self, operation: Operation, fault: Fault) {
+        self.state().faults.push_back((operation, fault));
+    }
+
+    /// How often `operation` was called.
+    pub(crate) fn calls_of(&self, operation: Operation) -> usize {
+        self.state().calls.iter().filter(|call| **call == operation).count()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a call, unless a fault keeps it from the table, or its answer from the caller.
+    fn call<T>(&self, operation: Operation, made: impl FnOnce(&mut State) -> T) -> Result<T, Failure> {
+        let mut state = self.state();
+        state.calls.push(operation);
+        let at = state.faults.iter().position(|(of, _)| *of == operation);
+        let fault = at.and_then(|at| state.faults.remove(at)).map(|(_, fault)| fault);
+        match fault {
+            None => Ok(made(&mut state)),
+            Some(Fault::Throttled) => Err(Failure::NotApplied(error(CallErrorKind::Throttled {
+                code: "Throttled".to_owned(),
+            }))),
+            Some(Fault::RequestLost) => Err(Failure::Unknown(connection())),
+            Some(Fault::ReplyLost) => {
+                drop(made(&mut state));
+                Err(Failure::Unknown(connection()))
+            }
+        }
+    }
+}
+
+enum Failure {
+    NotApplied(TableError),
+    Unknown(TableError),
+}
+
+impl From<Failure> for TableError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NotApplied(error) | Failure::Unknown(error) => error,
+        }
+    }
+}
+
+impl State {
+    fn page(&self, from: Option<&LeaseKey>) -> ScanPage {
+        let behind = |key: &LeaseKey| from.is_none_or(|from| key > from);
+        let mut rest = self.rows.iter().filter(|(key, _)| behind(key)).peekable();
+        let mut page = ScanPage::default();
+        while let Some((key, row)) = rest.next() {
+            page.rows.push(row.clone());
+            if page.rows.len() == self.page_size && rest.peek().is_some() {
+                page.next = Some(key.clone());
+                break;
+            }
+        }
+        page
+    }
+
+    fn create(&mut self, lease: &Lease) -> Creation {
+        if self.rows.contains_key(&lease.key) {
+            return Creation::Existed;
+        }
+        self.rows.insert(lease.key.clone(), Row::Lease(lease.clone()));
+        Creation::Created
+    }
+
+    fn write(&mut self, write: &LeaseWrite) -> WriteOutcome {
+        let Some(Row::Lease(row)) = self.rows.get(write.key()) else {
+            return WriteOutcome::Refused(None);
+        };
+        if !holds(row, write) {
+            return WriteOutcome::Refused(Some(row.clone()));
+        }
+        let before = row.clone();
+        match apply(before.clone(), write) {
+            Some(after) => {
+                self.rows.insert(after.key.clone(), Row::Lease(after.clone()));
+                WriteOutcome::Applied(after)
+            }
+            None => {
+                self.rows.remove(write.key());
+                WriteOutcome::Applied(before)
+            }
+        }
+    }
+
+    fn keys_of(&self, worker: &WorkerId) -> Option<Vec<LeaseKey>> {
+        let owned = |row: &Row| match row {
+            Row::Lease(lease) => (lease.owner.as_ref() == Some(worker)).then(|| lease.key.clone()),
+            Row::Foreign(..) | Row::Hole(_) => None,
+        };
+        match self.index {
+            Index::Built => Some(self.rows.values().filter_map(owned).collect()),
+            Index::Missing => None,
+        }
+    }
+}
+
+impl LeaseTable for MemoryLeaseTable {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn open(&self) -> BoxFuture<'_, Result<(), OpenError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn led_by_another_table(&self) -> BoxFuture<'_, Result<Option<String>, TableError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn scan_page<'a>(&'a self, from: Option<&'a LeaseKey>) -> BoxFuture<'a, Result<ScanPage, TableError>> {
+        Box::pin(async move { Ok(self.call(Operation::ScanPage, |state| state.page(from))?) })
+    }
+
+    fn get<'a>(&'a self, key: &'a LeaseKey) -> BoxFuture<'a, Result<Option<Row>, TableError>> {
+        Box::pin(async move { Ok(self.call(Operation::Get, |state| state.rows.get(key).cloned())?) })
+    }
+
+    fn create<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<Creation, TableError>> {
+        Box::pin(async move { Ok(self.call(Operation::Create, |state| state.create(lease))?) })
+    }
+
+    fn write<'a>(&'a self, write: &'a LeaseWrite) -> BoxFuture<'a, WriteOutcome> {
+        Box::pin(async move {
+            match self.call(Operation::Write, |state| state.write(write)) {
+                Ok(outcome) => outcome,
+                Err(Failure::NotApplied(error)) => WriteOutcome::NotApplied(error),
+                Err(Failure::Unknown(error)) => WriteOutcome::Unknown(error),
+            }
+        })
+    }
+
+    fn keys_of<'a>(&'a self, worker: &'a WorkerId) -> BoxFuture<'a, Result<Option<Vec<LeaseKey>>, TableError>> {
+        Box::pin(async move { Ok(self.call(Operation::KeysOf, |state| state.keys_of(worker))?) })
+    }
+}
+
+fn connection() -> TableError {
+    error(CallErrorKind::Unavailable {
+        code: "Connection".to_owned(),
+        message: "the connection broke".to_owned(),
+    })
+}
+
+fn error(kind: CallErrorKind) -> TableError {
+    TableError {
+        operation: "a call to memory",
+        kind,
+    }
+}

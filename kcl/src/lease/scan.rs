@@ -1,0 +1,104 @@
+//! Reads a whole lease table, page by page.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::clock;
+use crate::error::TableError;
+use crate::event::Event;
+use crate::lease::item::{ForeignKind, Hole, Row};
+use crate::lease::model::{Lease, LeaseKey};
+use crate::lease::table::{LeaseTable, ScanPage};
+use crate::retry::RetryDelays;
+
+/// How often one page is asked for. Our choice: five waits of up to 1.9 s together, well below the failover time.
+const TRIES_PER_PAGE: u32 = 6;
+
+/// The wait after the first failure of a page, and the longest. Our choice.
+const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(600));
+
+/// What a table holds.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// The leases, by key.
+    pub(crate) leases: Vec<Lease>,
+    /// The rows that should hold leases and cannot be read, by key. Their shards have no reader.
+    pub(crate) holes: Vec<Hole>,
+    /// What the other rows hold.
+    pub(crate) foreign: BTreeSet<ForeignKind>,
+}
+
+impl Listing {
+    /// The rows by which other workers coordinate themselves, described for people. `None` if there are none.
+    pub(crate) fn led_by_others(&self) -> Option<String> {
+        let mut found: BTreeSet<_> = self.foreign.iter().map(|kind| format!("a {kind:?} row")).collect();
+        let streams = self.leases.iter().map(|lease| &lease.stream);
+        let mut streams = streams.chain(self.holes.iter().map(|hole| &hole.stream));
+        if streams.any(Option::is_some) {
+            found.insert("leases of several streams".to_owned());
+        }
+        (!found.is_empty()).then(|| found.into_iter().collect::<Vec<_>>().join(", "))
+    }
+
+    fn add(&mut self, row: Row, table: &str) {
+        match row {
+            Row::Lease(lease) => self.leases.push(lease),
+            Row::Foreign(kind, _) => drop(self.foreign.insert(kind)),
+            // One damaged row must not stop the work on all others.
+            Row::Hole(hole) => {
+                Event::LeaseRowUnreadable { table, hole: &hole }.emit();
+                self.holes.push(hole);
+            }
+        }
+    }
+}
+
+/// Reads the whole table.
+///
+/// A page that is throttled or unanswered is asked for again, after a wait, and the pages before it are kept.
+///
+/// # Errors
+///
+/// The last failure of a page that failed each time, or that cannot work later.
+///
+/// # Cancellation
+///
+/// A dropped future has changed nothing.
+pub(crate) async fn list(table: &dyn LeaseTable, rng: &mut fastrand::Rng) -> Result<Listing, TableError> {
+    let mut delays = RetryDelays::new(WAITS.0, WAITS.1, rng.fork());
+    let mut listing = Listing::default();
+    let mut from = None;
+    loop {
+        let ScanPage { rows, next } = page(table, from.as_ref(), &mut delays).await?;
+        for row in rows {
+            listing.add(row, table.name());
+        }
+        match next {
+            Some(key) => from = Some(key),
+            None => break,
+        }
+    }
+    listing.leases.sort_by(|a, b| a.key.cmp(&b.key));
+    listing.holes.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(listing)
+}
+
+async fn page(
+    table: &dyn LeaseTable,
+    from: Option<&LeaseKey>,
+    delays: &mut RetryDelays,
+) -> Result<ScanPage, TableError> {
+    let mut failures = 0;
+    loop {
+        match table.scan_page(from).await {
+            Ok(page) => return Ok(page),
+            Err(error) => {
+                failures += 1;
+                if failures >= TRIES_PER_PAGE || !error.kind().is_transient() {
+                    return Err(error);
+                }
+                clock::sleep_until(Some(clock::now() + delays.after(failures))).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Pure: the writes of a lease row and how they end.
+//!
+//! | write | condition | effect |
+//! |---|---|---|
+//! | owner | the counter as seen; no checkpoint owner unless one was seen | counter + 1 and whatever else is set |
+//! | take | the counter as seen | counter + 1, a new owner, no checkpoint owner |
+//! | assign | owner and checkpoint owner as seen, and the counter if it is named | the same |
+//! | offer a hand-off | the owner as named and no checkpoint owner | the next owner; the present one becomes the checkpoint owner |
+//! | set children, set a range | the row exists | that attribute |
+//! | delete | the counter as seen, and the shard was read to its end | no row |
+//!
+//! The owner switches rise with each take or assignment from another owner and fall to 0 with each checkpoint. The
+//! conditions are those of the Java KCL, and stricter for a delete, which is unconditional there.
+//!
+//! Source: amazon-kinesis-client, `DynamoDBLeaseRefresher` and `DynamoDBLeaseSerializer`.
+
+use std::collections::BTreeSet;
+
+use aggregation::HashKeyRange;
+
+use crate::checkpoint::position::Position;
+use crate::error::TableError;
+use crate::lease::model::{Lease, LeaseKey, OwnAttributes, PendingCheckpoint, WorkerId};
+use crate::stream::ShardId;
+
+/// One conditional write of a lease row.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the port is complete before all of its users are")
+)]
+pub(crate) enum LeaseWrite {
+    /// What an owner writes.
+    Owner(OwnerWrite),
+    /// Makes a worker the owner by the rule of KCL 2.x: whoever was the owner before.
+    Take {
+        seen: Lease,
+        by: WorkerId,
+        /// Is set where the row has none.
+        own: OwnAttributes,
+    },
+    /// Makes a worker the owner, if the owners are still those that were seen.
+    Assign {
+        seen: Lease,
+        to: WorkerId,
+        counter: CounterCondition,
+    },
+    /// Asks the owner `from` to hand the lease over. The counter stays.
+    OfferHandOff {
+        key: LeaseKey,
+        from: WorkerId,
+        to: WorkerId,
+    },
+    /// Notes the children of a shard whose lease this worker does not own. The counter stays. An empty set removes them.
+    SetChildren { key: LeaseKey, children: BTreeSet<ShardId> },
+    /// Notes the hash keys of a shard. The counter stays.
+    SetRange { key: LeaseKey, range: HashKeyRange },
+    /// Deletes the row of a shard that was read to its end.
+    Delete { seen: Lease },
+}
+
+/// What an owner writes in one go. The plain form is a renewal.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct OwnerWrite {
+    pub(crate) seen: Lease,
+    /// Notes how far the owner has come, and removes a pending checkpoint.
+    pub(crate) checkpoint: Option<Position>,
+    /// Notes a pending checkpoint.
+    pub(crate) pending: Option<PendingCheckpoint>,
+    /// Notes the children of the shard. An empty set removes them.
+    pub(crate) children: Option<BTreeSet<ShardId>>,
+    /// Is set where the row has none.
+    pub(crate) own: OwnAttributes,
+    pub(crate) then: Then,
+}
+
+/// What an owner's write makes of the ownership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// The owner goes on.
+    Keep,
+    /// Nobody owns the lease: any worker may take it at once.
+    Release,
+    /// The next owner, whom the row names already, is the owner.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the port is complete before all of its users are")
+    )]
+    HandOver,
+}
+
+/// Whether an assignment is bound to the counter that was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the port is complete before all of its users are")
+)]
+pub(crate) enum CounterCondition {
+    /// It is: the owner must not have renewed since.
+    AsSeen,
+    /// It is not: the owner may go on renewing.
+    Any,
+}
+
+/// How a write ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum WriteOutcome {
+    /// The row as it is now; after a delete, as it was.
+    Applied(Lease),
+    /// The condition does not hold for the row as it is now. `None`: there is no row, or none that can be read.
+    Refused(Option<Lease>),
+    /// It was certainly not applied: throttled, denied, invalid, never sent.
+    NotApplied(TableError),
+    /// It may have been applied: no answer came, or none that tells.
+    Unknown(TableError),
+}
+
+impl OwnerWrite {
+    /// Says that the owner of `seen` is alive.
+    pub(crate) fn renewal(seen: Lease) -> Self {
+        Self {
+            seen,
+            checkpoint: None,
+            pending: None,
+            children: None,
+            own: OwnAttributes::default(),
+            then: Then::Keep,
+        }
+    }
+}
+
+impl LeaseWrite {
+    /// The row that is written.
+    pub(crate) fn key(&self) -> &LeaseKey {
+        match self {
+            Self::Owner(OwnerWrite { seen, .. })
+            | Self::Take { seen, .. }
+            | Self::Assign { seen, .. }
+            | Self::Delete { seen } => &seen.key,
+            Self::OfferHandOff { key, .. } | Self::SetChildren { key, .. } | Self::SetRange { key, .. } => key,
+        }
+    }
+}
+
+/// Whether giving `seen` to `next` counts as a switch of owners.
+pub(crate) fn is_switch(seen: &Lease, next: &WorkerId) -> bool {
+    seen.owner.as_ref().is_some_and(|owner| owner != next) || seen.checkpoint_owner.as_ref() == Some(next)
+}

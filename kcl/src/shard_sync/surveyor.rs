@@ -1,0 +1,90 @@
+//! Looks at the stream as a whole for consumers that are in doubt about their shards.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+
+use crate::calls::{Calls, ShardsToList};
+use crate::clock;
+use crate::error::StreamError;
+use crate::shard_sync::end_evidence::Survey;
+use crate::stream::Incarnation;
+
+/// How old an answer may be that is given to another consumer. Our choice: thousands of shards in doubt ask together,
+/// and the service allows 20 calls of DescribeStreamSummary a second to an account.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// The surveys of one worker. One is made at a time, and shared by all who ask meanwhile.
+#[derive(Debug)]
+pub(crate) struct Surveyor {
+    calls: Calls,
+    /// The stream that the worker began with; `None` if access to its description is denied.
+    stream: Option<Incarnation>,
+    turn: Semaphore,
+    survey: Mutex<Option<Arc<Survey>>>,
+    incarnation: Mutex<Option<(Instant, Option<Incarnation>)>>,
+}
+
+impl Surveyor {
+    pub(crate) fn new(calls: Calls, stream: Option<Incarnation>) -> Self {
+        Self {
+            calls,
+            stream,
+            turn: Semaphore::new(1),
+            survey: Mutex::default(),
+            incarnation: Mutex::default(),
+        }
+    }
+
+    /// The incarnation of the stream that the worker began with.
+    pub(crate) fn stream(&self) -> Option<&Incarnation> {
+        self.stream.as_ref()
+    }
+
+    /// The stream as it is now, or was two seconds ago.
+    ///
+    /// # Cancellation
+    ///
+    /// The next consumer makes the survey.
+    pub(crate) async fn survey(&self) -> Result<Arc<Survey>, StreamError> {
+        let _turn = self.turn.acquire().await;
+        let taken_at = clock::now();
+        let fresh = |survey: &Arc<Survey>| taken_at.saturating_duration_since(survey.taken_at) <= FRESH;
+        let latest = lock(&self.survey).clone();
+        if let Some(survey) = latest.filter(fresh) {
+            return Ok(survey);
+        }
+        let shards = self.calls.list_shards(ShardsToList::All).await?;
+        let survey = Arc::new(Survey {
+            taken_at,
+            shards,
+            incarnation: self.calls.incarnation().await?,
+        });
+        *lock(&self.survey) = Some(Arc::clone(&survey));
+        Ok(survey)
+    }
+
+    /// Which incarnation of the stream there is now, or was two seconds ago. `None` if access is denied.
+    ///
+    /// # Cancellation
+    ///
+    /// The next consumer asks the service.
+    pub(crate) async fn incarnation(&self) -> Result<Option<Incarnation>, StreamError> {
+        let _turn = self.turn.acquire().await;
+        let now = clock::now();
+        let latest = lock(&self.incarnation).clone();
+        if let Some((asked_at, incarnation)) = latest
+            && now.saturating_duration_since(asked_at) <= FRESH
+        {
+            return Ok(incarnation);
+        }
+        let incarnation = self.calls.incarnation().await?;
+        *lock(&self.incarnation) = Some((now, incarnation.clone()));
+        Ok(incarnation)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,180 @@
+//! A shard ends by evidence alone: one wrong answer, a missing stream or another stream of the name ends none.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use aws_sdk_kinesis::config::interceptors::BeforeDeserializationInterceptorContextMut;
+use aws_sdk_kinesis::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_kinesis::error::BoxError;
+use serde_json::Value;
+use testkit::sim::{Fault, Sim};
+
+use super::MINUTE;
+use super::lease_table::lease_rows;
+use crate::fleet::{Checkpoints, Entry, Journal, Place, STREAM, put, split, start, stream, worker};
+
+/// The shards whose rows say that they were read to the end.
+async fn ended(sim: &Sim) -> Vec<String> {
+    let rows = lease_rows(sim).await;
+    let ended = rows
+        .iter()
+        .filter(|row| row["checkpoint"].as_s().unwrap() == "SHARD_END");
+    ended.map(|row| row["leaseKey"].as_s().unwrap().clone()).collect()
+}
+
+/// Answers the `nth` call of this operation by w1 with ResourceNotFoundException.
+fn not_found_once(sim: &Sim, operation: &'static str, nth: usize) {
+    let calls = AtomicUsize::new(0);
+    sim.faults(move |call| {
+        let counts = (call.client, call.operation) == ("w1", operation);
+        match counts && calls.fetch_add(1, Ordering::SeqCst) == nth {
+            true => Fault::Error {
+                status: 400,
+                code: "ResourceNotFoundException".to_owned(),
+                message: "injected: no such stream".to_owned(),
+            },
+            false => Fault::None,
+        }
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_not_found_ends_no_open_shard() {
+    for (operation, nth) in [("GetRecords", 0), ("GetRecords", 2), ("GetShardIterator", 0)] {
+        let (sim, producer) = stream(1);
+        not_found_once(&sim, operation, nth);
+        let journal = Journal::default();
+        let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+        let mut places = BTreeSet::new();
+        for n in 0..10 {
+            places.extend(put(&producer, n * 3..n * 3 + 3).await);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        journal.until("all records", |journal| journal.read() == places).await;
+        assert!(ended(&sim).await.is_empty());
+        assert!(
+            !journal
+                .entries()
+                .iter()
+                .any(|entry| matches!(entry, Entry::ShardEnded { .. }))
+        );
+    }
+}
+
+async fn delete_stream(sim: &Sim) {
+    let client = aws_sdk_kinesis::Client::new(&sim.client("operator"));
+    client.delete_stream().stream_name(STREAM).send().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_missing_ends_no_shard() {
+    let (sim, producer) = stream(2);
+    let journal = Journal::default();
+    let places = put(&producer, 0..20).await;
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    journal.until("all records", |journal| journal.read() == places).await;
+    delete_stream(&sim).await;
+    tokio::time::sleep(10 * MINUTE).await;
+    assert!(ended(&sim).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_was_created_again_ends_no_shard_and_is_not_read_by_the_positions_of_the_earlier_one() {
+    let (sim, producer) = stream(2);
+    let journal = Journal::default();
+    let places = put(&producer, 0..20).await;
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    journal.until("all records", |journal| journal.read() == places).await;
+    delete_stream(&sim).await;
+    tokio::time::sleep(MINUTE).await;
+    sim.create_stream(STREAM, 2).unwrap();
+    tokio::time::sleep(MINUTE).await;
+    put(&producer, 20..40).await;
+    tokio::time::sleep(10 * MINUTE).await;
+    assert!(ended(&sim).await.is_empty());
+    assert_eq!(journal.read(), places, "the shards are on hold");
+}
+
+/// Takes the next iterator and the children out of a reply that holds the last record.
+#[derive(Debug)]
+struct WithoutSuccessor {
+    last: String,
+    hidden: Arc<AtomicUsize>,
+    times: usize,
+}
+
+impl Intercept for WithoutSuccessor {
+    fn name(&self) -> &'static str {
+        "WithoutSuccessor"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response_mut().body_mut();
+        let Some(Ok(mut reply)) = body.bytes().map(serde_json::from_slice::<Value>) else {
+            return Ok(());
+        };
+        let holds_last = |record: &Value| record["SequenceNumber"] == self.last.as_str();
+        let is_last = reply["Records"]
+            .as_array()
+            .is_some_and(|records| records.iter().any(holds_last));
+        if is_last && self.hidden.fetch_add(1, Ordering::SeqCst) < self.times {
+            let reply_fields = reply.as_object_mut().unwrap();
+            reply_fields.remove("NextShardIterator");
+            reply_fields.remove("ChildShards");
+            *body = reply.to_string().into();
+        }
+        Ok(())
+    }
+}
+
+/// The sequence number of the last record of a shard.
+fn last_of(places: &BTreeSet<Place>, shard: &str) -> String {
+    let of_shard = places.iter().filter(|place| place.0 == shard);
+    of_shard.map(|place| place.1.clone()).max().unwrap()
+}
+
+fn tampering(sim: &Sim, last: String, times: usize) -> aws_sdk_kinesis::Client {
+    let config = aws_sdk_kinesis::config::Builder::from(&sim.client("w1"));
+    let hidden = Arc::default();
+    aws_sdk_kinesis::Client::from_conf(config.interceptor(WithoutSuccessor { last, hidden, times }).build())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_last_page_without_iterator_and_children_is_delivered_and_the_list_of_shards_tells_its_end() {
+    let (sim, producer) = stream(1);
+    let places = put(&producer, 0..50).await;
+    split(&sim, "shardId-000000000000", 1u128 << 126).await;
+    let journal = Journal::default();
+    let tampering = tampering(&sim, last_of(&places, "shardId-000000000000"), usize::MAX);
+    let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch).kinesis_client(tampering);
+    let (_control, _running) = start(builder);
+    let later = put(&producer, 50..100).await;
+    let all: BTreeSet<Place> = places.union(&later).cloned().collect();
+    journal
+        .until("all records", |journal| journal.read().is_superset(&all))
+        .await;
+    for child in ["01", "02"] {
+        journal.assert_parent_before_child("00", child);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_an_open_shard_without_iterator_and_children_is_malformed_and_the_shard_is_read_on() {
+    let (sim, producer) = stream(1);
+    let mut places = put(&producer, 0..50).await;
+    let journal = Journal::default();
+    let tampering = tampering(&sim, last_of(&places, "shardId-000000000000"), 1);
+    let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch).kinesis_client(tampering);
+    let (_control, _running) = start(builder);
+    places.extend(put(&producer, 50..100).await);
+    journal.until("all records", |journal| journal.read() == places).await;
+    assert!(ended(&sim).await.is_empty());
+    assert_eq!(journal.all_read().len(), 100, "nothing is read twice");
+}
