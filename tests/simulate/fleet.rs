@@ -47,6 +47,8 @@ struct Shared {
     halts: Mutex<BTreeSet<String>>,
     /// The processes whose workers start again when they have stopped, and after which time.
     returning: Mutex<BTreeMap<String, Duration>>,
+    /// The ids of the workers that live.
+    living: Mutex<BTreeSet<String>>,
     /// How to stop each worker, by its life; a process may run several, one after the other or for a while beside it.
     controls: Mutex<BTreeMap<u64, (String, WorkerControl)>>,
 }
@@ -147,11 +149,15 @@ impl Fleet {
     async fn consume(self, process: Process) {
         while !self.shared.closing.load(Ordering::Relaxed) {
             let life = self.next_life();
+            let here = self.take_id(self.worker_id(process.name(), life)).await;
+            if self.shared.closing.load(Ordering::Relaxed) {
+                return;
+            }
             let worker = self.worker(&process, life);
             self.controls()
                 .insert(life, (process.name().to_owned(), worker.control()));
-            let id = worker.id().to_string();
-            let alive = Alive::begin(&self.witness, &id, process.name());
+            let id = here.id.clone();
+            let alive = Alive::begin(&self.witness, here, process.name());
             match worker.run().await {
                 Ok(_report) => {
                     alive.stop();
@@ -167,6 +173,15 @@ impl Fleet {
                 }
             }
         }
+    }
+
+    /// Takes the id of a worker, when no other has it.
+    async fn take_id(&self, id: String) -> Here {
+        while !self.living().insert(id.clone()) {
+            sleep(Duration::from_millis(100)).await;
+        }
+        let shared = Arc::clone(&self.shared);
+        Here { id, shared }
     }
 
     fn worker(&self, process: &Process, life: u64) -> Worker {
@@ -219,6 +234,10 @@ impl Fleet {
         self.shared.returning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn living(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.shared.living.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn controls(&self) -> MutexGuard<'_, BTreeMap<u64, (String, WorkerControl)>> {
         self.shared.controls.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -233,20 +252,35 @@ impl Drop for Producing {
     }
 }
 
+/// Keeps the id of a worker from others while it lives.
+struct Here {
+    id: String,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        let mut living = self.shared.living.lock().unwrap_or_else(PoisonError::into_inner);
+        living.remove(&self.id);
+    }
+}
+
 /// Tells the witness of the life of a worker; if nothing ends it, it was killed.
 struct Alive {
+    _here: Here,
     witness: Witness,
     worker: oracle::Process,
     ended: bool,
 }
 
 impl Alive {
-    fn begin(witness: &Witness, worker: &str, host: &str) -> Self {
-        let (worker, host) = (oracle::Process::new(worker), oracle::Process::new(host));
+    fn begin(witness: &Witness, here: Here, host: &str) -> Self {
+        let (worker, host) = (oracle::Process::new(&here.id), oracle::Process::new(host));
         let process = worker.clone();
         witness.tell(Fact::Fleet(FleetFact::LivesIn { process, host }));
         witness.tell(Fact::Fleet(FleetFact::WorkerStarted { worker: worker.clone() }));
         Self {
+            _here: here,
             witness: witness.clone(),
             worker,
             ended: false,

@@ -19,7 +19,7 @@ use crate::kinesis::{SequenceNumber, ShardId};
 #[derive(Debug)]
 pub(super) struct Stream {
     start: Start,
-    /// When the first lease was written.
+    /// When the first lease of this stream was written.
     consumed_since: Option<Duration>,
     shards: BTreeMap<ShardId, Shard>,
     /// Those of the streams that had its name before.
@@ -93,6 +93,7 @@ impl Stream {
 
     pub(super) fn delete(&mut self, now: Duration) {
         self.gone.push(std::mem::take(&mut self.shards));
+        self.consumed_since = None;
         self.changed_at = Some(now);
         self.is_told = false;
     }

@@ -1,7 +1,7 @@
 //! A stream that is deleted and created again under workers: what they owe to either.
 
 use crate::oracle::story::{FAILOVER, Story, at, row};
-use crate::oracle::{ConsumerFact, Ending, FleetFact, Position, Rule, Rules, ServiceFact};
+use crate::oracle::{ConsumerFact, Ending, FleetFact, Position, Rule, Rules, ServiceFact, Start};
 
 /// Worker a has processed the records 1 to 6 of shard 0; then the stream is deleted and created again, and stores 7.
 fn created_again() -> Story {
@@ -66,4 +66,20 @@ fn no_worker_says_that_a_stream_was_created_again_that_was_not() {
     let mut story = Story::of_a_consumer(Rules::new(FAILOVER));
     story.fleet(FleetFact::RecreationTold);
     assert_eq!(story.broken(), [Rule::AtLeastOnce]);
+}
+
+#[test]
+fn a_start_at_latest_wants_of_a_new_stream_what_arrives_after_its_first_lease() {
+    let mut story = Story::by(Rules::new(FAILOVER).start(Start::Latest));
+    story.create(0, &[], 0..=u128::MAX);
+    story.start("a");
+    story.lease("a", 0, row(None, 0, Position::Latest));
+    story.service(ServiceFact::StreamDeleted);
+    story.later(1);
+    for number in 0..=1 {
+        story.create(number, &[], 0..=u128::MAX);
+    }
+    story.store(1, 7);
+    story.lease("a", 1, row(None, 0, Position::Latest));
+    story.assert_kept();
 }
