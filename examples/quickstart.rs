@@ -19,6 +19,9 @@
 //!
 //! In AWS, the stream may have other producers and older records. The workers begin one minute before the run, and only
 //! records that this run has a receipt for are counted.
+//!
+//! In the order of the data: `args`; a `service` and its `stream`; `input` for the `putter`; `workers`, each with a
+//! `reader`; the `collector` with its `ledger` and `progress`; the `summary`, or an `error`.
 
 #[path = "quickstart/args.rs"]
 mod args;

@@ -1,5 +1,8 @@
 //! The consumer against the simulated services: nothing is skipped (C1), parents come before their children (C2), one
 //! owner at a time (C3), and a handler's error loses nothing (C5).
+//!
+//! By subject: `reading`, `checkpoints`, `handler_errors`, `one_owner`, `resharding`, `shard_ends`, `lease_table`,
+//! `worker_errors`.
 
 mod checkpoints;
 mod handler_errors;

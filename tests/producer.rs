@@ -1,4 +1,6 @@
 //! The producer against the simulated service: every accepted record ends exactly once (P1).
+//!
+//! By subject: `delivery`, `room`, `refusals`, `resharding`, `ending`.
 
 mod delivery;
 mod ending;

@@ -13,6 +13,9 @@
 //! an explicit hash key that is no number. The KCL then drops that record and all records behind it, and its checkpoint
 //! passes them. This decoder returns every record, with what can be read of it, and marks the damaged ones.
 //! Source: amazon-kinesis-client, `AggregatorUtil.deaggregate`.
+//!
+//! In the order of the data: `message` takes the protobuf message apart, with `fields` for one field after the other;
+//! `aggregate` hands out its records; `damage` says what can be wrong.
 
 use bytes::Bytes;
 

@@ -7,6 +7,8 @@
 //!                     records ─────────────┘
 //!                           └────────────────► data                             one record alone
 //! ```
+//!
+//! `string_table` collects the keys, `blocks` the bytes of the records.
 
 use std::fmt;
 

@@ -1,6 +1,11 @@
 //! Pure: the record aggregation format of the Kinesis Producer Library and the hash-key space of Kinesis shards.
 //!
 #![doc = include_str!("../README.md")]
+//!
+//! # Inside
+//!
+//! In the order of the data: `user_record` is what the application has, `encoder` writes it, `wire` has the constants
+//! of the format, `decoder` reads it back. `hash_key` and `hash_key_range` say which shard it belongs to.
 
 mod decoder;
 mod encoder;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use futures::future::BoxFuture;
+use service::{Clock, Tasks};
 
 use crate::calls::Calls;
 use crate::config::Config;
@@ -13,7 +14,6 @@ use crate::lease::dynamodb::DynamoDbLeaseTable;
 use crate::lease::model::WorkerId;
 use crate::processor::{ProcessorFactory, RecordProcessor, ShardContext};
 use crate::stream::{StartingPosition, StreamRef};
-use crate::tasks::Tasks;
 use crate::worker::{Worker, WorkerControl};
 
 /// Keys that the lease table keeps for itself; a worker of that name would overwrite them.
@@ -32,6 +32,7 @@ pub struct WorkerBuilder {
     factory: Option<ProcessorFactory>,
     seed: Option<u64>,
     tasks: Tasks,
+    clock: Clock,
     config: Config,
 }
 
@@ -57,6 +58,7 @@ impl WorkerBuilder {
             factory: None,
             seed: None,
             tasks: Tasks::default(),
+            clock: Clock::default(),
             config: Config::default(),
         }
     }
@@ -203,6 +205,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// Reads the time from `clock`, for a simulation that gives each process its own. Default: the system's clocks.
+    #[doc(hidden)]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// Validates the options. Makes no call and starts nothing.
     ///
     /// # Errors
@@ -233,15 +242,22 @@ impl WorkerBuilder {
         let dynamodb = self.dynamodb.ok_or(BuildErrorKind::NoClient { service: "DynamoDB" })?;
         let factory = self.factory.ok_or(BuildErrorKind::NoProcessor)?;
         let stream = StreamRef::parse(&self.stream);
+        if let Some(fault) = stream.fault() {
+            let reason = fault.to_string();
+            return Err(BuildErrorKind::InvalidStream { reason }.into());
+        }
         let table = self.table_name.unwrap_or_else(|| self.application.clone());
         Ok(Worker {
             id: WorkerId::new(&id),
-            calls: Calls::new(&kinesis, stream, self.config.kinesis_request_timeout),
-            table: Arc::new(DynamoDbLeaseTable::new(&dynamodb, table, &self.application)),
+            calls: Calls::new(&kinesis, stream, self.config.kinesis_request_timeout).with_clock(self.clock.clone()),
+            table: Arc::new(
+                DynamoDbLeaseTable::new(&dynamodb, table, &self.application).with_clock(self.clock.clone()),
+            ),
             factory,
             config: self.config,
-            control: WorkerControl::new(),
+            control: WorkerControl::new(self.clock.clone()),
             tasks: self.tasks,
+            clock: self.clock,
             rng,
         })
     }

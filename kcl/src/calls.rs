@@ -1,5 +1,6 @@
 //! The calls to the stream. No SDK type leaves this file, apart from the client that comes in.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aggregation::HashKeyRange;
@@ -16,10 +17,11 @@ use aws_sdk_kinesis::types::{
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::retry::RetryConfig;
 use bytes::Bytes;
+use service::{CallError, Clock, RangeFault, read_range};
 
-use crate::call_error::{call_error, unreadable};
 use crate::checkpoint::position::SequenceNumber;
 use crate::error::{CallErrorKind, StreamError};
+use crate::event::Event;
 use crate::limits::LIST_SHARDS_PAGE;
 use crate::retrieval::deaggregate::RawRecord;
 use crate::shard_sync::graph::ChildShard;
@@ -31,6 +33,9 @@ pub(crate) struct Calls {
     client: Client,
     stream: StreamRef,
     timeout: Duration,
+    clock: Clock,
+    /// The faults in the ranges of shards that were told.
+    told: Arc<Mutex<Vec<RangeFault>>>,
 }
 
 /// Which shards to list.
@@ -79,7 +84,15 @@ impl Calls {
             client: Client::from_conf(config.build()),
             stream,
             timeout,
+            clock: Clock::default(),
+            told: Arc::default(),
         }
+    }
+
+    /// Reads the time from `clock` in place of the system's.
+    pub(crate) fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
     }
 
     pub(crate) fn stream(&self) -> &StreamRef {
@@ -88,23 +101,35 @@ impl Calls {
 
     /// The time by which the SDK signs its requests: the wall clock, unless the client was given another.
     pub(crate) fn wall_clock(&self) -> SystemTime {
-        self.client.config().time_source().unwrap_or_default().now()
+        let source = self.client.config().time_source();
+        source.map_or_else(|| self.clock.wall(), |source| source.now())
     }
 
     /// The stream's shards, page by page.
     pub(crate) async fn list_shards(&self, which: ShardsToList) -> Result<Vec<Shard>, StreamError> {
-        let mut shards = Vec::new();
+        let (mut shards, mut faults) = (Vec::new(), Vec::new());
         let mut next_token = None;
         loop {
             let page = self
                 .in_time("ListShards", self.list_shards_page(which, next_token.take()))
                 .await?;
-            for shard in page.shards() {
-                shards.push(described_shard(shard)?);
-            }
+            shards.extend(page.shards().iter().map(|shard| described_shard(shard, &mut faults)));
             match page.next_token {
                 Some(token) => next_token = Some(token),
-                None => return Ok(shards),
+                None => break,
+            }
+        }
+        self.tell(faults);
+        Ok(shards)
+    }
+
+    /// Tells each fault once: a list is made often, and by many.
+    fn tell(&self, faults: Vec<RangeFault>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for fault in faults {
+            if !told.contains(&fault) {
+                Event::ShardRangeFault(&fault).emit();
+                told.push(fault);
             }
         }
     }
@@ -184,7 +209,10 @@ impl Calls {
             let output = call.send().await;
             output.map_err(|error| of_iterator(failed("GetRecords", &error)))
         };
-        page(self.in_time("GetRecords", call).await?)
+        let mut faults = Vec::new();
+        let page = page(self.in_time("GetRecords", call).await?, &mut faults);
+        self.tell(faults);
+        page
     }
 
     async fn in_time<T>(
@@ -192,7 +220,7 @@ impl Calls {
         operation: &'static str,
         call: impl Future<Output = Result<T, StreamError>>,
     ) -> Result<T, StreamError> {
-        tokio::time::timeout(self.timeout, call).await.unwrap_or_else(|_| {
+        self.clock.timeout(self.timeout, call).await.unwrap_or_else(|| {
             let message = format!("no answer within {:?} (kinesis_request_timeout)", self.timeout);
             Err(StreamError {
                 operation,
@@ -231,7 +259,7 @@ fn incarnation(output: &DescribeStreamSummaryOutput) -> Result<Incarnation, Stre
     })
 }
 
-fn page(output: GetRecordsOutput) -> Result<Page, StreamError> {
+fn page(output: GetRecordsOutput, faults: &mut Vec<RangeFault>) -> Result<Page, StreamError> {
     let records = output.records.into_iter().map(raw_record).collect::<Result<_, _>>()?;
     let next = match output.next_shard_iterator {
         Some(iterator) => NextRead::Iterator(iterator),
@@ -239,7 +267,7 @@ fn page(output: GetRecordsOutput) -> Result<Page, StreamError> {
             let children = output.child_shards.unwrap_or_default();
             match children.is_empty() {
                 true => NextRead::Unknown,
-                false => NextRead::End(children.iter().map(child_shard).collect::<Result<_, _>>()?),
+                false => NextRead::End(children.iter().map(|child| child_shard(child, faults)).collect()),
             }
         }
     };
@@ -268,47 +296,35 @@ fn raw_record(record: SdkRecord) -> Result<RawRecord, StreamError> {
     })
 }
 
-fn child_shard(child: &SdkChildShard) -> Result<ChildShard, StreamError> {
-    Ok(ChildShard {
-        id: ShardId::new(child.shard_id()),
-        parents: child
-            .parent_shards()
-            .iter()
-            .map(|parent| ShardId::new(parent))
-            .collect(),
-        range: hash_range("GetRecords", child.hash_key_range())?,
-    })
+fn child_shard(child: &SdkChildShard, faults: &mut Vec<RangeFault>) -> ChildShard {
+    let id = ShardId::new(child.shard_id());
+    let parents = child.parent_shards().iter();
+    ChildShard {
+        parents: parents.map(|parent| ShardId::new(parent)).collect(),
+        range: hash_range(&id, child.hash_key_range(), faults),
+        id,
+    }
 }
 
-fn described_shard(shard: &SdkShard) -> Result<Shard, StreamError> {
+fn described_shard(shard: &SdkShard, faults: &mut Vec<RangeFault>) -> Shard {
     let numbers = shard.sequence_number_range();
     let closed = numbers.is_some_and(|range| range.ending_sequence_number().is_some());
-    Ok(Shard {
-        id: ShardId::new(shard.shard_id()),
-        parents: [shard.parent_shard_id(), shard.adjacent_parent_shard_id()]
-            .into_iter()
-            .flatten()
-            .map(ShardId::new)
-            .collect(),
-        range: hash_range("ListShards", shard.hash_key_range())?,
+    let parents = [shard.parent_shard_id(), shard.adjacent_parent_shard_id()];
+    let id = ShardId::new(shard.shard_id());
+    Shard {
+        parents: parents.into_iter().flatten().map(ShardId::new).collect(),
+        range: hash_range(&id, shard.hash_key_range(), faults),
         state: if closed { ShardState::Closed } else { ShardState::Open },
         starting_sequence_number: numbers
             .map(|range| range.starting_sequence_number().to_owned())
             .unwrap_or_default(),
-    })
+        id,
+    }
 }
 
-fn hash_range(operation: &'static str, range: Option<&SdkRange>) -> Result<HashKeyRange, StreamError> {
-    let range = range.ok_or_else(|| not_understood(operation, "a shard has no hash key range"))?;
-    let start = range
-        .starting_hash_key()
-        .parse()
-        .map_err(|error| misread(operation, &error))?;
-    let end = range
-        .ending_hash_key()
-        .parse()
-        .map_err(|error| misread(operation, &error))?;
-    HashKeyRange::new(start, end).map_err(|error| misread(operation, &error))
+fn hash_range(shard: &ShardId, range: Option<&SdkRange>, faults: &mut Vec<RangeFault>) -> Option<HashKeyRange> {
+    let range = range.map(|range| (range.starting_hash_key(), range.ending_hash_key()));
+    read_range(shard, range, faults)
 }
 
 fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
@@ -317,7 +333,7 @@ fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
 ) -> StreamError {
     StreamError {
         operation,
-        kind: call_error(error),
+        kind: CallError::of(error).into(),
     }
 }
 
@@ -330,6 +346,9 @@ fn of_iterator(error: StreamError) -> StreamError {
         },
         kind @ (CallErrorKind::NotFound
         | CallErrorKind::Throttled { .. }
+        | CallErrorKind::Transient { .. }
+        | CallErrorKind::Credentials { .. }
+        | CallErrorKind::Encryption { .. }
         | CallErrorKind::Denied { .. }
         | CallErrorKind::Iterator { .. }
         | CallErrorKind::Unavailable { .. }
@@ -343,7 +362,7 @@ fn of_iterator(error: StreamError) -> StreamError {
 fn misread(operation: &'static str, error: &dyn std::error::Error) -> StreamError {
     StreamError {
         operation,
-        kind: unreadable(error),
+        kind: CallErrorKind::unreadable(error),
     }
 }
 

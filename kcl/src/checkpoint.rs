@@ -1,4 +1,7 @@
 //! Checkpoints: how far a shard was read.
+//!
+//! In the order of the data: a `position` is a place in a shard, the `ledger` knows which ones may be checkpointed,
+//! and the `checkpointer` writes them.
 
 pub(crate) mod checkpointer;
 pub(crate) mod ledger;

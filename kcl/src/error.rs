@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use service::{CallClass, CallError, Effect};
+
+use crate::lease::model::{LeaseKey, WorkerId};
+
 /// What an application's handler returns when it fails: anything that is an error.
 pub type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -34,6 +38,12 @@ pub enum BuildErrorKind {
     Empty {
         /// What the name is for.
         name: &'static str,
+    },
+    /// No stream can have this name or ARN.
+    #[error("{reason}")]
+    InvalidStream {
+        /// What is wrong with it.
+        reason: String,
     },
     /// The worker's id is one of the keys that the lease table keeps for itself.
     #[error("the worker id {id:?} is a reserved key of the lease table")]
@@ -98,6 +108,16 @@ pub enum WorkerError {
         table: String,
         /// The attributes of its key.
         key: String,
+    },
+    /// Another process writes lease rows under this worker's id. This worker has stopped at once.
+    #[error(
+        "another process uses the worker id {worker}: it has written the lease {lease}; give each process an id of its own"
+    )]
+    WorkerIdInUse {
+        /// The id.
+        worker: WorkerId,
+        /// The lease by which it was noticed.
+        lease: LeaseKey,
     },
     /// The stream's shards could not be listed.
     #[error("the shards of stream {stream} cannot be listed")]
@@ -202,6 +222,31 @@ pub enum CallErrorKind {
         /// The service's words.
         message: String,
     },
+    /// The call did not reach the service, or was refused for a reason that is not known. It has not taken effect, and it may
+    /// work the next time.
+    #[error("it failed for now ({code}): {message}")]
+    Transient {
+        /// The service's error code, or `Connection`, `RequestNotBuilt` for a failure that has none.
+        code: String,
+        /// What is known of it.
+        message: String,
+    },
+    /// The credentials are out of date, not there yet or not known yet, or this machine's clock is wrong.
+    #[error("the credentials are of no use ({code}): {message}")]
+    Credentials {
+        /// The service's error code, or `RequestNotBuilt` if there are no credentials.
+        code: String,
+        /// What is known of it.
+        message: String,
+    },
+    /// The KMS key of the stream or of the table cannot be used until somebody puts that right.
+    #[error("the KMS key cannot be used ({code}): {message}")]
+    Encryption {
+        /// The service's error code.
+        code: String,
+        /// The service's words.
+        message: String,
+    },
     /// The service or the way to it failed; it may work again later, and the call may have taken effect.
     #[error("no usable answer ({code}): {message}")]
     Unavailable {
@@ -218,7 +263,49 @@ pub enum CallErrorKind {
     },
 }
 
+impl From<CallError> for CallErrorKind {
+    fn from(error: CallError) -> Self {
+        let CallError {
+            code, message, class, ..
+        } = error;
+        match class {
+            CallClass::NotFound => Self::NotFound,
+            CallClass::Throttled => Self::Throttled { code },
+            CallClass::Transient => Self::Transient { code, message },
+            CallClass::Unanswered => Self::Unavailable { code, message },
+            CallClass::Credentials | CallClass::UnknownKey => Self::Credentials { code, message },
+            CallClass::Encryption => Self::Encryption { code, message },
+            CallClass::Denied => Self::Denied { code, message },
+            CallClass::Iterator => Self::Iterator { code, message },
+            CallClass::Rejected => Self::Rejected { code, message },
+            CallClass::Unreadable => Self::Unreadable { message },
+        }
+    }
+}
+
 impl CallErrorKind {
+    /// An answer that cannot be understood.
+    pub(crate) fn unreadable(error: &dyn std::error::Error) -> Self {
+        Self::Unreadable {
+            message: error.to_string(),
+        }
+    }
+
+    fn class(&self) -> CallClass {
+        match self {
+            Self::NotFound => CallClass::NotFound,
+            Self::Throttled { .. } => CallClass::Throttled,
+            Self::Transient { .. } => CallClass::Transient,
+            Self::Unavailable { .. } => CallClass::Unanswered,
+            Self::Credentials { .. } => CallClass::Credentials,
+            Self::Encryption { .. } => CallClass::Encryption,
+            Self::Denied { .. } => CallClass::Denied,
+            Self::Iterator { .. } => CallClass::Iterator,
+            Self::Rejected { .. } => CallClass::Rejected,
+            Self::Unreadable { .. } => CallClass::Unreadable,
+        }
+    }
+
     pub(crate) fn is_denied(&self) -> bool {
         matches!(self, Self::Denied { .. })
     }
@@ -229,14 +316,17 @@ impl CallErrorKind {
 
     /// Whether the same call may work later without anybody's doing.
     pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Throttled { .. } | Self::Unavailable { .. } => true,
-            Self::NotFound
-            | Self::Denied { .. }
-            | Self::Iterator { .. }
-            | Self::Rejected { .. }
-            | Self::Unreadable { .. } => false,
-        }
+        self.class().may_pass_by_itself()
+    }
+
+    /// Whether the call may have taken effect although it failed.
+    pub fn may_have_taken_effect(&self) -> bool {
+        self.class().effect() == Effect::Possible
+    }
+
+    /// Whether the same call may work later, by itself or because an operator restores what it needs.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.class().may_pass_by_itself() || self.class().may_pass_with_help()
     }
 }
 
@@ -253,4 +343,47 @@ pub enum CheckpointError {
     /// The lease table could not be written; the checkpoint may be tried again.
     #[error("the checkpoint could not be written")]
     Table(#[from] TableError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(class: CallClass) -> CallErrorKind {
+        let error = CallError {
+            code: "Code".into(),
+            message: "words".into(),
+            request_id: None,
+            class,
+            effect: class.effect(),
+        };
+        error.into()
+    }
+
+    #[test]
+    fn a_kind_answers_as_the_class_does_that_it_was_made_of() {
+        for class in [
+            CallClass::Throttled,
+            CallClass::Transient,
+            CallClass::Unanswered,
+            CallClass::Credentials,
+            CallClass::UnknownKey,
+            CallClass::Encryption,
+            CallClass::Denied,
+            CallClass::NotFound,
+            CallClass::Iterator,
+            CallClass::Rejected,
+            CallClass::Unreadable,
+        ] {
+            let kind = kind(class);
+            assert_eq!(kind.is_transient(), class.may_pass_by_itself(), "{class:?}");
+            assert_eq!(
+                kind.may_have_taken_effect(),
+                class.effect() == Effect::Possible,
+                "{class:?}"
+            );
+            let may_pass = class.may_pass_by_itself() || class.may_pass_with_help();
+            assert_eq!(kind.may_pass(), may_pass, "{class:?}");
+        }
+    }
 }

@@ -1,11 +1,12 @@
 //! Everything observable about a worker, as one list. Today's view of it is `tracing`.
 
 use aggregation::RecordDamage;
+use service::{RangeFault, chain};
 
-use crate::call_error::chain;
 use crate::error::{StreamError, TableError, WorkerError};
 use crate::lease::item::Hole;
 use crate::lease::model::{LeaseKey, WorkerId};
+use crate::lease::ownership::End;
 use crate::shard_sync::end_evidence::Hold;
 use crate::stream::ShardId;
 
@@ -30,15 +31,24 @@ pub(crate) enum Event<'a> {
     /// This worker took a lease.
     LeaseTaken { lease: &'a LeaseKey, reason: String },
     /// This worker lost a lease.
-    LeaseLost { lease: &'a LeaseKey },
-    /// A lease row could not be written.
-    LeaseWriteFailed { lease: &'a LeaseKey, error: &'a TableError },
+    LeaseLost { lease: &'a LeaseKey, end: &'a End },
+    /// Lease rows could not be written; `untold` others since the last of these events.
+    LeaseWritesFailed {
+        table: &'a str,
+        lease: &'a LeaseKey,
+        error: &'a TableError,
+        untold: u64,
+    },
+    /// The task of a shard panicked: its lease is given up.
+    ConsumerPanicked { shard: &'a ShardId },
     /// A row of the lease table should hold a lease and cannot be read: its shard has no reader.
     LeaseRowUnreadable { table: &'a str, hole: &'a Hole },
     /// A shard waits for a parent whose lease cannot be read.
     ParentUnreadable { shard: &'a ShardId, hole: &'a Hole },
     /// The lease table could not be read.
     LeaseTableUnavailable { error: &'a TableError },
+    /// The hash-key range of a shard is not as it should be.
+    ShardRangeFault(&'a RangeFault),
     /// The stream could not be read.
     ReadFailed { shard: &'a ShardId, error: &'a StreamError },
     /// It is not certain whether a shard has ended, so it is neither read nor ended.
@@ -89,8 +99,16 @@ impl Event<'_> {
             }
             Self::LeaseCreated { lease, reason } => tracing::debug!(%lease, reason, "lease created"),
             Self::LeaseTaken { lease, reason } => tracing::info!(%lease, reason, "lease taken"),
-            Self::LeaseLost { lease } => tracing::info!(%lease, "lease lost"),
-            Self::LeaseWriteFailed { lease, error } => tracing::warn!(%lease, %error, "lease write failed"),
+            Self::LeaseLost { lease, end } => tracing::info!(%lease, reason = %end, "lease lost"),
+            Self::LeaseWritesFailed {
+                table,
+                lease,
+                error,
+                untold,
+            } => tracing::warn!(table, %lease, %error, others = untold, "lease write failed"),
+            Self::ConsumerPanicked { shard } => {
+                tracing::error!(%shard, "the task of a shard panicked: its lease is given up");
+            }
             Self::LeaseRowUnreadable { table, hole } => {
                 let shard = hole.shard.as_ref().map(tracing::field::display);
                 tracing::warn!(table, shard, error = %hole.problem, "lease row unreadable: nobody reads its shard");
@@ -100,6 +118,7 @@ impl Event<'_> {
                 tracing::warn!(%shard, parent = %hole.key, %error, "shard waits for a parent whose lease is unreadable");
             }
             Self::LeaseTableUnavailable { error } => tracing::warn!(%error, "lease table unavailable"),
+            Self::ShardRangeFault(fault) => tracing::warn!(%fault, "bad hash-key range"),
             Self::ReadFailed { shard, error } => tracing::warn!(%shard, %error, "read failed"),
             Self::ShardOnHold { shard, reason } if *reason == Hold::StreamCreatedAgain => {
                 tracing::error!(%shard, %reason, "stream was created again");

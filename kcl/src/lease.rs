@@ -8,16 +8,23 @@
 //!
 //! A lease is one row of the lease table. Whoever changes the row raises its counter and names the counter that it has
 //! seen, so of two that change it at once exactly one succeeds.
+//!
+//! In the order of the data: `model` is a lease, `write` its writes and their outcomes, `table` the port to where leases are
+//! kept, `scan` reads a whole table. Two backends, held to one `conformance` suite: `dynamodb`, with `item` for rows and
+//! `update_expression` for writes, and `memory`. The `renewer` writes the rows of the leases that the worker holds: the pure
+//! `holdings` know which of them has something to do, the pure `ownership` of each decides what. A `guard` tells a consumer
+//! whether its lease is still valid.
 
 #[cfg(test)]
 mod conformance;
 pub(crate) mod dynamodb;
 pub(crate) mod guard;
-pub(crate) mod held;
+pub(crate) mod holdings;
 pub(crate) mod item;
 #[cfg(test)]
 pub(crate) mod memory;
 pub(crate) mod model;
+pub(crate) mod ownership;
 pub(crate) mod renewer;
 pub(crate) mod scan;
 pub(crate) mod table;

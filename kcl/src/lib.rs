@@ -8,17 +8,26 @@
 //!                                  │ children                          ▼                           │ checkpoint
 //!                                  └──────────── GetRecords ─► de-aggregate ─► your processor ─► Checkpointer
 //! ```
+//!
+//! Inside, in the order of the data:
+//!
+//! * the start: `builder` and `config` make a `worker`; `shard_sync` creates the leases that are missing;
+//! * who reads what: `lease` has the table and the leases that are held, `assignment` takes leases;
+//! * reading: a `consumer` for each lease, `retrieval` of pages, `record` and the application's `processor`;
+//! * how far: `checkpoint`;
+//! * what can be seen: `event`, `fold` for its repeats, `error`;
+//! * what all of it stands on: `stream`, `calls`, `limits`; `planted_bugs`
+//!   for the simulation.
 
 mod assignment;
 mod builder;
-mod call_error;
 mod calls;
 mod checkpoint;
-mod clock;
 mod config;
 mod consumer;
 mod error;
 mod event;
+mod fold;
 mod lease;
 pub mod limits;
 #[cfg(feature = "planted-bugs")]
@@ -26,10 +35,8 @@ pub mod planted_bugs;
 mod processor;
 mod record;
 mod retrieval;
-mod retry;
 mod shard_sync;
 mod stream;
-mod tasks;
 mod worker;
 
 pub use aggregation::{HashKey, InvalidHashKey, RecordDamage};

@@ -4,6 +4,8 @@
 //!
 //! Records of 100 bytes with keys of 16 bytes over 64 shards, in aggregates of the default size. The first rounds bring
 //! every buffer to its size; the last one is counted.
+//!
+//! `orders` is the stream and the producer.
 
 #![expect(
     clippy::print_stdout,

@@ -6,6 +6,8 @@
 //! in the same run, the floor: the MD5 of each key and a copy of each payload. A round puts as many records as the open
 //! aggregates take without being sealed, then seals them, which is timed apart, then waits until they are delivered,
 //! which is not timed. The median of the rounds counts.
+//!
+//! `orders` is the stream and the producer.
 
 #![expect(
     clippy::print_stdout,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use aggregation::{Encoder, HashKey, KinesisRecord, UserRecordRef};
+use service::ShardId;
 
 use crate::attempt::Attempts;
 use crate::budget::{Cargo, Charge};
@@ -14,7 +15,7 @@ use crate::limits::KINESIS_RECORD_BYTES;
 use crate::outcome::{Failure, HashKeyOrigin, Outcome, Placement, Returned, open};
 use crate::record::{self, Record};
 use crate::routing::Routing;
-use crate::shard_map::{Epoch, ShardId};
+use crate::shard_map::Epoch;
 
 /// One Kinesis record with everything that has to be known until its outcome: a promise to the receipts of its members.
 ///
@@ -209,7 +210,10 @@ impl SealedAggregate {
             }
         }
         let shares = targets.iter().zip(shares);
-        let parts = shares.flat_map(|(target, share)| self.build_parts(target.as_ref(), share, (max_size, max_count)));
+        let parts = shares.flat_map(|(target, share)| {
+            let max_count = routing.max_count_for(target.as_ref(), max_count);
+            self.build_parts(target.as_ref(), share, (max_size, max_count))
+        });
         parts.collect()
     }
 

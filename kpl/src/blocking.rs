@@ -23,6 +23,8 @@
 //! The producer runs on one thread of its own, `kinesis-producer`, which ends with it and its last handle. Whoever calls waits on the calling
 //! thread: none of these calls panics inside a runtime, but they hold up the thread that they are made on. Async code uses
 //! [`crate::Producer`].
+//!
+//! Inside: `thread` runs the producer, `wait` blocks on a future, `encoder` is the blocking form of an encoder.
 
 mod encoder;
 mod thread;

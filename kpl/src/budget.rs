@@ -1,4 +1,6 @@
 //! The bound on what a producer holds: bytes and records, from `put` to the outcome.
+//!
+//! `charge` is the room of records, from `put` to the outcome; `copies` is the room of the SDK's copies of requests.
 
 mod charge;
 mod copies;

@@ -1,4 +1,6 @@
 //! How a producer is made.
+//!
+//! `hooks` has the options by which a producer calls the application; `fit` checks the client against the stream.
 
 mod fit;
 mod hooks;
@@ -9,11 +11,11 @@ use std::time::Duration;
 use ::metrics::Recorder;
 use aws_config::SdkConfig;
 use aws_sdk_kinesis::Client;
+use service::StreamRef;
 use tokio::sync::mpsc;
 
 use crate::budget::Budget;
 use crate::calls::Calls;
-use crate::clock;
 use crate::config::{Aggregation, Config, OnMisplacement, OnThrottling, Rules};
 use crate::driver::{Driver, Hooks};
 use crate::error::{BuildError, BuildErrorKind};
@@ -27,7 +29,6 @@ use crate::producer::Producer;
 use crate::properties::KplProperties;
 use crate::record_limit::RecordLimit;
 use crate::shared::Shared;
-use crate::stream::StreamRef;
 
 /// Commands that may wait for the driver; a caller beyond that waits to hand its command over.
 const COMMANDS: usize = 16;
@@ -68,8 +69,7 @@ impl ProducerBuilder {
     /// none. Default: none.
     #[doc(alias = "setStreamId")]
     pub fn stream_id(mut self, id: impl AsRef<str>) -> Self {
-        let id = id.as_ref().trim();
-        self.stream_id = (!id.is_empty()).then(|| id.to_owned());
+        self.stream_id = Some(id.as_ref().to_owned());
         self
     }
 
@@ -322,7 +322,7 @@ impl ProducerBuilder {
     /// one that has no region, for a properties file of another region than the client's, and outside a tokio runtime. An
     /// ARN of another region is only [warned of](Event::RegionsDiffer): the client's endpoint may know it.
     pub fn build(self) -> Result<Producer, BuildError> {
-        let stream = StreamRef::parse(&self.stream);
+        let stream = StreamRef::parse(&self.stream).with_id(self.stream_id.as_deref());
         self.check(&stream)?;
         let client = self.client.ok_or(BuildErrorKind::NoClient)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildErrorKind::NoRuntime)?;
@@ -345,14 +345,15 @@ impl ProducerBuilder {
             limits,
             budget: self.budget,
             handover,
-            built: clock::now(),
+            built: self.hooks.clock.monotonic(),
+            clock: self.hooks.clock.clone(),
         };
         let record_limit = RecordLimit::new(self.config.max_user_record_size);
         let shared = Arc::new(Shared::new(template, record_limit));
         let (commands, received) = mpsc::channel(COMMANDS);
         let pipeline = Pipeline::new(self.config.clone(), shared.template.budget.clone(), rng);
         let meter = Meter::new(self.recorder, self.config.metrics, stream.label());
-        let calls = Calls::new(client, stream, self.config.request_timeout).with_stream_id(self.stream_id);
+        let calls = Calls::new(client, stream, self.config.request_timeout).with_clock(self.hooks.clock.clone());
         let driver = Driver::new(
             Arc::clone(&shared),
             calls,

@@ -3,8 +3,7 @@
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 
-use aggregation::{HashKeyRange, InvalidHashKey, KinesisRecord};
-use aws_credential_types::provider::error::CredentialsError;
+use aggregation::KinesisRecord;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::Builder as ConfigBuilder;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
@@ -17,13 +16,12 @@ use aws_sdk_kinesis::types::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::retry::RetryConfig;
+use service::{CallError, Clock, Effect, ShardId, StreamRef, read_range};
 
-use crate::clock;
 use crate::limits::{DEFAULT_MAX_RECORD_BYTES, LARGEST_MAX_RECORD_BYTES, LIST_SHARDS_PAGE};
 use crate::ordering::RecordDistribution;
 use crate::pipeline::{Answer, CallFailure, EntryAnswer};
-use crate::shard_map::{Shard, ShardId};
-use crate::stream::StreamRef;
+use crate::shard_map::{Listing, Shard};
 use crate::summary::{Resharding, StreamSummary};
 
 /// The service as one producer sees it. Cheap to clone.
@@ -31,7 +29,7 @@ use crate::summary::{Resharding, StreamSummary};
 pub(crate) struct Calls {
     client: Client,
     stream: StreamRef,
-    stream_id: Option<String>,
+    clock: Clock,
     timeout: Duration,
 }
 
@@ -40,21 +38,21 @@ impl Calls {
         Self {
             client,
             stream,
-            stream_id: None,
+            clock: Clock::default(),
             timeout,
         }
     }
 
-    /// Names the stream's id beside its name or ARN.
-    pub(crate) fn with_stream_id(mut self, stream_id: Option<String>) -> Self {
-        self.stream_id = stream_id;
+    /// Reads the time from `clock` in place of the system's.
+    pub(crate) fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
         self
     }
 
     /// The wall-clock time by which the client signs its requests.
     pub(crate) fn wall_time(&self) -> SystemTime {
         let source = self.client.config().time_source();
-        source.map_or_else(clock::wall, |source| source.now())
+        source.map_or_else(|| self.clock.wall(), |source| source.now())
     }
 
     /// One `PutRecords`, tried once: the pipeline owns the retries.
@@ -68,34 +66,34 @@ impl Calls {
             .put_records()
             .set_stream_name(self.stream.name())
             .set_stream_arn(self.stream.arn())
-            .set_stream_id(self.stream_id.clone())
+            .set_stream_id(self.stream.id())
             .set_records(Some(entries))
             .customize()
             .config_override(once())
             .send();
-        match tokio::time::timeout(self.timeout, call).await {
-            Ok(Ok(output)) => entry_answers(output),
-            Ok(Err(error)) => Answer::Failed(call_failure(&error)),
-            Err(_) => Answer::Failed(timed_out(self.timeout)),
+        match self.clock.timeout(self.timeout, call).await {
+            Some(Ok(output)) => entry_answers(output),
+            Some(Err(error)) => Answer::Failed(call_failure(&error)),
+            None => Answer::Failed(timed_out(self.timeout)),
         }
     }
 
     /// The open shards of the stream, page by page.
-    pub(crate) async fn list_shards(&self) -> Result<Vec<Shard>, CallFailure> {
-        let mut shards = Vec::new();
+    pub(crate) async fn list_shards(&self) -> Result<Listing, CallFailure> {
+        let mut listing = Listing::default();
         let mut next_token = None;
         loop {
             let page = self.list_shards_page(next_token.take());
-            let page = match tokio::time::timeout(self.timeout, page).await {
-                Ok(page) => page?,
-                Err(_) => return Err(timed_out(self.timeout)),
+            let page = match self.clock.timeout(self.timeout, page).await {
+                Some(page) => page?,
+                None => return Err(timed_out(self.timeout)),
             };
             for shard in page.shards() {
-                shards.extend(open_shard(shard)?);
+                add_open_shard(shard, &mut listing);
             }
             match page.next_token {
                 Some(token) => next_token = Some(token),
-                None => return Ok(shards),
+                None => return Ok(listing),
             }
         }
     }
@@ -107,14 +105,14 @@ impl Calls {
             .describe_stream_summary()
             .set_stream_name(self.stream.name())
             .set_stream_arn(self.stream.arn())
-            .set_stream_id(self.stream_id.clone())
+            .set_stream_id(self.stream.id())
             .customize()
             .config_override(once())
             .send();
-        match tokio::time::timeout(self.timeout, call).await {
-            Ok(Ok(output)) => Ok(output.stream_description_summary().map(summary).unwrap_or_default()),
-            Ok(Err(error)) => Err(call_failure(&error)),
-            Err(_) => Err(timed_out(self.timeout)),
+        match self.clock.timeout(self.timeout, call).await {
+            Some(Ok(output)) => Ok(output.stream_description_summary().map(summary).unwrap_or_default()),
+            Some(Err(error)) => Err(call_failure(&error)),
+            None => Err(timed_out(self.timeout)),
         }
     }
 
@@ -129,7 +127,7 @@ impl Calls {
             None => call
                 .set_stream_name(self.stream.name())
                 .set_stream_arn(self.stream.arn())
-                .set_stream_id(self.stream_id.clone())
+                .set_stream_id(self.stream.id())
                 .shard_filter(at_latest()?),
         };
         call.customize()
@@ -216,79 +214,36 @@ fn distribution(summary: &StreamDescriptionSummary) -> RecordDistribution {
     }
 }
 
-/// The shard, if it has no ending sequence number.
-fn open_shard(shard: &SdkShard) -> Result<Option<Shard>, CallFailure> {
-    if shard
-        .sequence_number_range()
-        .is_some_and(|range| range.ending_sequence_number().is_some())
-    {
-        return Ok(None);
+/// Adds the shard, if it has no ending sequence number.
+fn add_open_shard(shard: &SdkShard, listing: &mut Listing) {
+    let numbers = shard.sequence_number_range();
+    if numbers.is_some_and(|range| range.ending_sequence_number().is_some()) {
+        return;
     }
-    let range = shard
-        .hash_key_range()
-        .ok_or_else(|| unreadable(&"a shard has no hash key range"))?;
-    let key = |text: &str| text.parse().map_err(|error: InvalidHashKey| unreadable(&error));
-    let range = HashKeyRange::new(key(range.starting_hash_key())?, key(range.ending_hash_key())?);
-    Ok(Some(Shard {
-        id: ShardId::new(shard.shard_id()),
-        range: range.map_err(|error| unreadable(&error))?,
-    }))
-}
-
-/// A map with a hole would send records to shards that do not hold them, so a listing is understood as a whole or not.
-fn unreadable(reason: &dyn std::fmt::Display) -> CallFailure {
-    CallFailure {
-        code: "UnreadableResponse".into(),
-        message: reason.to_string(),
-        request_id: None,
-        may_have_been_applied: false,
+    let id = ShardId::new(shard.shard_id());
+    let keys = shard.hash_key_range();
+    let keys = keys.map(|keys| (keys.starting_hash_key(), keys.ending_hash_key()));
+    match read_range(&id, keys, &mut listing.faults) {
+        Some(range) => listing.open.push(Shard { id, range }),
+        None => listing.unreadable.push(id),
     }
 }
 
+/// What the classification of the libraries makes of an error of the SDK.
 fn call_failure<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, HttpResponse>) -> CallFailure {
-    let request_id = error.request_id().map(Into::into);
-    let failure = |code: &str, message: String, may_have_been_applied| CallFailure {
-        code: code.to_owned(),
+    let CallError {
+        code,
         message,
-        request_id: request_id.clone(),
-        may_have_been_applied,
-    };
-    let text = || chain(error);
-    match error {
-        SdkError::ServiceError(service) => {
-            let server_side = service.raw().status().as_u16() >= 500;
-            let code = service.err().code().unwrap_or("UnknownError");
-            failure(
-                code,
-                service.err().message().unwrap_or_default().to_owned(),
-                server_side,
-            )
-        }
-        SdkError::TimeoutError(_) => failure("Timeout", text(), true),
-        SdkError::DispatchFailure(_) if lacks_credentials(error) => failure("RequestNotBuilt", text(), false),
-        // A connection that was made may have ended before the answer.
-        SdkError::DispatchFailure(_) => failure("Connection", text(), !was_never_connected(error)),
-        SdkError::ResponseError(_) => failure("UnreadableResponse", text(), true),
-        SdkError::ConstructionFailure(_) => failure("RequestNotBuilt", text(), false),
-        _ => failure("UnknownError", text(), true),
+        request_id,
+        effect,
+        class: _,
+    } = CallError::of(error);
+    CallFailure {
+        code,
+        message,
+        request_id,
+        may_have_been_applied: effect == Effect::Possible,
     }
-}
-
-/// Whether nobody could sign the request.
-fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|cause| cause.is::<CredentialsError>())
-}
-
-/// Whether there was no connection on which the request could have been sent: no address, nobody who listens, or nobody
-/// to be trusted. Another HTTP client than the SDK's own may not tell.
-fn was_never_connected(error: &(dyn Error + 'static)) -> bool {
-    let mut of_client = causes(error).filter_map(|cause| cause.downcast_ref::<hyper_util::client::legacy::Error>());
-    of_client.any(hyper_util::client::legacy::Error::is_connect)
-}
-
-/// The error and what it was caused by, in turn.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
 }
 
 fn timed_out(timeout: Duration) -> CallFailure {
@@ -307,12 +262,6 @@ fn invalid(error: &dyn Error) -> CallFailure {
         request_id: None,
         may_have_been_applied: false,
     }
-}
-
-/// What an error and its causes say, one behind the other. The SDK's own errors name their layer only.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let texts: Vec<String> = causes(error).map(ToString::to_string).collect();
-    texts.join(": ")
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! A cohort is made with the open aggregate of a lane. Its records may end in other aggregates, when a changed shard map
 //! splits them up; each of these carries its *origins*, the runs of cohort members that it holds, and its outcome fans
 //! back through them.
+//!
+//! `members` notes which records have their outcome and who waits for the others.
 
 mod members;
 

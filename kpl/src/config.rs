@@ -1,4 +1,6 @@
 //! Pure: the options of a producer.
+//!
+//! `rules` has the ranges and the contradictions.
 
 mod rules;
 

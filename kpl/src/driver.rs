@@ -1,4 +1,7 @@
 //! The task of a producer: it carries facts into the pipeline and its wishes out.
+//!
+//! `errands` carries out what the pipeline asks for, `flushes` has the callers of `flush`, `report` feeds log,
+//! statistics and metrics, and `repeats` keeps repeated failures from filling the log.
 
 mod errands;
 mod flushes;
@@ -9,6 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use service::{Clock, RangeFault, Tasks};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -16,7 +20,6 @@ use self::errands::Finished;
 use self::flushes::Flushes;
 use self::repeats::Repeats;
 use crate::calls::Calls;
-use crate::clock;
 use crate::error::{PutError, PutErrorKind};
 use crate::event::{Event, Listener};
 use crate::foreign::wake;
@@ -25,7 +28,6 @@ use crate::limits::DROP_GRACE;
 use crate::metrics::Meter;
 use crate::pipeline::{Input, Pipeline};
 use crate::shared::Shared;
-use crate::tasks::Tasks;
 
 /// How long an aggregate stays open, at most, while callers wait for room. Our choice: as long as by default in any case.
 const SHORT_OF_ROOM_WAIT: Duration = Duration::from_millis(100);
@@ -72,6 +74,7 @@ pub enum ShutdownEnd {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hooks {
     pub(crate) tasks: Tasks,
+    pub(crate) clock: Clock,
     pub(crate) listener: Listener,
 }
 
@@ -83,6 +86,8 @@ pub(crate) struct Driver {
     pipeline: Pipeline,
     meter: Meter,
     repeats: Repeats,
+    /// The faults of the newest list of shards.
+    told_faults: Vec<RangeFault>,
     commands: mpsc::Receiver<Command>,
     running: JoinSet<Finished>,
     hooks: Hooks,
@@ -114,6 +119,7 @@ impl Driver {
             pipeline,
             meter,
             repeats: Repeats::default(),
+            told_faults: Vec::new(),
             commands,
             running,
             hooks,
@@ -126,22 +132,29 @@ impl Driver {
     /// Runs until the producer was shut down, or dropped, and everything has its outcome.
     pub(crate) async fn run(mut self) {
         loop {
-            self.advance(clock::now());
-            if self.is_done(clock::now()) {
+            self.advance(self.now());
+            if self.is_done(self.now()) {
                 return self.finish();
             }
             let wake_at = self.wake_at();
+            let wait = wake_at
+                .unwrap_or_else(|| self.now())
+                .saturating_duration_since(self.now());
             tokio::select! {
                 biased;
                 Some(command) = self.commands.recv() => self.on_command(command),
                 () = self.shared.closing.cancelled(), if self.draining.is_none() => {
-                    self.drain(clock::now() + DROP_GRACE, None);
+                    self.drain(self.now() + DROP_GRACE, None);
                 }
                 Some(finished) = self.running.join_next() => self.on_finished(finished),
                 () = self.shared.template.handover.handed() => {}
-                () = sleep_until(wake_at), if wake_at.is_some() => {}
+                () = self.hooks.clock.sleep(wait), if wake_at.is_some() => {}
             }
         }
+    }
+
+    fn now(&self) -> Instant {
+        self.hooks.clock.monotonic()
     }
 
     /// Carries what the lanes handed over into the pipeline, and out what it wants done.
@@ -205,7 +218,7 @@ impl Driver {
     }
 
     fn on_command(&mut self, command: Command) {
-        let now = clock::now();
+        let now = self.now();
         match command {
             Command::Flush(done) => {
                 self.shared.lanes().seal_all();
@@ -221,7 +234,7 @@ impl Driver {
     fn drain(&mut self, deadline: Instant, report: Option<oneshot::Sender<ShutdownReport>>) {
         wake(|| self.shared.closing.cancel());
         self.shared.close_lanes();
-        let now = clock::now();
+        let now = self.now();
         self.take_handed_over(now);
         self.pipeline.mark(now);
         self.pipeline.report_failures();
@@ -259,8 +272,8 @@ impl Driver {
         } else {
             ShutdownEnd::DeadlinePassed
         };
-        let returned = self.pipeline.give_up(&PutErrorKind::ShutDown, clock::now());
-        let now = clock::now();
+        let returned = self.pipeline.give_up(&PutErrorKind::ShutDown, self.now());
+        let now = self.now();
         self.pipeline.observers.tally.look_at_pending(0, now);
         self.publish(now);
         let Some(draining) = self.draining.take() else { return };
@@ -291,20 +304,13 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.shared.close_lanes();
-        self.publish_stats(clock::now());
+        self.publish_stats(self.now());
         let outstanding = self.shared.outstanding().records;
         if outstanding > 0 {
             self.emit(&Event::TaskEnded { outstanding });
         }
         self.shared.board.close(self.shared.put());
         drop(self.shared.template.handover.take_all());
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }
 

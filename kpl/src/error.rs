@@ -1,4 +1,6 @@
 //! What can go wrong, as types to act on.
+//!
+//! `build` has the reasons why a producer could not be built.
 
 mod build;
 

@@ -9,16 +9,19 @@
 //! | [`RequestAnswered`](Event::RequestAnswered) | `debug` |
 //! | [`ShardThrottled`](Event::ShardThrottled) | `warn`, and `debug` for the partition keys |
 //! | [`Ended`](Event::Ended) | `info`, or `warn` if it gave records back |
-//! | [`SettingsLeft`](Event::SettingsLeft), [`RegionsDiffer`](Event::RegionsDiffer) | `warn` |
+//! | [`SettingsLeft`](Event::SettingsLeft), [`RegionsDiffer`](Event::RegionsDiffer), [`ShardRangeFault`](Event::ShardRangeFault) | `warn` |
 //! | [`TaskEnded`](Event::TaskEnded) | `warn` |
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use service::ShardId;
+
 use crate::foreign::contained;
 use crate::ordering::RecordDistribution;
-use crate::shard_map::ShardId;
+
+pub use service::{RangeFault, RangeFaultKind};
 
 pub use crate::pipeline::{HeavyKey, HotShard, Source};
 
@@ -46,6 +49,11 @@ pub enum Event<'a> {
     },
     /// The shard map could not be fetched.
     ShardMapUnavailable(CallFailed<'a>),
+    /// The hash-key range of a shard is not as it should be. Told once, as long as it stays so.
+    ///
+    /// A clamped range is used as it is. The range of another fault is not known: records for that shard are sent
+    /// unaggregated, so that they are right wherever the service stores them. Other shards are not affected.
+    ShardRangeFault(&'a RangeFault),
     /// Who distributes the stream's records is known now, or otherwise than before.
     DistributionChanged {
         /// Who.
@@ -157,6 +165,7 @@ impl Event<'_> {
                 );
             }
             Self::ShardMapChanged { shards } => tracing::info!(stream, shards, "shard map changed"),
+            Self::ShardRangeFault(fault) => tracing::warn!(stream, %fault, "bad hash-key range"),
             Self::ShardMapUnavailable(failed) => warn_of!(failed, stream, "shard map unavailable"),
             Self::DistributionChanged { distribution, source } => {
                 tracing::info!(stream, ?distribution, ?source, "record distribution known");

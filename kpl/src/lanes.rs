@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aggregation::UserRecordRef;
+use service::Clock;
 use tokio::sync::Notify;
 
 use crate::aggregate::SealedAggregate;
@@ -57,6 +58,7 @@ pub(crate) struct LaneTemplate {
     pub(crate) limits: LaneLimits,
     pub(crate) budget: Budget,
     pub(crate) handover: Arc<Handover>,
+    pub(crate) clock: Clock,
     /// When the producer was built.
     pub(crate) built: Instant,
 }
@@ -76,7 +78,11 @@ impl Lanes {
             ..limits.clone()
         };
         let place = |target| {
-            let lane = Lane::new(Arc::clone(stream), target, limits.clone(), budget.clone());
+            let limits = LaneLimits {
+                max_count: routing.max_count_for(Option::as_ref(&target), limits.max_count),
+                ..limits.clone()
+            };
+            let lane = Lane::new(Arc::clone(stream), target, limits, budget.clone());
             let slot = Mutex::new(Slot {
                 lane,
                 state: State::Open,

@@ -13,6 +13,19 @@
 //!                                          sealed or due    per shard  ≤ 500, ≤ 5 MiB                │
 //!  Receipt ◄──────────────────────────────────────────────── outcome ◄──────────────────────────────┘
 //! ```
+//!
+//! Inside, in the order of the data:
+//!
+//! * the caller's side: `builder` and `config` make a `producer`, also from `properties`, for a `blocking` program or
+//!   with an `encoder`; a `record` is checked against `record_limit` and charged to the `budget`;
+//! * where it goes: `shard_map`, `routing`, `ordering`, `summary`;
+//! * open aggregates: `lanes` of one `lane` for each shard, what is in them (`contents`), who has put into them
+//!   (`intake`), what receipts share (`cohort`), and the sealed `aggregate`;
+//! * the task: `driver` moves facts between `shared`, the pure `pipeline` and the service (`calls`);
+//! * the end: `outcome`, `attempt`, `receipt`, `error`;
+//! * what can be seen: `event`, `observation`, `stats`, `metrics`;
+//! * what all of it stands on: `limits`, `sync`, `foreign`; `planted_bugs` for the
+//!   simulation; `guide` has the pages.
 
 mod aggregate;
 mod attempt;
@@ -20,7 +33,6 @@ pub mod blocking;
 mod budget;
 mod builder;
 mod calls;
-mod clock;
 mod cohort;
 mod config;
 mod contents;
@@ -46,15 +58,12 @@ pub mod properties;
 mod receipt;
 mod record;
 mod record_limit;
-mod retry;
 mod routing;
 mod shard_map;
 mod shared;
 pub mod stats;
-mod stream;
 mod summary;
 mod sync;
-mod tasks;
 
 pub use aggregation::{HashKey, InvalidHashKey};
 pub use attempt::{Attempt, AttemptFailure, Attempts};
@@ -67,7 +76,7 @@ pub use event::Event;
 pub use metrics::{MetricsGranularity, MetricsLevel};
 pub use ordering::{Ordering, RecordDistribution};
 pub use producer::{Producer, RecordSink};
-pub use receipt::{Delivered, Receipt, SequenceNumber};
+pub use receipt::{Delivered, Receipt};
 pub use record::Record;
-pub use shard_map::ShardId;
+pub use service::{InvalidSequenceNumber, SequenceNumber, ShardId};
 pub use stats::Stats;

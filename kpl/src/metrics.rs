@@ -1,6 +1,11 @@
 //! The series of a producer: the KPL's names, dimensions and units, for whatever exporter the application installs.
 //!
 #![doc = include_str!("../METRICS.md")]
+//!
+//! # Inside
+//!
+//! In the order of the data: `tally` turns observations into the `samples` of each of the `series`, and `meter` hands
+//! them to the recorder.
 
 mod meter;
 mod samples;

@@ -5,10 +5,12 @@
 
 use std::time::Instant;
 
+use service::ShardId;
+
 use crate::aggregate::SealedAggregate;
 use crate::error::PutErrorKind;
 use crate::metrics::{Selection, Tally};
-use crate::shard_map::{ShardId, ShardMap};
+use crate::shard_map::ShardMap;
 use crate::stats::Ledger;
 
 /// Something that happened to an aggregate or to a request.

@@ -11,6 +11,16 @@
 //! [`poll_output`](Pipeline::poll_output) after each call of these, and calls again no later than
 //! [`poll_timeout`](Pipeline::poll_timeout). Each aggregate ends exactly once (P1): delivered, failed, or, if it is
 //! dropped on the way, failed by its own `Drop`.
+//!
+//! In the order of an aggregate's way:
+//!
+//! * where it goes: `distribution`, learnt from the description or by `evidence`; `refresher` says when to fetch the
+//!   shard map, `map_changes` and `routing_changes` apply a new one;
+//! * when it leaves: `limiter` for each shard, by a `token_bucket` at an `adaptive_rate`; `order` holds the lanes of
+//!   ordered records; `collector` and `requests` fill requests within the room of `copies`;
+//! * what its answer means: `answers`, `retrier`, and `judgement` of where it landed; `hot_shards` and `heavy_keys`
+//!   note what is throttled;
+//! * how it ends: `expiry` of records whose time is over, `ending`, and `outstanding` for those who flush.
 
 mod adaptive_rate;
 mod answers;
@@ -38,6 +48,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use aggregation::KinesisRecord;
+use service::ShardId;
+use service::{Jitter, RetryDelays};
 
 use crate::aggregate::SealedAggregate;
 use crate::budget::{Budget, Cargo, Copies};
@@ -55,9 +67,8 @@ use crate::pipeline::hot_shards::HotShards;
 use crate::pipeline::limiter::Limiter;
 use crate::pipeline::outstanding::Outstanding;
 use crate::pipeline::refresher::Refresher;
-use crate::retry::RetryDelays;
 use crate::routing::Routing;
-use crate::shard_map::{Shard, ShardId, ShardMap};
+use crate::shard_map::{Listing, ShardMap};
 use crate::summary::StreamSummary;
 
 pub use distribution::Source;
@@ -88,7 +99,7 @@ pub(crate) enum Input {
         ended: SystemTime,
     },
     /// The fetch of the shard map ended.
-    Shards(Result<Vec<Shard>, CallFailure>),
+    Shards(Result<Listing, CallFailure>),
     /// The stream was described, or not.
     Description(Result<StreamSummary, CallFailure>),
     /// There is the room for copies that was awaited.
@@ -239,8 +250,8 @@ impl Pipeline {
             hot_shards: HotShards::default(),
             collector: Collector::new(max_request, wait, max_buffered),
             copy_room: CopyRoom::new(budget),
-            fetch_delays: RetryDelays::new((RETRY_DELAY, FETCH_RETRY_PAUSE), rng.fork()),
-            delays: RetryDelays::new(config.retry_delays, rng),
+            fetch_delays: RetryDelays::new((RETRY_DELAY, FETCH_RETRY_PAUSE), Jitter::Full, rng.fork()),
+            delays: RetryDelays::new(config.retry_delays, Jitter::Full, rng),
             config,
             unrouted: Vec::new(),
             retries: BTreeMap::new(),

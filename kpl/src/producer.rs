@@ -1,4 +1,6 @@
 //! The handle that applications hold.
+//!
+//! `batch` puts many records at once; `sink` puts a stream of them.
 
 mod batch;
 mod sink;
@@ -14,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 pub use self::sink::RecordSink;
 use crate::budget::{Permit, Room};
 use crate::builder::ProducerBuilder;
-use crate::clock;
 use crate::driver::{Command, ShutdownReport};
 use crate::encoder::{EncodingProducer, PayloadEncoder};
 use crate::error::{FlushError, PutError, PutErrorKind};
@@ -153,7 +154,7 @@ impl Producer {
     #[doc(alias = "getOldestRecordTimeInMillis")]
     #[doc(alias = "getMetrics")]
     pub fn stats(&self) -> Stats {
-        self.shared.stats(clock::now())
+        self.shared.stats(self.shared.template.clock.monotonic())
     }
 
     /// Takes no more records, delivers what was accepted for at most `grace`, gives the rest back and ends.
@@ -165,7 +166,7 @@ impl Producer {
     /// Dropping the future only stops the waiting; the shutdown goes on.
     #[doc(alias = "destroy")]
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
-        let now = clock::now();
+        let now = self.shared.template.clock.monotonic();
         let deadline = now
             .checked_add(grace)
             .unwrap_or(now + Duration::from_secs(u64::from(u32::MAX)));

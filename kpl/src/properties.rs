@@ -21,6 +21,9 @@
 //!
 //! Sources: <https://github.com/awslabs/amazon-kinesis-producer>, `KinesisProducerConfiguration` and
 //! `default_config.properties`; <https://docs.oracle.com/javase/8/docs/api/java/util/Properties.html>.
+//!
+//! Inside, in the order of the data: `syntax` reads lines, `options` lists the KPL's options, `form` reads their
+//! values, and `fault` says what is wrong.
 
 mod fault;
 mod form;

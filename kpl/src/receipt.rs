@@ -5,10 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use service::{SequenceNumber, ShardId};
+
 use crate::attempt::Attempts;
 use crate::cohort::Cohort;
 use crate::error::PutError;
-use crate::shard_map::ShardId;
 
 /// Where a record was stored.
 ///
@@ -37,46 +38,6 @@ impl Delivered {
             sub_sequence_number,
             attempts: Attempts::default(),
         }
-    }
-}
-
-/// The number of a Kinesis record in its stream, as the service spells it: a decimal number of up to 128 digits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SequenceNumber(Arc<str>);
-
-impl SequenceNumber {
-    /// The sequence number `number`.
-    pub fn new(number: &str) -> Self {
-        Self(number.into())
-    }
-
-    /// The number as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<Arc<str>> for SequenceNumber {
-    fn from(number: Arc<str>) -> Self {
-        Self(number)
-    }
-}
-
-impl PartialEq<str> for SequenceNumber {
-    fn eq(&self, other: &str) -> bool {
-        &*self.0 == other
-    }
-}
-
-impl PartialEq<&str> for SequenceNumber {
-    fn eq(&self, other: &&str) -> bool {
-        &*self.0 == *other
-    }
-}
-
-impl fmt::Display for SequenceNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

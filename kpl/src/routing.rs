@@ -105,6 +105,16 @@ impl Routing {
         }
     }
 
+    /// How many user records a Kinesis record for `target` may have where `allowed` are in general.
+    ///
+    /// Records for a shard of which nobody knows the range travel alone: a record alone is right in any shard.
+    pub(crate) fn max_count_for(&self, target: Option<&Target>, allowed: usize) -> usize {
+        match (self, target) {
+            (Self::ByKey { map, .. }, Some(target)) if map.is_assumed(&target.shard) => 1,
+            (Self::Undecided | Self::ByKey { .. } | Self::ServiceChosen { .. }, _) => allowed,
+        }
+    }
+
     /// Whether a record without a partition key may enter: not where it is known that its stream refuses it.
     pub(crate) fn admits_records_without_key(&self) -> bool {
         match self {

@@ -1,70 +1,74 @@
 //! Pure: which open shard a hash key belongs to.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aggregation::{HashKey, HashKeyRange};
-
-/// A shard's id, as the service spells it. Ids need not be numeric.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ShardId(Arc<str>);
-
-impl ShardId {
-    /// The id `id`.
-    pub fn new(id: &str) -> Self {
-        Self(id.into())
-    }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether the service gave no id.
-    pub(crate) fn is_nameless(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The number in it, if it is spelt as the service does today. Of two shards of a stream the later has the greater.
-    fn number(&self) -> Option<u64> {
-        self.0.strip_prefix("shardId-")?.parse().ok()
-    }
-
-    pub(crate) fn shared(&self) -> Arc<str> {
-        Arc::clone(&self.0)
-    }
-}
-
-impl From<Arc<str>> for ShardId {
-    fn from(id: Arc<str>) -> Self {
-        Self(id)
-    }
-}
-
-impl PartialEq<str> for ShardId {
-    fn eq(&self, other: &str) -> bool {
-        &*self.0 == other
-    }
-}
-
-impl PartialEq<&str> for ShardId {
-    fn eq(&self, other: &&str) -> bool {
-        &*self.0 == *other
-    }
-}
-
-impl fmt::Display for ShardId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use service::{RangeFault, ShardId};
 
 /// One shard and the hash keys it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shard {
     pub(crate) id: ShardId,
     pub(crate) range: HashKeyRange,
+}
+
+/// The open shards that the service listed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Listing {
+    pub(crate) open: Vec<Shard>,
+    /// Open shards whose ranges cannot be read.
+    pub(crate) unreadable: Vec<ShardId>,
+    /// What is wrong with the ranges of shards, open ones only.
+    pub(crate) faults: Vec<RangeFault>,
+}
+
+impl From<Vec<Shard>> for Listing {
+    fn from(open: Vec<Shard>) -> Self {
+        Self {
+            open,
+            ..Self::default()
+        }
+    }
+}
+
+impl Listing {
+    /// The open shards, and the ids of those whose ranges are assumed: a shard with an unreadable range is given a range
+    /// of hash keys that no other shard has.
+    ///
+    /// Neighbours with unreadable ranges leave one such range, and it goes to the first of them. So an assumed range
+    /// tells no more than where records of unknown shards gather.
+    fn with_assumed_ranges(self) -> (Vec<Shard>, BTreeSet<ShardId>) {
+        let Self {
+            mut open, unreadable, ..
+        } = self;
+        let assumed: Vec<Shard> = unreadable
+            .into_iter()
+            .zip(gaps(&open))
+            .map(|(id, range)| Shard { id, range })
+            .collect();
+        let ids = assumed.iter().map(|shard| shard.id.clone()).collect();
+        open.extend(assumed);
+        (open, ids)
+    }
+}
+
+/// The ranges of hash keys that belong to none of `shards`.
+fn gaps(shards: &[Shard]) -> Vec<HashKeyRange> {
+    let mut ranges: Vec<HashKeyRange> = shards.iter().map(|shard| shard.range).collect();
+    ranges.sort_unstable();
+    let mut gaps = Vec::new();
+    let mut next = Some(HashKey::MIN);
+    for range in ranges {
+        let Some(expected) = next else { break };
+        if range.start() > expected {
+            let end = HashKey::new(range.start().value().saturating_sub(1));
+            gaps.extend(HashKeyRange::new(expected, end));
+        }
+        let behind = range.end().value().checked_add(1).map(HashKey::new);
+        next = behind.map(|behind| behind.max(expected));
+    }
+    gaps.extend(next.and_then(|next| HashKeyRange::new(next, HashKey::MAX).ok()));
+    gaps
 }
 
 /// The version of a shard map: larger each time that a range changed.
@@ -78,6 +82,8 @@ pub(crate) struct ShardMap {
     open: Vec<Shard>,
     /// The same shards by their ids: a stream may have tens of thousands.
     ranges: BTreeMap<ShardId, HashKeyRange>,
+    /// Open shards whose ranges could not be read and are assumed.
+    assumed: BTreeSet<ShardId>,
     /// Ranges of shards that were open in an earlier epoch, so that late answers can be judged.
     closed: BTreeMap<ShardId, Closed>,
 }
@@ -93,17 +99,17 @@ const CLOSED_KEPT_EPOCHS: u64 = 16;
 
 impl ShardMap {
     /// The first map of a stream. `None` if there is no open shard.
-    pub(crate) fn first(open: Vec<Shard>) -> Option<Self> {
-        Self::build(Epoch(1), open, BTreeMap::new())
+    pub(crate) fn first(listed: impl Into<Listing>) -> Option<Self> {
+        Self::build(Epoch(1), listed.into(), BTreeMap::new())
     }
 
     /// The map after a refresh: a later epoch if anything changed, otherwise the same.
-    pub(crate) fn refreshed(&self, open: Vec<Shard>) -> Option<Self> {
-        let mut next = Self::build(Epoch(self.epoch.0 + 1), open, self.closed.clone())?;
-        if next.open == self.open {
+    pub(crate) fn refreshed(&self, listed: impl Into<Listing>) -> Option<Self> {
+        let mut next = Self::build(Epoch(self.epoch.0 + 1), listed.into(), self.closed.clone())?;
+        if next.has_shards_of(self) {
             return Some(self.clone());
         }
-        if self.is_of_another_stream(&next.open) {
+        if self.is_of_another_stream(&next) {
             next.closed.clear();
             return Some(next);
         }
@@ -127,9 +133,9 @@ impl ShardMap {
 
     /// The map after a refresh of a stream that may have taken this one's place: it has nothing to do with closed shards
     /// of this one.
-    pub(crate) fn replaced(&self, open: Vec<Shard>) -> Option<Self> {
-        let mut next = Self::build(Epoch(self.epoch.0 + 1), open, BTreeMap::new())?;
-        if next.open == self.open {
+    pub(crate) fn replaced(&self, listed: impl Into<Listing>) -> Option<Self> {
+        let mut next = Self::build(Epoch(self.epoch.0 + 1), listed.into(), BTreeMap::new())?;
+        if next.has_shards_of(self) {
             next.epoch = self.epoch;
         }
         Some(next)
@@ -137,16 +143,23 @@ impl ShardMap {
 
     /// Whether the stream was deleted and created again under the same name. As long as it lives, no shard changes its
     /// range or opens again, and a new one has a greater id than any before.
-    fn is_of_another_stream(&self, open: &[Shard]) -> bool {
+    fn is_of_another_stream(&self, next: &Self) -> bool {
         let known = self.open.iter().map(|shard| &shard.id).chain(self.closed.keys());
         let greatest = known.filter_map(ShardId::number).max();
-        open.iter().any(|shard| match self.open_range_of(&shard.id) {
+        next.open.iter().any(|shard| match self.open_range_of(&shard.id) {
+            Some(_) if self.is_assumed(&shard.id) || next.is_assumed(&shard.id) => false,
             Some(range) => range != shard.range,
             None => self.closed.contains_key(&shard.id) || shard.id.number().is_some_and(|new| Some(new) < greatest),
         })
     }
 
-    fn build(epoch: Epoch, mut open: Vec<Shard>, closed: BTreeMap<ShardId, Closed>) -> Option<Self> {
+    /// Whether the same shards are open in `other`, and as much is known of their ranges.
+    fn has_shards_of(&self, other: &Self) -> bool {
+        self.open == other.open && self.assumed == other.assumed
+    }
+
+    fn build(epoch: Epoch, listed: Listing, closed: BTreeMap<ShardId, Closed>) -> Option<Self> {
+        let (mut open, assumed) = listed.with_assumed_ranges();
         open.sort_by(|a, b| (a.range.end(), a.range.start(), &a.id).cmp(&(b.range.end(), b.range.start(), &b.id)));
         if open.is_empty() {
             None
@@ -156,6 +169,7 @@ impl ShardMap {
                 epoch,
                 open,
                 ranges,
+                assumed,
                 closed,
             })
         }
@@ -189,13 +203,19 @@ impl ShardMap {
         usize::try_from((upper_half * self.open.len() as u128) >> 64).unwrap_or(usize::MAX)
     }
 
-    /// The hash keys of a shard, open or closed in an earlier epoch.
+    /// Whether the shard is open and its range could not be read: nobody knows which records lie in it.
+    pub(crate) fn is_assumed(&self, id: &ShardId) -> bool {
+        self.assumed.contains(id)
+    }
+
+    /// The hash keys of a shard, open or closed in an earlier epoch, if they are known: an assumed range may be too large.
     pub(crate) fn range_of(&self, id: &ShardId) -> Option<HashKeyRange> {
         self.open_range_of(id)
+            .filter(|_| !self.is_assumed(id))
             .or_else(|| self.closed.get(id).map(|closed| closed.range))
     }
 
-    /// The hash keys of a shard that is open.
+    /// The hash keys of a shard that is open; assumed ones too.
     pub(crate) fn open_range_of(&self, id: &ShardId) -> Option<HashKeyRange> {
         self.ranges.get(id).copied()
     }
@@ -325,6 +345,61 @@ mod tests {
         let other = split.replaced(vec![shard("d", 0, u128::MAX)]).unwrap();
         assert!(other.epoch() > split.epoch());
         assert_eq!(other.range_of(&ShardId::new("b")), None);
+    }
+
+    fn listing(open: Vec<Shard>, unreadable: &[&str]) -> Listing {
+        let unreadable = unreadable.iter().map(|id| ShardId::new(id)).collect();
+        Listing {
+            open,
+            unreadable,
+            faults: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_shard_with_an_unreadable_range_is_assumed_to_hold_the_keys_that_no_other_shard_holds() {
+        let known = || vec![shard("low", 0, 9), shard("high", 20, u128::MAX)];
+        let map = ShardMap::first(listing(known(), &["bad"])).unwrap();
+        for (key, id) in [(9, "low"), (10, "bad"), (19, "bad"), (20, "high")] {
+            assert_eq!(id_of(&map, key), id, "{key}");
+        }
+        assert!(map.is_assumed(&ShardId::new("bad")) && !map.is_assumed(&ShardId::new("low")));
+        let complete = || [known(), vec![shard("bad", 10, 19)]].concat();
+        let read = map.refreshed(complete()).unwrap();
+        assert!(read.epoch() > map.epoch(), "as the range is known now");
+        assert!(!read.is_assumed(&ShardId::new("bad")));
+    }
+
+    #[test]
+    fn a_range_that_cannot_be_read_any_more_is_no_sign_of_another_stream() {
+        let ids = ["shardId-000000000001", "shardId-000000000002"];
+        let map = ShardMap::first(vec![shard("shardId-000000000000", 0, u128::MAX)]).unwrap();
+        let map = map
+            .refreshed(vec![shard(ids[0], 0, 9), shard(ids[1], 10, u128::MAX)])
+            .unwrap();
+        let bad = map.refreshed(listing(vec![shard(ids[0], 0, 5)], &[ids[1]])).unwrap();
+        assert_eq!(
+            bad.closed.len(),
+            0,
+            "the readable range has changed, which it never does"
+        );
+        let bad = map.refreshed(listing(vec![], &ids)).unwrap();
+        assert!(!bad.closed.is_empty());
+        assert_eq!(id_of(&bad, 7), ids[0]);
+    }
+
+    #[test]
+    fn the_gaps_between_shards_are_found_in_order() {
+        let ranges = |shards: &[Shard]| -> Vec<(u128, u128)> {
+            let gaps = gaps(shards).into_iter();
+            gaps.map(|gap| (gap.start().value(), gap.end().value())).collect()
+        };
+        assert_eq!(ranges(&[]), [(0, u128::MAX)]);
+        assert_eq!(ranges(&[shard("a", 0, u128::MAX)]), []);
+        assert_eq!(
+            ranges(&[shard("b", 30, 40), shard("a", 10, 20)]),
+            [(0, 9), (21, 29), (41, u128::MAX)]
+        );
     }
 
     #[test]

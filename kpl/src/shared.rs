@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::attempt::Attempts;
 use crate::budget::Permit;
-use crate::clock;
 use crate::contents::Volume;
 use crate::error::{PutError, PutErrorKind};
 use crate::foreign::wake;
@@ -82,7 +81,7 @@ impl Shared {
 
     /// Puts the record into the lane of its shard.
     pub(crate) fn append(&self, record: Record, mut permit: Permit<'_>) -> Result<Receipt, PutError> {
-        let now = clock::now();
+        let now = self.template.clock.monotonic();
         let user_record = record.as_user_record();
         loop {
             let lanes = self.lanes.load();

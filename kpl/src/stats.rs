@@ -11,6 +11,9 @@
 //! ```
 //!
 //! For series over time there is [`metrics`](crate::metrics).
+//!
+//! Inside, in the order of the data: `ledger` counts in the pipeline, `rate` keeps the last seconds of a shard, and
+//! `board` is where `stats()` reads both.
 
 mod board;
 mod ledger;
@@ -21,7 +24,7 @@ use std::time::Duration;
 pub(crate) use self::board::{Board, Load};
 pub(crate) use self::ledger::Ledger;
 pub use crate::contents::Volume;
-use crate::shard_map::ShardId;
+use service::ShardId;
 
 /// What a producer holds and has done since it was built. [`Producer::stats`](crate::Producer::stats) makes it.
 ///

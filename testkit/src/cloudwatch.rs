@@ -5,6 +5,8 @@
 //!
 //! Source of the rules, as far as AWS documents them:
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html>.
+//!
+//! Inside, in the order of a call: `request`, `validate` with `limits`, then the sums of a `metric`: `statistics`.
 
 pub(crate) mod limits;
 mod metric;

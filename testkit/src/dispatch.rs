@@ -2,6 +2,9 @@
 //!
 //! Both fronts end here, so a call means the same in the simulation and in the sandbox. Whatever protocol a client
 //! speaks, the services get AWS JSON. Nothing here waits or reads a clock.
+//!
+//! In the order of a call: `received` finds out whom a request is for; `protocol` turns its body into AWS JSON, with
+//! `cbor` and `query`; `fault` is what it may meet, `partial_failure` one of those; `reply` is the answer.
 
 mod cbor;
 mod fault;

@@ -17,6 +17,11 @@
 //!
 //! Not modelled: the capacity that a table is created with, capacities of indexes and of single partitions, streams,
 //! global tables, PartiQL. An operation that is not there answers `UnknownOperationException`.
+//!
+//! Inside, in the order of a call: `request` says which items a call is about (`arn`, `calls`); `admission`,
+//! `capacity`, `throttling` and `refusal` decide whether it passes; `control_plane` changes `tables` (`table`,
+//! `description`, `backups`), `data_plane` items, through the `engine`; `change` tells who watches, `lag` and
+//! `replica` are what reads that need not be consistent see; `settings` and `control` are for tests.
 
 mod admission;
 mod arn;

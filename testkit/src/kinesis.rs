@@ -42,6 +42,20 @@
 //!
 //! Fan-out consumers, metrics, resource policies as documents, account settings as calls, queues and channels. An
 //! operation that is not modelled answers `UnknownOperationException`.
+//!
+//! # Inside
+//!
+//! In the order of a call:
+//!
+//! * the call: `request` and `wire` decode it, `call` counts it, `validate` checks its members, `addressing` finds the
+//!   stream in the `account`;
+//! * the operations: `lifecycle`, `describe`, `list_shards`, `put`, `get`, `reshard` and `scaling`, `capacity`,
+//!   `distribution`, `encryption`, `monitoring`, `tags`;
+//! * the state: a `stream` with its `configuration`, its pending `change` and what the day allows (`daily`); its
+//!   `shard`s by `shard_id`, their `throughput` by `token_bucket`; numbers and tokens: `sequence`, `iterator`,
+//!   `token`, `timestamp`;
+//! * the answer: `response`, or an `error`, most of them a `refusal`;
+//! * for tests: `settings`, `limits`, `control`.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;

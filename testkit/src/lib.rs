@@ -1,4 +1,9 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Inside
+//!
+//! In the order of a call: `sim` and `sandbox` are the two fronts, with a `clock` each; `dispatch` hands a request to
+//! `kinesis`, `dynamodb` or `cloudwatch`, all of one `account`; the `oracle` judges what happened.
 
 mod account;
 mod clock;

@@ -89,6 +89,18 @@
 //! shard was closed. What the new stream holds is read, or a worker says that the stream was created again.
 //!
 //! What is not promised yet is excused by an [`Exception`], with a reason; the report counts how often that was needed.
+//!
+//! # Inside
+//!
+//! In the order of a fact:
+//!
+//! * what happened: `witness` sees a simulation and makes a `fact` of it, with `name`, `position`, `payload` and `row`
+//!   for its parts;
+//! * what is known, as `evidence`: the `stream`, with the `contents` of its records, the `leases`, the `fleet` and the
+//!   `faults`, also `deletions` of the stream;
+//! * the checks: of a `producer` (`permission`, `key_order`), of a `consumer` and each `tenant` of a shard
+//!   (`duplicates`), of all shards (`coverage`, `gaps`), of workers that end (`failure`);
+//! * the verdict: `rules`, `judge`, `report`.
 
 mod consumer;
 mod contents;

@@ -13,6 +13,10 @@
 //! Bodies may be compressed with gzip.
 //!
 //! For tests of time-outs, faults and long stretches of time there is [`Sim`](crate::sim::Sim).
+//!
+//! Inside, in the order of a call: `builder` makes a `server`; each connection has an `exchange` of a request, with
+//! its `body`, for a reply; all share the `host`. `faults` wait for their calls, told by the handle or, as a
+//! `fault_form`, by the calls of `admin`.
 
 mod admin;
 mod body;

@@ -14,6 +14,13 @@
 //! `fastrand::seed` on the test's thread (the SDK draws its back-off from the thread's generator). Never use a socket
 //! under paused time: while the peer works, the clock jumps to the next time-out. For sockets there is
 //! [`Sandbox`](crate::sandbox::Sandbox).
+//!
+//! # Inside
+//!
+//! In the order of a call: a `process` has `clients` with a `connector` for HTTP; its tasks pass a `gate`; the
+//! `network` carries a call after its `latency`, unless one of the `faults` meets it, to the `world`. A `plan` of
+//! troubles is carried out by the `conductor`. What happened is in `events`, of which a `call` is one. Tests hold a
+//! `stream`, and ask what was `consumed` of it.
 
 mod call;
 mod clients;

@@ -107,3 +107,101 @@ async fn a_worker_cut_off_from_the_table_stops_delivering_before_another_begins(
         shard: "shardId-000000000000".into()
     }));
 }
+
+/// How long a call to the table takes at most in these tests.
+const MOMENT: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn two_processes_with_one_worker_id_are_noticed_and_one_of_them_ends() {
+    let (sim, producer) = stream(4);
+    let journal = Journal::default();
+    let (_first, one) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let mut places = put(&producer, 0..100).await;
+    journal
+        .until("the first records", |journal| journal.read() == places)
+        .await;
+    let (_second, mut other) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let ended = tokio::time::timeout(MINUTE, async {
+        tokio::select! {
+            biased;
+            ended = one => ended,
+            ended = &mut other => ended,
+        }
+    });
+    let error = ended.await.unwrap().unwrap().unwrap_err();
+    assert!(matches!(error, kcl::WorkerError::WorkerIdInUse { .. }), "{error}");
+    assert!(error.to_string().contains("w1"));
+    places.extend(put(&producer, 100..200).await);
+    journal.until("all records", |journal| journal.read() == places).await;
+    assert!(!other.is_finished(), "the other one goes on alone");
+}
+
+/// Its first batch takes until long after the lapse of its lease.
+struct Hanging {
+    journal: Journal,
+    shard: String,
+}
+
+impl kcl::RecordProcessor for Hanging {
+    async fn process(&mut self, batch: kcl::Batch, _checkpointer: &kcl::Checkpointer) -> Result<(), kcl::HandlerError> {
+        for record in &batch.records {
+            let place = (
+                self.shard.clone(),
+                record.sequence_number().to_string(),
+                record.sub_sequence_number(),
+            );
+            self.journal.push(Entry::Read {
+                worker: "w1".into(),
+                place,
+                data: String::new(),
+            });
+        }
+        tokio::time::sleep(10 * MINUTE).await;
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_lost_is_not_taken_back_while_its_handler_hangs() {
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    put(&producer, 0..10).await;
+    let hanging = journal.clone();
+    let builder =
+        worker(&sim, "w1", &journal, Checkpoints::Never).processor(move |shard: &kcl::ShardContext| Hanging {
+            journal: hanging.clone(),
+            shard: shard.shard_id.to_string(),
+        });
+    let (_control, _running) = start(builder);
+    journal
+        .until("the first batch", |journal| !journal.all_read().is_empty())
+        .await;
+    sim.faults(|call| match (call.client, call.service) {
+        ("w1", Service::DynamoDb) => Fault::RequestHangs,
+        _ => Fault::None,
+    });
+    tokio::time::sleep(MINUTE / 2).await;
+    sim.heal();
+    tokio::time::sleep(5 * MINUTE).await;
+    assert_eq!(journal.all_read().len(), 10, "one processor of the shard at a time");
+    journal
+        .until("the batch again", |journal| journal.all_read().len() == 20)
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_waits_out_a_table_that_refuses_for_a_moment() {
+    let (sim, producer) = stream(2);
+    let journal = Journal::default();
+    let places = put(&producer, 0..20).await;
+    let (control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    journal.until("all records", |journal| journal.read() == places).await;
+    let heals_at = sim.now() + MOMENT * 5;
+    sim.faults(move |call| match (call.service, call.now < heals_at) {
+        (Service::DynamoDb, true) => Fault::throttled(),
+        _ => Fault::None,
+    });
+    control.shutdown(MINUTE);
+    let report = running.await.unwrap().unwrap();
+    assert_eq!((report.released.len(), report.abandoned.len()), (2, 0));
+}

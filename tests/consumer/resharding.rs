@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use testkit::sim::Fault;
+use testkit::sim::{Fault, Sim};
 
 use super::MINUTE;
-use crate::fleet::{Checkpoints, Journal, merge, put, split, start, stream, worker};
+use super::lease_table::lease_rows;
+use crate::fleet::{Checkpoints, Entry, Journal, merge, put, split, start, stream, worker};
 
 #[tokio::test(start_paused = true)]
 async fn children_are_read_after_their_parents_across_a_split_and_a_merge() {
@@ -77,4 +78,37 @@ async fn ended_shards_do_not_count_against_the_leases_that_a_worker_may_have() {
     journal
         .until("two parents and three children read", |journal| children(journal) >= 5)
         .await;
+}
+
+/// The owner and the counter in the row of a shard.
+async fn owner_and_counter(sim: &Sim, shard: &str) -> (Option<String>, u64) {
+    let rows = lease_rows(sim).await;
+    let row = rows
+        .iter()
+        .find(|row| row["leaseKey"].as_s().unwrap() == shard)
+        .unwrap();
+    let owner = row.get("leaseOwner").map(|owner| owner.as_s().unwrap().clone());
+    (owner, row["leaseCounter"].as_n().unwrap().parse().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lease_of_an_ended_shard_is_kept_and_renewed() {
+    let (sim, producer) = stream(1);
+    let shard = "shardId-000000000000";
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    put(&producer, 0..10).await;
+    split(&sim, shard, 1u128 << 126).await;
+    let ended = |entry: &Entry| matches!(entry, Entry::ShardEnded { .. });
+    journal
+        .until("the end of the shard", |journal| journal.entries().iter().any(ended))
+        .await;
+    let (_, at_the_end) = owner_and_counter(&sim, shard).await;
+    sim.advance(MINUTE).await;
+    let (owner, counter) = owner_and_counter(&sim, shard).await;
+    assert_eq!(owner.as_deref(), Some("w1"));
+    assert!(
+        counter > at_the_end + 10,
+        "renewed three times in ten seconds: {at_the_end}, {counter}"
+    );
 }

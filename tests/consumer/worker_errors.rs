@@ -1,17 +1,18 @@
 //! A worker that cannot work ends with an error that names what is wrong: the stream, or the lease table.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
-use kcl::WorkerError;
+use kcl::{CallErrorKind, WorkerError};
 use testkit::Service;
 use testkit::sim::{Fault, Sim};
 
 use super::MINUTE;
 use super::lease_table::leave_a_table;
-use crate::fleet::{APPLICATION, Checkpoints, Journal, STREAM, start, stream, worker};
+use crate::fleet::{APPLICATION, Checkpoints, Journal, STREAM, put, start, stream, worker};
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_does_not_exist_ends_the_worker_at_once_and_is_named() {
@@ -44,6 +45,57 @@ async fn a_lease_table_that_cannot_be_reached_ends_the_worker_with_its_name() {
         "{error}"
     );
     assert!(sim.elapsed() < 2 * MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_starts_once_its_credentials_are_known_and_the_key_of_its_table_can_be_used() {
+    for (operation, code) in [
+        ("ListShards", "UnrecognizedClientException"),
+        ("ListShards", "ExpiredTokenException"),
+        ("ListShards", "KMSDisabledException"),
+        ("Scan", "KMSAccessDeniedException"),
+        ("DescribeTable", "InvalidSignatureException"),
+    ] {
+        let (sim, producer) = stream(1);
+        let calls = AtomicUsize::new(0);
+        sim.faults(move |call| {
+            let counts = (call.client, call.operation) == ("w1", operation);
+            match counts && calls.fetch_add(1, Ordering::SeqCst) < 5 {
+                true => Fault::Error {
+                    status: 400,
+                    code: code.to_owned(),
+                    message: "injected".to_owned(),
+                },
+                false => Fault::None,
+            }
+        });
+        let places = put(&producer, 0..20).await;
+        let journal = Journal::default();
+        let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+        journal.until(code, |journal| journal.read() == places).await;
+        assert!(sim.elapsed() < MINUTE, "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_key_stays_disabled_ends_when_its_time_to_start_is_over() {
+    let (sim, _producer) = stream(1);
+    sim.faults(|call| match call.operation == "ListShards" {
+        true => Fault::Error {
+            status: 400,
+            code: "KMSDisabledException".to_owned(),
+            message: "injected".to_owned(),
+        },
+        false => Fault::None,
+    });
+    let journal = Journal::default();
+    let (_control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let error = running.await.unwrap().unwrap_err();
+    let WorkerError::Stream { source, .. } = &error else {
+        panic!("{error}")
+    };
+    assert!(matches!(source.kind(), CallErrorKind::Encryption { .. }), "{source}");
+    assert!(sim.elapsed() > MINUTE / 2 && sim.elapsed() < 2 * MINUTE);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,12 @@
 //! Memory stays inside the budget (P3): a record waits for room, or comes back.
 
+use std::future::Future as _;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use kpl::{Budget, PutErrorKind, Record};
+use kpl::{Budget, Producer, PutError, PutErrorKind, Receipt, Record};
 use testkit::sim::Fault;
 
 use super::{producer, put_all, sim, stored};
@@ -61,4 +65,35 @@ async fn try_put_gives_the_record_back_when_there_is_no_room() {
     assert_eq!(full.into_record().data().len(), 900);
     assert!(first.await.is_ok());
     assert!(producer.try_put(Record::new("k", vec![1; 900])).unwrap().await.is_ok());
+}
+
+/// Puts a record at the moment in which it is woken.
+struct PutsWhenWoken {
+    producer: Producer,
+    put: Mutex<Option<Result<Receipt, PutError>>>,
+}
+
+impl Wake for PutsWhenWoken {
+    fn wake(self: Arc<Self>) {
+        let put = self.producer.try_put(Record::new("k", vec![1; 900]));
+        *self.put.lock().unwrap() = Some(put);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_that_is_woken_finds_the_room_of_its_record() {
+    let sim = sim(1);
+    let producer = producer(&sim).budget(Budget::new(2_000, 100)).build().unwrap();
+    let mut receipt = pin!(producer.try_put(Record::new("k", vec![0; 900])).unwrap());
+    let woken = Arc::new(PutsWhenWoken {
+        producer: producer.clone(),
+        put: Mutex::default(),
+    });
+    let waker = Waker::from(Arc::clone(&woken));
+    assert!(receipt.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert!(producer.try_put(Record::new("k", vec![1; 900])).is_err(), "no room yet");
+    sim.advance(Duration::from_secs(5)).await;
+    let put = woken.put.lock().unwrap().take();
+    assert!(put.expect("the receipt was woken").is_ok());
+    assert!(receipt.await.is_ok());
 }

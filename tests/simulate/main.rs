@@ -1,4 +1,8 @@
 //! Whole fleets in virtual time, run from seeds and judged by the promises.
+//!
+//! In the order of a run: `args` and `source` say which `scenario`s to run, a `campaign` runs them; `run` is one of
+//! them, with a `fleet` of `producer`s and of workers that `recorder` watches; `exceptions` has what is not promised
+//! yet, `table` what is printed; `panics` and `cpu` are counted; `planted` hunts bugs on purpose.
 
 #![expect(
     clippy::print_stdout,

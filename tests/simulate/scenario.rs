@@ -1,4 +1,6 @@
 //! Pure: one run of a fleet: who takes part, what they do, and what goes wrong. It can be kept in a file.
+//!
+//! `drawn` makes scenarios from seeds.
 
 use std::fmt;
 use std::time::Duration;

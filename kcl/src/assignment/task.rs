@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use service::Clock;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::assignment::taker::{Take, Taker};
-use crate::clock;
 use crate::error::{TableError, WorkerError};
 use crate::event::Event;
+use crate::fold::Fold;
 use crate::lease::model::{OwnAttributes, WorkerId};
 use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::scan::{Listing, list};
@@ -19,6 +20,7 @@ use crate::lease::write::{LeaseWrite, WriteOutcome};
 /// The search of one worker.
 #[derive(Debug)]
 pub(crate) struct Assignment {
+    pub(crate) clock: Clock,
     pub(crate) worker: WorkerId,
     pub(crate) table: Arc<dyn LeaseTable>,
     pub(crate) renewer: Renewer,
@@ -26,6 +28,8 @@ pub(crate) struct Assignment {
     pub(crate) interval: Duration,
     pub(crate) write_timeout: Duration,
     pub(crate) rng: fastrand::Rng,
+    /// Folds the writes that failed.
+    pub(crate) failures: Fold,
     /// Leases that were taken go here.
     pub(crate) owned: mpsc::Sender<OwnedLease>,
     /// A shard has ended: its children wait to be taken.
@@ -40,11 +44,11 @@ impl Assignment {
     /// [`WorkerError::LedByOthers`] when workers of another kind begin to coordinate the table.
     pub(crate) async fn run(mut self, draining: CancellationToken) -> Result<(), WorkerError> {
         loop {
-            let next = clock::now() + self.interval;
+            let next = self.clock.now() + self.interval;
             let listed = tokio::select! {
                 biased;
                 () = draining.cancelled() => return Ok(()),
-                listed = list(&*self.table, &mut self.rng) => listed,
+                listed = list(&*self.table, &self.clock, &mut self.rng) => listed,
             };
             match listed {
                 Ok(listing) => self.take(listing, &draining).await?,
@@ -54,7 +58,7 @@ impl Assignment {
                 biased;
                 () = draining.cancelled() => return Ok(()),
                 () = self.new_leases.notified() => {}
-                () = clock::sleep_until(Some(next)) => {}
+                () = self.clock.sleep_until(Some(next)) => {}
             }
         }
     }
@@ -68,19 +72,24 @@ impl Assignment {
         }
         let mut leases = listing.leases;
         // A shard that was read to its end is no work any more, whoever keeps its lease.
-        let mut held = self.renewer.held_keys();
+        let mut held = self.renewer.occupied().await;
         for finished in leases.extract_if(.., |lease| lease.is_finished()) {
             held.remove(&finished.key);
         }
-        let plan = self.taker.plan(&leases, &held, clock::now(), &mut self.rng);
+        let plan = self.taker.plan(&leases, &held, self.clock.now(), &mut self.rng);
         for take in plan.takes {
             if draining.is_cancelled() {
                 return Ok(());
             }
-            if let Err(error) = self.take_one(&take).await {
-                Event::LeaseWriteFailed {
-                    lease: &take.lease.key,
+            if let Err(error) = self.take_one(&take).await
+                && let Some(untold) = self.failures.happened(self.clock.now())
+            {
+                let (table, lease) = (self.table.name(), &take.lease.key);
+                Event::LeaseWritesFailed {
+                    table,
+                    lease,
                     error: &error,
+                    untold,
                 }
                 .emit();
             }
@@ -96,11 +105,11 @@ impl Assignment {
             own: OwnAttributes::default(),
         };
         // A take without an answer may have worked: then the row has our name, and the next search recovers it.
-        let sent = clock::now();
-        let lease = match tokio::time::timeout(self.write_timeout, self.table.write(&write)).await {
-            Ok(WriteOutcome::Applied(lease)) => lease,
-            Ok(WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error)) => return Err(error),
-            Ok(WriteOutcome::Refused(_)) | Err(_) => return Ok(()),
+        let sent = self.clock.now();
+        let lease = match self.clock.timeout(self.write_timeout, self.table.write(&write)).await {
+            Some(WriteOutcome::Applied(lease)) => lease,
+            Some(WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error)) => return Err(error),
+            Some(WriteOutcome::Refused(_)) | None => return Ok(()),
         };
         Event::LeaseTaken {
             lease: &lease.key,

@@ -5,9 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::checkpoint::ledger::{Ledger, Proposal};
 use crate::checkpoint::position::{Position, RecordPosition};
 use crate::error::CheckpointError;
-use crate::lease::guard::LeaseEpoch;
-use crate::lease::held::Change;
-use crate::lease::model::LeaseKey;
+use crate::lease::holdings::OwnershipId;
 use crate::lease::renewer::Renewer;
 use crate::record::Record;
 
@@ -15,17 +13,15 @@ use crate::record::Record;
 #[derive(Debug)]
 #[doc(alias = "RecordProcessorCheckpointer")]
 pub struct Checkpointer {
-    key: LeaseKey,
-    epoch: LeaseEpoch,
+    ownership: OwnershipId,
     renewer: Renewer,
     ledger: Mutex<Ledger>,
 }
 
 impl Checkpointer {
-    pub(crate) fn new(key: LeaseKey, epoch: LeaseEpoch, renewer: Renewer, initial: Position) -> Self {
+    pub(crate) fn new(ownership: OwnershipId, renewer: Renewer, initial: Position) -> Self {
         Self {
-            key,
-            epoch,
+            ownership,
             renewer,
             ledger: Mutex::new(Ledger::new(initial)),
         }
@@ -88,8 +84,7 @@ impl Checkpointer {
         let Proposal::Write(position) = self.ledger().propose(position)? else {
             return Ok(());
         };
-        let change = Change::Checkpoint(position.clone());
-        self.renewer.change(&self.key, self.epoch, change).await?;
+        self.renewer.checkpoint(&self.ownership, position.clone()).await?;
         let mut ledger = self.ledger();
         if position > *ledger.last() {
             ledger.written(position);

@@ -4,14 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use tokio_util::sync::CancellationToken;
+use service::{Clock, Jitter, RetryDelays};
 
-use crate::clock;
 use crate::consumer::shard_consumer::ConsumerParts;
 use crate::error::HandlerError;
 use crate::event::Event;
 use crate::lease::guard::LeaseGuard;
-use crate::retry::RetryDelays;
 use crate::stream::ShardId;
 
 /// The wait after the first failure of a handler, and the longest. Our choice: the KCL waits 500 ms for other tasks.
@@ -22,10 +20,10 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 pub(crate) struct HandlerRetries {
     shard: ShardId,
     guard: LeaseGuard,
-    draining: CancellationToken,
     allowed: u32,
     failures: u32,
     delays: RetryDelays,
+    clock: Clock,
 }
 
 /// The handler keeps failing.
@@ -37,10 +35,10 @@ impl HandlerRetries {
         Self {
             shard,
             guard,
-            draining: parts.draining.clone(),
             allowed: parts.config.handler_retries,
             failures: 0,
-            delays: RetryDelays::new(WAITS.0, WAITS.1, rng),
+            clock: parts.clock.clone(),
+            delays: RetryDelays::new(WAITS, Jitter::Half, rng),
         }
     }
 
@@ -75,9 +73,8 @@ impl HandlerRetries {
         let wait = self.delays.after(self.failures);
         tokio::select! {
             biased;
-            () = self.guard.lost() => {}
-            () = self.draining.cancelled() => {}
-            () = clock::sleep_until(clock::now().checked_add(wait)) => {}
+            _ = self.guard.interrupted() => {}
+            () = self.clock.sleep(wait) => {}
         }
         Ok(Attempted::Again)
     }

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
+use service::{Clock, Tasks};
+use tokio::sync::{Notify, mpsc};
 
 use crate::calls::Calls;
 use crate::checkpoint::checkpointer::Checkpointer;
 use crate::checkpoint::position::Position;
-use crate::clock;
 use crate::config::Config;
 use crate::consumer::handler::{Attempted, GivenUp, HandlerRetries};
+use crate::consumer::mailbox::{Mailbox, Report, Woken};
 use crate::event::Event;
-use crate::lease::guard::LeaseGuard;
-use crate::lease::held::Change;
+use crate::lease::guard::{LeaseGuard, Signal};
+use crate::lease::holdings::OwnershipId;
 use crate::lease::item::Row;
 use crate::lease::model::{Lease, LeaseKey};
 use crate::lease::renewer::{OwnedLease, Renewer};
@@ -25,7 +25,6 @@ use crate::retrieval::deaggregate::{Form, RangePolicy, RawRecord, deaggregate, s
 use crate::retrieval::polling::{Fetched, Poller, PollerConfig};
 use crate::shard_sync::surveyor::Surveyor;
 use crate::stream::{ShardId, StartingPosition};
-use crate::tasks::Tasks;
 
 /// What every consumer of a worker is given.
 #[derive(Clone)]
@@ -37,10 +36,7 @@ pub(crate) struct ConsumerParts {
     pub(crate) factory: ProcessorFactory,
     pub(crate) config: Config,
     pub(crate) tasks: Tasks,
-    /// Set when the worker is asked to stop.
-    pub(crate) draining: CancellationToken,
-    /// Wakes those who wait for a parent to end.
-    pub(crate) shard_ends: Arc<Notify>,
+    pub(crate) clock: Clock,
     /// Wakes the search for leases.
     pub(crate) new_leases: Arc<Notify>,
 }
@@ -63,6 +59,16 @@ pub(super) enum Interrupted {
     Halted,
 }
 
+impl From<Signal> for Interrupted {
+    /// What a signal other than [`Signal::Run`] means.
+    fn from(signal: Signal) -> Self {
+        match signal {
+            Signal::Run | Signal::Drain(_) => Self::Draining,
+            Signal::Lost(_) => Self::LeaseLost,
+        }
+    }
+}
+
 impl From<GivenUp> for Interrupted {
     fn from(_: GivenUp) -> Self {
         Self::Halted
@@ -77,18 +83,28 @@ pub(crate) struct ShardConsumer {
     /// Where reading begins.
     start: Position,
     guard: LeaseGuard,
+    pub(super) ownership: OwnershipId,
+    mailbox: Mailbox,
+    pub(super) reports: mpsc::Sender<Report>,
     pub(super) checkpointer: Checkpointer,
     pub(super) retries: HandlerRetries,
     pub(super) rng: fastrand::Rng,
 }
 
 impl ShardConsumer {
-    pub(crate) fn new(parts: ConsumerParts, owned: OwnedLease, mut rng: fastrand::Rng) -> Self {
+    pub(crate) fn new(
+        parts: ConsumerParts,
+        owned: OwnedLease,
+        mailbox: Mailbox,
+        reports: mpsc::Sender<Report>,
+        mut rng: fastrand::Rng,
+    ) -> Self {
+        let ownership = owned.id();
         let OwnedLease { lease, guard } = owned;
         let shard = lease.shard.clone();
         // A row without a checkpoint was written by another library, or edited by hand.
         let start = lease.checkpoint.clone().unwrap_or_else(|| parts.config.start_at.into());
-        let checkpointer = Checkpointer::new(lease.key.clone(), guard.epoch(), parts.renewer.clone(), start.clone());
+        let checkpointer = Checkpointer::new(ownership.clone(), parts.renewer.clone(), start.clone());
         let retries = HandlerRetries::new(shard.clone(), guard.clone(), &parts, rng.fork());
         Self {
             parts,
@@ -96,6 +112,9 @@ impl ShardConsumer {
             lease,
             start,
             guard,
+            ownership,
+            mailbox,
+            reports,
             checkpointer,
             retries,
             rng,
@@ -145,7 +164,7 @@ impl ShardConsumer {
         loop {
             let fetched = tokio::select! {
                 biased;
-                interrupted = interruption(&self.guard, &self.parts.draining) => return Err(interrupted),
+                signal = self.guard.interrupted() => return Err(signal.into()),
                 fetched = poller.next() => fetched,
             };
             match fetched {
@@ -167,16 +186,15 @@ impl ShardConsumer {
     }
 
     /// Waits until every parent was read to its end, or is gone.
-    async fn wait_for_parents(&self) -> Result<(), Interrupted> {
+    async fn wait_for_parents(&mut self) -> Result<(), Interrupted> {
         #[cfg(feature = "planted-bugs")]
         if crate::planted_bugs::PlantedBug::SkipParent.is_planted() {
             return Ok(());
         }
-        for parent in &self.lease.parents {
-            let key = LeaseKey::of_shard(parent);
+        for parent in self.lease.parents.clone() {
             let mut hole_was_told = false;
             loop {
-                match self.parts.table.get(&key).await {
+                match self.parts.table.get(&LeaseKey::of_shard(&parent)).await {
                     Ok(None | Some(Row::Foreign(..))) => break,
                     Ok(Some(Row::Lease(lease))) if lease.is_finished() => break,
                     Ok(Some(Row::Lease(_))) => {}
@@ -191,13 +209,7 @@ impl ShardConsumer {
                     }
                     Err(error) => Event::LeaseTableUnavailable { error: &error }.emit(),
                 }
-                let again = clock::now() + self.parts.config.parent_shard_poll_interval;
-                tokio::select! {
-                    biased;
-                    interrupted = interruption(&self.guard, &self.parts.draining) => return Err(interrupted),
-                    () = self.parts.shard_ends.notified() => {}
-                    () = clock::sleep_until(Some(again)) => {}
-                }
+                self.wait_for_change().await?;
             }
         }
         Ok(())
@@ -259,7 +271,7 @@ impl ShardConsumer {
 
     /// Keeps the lease until something ends that.
     async fn hold(&self) -> Interrupted {
-        interruption(&self.guard, &self.parts.draining).await
+        self.guard.interrupted().await.into()
     }
 
     async fn give_back(self, processor: Option<Box<dyn AnyProcessor>>, released: ConsumerEnd) -> ConsumerEnd {
@@ -268,12 +280,7 @@ impl ShardConsumer {
                 .once(processor.shutdown_requested(&self.checkpointer))
                 .await;
         }
-        match self
-            .parts
-            .renewer
-            .change(&self.lease.key, self.guard.epoch(), Change::Release)
-            .await
-        {
+        match self.parts.renewer.leave(&self.ownership).await {
             Ok(()) => released,
             Err(_) => ConsumerEnd::LeaseLost,
         }
@@ -281,10 +288,18 @@ impl ShardConsumer {
 
     /// Whether to begin anything more: not once another worker could have taken the lease (C3).
     pub(super) fn check(&self) -> Result<(), Interrupted> {
-        match self.guard.is_valid() {
-            false => Err(Interrupted::LeaseLost),
-            true if self.parts.draining.is_cancelled() => Err(Interrupted::Draining),
-            true => Ok(()),
+        match self.guard.signal() {
+            Signal::Run => Ok(()),
+            signal => Err(signal.into()),
+        }
+    }
+
+    /// Waits until it is time to look again for what this shard waits for.
+    pub(super) async fn wait_for_change(&mut self) -> Result<(), Interrupted> {
+        let again = self.parts.clock.now() + self.parts.config.parent_shard_poll_interval;
+        match self.mailbox.wait(again, &self.guard).await {
+            Woken::LookAgain => Ok(()),
+            Woken::By(signal) => Err(signal.into()),
         }
     }
 
@@ -310,16 +325,8 @@ impl ShardConsumer {
             max_records: config.max_records,
             idle: config.idle_time_between_reads,
             rng: self.rng.fork(),
+            clock: self.parts.clock.clone(),
         };
         Poller::new(self.parts.calls.clone(), Arc::clone(&self.parts.surveyor), config)
-    }
-}
-
-/// Waits until the lease is lost or the worker is asked to stop.
-async fn interruption(guard: &LeaseGuard, draining: &CancellationToken) -> Interrupted {
-    tokio::select! {
-        biased;
-        () = guard.lost() => Interrupted::LeaseLost,
-        () = draining.cancelled() => Interrupted::Draining,
     }
 }

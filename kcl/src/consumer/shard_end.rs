@@ -2,7 +2,7 @@
 
 use crate::calls::ShardsToList;
 use crate::checkpoint::position::Position;
-use crate::clock;
+use crate::consumer::mailbox::Report;
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
 use crate::error::WorkerError;
 use crate::event::Event;
@@ -37,14 +37,7 @@ impl ShardConsumer {
                 }
                 .emit(),
             }
-            let again = clock::now() + self.parts.config.parent_shard_poll_interval;
-            tokio::select! {
-                biased;
-                () = self.parts.draining.cancelled() => {}
-                () = self.parts.shard_ends.notified() => {}
-                () = clock::sleep_until(Some(again)) => {}
-            }
-            self.check()?;
+            self.wait_for_change().await?;
         }
         self.tell_the_application(processor).await?;
         Event::ShardEnded {
@@ -52,8 +45,8 @@ impl ShardConsumer {
             children: children.len(),
         }
         .emit();
-        self.parts.shard_ends.notify_waiters();
-        self.parts.new_leases.notify_one();
+        // Without a supervisor the worker is ending.
+        drop(self.reports.send(Report::ShardEnded).await);
         Ok(())
     }
 
@@ -93,7 +86,8 @@ impl ShardConsumer {
             if children.is_empty() {
                 children = planner::listed_children(&self.shard, &shards);
             }
-            let leases = list(&**table, &mut self.rng).await.map_err(of_table)?.leases;
+            let leases = list(&**table, &self.parts.clock, &mut self.rng).await;
+            let leases = leases.map_err(of_table)?.leases;
             let others = children
                 .iter()
                 .flat_map(|child| &child.parents)
@@ -106,6 +100,8 @@ impl ShardConsumer {
             }
         }
         create_children(table, &self.shard, &children).await.map_err(of_table)?;
+        let ids = children.into_iter().map(|child| child.id).collect();
+        self.parts.renewer.set_children(&self.ownership, ids).await;
         Ok(Children::Leased)
     }
 }

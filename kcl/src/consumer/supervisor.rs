@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
 
+use crate::consumer::mailbox::{Mail, Mailbox, Report, reports};
 use crate::consumer::shard_consumer::{ConsumerEnd, ConsumerParts, ShardConsumer};
 use crate::event::Event;
-use crate::lease::guard::LeaseEpoch;
-use crate::lease::model::LeaseKey;
+use crate::lease::holdings::OwnershipId;
 use crate::lease::renewer::OwnedLease;
 use crate::stream::ShardId;
 
@@ -29,25 +30,35 @@ pub struct ShutdownReport {
 /// The consumers of one worker.
 pub(crate) struct Supervisor {
     parts: ConsumerParts,
+    /// Set when the worker is asked to stop.
+    draining: CancellationToken,
     rng: fastrand::Rng,
     consumers: JoinSet<ConsumerEnd>,
-    running: BTreeMap<Id, (LeaseKey, LeaseEpoch)>,
-    /// Leases that came back while the consumer of their earlier ownership is still at its last batch: one processor at
-    /// a time.
-    waiting: BTreeMap<LeaseKey, OwnedLease>,
-    report: ShutdownReport,
+    running: BTreeMap<Id, Running>,
+    report: mpsc::Sender<Report>,
+    reports: mpsc::Receiver<Report>,
+    shutdown: ShutdownReport,
+}
+
+/// A consumer that has not ended.
+struct Running {
+    ownership: OwnershipId,
+    shard: ShardId,
+    mailbox: mpsc::Sender<Mail>,
 }
 
 impl Supervisor {
-    pub(crate) fn new(parts: ConsumerParts, rng: fastrand::Rng) -> Self {
-        let (consumers, running, waiting) = (JoinSet::new(), BTreeMap::new(), BTreeMap::new());
+    pub(crate) fn new(parts: ConsumerParts, draining: CancellationToken, rng: fastrand::Rng) -> Self {
+        let (report, reports) = reports();
         Self {
             parts,
+            draining,
             rng,
-            consumers,
-            running,
-            waiting,
-            report: ShutdownReport::default(),
+            consumers: JoinSet::new(),
+            running: BTreeMap::new(),
+            report,
+            reports,
+            shutdown: ShutdownReport::default(),
         }
     }
 
@@ -58,6 +69,7 @@ impl Supervisor {
             tokio::select! {
                 biased;
                 Some(ended) = self.consumers.join_next_with_id() => self.on_ended(ended).await,
+                Some(report) = self.reports.recv() => self.on_report(report),
                 lease = owned.recv(), if more => match lease {
                     Some(lease) => self.start(lease),
                     None => more = false,
@@ -69,23 +81,35 @@ impl Supervisor {
     /// What became of the shards. Those whose consumers still run are abandoned, and their tasks stopped.
     pub(crate) fn finish(mut self) -> ShutdownReport {
         self.consumers.abort_all();
-        self.report
-            .abandoned
-            .extend(self.running.values().map(|(key, _)| key.shard_id()));
-        self.report
+        let running = self.running.into_values().map(|running| running.shard);
+        self.shutdown.abandoned.extend(running);
+        self.shutdown
     }
 
     fn start(&mut self, owned: OwnedLease) {
-        if self.running.values().any(|(key, _)| *key == owned.lease.key) {
-            self.waiting.insert(owned.lease.key.clone(), owned);
-            return;
-        }
-        let ownership = (owned.lease.key.clone(), owned.guard.epoch());
-        let consumer = ShardConsumer::new(self.parts.clone(), owned, self.rng.fork());
+        let (sender, mailbox) = Mailbox::new(self.parts.clock.clone());
+        let running = Running {
+            ownership: owned.id(),
+            shard: owned.lease.shard.clone(),
+            mailbox: sender,
+        };
+        let consumer = ShardConsumer::new(self.parts.clone(), owned, mailbox, self.report.clone(), self.rng.fork());
         let task = self
             .consumers
-            .spawn(self.parts.tasks.named("shard-consumer", consumer.run()));
-        self.running.insert(task.id(), ownership);
+            .spawn(self.parts.tasks.vital("shard-consumer", consumer.run()));
+        self.running.insert(task.id(), running);
+    }
+
+    fn on_report(&self, report: Report) {
+        match report {
+            Report::ShardEnded => {
+                self.parts.new_leases.notify_one();
+                for running in self.running.values() {
+                    // A full mailbox wakes its consumer all the same.
+                    drop(running.mailbox.try_send(Mail::ShardEnded));
+                }
+            }
+        }
     }
 
     async fn on_ended(&mut self, ended: Result<(Id, ConsumerEnd), JoinError>) {
@@ -93,29 +117,24 @@ impl Supervisor {
             Ok((id, end)) => (id, Some(end)),
             Err(error) => (error.id(), None),
         };
-        let Some((key, epoch)) = self.running.remove(&id) else {
+        let Some(Running { ownership, shard, .. }) = self.running.remove(&id) else {
             return;
         };
         // However the consumer ended, its lease must not be renewed without it.
-        self.parts.renewer.consumer_ended(key.clone(), epoch).await;
-        if let Some(again) = self.waiting.remove(&key) {
-            self.start(again);
-        }
+        self.parts.renewer.consumer_ended(ownership).await;
         match end {
-            Some(ConsumerEnd::Released) => self.report.released.push(key.shard_id()),
+            Some(ConsumerEnd::Released) => self.shutdown.released.push(shard),
             Some(ConsumerEnd::ReleasedHalted) => {
-                self.report.released.push(key.shard_id());
-                self.report.halted.push(key.shard_id());
+                self.shutdown.halted.push(shard.clone());
+                self.shutdown.released.push(shard);
             }
-            Some(ConsumerEnd::LeaseLost) if self.parts.draining.is_cancelled() => {
-                self.report.abandoned.push(key.shard_id());
-            }
+            Some(ConsumerEnd::LeaseLost) if self.draining.is_cancelled() => self.shutdown.abandoned.push(shard),
             Some(ConsumerEnd::LeaseLost) => {}
-            // Calls to the application are guarded one by one, so this is a fault of ours: the shard stands still,
-            // visibly, as one whose handler keeps failing.
+            // Calls to the application are guarded one by one, so this is a fault of ours. The shard is read again by the
+            // next owner of its lease.
             None => {
-                Event::ShardHalted { shard: &key.shard_id() }.emit();
-                self.report.abandoned.push(key.shard_id());
+                Event::ConsumerPanicked { shard: &shard }.emit();
+                self.shutdown.abandoned.push(shard);
             }
         }
     }

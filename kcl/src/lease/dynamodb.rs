@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use futures::future::BoxFuture;
+use service::Clock;
 
 use self::outcome::{applied, failed, not_applied_or_unknown, refused};
 use crate::error::{CallErrorKind, TableError};
@@ -32,6 +33,7 @@ pub(crate) struct DynamoDbLeaseTable {
     coordinator: String,
     /// Rows on a page of a scan; as many as the service puts there, if `None`.
     page_size: Option<i32>,
+    clock: Clock,
 }
 
 impl DynamoDbLeaseTable {
@@ -55,7 +57,14 @@ impl DynamoDbLeaseTable {
             name,
             coordinator,
             page_size: None,
+            clock: Clock::default(),
         }
+    }
+
+    /// Waits by `clock` in place of the system's.
+    pub(crate) fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
     }
 
     #[cfg(test)]

@@ -1,13 +1,16 @@
-//! What a holder of a lease can ask about it at any time.
+//! What the consumer of a lease, and the application, can ask about it at any time.
 
 use std::time::Instant;
 
+use service::Clock;
 use tokio::sync::watch;
 
-use crate::clock;
+use crate::lease::ownership::{Drain, End};
 
-/// Counts the ownerships of a lease: each is larger than all before it, whatever worker had them. It is the fencing
-/// token for writes to other systems.
+/// Counts the ownerships of a lease, whatever workers have them: each is larger than all before it.
+///
+/// It is the fencing token for writes to other systems. It stays larger than all before it if the lease's row is deleted and
+/// made again, unless the row was made by a KCL in Java and never held by this library since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeaseEpoch(pub(crate) u64);
 
@@ -22,21 +25,32 @@ impl LeaseEpoch {
 #[derive(Debug, Clone)]
 pub struct LeaseGuard {
     epoch: LeaseEpoch,
-    validity: watch::Receiver<Validity>,
+    state: watch::Receiver<LeaseState>,
+    clock: Clock,
 }
 
-/// How long a lease is known to be ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Validity {
-    /// Nobody else may take it before then, by this process's clock.
-    Until(Instant),
-    /// It is not ours any more.
-    Lost,
+/// What is known of one ownership.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LeaseState {
+    /// Nobody else may take the lease before then, by `Clock::now` of this process.
+    pub(crate) valid_until: Instant,
+    pub(crate) signal: Signal,
+}
+
+/// What the consumer of a lease is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Read.
+    Run,
+    /// Finish the batch at hand, and give the lease up.
+    Drain(Drain),
+    /// Stop: the ownership has ended.
+    Lost(End),
 }
 
 impl LeaseGuard {
-    pub(crate) fn new(epoch: LeaseEpoch, validity: watch::Receiver<Validity>) -> Self {
-        Self { epoch, validity }
+    pub(crate) fn new(epoch: LeaseEpoch, state: watch::Receiver<LeaseState>, clock: Clock) -> Self {
+        Self { epoch, state, clock }
     }
 
     /// Which ownership this is.
@@ -44,31 +58,131 @@ impl LeaseGuard {
         self.epoch
     }
 
-    /// Whether no other worker can have taken the lease yet.
+    /// Whether no other worker can have taken the lease yet. The time counts for which this machine was suspended.
     pub fn is_valid(&self) -> bool {
-        match *self.validity.borrow() {
-            Validity::Until(end) => clock::now() < end,
-            Validity::Lost => false,
-        }
+        !matches!(self.signal(), Signal::Lost(_))
     }
 
-    /// Waits until the lease is lost, to stop work whose effect nobody would use.
+    /// Waits until the lease is lost, to stop work whose effect would be discarded.
     ///
     /// # Cancellation
     ///
     /// Dropping the future only stops the waiting.
     pub async fn lost(&self) {
-        let mut validity = self.validity.clone();
+        self.until(|signal| matches!(signal, Signal::Lost(_))).await;
+    }
+
+    /// What the consumer is to do at this moment.
+    pub(crate) fn signal(&self) -> Signal {
+        self.state.borrow().at(self.clock.now())
+    }
+
+    /// Waits until the consumer is to do something else than read.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future only stops the waiting.
+    pub(crate) async fn interrupted(&self) -> Signal {
+        self.until(|signal| *signal != Signal::Run).await
+    }
+
+    async fn until(&self, is_it: impl Fn(&Signal) -> bool) -> Signal {
+        let mut state = self.state.clone();
         loop {
-            let end = match *validity.borrow_and_update() {
-                Validity::Until(end) => end,
-                Validity::Lost => return,
+            let now = self.clock.now();
+            let (signal, lapse) = {
+                let state = state.borrow_and_update();
+                (state.at(now), state.valid_until)
             };
+            if is_it(&signal) {
+                return signal;
+            }
             tokio::select! {
                 biased;
-                changed = validity.changed() => if changed.is_err() { return },
-                () = clock::sleep_until(Some(end)) => return,
+                changed = state.changed() => if changed.is_err() {
+                    // Who kept the lease has ended, and renews it no more.
+                    return Signal::Lost(End::Lapsed);
+                },
+                () = self.clock.sleep_until(Some(lapse)) => {}
             }
         }
+    }
+}
+
+impl LeaseState {
+    /// The signal at `now`: a lapse counts, though nobody may have told of it yet.
+    fn at(&self, now: Instant) -> Signal {
+        match &self.signal {
+            Signal::Run | Signal::Drain(_) if now >= self.valid_until => Signal::Lost(End::Lapsed),
+            signal => signal.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::{Duration, SystemTime};
+
+    use futures::FutureExt as _;
+    use futures::future::BoxFuture;
+    use service::ClockSource;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// The system's clocks, on a machine that was suspended for so many seconds.
+    #[derive(Debug, Default)]
+    struct Suspended(Arc<AtomicU64>);
+
+    impl ClockSource for Suspended {
+        fn monotonic(&self) -> Instant {
+            Clock::default().monotonic()
+        }
+
+        fn suspended(&self) -> Duration {
+            Duration::from_secs(self.0.load(Ordering::SeqCst))
+        }
+
+        fn wall(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH
+        }
+
+        fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+            Clock::default().sleep(duration).boxed()
+        }
+    }
+
+    /// The guard of a lease that ends in ten seconds, and who keeps it.
+    fn lease(clock: &Clock) -> (watch::Sender<LeaseState>, LeaseGuard) {
+        let (keeper, state) = watch::channel(LeaseState {
+            valid_until: clock.now() + 10 * SECOND,
+            signal: Signal::Run,
+        });
+        (keeper, LeaseGuard::new(LeaseEpoch(1), state, clock.clone()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_is_lost_while_the_machine_is_suspended() {
+        let suspended = Arc::default();
+        let clock = Clock::of(Arc::new(Suspended(Arc::clone(&suspended))));
+        let (_keeper, guard) = lease(&clock);
+        clock.sleep(SECOND).await;
+        assert!(guard.is_valid());
+        suspended.store(60, Ordering::SeqCst);
+        assert!(!guard.is_valid());
+        assert_eq!(guard.lost().now_or_never(), Some(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_the_loss_of_a_lease_ends_when_the_lease_does() {
+        let clock = Clock::default();
+        let (_keeper, guard) = lease(&clock);
+        let began = clock.monotonic();
+        guard.lost().await;
+        let waited = clock.monotonic() - began;
+        assert!(waited >= 10 * SECOND && waited < 11 * SECOND, "{waited:?}");
     }
 }

@@ -5,6 +5,8 @@
 //! that a row that is read and written loses nothing.
 //!
 //! Source: amazon-kinesis-client, `DynamoDBLeaseSerializer`.
+//!
+//! `foreign` recognises the rows that are no leases; `fields` reads the attributes of the others.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

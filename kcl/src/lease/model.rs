@@ -185,10 +185,6 @@ impl Lease {
     }
 
     /// The fencing token of the ownership that this row's counter names. `None` without a token base.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the port is complete before all of its users are")
-    )]
     pub(crate) fn fencing_token(&self) -> Option<u64> {
         Some(self.own.token_base?.saturating_add(self.counter))
     }

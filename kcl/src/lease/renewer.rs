@@ -7,25 +7,32 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use tokio::sync::{mpsc, oneshot, watch};
+use service::Clock;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-use crate::clock;
-use crate::error::{CallErrorKind, CheckpointError, TableError};
+use crate::checkpoint::position::Position;
+use crate::error::{CallErrorKind, CheckpointError, TableError, WorkerError};
 use crate::event::Event;
-use crate::lease::guard::{LeaseEpoch, LeaseGuard, Validity};
-use crate::lease::held::{Change, Effect, Held, Update, Write};
+use crate::fold::Fold;
+use crate::lease::guard::{LeaseGuard, LeaseState, Signal};
+use crate::lease::holdings::{Adopted, Holdings, OwnershipId, Request};
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
+use crate::lease::ownership::{Drain, Effect, End, Terms, Waiter};
 use crate::lease::table::LeaseTable;
-use crate::lease::write::WriteOutcome;
+use crate::lease::write::{LeaseWrite, OwnerWrite, Then, WriteOutcome};
+use crate::stream::ShardId;
 
-/// Requests that may wait for the renewer; whoever comes after them waits to hand its request over.
+/// Requests that may wait for the renewer; those who come after them wait to hand theirs over.
 const REQUESTS: usize = 256;
+
+/// Writes that may be in flight at once. Our choice: each takes a connection, and a table that answers within 100 ms lets
+/// that many renew 10,000 leases in time.
+const WRITES_IN_FLIGHT: usize = 512;
 
 /// The way to the renewer. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Renewer {
-    requests: mpsc::Sender<Request>,
-    held: watch::Receiver<BTreeSet<LeaseKey>>,
+    messages: mpsc::Sender<Message>,
 }
 
 /// A lease that this worker has just come to hold.
@@ -35,246 +42,315 @@ pub(crate) struct OwnedLease {
     pub(crate) guard: LeaseGuard,
 }
 
-type Waiter = oneshot::Sender<Result<(), CheckpointError>>;
+impl OwnedLease {
+    /// Which ownership of which lease it is.
+    pub(crate) fn id(&self) -> OwnershipId {
+        OwnershipId {
+            key: self.lease.key.clone(),
+            epoch: self.guard.epoch(),
+        }
+    }
+}
+
+type Answer = oneshot::Sender<Result<(), CheckpointError>>;
+
+impl Waiter for Answer {
+    fn is_gone(&self) -> bool {
+        self.is_closed()
+    }
+}
 
 #[derive(Debug)]
-enum Request {
+enum Message {
     Adopt {
-        lease: Box<Lease>,
+        row: Lease,
         sent: Instant,
         owned: oneshot::Sender<OwnedLease>,
     },
-    Change {
-        key: LeaseKey,
-        epoch: LeaseEpoch,
-        change: Change,
-        waiter: Waiter,
+    Request {
+        id: OwnershipId,
+        request: Request<Answer>,
     },
-    /// Nobody reads for this ownership any more.
-    ConsumerEnded { key: LeaseKey, epoch: LeaseEpoch },
+    ConsumerEnded(OwnershipId),
+    Drain(Drain),
+    Occupied(oneshot::Sender<BTreeSet<LeaseKey>>),
 }
 
-/// The state of the task.
-#[derive(Debug)]
-pub(crate) struct RenewerTask {
-    table: Arc<dyn LeaseTable>,
-    timeout: Duration,
-    requests: mpsc::Receiver<Request>,
-    held: Held<Waiter>,
-    held_keys: watch::Sender<BTreeSet<LeaseKey>>,
-    validities: BTreeMap<LeaseKey, watch::Sender<Validity>>,
-    writing: FuturesUnordered<BoxFuture<'static, EndedWrite>>,
-}
-
-#[derive(Debug)]
-struct EndedWrite {
-    write: Write,
-    sent: Instant,
-    result: Result<Update, TableError>,
-}
-
-/// How long leases last and how often they are renewed.
+/// How long leases last, how often they are renewed, and how long a write may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RenewalTimes {
-    pub(crate) failover: Duration,
-    pub(crate) renewal: Duration,
+    pub(crate) terms: Terms,
     pub(crate) write_timeout: Duration,
 }
 
 impl Renewer {
     /// A renewer and the task that has to run for it.
-    pub(crate) fn new(table: Arc<dyn LeaseTable>, worker: WorkerId, times: RenewalTimes) -> (Self, RenewerTask) {
-        let (requests, received) = mpsc::channel(REQUESTS);
-        let (held_keys, held) = watch::channel(BTreeSet::new());
+    pub(crate) fn new(
+        table: Arc<dyn LeaseTable>,
+        worker: WorkerId,
+        times: RenewalTimes,
+        (clock, rng): (Clock, fastrand::Rng),
+    ) -> (Self, RenewerTask) {
+        let (messages, received) = mpsc::channel(REQUESTS);
         let task = RenewerTask {
+            clock,
             table,
+            worker: worker.clone(),
             timeout: times.write_timeout,
-            requests: received,
-            held: Held::new(worker, times.failover, times.renewal),
-            held_keys,
-            validities: BTreeMap::new(),
+            messages: received,
+            holdings: Holdings::new(worker, times.terms, rng),
+            states: BTreeMap::new(),
             writing: FuturesUnordered::new(),
+            room: Arc::new(Semaphore::new(WRITES_IN_FLIGHT)),
+            failures: Fold::default(),
         };
-        (Self { requests, held }, task)
+        (Self { messages }, task)
     }
 
-    /// The keys of the leases held now.
-    pub(crate) fn held_keys(&self) -> BTreeSet<LeaseKey> {
-        self.held.borrow().clone()
-    }
-
-    /// Hands over a lease that was taken by a write sent at `sent`. `None` if the renewer has ended.
-    pub(crate) async fn adopt(&self, lease: Lease, sent: Instant) -> Option<OwnedLease> {
+    /// Hands over a lease that was taken by a write sent at `sent`. `None` if it is not held: the renewer has ended, or the
+    /// consumer of an earlier ownership still runs.
+    pub(crate) async fn adopt(&self, row: Lease, sent: Instant) -> Option<OwnedLease> {
         let (owned, adopted) = oneshot::channel();
-        let lease = Box::new(lease);
-        self.requests.send(Request::Adopt { lease, sent, owned }).await.ok()?;
+        self.messages.send(Message::Adopt { row, sent, owned }).await.ok()?;
         adopted.await.ok()
     }
 
-    /// Ends the ownership `epoch`, because its consumer has ended: the lease is not renewed any more.
-    pub(crate) async fn consumer_ended(&self, key: LeaseKey, epoch: LeaseEpoch) {
-        // A renewer that has ended holds nothing any more.
-        drop(self.requests.send(Request::ConsumerEnded { key, epoch }).await);
+    /// The keys that must not be taken: of leases that are held, and of those whose consumers still run.
+    pub(crate) async fn occupied(&self) -> BTreeSet<LeaseKey> {
+        let (answer, occupied) = oneshot::channel();
+        drop(self.messages.send(Message::Occupied(answer)).await);
+        occupied.await.unwrap_or_default()
     }
 
-    /// Makes a change as the holder of `epoch`.
-    pub(crate) async fn change(
-        &self,
-        key: &LeaseKey,
-        epoch: LeaseEpoch,
-        change: Change,
-    ) -> Result<(), CheckpointError> {
-        let (waiter, changed) = oneshot::channel();
-        let request = Request::Change {
-            key: key.clone(),
-            epoch,
-            change,
-            waiter,
-        };
-        // A renewer that has ended holds nothing any more.
-        self.requests
-            .send(request)
-            .await
-            .map_err(|_| CheckpointError::LeaseLost)?;
-        changed.await.unwrap_or(Err(CheckpointError::LeaseLost))
+    /// Writes a checkpoint.
+    pub(crate) async fn checkpoint(&self, id: &OwnershipId, position: Position) -> Result<(), CheckpointError> {
+        self.ask(id, |answer| Request::Checkpoint(position, answer)).await
     }
+
+    /// Notes the children of a shard in its row, together with the next write.
+    pub(crate) async fn set_children(&self, id: &OwnershipId, children: BTreeSet<ShardId>) {
+        let (id, request) = (id.clone(), Request::Children(children));
+        drop(self.messages.send(Message::Request { id, request }).await);
+    }
+
+    /// Gives a lease up, released or handed over. Waits until that is certain.
+    pub(crate) async fn leave(&self, id: &OwnershipId) -> Result<(), CheckpointError> {
+        self.ask(id, Request::Leave).await
+    }
+
+    /// Notes that a consumer has ended: its lease is given up, if it is still held.
+    pub(crate) async fn consumer_ended(&self, id: OwnershipId) {
+        drop(self.messages.send(Message::ConsumerEnded(id)).await);
+    }
+
+    /// Asks every consumer to finish.
+    pub(crate) async fn drain(&self, drain: Drain) {
+        drop(self.messages.send(Message::Drain(drain)).await);
+    }
+
+    async fn ask(
+        &self,
+        id: &OwnershipId,
+        request: impl FnOnce(Answer) -> Request<Answer>,
+    ) -> Result<(), CheckpointError> {
+        let (answer, answered) = oneshot::channel();
+        let (id, request) = (id.clone(), request(answer));
+        let sent = self.messages.send(Message::Request { id, request }).await;
+        // A renewer that has ended holds nothing any more.
+        sent.map_err(|_| CheckpointError::LeaseLost)?;
+        answered.await.unwrap_or(Err(CheckpointError::LeaseLost))
+    }
+}
+
+/// The state of the task.
+#[derive(Debug)]
+pub(crate) struct RenewerTask {
+    clock: Clock,
+    table: Arc<dyn LeaseTable>,
+    worker: WorkerId,
+    timeout: Duration,
+    messages: mpsc::Receiver<Message>,
+    holdings: Holdings<Answer>,
+    states: BTreeMap<LeaseKey, watch::Sender<LeaseState>>,
+    writing: FuturesUnordered<BoxFuture<'static, Written>>,
+    room: Arc<Semaphore>,
+    failures: Fold,
+}
+
+/// A write that has ended.
+#[derive(Debug)]
+struct Written {
+    /// `None`: a lease that was given back as soon as it was taken.
+    id: Option<OwnershipId>,
+    outcome: WriteOutcome,
 }
 
 impl RenewerTask {
     /// Runs until every [`Renewer`] is gone.
-    pub(crate) async fn run(mut self) {
+    ///
+    /// # Errors
+    ///
+    /// [`WorkerError::WorkerIdInUse`] if another process writes rows under this worker's id.
+    pub(crate) async fn run(mut self) -> Result<(), WorkerError> {
         loop {
-            let now = clock::now();
-            for effect in self.held.expire(now) {
-                self.apply(effect, None);
+            let now = self.clock.now();
+            for (key, effect) in self.holdings.handle_timeout(now) {
+                self.apply(&key, effect)?;
             }
-            for write in self.held.writes(now) {
-                self.writing.push(self.write(write, now));
+            while let Some((id, write)) = self.holdings.poll_write(now) {
+                self.writing.push(self.write(Some(id), write));
             }
-            let next_at = self.held.next_at();
+            let next = self.holdings.poll_timeout();
             tokio::select! {
                 biased;
-                Some(ended) = self.writing.next() => self.on_ended(ended),
-                request = self.requests.recv() => match request {
-                    Some(request) => self.on_request(request),
-                    None => return,
+                Some(written) = self.writing.next() => self.on_written(written)?,
+                message = self.messages.recv() => match message {
+                    Some(message) => self.on_message(message)?,
+                    None => return Ok(()),
                 },
-                () = clock::sleep_until(next_at) => {}
+                () = self.clock.sleep_until(next) => {}
             }
         }
     }
 
-    fn write(&self, write: Write, sent: Instant) -> BoxFuture<'static, EndedWrite> {
-        let (table, timeout) = (Arc::clone(&self.table), self.timeout);
+    fn write(&self, id: Option<OwnershipId>, write: OwnerWrite) -> BoxFuture<'static, Written> {
+        let (table, timeout, room) = (Arc::clone(&self.table), self.timeout, Arc::clone(&self.room));
+        let clock = self.clock.clone();
         Box::pin(async move {
-            let result = match tokio::time::timeout(timeout, table.write(&write.of_row())).await {
-                Ok(WriteOutcome::Applied(lease)) => Ok(Update::Applied(lease)),
-                Ok(WriteOutcome::Refused(row)) => Ok(Update::Refused(row)),
-                Ok(WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error)) => Err(error),
-                Err(_) => Err(timed_out(timeout)),
+            let Some(Ok(_room)) = clock.timeout(timeout, room.acquire()).await else {
+                let outcome = WriteOutcome::NotApplied(timed_out(timeout));
+                return Written { id, outcome };
             };
-            EndedWrite { write, sent, result }
+            let write = LeaseWrite::Owner(write);
+            let outcome = clock.timeout(timeout, table.write(&write)).await;
+            Written {
+                id,
+                outcome: outcome.unwrap_or_else(|| WriteOutcome::Unknown(timed_out(timeout))),
+            }
         })
     }
 
-    fn on_request(&mut self, request: Request) {
-        match request {
-            Request::Adopt { lease, sent, owned } => {
-                let key = lease.key.clone();
-                let (epoch, until) = self.held.adopt(Lease::clone(&lease), sent);
-                let (validity, watched) = watch::channel(Validity::Until(until));
-                self.validities.insert(key, validity);
-                self.publish_keys();
-                let owned_lease = OwnedLease {
-                    lease: *lease,
-                    guard: LeaseGuard::new(epoch, watched),
+    fn on_message(&mut self, message: Message) -> Result<(), WorkerError> {
+        let now = self.clock.now();
+        match message {
+            Message::Adopt { row, sent, owned } => self.adopt(row, sent, owned),
+            Message::Request { id, request } => match self.holdings.request(&id, request, now) {
+                Ok(effects) => {
+                    for effect in effects {
+                        self.apply(&id.key, effect)?;
+                    }
+                }
+                Err(waiter) => answer(waiter, Err(CheckpointError::LeaseLost)),
+            },
+            Message::ConsumerEnded(id) => self.holdings.consumer_ended(&id, now),
+            Message::Drain(drain) => {
+                for (key, effect) in self.holdings.drain(&drain) {
+                    self.apply(&key, effect)?;
+                }
+            }
+            // Nobody waits for the answer any more: the search for leases has been stopped.
+            Message::Occupied(answer) => drop(answer.send(self.holdings.occupied())),
+        }
+        Ok(())
+    }
+
+    fn adopt(&mut self, row: Lease, sent: Instant, owned: oneshot::Sender<OwnedLease>) {
+        let adopted = match self.holdings.adopt(row.clone(), sent) {
+            Ok(adopted) => adopted,
+            Err(row) => {
+                let give_back = OwnerWrite {
+                    then: Then::Release,
+                    ..OwnerWrite::renewal(row)
                 };
-                if let Err(unread) = owned.send(owned_lease) {
-                    self.end(&unread.lease.key, epoch);
-                }
-            }
-            Request::ConsumerEnded { key, epoch } => self.end(&key, epoch),
-            Request::Change {
-                key,
-                epoch,
-                change,
-                waiter,
-            } => {
-                if let Err(waiter) = self.held.request(&key, epoch, change, waiter) {
-                    answer(waiter, Err(CheckpointError::LeaseLost));
-                }
-            }
-        }
-    }
-
-    /// No consumer reads for this ownership.
-    fn end(&mut self, key: &LeaseKey, epoch: LeaseEpoch) {
-        for effect in self.held.consumer_ended(key, epoch) {
-            self.apply(effect, None);
-        }
-    }
-
-    fn on_ended(&mut self, ended: EndedWrite) {
-        let EndedWrite { write, sent, result } = ended;
-        let (update, error) = match result {
-            Ok(update) => (Some(update), None),
-            Err(error) => {
-                Event::LeaseWriteFailed {
-                    lease: &write.seen.key,
-                    error: &error,
-                }
-                .emit();
-                (None, Some(error))
+                return self.writing.push(self.write(None, give_back));
             }
         };
-        for effect in self.held.ended(write, sent, update, clock::now()) {
-            self.apply(effect, error.as_ref());
+        let Adopted { id, valid_until, drain } = adopted;
+        let signal = drain.map_or(Signal::Run, Signal::Drain);
+        let (state, watched) = watch::channel(LeaseState { valid_until, signal });
+        self.states.insert(id.key.clone(), state);
+        let guard = LeaseGuard::new(id.epoch, watched, self.clock.clone());
+        if owned.send(OwnedLease { lease: row, guard }).is_err() {
+            self.holdings.consumer_ended(&id, self.clock.now());
         }
     }
 
-    fn apply(&mut self, effect: Effect<Waiter>, error: Option<&TableError>) {
+    fn on_written(&mut self, written: Written) -> Result<(), WorkerError> {
+        let Written { id: Some(id), outcome } = written else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        if let WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error) = &outcome {
+            self.tell_failure(&id.key, error, now);
+        }
+        for effect in self.holdings.handle_outcome(&id, outcome, now) {
+            self.apply(&id.key, effect)?;
+        }
+        Ok(())
+    }
+
+    /// One line in ten seconds for all leases: what fails for one mostly fails for the others.
+    fn tell_failure(&mut self, lease: &LeaseKey, error: &TableError, now: Instant) {
+        if let Some(untold) = self.failures.happened(now) {
+            let table = self.table.name();
+            Event::LeaseWritesFailed {
+                table,
+                lease,
+                error,
+                untold,
+            }
+            .emit();
+        }
+    }
+
+    fn apply(&mut self, key: &LeaseKey, effect: Effect<Answer>) -> Result<(), WorkerError> {
         match effect {
-            Effect::Valid { key, until } => {
-                if let Some(validity) = self.validities.get(&key) {
-                    validity.send_replace(Validity::Until(until));
-                }
-            }
-            Effect::Done { waiter } => answer(waiter, Ok(())),
-            Effect::Failed { waiter } => {
-                let error = error.cloned().unwrap_or_else(|| timed_out(self.timeout));
-                answer(waiter, Err(CheckpointError::Table(error)));
-            }
-            Effect::Lost { key, waiters } => {
-                Event::LeaseLost { lease: &key }.emit();
-                self.forget(&key, waiters);
-            }
-            Effect::Released { key, done, waiters } => {
-                self.forget(&key, waiters);
-                if let Some(done) = done {
-                    answer(done, Ok(()));
-                }
-            }
+            Effect::Valid { until } => self.change_state(key, |state| state.valid_until = until),
+            Effect::Drain(drain) => self.change_state(key, |state| state.signal = Signal::Drain(drain)),
+            Effect::Checkpointed { waiter } => answer(waiter, Ok(())),
+            Effect::NotCheckpointed { waiter, error } => answer(waiter, Err(CheckpointError::Table(error))),
+            Effect::Ended { end, waiters, leaver } => return self.ended(key, end, waiters, leaver),
+        }
+        Ok(())
+    }
+
+    fn change_state(&self, key: &LeaseKey, change: impl FnOnce(&mut LeaseState)) {
+        if let Some(state) = self.states.get(key) {
+            state.send_modify(change);
         }
     }
 
-    /// The lease is no longer held: its guard says so, and whoever waits for a change of it is told.
-    fn forget(&mut self, key: &LeaseKey, waiters: Vec<Waiter>) {
-        if let Some(validity) = self.validities.remove(key) {
-            validity.send_replace(Validity::Lost);
+    fn ended(
+        &mut self,
+        key: &LeaseKey,
+        end: End,
+        waiters: Vec<Answer>,
+        leaver: Option<Answer>,
+    ) -> Result<(), WorkerError> {
+        let left = matches!(end, End::Released | End::HandedOver { .. });
+        if !left {
+            Event::LeaseLost { lease: key, end: &end }.emit();
         }
+        self.change_state(key, |state| state.signal = Signal::Lost(end.clone()));
+        self.states.remove(key);
         for waiter in waiters {
             answer(waiter, Err(CheckpointError::LeaseLost));
         }
-        self.publish_keys();
-    }
-
-    fn publish_keys(&self) {
-        self.held_keys.send_replace(self.held.keys());
+        if let Some(leaver) = leaver {
+            answer(leaver, if left { Ok(()) } else { Err(CheckpointError::LeaseLost) });
+        }
+        match end {
+            End::WorkerIdInUse => Err(WorkerError::WorkerIdInUse {
+                worker: self.worker.clone(),
+                lease: key.clone(),
+            }),
+            End::Lapsed | End::Taken { .. } | End::Released | End::HandedOver { .. } | End::Gone => Ok(()),
+        }
     }
 }
 
 /// A caller that no longer waits has dropped its end.
-fn answer(waiter: Waiter, result: Result<(), CheckpointError>) {
+fn answer(waiter: Answer, result: Result<(), CheckpointError>) {
     drop(waiter.send(result));
 }
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::clock;
+use service::{Clock, Jitter, RetryDelays};
+
 use crate::error::TableError;
 use crate::event::Event;
 use crate::lease::item::{ForeignKind, Hole, Row};
 use crate::lease::model::{Lease, LeaseKey};
 use crate::lease::table::{LeaseTable, ScanPage};
-use crate::retry::RetryDelays;
 
 /// How often one page is asked for. Our choice: five waits of up to 1.9 s together, well below the failover time.
 const TRIES_PER_PAGE: u32 = 6;
@@ -64,12 +64,16 @@ impl Listing {
 /// # Cancellation
 ///
 /// A dropped future has changed nothing.
-pub(crate) async fn list(table: &dyn LeaseTable, rng: &mut fastrand::Rng) -> Result<Listing, TableError> {
-    let mut delays = RetryDelays::new(WAITS.0, WAITS.1, rng.fork());
+pub(crate) async fn list(
+    table: &dyn LeaseTable,
+    clock: &Clock,
+    rng: &mut fastrand::Rng,
+) -> Result<Listing, TableError> {
+    let mut delays = RetryDelays::new(WAITS, Jitter::Half, rng.fork());
     let mut listing = Listing::default();
     let mut from = None;
     loop {
-        let ScanPage { rows, next } = page(table, from.as_ref(), &mut delays).await?;
+        let ScanPage { rows, next } = page(table, from.as_ref(), (clock, &mut delays)).await?;
         for row in rows {
             listing.add(row, table.name());
         }
@@ -86,7 +90,7 @@ pub(crate) async fn list(table: &dyn LeaseTable, rng: &mut fastrand::Rng) -> Res
 async fn page(
     table: &dyn LeaseTable,
     from: Option<&LeaseKey>,
-    delays: &mut RetryDelays,
+    (clock, delays): (&Clock, &mut RetryDelays),
 ) -> Result<ScanPage, TableError> {
     let mut failures = 0;
     loop {
@@ -97,7 +101,7 @@ async fn page(
                 if failures >= TRIES_PER_PAGE || !error.kind().is_transient() {
                     return Err(error);
                 }
-                clock::sleep_until(Some(clock::now() + delays.after(failures))).await;
+                clock.sleep(delays.after(failures)).await;
             }
         }
     }

@@ -82,10 +82,6 @@ pub(crate) enum Then {
     /// Nobody owns the lease: any worker may take it at once.
     Release,
     /// The next owner, whom the row names already, is the owner.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the port is complete before all of its users are")
-    )]
     HandOver,
 }
 

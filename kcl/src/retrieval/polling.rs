@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use service::{Clock, Jitter, RetryDelays};
+
 use crate::calls::{Calls, NextRead, Page, ReadFrom};
 use crate::checkpoint::position::Position;
-use crate::clock;
 use crate::error::{CallErrorKind, StreamError};
 use crate::event::Event;
 use crate::retrieval::deaggregate::RawRecord;
 use crate::retrieval::pacer::{Lag, Pacer, PacerConfig};
-use crate::retry::RetryDelays;
 use crate::shard_sync::end_evidence::{EndEvidence, Hold, Verdict};
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::surveyor::Surveyor;
@@ -41,6 +41,7 @@ pub(crate) struct Poller {
     pacer: Pacer,
     delays: RetryDelays,
     failures: u32,
+    clock: Clock,
 }
 
 /// What to do next.
@@ -79,6 +80,7 @@ pub(crate) struct PollerConfig {
     pub(crate) max_records: u32,
     pub(crate) idle: Duration,
     pub(crate) rng: fastrand::Rng,
+    pub(crate) clock: Clock,
 }
 
 impl Poller {
@@ -101,9 +103,10 @@ impl Poller {
             next,
             evidence,
             held: None,
-            pacer: Pacer::new(PacerConfig { idle: config.idle }, clock::now()),
-            delays: RetryDelays::new(RETRY.0, RETRY.1, config.rng),
+            pacer: Pacer::new(PacerConfig { idle: config.idle }, config.clock.now()),
+            delays: RetryDelays::new(RETRY, Jitter::Half, config.rng),
             failures: 0,
+            clock: config.clock,
         }
     }
 
@@ -115,7 +118,7 @@ impl Poller {
             if let Next::End(children) = &self.next {
                 return Fetched::ShardEnd(children.clone());
             }
-            clock::sleep_until(Some(self.pacer.next_read_at())).await;
+            self.clock.sleep_until(Some(self.pacer.next_read_at())).await;
             let step = match self.next.clone() {
                 Next::End(children) => return Fetched::ShardEnd(children),
                 Next::Survey => self.survey().await.map(|()| None),
@@ -177,7 +180,7 @@ impl Poller {
     fn hold(&mut self, hold: Hold) {
         self.next = Next::Survey;
         self.failures = self.failures.saturating_add(1);
-        let (now, wait) = (clock::now(), self.delays.after(self.failures));
+        let (now, wait) = (self.clock.now(), self.delays.after(self.failures));
         self.pacer.on_failure(now, wait);
         let is_new = |(told, at): (Hold, Instant)| told != hold || now.saturating_duration_since(at) >= HOLD_REMINDER;
         if self.held.is_none_or(is_new) {
@@ -202,7 +205,8 @@ impl Poller {
             .iter()
             .map(|record| record.data.len() + record.partition_key.len())
             .sum();
-        self.pacer.on_reply(clock::now(), bytes, Lag::of(millis_behind_latest));
+        self.pacer
+            .on_reply(self.clock.now(), bytes, Lag::of(millis_behind_latest));
         if let Some(last) = records.last() {
             self.resume = ReadFrom::After(last.sequence_number.clone());
         }
@@ -230,6 +234,9 @@ impl Poller {
             // The shard or the stream is gone, or the answer is wrong: one answer does not end a shard.
             CallErrorKind::NotFound => self.next = Next::Survey,
             CallErrorKind::Throttled { .. }
+            | CallErrorKind::Transient { .. }
+            | CallErrorKind::Credentials { .. }
+            | CallErrorKind::Encryption { .. }
             | CallErrorKind::Denied { .. }
             | CallErrorKind::Unavailable { .. }
             | CallErrorKind::Unreadable { .. } => {}
@@ -239,6 +246,6 @@ impl Poller {
             error,
         }
         .emit();
-        self.pacer.on_failure(clock::now(), wait);
+        self.pacer.on_failure(self.clock.now(), wait);
     }
 }

@@ -155,7 +155,7 @@ mod tests {
         Shard {
             id: ShardId::new(id),
             parents: parents.iter().map(|id| ShardId::new(id)).collect(),
-            range: HashKeyRange::FULL,
+            range: Some(HashKeyRange::FULL),
             state,
             starting_sequence_number: "0".into(),
         }

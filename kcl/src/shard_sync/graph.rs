@@ -22,7 +22,7 @@ use crate::stream::{Shard, ShardId, ShardState};
 pub(crate) struct ChildShard {
     pub(crate) id: ShardId,
     pub(crate) parents: BTreeSet<ShardId>,
-    pub(crate) range: HashKeyRange,
+    pub(crate) range: Option<HashKeyRange>,
 }
 
 /// The shards of one stream, by id, with their children.
@@ -101,9 +101,9 @@ fn reached<'a>(
     reached
 }
 
-/// The first range of hash keys that belongs to none of `shards`.
+/// The first range of hash keys that belongs to none of `shards`. Nobody can tell if the range of one of them is unknown.
 pub(crate) fn first_gap<'a>(shards: impl Iterator<Item = &'a Shard>) -> Option<HashKeyRange> {
-    let mut ranges: Vec<_> = shards.map(|shard| shard.range).collect();
+    let mut ranges = shards.map(|shard| shard.range).collect::<Option<Vec<_>>>()?;
     ranges.sort_unstable();
     let mut next = Some(HashKeyRange::FULL.start());
     for range in ranges {
@@ -132,7 +132,7 @@ mod tests {
         Shard {
             id: ShardId::new(id),
             parents: parents.iter().map(|id| ShardId::new(id)).collect(),
-            range: HashKeyRange::FULL,
+            range: Some(HashKeyRange::FULL),
             state,
             starting_sequence_number: "0".into(),
         }
@@ -196,7 +196,7 @@ mod tests {
     /// The first gap that shards with these ranges leave.
     fn gap(ranges: &[(u128, u128)]) -> Option<(u128, u128)> {
         let with_range = |(start, end): &(u128, u128)| Shard {
-            range: HashKeyRange::new(HashKey::new(*start), HashKey::new(*end)).unwrap(),
+            range: HashKeyRange::new(HashKey::new(*start), HashKey::new(*end)).ok(),
             ..shard("0", &[], ShardState::Open)
         };
         let shards: Vec<_> = ranges.iter().map(with_range).collect();

@@ -202,7 +202,7 @@ impl<'g, 'a> Family<'g, 'a> {
 pub(crate) fn children_plan(parent: &ShardId, children: &[ChildShard]) -> Vec<Lease> {
     let lease = |child: &ChildShard| Lease {
         parents: child.parents.iter().chain([parent]).cloned().collect(),
-        range: Some(child.range),
+        range: child.range,
         ..Lease::new(LeaseKey::of_shard(&child.id), Position::TrimHorizon)
     };
     children.iter().map(lease).collect()
@@ -211,7 +211,7 @@ pub(crate) fn children_plan(parent: &ShardId, children: &[ChildShard]) -> Vec<Le
 fn lease_at(shard: &Shard, checkpoint: Position) -> Lease {
     Lease {
         parents: shard.parents.clone(),
-        range: Some(shard.range),
+        range: shard.range,
         ..Lease::new(LeaseKey::of_shard(&shard.id), checkpoint)
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use service::Clock;
 use tokio::sync::Semaphore;
 
 use crate::calls::{Calls, ShardsToList};
-use crate::clock;
 use crate::error::StreamError;
 use crate::shard_sync::end_evidence::Survey;
 use crate::stream::Incarnation;
@@ -18,6 +18,7 @@ const FRESH: Duration = Duration::from_secs(2);
 /// The surveys of one worker. One is made at a time, and shared by all who ask meanwhile.
 #[derive(Debug)]
 pub(crate) struct Surveyor {
+    clock: Clock,
     calls: Calls,
     /// The stream that the worker began with; `None` if access to its description is denied.
     stream: Option<Incarnation>,
@@ -27,8 +28,9 @@ pub(crate) struct Surveyor {
 }
 
 impl Surveyor {
-    pub(crate) fn new(calls: Calls, stream: Option<Incarnation>) -> Self {
+    pub(crate) fn new(calls: Calls, stream: Option<Incarnation>, clock: Clock) -> Self {
         Self {
+            clock,
             calls,
             stream,
             turn: Semaphore::new(1),
@@ -49,7 +51,7 @@ impl Surveyor {
     /// The next consumer makes the survey.
     pub(crate) async fn survey(&self) -> Result<Arc<Survey>, StreamError> {
         let _turn = self.turn.acquire().await;
-        let taken_at = clock::now();
+        let taken_at = self.clock.now();
         let fresh = |survey: &Arc<Survey>| taken_at.saturating_duration_since(survey.taken_at) <= FRESH;
         let latest = lock(&self.survey).clone();
         if let Some(survey) = latest.filter(fresh) {
@@ -72,7 +74,7 @@ impl Surveyor {
     /// The next consumer asks the service.
     pub(crate) async fn incarnation(&self) -> Result<Option<Incarnation>, StreamError> {
         let _turn = self.turn.acquire().await;
-        let now = clock::now();
+        let now = self.clock.now();
         let latest = lock(&self.incarnation).clone();
         if let Some((asked_at, incarnation)) = latest
             && now.saturating_duration_since(asked_at) <= FRESH

@@ -7,7 +7,6 @@ use crate::error::{TableError, WorkerError};
 use crate::event::Event;
 use crate::lease::model::{Lease, LeaseKey};
 use crate::lease::table::{Creation, LeaseTable};
-use crate::lease::write::{LeaseWrite, WriteOutcome};
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::planner;
 use crate::stream::{Shard, ShardId, StartingPosition};
@@ -47,7 +46,7 @@ pub(crate) async fn sync_shards(
     Ok(())
 }
 
-/// Creates the leases of the shards that took over from `parent`, and notes them in its row.
+/// Creates the leases of the shards that took over from `parent`.
 pub(crate) async fn create_children(
     table: &Arc<dyn LeaseTable>,
     parent: &ShardId,
@@ -60,18 +59,7 @@ pub(crate) async fn create_children(
             "its parent was read to the end",
         );
     }
-    if children.is_empty() {
-        return Ok(());
-    }
-    let write = LeaseWrite::SetChildren {
-        key: LeaseKey::of_shard(parent),
-        children: children.iter().map(|child| child.id.clone()).collect(),
-    };
-    match table.write(&write).await {
-        // Without its row the parent's children are noted nowhere, and need not be.
-        WriteOutcome::Applied(_) | WriteOutcome::Refused(_) => Ok(()),
-        WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error) => Err(error),
-    }
+    Ok(())
 }
 
 fn report(creation: Creation, lease: &LeaseKey, reason: &str) {

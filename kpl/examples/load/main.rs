@@ -18,6 +18,9 @@
 //! delivered record; the first second is left out of everything. `--measure bare` sends the same bytes through the SDK
 //! alone, as Kinesis records of 50 KiB, and `--measure idle` tells what is left of it all when nothing is put; `--rate`
 //! measures the time from `put` to the receipt instead.
+//!
+//! `args` are the options, `client` the SDK's client; `putter`, `bare`, `latency` and `idle` are the measurements,
+//! made with `measure` and `cpu`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 

@@ -10,9 +10,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use service::Clock;
 use tokio::task::unconstrained;
-
-use crate::clock;
 
 /// Waits until `future` is ready.
 pub(super) fn wait<F: Future>(future: F) -> F::Output {
@@ -31,7 +30,8 @@ pub(super) fn wait<F: Future>(future: F) -> F::Output {
 
 /// Waits until `future` is ready, at most for `timeout`; what is beyond the clock counts as for ever.
 pub(super) fn wait_at_most<F: Future>(timeout: Duration, future: F) -> Option<F::Output> {
-    let Some(deadline) = clock::now().checked_add(timeout) else {
+    let clock = Clock::default();
+    let Some(deadline) = clock.monotonic().checked_add(timeout) else {
         return Some(wait(future));
     };
     let mut future = pin!(unconstrained(future));
@@ -42,13 +42,13 @@ pub(super) fn wait_at_most<F: Future>(timeout: Duration, future: F) -> Option<F:
             return Some(output);
         }
         while !alarm.has_rung() {
-            thread::park_timeout(left(deadline)?);
+            thread::park_timeout(left(&clock, deadline)?);
         }
     }
 }
 
-fn left(deadline: Instant) -> Option<Duration> {
-    let left = deadline.saturating_duration_since(clock::now());
+fn left(clock: &Clock, deadline: Instant) -> Option<Duration> {
+    let left = deadline.saturating_duration_since(clock.monotonic());
     (!left.is_zero()).then_some(left)
 }
 

@@ -1,10 +1,10 @@
 //! Whether the client, the stream and the properties file of a producer fit together.
 
 use aws_sdk_kinesis::Client;
+use service::{StreamFault, StreamRef};
 
 use crate::error::BuildErrorKind;
 use crate::properties::KplProperties;
-use crate::stream::StreamRef;
 
 /// Everything that is wrong with them.
 pub(super) fn misfits(
@@ -12,7 +12,7 @@ pub(super) fn misfits(
     stream: &StreamRef,
     properties: Option<&KplProperties>,
 ) -> Vec<BuildErrorKind> {
-    let mut misfits = Vec::from_iter(stream.fault());
+    let mut misfits = Vec::from_iter(stream.fault().map(BuildErrorKind::from));
     let Some(client) = client else {
         misfits.push(BuildErrorKind::NoClient);
         return misfits;
@@ -31,6 +31,16 @@ pub(super) fn misfits(
         });
     }
     misfits
+}
+
+impl From<StreamFault> for BuildErrorKind {
+    fn from(fault: StreamFault) -> Self {
+        match fault {
+            StreamFault::Empty => Self::EmptyStream,
+            StreamFault::InvalidName { name } => Self::InvalidStreamName { name },
+            StreamFault::InvalidArn { arn } => Self::InvalidStreamArn { arn },
+        }
+    }
 }
 
 /// The regions of the stream's ARN and of the client, if they differ. That is no fault: the endpoint may be another one

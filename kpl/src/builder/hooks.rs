@@ -1,10 +1,10 @@
 //! The options by which a producer calls the application.
 
 use futures::future::BoxFuture;
+use service::{Clock, Tasks};
 
 use super::ProducerBuilder;
 use crate::event::{Event, Listener};
-use crate::tasks::Tasks;
 
 impl ProducerBuilder {
     /// Calls `listen` with each event, beside the log: to count hot shards, say, or to raise an alarm.
@@ -39,6 +39,13 @@ impl ProducerBuilder {
         wrap: impl Fn(&'static str, BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync + 'static,
     ) -> Self {
         self.hooks.tasks = Tasks::wrapped_by(wrap);
+        self
+    }
+
+    /// Reads the time from `clock`, for a simulation that gives each process its own. Default: the system's clocks.
+    #[doc(hidden)]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.hooks.clock = clock;
         self
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use aggregation::{Encoder, UserRecordRef};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::future;
 use aws_sdk_kinesis::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::{
@@ -174,7 +175,8 @@ async fn an_endpoint_of_ones_own_is_used() {
 async fn a_stream_id_goes_with_each_request_but_not_with_further_pages() {
     let recorder = Recorder::answering(r#"{"Shards":[],"NextToken":"more"}"#);
     let config = recorder.config("eu-central-1");
-    let named = calls(&config, "orders").with_stream_id(Some("id-7".to_owned()));
+    let stream = StreamRef::parse("orders").with_id(Some("id-7"));
+    let named = Calls::new(Client::new(&config), stream, Duration::from_secs(6));
     named.put_records(vec![entry()]).await;
     let _ = named.describe_stream_summary().await;
     named.list_shards_page(None).await.unwrap();
@@ -342,8 +344,8 @@ const SECOND_PAGE: &str = r#"{"Shards":[{"ShardId":"a shard of another name",
 async fn a_listing_of_two_pages_is_two_calls_and_names_each_open_shard() {
     let recorder = Recorder::answering(SECOND_PAGE).answering_first(&[(200, FIRST_PAGE)]);
     let calls = calls(&recorder.config("eu-central-1"), "orders");
-    let shards = calls.list_shards().await.unwrap();
-    let ids: Vec<_> = shards.iter().map(|shard| shard.id.as_str()).collect();
+    let listing = calls.list_shards().await.unwrap();
+    let ids: Vec<_> = listing.open.iter().map(|shard| shard.id.as_str()).collect();
     assert_eq!(ids, ["shardId-000000000000", "a shard of another name"]);
     let seen = recorder.take();
     assert_eq!(seen.len(), 2);
@@ -361,11 +363,38 @@ async fn a_listing_that_fails_half_way_is_no_listing_and_the_next_begins_at_the_
         let failure = calls.list_shards().await.unwrap_err();
         assert_eq!(failure.code, "LimitExceededException");
     }
-    assert_eq!(calls.list_shards().await.unwrap().len(), 2);
+    assert_eq!(calls.list_shards().await.unwrap().open.len(), 2);
     let begins: Vec<_> = recorder
         .take()
         .iter()
         .map(|seen| seen.body.contains("StreamName"))
         .collect();
     assert_eq!(begins, [true, false, true, true, false]);
+}
+
+/// An open shard of a list.
+fn listed(id: &str, start: &str, end: &str) -> String {
+    let keys = format!(r#"{{"StartingHashKey":"{start}","EndingHashKey":"{end}"}}"#);
+    format!(r#"{{"ShardId":"{id}","HashKeyRange":{keys},"SequenceNumberRange":{{"StartingSequenceNumber":"1"}}}}"#)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_with_a_bad_range_is_named_and_the_others_are_listed() {
+    let shards = [
+        listed("good", "0", "9"),
+        listed("bad", "ten", "19"),
+        listed("last", "20", "340282366920938463463374607431768211456"),
+    ];
+    let answer = format!(r#"{{"Shards":[{}]}}"#, shards.join(","));
+    let recorder = Recorder::answering(answer.leak());
+    let listing = calls(&recorder.config("eu-central-1"), "orders")
+        .list_shards()
+        .await
+        .unwrap();
+    let open: Vec<_> = listing.open.iter().map(|shard| shard.id.as_str()).collect();
+    assert_eq!(open, ["good", "last"]);
+    assert_eq!(listing.unreadable, [ShardId::new("bad")]);
+    let faulty: Vec<_> = listing.faults.iter().map(|fault| fault.shard.as_str()).collect();
+    assert_eq!(faulty, ["bad", "last"]);
+    assert_eq!(listing.open[1].range.end(), aggregation::HashKey::MAX);
 }

@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use aggregation::KinesisRecord;
 use futures::FutureExt as _;
+use service::Lost;
 use tokio::task::JoinError;
 
 use super::Driver;
 use crate::budget::{Cargo, Copies};
-use crate::clock;
 use crate::event::Event;
 use crate::pipeline::{Answer, CallFailure, Input, Output, RequestId};
-use crate::shard_map::Shard;
+use crate::shard_map::Listing;
 use crate::summary::StreamSummary;
-use crate::tasks::Lost;
 
 /// What a task brought.
 #[derive(Debug)]
@@ -26,7 +25,7 @@ pub(super) enum Finished {
         entries: usize,
         took: Duration,
     },
-    Shards(Result<Vec<Shard>, CallFailure>),
+    Shards(Result<Listing, CallFailure>),
     Description(Result<StreamSummary, CallFailure>),
     Room(Copies),
 }
@@ -51,7 +50,7 @@ impl Driver {
             Output::NewRouting(routing) => {
                 self.shared.replace_lanes(routing);
                 self.armed.clear();
-                self.take_retired(clock::now());
+                self.take_retired(self.now());
             }
             Output::RecordLimit(bytes) => self.shared.record_limit.described(bytes),
             Output::ShardsChanged(shards) => self.emit(&Event::ShardMapChanged { shards }),
@@ -66,7 +65,7 @@ impl Driver {
     }
 
     pub(super) fn on_finished(&mut self, finished: Result<Finished, JoinError>) {
-        let now = clock::now();
+        let now = self.now();
         match finished {
             Ok(Finished::Put {
                 request,
@@ -85,8 +84,9 @@ impl Driver {
                 );
             }
             Ok(Finished::Shards(result)) => {
-                if let Err(failure) = &result {
-                    self.report_failure("list-shards", failure, now, Event::ShardMapUnavailable);
+                match &result {
+                    Ok(listing) => self.report_faults(&listing.faults),
+                    Err(failure) => self.report_failure("list-shards", failure, now, Event::ShardMapUnavailable),
                 }
                 self.pipeline.handle(Input::Shards(result), now);
             }
@@ -114,13 +114,14 @@ impl Driver {
     }
 
     fn send(&mut self, request: RequestId, entries: Vec<KinesisRecord>) {
-        let (calls, count, started) = (self.calls.clone(), entries.len(), clock::now());
+        let (calls, count, started) = (self.calls.clone(), entries.len(), self.now());
+        let clock = self.hooks.clock.clone();
         let call = async move { calls.put_records(entries).await };
         self.spawn("put-records", call, move |answer| Finished::Put {
             request,
-            answer: answer.unwrap_or_else(|lost| Answer::Failed(lost.into())),
+            answer: answer.unwrap_or_else(|lost| Answer::Failed(call_lost(lost))),
             entries: count,
-            took: clock::now() - started,
+            took: clock.monotonic().saturating_duration_since(started),
         });
     }
 
@@ -152,18 +153,16 @@ impl Driver {
 }
 
 fn or_failed<T>(ended: Result<Result<T, CallFailure>, Lost>) -> Result<T, CallFailure> {
-    ended.unwrap_or_else(|lost| Err(lost.into()))
+    ended.unwrap_or_else(|lost| Err(call_lost(lost)))
 }
 
 /// A call without an answer has failed, and may have reached the service.
-impl From<Lost> for CallFailure {
-    fn from(_: Lost) -> Self {
-        Self {
-            code: "CallLost".into(),
-            message: "the task of the call panicked, or was dropped before its end".into(),
-            request_id: None,
-            may_have_been_applied: true,
-        }
+fn call_lost(_: Lost) -> CallFailure {
+    CallFailure {
+        code: "CallLost".into(),
+        message: "the task of the call panicked, or was dropped before its end".into(),
+        request_id: None,
+        may_have_been_applied: true,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use service::RangeFault;
+
 use super::Driver;
 use crate::event::{CallFailed, Event};
 use crate::foreign::contained;
@@ -38,6 +40,14 @@ impl Driver {
                 self.emit(&Event::RequestAnswered { entries, refused, took });
             }
         }
+    }
+
+    /// Tells each fault in the ranges of shards once, as long as it lasts.
+    pub(super) fn report_faults(&mut self, faults: &[RangeFault]) {
+        for fault in faults.iter().filter(|fault| !self.told_faults.contains(fault)) {
+            self.emit(&Event::ShardRangeFault(fault));
+        }
+        self.told_faults = faults.to_vec();
     }
 
     /// Writes to the log that a call failed: aloud, if the like of it was not told lately.

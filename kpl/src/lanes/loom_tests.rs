@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use aggregation::UserRecordRef;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
+use service::{Clock, ShardId};
 
 use super::{Handed, Handover, LaneTemplate, Lanes};
 use crate::budget::{Budget, Room};
@@ -20,10 +21,14 @@ use crate::receipt::Receipt;
 use crate::record::Record;
 use crate::record_limit::RecordLimit;
 use crate::routing::Routing;
-use crate::shard_map::{Shard, ShardId, ShardMap};
+use crate::shard_map::{Shard, ShardMap};
 use crate::shared::Shared;
 
 const BUDGET: u32 = 20_000;
+
+fn now() -> Instant {
+    Clock::default().monotonic()
+}
 
 /// The callers' and the driver's side of a producer.
 struct Model {
@@ -47,7 +52,8 @@ fn explore(max_count: usize, scenario: impl Fn(&Arc<Model>) + Sync + Send + 'sta
                 limits,
                 budget: budget.clone(),
                 handover: Arc::new(Handover::default()),
-                built: crate::clock::now(),
+                clock: Clock::default(),
+                built: now(),
             },
             RecordLimit::new(None),
         );
@@ -213,13 +219,13 @@ fn a_record_that_waits_in_a_lane_has_told_its_deadline() {
             let model = Arc::clone(model);
             thread::spawn(move || assert!(model.put("b").is_ok()))
         };
-        let late = crate::clock::now() + Duration::from_secs(60);
+        let late = now() + Duration::from_secs(60);
         assert_eq!(model.lanes().seal_if_due(0, late), None);
         caller.join().unwrap();
         let told = model.shared.template.handover.take_all().into_iter();
         let deadlines = told.filter(|handed| matches!(handed, Handed::Armed { .. })).count();
         // Not yet due, so that this only tells whether a record waits.
-        let early = crate::clock::now() - Duration::from_secs(60);
+        let early = now() - Duration::from_secs(60);
         let waits = model.lanes().seal_if_due(0, early).is_some();
         assert_eq!(deadlines, if waits { 2 } else { 1 });
     });
@@ -234,7 +240,7 @@ fn a_stale_deadline_seals_nothing_early_and_forgets_nothing() {
             let model = Arc::clone(model);
             thread::spawn(move || assert!(model.put("a").is_ok()))
         };
-        let again = model.lanes().seal_if_due(0, crate::clock::now()).is_some();
+        let again = model.lanes().seal_if_due(0, now()).is_some();
         caller.join().unwrap();
         let told = model.shared.template.handover.take_all().into_iter();
         let kinds: Vec<bool> = told.map(|handed| matches!(handed, Handed::Armed { .. })).collect();

@@ -4,15 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aggregation::HashKeyRange;
+use service::{Clock, ShardId};
 
 use super::{Handed, Handover, LaneTemplate, Lanes};
 use crate::budget::{Budget, Permit, Room};
-use crate::clock;
 use crate::lane::LaneLimits;
 use crate::ordering::RecordDistribution;
 use crate::record::Record;
 use crate::routing::Routing;
-use crate::shard_map::{Shard, ShardId, ShardMap};
+use crate::shard_map::{Shard, ShardMap};
+
+fn now() -> std::time::Instant {
+    Clock::default().monotonic()
+}
 
 fn template() -> LaneTemplate {
     LaneTemplate {
@@ -25,7 +29,8 @@ fn template() -> LaneTemplate {
         },
         budget: Budget::new(10_000, 100),
         handover: Arc::new(Handover::default()),
-        built: clock::now(),
+        clock: Clock::default(),
+        built: now(),
     }
 }
 
@@ -41,7 +46,7 @@ fn by_key(map: ShardMap) -> Routing {
 }
 
 fn append(lanes: &Lanes, permit: Permit<'_>, record: &Record) {
-    let seat = lanes.append(&record.as_user_record(), permit, clock::now());
+    let seat = lanes.append(&record.as_user_record(), permit, now());
     assert!(seat.is_ok());
 }
 

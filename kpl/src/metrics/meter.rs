@@ -5,11 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use ::metrics::{Histogram, Key, KeyName, Label, Level, Metadata, Recorder, with_recorder};
+use service::ShardId;
 
 use super::series::{self, ERROR_CODE, Finest, SHARD_ID, STREAM_NAME, Series};
 use super::tally::{Place, Tally};
 use super::{MetricsGranularity, MetricsLevel, Selection};
-use crate::shard_map::ShardId;
 
 const METADATA: Metadata<'static> = Metadata::new("kpl", Level::INFO, Some("kpl"));
 

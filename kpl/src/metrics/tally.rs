@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use service::ShardId;
+
 use super::samples::Samples;
 use super::series::{Finest, Series};
 use super::{MetricsGranularity, MetricsLevel, Selection};
@@ -12,7 +14,6 @@ use crate::error::PutErrorKind;
 use crate::limits::{MAX_ERROR_CODES, PENDING_SAMPLE_INTERVAL};
 use crate::observation::Observation;
 use crate::pipeline::WRONG_SHARD;
-use crate::shard_map::ShardId;
 
 /// The code that stands for all others once there are too many.
 const OTHER: &str = "Other";

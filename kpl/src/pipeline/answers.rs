@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use service::ShardId;
+
 use super::retrier::{Class, classify, final_reason};
 use super::{Answer, CallFailure, EntryAnswer, InFlight, Pipeline, RequestId, Stored};
 use crate::aggregate::SealedAggregate;
@@ -14,7 +16,6 @@ use crate::observation::Observation;
 use crate::ordering::Ordering;
 #[cfg(feature = "planted-bugs")]
 use crate::planted_bugs::PlantedBug;
-use crate::shard_map::ShardId;
 
 /// The KPL's error code for an answer with another number of results than records were sent.
 const RECORD_COUNT_MISMATCH: &str = "Record Count Mismatch";

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use service::ShardId;
+
 use crate::aggregate::SealedAggregate;
 use crate::budget::Cargo;
 use crate::limits::{EXPIRY_RESOLUTION, SHARD_BYTES_PER_REQUEST};
-use crate::shard_map::ShardId;
 
 /// What a request may carry, unless it is of a single entry.
 #[derive(Debug)]

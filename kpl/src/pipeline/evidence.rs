@@ -7,10 +7,11 @@
 use std::time::Instant;
 
 use aggregation::HashKey;
+use service::ShardId;
 
 use crate::limits::AGREEING_PLACEMENTS;
 use crate::ordering::RecordDistribution;
-use crate::shard_map::{ShardId, ShardMap};
+use crate::shard_map::ShardMap;
 
 /// Where the service put a Kinesis record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,7 +138,7 @@ mod tests {
     fn map(shards: u32) -> ShardMap {
         let ranges = HashKeyRange::FULL.split_evenly(shards).enumerate();
         let shards = ranges.map(|(n, range)| Shard { id: id(n), range });
-        ShardMap::first(shards.collect()).unwrap()
+        ShardMap::first(shards.collect::<Vec<_>>()).unwrap()
     }
 
     fn id(n: usize) -> ShardId {
@@ -206,7 +207,7 @@ mod tests {
         let (old, mut evidence) = (map(1), Evidence::of(RecordDistribution::UserPartitionKey));
         let half = HashKeyRange::FULL.split_evenly(2).enumerate();
         let children = half.map(|(n, range)| Shard { id: id(n + 1), range });
-        let split = old.refreshed(children.collect()).unwrap();
+        let split = old.refreshed(children.collect::<Vec<_>>()).unwrap();
         let right = placement(&split, 1, 2, sent);
         let atlas = |map, up_to| Atlas {
             map,

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use service::ShardId;
+
 use crate::aggregate::SealedAggregate;
 use crate::limits::HOT_SHARD_REPORT_INTERVAL;
 use crate::pipeline::heavy_keys::{HeavyKey, HeavyKeys};
 use crate::pipeline::limiter::Destination;
-use crate::shard_map::ShardId;
 
 /// How many refused Kinesis records of one report are looked into; the rest only count.
 const SAMPLES: u32 = 64;

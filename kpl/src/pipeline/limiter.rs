@@ -7,11 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
+use service::ShardId;
+
 use crate::aggregate::SealedAggregate;
 use crate::limits::{DEFAULT_MAX_RECORD_BYTES, SHARD_BURST_BYTES, SHARD_BYTES_PER_SECOND, SHARD_RECORDS_PER_SECOND};
 use crate::pipeline::adaptive_rate::AdaptiveRate;
 use crate::pipeline::token_bucket::TokenBucket;
-use crate::shard_map::ShardId;
 
 /// Where a queue leads: to a shard, or, as `None`, to whichever the service chooses.
 pub(crate) type Destination = Option<ShardId>;

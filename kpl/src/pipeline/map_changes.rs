@@ -10,7 +10,7 @@ use super::{CallFailure, Output, Pipeline};
 use crate::attempt::AttemptFailure;
 use crate::limits::{RESHARDING_REFRESH_INTERVAL, RESHARDING_TIME};
 use crate::observation::Observation;
-use crate::shard_map::{Shard, ShardMap};
+use crate::shard_map::{Listing, ShardMap};
 
 /// The longest pause after a fetch that failed for good, as a number of failures: 400 ms. Longer would keep the next
 /// caller from its error.
@@ -24,7 +24,7 @@ pub(super) const AWAITED_PAUSES: u32 = 6;
 const UNCHANGED_PAUSE: Duration = Duration::from_secs(1);
 
 impl Pipeline {
-    pub(super) fn on_shards(&mut self, shards: Vec<Shard>, now: Instant) {
+    pub(super) fn on_shards(&mut self, shards: Listing, now: Instant) {
         let next = match &self.map {
             None => ShardMap::first(shards),
             Some(map) if self.refresher.is_trusted() => map.refreshed(shards),

@@ -7,10 +7,12 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use service::ShardId;
+
 use super::Pipeline;
 use crate::aggregate::SealedAggregate;
 use crate::ordering::Ordering;
-use crate::shard_map::{ShardId, ShardMap};
+use crate::shard_map::ShardMap;
 
 impl Pipeline {
     /// An aggregate begins its way to the service.

@@ -124,7 +124,7 @@ impl Pipeline {
             let shard = aggregate
                 .target
                 .as_ref()
-                .map_or_else(|| crate::shard_map::ShardId::new(""), |target| target.shard.clone());
+                .map_or_else(|| service::ShardId::new(""), |target| target.shard.clone());
             let sequence_number = "0".into();
             self.deliver(super::Stored {
                 aggregate,

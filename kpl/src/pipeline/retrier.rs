@@ -1,11 +1,12 @@
 //! Pure: what an answer means for an aggregate: done, again, or given back.
 
 use aggregation::HashKeyRange;
+use service::{CallClass, ShardId};
 
 use crate::aggregate::SealedAggregate;
 use crate::attempt::AttemptFailure;
 use crate::error::PutErrorKind;
-use crate::shard_map::{ShardId, ShardMap};
+use crate::shard_map::ShardMap;
 
 /// What kind of failure an error code names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,37 +25,16 @@ pub(crate) enum Class {
     Rejected,
 }
 
-/// Classifies a service error code.
+/// Classifies an error code, of the service or of this producer.
 pub(crate) fn classify(code: &str) -> Class {
-    match code {
-        "ProvisionedThroughputExceededException"
-        | "LimitExceededException"
-        | "KMSThrottlingException"
-        | "ThrottlingException"
-        | "Throttling"
-        | "TooManyRequestsException"
-        | "RequestLimitExceeded" => Class::Throttled,
-        "ExpiredTokenException"
-        | "ExpiredToken"
-        | "RequestExpired"
-        | "InvalidSignatureException"
-        | "SignatureDoesNotMatch"
-        | "RequestTimeTooSkewed" => Class::Credentials,
-        "ResourceNotFoundException" => Class::NotFound,
-        "AccessDeniedException"
-        | "AccessDenied"
-        | "KMSAccessDeniedException"
-        | "KMSDisabledException"
-        | "KMSInvalidStateException"
-        | "KMSNotFoundException"
-        | "KMSOptInRequired"
-        | "UnrecognizedClientException"
-        | "InvalidClientTokenId"
-        | "OptInRequired" => Class::Denied,
-        "InvalidArgumentException" | "ValidationException" | "SerializationException" | "UnknownOperationException" => {
-            Class::Rejected
-        }
-        _ => Class::Transient,
+    match CallClass::of_code(code) {
+        CallClass::Throttled => Class::Throttled,
+        CallClass::Credentials => Class::Credentials,
+        CallClass::NotFound => Class::NotFound,
+        CallClass::Denied | CallClass::UnknownKey | CallClass::Encryption => Class::Denied,
+        CallClass::Rejected => Class::Rejected,
+        // No call of a producer has an iterator.
+        CallClass::Transient | CallClass::Unanswered | CallClass::Iterator | CallClass::Unreadable => Class::Transient,
     }
 }
 

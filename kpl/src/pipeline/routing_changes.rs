@@ -144,10 +144,11 @@ impl Pipeline {
     /// How many records may be together. Those of an aggregate that keeps landing elsewhere are each alone: a record alone
     /// is right wherever it lands.
     fn max_count(&self, aggregate: &SealedAggregate) -> usize {
-        match aggregate.misplacements {
+        let allowed = match aggregate.misplacements {
             0..MAX_MISPLACEMENTS => self.routing.max_count(self.config.max_count()),
             _ => 1,
-        }
+        };
+        self.routing.max_count_for(aggregate.target.as_ref(), allowed)
     }
 
     /// As it is if it may stay together and its shard is unchanged, otherwise taken apart.

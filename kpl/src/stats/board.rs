@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use service::ShardId;
+
 use super::Stats;
 use super::ledger::{Ledger, Totals};
 use super::rate::Rate;
 use crate::contents::Volume;
 use crate::error::PutErrorKind;
-use crate::shard_map::ShardId;
 
 /// What is known of the pipeline. `put` does not come here: only the producer's task and the callers of `stats` meet at
 /// its lock.

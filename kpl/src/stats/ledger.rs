@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use service::ShardId;
+
 use super::Failures;
 use super::rate::Counts;
 use crate::aggregate::SealedAggregate;
@@ -10,7 +12,6 @@ use crate::contents::{Contents, Volume};
 use crate::error::PutErrorKind;
 use crate::observation::Observation;
 use crate::pipeline::is_throttling;
-use crate::shard_map::ShardId;
 
 /// What has happened to the records that the pipeline got.
 #[derive(Debug, Default)]

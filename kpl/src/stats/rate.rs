@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use service::ShardId;
+
 use super::ShardStats;
 use crate::limits::RATE_WINDOW;
-use crate::shard_map::ShardId;
 
 /// What was counted at a shard.
 #[derive(Debug, Clone, Copy, Default)]

@@ -9,6 +9,9 @@
 //! It prints `export NAME=value` lines for its clients, then `ready`, and ends by itself, or on Ctrl-C, with a line of
 //! what it took; its certificate goes with it. Each stream name is a stream. It checks neither signatures nor limits: a
 //! [`Sandbox`](testkit::sandbox::Sandbox) does what Kinesis does, this does as little as possible.
+//!
+//! `args` are the options; an `entry` is read, assigned to one of the `shards`, answered by `answer`, and counted in
+//! `counts`; `tls` makes the certificate.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 

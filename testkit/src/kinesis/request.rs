@@ -1,6 +1,8 @@
 //! Pure: the requests, one struct for each operation, as the API reference declares them.
 //!
 //! Members that are reserved (`StreamId`) or unknown are accepted and ignored.
+//!
+//! By subject: `streams`, `shards`, `resharding`, `records`, `configuration`, `tags`.
 
 use super::error::ServiceError;
 use super::wire;

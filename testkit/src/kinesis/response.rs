@@ -1,4 +1,6 @@
 //! Pure: the responses, one struct for each operation that answers more than "done", as the API reference declares them.
+//!
+//! By subject: `streams`, `shards`, `records`, `configuration`.
 
 use serde::Serialize;
 

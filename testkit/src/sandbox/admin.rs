@@ -1,4 +1,6 @@
 //! What a test in another language can tell a sandbox: calls below `/_testkit/` on every port.
+//!
+//! `kinesis` and `dynamodb` have the calls for one service.
 
 mod dynamodb;
 mod kinesis;

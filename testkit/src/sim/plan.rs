@@ -1,4 +1,6 @@
 //! Pure: what goes wrong in a simulation and when, written down or drawn from a seed.
+//!
+//! `drawn` makes plans from seeds.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,6 @@
 //! Pure: runs drawn from seeds.
+//!
+//! `variety` has what only a fraction of the seeds has.
 
 mod later;
 mod variety;

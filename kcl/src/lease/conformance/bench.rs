@@ -181,7 +181,7 @@ fn fault_of(call: &sim::CallInfo<'_>, planned: &mut VecDeque<(Operation, Fault)>
     let operation = named(call.operation);
     let at = planned.iter().position(|(of, _)| Some(*of) == operation);
     match at.and_then(|at| planned.remove(at)) {
-        None => sim::Fault::None,
+        None | Some((_, Fault::Pass)) => sim::Fault::None,
         Some((_, Fault::Throttled)) => sim::Fault::throttled(),
         Some((_, Fault::RequestLost)) => sim::Fault::RequestLost,
         Some((_, Fault::ReplyLost)) => sim::Fault::ReplyLost,

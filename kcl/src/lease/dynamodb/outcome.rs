@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use service::{CallError, Effect};
 
-use crate::call_error::{call_error, unreadable};
 use crate::error::{CallErrorKind, TableError};
 use crate::event::Event;
 use crate::lease::item::{self, Item, Row};
@@ -40,17 +40,12 @@ pub(super) fn not_applied_or_unknown<E: ProvideErrorMetadata + std::error::Error
     operation: &'static str,
     error: &SdkError<E, HttpResponse>,
 ) -> WriteOutcome {
-    let told = failed(operation, error);
-    let was_not_sent = matches!(error, SdkError::ConstructionFailure(_));
-    // The service refused it before it touched the row. Behind a 5xx it may have been applied.
-    let was_refused = error
-        .as_service_error()
-        .and(error.raw_response())
-        .is_some_and(|response| response.status().is_client_error());
-    if was_not_sent || was_refused {
-        WriteOutcome::NotApplied(told)
-    } else {
-        WriteOutcome::Unknown(told)
+    let error = CallError::of(error);
+    let effect = error.effect;
+    let kind = error.into();
+    match effect {
+        Effect::None => WriteOutcome::NotApplied(TableError { operation, kind }),
+        Effect::Possible => WriteOutcome::Unknown(TableError { operation, kind }),
     }
 }
 
@@ -60,7 +55,7 @@ pub(super) fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
 ) -> TableError {
     TableError {
         operation,
-        kind: call_error(error),
+        kind: CallError::of(error).into(),
     }
 }
 
@@ -68,6 +63,6 @@ pub(super) fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
 pub(super) fn unbuilt(operation: &'static str, error: &dyn std::error::Error) -> TableError {
     TableError {
         operation,
-        kind: unreadable(error),
+        kind: CallErrorKind::unreadable(error),
     }
 }

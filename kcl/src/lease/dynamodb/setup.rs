@@ -10,7 +10,6 @@ use aws_sdk_dynamodb::types::{
 
 use super::DynamoDbLeaseTable;
 use super::outcome::{failed, unbuilt};
-use crate::clock;
 use crate::error::{CallErrorKind, TableError};
 use crate::lease::item::attribute;
 use crate::lease::table::OpenError;
@@ -39,7 +38,7 @@ impl DynamoDbLeaseTable {
                 let operation = "DescribeTable";
                 return Err(TableError { operation, kind }.into());
             }
-            clock::sleep_until(Some(clock::now() + TABLE_POLL_INTERVAL)).await;
+            self.clock.sleep(TABLE_POLL_INTERVAL).await;
             waited += TABLE_POLL_INTERVAL;
         }
     }

@@ -52,7 +52,7 @@ impl History {
         self.shards.push(Shard {
             id: id(number),
             parents: parents.iter().map(|parent| id(*parent)).collect(),
-            range,
+            range: Some(range),
             state: ShardState::Open,
             starting_sequence_number: (10 * number + 7).to_string(),
         });
@@ -60,7 +60,7 @@ impl History {
     }
 
     fn split(mut self, parent: usize) -> Self {
-        let halves: Vec<_> = self.shards[parent].range.split_evenly(2).collect();
+        let halves: Vec<_> = self.shards[parent].range.unwrap().split_evenly(2).collect();
         for half in halves {
             self.add(&[parent], half);
         }
@@ -70,8 +70,8 @@ impl History {
 
     fn merge(mut self, left: usize, right: usize) -> Self {
         let merged = range(
-            self.shards[left].range.start().value(),
-            self.shards[right].range.end().value(),
+            self.shards[left].range.unwrap().start().value(),
+            self.shards[right].range.unwrap().end().value(),
         );
         self.add(&[left, right], merged);
         self.closed.push(vec![id(left), id(right)]);
@@ -220,7 +220,7 @@ fn a_lease_is_created_with_its_parents_and_range_and_a_reason() {
         panic!("{plan:?}")
     };
     assert_eq!(lease.parents, BTreeSet::from([id(0), id(1)]));
-    assert_eq!(lease.range, Some(graph_a().shards[6].range));
+    assert_eq!(lease.range, graph_a().shards[6].range);
     assert_eq!((lease.counter, &lease.owner), (0, &None));
     assert_eq!(*because, Reason::LeadsTo(id(8)));
 }
@@ -270,7 +270,7 @@ fn a_child_of_an_open_parent_is_refused() {
 fn first_leases_that_leave_a_gap_are_refused() {
     let listed = graph_a().listed(&[4, 8, 10]);
     let refused = SyncRefused::IncompleteRange {
-        missing: graph_a().shards[9].range,
+        missing: graph_a().shards[9].range.unwrap(),
     };
     assert_eq!(plan(&listed, &[], LATEST), Err(refused));
     let refused = SyncRefused::IncompleteRange {
@@ -297,7 +297,7 @@ fn children_are_read_from_their_first_record_on() {
     let child = ChildShard {
         id: id(8),
         parents: BTreeSet::from([id(6), id(7)]),
-        range: HashKeyRange::FULL,
+        range: Some(HashKeyRange::FULL),
     };
     let leases = children_plan(&id(6), &[child]);
     let [lease] = leases.as_slice() else {
@@ -316,7 +316,7 @@ fn a_child_that_names_no_parent_still_waits_for_the_shard_that_named_it() {
     let child = ChildShard {
         id: id(8),
         parents: BTreeSet::new(),
-        range: HashKeyRange::FULL,
+        range: Some(HashKeyRange::FULL),
     };
     assert_eq!(children_plan(&id(6), &[child])[0].parents, BTreeSet::from([id(6)]));
 }
@@ -427,7 +427,7 @@ proptest! {
         let graph = Graph::new(&history.shards);
         let first = shards_of(&graph, &with_created(&[], &plan));
         prop_assert_eq!(first_gap(first.iter().copied()), None);
-        let overlap = first.windows(2).find(|pair| pair[0].id != pair[1].id && pair[0].range.overlaps(pair[1].range));
+        let overlap = first.windows(2).find(|pair| pair[0].id != pair[1].id && pair[0].range.unwrap().overlaps(pair[1].range.unwrap()));
         prop_assert_eq!(overlap, None);
     }
 

@@ -237,3 +237,16 @@ fn an_aggregate_that_is_too_large_for_its_stream_is_sent_in_halves() {
     assert!((0..30).all(|n| world.outcome(n).unwrap().is_ok()));
     world.assert_at_rest();
 }
+
+#[test]
+fn the_wait_doubles_from_50_ms_to_2_s_and_is_jittered_in_full() {
+    let mut world = World::ready(1, Config::default());
+    for failures in [1, 2, 6, 1_000] {
+        let limit = Duration::from_millis(50)
+            .saturating_mul(1 << (failures - 1).min(6))
+            .min(Duration::from_secs(2));
+        let waits: Vec<Duration> = (0..200).map(|_| world.pipeline.delays.after(failures)).collect();
+        assert!(waits.iter().all(|wait| *wait <= limit));
+        assert!(waits.iter().any(|wait| *wait < limit / 4) && waits.iter().any(|wait| *wait > limit * 3 / 4));
+    }
+}

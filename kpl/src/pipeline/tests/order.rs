@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use service::ShardId;
 
 use super::conservation::{self, Step, step};
 use super::stream::at_percent;
@@ -11,7 +12,6 @@ use crate::config::Config;
 use crate::ordering::Ordering;
 use crate::pipeline::{Answer, EntryAnswer};
 use crate::record::Record;
-use crate::shard_map::ShardId;
 
 const SECOND: Duration = Duration::from_secs(1);
 const LOW: u8 = 10;

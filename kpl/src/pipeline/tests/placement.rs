@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use service::ShardId;
+
 use super::stream::{at_percent, key};
 use super::world::{World, answered, failure, record};
 use crate::config::Config;
 use crate::pipeline::{Answer, EntryAnswer};
 use crate::record::Record;
-use crate::shard_map::ShardId;
 
 const LOW: u8 = 10;
 const HIGH: u8 = 90;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use service::ShardId;
+
 use super::stream::at_percent;
 use super::world::{World, answered, record, refused};
 use crate::config::Config;
 use crate::pipeline::{Answer, EntryAnswer};
 use crate::record::Record;
-use crate::shard_map::ShardId;
 
 const SECOND: Duration = Duration::from_secs(1);
 const LOW: u8 = 10;

@@ -1,3 +1,5 @@
+//! Accounts that share their streams.
+
 use super::*;
 use crate::kinesis::{CallRate, CallRates, Scope};
 

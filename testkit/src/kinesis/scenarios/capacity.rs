@@ -1,3 +1,5 @@
+//! Modes, throughput and record sizes that change.
+
 use super::*;
 
 fn switch(mode: &str) -> Value {

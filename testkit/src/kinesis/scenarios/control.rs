@@ -1,3 +1,5 @@
+//! What the controls for tests do.
+
 use super::*;
 
 const THROTTLED: &str = "ProvisionedThroughputExceededException";

@@ -1,3 +1,5 @@
+//! Records whose shard the service chooses.
+
 use super::*;
 use crate::kinesis::request::RecordDistributionStrategy::{Auto, UserPartitionKey};
 

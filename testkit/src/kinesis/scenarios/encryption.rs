@@ -1,3 +1,5 @@
+//! Encryption, and KMS when it fails.
+
 use super::*;
 use crate::kinesis::KmsFailure;
 

@@ -1,3 +1,5 @@
+//! Listing shards, page by page and by filter.
+
 use super::*;
 
 /// Shard 0 was split into 2 and 3 at second 10, and 1 and 3 were merged into 4 at second 20.

@@ -1,3 +1,5 @@
+//! Reading: positions, limits, lag, the end of a shard.
+
 use super::*;
 
 const THROTTLED: &str = "ProvisionedThroughputExceededException";

@@ -1,3 +1,5 @@
+//! Splits, merges and scaling under load.
+
 use super::*;
 use crate::kinesis::SequenceNumber;
 use crate::kinesis::response::Shard;

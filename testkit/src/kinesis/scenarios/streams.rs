@@ -1,3 +1,5 @@
+//! The life of a stream.
+
 use super::*;
 
 #[test]

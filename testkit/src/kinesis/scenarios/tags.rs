@@ -1,3 +1,5 @@
+//! Tags of streams.
+
 use super::*;
 
 const ARN: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/orders";

@@ -1,3 +1,5 @@
+//! Writing: sizes, rates, partial failures.
+
 use super::*;
 
 const THROTTLED: &str = "ProvisionedThroughputExceededException";

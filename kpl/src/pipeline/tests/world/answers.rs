@@ -146,7 +146,7 @@ impl World {
         if let Err(failure) = &shards {
             self.note(failure);
         }
-        self.pipeline.handle(Input::Shards(shards), self.now);
+        self.pipeline.handle(Input::Shards(shards.map(Into::into)), self.now);
         self.observe();
         self.work();
     }

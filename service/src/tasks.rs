@@ -1,6 +1,7 @@
-//! The one way by which this crate starts a task.
+//! The one way by which the libraries start a task.
 
 use std::fmt;
+use std::future::pending;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -8,12 +9,12 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
-/// Makes the task that runs out of a task of this crate and its name.
+/// Makes the task that runs out of a task of a library and its name.
 type Wrap = dyn Fn(&'static str, BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync;
 
-/// What every task passes through before it is spawned.
+/// Wraps each task before it is spawned. By default it wraps nothing.
 #[derive(Clone, Default)]
-pub(crate) struct Tasks {
+pub struct Tasks {
     wrap: Option<Arc<Wrap>>,
 }
 
@@ -24,7 +25,8 @@ impl fmt::Debug for Tasks {
 }
 
 impl Tasks {
-    pub(crate) fn wrapped_by(
+    /// Passes each task and its name through `wrap`; what `wrap` returns runs in the task's place.
+    pub fn wrapped_by(
         wrap: impl Fn(&'static str, BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync + 'static,
     ) -> Self {
         Self {
@@ -32,8 +34,8 @@ impl Tasks {
         }
     }
 
-    /// The future to spawn for a task that nobody waits for. It ends with what the wrapper makes of it.
-    pub(crate) fn detached(
+    /// The future to spawn for a task that nobody waits for. It ends with what the wrapper makes of the task.
+    pub fn detached(
         &self,
         name: &'static str,
         task: impl Future<Output = ()> + Send + 'static,
@@ -44,9 +46,12 @@ impl Tasks {
         }
     }
 
-    /// The future to spawn for `task`. It has the task's result; or [`Lost`], if the task panicked, or its wrapper did,
-    /// or dropped it before its end.
-    pub(crate) fn named<T: Send + 'static>(
+    /// The future to spawn for a task that may be lost without harm to the others.
+    ///
+    /// # Errors
+    ///
+    /// [`Lost`] if the task panicked, or its wrapper did, or dropped it before its end.
+    pub fn named<T: Send + 'static>(
         &self,
         name: &'static str,
         task: impl Future<Output = T> + Send + 'static,
@@ -62,11 +67,35 @@ impl Tasks {
             result.await.map_err(|_dropped| Lost)
         }
     }
+
+    /// The future to spawn for a task without which the others cannot go on.
+    ///
+    /// A panic of the task or of its wrapper goes through, to where the future is joined. A wrapper that drops the task
+    /// has killed the process, as far as the simulation goes: the future never ends.
+    pub fn vital<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = T> + Send + 'static {
+        let tasks = self.clone();
+        async move {
+            if tasks.wrap.is_none() {
+                return task.await;
+            }
+            let (done, result) = oneshot::channel();
+            let task = async move { drop(done.send(task.await)) };
+            tasks.detached(name, task).await;
+            match result.await {
+                Ok(result) => result,
+                Err(_dropped) => pending().await,
+            }
+        }
+    }
 }
 
 /// A task ended without its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Lost;
+pub struct Lost;
 
 #[cfg(test)]
 mod tests {
@@ -119,5 +148,17 @@ mod tests {
         let task = elsewhere.lock().unwrap().take().unwrap();
         task.now_or_never().unwrap();
         assert_eq!(waiting.now_or_never(), Some(Ok(7)));
+    }
+
+    #[test]
+    fn a_vital_task_that_its_wrapper_drops_never_ends_and_one_that_panics_takes_its_owner_along() {
+        assert_eq!(Tasks::default().vital("renewer", ready(7)).now_or_never(), Some(7));
+        let passing = Tasks::wrapped_by(|_name, task| task);
+        assert_eq!(passing.vital("renewer", ready(7)).now_or_never(), Some(7));
+        let killing = Tasks::wrapped_by(|_name, _task| ready(()).boxed());
+        assert_eq!(killing.vital("renewer", ready(7)).now_or_never(), None);
+        let panicking = passing.vital("renewer", async { panic!("in the task") });
+        let caught = AssertUnwindSafe(panicking).catch_unwind().now_or_never();
+        assert!(matches!(caught, Some(Err::<(), _>(_))));
     }
 }

@@ -1,0 +1,366 @@
+//! Pure: one ownership of one lease, from the write that began it to its end.
+//!
+//! ```text
+//!            drain                        leave, consumer_ended
+//!  Active ─────────► Draining(reason) ──────────────────────────► leaving ──► Released | HandedOver
+//!    │                   │                                           │
+//!    └───────────────────┴───────────────────────────────────────────┴──────► Lapsed | Taken | Gone
+//! ```
+//!
+//! **An end is final.** An answer that comes after the lapse revives nothing, because the consumer may have seen the lapse.
+//!
+//! **One write is in flight.** It carries whatever waits: the furthest checkpoint, the children, the release. Each applied
+//! write renews the lease, so a worker that checkpoints often enough sends no renewals.
+//!
+//! **A checkpoint never moves back.** One slot keeps the furthest position and answers all who wait for a nearer one. A
+//! position that the row has passed is answered without a write.
+//!
+//! **A write without an answer leaves the counter uncertain**: it may have been applied. The next write then meets a row
+//! that has moved by one. [`conclusion`] tells what each row means.
+//!
+//! In the order of the data: `checkpoint_slot` keeps what waits, `conclusion` reads the row that refused a write.
+
+mod checkpoint_slot;
+pub(crate) mod conclusion;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::checkpoint::position::Position;
+use crate::error::TableError;
+use crate::lease::guard::LeaseEpoch;
+use crate::lease::model::{Lease, WorkerId};
+use crate::lease::write::{OwnerWrite, Then, WriteOutcome};
+use crate::stream::ShardId;
+use checkpoint_slot::CheckpointSlot;
+pub(crate) use checkpoint_slot::Waiter;
+use conclusion::{Conclusion, Unanswered, conclude};
+
+/// How long a lease lasts and how often it is renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Terms {
+    /// After which time without a write others may take the lease.
+    pub(crate) failover: Duration,
+    /// The time between two renewals.
+    pub(crate) renewal: Duration,
+}
+
+/// One ownership. `W` is what waits for an answer.
+#[derive(Debug)]
+pub(crate) struct Ownership<W> {
+    worker: WorkerId,
+    terms: Terms,
+    row: Lease,
+    epoch: LeaseEpoch,
+    drain: Option<Drain>,
+    valid_until: Instant,
+    renew_at: Instant,
+    /// What waits goes no earlier than this: after a failed write, the end of the wait.
+    not_before: Instant,
+    /// Writes that failed one after the other.
+    failures: u32,
+    unanswered: Unanswered,
+    in_flight: Option<InFlight>,
+    checkpoint: CheckpointSlot<W>,
+    children: Option<BTreeSet<ShardId>>,
+    leaving: Option<Leaving<W>>,
+}
+
+/// Why a consumer is asked to finish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Drain {
+    /// The worker shuts down.
+    Shutdown,
+    /// The row names the next owner, which waits for this one.
+    HandOff { to: WorkerId },
+}
+
+/// How an ownership ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum End {
+    /// No write was applied for the failover time: others may have taken the lease.
+    Lapsed,
+    /// The row belongs to another worker, or to nobody.
+    Taken { by: Option<WorkerId> },
+    /// This worker gave the lease up: any worker may take it.
+    Released,
+    /// This worker handed the lease over.
+    HandedOver { to: Option<WorkerId> },
+    /// The row was deleted, made anew, or cannot be read.
+    Gone,
+    /// Another process writes the row under this worker's id.
+    WorkerIdInUse,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lapsed => f.write_str("it was not renewed within the failover time"),
+            Self::Taken { by: Some(by) } => write!(f, "{by} has taken it"),
+            Self::Taken { by: None } => f.write_str("its owner was removed from the row"),
+            Self::Released => f.write_str("it was released"),
+            Self::HandedOver { to: Some(to) } => write!(f, "it was handed over to {to}"),
+            Self::HandedOver { to: None } => f.write_str("it was handed over"),
+            Self::Gone => f.write_str("its row was deleted, made anew, or cannot be read"),
+            Self::WorkerIdInUse => f.write_str("another process uses this worker's id"),
+        }
+    }
+}
+
+/// What comes of an input.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Effect<W> {
+    /// The lease is this worker's until then.
+    Valid { until: Instant },
+    /// The consumer is to finish.
+    Drain(Drain),
+    /// The row holds the checkpoint that `waiter` waits for.
+    Checkpointed { waiter: W },
+    /// The checkpoint was tried several times and not written, as far as is known.
+    NotCheckpointed { waiter: W, error: TableError },
+    /// The ownership has ended. No other effect follows.
+    Ended {
+        end: End,
+        /// Those who wait for a checkpoint that was not written.
+        waiters: Vec<W>,
+        /// The one who waits for the lease to be given up.
+        leaver: Option<W>,
+    },
+}
+
+#[derive(Debug)]
+struct InFlight {
+    sent: Instant,
+    checkpoint: Option<Position>,
+    then: Then,
+}
+
+/// The consumer has finished, and the lease is to be given up.
+#[derive(Debug)]
+struct Leaving<W> {
+    waiter: Option<W>,
+}
+
+impl<W> Ownership<W> {
+    /// An ownership that began with the write that made `row` and was sent at `sent`. `first_renewal` is the time from then
+    /// to the first renewal.
+    pub(crate) fn begin(worker: WorkerId, terms: Terms, row: Lease, sent: Instant, first_renewal: Duration) -> Self {
+        Self {
+            worker,
+            terms,
+            epoch: LeaseEpoch(row.fencing_token().unwrap_or(row.counter)),
+            row,
+            drain: None,
+            valid_until: sent + terms.failover,
+            renew_at: sent + first_renewal,
+            not_before: sent,
+            failures: 0,
+            unanswered: Unanswered::default(),
+            in_flight: None,
+            checkpoint: CheckpointSlot::default(),
+            children: None,
+            leaving: None,
+        }
+    }
+
+    /// Which ownership of the lease this is.
+    pub(crate) fn epoch(&self) -> LeaseEpoch {
+        self.epoch
+    }
+
+    /// Until when no other worker can have taken the lease.
+    pub(crate) fn valid_until(&self) -> Instant {
+        self.valid_until
+    }
+
+    /// Asks for a checkpoint at `position`.
+    pub(crate) fn checkpoint(&mut self, position: Position, waiter: W, now: Instant) -> Vec<Effect<W>>
+    where
+        W: Waiter,
+    {
+        if holds(&self.row, &position) {
+            return vec![Effect::Checkpointed { waiter }];
+        }
+        self.checkpoint.add(position, waiter);
+        self.not_before = self.not_before.max(now);
+        Vec::new()
+    }
+
+    /// Notes the children of the shard. They go with the next write.
+    pub(crate) fn children(&mut self, children: BTreeSet<ShardId>) {
+        self.children = (children != self.row.children).then_some(children);
+    }
+
+    /// Asks the consumer to finish. A hand-off that comes during a shutdown replaces it: the lease goes to the next owner.
+    pub(crate) fn drain(&mut self, drain: Drain) -> Vec<Effect<W>> {
+        match (&self.drain, &drain) {
+            (Some(Drain::HandOff { .. }), _) | (Some(Drain::Shutdown), Drain::Shutdown) => Vec::new(),
+            (None, _) | (Some(Drain::Shutdown), Drain::HandOff { .. }) => {
+                self.drain = Some(drain.clone());
+                vec![Effect::Drain(drain)]
+            }
+        }
+    }
+
+    /// Gives the lease up, because its consumer has finished. `waiter` learns of the end.
+    pub(crate) fn leave(&mut self, waiter: Option<W>, now: Instant) {
+        let leaving = self.leaving.get_or_insert(Leaving { waiter: None });
+        if waiter.is_some() {
+            leaving.waiter = waiter;
+        }
+        self.not_before = self.not_before.max(now);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) or [`poll_write`](Self::poll_write) has something to do next.
+    pub(crate) fn poll_timeout(&self) -> Instant {
+        match self.in_flight {
+            Some(_) => self.valid_until,
+            None => self.write_at().min(self.valid_until),
+        }
+    }
+
+    /// Ends the ownership if others may have taken the lease by now.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<Effect<W>> {
+        match now >= self.valid_until {
+            true => vec![self.end(End::Lapsed)],
+            false => Vec::new(),
+        }
+    }
+
+    /// The write to make now, if any. Its outcome must be reported to [`handle_outcome`](Self::handle_outcome).
+    pub(crate) fn poll_write(&mut self, now: Instant) -> Option<OwnerWrite> {
+        if self.in_flight.is_some() || now < self.write_at() || now >= self.valid_until {
+            return None;
+        }
+        let then = match (&self.leaving, &self.row.checkpoint_owner) {
+            (None, _) => Then::Keep,
+            (Some(_), None) => Then::Release,
+            (Some(_), Some(_)) => Then::HandOver,
+        };
+        let write = OwnerWrite {
+            checkpoint: self.checkpoint.furthest().cloned(),
+            children: self.children.clone(),
+            then,
+            ..OwnerWrite::renewal(self.row.clone())
+        };
+        self.in_flight = Some(InFlight {
+            sent: now,
+            checkpoint: write.checkpoint.clone(),
+            then,
+        });
+        Some(write)
+    }
+
+    /// Takes the outcome of the write in flight. After a failure the next one waits for `retry_in`.
+    pub(crate) fn handle_outcome(
+        &mut self,
+        outcome: WriteOutcome,
+        retry_in: impl FnOnce(u32) -> Duration,
+        now: Instant,
+    ) -> Vec<Effect<W>> {
+        let Some(sent) = self.in_flight.take() else {
+            return Vec::new();
+        };
+        let has_left = matches!(outcome, WriteOutcome::Applied(_)) && sent.then != Then::Keep;
+        if now >= self.valid_until && !has_left {
+            return vec![self.end(End::Lapsed)];
+        }
+        match outcome {
+            WriteOutcome::Applied(row) => self.applied(row, &sent),
+            WriteOutcome::Refused(found) => self.refused(found, &sent, now),
+            WriteOutcome::NotApplied(error) => self.failed(&error, &sent, now, retry_in),
+            WriteOutcome::Unknown(error) => {
+                self.unanswered.add(sent.then);
+                self.failed(&error, &sent, now, retry_in)
+            }
+        }
+    }
+
+    fn applied(&mut self, row: Lease, sent: &InFlight) -> Vec<Effect<W>> {
+        let to = row.owner.clone();
+        let mut effects = self.adopt(row);
+        self.valid_until = self.valid_until.max(sent.sent + self.terms.failover);
+        self.renew_at = sent.sent + self.terms.renewal;
+        effects.push(match sent.then {
+            Then::Keep => Effect::Valid {
+                until: self.valid_until,
+            },
+            Then::Release => self.end(End::Released),
+            Then::HandOver => self.end(End::HandedOver { to }),
+        });
+        effects
+    }
+
+    fn refused(&mut self, found: Option<Lease>, sent: &InFlight, now: Instant) -> Vec<Effect<W>> {
+        match conclude(&self.worker, &self.row, self.unanswered, found) {
+            Conclusion::GoOn(row) => {
+                let hand_off = row.checkpoint_owner.is_some().then(|| row.owner.clone()).flatten();
+                let mut effects = self.adopt(row);
+                effects.extend(hand_off.into_iter().flat_map(|to| self.drain(Drain::HandOff { to })));
+                // A renewal goes again at once: it was due.
+                if sent.checkpoint.is_none() && sent.then == Then::Keep {
+                    self.renew_at = now;
+                }
+                effects
+            }
+            Conclusion::Ended(end) => vec![self.end(end)],
+        }
+    }
+
+    /// Takes over the row as it was found, which holds all that this worker has written.
+    fn adopt(&mut self, row: Lease) -> Vec<Effect<W>> {
+        self.row = row;
+        self.unanswered = Unanswered::default();
+        self.failures = 0;
+        self.children = self.children.take().filter(|children| *children != self.row.children);
+        let row = &self.row;
+        let written = self.checkpoint.settle(|position| holds(row, position));
+        let answer = |waiter| Effect::Checkpointed { waiter };
+        written.into_iter().map(answer).collect()
+    }
+
+    fn failed(
+        &mut self,
+        error: &TableError,
+        sent: &InFlight,
+        now: Instant,
+        retry_in: impl FnOnce(u32) -> Duration,
+    ) -> Vec<Effect<W>> {
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = now + retry_in(self.failures);
+        let given_up = match &sent.checkpoint {
+            Some(written) => self.checkpoint.fail(written),
+            None => Vec::new(),
+        };
+        let answer = |waiter| Effect::NotCheckpointed {
+            waiter,
+            error: error.clone(),
+        };
+        given_up.into_iter().map(answer).collect()
+    }
+
+    /// When the next write is to be made.
+    fn write_at(&self) -> Instant {
+        let waits = self.leaving.is_some() || !self.checkpoint.is_empty();
+        match waits {
+            true => self.not_before,
+            false => self.not_before.max(self.renew_at),
+        }
+    }
+
+    fn end(&mut self, end: End) -> Effect<W> {
+        Effect::Ended {
+            end,
+            waiters: self.checkpoint.drain(),
+            leaver: self.leaving.take().and_then(|leaving| leaving.waiter),
+        }
+    }
+}
+
+/// Whether the row stands at `position` or behind it.
+fn holds(row: &Lease, position: &Position) -> bool {
+    row.checkpoint.as_ref().is_some_and(|checkpoint| position <= checkpoint)
+}

@@ -1,0 +1,159 @@
+//! Pure: the checkpoints that wait to be written, as one position: the furthest.
+
+use crate::checkpoint::position::Position;
+
+/// How often a checkpoint is tried before the one who waits for it is told of the failure. Our choice.
+pub(super) const TRIES: u32 = 3;
+
+/// What waits for an answer, and may stop to wait.
+pub(crate) trait Waiter {
+    /// Whether nobody will receive the answer.
+    fn is_gone(&self) -> bool;
+}
+
+/// Who waits for which checkpoint. At most one entry is without a waiter, so memory is bounded by those who wait.
+#[derive(Debug)]
+pub(super) struct CheckpointSlot<W> {
+    waiting: Vec<Waiting<W>>,
+}
+
+#[derive(Debug)]
+struct Waiting<W> {
+    position: Position,
+    /// `None`: the future that waited was dropped. Its checkpoint is written all the same.
+    waiter: Option<W>,
+    failures: u32,
+}
+
+impl<W> Default for CheckpointSlot<W> {
+    fn default() -> Self {
+        Self { waiting: Vec::new() }
+    }
+}
+
+impl<W> CheckpointSlot<W> {
+    /// The position to write: one write serves all who wait.
+    pub(super) fn furthest(&self) -> Option<&Position> {
+        self.waiting.iter().map(|waiting| &waiting.position).max()
+    }
+
+    /// Whether nothing waits to be written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Those whose checkpoint the row holds by now.
+    pub(super) fn settle(&mut self, holds: impl Fn(&Position) -> bool) -> Vec<W> {
+        self.take(|waiting| holds(&waiting.position))
+    }
+
+    /// Notes that a write at `written` failed. Returns those whose tries are used up.
+    pub(super) fn fail(&mut self, written: &Position) -> Vec<W> {
+        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.position <= *written) {
+            waiting.failures += 1;
+        }
+        self.take(|waiting| waiting.failures >= TRIES)
+    }
+
+    /// All who wait.
+    pub(super) fn drain(&mut self) -> Vec<W> {
+        self.take(|_| true)
+    }
+
+    fn take(&mut self, is_done: impl Fn(&Waiting<W>) -> bool) -> Vec<W> {
+        let done = self.waiting.extract_if(.., |waiting| is_done(waiting));
+        done.filter_map(|waiting| waiting.waiter).collect()
+    }
+}
+
+impl<W: Waiter> CheckpointSlot<W> {
+    pub(super) fn add(&mut self, position: Position, waiter: W) {
+        self.merge_abandoned();
+        self.waiting.push(Waiting {
+            position,
+            waiter: Some(waiter),
+            failures: 0,
+        });
+    }
+
+    /// Keeps of the entries that nobody waits for any more the furthest one.
+    fn merge_abandoned(&mut self) {
+        let is_abandoned = |waiting: &mut Waiting<W>| waiting.waiter.as_ref().is_none_or(Waiter::is_gone);
+        let abandoned = self.waiting.extract_if(.., is_abandoned);
+        if let Some(furthest) = abandoned.max_by(|a, b| a.position.cmp(&b.position)) {
+            self.waiting.push(Waiting {
+                waiter: None,
+                ..furthest
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    struct Named(&'static str);
+
+    impl Waiter for Named {
+        fn is_gone(&self) -> bool {
+            self.0 == "gone"
+        }
+    }
+
+    fn at(number: u64) -> Position {
+        Position::from_row(&number.to_string(), 0).unwrap()
+    }
+
+    fn slot(waiters: &[(u64, &'static str)]) -> CheckpointSlot<Named> {
+        let mut slot = CheckpointSlot::default();
+        waiters
+            .iter()
+            .for_each(|(number, name)| slot.add(at(*number), Named(name)));
+        slot
+    }
+
+    fn names(waiters: Vec<Named>) -> Vec<&'static str> {
+        waiters.into_iter().map(|waiter| waiter.0).collect()
+    }
+
+    #[test]
+    fn the_furthest_position_answers_all_who_wait_for_a_nearer_one() {
+        let mut slot = slot(&[(3, "a"), (9, "b"), (5, "c")]);
+        assert_eq!(slot.furthest(), Some(&at(9)));
+        assert_eq!(names(slot.settle(|position| *position <= at(5))), ["a", "c"]);
+        assert_eq!(names(slot.settle(|position| *position <= at(9))), ["b"]);
+        assert!(slot.is_empty());
+    }
+
+    #[test]
+    fn a_checkpoint_fails_after_three_tries_of_its_own() {
+        let mut slot = slot(&[(3, "early")]);
+        for _ in 1..TRIES {
+            assert!(names(slot.fail(&at(3))).is_empty());
+        }
+        slot.add(at(4), Named("late"));
+        assert_eq!(names(slot.fail(&at(4))), ["early"]);
+        assert_eq!(slot.furthest(), Some(&at(4)));
+    }
+
+    #[test]
+    fn a_checkpoint_that_was_not_in_the_write_does_not_fail_with_it() {
+        let mut slot = slot(&[(3, "near"), (9, "far")]);
+        for _ in 1..TRIES {
+            assert!(names(slot.fail(&at(3))).is_empty());
+        }
+        assert_eq!(names(slot.fail(&at(3))), ["near"]);
+        assert_eq!(names(slot.drain()), ["far"]);
+    }
+
+    #[test]
+    fn checkpoints_whose_futures_were_dropped_are_kept_as_one() {
+        let mut slot = slot(&[(1, "gone"), (2, "gone"), (9, "gone"), (4, "gone")]);
+        slot.add(at(3), Named("here"));
+        assert_eq!(slot.waiting.len(), 2);
+        assert_eq!(slot.furthest(), Some(&at(9)));
+        assert_eq!(names(slot.settle(|_| true)), ["here"]);
+    }
+}

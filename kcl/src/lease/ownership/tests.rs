@@ -1,0 +1,368 @@
+//! One ownership at a time, through answers that come, come late, or never.
+
+#![expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+
+use super::*;
+use crate::error::CallErrorKind;
+use crate::lease::model::LeaseKey;
+
+const FAILOVER: Duration = Duration::from_secs(10);
+const RENEWAL: Duration = Duration::from_secs(3);
+const RETRY: Duration = Duration::from_millis(300);
+
+/// One ownership, and the time.
+struct World {
+    ownership: Ownership<Named>,
+    now: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Named(&'static str);
+
+impl Waiter for Named {
+    fn is_gone(&self) -> bool {
+        false
+    }
+}
+
+fn row(counter: u64) -> Lease {
+    Lease {
+        owner: Some(WorkerId::new("me")),
+        counter,
+        ..Lease::new(LeaseKey::new("shardId-000000000000"), Position::TrimHorizon)
+    }
+}
+
+fn at(number: u64) -> Position {
+    Position::from_row(&number.to_string(), 0).unwrap()
+}
+
+fn error() -> TableError {
+    TableError {
+        operation: "UpdateItem",
+        kind: CallErrorKind::Throttled {
+            code: "ThrottlingException".into(),
+        },
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let now = Instant::now();
+        let terms = Terms {
+            failover: FAILOVER,
+            renewal: RENEWAL,
+        };
+        Self {
+            ownership: Ownership::begin(WorkerId::new("me"), terms, row(5), now, RENEWAL),
+            now,
+        }
+    }
+
+    fn pass(&mut self, time: Duration) -> &mut Self {
+        self.now += time;
+        self
+    }
+
+    /// The write that is due now.
+    fn write(&mut self) -> OwnerWrite {
+        assert!(self.ownership.poll_timeout() <= self.now, "nothing is due");
+        self.ownership.poll_write(self.now).unwrap()
+    }
+
+    fn is_idle(&mut self) -> bool {
+        self.ownership.poll_write(self.now).is_none()
+    }
+
+    fn outcome(&mut self, outcome: WriteOutcome) -> Vec<Effect<Named>> {
+        self.ownership.handle_outcome(outcome, |_failures| RETRY, self.now)
+    }
+
+    fn checkpoint(&mut self, number: u64, waiter: &'static str) -> Vec<Effect<Named>> {
+        self.ownership.checkpoint(at(number), Named(waiter), self.now)
+    }
+
+    /// Writes what is due, and applies it as the table would.
+    fn write_and_apply(&mut self) -> (OwnerWrite, Vec<Effect<Named>>) {
+        let write = self.write();
+        let applied = apply(&write);
+        let effects = self.outcome(WriteOutcome::Applied(applied));
+        (write, effects)
+    }
+}
+
+/// What the table makes of a write.
+fn apply(write: &OwnerWrite) -> Lease {
+    let mut row = write.seen.clone();
+    row.counter += 1;
+    if let Some(checkpoint) = &write.checkpoint {
+        row.checkpoint = Some(checkpoint.clone());
+    }
+    if let Some(children) = &write.children {
+        row.children = children.clone();
+    }
+    match write.then {
+        Then::Keep => {}
+        Then::Release => (row.owner, row.checkpoint_owner) = (None, None),
+        Then::HandOver => row.checkpoint_owner = None,
+    }
+    row
+}
+
+/// The end among the effects.
+fn end(effects: &[Effect<Named>]) -> Option<&End> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Ended { end, .. } => Some(end),
+        Effect::Valid { .. } | Effect::Drain(_) | Effect::Checkpointed { .. } | Effect::NotCheckpointed { .. } => None,
+    })
+}
+
+#[test]
+fn a_lease_is_renewed_three_times_in_its_life_and_valid_from_the_sending_of_the_write() {
+    let mut world = World::new();
+    assert!(world.pass(RENEWAL - Duration::from_millis(1)).is_idle());
+    world.pass(Duration::from_millis(1));
+    let (sent, write) = (world.now, world.write());
+    assert_eq!(write, OwnerWrite::renewal(row(5)));
+    let effects = world
+        .pass(Duration::from_secs(2))
+        .outcome(WriteOutcome::Applied(row(6)));
+    assert_eq!(effects, [Effect::Valid { until: sent + FAILOVER }]);
+}
+
+#[test]
+fn a_lease_has_one_write_in_flight_and_a_checkpoint_renews_it() {
+    let mut world = World::new();
+    world.checkpoint(7, "waiter");
+    let write = world.write();
+    assert!(world.pass(RENEWAL).is_idle(), "the renewal waits");
+    let effects = world.outcome(WriteOutcome::Applied(apply(&write)));
+    assert!(effects.contains(&Effect::Checkpointed {
+        waiter: Named("waiter")
+    }));
+    assert_eq!(
+        world.ownership.poll_timeout(),
+        world.now,
+        "three seconds after it was sent"
+    );
+}
+
+#[test]
+fn what_waits_goes_with_one_write() {
+    let mut world = World::new();
+    world.checkpoint(7, "near");
+    world.checkpoint(9, "far");
+    world.ownership.children([ShardId::new("child")].into());
+    world.ownership.leave(Some(Named("leaver")), world.now);
+    let (write, effects) = world.write_and_apply();
+    assert_eq!(write.checkpoint, Some(at(9)));
+    assert_eq!(write.children, Some([ShardId::new("child")].into()));
+    assert_eq!(write.then, Then::Release);
+    let [near, far, ended] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(
+        (near, far),
+        (
+            &Effect::Checkpointed { waiter: Named("near") },
+            &Effect::Checkpointed { waiter: Named("far") },
+        )
+    );
+    let left = Effect::Ended {
+        end: End::Released,
+        waiters: Vec::new(),
+        leaver: Some(Named("leaver")),
+    };
+    assert_eq!(*ended, left);
+}
+
+#[test]
+fn children_alone_wait_for_the_next_write() {
+    let mut world = World::new();
+    world.ownership.children([ShardId::new("child")].into());
+    assert!(world.is_idle());
+    let (write, _) = world.pass(RENEWAL).write_and_apply();
+    assert_eq!(write.children, Some([ShardId::new("child")].into()));
+    let (write, _) = world.pass(RENEWAL).write_and_apply();
+    assert_eq!(write.children, None, "the row holds them");
+}
+
+#[test]
+fn a_checkpoint_that_the_row_has_passed_is_answered_without_a_write() {
+    let mut world = World::new();
+    world.checkpoint(9, "far");
+    world.write_and_apply();
+    assert_eq!(
+        world.checkpoint(4, "near"),
+        [Effect::Checkpointed { waiter: Named("near") }]
+    );
+    assert!(world.is_idle());
+}
+
+#[test]
+fn a_lost_reply_is_recognised_and_the_next_write_goes_on_from_it() {
+    let mut world = World::new();
+    world.pass(RENEWAL).write();
+    assert!(world.outcome(WriteOutcome::Unknown(error())).is_empty());
+    assert!(world.is_idle(), "it waits before it tries again");
+    let write = world.pass(RETRY).write();
+    assert_eq!(write.seen.counter, 5);
+    assert!(
+        world.outcome(WriteOutcome::Refused(Some(row(6)))).is_empty(),
+        "not lost"
+    );
+    assert_eq!(world.write().seen.counter, 6);
+}
+
+#[test]
+fn a_checkpoint_behind_one_whose_reply_was_lost_moves_nothing_back() {
+    let mut world = World::new();
+    world.checkpoint(9, "far");
+    for _ in 0..checkpoint_slot::TRIES {
+        world.write();
+        world.outcome(WriteOutcome::Unknown(error()));
+        world.pass(RETRY);
+    }
+    world.checkpoint(4, "near");
+    assert_eq!(world.write().checkpoint, Some(at(4)));
+    let mut found = row(6);
+    found.checkpoint = Some(at(9));
+    let effects = world.outcome(WriteOutcome::Refused(Some(found)));
+    assert_eq!(effects, [Effect::Checkpointed { waiter: Named("near") }]);
+}
+
+#[test]
+fn a_checkpoint_fails_after_three_tries_with_the_last_error_and_the_lease_is_kept() {
+    let mut world = World::new();
+    world.checkpoint(9, "waiter");
+    for tries in 1..=checkpoint_slot::TRIES {
+        assert_eq!(world.write().checkpoint, Some(at(9)));
+        let effects = world.outcome(WriteOutcome::NotApplied(error()));
+        let failed = Effect::NotCheckpointed {
+            waiter: Named("waiter"),
+            error: error(),
+        };
+        assert_eq!(effects.contains(&failed), tries == checkpoint_slot::TRIES);
+        world.pass(RETRY);
+    }
+    world.pass(RENEWAL);
+    assert_eq!(world.write().checkpoint, None, "the renewal goes on");
+}
+
+#[test]
+fn a_write_that_was_certainly_not_applied_leaves_the_counter_known() {
+    let mut world = World::new();
+    world.pass(RENEWAL).write();
+    world.outcome(WriteOutcome::NotApplied(error()));
+    world.pass(RETRY).write();
+    let effects = world.outcome(WriteOutcome::Refused(Some(row(6))));
+    assert_eq!(end(&effects), Some(&End::WorkerIdInUse));
+}
+
+#[test]
+fn an_answer_that_comes_after_the_lapse_revives_nothing() {
+    let mut world = World::new();
+    world.pass(RENEWAL);
+    let write = world.write();
+    world.checkpoint(9, "waiter");
+    let effects = world.pass(FAILOVER).outcome(WriteOutcome::Applied(apply(&write)));
+    let lapsed = Effect::Ended {
+        end: End::Lapsed,
+        waiters: vec![Named("waiter")],
+        leaver: None,
+    };
+    assert_eq!(effects, [lapsed]);
+}
+
+#[test]
+fn a_release_whose_answer_comes_after_the_lapse_is_a_release() {
+    let mut world = World::new();
+    world.ownership.leave(Some(Named("leaver")), world.now);
+    let write = world.write();
+    let effects = world.pass(FAILOVER).outcome(WriteOutcome::Applied(apply(&write)));
+    assert_eq!(end(&effects), Some(&End::Released));
+}
+
+#[test]
+fn a_lease_that_cannot_be_renewed_lapses_before_others_may_take_it() {
+    let mut world = World::new();
+    world.pass(RENEWAL).write();
+    assert_eq!(world.ownership.poll_timeout(), world.now + FAILOVER - RENEWAL);
+    let almost = world.now + FAILOVER - RENEWAL - Duration::from_millis(1);
+    assert!(world.ownership.handle_timeout(almost).is_empty());
+    let effects = world.ownership.handle_timeout(world.now + FAILOVER - RENEWAL);
+    assert_eq!(end(&effects), Some(&End::Lapsed));
+}
+
+#[test]
+fn a_release_is_tried_until_the_lease_lapses() {
+    let mut world = World::new();
+    world.ownership.leave(Some(Named("leaver")), world.now);
+    let mut tries = 0;
+    while world.now < world.ownership.valid_until() {
+        assert_eq!(world.write().then, Then::Release);
+        assert!(world.outcome(WriteOutcome::NotApplied(error())).is_empty());
+        world.pass(RETRY);
+        tries += 1;
+    }
+    assert!(tries > 30);
+    let effects = world.ownership.handle_timeout(world.now);
+    let lapsed = Effect::Ended {
+        end: End::Lapsed,
+        waiters: Vec::new(),
+        leaver: Some(Named("leaver")),
+    };
+    assert_eq!(effects, [lapsed]);
+}
+
+#[test]
+fn a_hand_off_that_is_found_drains_the_consumer_and_ends_with_a_hand_over_that_carries_the_checkpoint() {
+    let mut world = World::new();
+    world.pass(RENEWAL).write();
+    let mut asked = row(5);
+    (asked.owner, asked.checkpoint_owner) = (Some(WorkerId::new("next")), Some(WorkerId::new("me")));
+    let to = WorkerId::new("next");
+    let effects = world.outcome(WriteOutcome::Refused(Some(asked.clone())));
+    assert_eq!(effects, [Effect::Drain(Drain::HandOff { to: to.clone() })]);
+    let (renewal, _) = world.write_and_apply();
+    assert_eq!(
+        renewal.seen.checkpoint_owner,
+        Some(WorkerId::new("me")),
+        "renewed while it drains"
+    );
+    world.checkpoint(9, "last");
+    world.ownership.leave(Some(Named("leaver")), world.now);
+    let (write, effects) = world.write_and_apply();
+    assert_eq!((write.then, write.checkpoint), (Then::HandOver, Some(at(9))));
+    assert_eq!(end(&effects), Some(&End::HandedOver { to: Some(to) }));
+}
+
+#[test]
+fn a_hand_off_that_is_found_during_a_shutdown_replaces_the_release() {
+    let mut world = World::new();
+    assert_eq!(world.ownership.drain(Drain::Shutdown), [Effect::Drain(Drain::Shutdown)]);
+    assert!(world.ownership.drain(Drain::Shutdown).is_empty(), "told once");
+    world.ownership.leave(Some(Named("leaver")), world.now);
+    assert_eq!(world.write().then, Then::Release);
+    let mut asked = row(5);
+    (asked.owner, asked.checkpoint_owner) = (Some(WorkerId::new("next")), Some(WorkerId::new("me")));
+    world.outcome(WriteOutcome::Refused(Some(asked)));
+    assert_eq!(world.write().then, Then::HandOver);
+}
+
+#[test]
+fn another_owner_ends_the_ownership_for_all_who_wait() {
+    let mut world = World::new();
+    world.checkpoint(9, "waiter");
+    world.ownership.leave(Some(Named("leaver")), world.now);
+    world.write();
+    let mut found = row(6);
+    found.owner = Some(WorkerId::new("other"));
+    let by = found.owner.clone();
+    let taken = Effect::Ended {
+        end: End::Taken { by },
+        waiters: vec![Named("waiter")],
+        leaver: Some(Named("leaver")),
+    };
+    assert_eq!(world.outcome(WriteOutcome::Refused(Some(found))), [taken]);
+}

@@ -1,0 +1,132 @@
+//! The start of a worker: the lease table is made usable and brought in line with the stream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use service::{Clock, Jitter, RetryDelays};
+
+use crate::calls::{Calls, ShardsToList};
+use crate::config::Config;
+use crate::error::{TableError, WorkerError};
+use crate::event::Event;
+use crate::lease::scan::list;
+use crate::lease::table::{LeaseTable, OpenError};
+use crate::shard_sync::task::sync_shards;
+use crate::stream::Incarnation;
+
+/// The wait after the first failed attempt, and the longest. Our choice.
+const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// What a worker needs for its start.
+#[derive(Debug)]
+pub(super) struct Start<'a> {
+    pub(super) table: &'a Arc<dyn LeaseTable>,
+    pub(super) calls: &'a Calls,
+    pub(super) config: &'a Config,
+    pub(super) clock: &'a Clock,
+    pub(super) rng: fastrand::Rng,
+}
+
+impl Start<'_> {
+    /// Makes the table usable and creates the leases that are missing, and tries again within `initialization_timeout`.
+    /// Returns which stream it is; `None` if access to its description is denied.
+    pub(super) async fn run(mut self) -> Result<Option<Incarnation>, WorkerError> {
+        let mut delays = RetryDelays::new(WAITS, Jitter::Half, self.rng.fork());
+        let deadline = self.clock.now().checked_add(self.config.initialization_timeout);
+        let mut failures = 0;
+        loop {
+            let error = match self.attempt().await {
+                Ok(incarnation) => return Ok(incarnation),
+                Err(error) => error,
+            };
+            failures += 1;
+            let again = self.clock.now() + delays.after(failures);
+            if !may_pass(&error) || deadline.is_some_and(|deadline| again > deadline) {
+                return Err(error);
+            }
+            Event::StartFailed { error: &error }.emit();
+            self.clock.sleep_until(Some(again)).await;
+        }
+    }
+
+    async fn attempt(&mut self) -> Result<Option<Incarnation>, WorkerError> {
+        self.refuse_other_coordinators().await?;
+        // Before the list: should the stream be created again in between, its shards are held and not read.
+        let incarnation = self.calls.incarnation().await.map_err(|error| self.of_stream(error))?;
+        if incarnation.is_none() {
+            let stream = &self.calls.stream().to_string();
+            Event::StreamDescriptionDenied { stream }.emit();
+        }
+        // Before the table is created: a mistyped stream leaves nothing behind.
+        let shards = self.calls.list_shards(ShardsToList::All).await;
+        let shards = shards.map_err(|error| self.of_stream(error))?;
+        self.open().await?;
+        let listing = list(&**self.table, self.clock, &mut self.rng).await;
+        let listing = listing.map_err(|error| self.of_table(error))?;
+        if let Some(found) = listing.led_by_others() {
+            return Err(self.led_by_others(found));
+        }
+        let (table, calls, start_at) = (self.table, self.calls, self.config.start_at);
+        sync_shards(table, calls, shards, &listing.leases, start_at).await?;
+        Ok(incarnation)
+    }
+
+    /// Workers of KCL 3.0 to 3.4 lead an application through a table beside the lease table.
+    async fn refuse_other_coordinators(&self) -> Result<(), WorkerError> {
+        match self.table.led_by_another_table().await {
+            Ok(None) => Ok(()),
+            Ok(Some(found)) => Err(self.led_by_others(found)),
+            // Policies of KCL 2.x fleets often name the lease table only.
+            Err(error) if error.kind().is_denied() => {
+                Event::CoordinatorTableUnknown { error: &error }.emit();
+                Ok(())
+            }
+            Err(error) => Err(self.of_table(error)),
+        }
+    }
+
+    async fn open(&self) -> Result<(), WorkerError> {
+        self.table.open().await.map_err(|error| match error {
+            OpenError::Call(source) => self.of_table(source),
+            OpenError::OtherKey { found } => WorkerError::NotALeaseTable {
+                table: self.table.name().to_owned(),
+                key: found,
+            },
+        })
+    }
+
+    fn led_by_others(&self, found: String) -> WorkerError {
+        WorkerError::LedByOthers {
+            table: self.table.name().to_owned(),
+            found,
+        }
+    }
+
+    fn of_table(&self, source: TableError) -> WorkerError {
+        WorkerError::LeaseTable {
+            table: self.table.name().to_owned(),
+            source,
+        }
+    }
+
+    fn of_stream(&self, source: crate::error::StreamError) -> WorkerError {
+        WorkerError::Stream {
+            stream: self.calls.stream().to_string(),
+            source,
+        }
+    }
+}
+
+/// Whether a start that failed like this may work later, by itself or because an operator restores a key.
+fn may_pass(error: &WorkerError) -> bool {
+    match error {
+        WorkerError::LeaseTable { source, .. } => source.kind().may_pass(),
+        WorkerError::Stream { source, .. } => source.kind().may_pass(),
+        // Seen for a moment while the stream is resharded.
+        WorkerError::InconsistentShards { .. } => true,
+        WorkerError::NotALeaseTable { .. }
+        | WorkerError::LedByOthers { .. }
+        | WorkerError::WorkerIdInUse { .. }
+        | WorkerError::TaskPanicked => false,
+    }
+}

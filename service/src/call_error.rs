@@ -1,0 +1,200 @@
+//! Failed calls as one type with one classification. No error of the SDK passes this file.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::CallClass;
+
+/// The code of a call that got no answer in time.
+const TIMEOUT: &str = "Timeout";
+
+/// The header in which the service names a request.
+const REQUEST_ID: [&str; 2] = ["x-amzn-requestid", "x-amz-request-id"];
+
+/// A call that failed as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct CallError {
+    /// The service's error code; or `Timeout`, `Connection`, `RequestNotBuilt`, `UnreadableResponse`, `UnknownError` for
+    /// a failure that has none.
+    pub code: String,
+    /// The service's words, or the error with its causes.
+    pub message: String,
+    /// What the service calls the request, if it answered.
+    pub request_id: Option<Arc<str>>,
+    /// What kind of failure this is.
+    pub class: CallClass,
+    /// Whether the service may have acted on the call all the same.
+    pub effect: Effect,
+}
+
+/// Whether a call that failed may have taken effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It certainly has not.
+    None,
+    /// It may have.
+    Possible,
+}
+
+impl CallError {
+    /// Reads an error of the SDK.
+    pub fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let failure = |code: &str, class: CallClass| Self {
+            code: code.to_owned(),
+            message: chain(error),
+            request_id: None,
+            class,
+            effect: class.effect(),
+        };
+        match error {
+            SdkError::ServiceError(service) => Self::answered(service.err(), service.raw()),
+            SdkError::TimeoutError(_) => failure(TIMEOUT, CallClass::Unanswered),
+            SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) if lacks_credentials(error) => {
+                failure("RequestNotBuilt", CallClass::Credentials)
+            }
+            SdkError::DispatchFailure(_) if was_never_connected(error) => failure("Connection", CallClass::Transient),
+            // A connection that was made may have ended before the answer.
+            SdkError::DispatchFailure(_) => failure("Connection", CallClass::Unanswered),
+            SdkError::ConstructionFailure(_) => failure("RequestNotBuilt", CallClass::Transient),
+            SdkError::ResponseError(response) => Self {
+                request_id: request_id(response.raw()),
+                ..failure("UnreadableResponse", CallClass::Unanswered)
+            },
+            _ => failure("UnknownError", CallClass::Unanswered),
+        }
+    }
+
+    /// A call that got no answer in time; `message` says in which.
+    pub fn timed_out(message: String) -> Self {
+        Self {
+            code: TIMEOUT.to_owned(),
+            message,
+            request_id: None,
+            class: CallClass::Unanswered,
+            effect: Effect::Possible,
+        }
+    }
+
+    fn answered(error: &(impl ProvideErrorMetadata + Error), response: &HttpResponse) -> Self {
+        let code = error.code().unwrap_or("UnknownError");
+        let failed_inside = response.status().as_u16() >= 500;
+        let of_code = CallClass::of_code(code);
+        let class = if failed_inside && of_code == CallClass::Transient {
+            CallClass::Unanswered
+        } else {
+            of_code
+        };
+        Self {
+            code: code.to_owned(),
+            message: error.message().unwrap_or_default().to_owned(),
+            request_id: request_id(response),
+            class,
+            effect: if failed_inside {
+                Effect::Possible
+            } else {
+                class.effect()
+            },
+        }
+    }
+}
+
+fn request_id(response: &HttpResponse) -> Option<Arc<str>> {
+    let headers = response.headers();
+    REQUEST_ID.iter().find_map(|name| headers.get(*name)).map(Into::into)
+}
+
+/// Whether nobody could sign the request.
+fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.is::<CredentialsError>())
+}
+
+/// Whether there was no connection on which the request could have been sent: no address, nobody who listens, or nobody
+/// to be trusted. Another HTTP client than the SDK's own may not tell.
+fn was_never_connected(error: &(dyn Error + 'static)) -> bool {
+    let mut of_client = causes(error).filter_map(|cause| cause.downcast_ref::<hyper_util::client::legacy::Error>());
+    of_client.any(hyper_util::client::legacy::Error::is_connect)
+}
+
+/// The error and its causes, in turn.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// The texts of an error and of its causes, one behind the other. The SDK's own errors name their layer only.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let texts: Vec<String> = causes(error).map(ToString::to_string).collect();
+    texts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+    use aws_smithy_types::retry::ErrorKind;
+
+    use super::*;
+
+    type Failed = SdkError<ErrorMetadata, HttpResponse>;
+
+    fn refused(status: u16, code: &str) -> Failed {
+        let metadata = ErrorMetadata::builder().code(code).message("no").build();
+        let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+        response.headers_mut().insert("x-amzn-requestid", "request-7");
+        SdkError::service_error(metadata, response)
+    }
+
+    #[test]
+    fn a_refusal_keeps_code_message_and_request_id_and_has_no_effect() {
+        let error = CallError::of(&refused(400, "ThrottlingException"));
+        assert_eq!(error.to_string(), "ThrottlingException: no");
+        assert_eq!(error.request_id.as_deref(), Some("request-7"));
+        assert_eq!((error.class, error.effect), (CallClass::Throttled, Effect::None));
+    }
+
+    #[test]
+    fn a_call_that_failed_inside_the_service_may_have_taken_effect() {
+        for (code, class) in [
+            ("InternalFailure", CallClass::Unanswered),
+            ("NeverSeenException", CallClass::Unanswered),
+            ("ThrottlingException", CallClass::Throttled),
+        ] {
+            let error = CallError::of(&refused(503, code));
+            assert_eq!((error.class, error.effect), (class, Effect::Possible), "{code}");
+        }
+        let unknown = CallError::of(&refused(400, "NeverSeenException"));
+        assert_eq!((unknown.class, unknown.effect), (CallClass::Transient, Effect::None));
+    }
+
+    #[test]
+    fn a_request_that_nobody_could_sign_waits_for_credentials() {
+        let lacking = CredentialsError::not_loaded("nobody is logged in");
+        let error = ConnectorError::other(lacking.into(), None);
+        let error = CallError::of(&Failed::dispatch_failure(error));
+        assert_eq!((&*error.code, error.class), ("RequestNotBuilt", CallClass::Credentials));
+        assert!(error.message.contains("nobody is logged in"), "{error}");
+        assert_eq!(error.effect, Effect::None);
+    }
+
+    #[test]
+    fn a_broken_connection_and_a_timeout_leave_open_whether_the_call_took_effect() {
+        let broken = ConnectorError::other("incomplete message".into(), Some(ErrorKind::TransientError));
+        for (error, code) in [
+            (Failed::dispatch_failure(broken), "Connection"),
+            (Failed::timeout_error("late"), TIMEOUT),
+        ] {
+            let error = CallError::of(&error);
+            assert_eq!((&*error.code, error.class), (code, CallClass::Unanswered));
+            assert_eq!(error.effect, Effect::Possible);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What a producer and a consumer of Amazon Kinesis Data Streams share.
+//!
+#![doc = include_str!("../README.md")]
+//!
+//! # Modules
+//!
+//! * names: `stream_ref`, `shard_id`, `sequence_number`; what a list says of shards: `hash_range`;
+//! * failed calls: `call_error`, `call_class`, and the wait after them, `retry`;
+//! * the process: `tasks`, `clock`.
+mod call_class;
+mod call_error;
+mod clock;
+mod hash_range;
+mod retry;
+mod sequence_number;
+mod shard_id;
+
+mod stream_ref;
+mod tasks;
+
+pub use call_class::CallClass;
+pub use call_error::{CallError, Effect, chain};
+pub use clock::{Clock, ClockSource};
+pub use hash_range::{RangeFault, RangeFaultKind, read_range};
+pub use retry::{Jitter, RetryDelays};
+pub use sequence_number::{InvalidSequenceNumber, SequenceNumber};
+pub use shard_id::ShardId;
+pub use stream_ref::{StreamFault, StreamRef};
+pub use tasks::{Lost, Tasks};

@@ -1,0 +1,129 @@
+//! A list of shards with one bad hash-key range: that shard is named, and neither library loses a record of any shard.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_kinesis::config::interceptors::BeforeDeserializationInterceptorContextMut;
+use aws_sdk_kinesis::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_kinesis::error::BoxError;
+use futures::future::join_all;
+use kpl::event::RangeFaultKind;
+use kpl::{Event, Producer, Record};
+use serde_json::Value;
+use testkit::sim::Sim;
+
+use crate::fleet::{Checkpoints, Journal, STREAM, put, start, stream, worker};
+
+/// The shard whose range is bad. Of four shards it is the third.
+const BAD: &str = "shardId-000000000002";
+
+/// Puts another end in the place of the range of one shard in each list.
+#[derive(Debug, Clone)]
+struct WithEnd(&'static str, &'static str);
+
+impl Intercept for WithEnd {
+    fn name(&self) -> &'static str {
+        "WithEnd"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response_mut().body_mut();
+        let Some(Ok(mut reply)) = body.bytes().map(serde_json::from_slice::<Value>) else {
+            return Ok(());
+        };
+        let shards = reply.get_mut("Shards").and_then(Value::as_array_mut);
+        for shard in shards.into_iter().flatten() {
+            if shard["ShardId"] == self.0 {
+                shard["HashKeyRange"]["EndingHashKey"] = self.1.into();
+            }
+        }
+        *body = reply.to_string().into();
+        Ok(())
+    }
+}
+
+fn tampering(sim: &Sim, name: &str, with_end: WithEnd) -> aws_sdk_kinesis::Client {
+    let config = aws_sdk_kinesis::config::Builder::from(&sim.client(name));
+    aws_sdk_kinesis::Client::from_conf(config.interceptor(with_end).build())
+}
+
+/// Puts 400 records through a list with this end. Returns the user records of each stored Kinesis record, by shard, and
+/// the faults that were told.
+async fn produce(with_end: WithEnd) -> (BTreeMap<String, Vec<usize>>, Vec<(String, RangeFaultKind)>) {
+    let sim = Sim::new(7);
+    sim.create_stream(STREAM, 4).unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let producer = Producer::builder(STREAM)
+        .client(tampering(&sim, "p1", with_end))
+        .shard_map_refresh_interval(Duration::from_secs(1))
+        .seed(7)
+        .on_event(move |event| {
+            if let Event::ShardRangeFault(fault) = event {
+                let fault = (fault.shard.to_string(), fault.kind.clone());
+                heard.lock().unwrap().push(fault);
+            }
+        })
+        .build()
+        .unwrap();
+    let mut places = BTreeMap::<_, BTreeMap<_, usize>>::new();
+    for round in 0..4 {
+        let records = (0..100).map(|n| Record::new(format!("key-{round}-{n}"), "data"));
+        let receipts = join_all(records.map(|record| producer.put(record))).await;
+        for delivered in join_all(receipts.into_iter().map(Result::unwrap)).await {
+            let delivered = delivered.unwrap();
+            assert_eq!(delivered.attempts.total(), 1, "{delivered:?}");
+            let of_shard = places.entry(delivered.shard_id.to_string()).or_default();
+            *of_shard.entry(delivered.sequence_number.to_string()).or_default() += 1;
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    let counts = places.into_iter();
+    let counts = counts.map(|(shard, records)| (shard, records.into_values().collect()));
+    let told = told.lock().unwrap().clone();
+    (counts.collect(), told)
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_of_a_shard_with_an_unreadable_range_travel_alone_and_the_others_are_aggregated() {
+    let (counts, told) = produce(WithEnd(BAD, "no number")).await;
+    assert_eq!(counts.len(), 4);
+    for (shard, counts) in counts {
+        match shard == BAD {
+            true => assert!(counts.iter().all(|records| *records == 1), "{counts:?}"),
+            false => assert!(counts.iter().all(|records| *records > 5), "{shard}: {counts:?}"),
+        }
+    }
+    let shards: Vec<_> = told.iter().map(|(shard, _)| shard.as_str()).collect();
+    assert_eq!(shards, [BAD], "told once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_range_that_ends_at_two_to_the_128_is_clamped_by_the_producer_and_told_once() {
+    let last = "shardId-000000000003";
+    let (counts, told) = produce(WithEnd(last, "340282366920938463463374607431768211456")).await;
+    assert!(counts.values().flatten().all(|records| *records > 5), "{counts:?}");
+    assert_eq!(told, [(last.to_owned(), RangeFaultKind::Clamped)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_reads_every_shard_of_a_list_with_a_bad_range() {
+    for with_end in [
+        WithEnd(BAD, "no number"),
+        WithEnd(BAD, "0"),
+        WithEnd("shardId-000000000003", "340282366920938463463374607431768211456"),
+    ] {
+        let (sim, producer) = stream(4);
+        let places = put(&producer, 0..100).await;
+        let journal = Journal::default();
+        let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch);
+        let (_control, _running) = start(builder.kinesis_client(tampering(&sim, "w1", with_end)));
+        journal.until("all records", |journal| journal.read() == places).await;
+    }
+}
