@@ -23,10 +23,16 @@ pub(crate) const BUDGET: Budget = Budget {
 };
 
 /// What no run does, because no library promises anything about it yet.
-pub(crate) const NOT_SIMULATED: [(&str, &str); 1] = [(
-    "the SDK's copies of requests under way",
-    "a simulation does not count memory: kpl/tests/memory.rs does",
-)];
+pub(crate) const NOT_SIMULATED: [(&str, &str); 2] = [
+    (
+        "a worker that is started after its stream was deleted and created again",
+        "lease rows do not tell yet of which stream they are, so it takes them for those of the new one",
+    ),
+    (
+        "the SDK's copies of requests under way",
+        "a simulation does not count memory: kpl/tests/memory.rs does",
+    ),
+];
 
 /// How long a producer may take to deliver what it holds: a request times out after 6 s, the next one waits up to 10 s
 /// and may do the same; a list of the shards does so too before a refused aggregate finds its shard.

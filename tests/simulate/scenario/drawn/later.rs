@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use testkit::sim::TroubleKind;
 
 use super::millis;
 use super::variety::{moment, one_in};
@@ -18,9 +19,9 @@ impl Scenario {
             if one_in(5, rng) {
                 self.draw_retention(rng);
             }
-            if one_in(5, rng) {
-                self.draw_recreation(rng);
-            }
+        }
+        if matches!(self.kind, Kind::Steady | Kind::Reshard) && one_in(5, rng) {
+            self.draw_recreation(rng);
         }
         self.acts.sort_by_key(|act| act.at);
     }
@@ -34,7 +35,8 @@ impl Scenario {
         self.acts.push(Act { at, what });
     }
 
-    /// The stream is deleted and created again under the workers, whose leases are then another stream's.
+    /// The stream is deleted and created again under the workers, whose leases are then another stream's. No worker is
+    /// started afterwards: see `NOT_SIMULATED`.
     fn draw_recreation(&mut self, rng: &mut Rng) {
         let what = What::Recreate {
             shards: rng.usize(1..=8),
@@ -42,6 +44,9 @@ impl Scenario {
         };
         let at = moment(self.load, rng);
         self.acts.push(Act { at, what });
+        self.acts.retain(|act| !matches!(act.what, What::Restart { .. }));
+        self.plan.troubles.retain(|trouble| trouble.kind != TroubleKind::Crash);
+        self.handlers.outage = None;
         // Records may be given back while the stream is gone, which nobody would see without the receipts.
         self.puts.dropped = 0;
     }
