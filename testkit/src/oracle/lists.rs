@@ -23,13 +23,13 @@ struct List {
 /// What a producer can know of a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Knowledge {
-    /// It got a list that names it.
+    /// It had a list that names it as it wrote there.
     Listed,
     /// It got a list after it had written there, and none that names it: the shard opened after the one before, and was
     /// closed by then.
     TooShortLived,
-    /// It got no list since.
-    NotAsked,
+    /// It had no such list then, and got none since, or one that names it.
+    NotYetListed,
 }
 
 impl Lists {
@@ -46,15 +46,16 @@ impl Lists {
     ) -> Knowledge {
         let born = faults.lives_since(producer);
         let is_its_own = |list: &&List| list.at >= born && faults.is_or_lives_in(producer, &list.caller);
-        let mut knowledge = Knowledge::NotAsked;
+        let mut knowledge = Knowledge::NotYetListed;
+        let mut is_named = false;
         for list in self.0.iter().filter(is_its_own) {
-            if shard.was_open(list.as_of) {
-                return Knowledge::Listed;
-            }
-            if list.as_of >= written {
-                knowledge = Knowledge::TooShortLived;
+            match shard.was_open(list.as_of) {
+                true if list.at <= written => return Knowledge::Listed,
+                true => is_named = true,
+                false if list.as_of >= written => knowledge = Knowledge::TooShortLived,
+                false => {}
             }
         }
-        knowledge
+        if is_named { Knowledge::NotYetListed } else { knowledge }
     }
 }

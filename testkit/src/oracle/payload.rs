@@ -51,7 +51,7 @@ impl Copied {
         match lists.knowledge(producer, (shard, self.at), faults) {
             Knowledge::Listed => None,
             Knowledge::TooShortLived => Some(Exception::ShortLivedShards),
-            Knowledge::NotAsked => Some(Exception::UnlistedShards),
+            Knowledge::NotYetListed => Some(Exception::UnlistedShards),
         }
     }
 }

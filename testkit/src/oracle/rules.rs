@@ -164,8 +164,8 @@ pub enum Exception {
     /// not delivered. An owner whose iterator is of no use any more, before it read anything, may begin earlier than it
     /// had. What another owner was offered of that needs its own cause all the same.
     UnpinnedLatest,
-    /// A producer that got no list of the shards since it wrote an aggregate, and none before that names its shard, cannot
-    /// tell whether a reader finds it there: it sends the aggregate again.
+    /// A producer that had no list of the shards that names the shard to which it wrote an aggregate cannot tell whether a
+    /// reader finds it there. If the next list does not come at once, it sends the aggregate again.
     UnlistedShards,
     /// A shard was opened after one list that a producer got and closed before the next, so that none names it. The
     /// producer cannot tell whether a reader finds an aggregate there, and sends it again. Lists name open shards only.

@@ -119,3 +119,23 @@ fn what_an_earlier_life_of_a_producer_has_listed_is_not_known_to_the_next() {
         assert_eq!(story.broken(), broken);
     }
 }
+
+#[test]
+fn a_list_that_came_after_the_write_excuses_a_repetition_as_none_does() {
+    for (rules, broken) in [
+        (
+            Rules::new(FAILOVER).except(Exception::UnlistedShards, "it came late"),
+            vec![],
+        ),
+        (Rules::new(FAILOVER), vec![Rule::Duplicate]),
+    ] {
+        let mut story = Story::by(rules);
+        story.create(0, &[], 0..=u128::MAX);
+        story.accept(1);
+        story.store_data(0, 5, aggregate(&[(1, None), (2, None)]));
+        story.later(1);
+        list(&mut story);
+        story.store_data(0, 6, aggregate(&[(1, None)]));
+        assert_eq!(story.broken(), broken);
+    }
+}
