@@ -14,6 +14,7 @@ use crate::sometimes::ENOUGH_SEEDS;
 /// more of all scenarios also fails if a rare state was never reached.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "simulate")]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of a command line")]
 pub(crate) struct Args {
     /// How many seeds to run
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]

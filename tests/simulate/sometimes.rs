@@ -66,7 +66,7 @@ fn shown_by(event: &Event) -> Option<&'static str> {
         Event::Call(call) => shown_by_call(call),
         Event::Process { change, .. } => (*change == ProcessChange::Frozen).then_some(SUSPENDED),
         Event::Note { text, .. } => text.ends_with(NO_ROOM).then_some(BUDGET_EXHAUSTED),
-        _ => None,
+        Event::Plan { .. } | _ => None,
     }
 }
 

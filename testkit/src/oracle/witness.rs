@@ -202,7 +202,13 @@ impl Seen {
             if self.deleted.is_some() && self.deleted == kinesis.incarnation(&self.stream) {
                 return facts;
             }
-            for shard in kinesis.shards(&self.stream) {
+            let listed = kinesis.shards(&self.stream);
+            let gone = self.shards.iter_mut().filter(|(id, _)| {
+                let id = **id;
+                !listed.iter().any(|shard| shard.shard_id == id)
+            });
+            facts.extend(gone.filter_map(|(id, seen)| Some((now, seen.trimmed_with_its_shard(*id)?))));
+            for shard in listed {
                 let is_new = !self.shards.contains_key(&shard.shard_id);
                 let seen = self.shards.entry(shard.shard_id).or_default();
                 let stored = seen.stored(kinesis, &self.stream, shard.shard_id);
@@ -260,6 +266,15 @@ impl SeenShard {
 }
 
 impl SeenShard {
+    /// That the shard is gone, and with it the records which were told. The service forgets closed shards that are empty.
+    fn trimmed_with_its_shard(&mut self, shard: ShardId) -> Option<Fact> {
+        let below = self.last?.successor();
+        if self.kept_from.replace(below) == Some(below) {
+            return None;
+        }
+        Some(Fact::Service(ServiceFact::RecordsTrimmed { shard, below }))
+    }
+
     /// That records which were told have been trimmed since.
     fn trimmed(&mut self, kinesis: &Kinesis, stream: &str, shard: ShardId) -> Option<Fact> {
         let oldest = kinesis.stored_after(stream, shard, None).next();
@@ -378,6 +393,23 @@ mod tests {
             assert_eq!(rules, broken);
             assert!(witness.finish(Ending::Quiet).is_none());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_records_of_a_closed_shard_are_trimmed_with_it() {
+        let sim = Sim::new(1);
+        sim.create_stream("orders", 1).unwrap();
+        let witness = Witness::new(&sim, "orders", "leases", Rules::new(Duration::from_secs(10)));
+        let shard = sim.stream("orders").open_shards()[0];
+        sim.stream("orders").put("k", "one").unwrap();
+        sim.stream("orders").split(shard).unwrap();
+        sim.advance(Duration::from_secs(2)).await;
+        assert!(!witness.is_caught_up());
+        witness.trim_before(sim.now()).unwrap();
+        assert_eq!(sim.stream("orders").shards().len(), 2, "the closed shard is gone");
+        let report = witness.finish(Ending::Quiet).unwrap();
+        assert_eq!(report.violations, []);
+        assert_eq!(report.figures.trimmed_unread, 1);
     }
 
     #[tokio::test(start_paused = true)]

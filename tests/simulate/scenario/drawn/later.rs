@@ -15,10 +15,8 @@ impl Scenario {
         if one_in(4, rng) {
             self.worker_ids = WorkerIds::Kept;
         }
-        if matches!(self.kind, Kind::Crash | Kind::Fleet | Kind::Restless) {
-            if one_in(5, rng) {
-                self.draw_retention(rng);
-            }
+        if matches!(self.kind, Kind::Crash | Kind::Fleet | Kind::Restless) && one_in(5, rng) {
+            self.draw_retention(rng);
         }
         if matches!(self.kind, Kind::Steady | Kind::Reshard) && one_in(5, rng) {
             self.draw_recreation(rng);
