@@ -106,6 +106,10 @@ impl Consumers {
     }
 
     fn initialized(&mut self, ownership: &Ownership, checkpoint: Position, evidence: &mut Evidence, judge: &mut Judge) {
+        // From a start position nothing is passed over, whatever stream the row was made for.
+        if checkpoint.is_start() && evidence.stream.get(ownership.shard).is_some() {
+            evidence.leases.adopt(ownership.shard, evidence.stream.deletions());
+        }
         let deletions = evidence.leases.deletions(ownership.shard);
         let deletions = deletions.unwrap_or_else(|| evidence.stream.deletions());
         let Some(shard) = evidence.stream.of_mut(deletions, ownership.shard) else {

@@ -86,6 +86,13 @@ impl Leases {
         lease.map(|lease| lease.deletions)
     }
 
+    /// The lease, of whose shard nothing was read, is taken for one of the present stream.
+    pub(super) fn adopt(&mut self, shard: ShardId, deletions: usize) {
+        if let Some(lease) = self.0.get_mut(&shard) {
+            lease.deletions = deletions;
+        }
+    }
+
     /// The furthest checkpoint that was ever written.
     pub(super) fn reached(&self, shard: ShardId) -> Option<Position> {
         self.0.get(&shard).and_then(|lease| lease.reached)

@@ -47,18 +47,19 @@ fn an_ownership_of_a_deleted_stream_is_offered_none_of_the_records_of_the_new_on
     let mut story = created_again();
     story.offer("a", 1, [7]);
     assert_eq!(story.broken(), [Rule::AtLeastOnce]);
-    // Nor is a later one, by the same row.
-    let mut story = created_again();
-    story.lease("b", 0, row(Some("b"), 2, Position::TrimHorizon));
-    story.consumer(
-        "b",
-        2,
-        ConsumerFact::Initialized {
-            checkpoint: Position::TrimHorizon,
-        },
-    );
-    story.offer("b", 2, [7]);
-    assert_eq!(story.broken(), [Rule::AtLeastOnce]);
+    // Nor is a later one, by the same row, unless nothing was read by it.
+    for (checkpoint, broken) in [(at(6), vec![Rule::AtLeastOnce]), (Position::TrimHorizon, vec![])] {
+        let mut story = Story::of_a_consumer(Rules::new(FAILOVER));
+        story.work("a", 1, 1..=6);
+        story.lease("a", 0, row(None, 2, checkpoint));
+        story.service(ServiceFact::StreamDeleted);
+        story.later(1);
+        story.create(0, &[], 0..=u128::MAX);
+        story.store(0, 7);
+        story.take("b", 3, checkpoint);
+        story.offer("b", 3, [7]);
+        assert_eq!(story.broken(), broken);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use testkit::sim::TroubleKind;
 
 use super::millis;
 use super::variety::{moment, one_in};
-use crate::scenario::{Act, Kind, Scenario, What, WorkerIds};
+use crate::scenario::{Act, Kind, Scenario, Start, What, WorkerIds};
 
 impl Scenario {
     /// Draws what is off by default, and came up after the rest.
@@ -28,6 +28,10 @@ impl Scenario {
     fn draw_retention(&mut self, rng: &mut Rng) {
         let retention = Duration::from_millis(rng.u64(5_000..30_000));
         self.retention = Some(retention);
+        // See `NOT_SIMULATED`.
+        if self.start == Start::Latest {
+            self.start = Start::TrimHorizon;
+        }
         let pause = Duration::from_millis(rng.u64(millis(retention / 2)..millis(retention * 2)));
         let (at, what) = (moment(self.load, rng), What::Blackout { pause });
         self.acts.push(Act { at, what });
