@@ -54,6 +54,12 @@ impl Journal {
     }
 
     /// The places that were read, once each.
+    pub(crate) fn has_ended_a_shard(&self) -> bool {
+        self.entries()
+            .iter()
+            .any(|entry| matches!(entry, Entry::ShardEnded { .. }))
+    }
+
     pub(crate) fn read(&self) -> BTreeSet<Place> {
         self.all_read().into_iter().collect()
     }

@@ -119,6 +119,21 @@ pub enum WorkerError {
         /// The lease by which it was noticed.
         lease: LeaseKey,
     },
+    /// The application's runtime ran no task for five minutes, so the worker gave its leases up.
+    #[error(
+        "the application's runtime ran no task for {still:?}: handlers block all of its threads, or they are deadlocked; the \
+         leases of this worker were given up"
+    )]
+    ApplicationStalled {
+        /// How long it stood still.
+        still: Duration,
+    },
+    /// The thread on which the leases are kept could not be started.
+    #[error("the thread that keeps the leases could not be started: {reason}")]
+    LeaseThread {
+        /// The system's words.
+        reason: String,
+    },
     /// The stream's shards could not be listed.
     #[error("the shards of stream {stream} cannot be listed")]
     Stream {

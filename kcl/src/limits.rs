@@ -24,3 +24,7 @@ pub const TABLE_WAIT: Duration = Duration::from_secs(600);
 /// How long a call to the lease table may take. Writes of held leases are bounded more tightly, by the failover time.
 /// Our choice; the KCL waits 60 s.
 pub const TABLE_CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the application's runtime may stand still before the worker gives its leases up. Our choice: far longer than
+/// any pause of a healthy process, and short enough that a deadlocked process does not keep its shards for ever.
+pub const APPLICATION_STALL: Duration = Duration::from_secs(5 * 60);

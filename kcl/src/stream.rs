@@ -17,6 +17,14 @@ pub(crate) struct Incarnation {
     pub(crate) created: SystemTime,
 }
 
+impl Incarnation {
+    /// When it was created: milliseconds since the Unix epoch, rounded, because replies carry fractions of seconds.
+    pub(crate) fn created_millis(&self) -> Option<u64> {
+        let since_epoch = self.created.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        u64::try_from((since_epoch.as_micros() + 500) / 1_000).ok()
+    }
+}
+
 /// One shard, as `ListShards` describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shard {

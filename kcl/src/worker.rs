@@ -1,20 +1,23 @@
 //! One worker of a fleet.
 //!
-//! In the order of the data: `start` makes the lease table usable, `lease_keeper` takes and renews leases.
+//! In the order of the data: `start` makes the lease table usable. `lease_side` sets up what keeps the leases: the
+//! `lease_keeper`, which takes and renews them, on the `lease_thread`, apart from the application's threads.
+//! `application_watch` tells it when the application's threads have stopped, by the rule of the pure `stall`.
 
+pub(crate) mod application_watch;
 mod lease_keeper;
+mod lease_side;
+pub(crate) mod lease_thread;
+mod stall;
 mod start;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use service::{Clock, Tasks};
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::assignment::taker::{Taker, TakerPolicy, VeryOldLeases};
-use crate::assignment::task::Assignment;
 use crate::builder::WorkerBuilder;
 use crate::calls::Calls;
 use crate::config::Config;
@@ -22,19 +25,15 @@ use crate::consumer::shard_consumer::ConsumerParts;
 use crate::consumer::supervisor::{ShutdownReport, Supervisor};
 use crate::error::WorkerError;
 use crate::event::Event;
-use crate::fold::Fold;
 use crate::lease::model::WorkerId;
-use crate::lease::ownership::{Drain, Terms};
-use crate::lease::renewer::{RenewalTimes, Renewer};
+use crate::lease::ownership::Drain;
+use crate::lease::renewer::Renewer;
 use crate::lease::table::LeaseTable;
 use crate::processor::ProcessorFactory;
 use crate::shard_sync::surveyor::Surveyor;
 use crate::stream::Incarnation;
-use lease_keeper::LeaseKeeper;
+use lease_side::LeaseSide;
 use start::Start;
-
-/// Leases that may wait for their consumer to be started.
-const OWNED_LEASES: usize = 64;
 
 /// A worker: it takes its share of a stream's shards and passes their records to the application's processors.
 #[doc(alias = "Scheduler")]
@@ -163,43 +162,24 @@ impl Worker {
     }
 
     async fn run_started(&mut self, incarnation: Option<Incarnation>) -> (ShutdownReport, Result<(), WorkerError>) {
-        let (owned, leases) = mpsc::channel(OWNED_LEASES);
-        let new_leases = Arc::new(Notify::new());
-        let (renewer, renewing) = Renewer::new(
-            Arc::clone(&self.table),
-            self.id.clone(),
-            self.renewal_times(),
-            (self.clock.clone(), self.rng.fork()),
-        );
-        let stop = CancellationToken::new();
-        let keeper = LeaseKeeper {
-            assignment: self.assignment(renewer.clone(), owned, Arc::clone(&new_leases)),
-            renewing,
-            draining: self.control.draining.clone(),
-            stop: stop.clone(),
-        };
-        let mut keeping = JoinSet::new();
-        keeping.spawn(self.tasks.vital("leases", keeper.run()));
+        let mut lease_side = LeaseSide::start(self, incarnation.as_ref());
+        let renewer = lease_side.renewer.clone();
         let surveyor = Arc::new(Surveyor::new(self.calls.clone(), incarnation, self.clock.clone()));
-        let parts = self.consumer_parts(renewer.clone(), surveyor, new_leases);
+        let parts = self.consumer_parts(&lease_side, surveyor);
         let mut supervisor = Supervisor::new(parts, self.control.draining.clone(), self.rng.fork());
+        let leases = std::mem::replace(&mut lease_side.leases, mpsc::channel(1).1);
         let ended = tokio::select! {
             biased;
-            ended = keeping.join_next() => ended,
+            ended = lease_side.ended() => Some(ended),
             () = self.control.over() => None,
             () = self.drain(&renewer) => None,
             () = supervisor.run(leases) => None,
         };
         let report = supervisor.finish();
-        stop.cancel();
-        let ended = match ended {
-            None => keeping.join_next().await,
-            ended => ended,
-        };
-        (
-            report,
-            ended.unwrap_or(Ok(Ok(()))).unwrap_or(Err(WorkerError::TaskPanicked)),
-        )
+        match ended {
+            Some(ended) => (report, ended),
+            None => (report, lease_side.stop().await),
+        }
     }
 
     /// Passes a request to stop on to the consumers, once there is one. Never ends.
@@ -209,54 +189,17 @@ impl Worker {
         std::future::pending().await
     }
 
-    fn renewal_times(&self) -> RenewalTimes {
-        RenewalTimes {
-            terms: Terms {
-                failover: self.config.failover_time,
-                renewal: self.config.renewal_interval(),
-            },
-            write_timeout: self.config.lease_write_timeout(),
-        }
-    }
-
-    fn assignment(
-        &mut self,
-        renewer: Renewer,
-        owned: mpsc::Sender<crate::lease::renewer::OwnedLease>,
-        new_leases: Arc<Notify>,
-    ) -> Assignment {
-        let policy = TakerPolicy {
-            failover: self.config.failover_time,
-            max_leases: self.config.max_leases,
-            max_leases_to_steal: 1,
-            very_old_leases: VeryOldLeases::TakenFirst,
-        };
-        Assignment {
-            clock: self.clock.clone(),
-            worker: self.id.clone(),
-            table: Arc::clone(&self.table),
-            renewer,
-            taker: Taker::new(self.id.clone(), policy),
-            interval: self.config.assignment_interval(),
-            write_timeout: self.config.lease_write_timeout(),
-            rng: self.rng.fork(),
-            failures: Fold::default(),
-            owned,
-            new_leases,
-        }
-    }
-
-    fn consumer_parts(&self, renewer: Renewer, surveyor: Arc<Surveyor>, new_leases: Arc<Notify>) -> ConsumerParts {
+    fn consumer_parts(&self, lease_side: &LeaseSide, surveyor: Arc<Surveyor>) -> ConsumerParts {
         ConsumerParts {
             surveyor,
             calls: self.calls.clone(),
             table: Arc::clone(&self.table),
-            renewer,
+            renewer: lease_side.renewer.clone(),
             factory: Arc::clone(&self.factory),
             config: self.config.clone(),
             tasks: self.tasks.clone(),
             clock: self.clock.clone(),
-            new_leases,
+            new_leases: Arc::clone(&lease_side.new_leases),
         }
     }
 }

@@ -63,6 +63,15 @@ impl Clock {
         monotonic.checked_add(suspended).unwrap_or(monotonic)
     }
 
+    /// Whether its time is virtual: it stands still between two looks, and only a paused runtime or a simulation moves it.
+    pub fn is_virtual(&self) -> bool {
+        let (real, shown) = (real_time(), self.monotonic());
+        while real_time() == real {
+            std::hint::spin_loop();
+        }
+        self.monotonic() == shown
+    }
+
     /// The calendar time, for values that leave the process.
     pub fn wall(&self) -> SystemTime {
         self.source.wall()
@@ -125,6 +134,11 @@ impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Clock").field(&self.source).finish()
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the clock file")]
+fn real_time() -> Instant {
+    Instant::now()
 }
 
 /// How long to sleep before the next comparison, with `left` to go.

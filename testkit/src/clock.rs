@@ -27,6 +27,11 @@ impl VirtualClock {
         instant().saturating_duration_since(self.started)
     }
 
+    /// The monotonic time that it follows.
+    pub(crate) fn instant(&self) -> std::time::Instant {
+        instant().into_std()
+    }
+
     /// What the clock shows.
     pub(crate) fn now(&self) -> SystemTime {
         UNIX_EPOCH + EPOCH + self.elapsed()

@@ -74,32 +74,34 @@ impl Services {
     /// Answers one call at the time `now`. What cannot be understood is refused, never ignored.
     pub(crate) fn call(&self, target: Target<'_>, body: &[u8], now: SystemTime) -> Reply {
         match self.answer(target, body, now) {
-            Ok(body) => self.reply(target, body),
-            Err(refusal) => self.refuse(target.protocol, refusal),
+            Ok(body) => self.reply(target, body, now),
+            Err(refusal) => self.refuse(target.protocol, refusal, now),
         }
     }
 
     /// The reply to a call that succeeded, from its form in AWS JSON.
-    pub(crate) fn reply(&self, target: Target<'_>, body: Vec<u8>) -> Reply {
+    pub(crate) fn reply(&self, target: Target<'_>, body: Vec<u8>, now: SystemTime) -> Reply {
         let request_id = self.next_request_id();
         let body = target.protocol.write_output(target.operation, body, &request_id);
         Reply {
             status: StatusCode::OK,
             protocol: target.protocol,
             request_id,
+            date: now,
             body: body.into(),
             error: None,
         }
     }
 
     /// The reply to a call that failed.
-    pub(crate) fn refuse(&self, protocol: Protocol, refusal: Refusal) -> Reply {
+    pub(crate) fn refuse(&self, protocol: Protocol, refusal: Refusal, now: SystemTime) -> Reply {
         let request_id = self.next_request_id();
         let body = protocol.write_refusal(&refusal, &request_id);
         Reply {
             status: refusal.status,
             protocol,
             request_id,
+            date: now,
             body: body.into(),
             error: Some(refusal.code),
         }

@@ -230,8 +230,7 @@ impl Oracle {
     /// Takes note that nothing happened until the virtual time `at`. What should have, in the meantime, is judged.
     pub fn wait(&mut self, at: Duration) {
         self.judge.now = self.judge.now.max(at);
-        let is_halted = |shard, evidence: &Evidence| self.consumers.is_halted(shard, evidence);
-        self.gaps.observe(&self.evidence, is_halted, &mut self.judge);
+        self.gaps.observe(&self.evidence, &self.consumers, &mut self.judge);
         self.check_recovery();
     }
 
@@ -263,7 +262,7 @@ impl Oracle {
             return None;
         }
         let mut shards = stream.shards();
-        shards.find_map(|(id, shard)| {
+        let unrecovered = shards.find_map(|(id, shard)| {
             let is_halted = self.consumers.is_halted(id, &self.evidence);
             match shard.first_undone().filter(|_| !is_halted) {
                 Some(undone) => Some(format!("{} of {id} was not processed", undone.place)),
@@ -272,6 +271,10 @@ impl Oracle {
                 }
                 None => None,
             }
+        });
+        unrecovered.or_else(|| {
+            let is_complete = self.consumers.are_complete(&self.evidence);
+            (!is_complete).then(|| "the owner of an open shard does not read it".to_owned())
         })
     }
 
@@ -280,12 +283,12 @@ impl Oracle {
         self.judge.violations()
     }
 
-    /// Whether everything stored so far was processed and a living worker owns the lease of each open shard.
+    /// Whether everything stored so far was processed, and each open shard is read by a living worker that owns its lease.
     pub fn is_caught_up(&self) -> bool {
         let Evidence {
             stream, leases, fleet, ..
         } = &self.evidence;
-        stream.is_done() && coverage::is_complete(stream, leases, fleet)
+        stream.is_done() && coverage::is_complete(stream, leases, fleet) && self.consumers.are_complete(&self.evidence)
     }
 
     /// Judges the end of the run, at the virtual time `at`, and reports.

@@ -9,6 +9,9 @@
 //! A [`Sim`] is a whole pretended AWS account. Each simulated process takes its SDK configuration from
 //! [`Sim::client`] under its own name, so that faults can hit one process and spare the others.
 //!
+//! Woken tasks of a process are polled in an order by the seed ([`PollOrder`]), so that a test meets more than the one order
+//! in which they were woken. Each process has its own clocks ([`Process::clock`]).
+//!
 //! Two runs with the same seed make the same calls at the same virtual times, provided that the code under test keeps
 //! its part: a current-thread runtime with paused time, no threads, `biased` selects, and, if the SDK retries,
 //! `fastrand::seed` on the test's thread (the SDK draws its back-off from the thread's generator). Never use a socket
@@ -17,8 +20,8 @@
 //!
 //! # Inside
 //!
-//! In the order of a call: a `process` has `clients` with a `connector` for HTTP; its tasks pass a `gate`; the
-//! `network` carries a call after its `latency`, unless one of the `faults` meets it, to the `world`. A `plan` of
+//! In the order of a call: a `process` has a `machine_clock` and `clients` with a `connector` for HTTP; its tasks pass a
+//! `gate` in their `poll_order`; the `network` carries a call after its `latency`, unless one of the `faults` meets it, to the `world`. A `plan` of
 //! troubles is carried out by the `conductor`. What happened is in `events`, of which a `call` is one. Tests hold a
 //! `stream`, and ask what was `consumed` of it.
 
@@ -31,8 +34,10 @@ mod events;
 mod faults;
 mod gate;
 mod latency;
+mod machine_clock;
 mod network;
 mod plan;
+mod poll_order;
 mod process;
 mod stream;
 mod world;
@@ -53,6 +58,7 @@ pub use self::latency::Latency;
 pub(crate) use self::network::{Lesson, Unacknowledged};
 pub(crate) use self::plan::{Phase, Turn};
 pub use self::plan::{Plan, Severity, Trouble, TroubleKind};
+pub use self::poll_order::PollOrder;
 pub use self::process::Process;
 pub use self::stream::{SimStream, UserRecord};
 use self::world::{State, World};
@@ -301,6 +307,8 @@ impl WeakSim {
 #[derive(Debug, Clone)]
 pub struct SimBuilder {
     seed: u64,
+    /// By default that of the seed.
+    poll_order: Option<PollOrder>,
     kinesis: Settings,
     dynamodb: dynamodb::Settings,
     kinesis_latency: Latency,
@@ -313,6 +321,7 @@ impl Default for SimBuilder {
     fn default() -> Self {
         Self {
             seed: 0,
+            poll_order: None,
             kinesis: Settings {
                 creation_time: Duration::ZERO,
                 ..Settings::default()
@@ -330,6 +339,12 @@ impl SimBuilder {
     /// The seed of all the simulation's randomness. Default: 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// How the tasks of processes take turns. Default: [`PollOrder::drawn`] from the seed.
+    pub fn poll_order(mut self, order: PollOrder) -> Self {
+        self.poll_order = Some(order);
         self
     }
 
@@ -364,6 +379,7 @@ impl SimBuilder {
 
     /// Starts the simulation, and its clock.
     pub fn build(self) -> Sim {
+        let order = self.poll_order.unwrap_or_else(|| PollOrder::drawn(self.seed));
         let world = World {
             // Not the very seed of the latencies, or lags and latencies would go together.
             services: Services::new(self.kinesis, self.dynamodb, !self.seed),
@@ -372,7 +388,7 @@ impl SimBuilder {
             dynamodb_latency: self.dynamodb_latency,
             cloudwatch_latency: self.cloudwatch_latency,
             tasks: TaskTracker::new(),
-            state: Mutex::new(State::new(self.seed, self.event_log)),
+            state: Mutex::new(State::new(self.seed, order, self.event_log)),
         };
         Sim { world: Arc::new(world) }
     }

@@ -5,6 +5,7 @@
 mod clients;
 mod cloudwatch;
 mod conformance;
+mod dates;
 mod determinism;
 mod dynamodb;
 mod dynamodb_controls;

@@ -346,3 +346,133 @@ async fn a_panic_is_among_the_events() {
     let told: Vec<String> = sim.events().iter().map(ToString::to_string).collect();
     assert_eq!(told, ["+0.000s worker panics"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_freezes_at_a_call_has_sent_it() {
+    let sim = sim();
+    sim.follow(Plan {
+        troubles: vec![Trouble {
+            from: Duration::from_millis(3_500),
+            lasts: 10 * SECOND,
+            process: Some("putter".to_owned()),
+            kind: TroubleKind::FreezeAtCall(Service::Kinesis),
+        }],
+    });
+    run_putter(&sim.process("putter"));
+    sim.advance(13 * SECOND).await;
+    let puts = stored(&sim);
+    let frozen: Vec<String> = sim.events().iter().map(Event::to_string).collect();
+    let frozen = frozen
+        .iter()
+        .position(|event| event.ends_with("putter is frozen"))
+        .unwrap();
+    let after = sim.events().split_off(frozen + 1);
+    assert!(
+        matches!(&after[..], [Event::Call(_)]),
+        "the call that it was frozen at: {after:?}"
+    );
+    sim.advance(3 * SECOND).await;
+    assert!(stored(&sim) > puts);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_process_goes_on_from_where_it_stood_and_its_time_counts_the_gap() {
+    let sim = sim();
+    let process = sim.process("sleeper");
+    let clock = process.clock();
+    let (monotonic, now, wall) = (clock.monotonic(), clock.now(), clock.wall());
+    let slept = process.spawn({
+        let clock = clock.clone();
+        async move {
+            clock.sleep(5 * SECOND).await;
+            (clock.monotonic() - monotonic, clock.now() - now)
+        }
+    });
+    let waited = process.spawn({
+        let clock = clock.clone();
+        async move {
+            clock.sleep_until(Some(now + 20 * SECOND)).await;
+            clock.now() - now
+        }
+    });
+    sim.advance(2 * SECOND).await;
+    process.suspend();
+    sim.advance(60 * SECOND).await;
+    assert_eq!(clock.monotonic() - monotonic, 2 * SECOND);
+    assert_eq!(process.tasks().len(), 2, "nothing moves");
+    process.resume();
+    assert_eq!(slept.await, Some((5 * SECOND, 65 * SECOND)));
+    assert!(
+        waited.await.unwrap() <= 72 * SECOND,
+        "it compares again half way at the latest"
+    );
+    assert_eq!(clock.wall().duration_since(wall).unwrap(), sim.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_outs_of_a_suspended_processs_clients_stand_still() {
+    let sim = sim();
+    let process = sim.process("putter");
+    sim.faults(|_call| Fault::RequestHangs);
+    let read = TimeoutConfig::builder().read_timeout(SECOND).build();
+    let attempt = TimeoutConfig::builder().operation_timeout(SECOND).build();
+    for limits in [read, attempt] {
+        let config = Builder::from(&process.sdk_config())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(limits);
+        let call = Client::from_conf(config.build()).list_streams();
+        let begun = sim.elapsed();
+        let failed = process.spawn(async move { call.send().await.is_err() });
+        sim.advance(SECOND / 2).await;
+        process.suspend();
+        sim.advance(60 * SECOND).await;
+        process.resume();
+        assert_eq!(failed.await, Some(true));
+        assert_eq!(sim.elapsed() - begun, 61 * SECOND);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_goes_on_when_it_is_neither_frozen_nor_suspended() {
+    let sim = sim();
+    let process = sim.process("putter");
+    run_putter(&process);
+    process.freeze();
+    process.suspend();
+    sim.advance(SECOND).await;
+    process.thaw();
+    let second = process.restart();
+    sim.advance(SECOND).await;
+    assert_eq!(stored(&sim), 0, "the machine of the second life is suspended too");
+    second.resume();
+    sim.advance(SECOND).await;
+    assert!(stored(&sim) > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_suspends_a_process_and_resumes_it() {
+    let sim = sim();
+    sim.follow(Plan {
+        troubles: vec![Trouble {
+            from: SECOND,
+            lasts: 2 * SECOND,
+            process: Some("laptop".to_owned()),
+            kind: TroubleKind::Suspend,
+        }],
+    });
+    sim.advance(4 * SECOND).await;
+    let lines: Vec<String> = sim.events().iter().map(Event::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            "+1.000s plan: begins 1.0-3.0s laptop: suspend",
+            "+1.000s laptop is suspended",
+            "+3.000s plan: ends 1.0-3.0s laptop: suspend",
+            "+3.000s laptop is resumed",
+        ]
+    );
+    assert_eq!(
+        sim.process("laptop").clock().now() - sim.process("laptop").clock().monotonic(),
+        2 * SECOND
+    );
+}

@@ -136,7 +136,7 @@ fn every_test_that_a_document_names_exists() {
 fn an_entry_without_an_existing_test_is_found() {
     let sources = [
         Source::parse(
-            "kcl/src/lease/renewer.rs",
+            "kcl/src/lease/guard.rs",
             "#[cfg(test)] mod tests { #[test] fn it_holds() {} }",
         ),
         Source::parse("kcl/src/lib.rs", "pub fn no_test() {}"),
@@ -157,9 +157,9 @@ fn an_entry_without_an_existing_test_is_found() {
     for good in [
         "`it_holds`",
         "`x`,\n  `it_holds`",
-        "`lease::renewer`",
-        "`lease::renewer::tests`",
-        "`src/lease/renewer.rs`",
+        "`lease::guard`",
+        "`lease::guard::tests`",
+        "`src/lease/guard.rs`",
         "`src/lease/`",
     ] {
         assert_eq!(complaints(good), 0, "{good}");

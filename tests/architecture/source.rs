@@ -26,6 +26,9 @@ pub(super) struct Source {
     pub(super) constants: Vec<Constant>,
 }
 
+/// A macro that makes tests of the functions that it is given.
+const SUITE: &str = "run_against_each_backend";
+
 /// An identifier, a literal, a bracket or a single sign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Word {
@@ -200,6 +203,11 @@ impl Source {
                 name: module.ident.to_string(),
                 is_test: module.attrs.iter().any(is_for_tests),
             });
+        } else if let Item::Macro(call) = item
+            && call.mac.path.is_ident(SUITE)
+        {
+            let cases = call.mac.tokens.clone().into_iter().map(|token| token.to_string());
+            self.test_functions.extend(cases.filter(|name| name != ","));
         } else if let Item::Use(import) = item
             && !import.attrs.iter().any(is_for_tests)
         {
@@ -321,6 +329,8 @@ fn kept3() { select! { x = kept4 => {} #[cfg(test)] y = seen => {} } }
     assert_eq!(source.production_lines(), text.lines().count() - 6);
     assert_eq!(source.docs, "Docs.");
     assert_eq!(source.test_functions, ["one", "two"]);
+    let suite = Source::parse("a/src/b.rs", "run_against_each_backend! { a_case, another_case, }");
+    assert_eq!(suite.test_functions, ["a_case", "another_case"]);
     assert_eq!((&*source.modules[0].name, source.modules[0].is_test), ("seen", true));
     assert_eq!(source.uses_of("[0; 2]"), [3]);
 }

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use testkit::sim::Sim;
 
 use super::MINUTE;
-use crate::fleet::{APPLICATION, Checkpoints, Journal, put, start, stream, worker};
+use crate::fleet::{APPLICATION, Checkpoints, Journal, put, split, start, stream, worker};
 
 type Row = std::collections::BTreeMap<String, AttributeValue>;
 
@@ -64,6 +64,10 @@ async fn the_table_and_its_rows_are_those_of_the_java_kcl() {
             "leaseOwner",
             "ownerSwitchesSinceCheckpoint",
             "startingHashKey",
+            // Ours; a KCL in Java keeps what it does not know.
+            "streamArn",
+            "streamCreated",
+            "tokenBase",
         ]
     );
     assert_eq!(
@@ -109,4 +113,42 @@ async fn rows_with_null_in_the_place_of_owner_and_checkpoint_are_read_from_the_c
     edited.send().await.unwrap();
     let (_control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
     journal.until("all records", |journal| journal.read() == places).await;
+}
+
+/// Makes the row of the first shard's lease unreadable.
+async fn damage_the_first_row(sim: &Sim) {
+    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
+    let damage = client.update_item().table_name(APPLICATION);
+    let damage = damage.key("leaseKey", AttributeValue::S("shardId-000000000000".into()));
+    let damage = damage.update_expression("SET leaseCounter = :text");
+    let damage = damage.expression_attribute_values(":text", AttributeValue::S("not a number".into()));
+    damage.send().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_waits_for_a_parent_whose_row_cannot_be_read_until_the_parent_has_left_the_stream() {
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    leave_a_table(&sim, &journal).await;
+    split(&sim, "shardId-000000000000", 1u128 << 127).await;
+    let (control, running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    journal.until("the end of the parent", Journal::has_ended_a_shard).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    control.shutdown(MINUTE);
+    running.await.unwrap().unwrap();
+    damage_the_first_row(&sim).await;
+    // The service lists a closed shard for as long as it keeps its records: a day.
+    tokio::time::sleep(24 * 60 * MINUTE - 10 * MINUTE).await;
+
+    let (_control, _running) = start(worker(&sim, "w3", &journal, Checkpoints::AfterEachBatch));
+    let early = put(&producer, 0..50).await;
+    tokio::time::sleep(MINUTE).await;
+    assert!(
+        journal.read().is_disjoint(&early),
+        "the parent may have records that nobody has read"
+    );
+    tokio::time::sleep(10 * MINUTE).await;
+    journal
+        .until("all records", |journal| early.is_subset(&journal.read()))
+        .await;
 }

@@ -198,6 +198,7 @@ impl Fleet {
             .worker_id(id)
             .seed(rng.u64(..))
             .start_at(self.starting_position())
+            .clock(process.clock())
             .wrap_tasks(process.task_wrapper())
             .processor(move |shard: &ShardContext| {
                 let rng = choices.lock().unwrap_or_else(PoisonError::into_inner).fork();

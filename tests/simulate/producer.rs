@@ -117,6 +117,7 @@ impl Life {
             .record_ttl(scenario.record_ttl)
             .stream_not_found_grace(self.puts.missing_grace)
             .budget(budget())
+            .clock(process.clock())
             .wrap_tasks(process.task_wrapper());
         let builder = match scenario.distribution.described_every {
             Some(interval) => builder.describe_stream_summary_interval(interval),

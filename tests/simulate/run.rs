@@ -182,6 +182,7 @@ fn sim(scenario: &Scenario) -> Sim {
     };
     Sim::builder()
         .seed(scenario.seed)
+        .poll_order(scenario.poll_order)
         .dynamodb(tables)
         .event_log(EVENTS)
         .build()

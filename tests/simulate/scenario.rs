@@ -8,7 +8,7 @@ use std::time::Duration;
 use kpl::Ordering;
 use serde::{Deserialize, Serialize};
 use testkit::kinesis::request::RecordDistributionStrategy;
-use testkit::sim::{Plan, Severity};
+use testkit::sim::{Plan, PollOrder, Severity};
 
 mod drawn;
 mod smaller;
@@ -99,6 +99,9 @@ pub(crate) struct Scenario {
     /// How long the stream keeps records. By default longer than the run lasts.
     #[serde(default)]
     pub(crate) retention: Option<Duration>,
+    /// How the tasks of a process take turns. By default in the order of their wakes.
+    #[serde(default)]
+    pub(crate) poll_order: PollOrder,
     /// What operators do.
     pub(crate) acts: Vec<Act>,
     /// What goes wrong.
@@ -345,7 +348,7 @@ impl fmt::Display for Scenario {
         )?;
         writeln!(
             f,
-            "handlers: {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}; worker ids {:?}; retention {:?}",
+            "handlers: {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}; worker ids {:?}; retention {:?}; {:?}",
             self.handlers,
             self.pause,
             self.puts,
@@ -353,7 +356,8 @@ impl fmt::Display for Scenario {
             self.start,
             self.tables,
             self.worker_ids,
-            self.retention
+            self.retention,
+            self.poll_order
         )?;
         for act in &self.acts {
             writeln!(f, "{:.1}s operator: {:?}", act.at.as_secs_f64(), act.what)?;

@@ -1,7 +1,7 @@
 //! Looks for leases to take, and takes them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use service::Clock;
 use tokio::sync::{Notify, mpsc};
@@ -11,11 +11,12 @@ use crate::assignment::taker::{Take, Taker};
 use crate::error::{TableError, WorkerError};
 use crate::event::Event;
 use crate::fold::Fold;
-use crate::lease::model::{OwnAttributes, WorkerId};
+use crate::lease::model::{Lease, OwnAttributes, WorkerId};
 use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::scan::{Listing, list};
 use crate::lease::table::LeaseTable;
 use crate::lease::write::{LeaseWrite, WriteOutcome};
+use crate::stream::Incarnation;
 
 /// The search of one worker.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Assignment {
     pub(crate) clock: Clock,
     pub(crate) worker: WorkerId,
     pub(crate) table: Arc<dyn LeaseTable>,
+    /// The stream whose shards are read; `None` if access to its description is denied.
+    pub(crate) incarnation: Option<Incarnation>,
     pub(crate) renewer: Renewer,
     pub(crate) taker: Taker,
     pub(crate) interval: Duration,
@@ -30,6 +33,8 @@ pub(crate) struct Assignment {
     pub(crate) rng: fastrand::Rng,
     /// Folds the writes that failed.
     pub(crate) failures: Fold,
+    /// Folds the searches that met leases of another stream.
+    pub(crate) other_streams: Fold,
     /// Leases that were taken go here.
     pub(crate) owned: mpsc::Sender<OwnedLease>,
     /// A shard has ended: its children wait to be taken.
@@ -71,6 +76,7 @@ impl Assignment {
             });
         }
         let mut leases = listing.leases;
+        self.leave_out_other_streams(&mut leases);
         // A shard that was read to its end is no work any more, whoever keeps its lease.
         let mut held = self.renewer.occupied().await;
         for finished in leases.extract_if(.., |lease| lease.is_finished()) {
@@ -97,12 +103,33 @@ impl Assignment {
         Ok(())
     }
 
+    /// Leaves out the leases of an earlier or another stream: their checkpoints mean nothing in this one.
+    fn leave_out_other_streams(&mut self, leases: &mut Vec<Lease>) {
+        let Some(incarnation) = &self.incarnation else {
+            return;
+        };
+        let others = leases.extract_if(.., |lease| !lease.own.may_be_of(incarnation)).count();
+        if others > 0 && self.other_streams.happened(self.clock.now()).is_some() {
+            let table = self.table.name();
+            Event::LeasesOfAnotherStream { table, leases: others }.emit();
+        }
+    }
+
+    /// What a row that lacks it gets with its first owner.
+    fn own_attributes(&self) -> OwnAttributes {
+        let since_epoch = self.clock.wall().duration_since(SystemTime::UNIX_EPOCH);
+        OwnAttributes {
+            token_base: since_epoch.ok().and_then(|time| u64::try_from(time.as_millis()).ok()),
+            ..OwnAttributes::of(self.incarnation.as_ref())
+        }
+    }
+
     /// Takes one lease, unless another worker was quicker.
     async fn take_one(&mut self, take: &Take) -> Result<(), TableError> {
         let write = LeaseWrite::Take {
             seen: take.lease.clone(),
             by: self.worker.clone(),
-            own: OwnAttributes::default(),
+            own: self.own_attributes(),
         };
         // A take without an answer may have worked: then the row has our name, and the next search recovers it.
         let sent = self.clock.now();

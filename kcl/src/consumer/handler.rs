@@ -8,7 +8,7 @@ use service::{Clock, Jitter, RetryDelays};
 
 use crate::consumer::shard_consumer::ConsumerParts;
 use crate::error::HandlerError;
-use crate::event::Event;
+use crate::event::ShardEvent;
 use crate::lease::guard::LeaseGuard;
 use crate::stream::ShardId;
 
@@ -61,12 +61,11 @@ impl HandlerRetries {
             return Ok(Attempted::Again);
         }
         self.failures += 1;
-        Event::HandlerFailed {
-            shard: &self.shard,
+        ShardEvent::HandlerFailed {
             error,
             failures: self.failures,
         }
-        .emit();
+        .emit(&self.shard);
         if self.failures > self.allowed {
             return Err(GivenUp);
         }
@@ -83,12 +82,11 @@ impl HandlerRetries {
     pub(crate) async fn once(&self, call: impl Future<Output = Result<(), HandlerError>>) {
         if let Err(error) = or_panicked(call).await {
             let error = error.to_string();
-            Event::HandlerFailed {
-                shard: &self.shard,
+            ShardEvent::HandlerFailed {
                 error,
                 failures: self.failures + 1,
             }
-            .emit();
+            .emit(&self.shard);
         }
     }
 
@@ -100,12 +98,7 @@ impl HandlerRetries {
     pub(crate) fn make<T>(&self, make: impl FnOnce() -> T) -> Result<T, GivenUp> {
         catch_unwind(AssertUnwindSafe(make)).map_err(|_| {
             let error = "the processor's factory panicked".to_owned();
-            Event::HandlerFailed {
-                shard: &self.shard,
-                error,
-                failures: 1,
-            }
-            .emit();
+            ShardEvent::HandlerFailed { error, failures: 1 }.emit(&self.shard);
             GivenUp
         })
     }

@@ -12,7 +12,7 @@ use crate::checkpoint::position::Position;
 use crate::config::Config;
 use crate::consumer::handler::{Attempted, GivenUp, HandlerRetries};
 use crate::consumer::mailbox::{Mailbox, Report, Woken};
-use crate::event::Event;
+use crate::event::{Event, ShardEvent};
 use crate::lease::guard::{LeaseGuard, Signal};
 use crate::lease::holdings::OwnershipId;
 use crate::lease::item::Row;
@@ -129,7 +129,7 @@ impl ShardConsumer {
             // The lease of an ended shard is kept alive until its children have progressed.
             Ok(()) => self.hold().await,
             Err(Interrupted::Halted) => {
-                Event::ShardHalted { shard: &self.shard }.emit();
+                ShardEvent::Halted.emit(&self.shard);
                 released = ConsumerEnd::ReleasedHalted;
                 self.hold().await
             }
@@ -198,14 +198,11 @@ impl ShardConsumer {
                     Ok(None | Some(Row::Foreign(..))) => break,
                     Ok(Some(Row::Lease(lease))) if lease.is_finished() => break,
                     Ok(Some(Row::Lease(_))) => {}
+                    Ok(Some(Row::Hole(_))) if self.has_left_the_stream(&parent).await => break,
                     Ok(Some(Row::Hole(hole))) if hole_was_told => drop(hole),
                     Ok(Some(Row::Hole(hole))) => {
                         hole_was_told = true;
-                        Event::ParentUnreadable {
-                            shard: &self.shard,
-                            hole: &hole,
-                        }
-                        .emit();
+                        ShardEvent::ParentUnreadable { hole: &hole }.emit(&self.shard);
                     }
                     Err(error) => Event::LeaseTableUnavailable { error: &error }.emit(),
                 }
@@ -215,27 +212,35 @@ impl ShardConsumer {
         Ok(())
     }
 
+    /// Whether the list of shards proves that `parent` is gone with all of its records: it lists this shard of the same
+    /// stream, and no such parent.
+    async fn has_left_the_stream(&self, parent: &ShardId) -> bool {
+        let Ok(survey) = self.parts.surveyor.survey().await else {
+            return false;
+        };
+        let lists = |id: &ShardId| survey.shards.iter().any(|shard| shard.id == *id);
+        survey.incarnation.as_ref() == self.parts.surveyor.stream() && lists(&self.shard) && !lists(parent)
+    }
+
     fn user_records(&self, raw: Vec<RawRecord>) -> Vec<Record> {
         let mut records = Vec::with_capacity(raw.len());
         for record in raw {
             let sequence_number = record.sequence_number.clone();
             let outcome = deaggregate(record, None, RangePolicy::Deliver, &mut records);
             if let Some((place, damage)) = &outcome.first_damage {
-                Event::DamagedRecord {
-                    shard: &self.shard,
+                ShardEvent::DamagedRecord {
                     position: format!("{sequence_number}:{place}"),
                     damage,
                 }
-                .emit();
+                .emit(&self.shard);
             }
             if let Form::Unreadable(reason) = outcome.form {
                 let (sequence_number, reason) = (sequence_number.to_string(), reason.to_string());
-                Event::DamagedAggregate {
-                    shard: &self.shard,
+                ShardEvent::DamagedAggregate {
                     sequence_number,
                     reason,
                 }
-                .emit();
+                .emit(&self.shard);
             }
         }
         records
@@ -290,7 +295,7 @@ impl ShardConsumer {
     pub(super) fn check(&self) -> Result<(), Interrupted> {
         match self.guard.signal() {
             Signal::Run => Ok(()),
-            signal => Err(signal.into()),
+            signal @ (Signal::Drain(_) | Signal::Lost(_)) => Err(signal.into()),
         }
     }
 

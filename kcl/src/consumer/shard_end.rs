@@ -5,7 +5,7 @@ use crate::checkpoint::position::Position;
 use crate::consumer::mailbox::Report;
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
 use crate::error::WorkerError;
-use crate::event::Event;
+use crate::event::ShardEvent;
 use crate::lease::scan::list;
 use crate::processor::AnyProcessor;
 use crate::shard_sync::graph::ChildShard;
@@ -31,20 +31,15 @@ impl ShardConsumer {
             match self.lease_children(&children).await {
                 Ok(Children::Leased) => break,
                 Ok(Children::WaitForTheOtherParent) => {}
-                Err(error) => Event::ChildrenNotLeased {
-                    shard: &self.shard,
-                    error: &error,
-                }
-                .emit(),
+                Err(error) => ShardEvent::ChildrenNotLeased { error: &error }.emit(&self.shard),
             }
             self.wait_for_change().await?;
         }
         self.tell_the_application(processor).await?;
-        Event::ShardEnded {
-            shard: &self.shard,
+        ShardEvent::Ended {
             children: children.len(),
         }
-        .emit();
+        .emit(&self.shard);
         // Without a supervisor the worker is ending.
         drop(self.reports.send(Report::ShardEnded).await);
         Ok(())

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::consumer::mailbox::{Mail, Mailbox, Report, reports};
 use crate::consumer::shard_consumer::{ConsumerEnd, ConsumerParts, ShardConsumer};
-use crate::event::Event;
+use crate::event::ShardEvent;
 use crate::lease::holdings::OwnershipId;
 use crate::lease::renewer::OwnedLease;
 use crate::stream::ShardId;
@@ -133,7 +133,7 @@ impl Supervisor {
             // Calls to the application are guarded one by one, so this is a fault of ours. The shard is read again by the
             // next owner of its lease.
             None => {
-                Event::ConsumerPanicked { shard: &shard }.emit();
+                ShardEvent::Panicked.emit(&shard);
                 self.shutdown.abandoned.push(shard);
             }
         }

@@ -1,6 +1,10 @@
 //! Leases in DynamoDB, in the table that the Java KCL uses.
 //!
-//! [`setup`] makes the table usable, this file reads and writes its rows, and [`outcome`] says how a write ended.
+//! `client` makes the client of the lease thread, and `identities` refreshes its credentials at the times that the pure
+//! `refresh` says. `setup` makes the table usable, this file reads and writes its rows, and `outcome` says how a write
+//! ended.
+
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
@@ -12,16 +16,20 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use futures::future::BoxFuture;
 use service::Clock;
 
+use self::client::LeaseClient;
 use self::outcome::{applied, failed, not_applied_or_unknown, refused};
 use crate::error::{CallErrorKind, TableError};
 use crate::lease::item::{self, EntityTypes, Row, attribute};
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
-use crate::lease::table::{Creation, LeaseTable, OpenError, ScanPage};
+use crate::lease::table::{Creation, LeaseTable, OpenError, ScanPage, SeparateTable};
 use crate::lease::update_expression::UpdateExpression;
 use crate::lease::write::{LeaseWrite, WriteOutcome};
 use crate::limits::{OWNER_INDEX, TABLE_CALL_TIMEOUT};
 
+pub(crate) mod client;
+mod identities;
 mod outcome;
+mod refresh;
 mod setup;
 
 /// The lease table of one application.
@@ -208,6 +216,14 @@ impl DynamoDbLeaseTable {
 impl LeaseTable for DynamoDbLeaseTable {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn on_another_runtime(&self, rng: fastrand::Rng) -> SeparateTable {
+        let LeaseClient { client, refresher } = LeaseClient::new(&self.client, rng);
+        SeparateTable {
+            table: Arc::new(Self { client, ..self.clone() }),
+            upkeep: Box::pin(refresher.run()),
+        }
     }
 
     fn open(&self) -> BoxFuture<'_, Result<(), OpenError>> {

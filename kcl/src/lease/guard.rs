@@ -114,7 +114,7 @@ impl LeaseState {
     fn at(&self, now: Instant) -> Signal {
         match &self.signal {
             Signal::Run | Signal::Drain(_) if now >= self.valid_until => Signal::Lost(End::Lapsed),
-            signal => signal.clone(),
+            signal @ (Signal::Run | Signal::Drain(_) | Signal::Lost(_)) => signal.clone(),
         }
     }
 }

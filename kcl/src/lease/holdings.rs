@@ -92,9 +92,9 @@ impl<W: Waiter> Holdings<W> {
     /// # Errors
     ///
     /// Gives the row back if the consumer of an earlier ownership of the lease still runs.
-    pub(crate) fn adopt(&mut self, row: Lease, sent: Instant) -> Result<Adopted, Lease> {
+    pub(crate) fn adopt(&mut self, row: Lease, sent: Instant) -> Result<Adopted, Box<Lease>> {
         if self.entries.contains_key(&row.key) {
-            return Err(row);
+            return Err(Box::new(row));
         }
         let key = row.key.clone();
         // Leases that were taken together are renewed one after the other.

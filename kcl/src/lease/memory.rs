@@ -11,7 +11,7 @@ use self::rules::{apply, holds};
 use crate::error::{CallErrorKind, TableError};
 use crate::lease::item::Row;
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
-use crate::lease::table::{Creation, LeaseTable, OpenError, ScanPage};
+use crate::lease::table::{Creation, LeaseTable, OpenError, ScanPage, SeparateTable};
 use crate::lease::write::{LeaseWrite, WriteOutcome};
 
 mod rules;
@@ -199,6 +199,13 @@ impl State {
 impl LeaseTable for MemoryLeaseTable {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn on_another_runtime(&self, _rng: fastrand::Rng) -> SeparateTable {
+        SeparateTable {
+            table: Arc::new(self.clone()),
+            upkeep: Box::pin(std::future::pending()),
+        }
     }
 
     fn open(&self) -> BoxFuture<'_, Result<(), OpenError>> {

@@ -23,7 +23,7 @@ use aggregation::HashKeyRange;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::checkpoint::position::Position;
-use crate::stream::ShardId;
+use crate::stream::{Incarnation, ShardId};
 
 /// The key of a lease: the shard's id in a table for one stream, `account:stream:created:shard` in one for several.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,6 +121,26 @@ pub(crate) struct OwnAttributes {
     pub(crate) stream_created: Option<u64>,
     /// What the fencing tokens of this row begin with: milliseconds since the Unix epoch by the service's clock.
     pub(crate) token_base: Option<u64>,
+}
+
+impl OwnAttributes {
+    /// What tells the stream of a shard; nothing if it is not known.
+    pub(crate) fn of(incarnation: Option<&Incarnation>) -> Self {
+        Self {
+            stream_arn: incarnation.map(|stream| Arc::clone(&stream.arn)),
+            stream_created: incarnation.and_then(Incarnation::created_millis),
+            token_base: None,
+        }
+    }
+
+    /// Whether nothing in them tells of another stream than this one.
+    pub(crate) fn may_be_of(&self, stream: &Incarnation) -> bool {
+        let same_arn = self.stream_arn.as_ref().is_none_or(|arn| *arn == stream.arn);
+        let same_time = self
+            .stream_created
+            .is_none_or(|created| stream.created_millis() == Some(created));
+        same_arn && same_time
+    }
 }
 
 /// Attributes of a row that are not read here, kept so that a row that is written again loses none.

@@ -298,7 +298,7 @@ impl<W> Ownership<W> {
         match conclude(&self.worker, &self.row, self.unanswered, found) {
             Conclusion::GoOn(row) => {
                 let hand_off = row.checkpoint_owner.is_some().then(|| row.owner.clone()).flatten();
-                let mut effects = self.adopt(row);
+                let mut effects = self.adopt(*row);
                 effects.extend(hand_off.into_iter().flat_map(|to| self.drain(Drain::HandOff { to })));
                 // A renewal goes again at once: it was due.
                 if sent.checkpoint.is_none() && sent.then == Then::Keep {

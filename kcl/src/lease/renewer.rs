@@ -63,7 +63,7 @@ impl Waiter for Answer {
 #[derive(Debug)]
 enum Message {
     Adopt {
-        row: Lease,
+        row: Box<Lease>,
         sent: Instant,
         owned: oneshot::Sender<OwnedLease>,
     },
@@ -76,29 +76,29 @@ enum Message {
     Occupied(oneshot::Sender<BTreeSet<LeaseKey>>),
 }
 
-/// How long leases last, how often they are renewed, and how long a write may take.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RenewalTimes {
+/// What a renewer is made of.
+#[derive(Debug)]
+pub(crate) struct RenewerParts {
+    pub(crate) table: Arc<dyn LeaseTable>,
+    pub(crate) worker: WorkerId,
     pub(crate) terms: Terms,
+    /// How long a write may take.
     pub(crate) write_timeout: Duration,
+    pub(crate) clock: Clock,
+    pub(crate) rng: fastrand::Rng,
 }
 
 impl Renewer {
     /// A renewer and the task that has to run for it.
-    pub(crate) fn new(
-        table: Arc<dyn LeaseTable>,
-        worker: WorkerId,
-        times: RenewalTimes,
-        (clock, rng): (Clock, fastrand::Rng),
-    ) -> (Self, RenewerTask) {
+    pub(crate) fn new(parts: RenewerParts) -> (Self, RenewerTask) {
         let (messages, received) = mpsc::channel(REQUESTS);
         let task = RenewerTask {
-            clock,
-            table,
-            worker: worker.clone(),
-            timeout: times.write_timeout,
+            holdings: Holdings::new(parts.worker.clone(), parts.terms, parts.rng),
+            clock: parts.clock,
+            table: parts.table,
+            worker: parts.worker,
+            timeout: parts.write_timeout,
             messages: received,
-            holdings: Holdings::new(worker, times.terms, rng),
             states: BTreeMap::new(),
             writing: FuturesUnordered::new(),
             room: Arc::new(Semaphore::new(WRITES_IN_FLIGHT)),
@@ -111,6 +111,7 @@ impl Renewer {
     /// consumer of an earlier ownership still runs.
     pub(crate) async fn adopt(&self, row: Lease, sent: Instant) -> Option<OwnedLease> {
         let (owned, adopted) = oneshot::channel();
+        let row = Box::new(row);
         self.messages.send(Message::Adopt { row, sent, owned }).await.ok()?;
         adopted.await.ok()
     }
@@ -233,7 +234,7 @@ impl RenewerTask {
     fn on_message(&mut self, message: Message) -> Result<(), WorkerError> {
         let now = self.clock.now();
         match message {
-            Message::Adopt { row, sent, owned } => self.adopt(row, sent, owned),
+            Message::Adopt { row, sent, owned } => self.adopt(*row, sent, owned),
             Message::Request { id, request } => match self.holdings.request(&id, request, now) {
                 Ok(effects) => {
                     for effect in effects {
@@ -260,7 +261,7 @@ impl RenewerTask {
             Err(row) => {
                 let give_back = OwnerWrite {
                     then: Then::Release,
-                    ..OwnerWrite::renewal(row)
+                    ..OwnerWrite::renewal(*row)
                 };
                 return self.writing.push(self.write(None, give_back));
             }

@@ -4,7 +4,9 @@
 //! Reads are strongly consistent, except the index of owners. The conformance suite holds each backend to this and to the
 //! table of writes in [`write`](crate::lease::write).
 
+use std::convert::Infallible;
 use std::fmt;
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
@@ -38,6 +40,9 @@ pub(crate) trait LeaseTable: fmt::Debug + Send + Sync {
     /// A dropped future leaves open whether the write is applied.
     fn write<'a>(&'a self, write: &'a LeaseWrite) -> BoxFuture<'a, WriteOutcome>;
 
+    /// The same table, for calls from another runtime than this one's.
+    fn on_another_runtime(&self, rng: fastrand::Rng) -> SeparateTable;
+
     /// The keys of the rows that name `worker` as their owner, by an index that may lag behind. `None`: the table has no
     /// such index, or it is still being built.
     #[cfg_attr(
@@ -45,6 +50,21 @@ pub(crate) trait LeaseTable: fmt::Debug + Send + Sync {
         expect(dead_code, reason = "the port is complete before all of its users are")
     )]
     fn keys_of<'a>(&'a self, worker: &'a WorkerId) -> BoxFuture<'a, Result<Option<Vec<LeaseKey>>, TableError>>;
+}
+
+/// A lease table that shares no connection, and no credentials that are being loaded, with the one that it was made from.
+pub(crate) struct SeparateTable {
+    pub(crate) table: Arc<dyn LeaseTable>,
+    /// Has to be polled on the runtime that makes the calls. Never ends.
+    pub(crate) upkeep: BoxFuture<'static, Infallible>,
+}
+
+impl fmt::Debug for SeparateTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SeparateTable")
+            .field("table", &self.table)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A part of a scan.

@@ -8,7 +8,7 @@ use service::{Clock, Jitter, RetryDelays};
 use crate::calls::{Calls, NextRead, Page, ReadFrom};
 use crate::checkpoint::position::Position;
 use crate::error::{CallErrorKind, StreamError};
-use crate::event::Event;
+use crate::event::ShardEvent;
 use crate::retrieval::deaggregate::RawRecord;
 use crate::retrieval::pacer::{Lag, Pacer, PacerConfig};
 use crate::shard_sync::end_evidence::{EndEvidence, Hold, Verdict};
@@ -185,11 +185,7 @@ impl Poller {
         let is_new = |(told, at): (Hold, Instant)| told != hold || now.saturating_duration_since(at) >= HOLD_REMINDER;
         if self.held.is_none_or(is_new) {
             self.held = Some((hold, now));
-            Event::ShardOnHold {
-                shard: &self.shard,
-                reason: hold,
-            }
-            .emit();
+            ShardEvent::OnHold { reason: hold }.emit(&self.shard);
         }
     }
 
@@ -241,11 +237,7 @@ impl Poller {
             | CallErrorKind::Unavailable { .. }
             | CallErrorKind::Unreadable { .. } => {}
         }
-        Event::ReadFailed {
-            shard: &self.shard,
-            error,
-        }
-        .emit();
+        ShardEvent::ReadFailed { error }.emit(&self.shard);
         self.pacer.on_failure(self.clock.now(), wait);
     }
 }

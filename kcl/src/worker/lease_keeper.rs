@@ -1,20 +1,34 @@
 //! What keeps a worker's leases: the search for leases and their renewal, as one future.
 
+use std::convert::Infallible;
+use std::fmt;
+
+use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
+use super::application_watch::ApplicationWatch;
 use crate::assignment::task::Assignment;
 use crate::error::WorkerError;
 use crate::lease::renewer::RenewerTask;
 
 /// Takes leases and renews them.
-#[derive(Debug)]
 pub(super) struct LeaseKeeper {
     pub(super) assignment: Assignment,
     pub(super) renewing: RenewerTask,
+    /// What the lease table needs on the runtime that calls it.
+    pub(super) upkeep: BoxFuture<'static, Infallible>,
+    /// Watches the application's runtime, if that is another one.
+    pub(super) application: Option<ApplicationWatch>,
     /// Asks the worker to stop. The search for leases ends with it, and cancels it when it ends by itself.
     pub(super) draining: CancellationToken,
     /// Ends the renewals: no consumer is left.
     pub(super) stop: CancellationToken,
+}
+
+impl fmt::Debug for LeaseKeeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeaseKeeper").finish_non_exhaustive()
+    }
 }
 
 impl LeaseKeeper {
@@ -22,16 +36,21 @@ impl LeaseKeeper {
     ///
     /// # Errors
     ///
-    /// At once if another process uses this worker's id. Once it is stopped, what ended the search for leases.
+    /// At once if another process uses this worker's id, or if the application's runtime has stood still for too long: then
+    /// the leases lapse. Once it is stopped, what ended the search for leases.
     pub(super) async fn run(self) -> Result<(), WorkerError> {
         let assignment = self.assignment.run(self.draining.clone());
         let renewing = self.renewing.run();
-        tokio::pin!(assignment, renewing);
+        let stalled = stalled(self.application);
+        tokio::pin!(assignment, renewing, stalled);
+        let mut upkeep = self.upkeep;
         let mut searched = None;
         loop {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return searched.unwrap_or(Ok(())),
+                error = &mut stalled => return Err(error),
+                never = &mut upkeep => match never {},
                 renewed = &mut renewing => return renewed.and(searched.unwrap_or(Ok(()))),
                 ended = &mut assignment, if searched.is_none() => {
                     searched = Some(ended);
@@ -39,5 +58,15 @@ impl LeaseKeeper {
                 }
             }
         }
+    }
+}
+
+/// Waits until the application's runtime has stood still for too long; for ever if it is not watched.
+async fn stalled(application: Option<ApplicationWatch>) -> WorkerError {
+    match application {
+        Some(mut application) => WorkerError::ApplicationStalled {
+            still: application.stalled().await.still,
+        },
+        None => std::future::pending().await,
     }
 }

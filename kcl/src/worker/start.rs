@@ -127,6 +127,8 @@ fn may_pass(error: &WorkerError) -> bool {
         WorkerError::NotALeaseTable { .. }
         | WorkerError::LedByOthers { .. }
         | WorkerError::WorkerIdInUse { .. }
+        | WorkerError::ApplicationStalled { .. }
+        | WorkerError::LeaseThread { .. }
         | WorkerError::TaskPanicked => false,
     }
 }

@@ -17,7 +17,7 @@ impl Services {
             Fault::RequestLost | Fault::RequestHangs => None,
             Fault::Error { status, code, message } => {
                 let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                Some(self.refuse(call.protocol, Refusal::new(status, code, message)))
+                Some(self.refuse(call.protocol, Refusal::new(status, code, message), now))
             }
             Fault::FailEntries { entries, code } => Some(self.call_partly(call, entries, code, now)),
             Fault::None | Fault::Delay(_) | Fault::Duplicated(_) | Fault::ReplyLost | Fault::ReplyHangs => {
@@ -37,8 +37,8 @@ impl Services {
             None => Ok(None),
         };
         match answer {
-            Ok(answer) => self.reply(call.target(), split.merge(answer.as_deref(), code)),
-            Err(refusal) => self.refuse(call.protocol, refusal),
+            Ok(answer) => self.reply(call.target(), split.merge(answer.as_deref(), code), now),
+            Err(refusal) => self.refuse(call.protocol, refusal, now),
         }
     }
 }

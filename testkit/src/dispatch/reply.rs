@@ -1,7 +1,10 @@
 //! Pure: what a service answers, before it meets a transport.
 
+use std::time::SystemTime;
+
+use aws_smithy_types::date_time::{DateTime, Format};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, DATE, HeaderValue};
 use http::{Response, StatusCode};
 use serde_json::json;
 
@@ -14,6 +17,8 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) protocol: Protocol,
     pub(crate) request_id: String,
+    /// The service's time.
+    pub(crate) date: SystemTime,
     pub(crate) body: Bytes,
     /// The error code of a refusal, without its namespace.
     pub(crate) error: Option<String>,
@@ -25,6 +30,9 @@ impl From<Reply> for Response<Bytes> {
         *response.status_mut() = reply.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.protocol.content_type()));
+        if let Some(date) = http_date(reply.date) {
+            headers.insert(DATE, date);
+        }
         if let Ok(id) = HeaderValue::from_str(&reply.request_id) {
             headers.insert("x-amzn-requestid", id);
         }
@@ -38,6 +46,12 @@ impl From<Reply> for Response<Bytes> {
         }
         response
     }
+}
+
+/// A time as HTTP writes it.
+fn http_date(time: SystemTime) -> Option<HeaderValue> {
+    let written = DateTime::from(time).fmt(Format::HttpDate).ok()?;
+    HeaderValue::from_str(&written).ok()
 }
 
 /// Whose fault an error of this status is, in the words of the query protocol.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::coverage;
 use super::duplicates::{self, Cause};
 use super::evidence::Evidence;
 use super::fact::{ConsumerFact, LeaseClaim, OfferedRecord};
@@ -12,6 +13,7 @@ use super::permission;
 use super::position::Position;
 use super::rare::Rare;
 use super::rules::Rule;
+use super::stream::Life;
 use super::tenant::Tenant;
 use crate::kinesis::ShardId;
 
@@ -20,6 +22,8 @@ use crate::kinesis::ShardId;
 pub(super) struct Consumers {
     numbers: BTreeMap<Ownership, usize>,
     tenants: Vec<Tenant>,
+    /// The latest ownership of each shard by each worker.
+    latest: BTreeMap<(ShardId, Process), usize>,
     /// The largest fencing token of each shard.
     largest: BTreeMap<ShardId, u64>,
     /// The shards that were given up, and by which worker.
@@ -135,6 +139,8 @@ impl Consumers {
             judge.reached(Rare::HaltedShardMoved);
         }
         self.numbers.insert(ownership.clone(), self.tenants.len());
+        let reader = (ownership.shard, ownership.worker.clone());
+        self.latest.insert(reader, self.tenants.len());
         let held = (ownership.clone(), deletions);
         self.tenants
             .push(Tenant::new(held, leased_at, checkpoint, shard, judge));
@@ -196,6 +202,27 @@ impl Consumers {
                 *judge.figures.offered_again.entry(cause).or_default() += 1;
             }
         }
+    }
+
+    /// Whether the worker reads the shard: the application was given it, and not told that this is over.
+    pub(super) fn reads(&self, shard: ShardId, worker: &Process) -> bool {
+        let latest = self.latest.get(&(shard, worker.clone()));
+        latest
+            .and_then(|number| self.tenants.get(*number))
+            .is_some_and(|tenant| !tenant.is_over())
+    }
+
+    /// Whether each open shard is read by the owner of its lease, or given up by the application.
+    pub(super) fn are_complete(&self, evidence: &Evidence) -> bool {
+        let mut open = evidence.stream.shards().filter(|(_, shard)| shard.life == Life::Open);
+        let is_told = evidence.stream.is_told();
+        is_told
+            || open.all(|(id, shard)| {
+                let owner = evidence.leases.row(id).and_then(|row| row.reader());
+                owner.is_some_and(|owner| self.reads(id, owner))
+                    || coverage::waits(id, shard, &evidence.leases)
+                    || self.is_halted(id, evidence)
+            })
     }
 
     /// Whether the shard, or one before it, is halted.

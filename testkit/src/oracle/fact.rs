@@ -268,6 +268,9 @@ pub enum Failure {
 pub enum Missed {
     /// No reply came in time.
     NoReply,
+    /// The reply came while the caller stood still: the lease that it renewed may have run out, by the caller's clock, before
+    /// the caller read it.
+    Late,
     /// The network doubled the request: this is the second time that it was applied. The first may have been refused,
     /// as a whole or in part.
     Doubled,

@@ -143,6 +143,9 @@ impl Faults {
         let call = (caller, service, applied.as_millis());
         match because {
             Missed::NoReply => {}
+            // Nothing but a lease runs out while a reply waits: who stored a record has no excuse.
+            Missed::Late if service != Service::DynamoDb => return,
+            Missed::Late => {}
             Missed::Doubled => drop(self.doubled.insert(call.clone())),
         }
         self.unacknowledged.insert(call);

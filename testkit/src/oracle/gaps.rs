@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::consumer::Consumers;
 use super::coverage;
 use super::evidence::Evidence;
 use super::judge::{Judge, Seconds};
+use super::name::Process;
 use super::rules::Rule;
 use super::stream::Shard;
 use crate::kinesis::ShardId;
@@ -18,6 +20,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Gaps {
     looked_at: Duration,
     unowned: BTreeMap<ShardId, Gap>,
+    unattended: BTreeMap<ShardId, Gap>,
     unread: BTreeMap<ShardId, Gap>,
 }
 
@@ -37,13 +40,8 @@ enum Told {
 }
 
 impl Gaps {
-    /// Looks at all shards, now and then. `is_halted` tells of a shard whether the application gave it up.
-    pub(super) fn observe(
-        &mut self,
-        evidence: &Evidence,
-        is_halted: impl Fn(ShardId, &Evidence) -> bool,
-        judge: &mut Judge,
-    ) {
+    /// Looks at all shards, now and then.
+    pub(super) fn observe(&mut self, evidence: &Evidence, consumers: &Consumers, judge: &mut Judge) {
         let Some(bound) = judge.rules.coverage_within else {
             return;
         };
@@ -57,12 +55,14 @@ impl Gaps {
         }
         for (id, shard) in evidence.stream.shards() {
             let is_due = coverage::is_unfinished(id, shard, &evidence.leases) || shard.done() < shard.len();
-            if !is_due || coverage::waits(id, shard, &evidence.leases) || is_halted(id, evidence) {
+            if !is_due || coverage::waits(id, shard, &evidence.leases) || consumers.is_halted(id, evidence) {
                 self.unowned.remove(&id);
+                self.unattended.remove(&id);
                 self.unread.remove(&id);
                 continue;
             }
             self.look_at_owner((id, shard), bound, evidence, judge);
+            self.look_at_reader((id, shard), bound, (evidence, consumers), judge);
             self.look_at_records((id, shard), bound * 2, evidence, judge);
         }
     }
@@ -108,6 +108,34 @@ impl Gaps {
         }
     }
 
+    /// Whoever owns and renews its lease has handed it to the application; if not, no other worker ever will.
+    fn look_at_reader(
+        &mut self,
+        (id, shard): (ShardId, &Shard),
+        bound: Duration,
+        (evidence, consumers): (&Evidence, &Consumers),
+        judge: &mut Judge,
+    ) {
+        let owner = owner_in_service(id, evidence);
+        let Some(owner) = owner.filter(|owner| !consumers.reads(id, owner)) else {
+            self.unattended.remove(&id);
+            return;
+        };
+        let gap = Gap::of(&mut self.unattended, id, shard, judge.now);
+        let able_since = gap.able_since(id, owner, evidence);
+        if able_since.is_some_and(|since| judge.now > since + bound) && gap.is_news() {
+            judge.broken(
+                Rule::Coverage,
+                format_args!(
+                    "{id} has had no reader since {}, though {owner} owns its lease and nothing kept it from reading \
+                     for {}",
+                    Seconds(gap.since),
+                    Seconds(bound)
+                ),
+            );
+        }
+    }
+
     /// What it holds is read on, and a closed shard to its end; if not, its owner is to blame.
     fn look_at_records(
         &mut self,
@@ -122,14 +150,10 @@ impl Gaps {
             self.unread.remove(&id);
             return;
         }
-        let owner = evidence.leases.row(id).and_then(|row| row.reader());
-        let Some(owner) = owner.filter(|owner| evidence.fleet.takers().any(|worker| worker == *owner)) else {
+        let Some(owner) = owner_in_service(id, evidence) else {
             return;
         };
-        let owned_since = evidence.leases.owned_since(id).unwrap_or_default();
-        let able_since = evidence
-            .able_since(owner)
-            .map(|since| since.max(owned_since).max(gap.since));
+        let able_since = gap.able_since(id, owner, evidence);
         if able_since.is_some_and(|since| judge.now > since + bound) && gap.is_news() {
             judge.broken(
                 Rule::Coverage,
@@ -144,6 +168,12 @@ impl Gaps {
     }
 }
 
+/// The owner of the shard's lease, if it lives and nobody has asked it to stop.
+fn owner_in_service(id: ShardId, evidence: &Evidence) -> Option<&Process> {
+    let owner = evidence.leases.row(id)?.reader()?;
+    evidence.fleet.takers().find(|worker| *worker == owner)
+}
+
 impl Gap {
     fn of<'a>(gaps: &'a mut BTreeMap<ShardId, Self>, id: ShardId, shard: &Shard, now: Duration) -> &'a mut Self {
         gaps.entry(id).or_insert_with(|| Self {
@@ -151,6 +181,13 @@ impl Gap {
             done: shard.done(),
             told: Told::NotYet,
         })
+    }
+
+    /// Since when the owner of the shard's lease could have ended it; `None` if a fault is in its way.
+    fn able_since(&self, id: ShardId, owner: &Process, evidence: &Evidence) -> Option<Duration> {
+        let owned_since = evidence.leases.owned_since(id).unwrap_or_default();
+        let able_since = evidence.able_since(owner)?;
+        Some(able_since.max(owned_since).max(self.since))
     }
 
     /// Each gap is told once.

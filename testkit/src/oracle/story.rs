@@ -205,13 +205,24 @@ impl Story {
     }
 
     /// A call was applied at this second without its caller's knowing.
-    pub(super) fn unacknowledged(&mut self, caller: &str, (service, operation): (Service, &str), applied: u64) {
+    pub(super) fn unacknowledged(&mut self, caller: &str, call: (Service, &str), applied: u64) {
+        self.missed(caller, call, applied, Missed::NoReply);
+    }
+
+    /// A call was applied at this second, and this is why its caller does not know it in time.
+    pub(super) fn missed(
+        &mut self,
+        caller: &str,
+        (service, operation): (Service, &str),
+        applied: u64,
+        because: Missed,
+    ) {
         self.fleet(FleetFact::Unacknowledged {
             caller: Process::new(caller),
             service,
             operation: operation.to_owned(),
             applied: Duration::from_secs(applied),
-            because: Missed::NoReply,
+            because,
         });
     }
 

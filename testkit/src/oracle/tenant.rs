@@ -75,6 +75,11 @@ impl Tenant {
         self.over.get_or_insert(what);
     }
 
+    /// Whether the application knows that it is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.is_some()
+    }
+
     /// Whether the handler may be called with records.
     pub(super) fn check_life(&self, judge: &mut Judge) {
         let ownership = &self.ownership;

@@ -136,7 +136,7 @@ impl Witness {
             .map_or_else(Vec::new, |oracle| oracle.violations().to_vec())
     }
 
-    /// Whether every stored record was processed and a living worker owns the lease of each open shard.
+    /// Whether every stored record was processed, and each open shard is read by a living worker that owns its lease.
     pub fn is_caught_up(&self) -> bool {
         let mut seen = self.seen();
         seen.catch_up(&self.sim);

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::fault_form::RuleForm;
 use super::host::Host;
+use crate::clock::wall_clock;
 use crate::dispatch::{Protocol, Refusal};
 
 const PREFIX: &str = "/_testkit/";
@@ -31,7 +32,7 @@ pub(super) fn answer(host: &Host, method: &Method, path: &str, body: &[u8]) -> R
             response.headers_mut().insert(CONTENT_TYPE, json);
             response
         }
-        Err(refusal) => host.services.refuse(Protocol::AwsJson11, refusal).into(),
+        Err(refusal) => host.services.refuse(Protocol::AwsJson11, refusal, wall_clock()).into(),
     }
 }
 

@@ -72,5 +72,5 @@ async fn carry(host: &Host, call: &Received) -> Result<Reply, HangUp> {
 }
 
 fn refuse(host: &Host, protocol: Protocol, refusal: Refusal) -> Response<Bytes> {
-    host.services.refuse(protocol, refusal).into()
+    host.services.refuse(protocol, refusal, wall_clock()).into()
 }

@@ -38,6 +38,8 @@ pub(super) async fn carry_out(world: Arc<World>, plan: Plan) {
             }
             TroubleKind::CutOff(_)
             | TroubleKind::Freeze
+            | TroubleKind::FreezeAtCall(_)
+            | TroubleKind::Suspend
             | TroubleKind::Crash
             | TroubleKind::ClockAhead(_)
             | TroubleKind::ClockBehind(_) => {
@@ -79,7 +81,10 @@ fn befall(process: &Process, phase: Phase, kind: &TroubleKind) {
         (TroubleKind::CutOff(service), Phase::Begins) => process.cut_off(*service),
         (TroubleKind::CutOff(service), Phase::Ends) => process.reconnect(*service),
         (TroubleKind::Freeze, Phase::Begins) => process.freeze(),
-        (TroubleKind::Freeze, Phase::Ends) => process.thaw(),
+        (TroubleKind::FreezeAtCall(service), Phase::Begins) => process.freeze_at_call(*service),
+        (TroubleKind::Freeze | TroubleKind::FreezeAtCall(_), Phase::Ends) => process.thaw(),
+        (TroubleKind::Suspend, Phase::Begins) => process.suspend(),
+        (TroubleKind::Suspend, Phase::Ends) => process.resume(),
         (TroubleKind::Crash, Phase::Begins) => process.kill(),
         // A test may have started it again meanwhile.
         (TroubleKind::Crash, Phase::Ends) => {

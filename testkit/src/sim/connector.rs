@@ -14,9 +14,10 @@ use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http::uri::InvalidUri;
 use http::{Response, Uri};
+use service::ClockSource;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
+use super::machine_clock::MachineClock;
 use super::network::{self, Arrival, Outgoing};
 use super::world::World;
 use crate::dispatch::{Head, Received, Reply};
@@ -25,12 +26,14 @@ use crate::dispatch::{Head, Received, Reply};
 #[derive(Debug, Clone)]
 pub(super) struct SimClient {
     process: Arc<str>,
+    clock: MachineClock,
     world: Arc<World>,
 }
 
 impl SimClient {
-    pub(super) fn new(process: Arc<str>, world: Arc<World>) -> Self {
-        Self { process, world }
+    /// The client of a process, whose time-outs are measured by its clock.
+    pub(super) fn new(process: Arc<str>, clock: MachineClock, world: Arc<World>) -> Self {
+        Self { process, clock, world }
     }
 }
 
@@ -51,16 +54,18 @@ struct SimConnector {
 
 impl HttpConnector for SimConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let SimClient { process, world } = self.client.clone();
+        let SimClient { process, clock, world } = self.client.clone();
         let read_timeout = self.read_timeout;
         HttpConnectorFuture::new(async move {
             let reply = exchange(world, outgoing(process, &request)?);
             match read_timeout {
                 None => reply.await,
                 // As every HTTP client for the SDK must: the SDK itself only limits attempts and operations.
-                Some(limit) => timeout(limit, reply)
-                    .await
-                    .map_err(|late| ConnectorError::timeout(late.into()))?,
+                Some(limit) => tokio::select! {
+                    biased;
+                    reply = reply => reply,
+                    () = ClockSource::sleep(&clock, limit) => Err(ConnectorError::timeout("no reply in time".into())),
+                },
             }
         })
     }

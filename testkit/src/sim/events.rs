@@ -47,6 +47,8 @@ pub enum Event {
 pub enum ProcessChange {
     Frozen,
     Thawed,
+    Suspended,
+    Resumed,
     Killed,
     /// Its program panicked.
     Panicked,
@@ -92,10 +94,11 @@ impl ProcessChange {
     fn fault(self) -> Option<&'static str> {
         match self {
             Self::Frozen => Some("freeze"),
+            Self::Suspended => Some("suspend"),
             Self::Killed => Some("kill"),
             Self::CutOff(_) => Some("cut off"),
             Self::ClockAhead(_) | Self::ClockBehind(_) => Some("clock change"),
-            Self::Thawed | Self::Panicked | Self::Restarted | Self::Reconnected(_) => None,
+            Self::Thawed | Self::Resumed | Self::Panicked | Self::Restarted | Self::Reconnected(_) => None,
         }
     }
 }
@@ -105,6 +108,8 @@ impl fmt::Display for ProcessChange {
         match self {
             Self::Frozen => f.write_str("is frozen"),
             Self::Thawed => f.write_str("is thawed"),
+            Self::Suspended => f.write_str("is suspended"),
+            Self::Resumed => f.write_str("is resumed"),
             Self::Killed => f.write_str("is killed"),
             Self::Panicked => f.write_str("panics"),
             Self::Restarted => f.write_str("is started again"),

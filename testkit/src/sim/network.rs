@@ -10,6 +10,7 @@ use super::call::{Call, Outcome, Request};
 use super::events::Event;
 use super::faults::{CallInfo, Fault};
 use super::latency::RoundTrip;
+use super::process::Process;
 use super::world::World;
 use crate::dispatch::{Received, Reply, Service};
 use crate::oracle::Missed;
@@ -62,7 +63,9 @@ pub(crate) struct Unacknowledged {
 
 /// Sends a call. From now on it is the network's: it goes its way whatever becomes of the process.
 pub(super) fn send(world: &Arc<World>, call: Outgoing, arrived: oneshot::Sender<Arrival>) {
+    let (process, service) = (Arc::clone(&call.process), call.received.service);
     let flight = depart(world, call);
+    Process::named(world, &process).sent(service);
     let carried = carry(Arc::clone(world), flight, arrived);
     world.tasks.spawn(carried);
 }
@@ -136,6 +139,8 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
     }
     if !(is_reply && is_heard) {
         unacknowledged(&world, &flight, applied, Missed::NoReply);
+    } else if world.state().is_stopped(&flight.call.process) {
+        unacknowledged(&world, &flight, applied, Missed::Late);
     }
     if let Fault::Duplicated(later) = flight.fault {
         pass(later).await;

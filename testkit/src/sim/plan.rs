@@ -69,6 +69,12 @@ pub enum TroubleKind {
     CutOff(Service),
     /// The process stands still: [`Process::freeze`](super::Process::freeze).
     Freeze,
+    /// The same as soon as the process has sent its next call to the service: it thaws with the reply and its timers due
+    /// at once. [`Process::freeze_at_call`](super::Process::freeze_at_call).
+    FreezeAtCall(Service),
+    /// The machine of the process is suspended, and its monotonic clock with it:
+    /// [`Process::suspend`](super::Process::suspend).
+    Suspend,
     /// The process is killed, and started again afterwards: [`Process::restart`](super::Process::restart).
     Crash,
     /// The process's wall clock is ahead.
@@ -92,9 +98,9 @@ pub enum Severity {
     /// Nothing.
     None,
     /// What every service meets every day: slow and failed calls, throttling, lost replies, expired iterators, wrong
-    /// clocks. All processes live on.
+    /// clocks, machines that are suspended. All processes live on.
     Mild,
-    /// Three times as much of it, and processes that freeze, crash, and are cut off.
+    /// Three times as much of it, and processes that freeze, also in the middle of a call, crash, and are cut off.
     Harsh,
 }
 
@@ -171,7 +177,8 @@ impl TroubleKind {
         match self {
             Self::Calls { fault, .. } => fault.name().unwrap_or("none"),
             Self::CutOff(_) => "cut off",
-            Self::Freeze => "freeze",
+            Self::Freeze | Self::FreezeAtCall(_) => "freeze",
+            Self::Suspend => "suspend",
             Self::Crash => "crash",
             Self::ClockAhead(_) | Self::ClockBehind(_) => "wrong clock",
             Self::IteratorsExpire => "expired iterators",
@@ -187,7 +194,8 @@ impl TroubleKind {
             (Self::CutOff(one), Self::CutOff(another)) => one == another,
             (Self::Kms { stream: one, .. }, Self::Kms { stream: another, .. }) => one == another,
             (Self::ClockAhead(_) | Self::ClockBehind(_), Self::ClockAhead(_) | Self::ClockBehind(_)) => true,
-            (Self::Freeze, Self::Freeze) | (Self::Crash, Self::Crash) => true,
+            (Self::Freeze | Self::FreezeAtCall(_), Self::Freeze | Self::FreezeAtCall(_)) => true,
+            (Self::Suspend, Self::Suspend) | (Self::Crash, Self::Crash) => true,
             _ => false,
         }
     }
@@ -206,10 +214,11 @@ impl fmt::Display for TroubleKind {
                 write!(f, "{percent} % of {service}.{operation}: {fault}")
             }
             Self::CutOff(service) => write!(f, "cut off from {service}"),
+            Self::FreezeAtCall(service) => write!(f, "freeze at a call to {service}"),
             Self::ClockAhead(by) => write!(f, "clock {by:?} ahead"),
             Self::ClockBehind(by) => write!(f, "clock {by:?} behind"),
             Self::Kms { stream, failure } => write!(f, "KMS of {stream} {failure:?}"),
-            Self::Freeze | Self::Crash | Self::IteratorsExpire => f.write_str(self.name()),
+            Self::Freeze | Self::Suspend | Self::Crash | Self::IteratorsExpire => f.write_str(self.name()),
         }
     }
 }
@@ -269,6 +278,8 @@ impl ActiveTroubles {
             }
             TroubleKind::CutOff(_)
             | TroubleKind::Freeze
+            | TroubleKind::FreezeAtCall(_)
+            | TroubleKind::Suspend
             | TroubleKind::Crash
             | TroubleKind::ClockAhead(_)
             | TroubleKind::ClockBehind(_)

@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_smithy_async::rt::sleep::TokioSleep;
+use fastrand::Rng;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use service::Clock;
 
 use super::connector::SimClient;
 use super::events::{Event, ProcessChange};
-use super::gate::{Gate, Passage};
+use super::gate::{Gate, Passage, Stop};
+use super::machine_clock::MachineClock;
+use super::poll_order::{PollOrder, Turns};
 use super::world::World;
 use crate::account;
-use crate::clock::SkewedClock;
 use crate::dispatch::Service;
 
 /// What a process runs from each of its starts on.
@@ -26,9 +28,44 @@ pub(super) type Program = Arc<dyn Fn(Process) -> BoxFuture<'static, ()> + Send +
 pub(super) struct ProcessState {
     /// Of its present life.
     pub(super) gate: Arc<Gate>,
-    pub(super) clock: SkewedClock,
+    lives: Lives,
+    pub(super) clock: MachineClock,
     pub(super) cut_off_from: Vec<Service>,
+    /// It freezes when it has sent a call to this service.
+    freezes_at: Option<Service>,
     pub(super) program: Option<Program>,
+}
+
+/// Opens the gates of the lives of a process.
+#[derive(Debug)]
+pub(super) struct Lives {
+    order: PollOrder,
+    seeds: Rng,
+}
+
+impl Lives {
+    pub(super) fn new(order: PollOrder, seed: u64) -> Self {
+        let seeds = Rng::with_seed(seed);
+        Self { order, seeds }
+    }
+
+    fn next_gate(&mut self) -> Arc<Gate> {
+        Arc::new(Gate::new(Turns::new(self.order, self.seeds.u64(..))))
+    }
+}
+
+impl ProcessState {
+    /// A process that begins to live.
+    pub(super) fn new(clock: MachineClock, mut lives: Lives) -> Self {
+        Self {
+            gate: lives.next_gate(),
+            lives,
+            clock,
+            cut_off_from: Vec::new(),
+            freezes_at: None,
+            program: None,
+        }
+    }
 }
 
 impl fmt::Debug for ProcessState {
@@ -88,14 +125,27 @@ impl Process {
     ///
     /// SDK retries are the SDK's default and time-outs are unset; whoever builds a client from it may set both.
     pub fn sdk_config(&self) -> SdkConfig {
-        let clock = self.world.state().process(&self.name, self.world.clock).clock.clone();
+        let clock = self.machine_clock();
         account::sdk_config()
             .into_builder()
-            .http_client(SimClient::new(Arc::clone(&self.name), Arc::clone(&self.world)))
-            .sleep_impl(TokioSleep::new())
+            .http_client(SimClient::new(
+                Arc::clone(&self.name),
+                clock.clone(),
+                Arc::clone(&self.world),
+            ))
+            .sleep_impl(clock.clone())
             .time_source(clock)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build()
+    }
+
+    /// Its clocks, for what runs in it: each process has its own.
+    pub fn clock(&self) -> Clock {
+        Clock::of(Arc::new(self.machine_clock()))
+    }
+
+    fn machine_clock(&self) -> MachineClock {
+        self.world.state().process(&self.name, self.world.clock).clock.clone()
     }
 
     /// Runs `program` now, and again after each [`restart`](Self::restart) with the process as it is then.
@@ -141,20 +191,62 @@ impl Process {
         self.gate.passage() != Passage::Dead
     }
 
-    /// Stops all of its tasks where they are, as a suspended machine or a long pause of a virtual machine does. Time
-    /// goes on: when it [thaws](Self::thaw), all of its timers have run out that should have.
+    /// Stops all of its tasks where they are, as a thread that is not scheduled for long. Time goes on: when it
+    /// [thaws](Self::thaw), all of its timers have run out that should have.
     pub fn freeze(&self) {
-        self.change(ProcessChange::Frozen, |state| state.gate.set(Passage::Frozen));
+        self.change(ProcessChange::Frozen, |state| state.gate.stop(Stop::Frozen));
+    }
+
+    /// [Freezes](Self::freeze) it as soon as it has sent its next call to `service`, so that something is under way. A
+    /// [`thaw`](Self::thaw) takes this back too.
+    pub fn freeze_at_call(&self, service: Service) {
+        let mut state = self.world.state();
+        state.process(&self.name, self.world.clock).freezes_at = Some(service);
+    }
+
+    /// It has sent a call.
+    pub(super) fn sent(&self, service: Service) {
+        let mut state = self.world.state();
+        let here = state.process(&self.name, self.world.clock);
+        let freezes = here.freezes_at.take_if(|at| *at == service).is_some();
+        drop(state);
+        if freezes {
+            self.freeze();
+        }
     }
 
     /// Lets a frozen process go on.
     pub fn thaw(&self) {
-        self.change(ProcessChange::Thawed, |state| state.gate.set(Passage::Open));
+        self.change(ProcessChange::Thawed, |state| {
+            state.freezes_at = None;
+            state.gate.go_on(Stop::Frozen);
+        });
+    }
+
+    /// Suspends its machine: its tasks stop where they are, and its monotonic clock with them, while the world goes on. When
+    /// it is [resumed](Self::resume), its timers go on from where they stood; only the time that counts suspensions and the
+    /// wall clock of [`clock`](Self::clock) show the gap.
+    ///
+    /// That holds for timers of [`clock`](Self::clock) and of the SDK's clients. Those of tokio itself are the world's, and
+    /// have run out meanwhile.
+    pub fn suspend(&self) {
+        self.change(ProcessChange::Suspended, |state| {
+            state.clock.suspend();
+            state.gate.stop(Stop::Suspended);
+        });
+    }
+
+    /// Lets a suspended process go on.
+    pub fn resume(&self) {
+        self.change(ProcessChange::Resumed, |state| {
+            state.clock.resume();
+            state.gate.go_on(Stop::Suspended);
+        });
     }
 
     /// Ends all of its tasks at once, without another step. Calls that it has sent arrive all the same.
     pub fn kill(&self) {
-        self.change(ProcessChange::Killed, |state| state.gate.set(Passage::Dead));
+        self.change(ProcessChange::Killed, |state| state.gate.stop(Stop::Dead));
     }
 
     /// Kills it, if it is alive, and starts its [program](Self::run) anew. Returns the process in its new life.
@@ -163,13 +255,15 @@ impl Process {
             self.kill();
         }
         let mut program = None;
-        let gate = Arc::new(Gate::default());
-        let next = Arc::clone(&gate);
         self.change(ProcessChange::Restarted, |state| {
-            state.gate = next;
+            state.gate = state.lives.next_gate();
+            // The machine outlives the process.
+            if state.clock.is_suspended() {
+                state.gate.stop(Stop::Suspended);
+            }
             program = state.program.clone();
         });
-        let process = Self { gate, ..self.clone() };
+        let process = Self::named(&self.world, &self.name);
         if let Some(program) = program {
             process.start(&program);
         }
@@ -190,12 +284,14 @@ impl Process {
 
     /// Sets its wall clock ahead of the true one, from now on.
     pub fn set_clock_ahead(&self, by: Duration) {
-        self.change(ProcessChange::ClockAhead(by), |state| state.clock.set_ahead(by));
+        self.change(ProcessChange::ClockAhead(by), |state| state.clock.skew().set_ahead(by));
     }
 
     /// Sets its wall clock behind the true one, from now on; by zero, it is right again.
     pub fn set_clock_behind(&self, by: Duration) {
-        self.change(ProcessChange::ClockBehind(by), |state| state.clock.set_behind(by));
+        self.change(ProcessChange::ClockBehind(by), |state| {
+            state.clock.skew().set_behind(by)
+        });
     }
 
     fn start(&self, program: &Program) {

@@ -10,11 +10,14 @@ use tokio_util::task::TaskTracker;
 
 use super::events::EventLog;
 use super::faults::{CallInfo, Decide, Fault};
+use super::gate::Passage;
 use super::latency::Latency;
+use super::machine_clock::MachineClock;
 use super::network::{Lesson, Unacknowledged};
 use super::plan::{ActiveTroubles, Turn};
-use super::process::ProcessState;
-use crate::clock::{SkewedClock, VirtualClock};
+use super::poll_order::PollOrder;
+use super::process::{Lives, ProcessState};
+use crate::clock::VirtualClock;
 use crate::dispatch::{Service, Services};
 
 /// Everything that the processes of one simulation have in common.
@@ -48,6 +51,8 @@ pub(super) struct State {
     pub(super) sent: u64,
     /// The process whose call is being applied, or was last.
     pub(super) caller: Arc<str>,
+    seed: u64,
+    poll_order: PollOrder,
     processes: BTreeMap<String, ProcessState>,
     /// The panic of a program, for the test to end with.
     panic: Option<Box<dyn Any + Send>>,
@@ -71,7 +76,7 @@ impl World {
 }
 
 impl State {
-    pub(super) fn new(seed: u64, log: usize) -> Self {
+    pub(super) fn new(seed: u64, poll_order: PollOrder, log: usize) -> Self {
         Self {
             rng: Rng::with_seed(seed),
             faults: Decide::default(),
@@ -82,6 +87,8 @@ impl State {
             log: EventLog::new(log),
             sent: 0,
             caller: "".into(),
+            seed,
+            poll_order,
             processes: BTreeMap::new(),
             panic: None,
             numbered: 0,
@@ -99,11 +106,13 @@ impl State {
 
     /// A process, which begins to live when it is first asked for.
     pub(super) fn process(&mut self, name: &str, clock: VirtualClock) -> &mut ProcessState {
-        self.processes.entry(name.to_owned()).or_insert_with(|| ProcessState {
-            gate: Arc::default(),
-            clock: SkewedClock::new(clock),
-            cut_off_from: Vec::new(),
-            program: None,
+        let (seed, order) = (self.seed, self.poll_order);
+        self.processes.entry(name.to_owned()).or_insert_with(|| {
+            // Not the seed of the latencies, and another one for each process, whichever others there are.
+            let own = name.bytes().fold(seed, |seed, byte| {
+                (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+            ProcessState::new(MachineClock::new(clock), Lives::new(order, own))
         })
     }
 
@@ -128,6 +137,12 @@ impl State {
         self.processes
             .get(process)
             .is_some_and(|process| process.cut_off_from.contains(&service))
+    }
+
+    /// Whether the process stands still.
+    pub(super) fn is_stopped(&self, process: &str) -> bool {
+        let passage = self.processes.get(process).map(|process| process.gate.passage());
+        passage == Some(Passage::Stopped)
     }
 
     /// The fault of a call by the plans that are carried out.

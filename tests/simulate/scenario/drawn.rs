@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use fastrand::Rng;
-use testkit::sim::{Plan, Severity};
+use testkit::sim::{Plan, PollOrder, Severity};
 
 use super::{AFTER_LOAD, Act, Distribution, Handlers, KeyOrder, Kind, Puts, Scenario, Start, Tables, What, WorkerIds};
 
@@ -55,6 +55,7 @@ impl Scenario {
             tables: Tables::default(),
             worker_ids: WorkerIds::default(),
             retention: None,
+            poll_order: PollOrder::drawn(seed),
             acts: Vec::new(),
             plan: Plan::default(),
         };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use testkit::sim::PollOrder;
+
 use super::{Distribution, KeyOrder, Puts, Scenario, Start, Tables, What, WorkerIds};
 use crate::shrink::{Kept, Search, Shrink};
 
@@ -38,7 +40,7 @@ impl Shrink for Scenario {
 }
 
 /// Each makes one thing as simple as it can be.
-const SIMPLER: [fn(&mut Scenario); 16] = [
+const SIMPLER: [fn(&mut Scenario); 17] = [
     |scenario| scenario.handlers.failures = 0,
     |scenario| scenario.handlers.checkpoints_inside = 0,
     |scenario| scenario.handlers.stalls = 0,
@@ -51,6 +53,7 @@ const SIMPLER: [fn(&mut Scenario); 16] = [
     |scenario| scenario.tables = Tables::default(),
     |scenario| scenario.worker_ids = WorkerIds::New,
     |scenario| scenario.retention = None,
+    |scenario| scenario.poll_order = PollOrder::default(),
     |scenario| scenario.start = Start::TrimHorizon,
     |scenario| scenario.record_ttl = None,
     |scenario| scenario.ordering = KeyOrder::Any,

@@ -77,7 +77,7 @@ fn an_ownership_that_has_ended_keeps_its_key_until_its_consumer_has_ended() {
     let lapsed = holdings.handle_timeout(start + FAILOVER);
     assert!(matches!(&lapsed[..], [(_, Effect::Ended { end: End::Lapsed, .. })]));
     let again = row(0, 9);
-    assert_eq!(holdings.adopt(again.clone(), start + FAILOVER).unwrap_err(), again);
+    assert_eq!(*holdings.adopt(again.clone(), start + FAILOVER).unwrap_err(), again);
     assert_eq!(holdings.occupied().len(), 1);
     holdings.consumer_ended(&adopted.id, start + FAILOVER);
     assert!(holdings.is_empty());

@@ -20,16 +20,21 @@ use crate::lease::write::Then;
 
 /// The writes that got no answer since the row was last known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Unanswered {
-    any: bool,
+pub(crate) enum Unanswered {
+    #[default]
+    None,
+    /// None of them gives the lease up.
+    Keep,
     /// One of them gives the lease up.
-    leaves: bool,
+    Leave,
 }
 
 impl Unanswered {
     pub(super) fn add(&mut self, then: Then) {
-        self.any = true;
-        self.leaves |= then != Then::Keep;
+        *self = match (*self, then) {
+            (Self::Leave, _) | (_, Then::Release | Then::HandOver) => Self::Leave,
+            (Self::None | Self::Keep, Then::Keep) => Self::Keep,
+        };
     }
 }
 
@@ -37,7 +42,7 @@ impl Unanswered {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Conclusion {
     /// Write again, on top of this row.
-    GoOn(Lease),
+    GoOn(Box<Lease>),
     /// The ownership has ended.
     Ended(End),
 }
@@ -48,16 +53,17 @@ pub(super) fn conclude(worker: &WorkerId, seen: &Lease, unanswered: Unanswered, 
         return Conclusion::Ended(End::Gone);
     };
     if row.actual_owner() == Some(worker) {
-        let own_writes = u64::from(unanswered.any);
+        let own_writes = u64::from(unanswered != Unanswered::None);
         return match row.counter - seen.counter <= own_writes {
-            true => Conclusion::GoOn(row),
+            true => Conclusion::GoOn(Box::new(row)),
             false => Conclusion::Ended(End::WorkerIdInUse),
         };
     }
     let next = seen.checkpoint_owner.as_ref().and(seen.owner.as_ref());
+    let may_have_left = unanswered == Unanswered::Leave;
     Conclusion::Ended(match row.owner {
-        None if unanswered.leaves => End::Released,
-        Some(owner) if unanswered.leaves && Some(&owner) == next => End::HandedOver { to: Some(owner) },
+        None if may_have_left => End::Released,
+        Some(owner) if may_have_left && Some(&owner) == next => End::HandedOver { to: Some(owner) },
         by => End::Taken { by },
     })
 }
@@ -111,7 +117,10 @@ mod tests {
     #[test]
     fn a_hand_off_that_began_is_gone_on_with() {
         let asked = row(Some("next"), Some("me"), SEEN);
-        assert_eq!(concluded(&ours(), &[], Some(asked.clone())), Conclusion::GoOn(asked));
+        assert_eq!(
+            concluded(&ours(), &[], Some(asked.clone())),
+            Conclusion::GoOn(Box::new(asked))
+        );
     }
 
     #[test]
@@ -119,7 +128,7 @@ mod tests {
         let asked = row(Some("next"), Some("me"), SEEN + 1);
         assert_eq!(
             concluded(&ours(), &[Then::Keep], Some(asked.clone())),
-            Conclusion::GoOn(asked.clone())
+            Conclusion::GoOn(Box::new(asked.clone()))
         );
         assert_eq!(
             concluded(&ours(), &[], Some(asked)),
@@ -132,7 +141,7 @@ mod tests {
         let moved = row(Some("me"), None, SEEN + 1);
         assert_eq!(
             concluded(&ours(), &[Then::Keep, Then::Keep], Some(moved.clone())),
-            Conclusion::GoOn(moved)
+            Conclusion::GoOn(Box::new(moved))
         );
     }
 

@@ -198,3 +198,24 @@ fn a_closed_shard_that_nobody_takes_breaks_c4_until_its_row_is_gone() {
         assert_eq!(story.finish(Ending::Quiet).is_clean(), gone, "and at the end");
     }
 }
+
+#[test]
+fn a_lease_that_is_renewed_without_a_reader_breaks_c4_though_no_record_waits() {
+    for takes_up_again in [false, true] {
+        let mut story = Story::of_a_consumer(Rules::new(FAILOVER).coverage_within(Duration::from_secs(BOUND)));
+        story.work("a", 1, 1..=6);
+        story.consumer("a", 1, ConsumerFact::LeaseLost);
+        for second in 0..BOUND + 4 {
+            story.lease("a", 0, row(Some("a"), second + 2, at(6)));
+            if takes_up_again && second == BOUND - 1 {
+                story.consumer("a", BOUND + 1, ConsumerFact::Initialized { checkpoint: at(6) });
+            }
+            story.waits(1);
+            if second == BOUND - 1 {
+                story.assert_kept();
+            }
+        }
+        let broken = if takes_up_again { vec![] } else { vec![Rule::Coverage] };
+        assert_eq!(story.broken(), broken);
+    }
+}

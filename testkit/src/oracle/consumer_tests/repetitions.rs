@@ -2,7 +2,7 @@
 
 use super::{checkpoint, stealing, story};
 use crate::oracle::story::{FAILOVER, PUT, RENEW, Story, at, row};
-use crate::oracle::{Cause, ConsumerFact, Ending, FleetFact, Position, Process, Rule, Rules};
+use crate::oracle::{Cause, ConsumerFact, Ending, FleetFact, Missed, Position, Process, Rule, Rules};
 
 #[test]
 fn a_record_offered_again_in_the_same_ownership_without_a_failure_is_an_unexplained_duplicate() {
@@ -166,9 +166,11 @@ fn a_worker_that_takes_its_own_lease_again_repeats_records_only_if_it_had_expire
         [Rule::Duplicate],
         "it was renewed all the time"
     );
-    for expired in [(|story| story.later(9)) as fn(&mut Story), |story| {
-        story.unacknowledged("a", RENEW, 21)
-    }] {
+    for expired in [
+        (|story| story.later(9)) as fn(&mut Story),
+        |story| story.unacknowledged("a", RENEW, 21),
+        |story| story.missed("a", RENEW, 21, Missed::Late),
+    ] {
         let story = taken_again(expired);
         story.assert_kept();
         let report = story.finish(Ending::CutShort);

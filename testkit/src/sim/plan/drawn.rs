@@ -18,6 +18,12 @@ const MILD_PER_MINUTE: u64 = 2;
 /// How long a trouble lasts, in milliseconds: well below and well above the time after which leases are taken. Our choice.
 const LASTS: Range<u64> = 200..25_000;
 
+/// How many stalls begin in a minute of a harsh plan. Our choice.
+const STALLS_PER_MINUTE: u64 = 4;
+
+/// How long one lasts, in milliseconds: from a long collection of garbage to somewhat longer than a lease lasts. Our choice.
+const STALL: Range<u64> = 200..14_000;
+
 impl Plan {
     /// A plan for these processes, drawn from a seed: the same arguments, the same plan. All of it happens between the
     /// two times since the simulation's start.
@@ -34,7 +40,11 @@ impl Plan {
             processes,
             within,
         };
-        let troubles = (0..count).map(|_| draw.trouble(severity)).collect();
+        let mut troubles: Vec<_> = (0..count).map(|_| draw.trouble(severity)).collect();
+        if severity == Severity::Harsh {
+            let stalls = millis(time).saturating_mul(STALLS_PER_MINUTE).div_ceil(60_000);
+            troubles.extend((0..stalls).filter_map(|_| draw.stall()));
+        }
         Self { troubles }
     }
 }
@@ -49,22 +59,40 @@ impl Draw<'_> {
     fn trouble(&mut self, severity: Severity) -> Trouble {
         let harsh = severity == Severity::Harsh && !self.processes.is_empty() && self.rng.u8(..100) < 40;
         let kind = if harsh { self.harsh() } else { self.mild() };
-        let (begin, end) = (millis(self.within.start), millis(self.within.end));
-        let from = self.rng.u64(begin..end.max(begin + 1));
-        let lasts = self.rng.u64(LASTS).min(end.saturating_sub(from));
-        // What is harsh to a process befalls one at a time: some survive.
-        let everybody = !harsh && self.rng.bool();
+        let (from, lasts) = self.time(LASTS);
+        // What stops a process befalls one at a time: some survive.
+        let everybody = !harsh && kind != TroubleKind::Suspend && self.rng.bool();
         let process = if everybody {
             None
         } else {
             self.rng.choice(self.processes).cloned()
         };
         Trouble {
-            from: Duration::from_millis(from),
-            lasts: Duration::from_millis(lasts),
+            from,
+            lasts,
             process: process.filter(|_| !kind.befalls_everybody()),
             kind,
         }
+    }
+
+    /// A process that stands still in the middle of a call: the rare states are those in which something is under way.
+    fn stall(&mut self) -> Option<Trouble> {
+        let process = self.rng.choice(self.processes).cloned()?;
+        let (from, lasts) = self.time(STALL);
+        Some(Trouble {
+            from,
+            lasts,
+            process: Some(process),
+            kind: TroubleKind::FreezeAtCall(self.service()),
+        })
+    }
+
+    /// When a trouble begins, and how long it lasts.
+    fn time(&mut self, lasts: Range<u64>) -> (Duration, Duration) {
+        let (begin, end) = (millis(self.within.start), millis(self.within.end));
+        let from = self.rng.u64(begin..end.max(begin + 1));
+        let lasts = self.rng.u64(lasts).min(end.saturating_sub(from));
+        (Duration::from_millis(from), Duration::from_millis(lasts))
     }
 
     fn harsh(&mut self) -> TroubleKind {
@@ -81,6 +109,7 @@ impl Draw<'_> {
             0 => TroubleKind::IteratorsExpire,
             1 => TroubleKind::ClockAhead(Duration::from_secs(self.rng.u64(1..3_600))),
             2 => TroubleKind::ClockBehind(Duration::from_secs(self.rng.u64(1..3_600))),
+            3 if !self.processes.is_empty() => TroubleKind::Suspend,
             _ => self.calls(3..=40),
         }
     }
@@ -173,6 +202,17 @@ mod tests {
                 "{harsh}"
             );
         }
-        assert!(mild.len() >= 10, "{mild:?}");
+        assert!(mild.len() >= 10 && mild.contains("suspend"), "{mild:?}");
+    }
+
+    #[test]
+    fn harsh_plans_stop_single_processes_in_the_middle_of_calls_for_about_the_life_of_a_lease() {
+        let is_stall = |trouble: &Trouble| matches!(trouble.kind, TroubleKind::FreezeAtCall(_));
+        let troubles = (0..200).flat_map(|seed| drawn(seed, Severity::Harsh).troubles);
+        let stalls: Vec<_> = troubles.filter(is_stall).collect();
+        assert_eq!(stalls.len() as u64, 200 * 5 * STALLS_PER_MINUTE);
+        assert!(stalls.iter().all(|stall| stall.process.is_some()));
+        let long = stalls.iter().filter(|stall| stall.lasts > Duration::from_secs(7));
+        assert!(long.count() > stalls.len() / 3);
     }
 }

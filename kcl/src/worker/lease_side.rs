@@ -1,0 +1,153 @@
+//! The side of a worker that keeps its leases, set up and started.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::Worker;
+use super::application_watch::{ApplicationWatch, watch_application};
+use super::lease_keeper::LeaseKeeper;
+use super::lease_thread::{LeaseRuntime, LeaseThread, LeaseThreadError};
+use crate::assignment::taker::{Taker, TakerPolicy, VeryOldLeases};
+use crate::assignment::task::Assignment;
+use crate::error::WorkerError;
+use crate::fold::Fold;
+use crate::lease::ownership::Terms;
+use crate::lease::renewer::{OwnedLease, Renewer, RenewerParts, RenewerTask};
+use crate::lease::table::{LeaseTable, SeparateTable};
+use crate::limits::APPLICATION_STALL;
+use crate::stream::Incarnation;
+
+/// Leases that may wait for their consumer to be started.
+const OWNED_LEASES: usize = 64;
+
+/// The running lease side of a worker. Dropping it stops it at once.
+#[derive(Debug)]
+pub(super) struct LeaseSide {
+    pub(super) renewer: Renewer,
+    /// The leases that the worker comes to hold.
+    pub(super) leases: mpsc::Receiver<OwnedLease>,
+    /// Wakes the search for leases.
+    pub(super) new_leases: Arc<Notify>,
+    keeping: LeaseThread<Result<(), WorkerError>>,
+    stop: CancellationToken,
+    _heartbeat: JoinSet<Infallible>,
+}
+
+/// Where the leases are kept, and what for.
+struct Place {
+    runtime: LeaseRuntime,
+    table: SeparateTable,
+    watch: Option<ApplicationWatch>,
+    heartbeat: JoinSet<Infallible>,
+}
+
+impl LeaseSide {
+    /// Starts to take and renew the leases of `worker`: on a thread of their own, or in a task if time is virtual.
+    pub(super) fn start(worker: &mut Worker, incarnation: Option<&Incarnation>) -> Self {
+        let (owned, leases) = mpsc::channel(OWNED_LEASES);
+        let new_leases = Arc::new(Notify::new());
+        let stop = CancellationToken::new();
+        let place = Place::of(worker);
+        let (renewer, renewing) = renewer(worker, &place.table.table);
+        let policy = TakerPolicy {
+            failover: worker.config.failover_time,
+            max_leases: worker.config.max_leases,
+            max_leases_to_steal: 1,
+            very_old_leases: VeryOldLeases::TakenFirst,
+        };
+        let assignment = Assignment {
+            clock: worker.clock.clone(),
+            worker: worker.id.clone(),
+            table: place.table.table,
+            incarnation: incarnation.cloned(),
+            renewer: renewer.clone(),
+            taker: Taker::new(worker.id.clone(), policy),
+            interval: worker.config.assignment_interval(),
+            write_timeout: worker.config.lease_write_timeout(),
+            rng: worker.rng.fork(),
+            failures: Fold::default(),
+            other_streams: Fold::default(),
+            owned,
+            new_leases: Arc::clone(&new_leases),
+        };
+        let keeper = LeaseKeeper {
+            assignment,
+            renewing,
+            upkeep: place.table.upkeep,
+            application: place.watch,
+            draining: worker.control.draining.clone(),
+            stop: stop.clone(),
+        };
+        Self {
+            renewer,
+            leases,
+            new_leases,
+            keeping: place.runtime.spawn(move || keeper.run()),
+            stop,
+            _heartbeat: place.heartbeat,
+        }
+    }
+
+    /// Waits until it has ended by itself.
+    pub(super) async fn ended(&mut self) -> Result<(), WorkerError> {
+        self.keeping.ended().await.unwrap_or_else(|error| {
+            Err(match error {
+                LeaseThreadError::NotStarted(error) => WorkerError::LeaseThread {
+                    reason: error.to_string(),
+                },
+                LeaseThreadError::Panicked | LeaseThreadError::Ended => WorkerError::TaskPanicked,
+            })
+        })
+    }
+
+    /// Ends it, because no consumer is left, and returns why the search for leases ended.
+    pub(super) async fn stop(mut self) -> Result<(), WorkerError> {
+        self.stop.cancel();
+        self.ended().await
+    }
+}
+
+impl Place {
+    fn of(worker: &mut Worker) -> Self {
+        let mut heartbeat = JoinSet::new();
+        // Two runtimes cannot share a virtual time.
+        if worker.clock.is_virtual() {
+            return Self {
+                runtime: LeaseRuntime::Here(worker.tasks.clone()),
+                table: SeparateTable {
+                    table: Arc::clone(&worker.table),
+                    upkeep: Box::pin(pending()),
+                },
+                watch: None,
+                heartbeat,
+            };
+        }
+        let (beats, watch) = watch_application(APPLICATION_STALL);
+        heartbeat.spawn(worker.tasks.vital("heartbeat", beats.beat()));
+        Self {
+            runtime: LeaseRuntime::OwnThread,
+            table: worker.table.on_another_runtime(worker.rng.fork()),
+            watch: Some(watch),
+            heartbeat,
+        }
+    }
+}
+
+fn renewer(worker: &mut Worker, table: &Arc<dyn LeaseTable>) -> (Renewer, RenewerTask) {
+    Renewer::new(RenewerParts {
+        table: Arc::clone(table),
+        worker: worker.id.clone(),
+        terms: Terms {
+            failover: worker.config.failover_time,
+            renewal: worker.config.renewal_interval(),
+        },
+        write_timeout: worker.config.lease_write_timeout(),
+        clock: worker.clock.clone(),
+        rng: worker.rng.fork(),
+    })
+}
