@@ -116,8 +116,8 @@ impl WorkerBuilder {
     }
 
     /// How long a lease lasts without a renewal; must be the same in the whole fleet. Shorter means that the shards of
-    /// a crashed worker are taken sooner, and more writes to the table: each lease is renewed three times in it, and the
-    /// longest pause of a worker that costs it its leases is two thirds of it. Default: 10 s; at least 100 ms.
+    /// a crashed worker are taken sooner, and more writes to the table: each lease is renewed three times in it, and a
+    /// worker that pauses for longer than two thirds of it can lose its leases. Default: 10 s; at least 100 ms.
     #[doc(alias = "failoverTimeMillis")]
     pub fn failover_time(mut self, time: Duration) -> Self {
         self.config.failover_time = time;
@@ -191,8 +191,9 @@ impl WorkerBuilder {
     }
 
     /// Passes each task of the worker through `wrap`, together with its name, before it is spawned: to instrument it, or
-    /// to freeze and kill a simulated process. The tasks are `renewer`,
-    /// `assignment` and one `shard-consumer` for each lease; [`Worker::run`] itself is the caller's.
+    /// to freeze and kill a simulated process. The tasks are one
+    /// `shard-consumer` for each lease, in real time a `heartbeat`, and in virtual time `leases`, which in real time is a thread
+    /// of its own; [`Worker::run`] itself is the caller's.
     ///
     /// What `wrap` returns runs in the task's place. If it ends without having run the task to its end, the worker is
     /// dead, and only dropping [`Worker::run`] ends it.

@@ -26,9 +26,9 @@ use crate::stream::ShardId;
 /// `process` that fails is called again with the same records (those that it has not checkpointed), with increasing
 /// waits. When that does not help, the shard is halted, visibly, and not read on.
 ///
-/// **Do not block.** Leases are renewed on the runtime that the worker runs on. A `process` that computes or waits
-/// without an await, on all threads of it and for longer than the failover time, costs the worker its leases; hand such
-/// work to `tokio::task::spawn_blocking`.
+/// **Do not block.** A `process` that computes or waits without an await stops other tasks of your runtime; hand such work
+/// to `tokio::task::spawn_blocking`. It costs no lease: leases are renewed on a thread of their own. But if your runtime runs
+/// no task for five minutes, the worker gives its leases up and ends with `WorkerError::ApplicationStalled`.
 ///
 /// **Parent before child.** The shards that a split or merge made are delivered only after `shard_ended` of their
 /// parents was checkpointed.

@@ -289,6 +289,13 @@ impl Kinesis {
         self.stream(stream).map_or(0, |stream| stream.stored)
     }
 
+    /// When a shard was opened, and when it was closed, if it was.
+    pub(crate) fn life(&self, stream: &str, shard: ShardId) -> Option<(Timestamp, Option<Timestamp>)> {
+        let mut shards = self.stream(stream)?.shards();
+        let shard = shards.find(|found| found.id == shard)?;
+        Some((shard.opened, shard.closed_at()))
+    }
+
     /// A number that no other stream of this name has or had; `None` if there is none now.
     pub(crate) fn incarnation(&self, stream: &str) -> Option<u64> {
         self.stream(stream).map(|stream| stream.identity.incarnation)

@@ -51,8 +51,7 @@
 //!
 //! * [P1](Rule::Outcome): each accepted record is delivered or returned, once, before its producer is shut down or has
 //!   been flushed; the service stored what a receipt says, in this stream or in one that had its name before, and never
-//!   what a receipt says was never stored. A record
-//!   whose receipt was dropped is stored or in the report of the shutdown.
+//!   what a receipt says was never stored. A record whose receipt was dropped is stored or in the shutdown's report.
 //! * [P2](Rule::Readable): each delivered record has a copy that a reader gets who drops aggregates with a record
 //!   outside of the shard, as the Java KCL does.
 //! * [P3](Rule::Memory): no sample of a producer is above the budget of the rules.
@@ -69,6 +68,8 @@
 //! * [C4](Rule::Coverage): in the end, a living worker owns each open shard's lease, or its row names a parent whose
 //!   row is not at `SHARD_END`; if any worker lives. All the time, if the rules set a [bound](Rules::coverage_within),
 //!   no shard is without an owner, or read no further, a closed one to its end, for longer than that while a worker could see to it.
+//! * [recovery](Rule::Recovery): once nothing goes wrong and nothing is put any more, everything is read, owned and
+//!   ended within a [bound](Rules::recovery_within), if the rules set one.
 //! * [C5](Rule::NothingSkipped): records on which a handler failed are offered again before any behind them.
 //! * [duplicate](Rule::Duplicate): what is offered again was offered to a handler that failed, or to an ownership that
 //!   ended for a reason that the facts tell, and lies behind the checkpoint. What is stored again was misplaced before,
@@ -78,8 +79,13 @@
 //! * [history](Rule::History): the facts fit together; if not, the test tells them wrongly.
 //!
 //! "Processed" is what the application says, in [`ConsumerFact::Processed`]; so a checkpoint that a library writes on
-//! its own is seen. Only records behind the [`Start`] of the rules have to be processed. Trimmed ones cannot be any more;
-//! how many were trimmed unread is a figure of the report.
+//! its own is seen. Only records behind the [`Start`] of the rules have to be processed. What was trimmed while the
+//! checkpoint of its shard lay before it cannot be any more; how many were trimmed unread is a figure of the report. What
+//! was trimmed after a checkpoint had passed it is still missed.
+//!
+//! A stream may be deleted and created again. A lease, and each ownership of it, is of the stream that had its shard as
+//! the lease's row was created: it is offered records of that one alone, and its row comes to `SHARD_END` only if that
+//! shard was closed. What the new stream holds is read, or a worker says that the stream was created again.
 //!
 //! What is not promised yet is excused by an [`Exception`], with a reason; the report counts how often that was needed.
 //!
@@ -90,9 +96,10 @@
 //! * what happened: `witness` sees a simulation and makes a `fact` of it, with `name`, `position`, `payload` and `row`
 //!   for its parts;
 //! * what is known, as `evidence`: the `stream`, with the `contents` of its records, the `leases`, the `fleet` and the
-//!   `faults`, also `deletions` of the stream;
+//!   `faults`, also `deletions` of the stream and the `lists` of its shards;
 //! * the checks: of a `producer` (`permission`, `key_order`), of a `consumer` and each `tenant` of a shard
-//!   (`duplicates`), of all shards (`coverage`, `gaps`), of workers that end (`failure`);
+//!   (`duplicates`), of all shards (`coverage`, `gaps`), of workers that end (`failure`), of the `recovery` after the last fault;
+//! * what is counted: `rare` states;
 //! * the verdict: `rules`, `judge`, `report`.
 
 mod consumer;
@@ -109,11 +116,14 @@ mod gaps;
 mod judge;
 mod key_order;
 mod leases;
+mod lists;
 mod name;
 mod payload;
 mod permission;
 mod position;
 mod producer;
+mod rare;
+mod recovery;
 mod report;
 mod row;
 mod rules;
@@ -140,6 +150,7 @@ pub use fact::{
 pub use judge::Violation;
 pub use name::{Digest, FaultId, Ownership, Process, RecordId};
 pub use position::{Place, Position};
+pub use rare::Rare;
 pub use report::{Excused, Figures, Report};
 pub use rules::{Budget, Exception, Rule, Rules, Start};
 pub use witness::Witness;
@@ -149,6 +160,7 @@ use evidence::Evidence;
 use gaps::Gaps;
 use judge::{Judge, Seconds};
 use producer::Producers;
+use recovery::Recovery;
 
 /// The judge of one run. See the [module](self).
 #[derive(Debug)]
@@ -158,6 +170,7 @@ pub struct Oracle {
     producers: Producers,
     consumers: Consumers,
     gaps: Gaps,
+    recovery: Recovery,
 }
 
 /// How a run ended.
@@ -178,6 +191,7 @@ impl Oracle {
             producers: Producers::default(),
             consumers: Consumers::default(),
             gaps: Gaps::default(),
+            recovery: Recovery::default(),
         }
     }
 
@@ -210,6 +224,8 @@ impl Oracle {
     pub fn wait(&mut self, at: Duration) {
         self.judge.now = self.judge.now.max(at);
         self.gaps.observe(&self.evidence, &self.consumers, &mut self.judge);
+        let everyone = (&self.producers, &self.consumers);
+        self.recovery.check(&self.evidence, everyone, &mut self.judge);
     }
 
     /// What was found so far, in the order of time: the first 100.
@@ -301,12 +317,21 @@ impl Oracle {
                 }
             }
             ServiceFact::StreamDeleted => {
-                stream.delete();
+                if coverage::is_anything_owned(stream, &evidence.leases, &evidence.fleet) {
+                    judge.reached(Rare::StreamDeletedUnderWorker);
+                }
+                stream.delete(judge.now);
                 producers.deleted(judge);
+                evidence.faults.struck(stream, judge.now);
+                self.gaps.forget();
             }
             ServiceFact::StreamMissed { caller } => producers.missed(&caller, &evidence.faults, judge),
-            ServiceFact::StreamListed { caller, as_of } => producers.listed(&caller, as_of, &evidence.faults, judge),
-            ServiceFact::RecordsTrimmed { shard, below } => stream.trim(shard, below, judge),
+            ServiceFact::StreamListed { caller, as_of } => producers.listed(caller, as_of, &evidence.faults, judge),
+            ServiceFact::RecordsTrimmed { shard, below } => {
+                let is_of_this = evidence.leases.deletions(shard) == Some(stream.deletions());
+                let row = evidence.leases.row(shard).filter(|_| is_of_this);
+                stream.trim(shard, (below, row.map(|row| row.checkpoint)), judge);
+            }
         }
     }
 
@@ -319,7 +344,7 @@ impl Oracle {
             faults,
         } = evidence;
         match fact {
-            FleetFact::LeaseWritten(write) => leases.written(write, stream, judge),
+            FleetFact::LeaseWritten(write) => leases.written(write, (stream, faults), judge),
             FleetFact::LeaseGarbled {
                 writer,
                 shard,
@@ -328,8 +353,13 @@ impl Oracle {
                 Rule::History,
                 format_args!("{writer} wrote a lease of {shard} whose {attribute} cannot be read"),
             ),
-            FleetFact::LivesIn { process, host } => faults.lives_in(process, host),
-            FleetFact::WorkerStarted { worker } => fleet.started(worker, judge.now),
+            FleetFact::LivesIn { process, host } => faults.lives_in(process, host, judge.now),
+            FleetFact::WorkerStarted { worker } => {
+                if fleet.knows(&worker) {
+                    judge.reached(Rare::WorkerBack);
+                }
+                fleet.started(worker, judge.now);
+            }
             FleetFact::WorkerStopping { worker } => fleet.stopping(&worker),
             FleetFact::WorkerKilled { worker } => {
                 fleet.killed(worker, judge.now);
@@ -340,7 +370,13 @@ impl Oracle {
                 evidence.fleet.killed(worker, judge.now);
                 evidence.faults.struck(&evidence.stream, judge.now);
             }
-            FleetFact::WorkerStopped { worker } => fleet.stopped(worker),
+            FleetFact::WorkerStopped { worker } => fleet.stopped(worker, judge.now),
+            FleetFact::RecreationTold if stream.deletions() > 0 => stream.told_of_recreation(),
+            FleetFact::RecreationTold => {
+                let told = format_args!("a worker said that the stream was created again");
+                judge.broken(Rule::AtLeastOnce, told);
+            }
+            FleetFact::Calm => self.recovery.calm(judge.now),
             FleetFact::TasksLeft { tasks } => {
                 judge.figures.tasks_left = tasks.len() as u64;
                 if !tasks.is_empty() {

@@ -97,6 +97,29 @@ async fn a_stream_that_was_created_again_ends_no_shard_and_is_not_read_by_the_po
     assert_eq!(journal.read(), places, "the shards are on hold");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_starts_after_the_stream_was_created_again_reads_nothing_by_old_leases() {
+    let (sim, producer) = stream(2);
+    let first = Journal::default();
+    let places = put(&producer, 0..20).await;
+    let (control, running) = start(worker(&sim, "w1", &first, Checkpoints::AfterEachBatch));
+    first.until("all records", |journal| journal.read() == places).await;
+    control.shutdown(MINUTE);
+    running.await.unwrap().unwrap();
+    delete_stream(&sim).await;
+    tokio::time::sleep(MINUTE).await;
+    sim.create_stream(STREAM, 2).unwrap();
+    put(&producer, 20..40).await;
+    let second = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w1", &second, Checkpoints::AfterEachBatch));
+    tokio::time::sleep(10 * MINUTE).await;
+    assert!(ended(&sim).await.is_empty());
+    assert!(
+        second.entries().is_empty(),
+        "no processor was made for a lease of the earlier stream"
+    );
+}
+
 /// Takes the next iterator and the children out of a reply that holds the last record.
 #[derive(Debug)]
 struct WithoutSuccessor {

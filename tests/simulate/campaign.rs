@@ -1,5 +1,6 @@
-//! Many seeds at once, one on each core, until all are done or one breaks a promise.
+//! Many seeds at once, one on each core, until all are done.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
@@ -8,61 +9,68 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::exceptions::NOT_SIMULATED;
+use crate::failures::Failed;
 use crate::run::{Run, run};
-use crate::scenario::Scenario;
+use crate::sometimes::Sometimes;
 use crate::source::Source;
 use crate::table::Table;
 
-/// How many events of a failed run are printed: up to the violation, or the end.
-const LAST_EVENTS: usize = 60;
-
-/// And how many behind the violation.
-const NEXT_EVENTS: usize = 10;
+/// What a failure does to the campaign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnFailure {
+    Continue,
+    Stop,
+}
 
 /// What became of all seeds.
 pub(crate) struct Campaign {
     table: Table,
-    failed: Option<Run>,
+    sometimes: Sometimes,
+    /// By the number of the run.
+    failed: BTreeMap<u64, Failed>,
 }
 
 impl Campaign {
-    /// Runs them; a failure stops it, when the runs under way have ended.
-    pub(crate) fn run(runs: &Source) -> Self {
+    /// Runs them and tells each failure in a line. A failure that stops the campaign lets the runs under way end.
+    pub(crate) fn run(runs: &Source, on_failure: OnFailure) -> Self {
         let next = AtomicU64::new(0);
         let stop = AtomicBool::new(false);
         let campaign = Mutex::new(Self {
             table: Table::default(),
-            failed: None,
+            sometimes: Sometimes::default(),
+            failed: BTreeMap::new(),
         });
-        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    while !stop.load(Ordering::Relaxed) {
-                        let Some(scenario) = runs.get(next.fetch_add(1, Ordering::Relaxed)) else {
-                            return;
-                        };
-                        let run = run(scenario);
-                        if run.failure.is_some() {
-                            stop.store(true, Ordering::Relaxed);
-                        }
-                        campaign.lock().unwrap_or_else(PoisonError::into_inner).add(run);
-                    }
-                });
+        on_each_core(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some(scenario) = runs.get(number) else { return };
+                let run = run(scenario);
+                if run.failure.is_some() && on_failure == OnFailure::Stop {
+                    stop.store(true, Ordering::Relaxed);
+                }
+                campaign.lock().unwrap_or_else(PoisonError::into_inner).add(number, run);
             }
         });
         campaign.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&mut self, run: Run) {
+    fn add(&mut self, number: u64, run: Run) {
         self.table.add(&run);
-        let is_earlier = self
-            .failed
-            .as_ref()
-            .is_none_or(|failed| run.scenario.seed < failed.scenario.seed);
-        if run.failure.is_some() && is_earlier {
-            self.failed = Some(run);
+        self.sometimes.add(run.report.as_ref(), &run.events);
+        if let Some(failed) = Failed::of(run) {
+            println!("{failed}");
+            self.failed.insert(number, failed);
         }
+    }
+
+    /// The runs that failed, in the order of their numbers.
+    pub(crate) fn failed(&self) -> Vec<&Failed> {
+        self.failed.values().collect()
+    }
+
+    /// The rare states that no run reached.
+    pub(crate) fn never(&self) -> Vec<String> {
+        self.sometimes.never()
     }
 
     /// Whether no run took more processor time than so many seconds; says if one did.
@@ -76,61 +84,26 @@ impl Campaign {
             Some(_) | None => ExitCode::SUCCESS,
         }
     }
-
-    /// The run that failed, of the smallest seed if there are several.
-    pub(crate) fn failure(&self) -> Option<Failure<'_>> {
-        self.failed.as_ref().map(Failure)
-    }
 }
 
 impl fmt::Display for Campaign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.table.fmt(f)?;
+        writeln!(f, "{}\n{}", self.table, self.sometimes)?;
         for (what, reason) in NOT_SIMULATED {
-            write!(f, "\nnot simulated: {what}, because {reason}")?;
+            writeln!(f, "not simulated: {what}, because {reason}")?;
         }
         Ok(())
     }
 }
 
-/// A failed run, in the words that it is reported with.
-pub(crate) struct Failure<'a>(&'a Run);
-
-impl<'a> Failure<'a> {
-    /// The run, to be kept.
-    pub(crate) fn scenario(&self) -> &'a Scenario {
-        &self.0.scenario
-    }
-}
-
-impl fmt::Display for Failure<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Run {
-            scenario,
-            failure,
-            report,
-            events,
-            ..
-        } = self.0;
-        writeln!(f, "FAILED: {}", failure.as_deref().unwrap_or("nothing"))?;
-        writeln!(f, "{scenario}")?;
-        if let Some(report) = report {
-            writeln!(f, "{report}")?;
+/// Does the same on each core at once.
+pub(crate) fn on_each_core(work: impl Fn() + Sync) {
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(&work);
         }
-        let violated = report.as_ref().and_then(|report| report.violations.first());
-        // Around the violation, where that is known; else at the end.
-        let until = violated.map_or(events.len(), |violation| {
-            events.partition_point(|event| event.at() <= violation.at)
-        });
-        for event in events
-            .iter()
-            .take(until + NEXT_EVENTS)
-            .skip(until.saturating_sub(LAST_EVENTS))
-        {
-            writeln!(f, "{event}")?;
-        }
-        Ok(())
-    }
+    });
 }
 
 /// Prints the runs word for word: the same seed prints the same.

@@ -12,9 +12,8 @@ use testkit::sim::{Process, Sim};
 use tokio::time::sleep;
 
 use crate::recorder::Recorder;
-use crate::scenario::{Scenario, Start};
+use crate::scenario::{STREAM, Scenario, Start, WorkerIds};
 
-pub(crate) const STREAM: &str = "orders";
 pub(crate) const APPLICATION: &str = "billing";
 
 /// How long a worker may take to stop in an orderly way.
@@ -48,6 +47,8 @@ struct Shared {
     halts: Mutex<BTreeSet<String>>,
     /// The processes whose workers start again when they have stopped, and after which time.
     returning: Mutex<BTreeMap<String, Duration>>,
+    /// The ids of the workers that live.
+    living: Mutex<BTreeSet<String>>,
     /// How to stop each worker, by its life; a process may run several, one after the other or for a while beside it.
     controls: Mutex<BTreeMap<u64, (String, WorkerControl)>>,
 }
@@ -112,7 +113,7 @@ impl Fleet {
     }
 
     fn shut_down(&self, (life, (process, control)): (u64, (String, WorkerControl))) {
-        let worker = oracle::Process::new(&worker_id(&process, life));
+        let worker = oracle::Process::new(&self.worker_id(&process, life));
         self.witness.tell(Fact::Fleet(FleetFact::WorkerStopping { worker }));
         control.shutdown(GRACE);
     }
@@ -148,11 +149,15 @@ impl Fleet {
     async fn consume(self, process: Process) {
         while !self.shared.closing.load(Ordering::Relaxed) {
             let life = self.next_life();
+            let here = self.take_id(self.worker_id(process.name(), life)).await;
+            if self.shared.closing.load(Ordering::Relaxed) {
+                return;
+            }
             let worker = self.worker(&process, life);
             self.controls()
                 .insert(life, (process.name().to_owned(), worker.control()));
-            let id = worker.id().to_string();
-            let alive = Alive::begin(&self.witness, &id, process.name());
+            let id = here.id.clone();
+            let alive = Alive::begin(&self.witness, here, process.name());
             match worker.run().await {
                 Ok(_report) => {
                     alive.stop();
@@ -170,9 +175,18 @@ impl Fleet {
         }
     }
 
+    /// Takes the id of a worker, when no other has it.
+    async fn take_id(&self, id: String) -> Here {
+        while !self.living().insert(id.clone()) {
+            sleep(Duration::from_millis(100)).await;
+        }
+        let shared = Arc::clone(&self.shared);
+        Here { id, shared }
+    }
+
     fn worker(&self, process: &Process, life: u64) -> Worker {
         let mut rng = self.rng(life);
-        let id = worker_id(process.name(), life);
+        let id = self.worker_id(process.name(), life);
         let (fleet, name, choices) = (self.clone(), id.clone(), Mutex::new(rng.fork()));
         let builder = Worker::builder(APPLICATION, STREAM);
         let builder = match self.scenario.handlers.outage {
@@ -194,6 +208,14 @@ impl Fleet {
             .expect("the options of a run are valid")
     }
 
+    /// The id of a worker in one life of its process.
+    fn worker_id(&self, process: &str, life: u64) -> String {
+        match self.scenario.worker_ids {
+            WorkerIds::New => format!("{process}.{life}"),
+            WorkerIds::Kept => process.to_owned(),
+        }
+    }
+
     fn starting_position(&self) -> StartingPosition {
         match self.scenario.start {
             Start::TrimHorizon => StartingPosition::TrimHorizon,
@@ -213,14 +235,13 @@ impl Fleet {
         self.shared.returning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn living(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.shared.living.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn controls(&self) -> MutexGuard<'_, BTreeMap<u64, (String, WorkerControl)>> {
         self.shared.controls.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The name of a worker in one life of its process.
-fn worker_id(process: &str, life: u64) -> String {
-    format!("{process}.{life}")
 }
 
 /// Counts a producer while it lives.
@@ -232,20 +253,35 @@ impl Drop for Producing {
     }
 }
 
+/// Keeps the id of a worker from others while it lives.
+struct Here {
+    id: String,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        let mut living = self.shared.living.lock().unwrap_or_else(PoisonError::into_inner);
+        living.remove(&self.id);
+    }
+}
+
 /// Tells the witness of the life of a worker; if nothing ends it, it was killed.
 struct Alive {
+    _here: Here,
     witness: Witness,
     worker: oracle::Process,
     ended: bool,
 }
 
 impl Alive {
-    fn begin(witness: &Witness, worker: &str, host: &str) -> Self {
-        let (worker, host) = (oracle::Process::new(worker), oracle::Process::new(host));
+    fn begin(witness: &Witness, here: Here, host: &str) -> Self {
+        let (worker, host) = (oracle::Process::new(&here.id), oracle::Process::new(host));
         let process = worker.clone();
         witness.tell(Fact::Fleet(FleetFact::LivesIn { process, host }));
         witness.tell(Fact::Fleet(FleetFact::WorkerStarted { worker: worker.clone() }));
         Self {
+            _here: here,
             witness: witness.clone(),
             worker,
             ended: false,

@@ -14,7 +14,9 @@ mod args;
 mod campaign;
 mod cpu;
 mod exceptions;
+mod failures;
 mod fleet;
+mod operator;
 mod panics;
 #[cfg(feature = "planted-bugs")]
 mod planted;
@@ -22,8 +24,11 @@ mod producer;
 mod recorder;
 mod run;
 mod scenario;
+mod shrink;
+mod sometimes;
 mod source;
 mod table;
+mod told;
 
 use std::io;
 use std::process::ExitCode;
@@ -31,7 +36,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::args::Args;
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, OnFailure};
 use crate::source::Source;
 
 /// Faster here than the allocator of the system: a simulated call is many small allocations.
@@ -62,16 +67,30 @@ fn simulate(args: &Args) -> io::Result<ExitCode> {
     if args.log {
         return Ok(campaign::print_logs(&runs));
     }
-    let campaign = Campaign::run(&runs);
-    println!("{campaign}");
-    let Some(failure) = campaign.failure() else {
-        return Ok(campaign.within(args.max_cpu_seconds_a_seed));
+    let on_failure = if args.stop_at_first {
+        OnFailure::Stop
+    } else {
+        OnFailure::Continue
     };
-    println!("{failure}");
-    let file = source::write_into(&args.failures, failure.scenario())?;
-    println!(
-        "again: cargo run --release -p kinesis-tests --bin simulate -- --log --replay {}",
-        file.display()
-    );
+    let campaign = Campaign::run(&runs, on_failure);
+    print!("{campaign}");
+    let failed = campaign.failed();
+    if failed.is_empty() {
+        let never = if args.is_of_everything() {
+            campaign.never()
+        } else {
+            Vec::new()
+        };
+        never
+            .iter()
+            .for_each(|state| println!("FAILED: never in this campaign: {state}"));
+        return Ok(if never.is_empty() {
+            campaign.within(args.max_cpu_seconds_a_seed)
+        } else {
+            ExitCode::FAILURE
+        });
+    }
+    failures::report(&failed, &args.failures)?;
+    println!("{} runs FAILED", failed.len());
     Ok(ExitCode::FAILURE)
 }

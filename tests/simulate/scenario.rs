@@ -11,6 +11,13 @@ use testkit::kinesis::request::RecordDistributionStrategy;
 use testkit::sim::{Plan, PollOrder, Severity};
 
 mod drawn;
+mod smaller;
+
+/// The stream of every run.
+pub(crate) const STREAM: &str = "orders";
+
+/// How long a run goes on after its load if its faults do not end: long enough for leases to be lost and taken.
+pub(crate) const AFTER_LOAD: Duration = Duration::from_secs(60);
 
 /// What a run is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -27,16 +34,19 @@ pub(crate) enum Kind {
     Produce,
     /// All of it.
     Fleet,
+    /// All of it, and the faults go on to the end: whether everything recovers is not judged.
+    Restless,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Steady,
         Self::Reshard,
         Self::Deploy,
         Self::Crash,
         Self::Produce,
         Self::Fleet,
+        Self::Restless,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -47,6 +57,7 @@ impl Kind {
             Self::Crash => "crash",
             Self::Produce => "produce",
             Self::Fleet => "fleet",
+            Self::Restless => "restless",
         }
     }
 
@@ -83,6 +94,11 @@ pub(crate) struct Scenario {
     pub(crate) start: Start,
     #[serde(default)]
     pub(crate) tables: Tables,
+    #[serde(default)]
+    pub(crate) worker_ids: WorkerIds,
+    /// How long the stream keeps records. By default longer than the run lasts.
+    #[serde(default)]
+    pub(crate) retention: Option<Duration>,
     /// How the tasks of a process take turns. By default in the order of their wakes.
     #[serde(default)]
     pub(crate) poll_order: PollOrder,
@@ -209,6 +225,16 @@ pub(crate) enum Start {
     AtTimestamp(Duration),
 }
 
+/// Under which ids workers come back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum WorkerIds {
+    /// Each life has one of its own.
+    #[default]
+    New,
+    /// Under the id that they had, as a process does whose id is its host's name.
+    Kept,
+}
+
 /// How DynamoDB behaves. By default everything happens at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -239,8 +265,7 @@ pub(crate) enum What {
     Split(usize),
     /// Of a shard and its right neighbour.
     Merge(usize),
-    /// Deletes the stream, and some time later creates it again, with so many shards if it is provisioned. Only for runs
-    /// without workers.
+    /// Deletes the stream, and some time later creates it again, with so many shards if it is provisioned.
     Recreate {
         shards: usize,
         pause: Duration,
@@ -263,6 +288,10 @@ pub(crate) enum What {
         traffic: Shortage,
         lasts: Duration,
     },
+    /// Kills all workers, and starts them again somewhat later.
+    Blackout {
+        pause: Duration,
+    },
     /// Kills a worker or a producer, and starts it again somewhat later.
     Kill {
         process: usize,
@@ -275,6 +304,21 @@ impl Scenario {
     pub(crate) fn recreates(&self) -> bool {
         let mut acts = self.acts.iter();
         acts.any(|act| matches!(act.what, What::Recreate { .. }))
+    }
+
+    /// How many generations of shards there can be.
+    pub(crate) fn generations(&self) -> u32 {
+        let reshards = |act: &&Act| matches!(act.what, What::Split(_) | What::Merge(_));
+        // On demand, a merge is done in several steps.
+        let steps = if self.distribution.begins.is_some() { 2 } else { 1 };
+        let count = self.acts.iter().filter(reshards).count() * steps;
+        u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// When the last trouble is over, and the handlers work again.
+    pub(crate) fn calm_at(&self) -> Duration {
+        let outage = self.handlers.outage.map(|outage| outage.from + outage.lasts);
+        self.plan.end().max(outage.unwrap_or_default())
     }
 
     /// The names of all of its processes.
@@ -304,8 +348,16 @@ impl fmt::Display for Scenario {
         )?;
         writeln!(
             f,
-            "handlers: {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}; {:?}",
-            self.handlers, self.pause, self.puts, self.distribution, self.start, self.tables, self.poll_order
+            "handlers: {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}; worker ids {:?}; retention {:?}; {:?}",
+            self.handlers,
+            self.pause,
+            self.puts,
+            self.distribution,
+            self.start,
+            self.tables,
+            self.worker_ids,
+            self.retention,
+            self.poll_order
         )?;
         for act in &self.acts {
             writeln!(f, "{:.1}s operator: {:?}", act.at.as_secs_f64(), act.what)?;

@@ -60,7 +60,7 @@ pub(crate) struct Ownership<W> {
     drain: Option<Drain>,
     valid_until: Instant,
     renew_at: Instant,
-    /// What waits goes no earlier than this: after a failed write, the end of the wait.
+    /// The earliest time of the next write; after a failed write, the end of the retry delay.
     not_before: Instant,
     /// Writes that failed one after the other.
     failures: u32,

@@ -19,8 +19,8 @@ use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::planner::listed_children;
 use crate::stream::{Incarnation, Shard, ShardId, ShardState};
 
-/// How far apart two lists have to be that both lack a shard, or its children. Our choice: `ListShards` lags behind a
-/// resharding by seconds.
+/// Minimum time between two lists that both omit a shard, or its children, before the shard counts as ended. Our choice:
+/// `ListShards` lags behind a resharding by seconds.
 const LISTS_APART: Duration = Duration::from_secs(30);
 
 /// The stream at one time.

@@ -36,8 +36,8 @@ impl LeaseKeeper {
     ///
     /// # Errors
     ///
-    /// At once if another process uses this worker's id, or if the application's runtime has stood still for too long: then
-    /// the leases lapse. Once it is stopped, what ended the search for leases.
+    /// Returns at once if another process uses this worker's id, or if the application's runtime has stood still for too long;
+    /// the leases then lapse. If the search for leases failed earlier, its error is returned when the keeper is stopped.
     pub(super) async fn run(self) -> Result<(), WorkerError> {
         let assignment = self.assignment.run(self.draining.clone());
         let renewing = self.renewing.run();

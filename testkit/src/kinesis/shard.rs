@@ -134,6 +134,11 @@ impl Shard {
         self.newest.opened
     }
 
+    /// When it was closed, if it was.
+    pub(super) fn closed_at(&self) -> Option<Timestamp> {
+        self.closed.map(|closing| closing.at)
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.closed.is_none()
     }

@@ -1,6 +1,6 @@
 //! Pure: what happened to the application, ownership by ownership (C1 to C3, C5, duplicates).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::coverage;
@@ -11,6 +11,7 @@ use super::judge::Judge;
 use super::name::{Ownership, Process};
 use super::permission;
 use super::position::Position;
+use super::rare::Rare;
 use super::rules::Rule;
 use super::stream::Life;
 use super::tenant::Tenant;
@@ -25,7 +26,8 @@ pub(super) struct Consumers {
     latest: BTreeMap<(ShardId, Process), usize>,
     /// The largest fencing token of each shard.
     largest: BTreeMap<ShardId, u64>,
-    halted: BTreeSet<ShardId>,
+    /// The shards that were given up, and by which worker.
+    halted: BTreeMap<ShardId, Process>,
 }
 
 impl Consumers {
@@ -42,8 +44,10 @@ impl Consumers {
         }
         let number = self.numbers.get(ownership).copied();
         let tenant = number.and_then(|number| self.tenants.get_mut(number));
-        let (Some(number), Some(tenant), Some(shard)) = (number, tenant, evidence.stream.get_mut(ownership.shard))
-        else {
+        let shard = tenant
+            .as_ref()
+            .and_then(|tenant| evidence.stream.of_mut(tenant.deletions, ownership.shard));
+        let (Some(number), Some(tenant), Some(shard)) = (number, tenant, shard) else {
             judge.broken(
                 Rule::History,
                 format_args!("{ownership} did something before it was initialized"),
@@ -54,7 +58,8 @@ impl Consumers {
             ConsumerFact::Initialized { .. } => {}
             ConsumerFact::Offered { records, lease } => {
                 tenant.check_life(judge);
-                self.check_permission(ownership, lease, evidence, judge);
+                let deletions = tenant.deletions;
+                self.check_permission((ownership, deletions), lease, evidence, judge);
                 self.offered(number, &records, evidence, judge);
             }
             ConsumerFact::AtWork { lease } => permission::check_work(ownership, lease, &evidence.leases, judge),
@@ -65,10 +70,15 @@ impl Consumers {
             }
             ConsumerFact::ShardEnded => tenant.shard_ended(shard, judge),
             ConsumerFact::ShutdownRequested => tenant.over("it was asked to stop"),
-            ConsumerFact::LeaseLost => tenant.over("it was told that the lease is lost"),
+            ConsumerFact::LeaseLost => {
+                tenant.over("it was told that the lease is lost");
+                if evidence.lapsed_before_its_reply(ownership) {
+                    judge.reached(Rare::LapseBeforeReply);
+                }
+            }
             ConsumerFact::ShardHalted => {
                 tenant.over("it was halted");
-                self.halted.insert(ownership.shard);
+                self.halted.insert(ownership.shard, ownership.worker.clone());
                 judge.figures.halted += 1;
             }
         }
@@ -76,6 +86,9 @@ impl Consumers {
 
     /// At the end of a quiet run, every wanted record was processed; unless its shard, or one before it, was halted.
     pub(super) fn finish(&self, evidence: &Evidence, judge: &mut Judge) {
+        if evidence.stream.is_told() {
+            return;
+        }
         for (id, shard) in evidence.stream.shards() {
             let Some(undone) = shard.first_undone() else { continue };
             if self.is_halted(id, evidence) {
@@ -97,7 +110,13 @@ impl Consumers {
     }
 
     fn initialized(&mut self, ownership: &Ownership, checkpoint: Position, evidence: &mut Evidence, judge: &mut Judge) {
-        let Some(shard) = evidence.stream.get_mut(ownership.shard) else {
+        // From a start position nothing is passed over, whatever stream the row was made for.
+        if checkpoint.is_start() && evidence.stream.get(ownership.shard).is_some() {
+            evidence.leases.adopt(ownership.shard, evidence.stream.deletions());
+        }
+        let deletions = evidence.leases.deletions(ownership.shard);
+        let deletions = deletions.unwrap_or_else(|| evidence.stream.deletions());
+        let Some(shard) = evidence.stream.of_mut(deletions, ownership.shard) else {
             judge.broken(
                 Rule::History,
                 format_args!("{ownership} was initialized, of a shard that nobody told of"),
@@ -115,17 +134,27 @@ impl Consumers {
         *largest = ownership.token.max(*largest);
         let leased_at = evidence.leases.had_since(ownership.shard, &ownership.worker);
         // The next owner tries again.
-        self.halted.remove(&ownership.shard);
+        let halted_by = self.halted.remove(&ownership.shard);
+        if halted_by.is_some_and(|worker| !evidence.faults.share_a_host(&worker, &ownership.worker)) {
+            judge.reached(Rare::HaltedShardMoved);
+        }
         self.numbers.insert(ownership.clone(), self.tenants.len());
         let reader = (ownership.shard, ownership.worker.clone());
         self.latest.insert(reader, self.tenants.len());
+        let held = (ownership.clone(), deletions);
         self.tenants
-            .push(Tenant::new(ownership.clone(), leased_at, checkpoint, shard, judge));
+            .push(Tenant::new(held, leased_at, checkpoint, shard, judge));
     }
 
-    fn check_permission(&self, ownership: &Ownership, lease: LeaseClaim, evidence: &Evidence, judge: &mut Judge) {
+    fn check_permission(
+        &self,
+        (ownership, deletions): (&Ownership, usize),
+        lease: LeaseClaim,
+        evidence: &Evidence,
+        judge: &mut Judge,
+    ) {
         let largest = self.largest.get(&ownership.shard).copied().unwrap_or_default();
-        permission::check(ownership, lease, largest, evidence, judge);
+        permission::check((ownership, deletions), lease, largest, evidence, judge);
     }
 
     fn offered(&mut self, number: usize, records: &[OfferedRecord], evidence: &mut Evidence, judge: &mut Judge) {
@@ -133,7 +162,7 @@ impl Consumers {
         let Some(tenant) = self.tenants.get_mut(number) else {
             return;
         };
-        let Some(shard) = evidence.stream.get_mut(tenant.ownership.shard) else {
+        let Some(shard) = evidence.stream.of_mut(tenant.deletions, tenant.ownership.shard) else {
             return;
         };
         if let Some(batch) = tenant.locate(records, shard, judge) {
@@ -148,7 +177,7 @@ impl Consumers {
         // Neighbours were mostly offered to the same ownership before.
         let mut known: Option<(usize, Option<Cause>)> = None;
         for index in batch {
-            let Some(shard) = evidence.stream.get_mut(tenant.ownership.shard) else {
+            let Some(shard) = evidence.stream.of_mut(tenant.deletions, tenant.ownership.shard) else {
                 return;
             };
             let Some(before) = shard.offer(index, number) else {
@@ -186,19 +215,21 @@ impl Consumers {
     /// Whether each open shard is read by the owner of its lease, or given up by the application.
     pub(super) fn are_complete(&self, evidence: &Evidence) -> bool {
         let mut open = evidence.stream.shards().filter(|(_, shard)| shard.life == Life::Open);
-        open.all(|(id, shard)| {
-            let owner = evidence.leases.row(id).and_then(|row| row.reader());
-            owner.is_some_and(|owner| self.reads(id, owner))
-                || coverage::waits(id, shard, &evidence.leases)
-                || self.is_halted(id, evidence)
-        })
+        let is_told = evidence.stream.is_told();
+        is_told
+            || open.all(|(id, shard)| {
+                let owner = evidence.leases.row(id).and_then(|row| row.reader());
+                owner.is_some_and(|owner| self.reads(id, owner))
+                    || coverage::waits(id, shard, &evidence.leases)
+                    || self.is_halted(id, evidence)
+            })
     }
 
     /// Whether the shard, or one before it, is halted.
     pub(super) fn is_halted(&self, shard: ShardId, evidence: &Evidence) -> bool {
         let mut line = vec![shard];
         while let Some(shard) = line.pop() {
-            if self.halted.contains(&shard) {
+            if self.halted.contains_key(&shard) {
                 return true;
             }
             line.extend(evidence.stream.get(shard).into_iter().flat_map(|shard| &shard.parents));

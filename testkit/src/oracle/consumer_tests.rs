@@ -5,9 +5,13 @@ mod coverage;
 mod failed_batches;
 mod one_owner;
 mod parents;
+mod rare;
+mod recovery;
+mod recreations;
 mod repetitions;
 mod start_positions;
 mod survival;
+mod trimmed;
 
 use super::story::{FAILOVER, Story, at, ownership, payload, place, row, shard};
 use super::{ConsumerFact, Ending, Exception, Fact, LeaseClaim, LeaseRow, OfferedRecord, Position, Rule, Rules};

@@ -10,7 +10,7 @@ use crate::kinesis::ShardId;
 
 /// Judges the end of a run: without a living worker there is nobody to blame.
 pub(super) fn check(stream: &Stream, leases: &Leases, fleet: &Fleet, judge: &mut Judge) {
-    if !fleet.anyone_lives() {
+    if !fleet.anyone_lives() || stream.is_told() {
         return;
     }
     for (shard, stored) in stream
@@ -58,7 +58,12 @@ pub(super) fn waits(id: ShardId, shard: &Shard, leases: &Leases) -> bool {
 /// Whether a living worker owns the lease of each open shard.
 pub(super) fn is_complete(stream: &Stream, leases: &Leases, fleet: &Fleet) -> bool {
     let mut open = stream.shards().filter(|(_, shard)| shard.life == Life::Open);
-    open.all(|(shard, _)| is_owned(shard, leases, fleet))
+    stream.is_told() || open.all(|(shard, _)| is_owned(shard, leases, fleet))
+}
+
+/// Whether a living worker owns the lease of any shard.
+pub(super) fn is_anything_owned(stream: &Stream, leases: &Leases, fleet: &Fleet) -> bool {
+    stream.shards().any(|(shard, _)| is_owned(shard, leases, fleet))
 }
 
 /// Whether a living worker owns the shard's lease.

@@ -25,6 +25,8 @@ pub enum Cause {
     HandOver,
     /// The lease was given back, as at a shutdown.
     Release,
+    /// The worker that had it was stopped, kept the lease, and was started again under its id.
+    Restart,
 }
 
 impl fmt::Display for Cause {
@@ -36,6 +38,7 @@ impl fmt::Display for Cause {
             Self::Theft => "theft",
             Self::HandOver => "hand-over",
             Self::Release => "release",
+            Self::Restart => "restart",
         })
     }
 }
@@ -65,6 +68,7 @@ pub(super) fn between(previous: &Tenant, next: &Tenant, evidence: &Evidence, jud
         // The old owner was offered it after it had lost the lease without knowing it: both read for a while. A theft
         // from an earlier ownership of the same worker explains nothing.
         Some(departure) if departure.is_theft_since(previous.leased_at) => Some(Cause::Theft),
+        _ if before.worker == after.worker && fleet.stopped_since(&before.worker, offered_at) => Some(Cause::Restart),
         // A worker can take its own expired lease again, before anybody else does. It expires, as the worker sees it, if
         // no renewal is acknowledged.
         _ => {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::faults::Faults;
 use super::fleet::Fleet;
 use super::leases::Leases;
-use super::name::Process;
+use super::name::{Ownership, Process};
 use super::rules::Rules;
 use super::stream::Stream;
+use crate::Service;
 
 /// The service, the lease table, the processes and what hit them.
 #[derive(Debug)]
@@ -25,11 +26,19 @@ impl Evidence {
         self.faults.clear_since(worker).map(|clear| clear.max(started))
     }
 
-    /// Whether a fault was in the worker's way at some time of its present life.
+    /// Whether a fault, or a stream that was gone, was in the worker's way at some time of its present life.
     pub(super) fn was_hit(&self, worker: &Process) -> bool {
         let started = self.fleet.started_at(worker).unwrap_or_default();
         let clear = self.faults.clear_since(worker);
-        clear.is_none_or(|clear| clear > started)
+        clear.is_none_or(|clear| clear > started) || self.stream.changed_since(started)
+    }
+
+    /// Whether the worker owns the lease by the table, and does not know that its last renewal was applied.
+    pub(super) fn lapsed_before_its_reply(&self, ownership: &Ownership) -> bool {
+        let owner = self.leases.row(ownership.shard).and_then(|row| row.reader());
+        let renewed_at = self.leases.renewed_at(ownership.shard);
+        owner == Some(&ownership.worker)
+            && renewed_at.is_some_and(|at| self.faults.was_unacknowledged(&ownership.worker, Service::DynamoDb, at))
     }
 
     pub(super) fn new(rules: &Rules) -> Self {

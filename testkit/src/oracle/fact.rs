@@ -57,7 +57,7 @@ pub enum ServiceFact {
         data: Bytes,
     },
     /// The stream is gone, with its shards. The one that is created under its name next may have shards of the same ids.
-    /// What consumers owe to either is not judged: tell it only where there are none.
+    /// Leases go on to be of the stream that had their shards as their rows were created.
     StreamDeleted,
     /// A process learnt from the service that there is no such stream.
     StreamMissed {
@@ -208,6 +208,10 @@ pub enum FleetFact {
         /// The worker.
         worker: Process,
     },
+    /// A worker said that the stream is another one than its leases are of. Nothing of this one has to be read then.
+    RecreationTold,
+    /// From now on nothing goes wrong, nothing is put, and nobody intervenes.
+    Calm,
     /// These tasks were still there after everything had been shut down.
     TasksLeft {
         /// Their names.

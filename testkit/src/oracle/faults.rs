@@ -17,8 +17,8 @@ use crate::kinesis::ShardId;
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     faults: BTreeMap<FaultId, Fault>,
-    /// Where processes live, if they do not stand for themselves.
-    hosts: BTreeMap<Process, Process>,
+    /// Where processes live and since when, if they do not stand for themselves.
+    hosts: BTreeMap<Process, (Process, Duration)>,
     /// When writes were applied without their callers' knowing, in milliseconds: that is how the service counts.
     unacknowledged: BTreeSet<(Process, Service, u128)>,
     /// Those of them that the network had doubled.
@@ -57,13 +57,28 @@ impl Faults {
         self.recovery = Recovery::NotDue;
     }
 
-    pub(super) fn lives_in(&mut self, process: Process, host: Process) {
-        self.hosts.insert(process, host);
+    pub(super) fn lives_in(&mut self, process: Process, host: Process, now: Duration) {
+        self.hosts.insert(process, (host, now));
     }
 
     /// Whether the process is this one, or a life of it.
     pub(super) fn is_or_lives_in(&self, process: &Process, host: &Process) -> bool {
-        process == host || self.hosts.get(process) == Some(host)
+        process == host || self.host(process) == Some(host)
+    }
+
+    /// Since when the process lives, if it is a life of another.
+    pub(super) fn lives_since(&self, process: &Process) -> Duration {
+        self.hosts.get(process).map_or(Duration::ZERO, |(_, since)| *since)
+    }
+
+    /// Whether the two are lives of one process.
+    pub(super) fn share_a_host(&self, one: &Process, other: &Process) -> bool {
+        self.host(one).unwrap_or(one) == self.host(other).unwrap_or(other)
+    }
+
+    /// Where the process lives, if it does not stand for itself.
+    pub(super) fn host(&self, process: &Process) -> Option<&Process> {
+        self.hosts.get(process).map(|(host, _)| host)
     }
 
     pub(super) fn ended(&mut self, fault: FaultId, stream: &Stream, now: Duration) {
@@ -139,7 +154,7 @@ impl Faults {
     /// Whether a doubled write of the process was applied at that time.
     pub(super) fn was_doubled(&self, caller: &Process, service: Service, applied: Duration) -> bool {
         let called = |name: &Process| self.doubled.contains(&(name.clone(), service, applied.as_millis()));
-        called(caller) || self.hosts.get(caller).is_some_and(called)
+        called(caller) || self.host(caller).is_some_and(called)
     }
 
     /// Since when no fault hits the process, or a service that consumers need; `None` if one does now.
@@ -166,7 +181,7 @@ impl Faults {
         applied: RangeInclusive<Duration>,
     ) -> bool {
         let (from, until) = (applied.start().as_millis(), applied.end().as_millis());
-        let names = std::iter::once(caller).chain(self.hosts.get(caller));
+        let names = std::iter::once(caller).chain(self.host(caller));
         names.into_iter().any(|name| {
             let calls = (name.clone(), service, from)..=(name.clone(), service, until);
             self.unacknowledged.range(calls).next().is_some()

@@ -14,6 +14,7 @@ struct Worker {
     state: State,
     started_at: Duration,
     killed_at: Option<Duration>,
+    stopped_at: Option<Duration>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,11 @@ enum State {
 }
 
 impl Fleet {
+    /// Whether a worker of that id has lived before.
+    pub(super) fn knows(&self, worker: &Process) -> bool {
+        self.0.contains_key(worker)
+    }
+
     pub(super) fn started(&mut self, worker: Process, now: Duration) {
         let worker = self.0.entry(worker).or_default();
         worker.state = State::Alive;
@@ -39,8 +45,10 @@ impl Fleet {
         }
     }
 
-    pub(super) fn stopped(&mut self, worker: Process) {
-        self.0.entry(worker).or_default().state = State::Gone;
+    pub(super) fn stopped(&mut self, worker: Process, now: Duration) {
+        let worker = self.0.entry(worker).or_default();
+        worker.state = State::Gone;
+        worker.stopped_at = Some(now);
     }
 
     pub(super) fn killed(&mut self, worker: Process, now: Duration) {
@@ -66,6 +74,12 @@ impl Fleet {
     /// When the worker began its present life.
     pub(super) fn started_at(&self, worker: &Process) -> Option<Duration> {
         self.0.get(worker).map(|worker| worker.started_at)
+    }
+
+    /// Whether the worker was stopped at this time or later, restarted or not.
+    pub(super) fn stopped_since(&self, worker: &Process, time: Duration) -> bool {
+        let stopped_at = self.0.get(worker).and_then(|worker| worker.stopped_at);
+        stopped_at.is_some_and(|stopped_at| stopped_at >= time)
     }
 
     /// Whether the worker died at this time or later, restarted or not.

@@ -49,6 +49,10 @@ impl Gaps {
             return;
         }
         self.looked_at = judge.now;
+        if evidence.stream.is_told() {
+            self.forget();
+            return;
+        }
         for (id, shard) in evidence.stream.shards() {
             let is_due = coverage::is_unfinished(id, shard, &evidence.leases) || shard.done() < shard.len();
             if !is_due || coverage::waits(id, shard, &evidence.leases) || consumers.is_halted(id, evidence) {
@@ -61,6 +65,14 @@ impl Gaps {
             self.look_at_reader((id, shard), bound, (evidence, consumers), judge);
             self.look_at_records((id, shard), bound * 2, evidence, judge);
         }
+    }
+
+    /// The shards are others, or nobody reads them: no gap is any news.
+    pub(super) fn forget(&mut self) {
+        *self = Self {
+            looked_at: self.looked_at,
+            ..Self::default()
+        };
     }
 
     /// Its lease is owned by a living worker that renews it; if not, any worker may take it.

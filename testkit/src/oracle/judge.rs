@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::rare::Rare;
 use super::report::{Excused, Figures};
 use super::rules::{Exception, Rule, Rules};
 
@@ -84,6 +85,11 @@ impl Judge {
             *self.excused.entry(exception).or_default() += 1;
         }
         granted
+    }
+
+    /// Counts a rare state.
+    pub(super) fn reached(&mut self, state: Rare) {
+        *self.figures.rare.entry(state).or_default() += 1;
     }
 
     pub(super) fn violations(&self) -> &[Violation] {

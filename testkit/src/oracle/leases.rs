@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::fact::{LeaseRow, LeaseWrite};
+use super::faults::Faults;
 use super::judge::{Judge, Seconds};
 use super::name::{Ownership, Process};
 use super::position::Position;
+use super::rare::Rare;
 use super::rules::Rule;
 use super::stream::{Life, Shard, Stream};
+use crate::Service;
 use crate::kinesis::ShardId;
 
 /// The lease table.
@@ -19,10 +22,14 @@ pub(super) struct Leases(BTreeMap<ShardId, Lease>);
 #[derive(Debug)]
 struct Lease {
     row: Option<LeaseRow>,
+    /// How often the stream had been deleted before, as the row was created.
+    deletions: usize,
     /// When its counter moved last, which is what other workers watch.
     renewed_at: Duration,
     /// When its counter moved last after it had stood still for about the failover time.
     revived_at: Option<Duration>,
+    /// Who wrote it last, and when.
+    written: Option<(Process, Duration)>,
     /// The furthest checkpoint that was ever written.
     reached: Option<Position>,
     last_owner: Option<Process>,
@@ -73,6 +80,19 @@ impl Leases {
         self.0.get(&shard).and_then(|lease| lease.row.as_ref())
     }
 
+    /// How often the stream whose shard the lease is of had been deleted before; `None` without a row.
+    pub(super) fn deletions(&self, shard: ShardId) -> Option<usize> {
+        let lease = self.0.get(&shard).filter(|lease| lease.row.is_some());
+        lease.map(|lease| lease.deletions)
+    }
+
+    /// The lease, of whose shard nothing was read, is taken for one of the present stream.
+    pub(super) fn adopt(&mut self, shard: ShardId, deletions: usize) {
+        if let Some(lease) = self.0.get_mut(&shard) {
+            lease.deletions = deletions;
+        }
+    }
+
     /// The furthest checkpoint that was ever written.
     pub(super) fn reached(&self, shard: ShardId) -> Option<Position> {
         self.0.get(&shard).and_then(|lease| lease.reached)
@@ -82,6 +102,11 @@ impl Leases {
     pub(super) fn departure(&self, shard: ShardId, worker: &Process) -> Option<Departure> {
         let lease = self.0.get(&shard)?;
         lease.departures.get(worker).copied()
+    }
+
+    /// When the counter of the shard's lease moved last.
+    pub(super) fn renewed_at(&self, shard: ShardId) -> Option<Duration> {
+        self.0.get(&shard).map(|lease| lease.renewed_at)
     }
 
     /// Since when the shard's lease has its present owner.
@@ -137,13 +162,18 @@ impl Leases {
     }
 
     /// The table applied a write.
-    pub(super) fn written(&mut self, write: LeaseWrite, stream: &mut Stream, judge: &mut Judge) {
+    pub(super) fn written(&mut self, write: LeaseWrite, (stream, faults): (&mut Stream, &Faults), judge: &mut Judge) {
         judge.figures.lease_writes += 1;
         let lease = self.0.entry(write.shard).or_insert_with(|| Lease::new(judge.now));
-        if let (None, Some(created)) = (lease.reached, &write.after) {
-            stream.first_lease(write.shard, created.checkpoint, judge.now);
+        if let (None, Some(created)) = (&lease.row, &write.after) {
+            let deletions = stream.last_with(write.shard).unwrap_or_default();
+            let is_first = lease.reached.is_none() || lease.deletions != deletions;
+            lease.deletions = deletions;
+            if is_first && deletions == stream.deletions() {
+                stream.first_lease(write.shard, created.checkpoint, judge.now);
+            }
         }
-        let Some(stored) = stream.get(write.shard) else {
+        let Some(stored) = stream.of(lease.deletions, write.shard) else {
             judge.broken(
                 Rule::History,
                 format_args!(
@@ -154,8 +184,25 @@ impl Leases {
             return;
         };
         lease.check_move(&write, stored, judge);
+        if lease.is_renewed_after_a_lost_reply(&write, faults, judge.now) {
+            judge.reached(Rare::LostReplyRecognised);
+        }
         lease.change_hands(write.after.as_ref(), judge);
+        let ends = lease.ends(&write);
+        lease.written = Some((write.writer, judge.now));
         lease.row = write.after;
+        if ends && self.leaves_a_second_parent(write.shard, stream) {
+            judge.reached(Rare::SecondParentAwaited);
+        }
+    }
+
+    /// Whether a child of the shard has another parent that was not read to its end.
+    fn leaves_a_second_parent(&self, shard: ShardId, stream: &Stream) -> bool {
+        let mut children = stream.shards().filter(|(_, child)| child.parents.contains(&shard));
+        children.any(|(_, child)| {
+            let mut rows = child.parents.iter().filter_map(|parent| self.row(*parent));
+            rows.any(|row| row.checkpoint != Position::ShardEnd)
+        })
     }
 }
 
@@ -163,8 +210,10 @@ impl Lease {
     fn new(now: Duration) -> Self {
         Self {
             row: None,
+            deletions: 0,
             renewed_at: now,
             revived_at: None,
+            written: None,
             reached: None,
             last_owner: None,
             owned_since: now,
@@ -210,6 +259,26 @@ impl Lease {
         self.reached = self.reached.max(Some(to));
     }
 
+    /// Whether the write says that the shard was read to its end, which the row did not.
+    fn ends(&self, write: &LeaseWrite) -> bool {
+        let ended = |row: &LeaseRow| row.checkpoint == Position::ShardEnd;
+        write.after.as_ref().is_some_and(ended) && !self.row.as_ref().is_some_and(ended)
+    }
+
+    /// Whether the owner writes again, on top of a write of its own that was not acknowledged to it.
+    fn is_renewed_after_a_lost_reply(&self, write: &LeaseWrite, faults: &Faults, now: Duration) -> bool {
+        let (Some(before), Some(after), Some((writer, at))) = (&self.row, &write.after, &self.written) else {
+            return false;
+        };
+        before.reader().is_some()
+            && before.reader() == after.reader()
+            && before.counter != after.counter
+            && *writer == write.writer
+            && *at < now
+            && *at == self.renewed_at
+            && faults.was_unacknowledged(writer, Service::DynamoDb, *at)
+    }
+
     /// Notes renewals, and how the reader of the lease changes.
     fn change_hands(&mut self, after: Option<&LeaseRow>, judge: &mut Judge) {
         let before = self.row.as_ref();
@@ -229,6 +298,9 @@ impl Lease {
                 at: judge.now,
                 renewed_at: self.renewed_at,
             };
+            if departure.how == Way::Stolen {
+                judge.reached(Rare::LeaseStolen);
+            }
             self.departures.insert(old.clone(), departure);
         }
         if let Some(new) = new.filter(|new| self.last_owner.as_ref() != Some(*new)) {

@@ -8,6 +8,7 @@ use super::fact::Stored;
 use super::faults::Faults;
 use super::judge::{Judge, Seconds};
 use super::key_order::Group;
+use super::lists::{Knowledge, Lists};
 use super::name::{Digest, Process, RecordId};
 use super::position::Place;
 use super::rules::{Exception, Rule};
@@ -27,24 +28,31 @@ pub(super) struct Payload {
     last_copy: Option<Copied>,
 }
 
+/// The stream, what went wrong, and which lists of shards were got.
+pub(super) type Known<'a> = (&'a Stream, &'a Faults, &'a Lists);
+
 /// One copy of a payload.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Copied {
     pub(super) at: Duration,
+    pub(super) shard: ShardId,
     pub(super) placement: Placement,
     /// User records in the Kinesis record.
     pub(super) together: usize,
-    /// Its producer may not have heard of its shard: a reshard made it, or it is of a stream whose shards were not listed.
-    pub(super) in_a_new_shard: bool,
     /// How often its stream had been deleted before.
     pub(super) deletions: usize,
     pub(super) writer: Writer,
 }
 
 impl Copied {
-    /// Whether a producer may be unable to tell where a reader finds it: a record alone is read wherever it is.
-    fn may_be_in_an_unknown_shard(&self) -> bool {
-        self.together > 1 && self.in_a_new_shard
+    /// Why its producer cannot tell whether a reader finds it there; `None` if it can. A record alone is read wherever it is.
+    fn why_unknown(&self, producer: &Process, (stream, faults, lists): Known<'_>) -> Option<Exception> {
+        let shard = stream.get(self.shard).filter(|_| self.together > 1)?;
+        match lists.knowledge(producer, (shard, self.at), faults) {
+            Knowledge::Listed => None,
+            Knowledge::TooShortLived => Some(Exception::ShortLivedShards),
+            Knowledge::NotYetListed => Some(Exception::UnlistedShards),
+        }
     }
 }
 
@@ -113,16 +121,17 @@ impl Payload {
 
     /// A record is written again if the KCL would drop its last copy, if the stream with that was deleted, or if its
     /// producer did not learn of one of the two writes.
-    pub(super) fn check_another_copy(&self, shard: ShardId, (stream, faults): (&Stream, &Faults), judge: &mut Judge) {
+    pub(super) fn check_another_copy(&self, shard: ShardId, known: Known<'_>, judge: &mut Judge) {
         let (Some(last), Some(Accepted { producer, record, .. })) = (self.last_copy, &self.accepted) else {
             return;
         };
+        let (stream, faults, _) = known;
         let unknown = |written| faults.was_unacknowledged(producer, Service::Kinesis, written);
         let cause = match last.placement {
             Placement::Misplaced => "misplaced before",
             Placement::Kept if last.deletions < stream.deletions() => "in a deleted stream",
             Placement::Kept if unknown(last.at) || unknown(judge.now) => "unacknowledged",
-            Placement::Kept if last.may_be_in_an_unknown_shard() && judge.excuses(Exception::UnlistedShards) => {
+            Placement::Kept if last.why_unknown(producer, known).is_some_and(|why| judge.excuses(why)) => {
                 "in an unknown shard"
             }
             Placement::Kept => {

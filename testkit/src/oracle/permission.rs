@@ -11,12 +11,18 @@ use super::position::Position;
 use super::rules::{Exception, Rule};
 
 /// Whether the ownership may begin a delivery, while tokens have come to `largest`.
-pub(super) fn check(ownership: &Ownership, claim: LeaseClaim, largest: u64, evidence: &Evidence, judge: &mut Judge) {
+pub(super) fn check(
+    (ownership, deletions): (&Ownership, usize),
+    claim: LeaseClaim,
+    largest: u64,
+    evidence: &Evidence,
+    judge: &mut Judge,
+) {
     check_lease(ownership, claim, &evidence.leases, judge);
     if largest > ownership.token {
         outranked(ownership, largest, &evidence.leases, judge);
     }
-    check_parents(ownership, evidence, judge);
+    check_parents((ownership, deletions), evidence, judge);
 }
 
 /// The token of an ownership that begins is larger than all before it (C3).
@@ -115,8 +121,8 @@ fn check_tenure(ownership: &Ownership, what: &str, leases: &Leases, judge: &mut 
 }
 
 /// The shard's parents were read to their ends (C2).
-fn check_parents(ownership: &Ownership, evidence: &Evidence, judge: &mut Judge) {
-    let Some(shard) = evidence.stream.get(ownership.shard) else {
+fn check_parents((ownership, deletions): (&Ownership, usize), evidence: &Evidence, judge: &mut Judge) {
+    let Some(shard) = evidence.stream.of(deletions, ownership.shard) else {
         return;
     };
     for parent in &shard.parents {
@@ -129,7 +135,11 @@ fn check_parents(ownership: &Ownership, evidence: &Evidence, judge: &mut Judge) 
                     row.checkpoint
                 ),
             );
-        } else if let Some(undone) = evidence.stream.get(*parent).and_then(|parent| parent.first_undone()) {
+        } else if let Some(undone) = evidence
+            .stream
+            .of(deletions, *parent)
+            .and_then(|parent| parent.first_undone())
+        {
             judge.broken(
                 Rule::ParentFirst,
                 format_args!(

@@ -54,6 +54,16 @@ impl Position {
     }
 }
 
+impl Position {
+    /// Whether nothing was read.
+    pub(super) fn is_start(self) -> bool {
+        match self {
+            Self::AtTimestamp | Self::TrimHorizon | Self::Latest => true,
+            Self::At(_) | Self::ShardEnd => false,
+        }
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -9,6 +9,7 @@ use super::fact::{AcceptedRecord, ProducerFact, Stored};
 use super::faults::Faults;
 use super::judge::Judge;
 use super::key_order::KeyOrders;
+use super::lists::Lists;
 use super::name::{Digest, Process, RecordId};
 use super::payload::{Accepted, Copied, Outcome, Payload, Writer};
 use super::rules::{Budget, Rule};
@@ -23,6 +24,7 @@ pub(super) struct Producers {
     payloads: BTreeMap<Digest, Payload>,
     orders: KeyOrders,
     deletions: Deletions,
+    lists: Lists,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +72,9 @@ impl Producers {
     }
 
     /// A process learnt the shards that the stream had at `as_of`.
-    pub(super) fn listed(&mut self, caller: &Process, as_of: Duration, faults: &Faults, judge: &Judge) {
-        self.deletions.listed(caller, as_of, faults, judge.now);
+    pub(super) fn listed(&mut self, caller: Process, as_of: Duration, faults: &Faults, judge: &Judge) {
+        self.deletions.listed(&caller, as_of, faults, judge.now);
+        self.lists.add(caller, as_of, judge.now);
     }
 
     /// The service stored a Kinesis record.
@@ -83,19 +86,16 @@ impl Producers {
         judge: &mut Judge,
     ) {
         judge.figures.stored += contents.records.len() as u64;
-        let in_a_child = stream.get(shard).is_some_and(|shard| !shard.parents.is_empty());
         for content in &contents.records {
             let payload = self.payloads.entry(content.payload).or_default();
-            payload.check_another_copy(shard, (stream, faults), judge);
+            payload.check_another_copy(shard, (stream, faults, &self.lists), judge);
             let was_readable = payload.readable > 0;
             let writer = payload.writer(faults, judge.now);
-            let producer = payload.accepted.as_ref().map(|accepted| &accepted.producer);
-            let is_unlisted = producer.is_some_and(|producer| self.deletions.is_unlisted(producer, judge.now));
             payload.add_copy(Copied {
                 at: judge.now,
+                shard,
                 placement: contents.placement,
                 together: contents.records.len(),
-                in_a_new_shard: in_a_child || is_unlisted,
                 deletions: stream.deletions(),
                 writer,
             });
@@ -107,6 +107,15 @@ impl Producers {
                 self.orders.stored(&accepted.group, accepted.record, shard, judge);
             }
         }
+    }
+
+    /// A record of a producer that was not killed, without an outcome.
+    pub(super) fn open(&self) -> Option<RecordId> {
+        let mut accepted = self.payloads.values().filter_map(|payload| payload.accepted.as_ref());
+        let is_open = |accepted: &&Accepted| {
+            accepted.outcome == Outcome::Open && self.ends.get(&accepted.producer) != Some(&End::Killed)
+        };
+        accepted.find(is_open).map(|accepted| accepted.record)
     }
 
     /// At the end of a run, every record of a producer that was shut down has an outcome.

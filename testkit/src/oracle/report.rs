@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::duplicates::Cause;
 use super::judge::{Seconds, Violation};
+use super::rare::Rare;
 use super::rules::Exception;
 
 /// What came of a run. Displayed as a few lines, violations first.
@@ -75,6 +76,8 @@ pub struct Figures {
     pub recovery: Option<Duration>,
     /// Tasks that outlived the shutdown.
     pub tasks_left: u64,
+    /// How often each rare state was reached.
+    pub rare: BTreeMap<Rare, u64>,
 }
 
 impl Report {

@@ -11,6 +11,7 @@ pub struct Rules {
     pub(super) start: Start,
     pub(super) budget: Option<Budget>,
     pub(super) coverage_within: Option<Duration>,
+    pub(super) recovery_within: Option<Duration>,
     pub(super) exceptions: BTreeMap<Exception, String>,
 }
 
@@ -22,6 +23,7 @@ impl Rules {
             start: Start::TrimHorizon,
             budget: None,
             coverage_within: None,
+            recovery_within: None,
             exceptions: BTreeMap::new(),
         }
     }
@@ -43,6 +45,13 @@ impl Rules {
     /// is judged at the end only.
     pub fn coverage_within(mut self, time: Duration) -> Self {
         self.coverage_within = Some(time);
+        self
+    }
+
+    /// How long it may take until everything is read, owned and ended, once [nothing goes
+    /// wrong](super::FleetFact::Calm) any more. Default: as long as it likes.
+    pub fn recovery_within(mut self, time: Duration) -> Self {
+        self.recovery_within = Some(time);
         self
     }
 
@@ -102,6 +111,8 @@ pub enum Rule {
     Coverage,
     /// C5: what a handler failed on is offered again before anything behind it.
     NothingSkipped,
+    /// Once nothing goes wrong any more, everything recovers in a bounded time.
+    Recovery,
     /// Each record that is stored or offered again has a cause.
     Duplicate,
     /// No task outlives the shutdown of what it belongs to.
@@ -125,6 +136,7 @@ impl Rule {
             Self::OneOwner => "C3",
             Self::Coverage => "C4",
             Self::NothingSkipped => "C5",
+            Self::Recovery => "recovery",
             Self::Duplicate => "duplicate",
             Self::Shutdown => "shutdown",
             Self::Survival => "survival",
@@ -152,10 +164,12 @@ pub enum Exception {
     /// not delivered. An owner whose iterator is of no use any more, before it read anything, may begin earlier than it
     /// had. What another owner was offered of that needs its own cause all the same.
     UnpinnedLatest,
-    /// A producer that could not list the shards cannot tell whether an aggregate lies where a reader finds it, if it landed
-    /// in a shard that came from a reshard: it sends the aggregate again, for good measure. That shard may be closed, and
-    /// on no list any more, when the next list comes. So may any shard of a stream that was deleted and created again.
+    /// A producer that had no list of the shards that names the shard to which it wrote an aggregate cannot tell whether a
+    /// reader finds it there. If the next list does not come at once, it sends the aggregate again.
     UnlistedShards,
+    /// A shard was opened after one list that a producer got and closed before the next, so that none names it. The
+    /// producer cannot tell whether a reader finds an aggregate there, and sends it again. Lists name open shards only.
+    ShortLivedShards,
     /// A producer that called nothing while its stream was deleted and created again takes the shards of the new one for
     /// those of the old, whose ids they bear.
     UnnoticedDeletion,
@@ -168,6 +182,7 @@ impl fmt::Display for Exception {
             Self::StolenLeases => f.write_str("leases are stolen"),
             Self::UnpinnedLatest => f.write_str("LATEST is not pinned"),
             Self::UnlistedShards => f.write_str("shards are not listed"),
+            Self::ShortLivedShards => f.write_str("shards open and close between two lists"),
             Self::UnnoticedDeletion => f.write_str("deletions are not noticed"),
         }
     }

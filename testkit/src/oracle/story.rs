@@ -91,6 +91,10 @@ impl Story {
         story
     }
 
+    pub(super) fn now(&self) -> Duration {
+        self.now
+    }
+
     pub(super) fn later(&mut self, seconds: u64) {
         self.now += Duration::from_secs(seconds);
     }
@@ -158,6 +162,14 @@ impl Story {
             writer: Process::new(writer),
             shard: shard(number),
             after: Some(after),
+        }));
+    }
+
+    pub(super) fn delete_lease(&mut self, writer: &str, number: u32) {
+        self.fleet(FleetFact::LeaseWritten(LeaseWrite {
+            writer: Process::new(writer),
+            shard: shard(number),
+            after: None,
         }));
     }
 

@@ -11,6 +11,7 @@ use super::contents::{Content, Contents};
 use super::judge::Judge;
 use super::name::Digest;
 use super::position::{Place, Position};
+use super::rare::Rare;
 use super::rules::{Rule, Start};
 use crate::kinesis::{SequenceNumber, ShardId};
 
@@ -18,11 +19,15 @@ use crate::kinesis::{SequenceNumber, ShardId};
 #[derive(Debug)]
 pub(super) struct Stream {
     start: Start,
-    /// When the first lease was written.
+    /// When the first lease of this stream was written.
     consumed_since: Option<Duration>,
     shards: BTreeMap<ShardId, Shard>,
     /// Those of the streams that had its name before.
     gone: Vec<BTreeMap<ShardId, Shard>>,
+    /// When the stream was deleted or created again last.
+    changed_at: Option<Duration>,
+    /// Whether a worker said that this stream is not the one that its leases are of.
+    is_told: bool,
 }
 
 /// One shard. Its user records are counted from 0, in their order.
@@ -32,6 +37,7 @@ pub(super) struct Shard {
     range: HashKeyRange,
     pub(super) life: Life,
     created: Duration,
+    closed: Option<Duration>,
     records: Vec<StoredRecord>,
     /// The first record that the application wants.
     due_from: usize,
@@ -55,7 +61,17 @@ pub(super) struct StoredRecord {
     pub(super) key: Digest,
     /// The number of the ownership that was offered it last.
     pub(super) offered_by: Option<usize>,
-    processed: bool,
+    fate: Fate,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It has to be processed, if it is wanted.
+    Due,
+    Processed,
+    /// The service forgot it while the checkpoint of its shard lay before it.
+    Trimmed,
 }
 
 impl Stream {
@@ -65,6 +81,8 @@ impl Stream {
             consumed_since: None,
             shards: BTreeMap::new(),
             gone: Vec::new(),
+            changed_at: None,
+            is_told: false,
         }
     }
 
@@ -73,8 +91,44 @@ impl Stream {
         self.gone.len()
     }
 
-    pub(super) fn delete(&mut self) {
+    pub(super) fn delete(&mut self, now: Duration) {
         self.gone.push(std::mem::take(&mut self.shards));
+        self.consumed_since = None;
+        self.changed_at = Some(now);
+        self.is_told = false;
+    }
+
+    /// A worker said that the stream was created again: it reads nothing of it, and the operator knows.
+    pub(super) fn told_of_recreation(&mut self) {
+        self.is_told = true;
+    }
+
+    /// Whether a worker said that the stream was created again.
+    pub(super) fn is_told(&self) -> bool {
+        self.is_told
+    }
+
+    /// Whether the stream is missing, or was created again after that time.
+    pub(super) fn changed_since(&self, time: Duration) -> bool {
+        self.changed_at
+            .is_some_and(|changed_at| changed_at >= time || self.shards.is_empty())
+    }
+
+    /// A shard of the stream that had been deleted so many times before.
+    pub(super) fn of(&self, deletions: usize, shard: ShardId) -> Option<&Shard> {
+        self.gone.get(deletions).unwrap_or(&self.shards).get(&shard)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn of_mut(&mut self, deletions: usize, shard: ShardId) -> Option<&mut Shard> {
+        self.gone.get_mut(deletions).unwrap_or(&mut self.shards).get_mut(&shard)
+    }
+
+    /// Of the streams that had its name, the last that has or had the shard, by its deletions before.
+    pub(super) fn last_with(&self, shard: ShardId) -> Option<usize> {
+        (0..=self.gone.len())
+            .rev()
+            .find(|deletions| self.of(*deletions, shard).is_some())
     }
 
     /// The record at a place, in this stream or in one that had its name: no number comes twice.
@@ -95,11 +149,15 @@ impl Stream {
         now: Duration,
     ) -> Option<()> {
         let range = HashKeyRange::new(HashKey::new(*hash_range.start()), HashKey::new(*hash_range.end())).ok()?;
+        if self.shards.is_empty() && !self.gone.is_empty() {
+            self.changed_at = Some(now);
+        }
         let created = Shard {
             parents,
             range,
             life: Life::Open,
             created: now,
+            closed: None,
             records: Vec::new(),
             due_from: 0,
             trimmed: 0,
@@ -112,17 +170,15 @@ impl Stream {
         self.shards.get(&shard)
     }
 
-    pub(super) fn get_mut(&mut self, shard: ShardId) -> Option<&mut Shard> {
-        self.shards.get_mut(&shard)
-    }
-
     pub(super) fn shards(&self) -> impl Iterator<Item = (ShardId, &Shard)> {
         self.shards.iter().map(|(id, shard)| (*id, shard))
     }
 
     pub(super) fn close(&mut self, shard: ShardId, judge: &mut Judge) {
+        let now = judge.now;
         if let Some(shard) = self.known(shard, judge) {
             shard.life = Life::Closed;
+            shard.closed.get_or_insert(now);
         }
     }
 
@@ -160,9 +216,17 @@ impl Stream {
         Some(contents)
     }
 
-    pub(super) fn trim(&mut self, shard: ShardId, below: SequenceNumber, judge: &mut Judge) {
-        if let Some(shard) = self.known(shard, judge) {
-            shard.trim(below);
+    /// The service forgot records. Those behind the checkpoint need not be processed any more.
+    pub(super) fn trim(
+        &mut self,
+        shard: ShardId,
+        (below, checkpoint): (SequenceNumber, Option<Position>),
+        judge: &mut Judge,
+    ) {
+        if let Some(shard) = self.known(shard, judge)
+            && shard.trim(below, checkpoint) > 0
+        {
+            judge.reached(Rare::TrimmedUnread);
         }
     }
 
@@ -191,21 +255,23 @@ impl Stream {
         shard
     }
 
-    /// Whether every record is processed, trimmed, or not wanted.
+    /// Whether every record is processed, trimmed, or not wanted, or of a stream that workers told of and do not read.
     pub(super) fn is_done(&self) -> bool {
-        self.shards.values().all(|shard| shard.done() >= shard.records.len())
+        self.is_told || self.shards.values().all(|shard| shard.done() >= shard.records.len())
     }
 
     /// How many wanted records are neither processed nor trimmed, and how many were trimmed before they were processed.
     pub(super) fn unread(&self) -> (u64, u64) {
         let mut unread = (0, 0);
-        for shard in self.shards.values() {
-            for (index, record) in shard.records.iter().enumerate().skip(shard.due_from) {
-                match record.processed {
-                    true => {}
-                    false if index < shard.trimmed => unread.1 += 1,
-                    false => unread.0 += 1,
-                }
+        for record in self
+            .shards
+            .values()
+            .flat_map(|shard| shard.records.iter().skip(shard.due_from))
+        {
+            match record.fate {
+                Fate::Processed => {}
+                Fate::Trimmed => unread.1 += 1,
+                Fate::Due => unread.0 += 1,
             }
         }
         unread
@@ -213,6 +279,11 @@ impl Stream {
 }
 
 impl Shard {
+    /// Whether it was open at that time.
+    pub(super) fn was_open(&self, at: Duration) -> bool {
+        self.created <= at && self.closed.is_none_or(|closed| at < closed)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.records.len()
     }
@@ -223,8 +294,8 @@ impl Shard {
 
     /// The place of a record, for people.
     pub(super) fn place_of(&self, index: usize) -> String {
-        let record = self.records.get(index);
-        record.map_or("the end".to_owned(), |record| record.place.to_string())
+        self.record(index)
+            .map_or("the end".to_owned(), |record| record.place.to_string())
     }
 
     /// The number of the record at exactly this place.
@@ -271,7 +342,7 @@ impl Shard {
                 payload: content.payload,
                 key: content.key,
                 offered_by: None,
-                processed: false,
+                fate: Fate::Due,
             }));
         self.advance();
     }
@@ -284,7 +355,7 @@ impl Shard {
 
     pub(super) fn process(&mut self, records: Range<usize>) {
         for record in self.records.get_mut(records).unwrap_or_default() {
-            record.processed = true;
+            record.fate = Fate::Processed;
         }
         self.advance();
     }
@@ -292,16 +363,30 @@ impl Shard {
     /// The first of these records that was not processed, or their end.
     pub(super) fn first_unprocessed(&self, records: Range<usize>) -> usize {
         let end = records.end;
-        let mut open = records.filter(|index| self.records.get(*index).is_some_and(|record| !record.processed));
+        let mut open = records.filter(|index| self.records.get(*index).is_some_and(|record| record.fate == Fate::Due));
         open.next().unwrap_or(end)
     }
 
-    fn trim(&mut self, below: SequenceNumber) {
+    /// Returns how many records nobody can process any more. What lies before the checkpoint was passed over, and stays due.
+    fn trim(&mut self, below: SequenceNumber, checkpoint: Option<Position>) -> usize {
         let trimmed = self
             .records
             .partition_point(|record| record.place.sequence_number < below);
+        let passed = match checkpoint {
+            Some(Position::At(_) | Position::ShardEnd) => checkpoint.map_or(0, |at| self.count_up_to(at)),
+            Some(Position::AtTimestamp | Position::TrimHorizon | Position::Latest) | None => 0,
+        };
+        let lost = self.trimmed.max(passed).max(self.due_from)..trimmed;
         self.trimmed = self.trimmed.max(trimmed);
+        let mut count = 0;
+        for record in self.records.get_mut(lost).unwrap_or_default() {
+            if record.fate == Fate::Due {
+                record.fate = Fate::Trimmed;
+                count += 1;
+            }
+        }
         self.advance();
+        count
     }
 
     /// The application does not want what comes before this record.
@@ -311,9 +396,8 @@ impl Shard {
     }
 
     fn advance(&mut self) {
-        self.done = self.done.max(self.due_from).max(self.trimmed);
-        while self.records.get(self.done).is_some_and(|record| record.processed) {
-            self.done += 1;
-        }
+        self.done = self.done.max(self.due_from);
+        let rest = self.records.get(self.done..).unwrap_or_default();
+        self.done += rest.iter().take_while(|record| record.fate != Fate::Due).count();
     }
 }

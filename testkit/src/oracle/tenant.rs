@@ -15,6 +15,8 @@ use super::stream::Shard;
 #[derive(Debug)]
 pub(super) struct Tenant {
     pub(super) ownership: Ownership,
+    /// How often the stream whose shard it is had been deleted before.
+    pub(super) deletions: usize,
     /// Since when its worker has the lease; if it had lost it before the application learned of it, when it did.
     pub(super) leased_at: Duration,
     /// When it was offered records last.
@@ -39,7 +41,7 @@ enum Begins {
 
 impl Tenant {
     pub(super) fn new(
-        ownership: Ownership,
+        (ownership, deletions): (Ownership, usize),
         leased_at: Duration,
         checkpoint: Position,
         shard: &mut Shard,
@@ -57,6 +59,7 @@ impl Tenant {
         };
         Self {
             ownership,
+            deletions,
             leased_at,
             offered_at: judge.now,
             begins,
@@ -220,7 +223,7 @@ impl Tenant {
         judge: &mut Judge,
     ) {
         let ownership = &self.ownership;
-        let shard = evidence.stream.get(ownership.shard);
+        let shard = evidence.stream.of(self.deletions, ownership.shard);
         let place = shard.map_or_else(String::new, |shard| shard.place_of(index));
         judge.broken(
             Rule::Duplicate,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::row::{self, Unreadable};
 use super::{
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::clock;
 use crate::dynamodb::Change;
-use crate::kinesis::{Kinesis, SequenceNumber, ServiceError, ShardId, response};
+use crate::kinesis::{Kinesis, SequenceNumber, ServiceError, ShardId, Timestamp, response};
 use crate::sim::{Lesson, Phase, Sim, Trouble, TroubleKind, Turn, Unacknowledged};
 
 /// An [`Oracle`] that watches a stream and a lease table of a simulation. Clones are the same witness.
@@ -112,6 +112,22 @@ impl Witness {
         Ok(())
     }
 
+    /// Has the stream forget what arrived before that time, as its retention period would: what it stored is seen first.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceNotFoundException` if there is no such stream.
+    pub fn trim_before(&self, horizon: SystemTime) -> Result<(), ServiceError> {
+        let mut seen = self.seen();
+        seen.catch_up(&self.sim);
+        let trimmed = self.sim.stream(&seen.stream).control(|stream| {
+            stream.trim_before(horizon);
+            Ok(())
+        });
+        seen.catch_up(&self.sim);
+        trimmed
+    }
+
     /// The rules that were broken so far.
     pub fn violations(&self) -> Vec<Violation> {
         let seen = self.seen();
@@ -186,14 +202,19 @@ impl Seen {
             if self.deleted.is_some() && self.deleted == kinesis.incarnation(&self.stream) {
                 return facts;
             }
-            for shard in kinesis.shards(&self.stream) {
+            let listed = kinesis.shards(&self.stream);
+            let gone = self.shards.iter_mut().filter(|(id, _)| {
+                let id = **id;
+                !listed.iter().any(|shard| shard.shard_id == id)
+            });
+            facts.extend(gone.filter_map(|(id, seen)| Some((now, seen.trimmed_with_its_shard(*id)?))));
+            for shard in listed {
                 let is_new = !self.shards.contains_key(&shard.shard_id);
                 let seen = self.shards.entry(shard.shard_id).or_default();
                 let stored = seen.stored(kinesis, &self.stream, shard.shard_id);
+                let (opened, closed_at) = life(kinesis, &self.stream, shard.shard_id);
                 if is_new {
-                    // Nobody dates it; it was there before its first record.
-                    let at = stored.first().map_or(now, |(at, _)| *at);
-                    facts.push((at, created(&shard)));
+                    facts.push((opened.unwrap_or(now), created(&shard)));
                 }
                 facts.extend(stored);
                 let trimmed = seen.trimmed(kinesis, &self.stream, shard.shard_id);
@@ -201,7 +222,7 @@ impl Seen {
                 let is_closed = shard.sequence_number_range.ending_sequence_number.is_some();
                 if is_closed && !std::mem::replace(&mut seen.is_closed, true) {
                     let closed = ServiceFact::ShardClosed { shard: shard.shard_id };
-                    facts.push((now, Fact::Service(closed)));
+                    facts.push((closed_at.unwrap_or(now), Fact::Service(closed)));
                 }
             }
             facts
@@ -245,6 +266,15 @@ impl SeenShard {
 }
 
 impl SeenShard {
+    /// That the shard is gone, and with it the records which were told. The service forgets closed shards that are empty.
+    fn trimmed_with_its_shard(&mut self, shard: ShardId) -> Option<Fact> {
+        let below = self.last?.successor();
+        if self.kept_from.replace(below) == Some(below) {
+            return None;
+        }
+        Some(Fact::Service(ServiceFact::RecordsTrimmed { shard, below }))
+    }
+
     /// That records which were told have been trimmed since.
     fn trimmed(&mut self, kinesis: &Kinesis, stream: &str, shard: ShardId) -> Option<Fact> {
         let oldest = kinesis.stored_after(stream, shard, None).next();
@@ -262,6 +292,13 @@ impl SeenShard {
         let below = kept_from;
         Some(Fact::Service(ServiceFact::RecordsTrimmed { shard, below }))
     }
+}
+
+/// When a shard was opened and closed.
+fn life(kinesis: &Kinesis, stream: &str, shard: ShardId) -> (Option<Duration>, Option<Duration>) {
+    let (opened, closed) = kinesis.life(stream, shard).unzip();
+    let elapsed = |at: Timestamp| clock::elapsed_at(at.into());
+    (opened.map(elapsed), closed.flatten().map(elapsed))
 }
 
 fn created(shard: &response::Shard) -> Fact {
@@ -356,6 +393,23 @@ mod tests {
             assert_eq!(rules, broken);
             assert!(witness.finish(Ending::Quiet).is_none());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_records_of_a_closed_shard_are_trimmed_with_it() {
+        let sim = Sim::new(1);
+        sim.create_stream("orders", 1).unwrap();
+        let witness = Witness::new(&sim, "orders", "leases", Rules::new(Duration::from_secs(10)));
+        let shard = sim.stream("orders").open_shards()[0];
+        sim.stream("orders").put("k", "one").unwrap();
+        sim.stream("orders").split(shard).unwrap();
+        sim.advance(Duration::from_secs(2)).await;
+        assert!(!witness.is_caught_up());
+        witness.trim_before(sim.now()).unwrap();
+        assert_eq!(sim.stream("orders").shards().len(), 2, "the closed shard is gone");
+        let report = witness.finish(Ending::Quiet).unwrap();
+        assert_eq!(report.violations, []);
+        assert_eq!(report.figures.trimmed_unread, 1);
     }
 
     #[tokio::test(start_paused = true)]

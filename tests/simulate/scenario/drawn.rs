@@ -2,6 +2,7 @@
 //!
 //! `variety` has what only a fraction of the seeds has.
 
+mod later;
 mod variety;
 
 use std::ops::Range;
@@ -10,10 +11,13 @@ use std::time::Duration;
 use fastrand::Rng;
 use testkit::sim::{Plan, PollOrder, Severity};
 
-use super::{Act, Distribution, Handlers, KeyOrder, Kind, Puts, Scenario, Start, Tables, What};
+use super::{AFTER_LOAD, Act, Distribution, Handlers, KeyOrder, Kind, Puts, Scenario, Start, Tables, What, WorkerIds};
 
 /// When the first act and the first trouble may happen: not before the fleet has begun to work.
 const CALM: Duration = Duration::from_secs(5);
+
+/// Sets what came later apart, so that earlier seeds still draw what they drew.
+const LATER: u64 = 0x5EED_0F0F_A11D_2A17;
 
 /// How long producers put, in seconds.
 const LOAD: Range<u64> = 30..120;
@@ -49,14 +53,22 @@ impl Scenario {
             distribution: Distribution::default(),
             start: Start::default(),
             tables: Tables::default(),
+            worker_ids: WorkerIds::default(),
+            retention: None,
             poll_order: PollOrder::drawn(seed),
             acts: Vec::new(),
             plan: Plan::default(),
         };
         scenario.draw_acts(&mut rng);
         let processes = scenario.process_names();
-        scenario.plan = Plan::drawn(rng.u64(..), severity, &processes, CALM..load);
+        let troubled = if kind == Kind::Restless {
+            load + AFTER_LOAD
+        } else {
+            load
+        };
+        scenario.plan = Plan::drawn(rng.u64(..), severity, &processes, CALM..troubled);
         scenario.draw_variety(&mut Rng::with_seed(!seed));
+        scenario.draw_later_variety(&mut Rng::with_seed(seed ^ LATER));
         scenario
     }
 
@@ -96,28 +108,35 @@ impl Scenario {
 }
 
 impl Kind {
-    /// Each seed has one: all of them take turns.
+    /// Each seed has one: six of them take turns, and half of the fleets are restless.
     fn of_seed(seed: u64) -> Self {
-        let turn = usize::try_from(seed % Self::ALL.len() as u64).unwrap_or(0);
-        Self::ALL.get(turn).copied().unwrap_or(Self::Fleet)
+        let turn = usize::try_from(seed % TURNS).unwrap_or(0);
+        match Self::ALL.get(turn) {
+            Some(Self::Fleet) if (seed / TURNS / 2).is_multiple_of(2) => Self::Restless,
+            Some(kind) => *kind,
+            None => Self::Fleet,
+        }
     }
 
     fn reshards(self) -> bool {
-        matches!(self, Self::Reshard | Self::Produce | Self::Fleet)
+        matches!(self, Self::Reshard | Self::Produce | Self::Fleet | Self::Restless)
     }
 
     fn deploys(self) -> bool {
-        matches!(self, Self::Deploy | Self::Fleet)
+        matches!(self, Self::Deploy | Self::Fleet | Self::Restless)
     }
 
     fn crashes(self) -> bool {
-        matches!(self, Self::Crash | Self::Fleet)
+        matches!(self, Self::Crash | Self::Fleet | Self::Restless)
     }
 }
 
+/// How many scenarios take turns.
+const TURNS: u64 = 6;
+
 /// Half of all runs keep the order of keys. Seeds of one scenario are six apart, so that each scenario has both.
 fn ordering(seed: u64) -> KeyOrder {
-    if (seed / 6).is_multiple_of(2) {
+    if (seed / TURNS).is_multiple_of(2) {
         KeyOrder::Any
     } else {
         KeyOrder::PerKey

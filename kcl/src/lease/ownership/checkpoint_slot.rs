@@ -76,7 +76,7 @@ impl<W: Waiter> CheckpointSlot<W> {
         });
     }
 
-    /// Keeps of the entries that nobody waits for any more the furthest one.
+    /// Of the entries whose waiter is gone, keeps only the one with the furthest position.
     fn merge_abandoned(&mut self) {
         let is_abandoned = |waiting: &mut Waiting<W>| waiting.waiter.as_ref().is_none_or(Waiter::is_gone);
         let abandoned = self.waiting.extract_if(.., is_abandoned);

@@ -1,11 +1,11 @@
 //! Pure: what the row that refused an owner's write means.
 //!
-//! *seen* is the counter that the write named. Without an unanswered write, nobody but the owner moves the counter while the
-//! row names the owner; with unanswered writes it may have moved by one, because all of them named the same counter.
+//! *seen* is the counter that the write named. While the row names the owner, only the owner changes the counter. All
+//! unanswered writes expected the same counter, so at most one of them was applied: the counter is *seen* or *seen* + 1.
 //!
 //! | row found | no write unanswered | a write unanswered |
 //! |---|---|---|
-//! | none, or a counter below *seen* | gone: deleted, or made anew | the same |
+//! | none, one that cannot be read, or a counter below *seen* | gone: deleted, or made anew | the same |
 //! | ours, counter *seen* | go on: a hand-off began, or was withdrawn | the same |
 //! | ours, counter *seen* + 1 | another process uses our id | go on: the unanswered write was applied |
 //! | ours, counter beyond that | another process uses our id | the same |

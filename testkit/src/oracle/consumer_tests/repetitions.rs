@@ -1,8 +1,8 @@
 //! Records that are offered again: explained by the way the lease went, or duplicates.
 
 use super::{checkpoint, stealing, story};
-use crate::oracle::story::{PUT, RENEW, Story, at, row};
-use crate::oracle::{Cause, ConsumerFact, Ending, Missed, Position, Rule};
+use crate::oracle::story::{FAILOVER, PUT, RENEW, Story, at, row};
+use crate::oracle::{Cause, ConsumerFact, Ending, FleetFact, Missed, Position, Process, Rule, Rules};
 
 #[test]
 fn a_record_offered_again_in_the_same_ownership_without_a_failure_is_an_unexplained_duplicate() {
@@ -189,4 +189,21 @@ fn a_worker_that_takes_its_own_lease_again_repeats_records_only_if_it_had_expire
         [Rule::Duplicate],
         "calls of others, to others, long ago, or that write nothing"
     );
+}
+
+#[test]
+fn a_worker_that_was_stopped_and_kept_its_lease_may_offer_again_what_it_had_not_checkpointed() {
+    for (stopped, broken) in [(true, vec![]), (false, vec![Rule::Duplicate])] {
+        let mut story = Story::of_a_consumer(Rules::new(FAILOVER));
+        story.work("a", 1, 1..=6);
+        story.later(1);
+        if stopped {
+            let worker = Process::new("a");
+            story.fleet(FleetFact::WorkerStopped { worker });
+        }
+        story.start("a");
+        story.take("a", 2, Position::TrimHorizon);
+        story.offer("a", 2, 1..=6);
+        assert_eq!(story.broken(), broken);
+    }
 }

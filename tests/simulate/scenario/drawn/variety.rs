@@ -9,9 +9,8 @@ use testkit::kinesis::KmsFailure;
 use testkit::sim::{Fault, Severity, Trouble, TroubleKind};
 
 use super::{CALM, millis};
-use crate::fleet::STREAM;
 use crate::scenario::{
-    Act, Chooser, Distribution, Kind, Outage, Puts, Scenario, Shortage, Start, Tables, What, is_producer,
+    Act, Chooser, Distribution, Kind, Outage, Puts, STREAM, Scenario, Shortage, Start, Tables, What, is_producer,
 };
 
 /// How long a trouble or a shortage lasts, in milliseconds: up to two lives of a lease.
@@ -274,10 +273,10 @@ fn calls(service: Service, operation: &str, fault: Fault, rng: &mut Rng) -> Trou
 }
 
 /// A time at which something may happen.
-fn moment(load: Duration, rng: &mut Rng) -> Duration {
+pub(super) fn moment(load: Duration, rng: &mut Rng) -> Duration {
     Duration::from_millis(rng.u64(millis(CALM)..millis(load)))
 }
 
-fn one_in(many: u8, rng: &mut Rng) -> bool {
+pub(super) fn one_in(many: u8, rng: &mut Rng) -> bool {
     rng.u8(..many) == 0
 }

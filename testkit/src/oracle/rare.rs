@@ -1,0 +1,54 @@
+//! Pure: states that a run seldom reaches, by name: a campaign that never reaches one proves nothing about it.
+
+use std::fmt;
+
+/// A rare state that the facts show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Rare {
+    /// A worker gave up a lease whose last renewal was applied, but not acknowledged to it.
+    LapseBeforeReply,
+    /// One parent of a merged shard was read to its end, and the other was not.
+    SecondParentAwaited,
+    /// A shard that was halted on one machine was taken up on another.
+    HaltedShardMoved,
+    /// A worker renewed a lease though its last write of the row was not acknowledged.
+    LostReplyRecognised,
+    /// A lease was taken from a worker before it could have expired.
+    LeaseStolen,
+    /// A worker was started again under the id that it had.
+    WorkerBack,
+    /// The stream was deleted while a living worker owned a lease of it.
+    StreamDeletedUnderWorker,
+    /// Records were trimmed before they were processed.
+    TrimmedUnread,
+}
+
+impl Rare {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::LapseBeforeReply,
+        Self::SecondParentAwaited,
+        Self::HaltedShardMoved,
+        Self::LostReplyRecognised,
+        Self::LeaseStolen,
+        Self::WorkerBack,
+        Self::StreamDeletedUnderWorker,
+        Self::TrimmedUnread,
+    ];
+}
+
+impl fmt::Display for Rare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LapseBeforeReply => "a lease lapses before the reply of its renewal comes",
+            Self::SecondParentAwaited => "a child waits on a second parent",
+            Self::HaltedShardMoved => "a halted shard moves to another worker",
+            Self::LostReplyRecognised => "a lost reply of a conditional write is recognised",
+            Self::LeaseStolen => "a lease is stolen",
+            Self::WorkerBack => "a worker comes back under its id",
+            Self::StreamDeletedUnderWorker => "a stream is recreated under a worker",
+            Self::TrimmedUnread => "records are trimmed unread",
+        })
+    }
+}
