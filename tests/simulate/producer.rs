@@ -94,12 +94,12 @@ impl Life {
             self.pause(&mut outcomes).await;
             self.burst(&producer, &mut outcomes).await;
             self.holds(&producer);
-            if self.chance(self.puts.flush) && producer.flush().await.is_ok() {
+            if self.chance(self.puts.flush) && self.meanwhile(&mut outcomes, producer.flush()).await.is_ok() {
                 self.flushed(&mut outcomes);
             }
         }
         let grace = if self.fleet.is_enough() { DRAIN } else { self.puts.grace };
-        let report = producer.shutdown(grace).await;
+        let report = self.meanwhile(&mut outcomes, producer.shutdown(grace)).await;
         // Every receipt has its outcome by now; one that does not end would be found at the end of the run.
         self.shut_down();
         while let Some((record, outcome)) = outcomes.next().await {
@@ -130,12 +130,17 @@ impl Life {
     async fn pause(&mut self, outcomes: &mut Outcomes) {
         let longest = u64::try_from(self.fleet.scenario.pause.as_millis()).unwrap_or(u64::MAX);
         let pause = sleep(Duration::from_millis(self.rng.u64(0..=longest)));
-        tokio::pin!(pause);
+        self.meanwhile(outcomes, pause).await;
+    }
+
+    /// Takes what receipts have to tell while something else is awaited: told late, an outcome seems to come late.
+    async fn meanwhile<T>(&self, outcomes: &mut Outcomes, awaited: impl Future<Output = T>) -> T {
+        tokio::pin!(awaited);
         loop {
             tokio::select! {
                 biased;
                 Some((record, outcome)) = outcomes.next() => self.ended(record, outcome),
-                () = &mut pause => return,
+                result = &mut awaited => return result,
             }
         }
     }
@@ -145,7 +150,8 @@ impl Life {
         if self.chance(self.puts.together) {
             let records: Vec<_> = (0..count).map(|_| self.record()).collect();
             let all = records.iter().map(|(_, record)| record.clone());
-            for ((id, record), put) in records.iter().zip(producer.put_all(all.collect::<Vec<_>>()).await) {
+            let puts = producer.put_all(all.collect::<Vec<_>>());
+            for ((id, record), put) in records.iter().zip(self.meanwhile(outcomes, puts).await) {
                 outcomes.extend(self.put(*id, record, put));
             }
             return;
@@ -155,7 +161,7 @@ impl Life {
             let put = if self.chance(self.puts.tried) {
                 producer.try_put(record.clone())
             } else {
-                producer.put(record.clone()).await
+                self.meanwhile(outcomes, producer.put(record.clone())).await
             };
             outcomes.extend(self.put(id, &record, put));
         }
