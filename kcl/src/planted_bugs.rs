@@ -15,14 +15,23 @@ pub enum PlantedBug {
     CheckpointWithoutCounter = 2,
     /// A child is read whether or not its parents were.
     SkipParent = 3,
+    /// A lease is renewed though its consumer has ended, and an answer after the lapse revives it.
+    RenewWithoutReader = 4,
+    /// A lease counts as held from the answer to a write, not from its sending.
+    ValidFromAnswer = 5,
+    /// A checkpoint is written though the row stands behind it already.
+    MoveCheckpointBack = 6,
 }
 
 impl PlantedBug {
     /// All of them.
-    pub const ALL: [Self; 3] = [
+    pub const ALL: [Self; 6] = [
         Self::DeliverAfterExpiry,
         Self::CheckpointWithoutCounter,
         Self::SkipParent,
+        Self::RenewWithoutReader,
+        Self::ValidFromAnswer,
+        Self::MoveCheckpointBack,
     ];
 
     /// What it is called on a command line.
@@ -31,6 +40,9 @@ impl PlantedBug {
             Self::DeliverAfterExpiry => "deliver-after-expiry",
             Self::CheckpointWithoutCounter => "checkpoint-without-the-counter",
             Self::SkipParent => "skip-a-parent",
+            Self::RenewWithoutReader => "renew-without-a-reader",
+            Self::ValidFromAnswer => "valid-from-the-answer",
+            Self::MoveCheckpointBack => "move-a-checkpoint-back",
         }
     }
 

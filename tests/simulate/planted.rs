@@ -29,16 +29,21 @@ impl Bug {
 
     /// The promises that it breaks. To be stopped by anything else is not to be found.
     fn breaks(self) -> &'static [Rule] {
-        use kcl::planted_bugs::PlantedBug::{CheckpointWithoutCounter, DeliverAfterExpiry, SkipParent};
+        use kcl::planted_bugs::PlantedBug::{
+            CheckpointWithoutCounter, DeliverAfterExpiry, MoveCheckpointBack, RenewWithoutReader, SkipParent,
+            ValidFromAnswer,
+        };
         use kpl::planted_bugs::PlantedBug::{AcceptMisplaced, AcknowledgeEarly, DropRetried, FreeLane, ReleaseEarly};
         match self {
             Self::Producer(DropRetried | AcknowledgeEarly) => &[Rule::Outcome],
             Self::Producer(AcceptMisplaced) => &[Rule::Readable],
             Self::Producer(FreeLane) => &[Rule::KeyOrder],
             Self::Producer(ReleaseEarly) => &[Rule::Memory],
-            Self::Consumer(DeliverAfterExpiry) => &[Rule::OneOwner],
+            Self::Consumer(DeliverAfterExpiry | ValidFromAnswer) => &[Rule::OneOwner],
             Self::Consumer(CheckpointWithoutCounter) => &[Rule::OneOwner, Rule::AtLeastOnce],
             Self::Consumer(SkipParent) => &[Rule::ParentFirst],
+            Self::Consumer(RenewWithoutReader) => &[Rule::Coverage],
+            Self::Consumer(MoveCheckpointBack) => &[Rule::AtLeastOnce],
         }
     }
 

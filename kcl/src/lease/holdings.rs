@@ -15,6 +15,8 @@ use crate::lease::guard::LeaseEpoch;
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
 use crate::lease::ownership::{Drain, Effect, Ownership, Terms, Waiter};
 use crate::lease::write::{OwnerWrite, WriteOutcome};
+#[cfg(feature = "planted-bugs")]
+use crate::planted_bugs::PlantedBug;
 use crate::stream::ShardId;
 
 /// The held leases. `W` is what waits for an answer.
@@ -74,6 +76,14 @@ pub(crate) struct Adopted {
 
 impl<W: Waiter> Holdings<W> {
     pub(crate) fn new(worker: WorkerId, terms: Terms, mut rng: fastrand::Rng) -> Self {
+        #[cfg(feature = "planted-bugs")]
+        let terms = match PlantedBug::DeliverAfterExpiry.is_planted() {
+            true => Terms {
+                failover: terms.failover * 10,
+                ..terms
+            },
+            false => terms,
+        };
         // The first retry comes soon, and each lease is retried several times before it lapses.
         let waits = (terms.renewal / 10, terms.renewal / 2);
         Self {
@@ -163,6 +173,10 @@ impl<W: Waiter> Holdings<W> {
         let Some(entry) = self.entries.get_mut(&id.key).filter(|entry| entry.epoch == id.epoch) else {
             return;
         };
+        #[cfg(feature = "planted-bugs")]
+        if PlantedBug::RenewWithoutReader.is_planted() && entry.ownership.is_some() {
+            return;
+        }
         entry.consumer = Consumer::Ended;
         match &mut entry.ownership {
             Some(ownership) => ownership.leave(None, now),

@@ -34,6 +34,8 @@ use crate::error::TableError;
 use crate::lease::guard::LeaseEpoch;
 use crate::lease::model::{Lease, WorkerId};
 use crate::lease::write::{OwnerWrite, Then, WriteOutcome};
+#[cfg(feature = "planted-bugs")]
+use crate::planted_bugs::PlantedBug;
 use crate::stream::ShardId;
 use checkpoint_slot::CheckpointSlot;
 pub(crate) use checkpoint_slot::Waiter;
@@ -264,7 +266,14 @@ impl<W> Ownership<W> {
         let Some(sent) = self.in_flight.take() else {
             return Vec::new();
         };
+        #[cfg(feature = "planted-bugs")]
+        let sent = match PlantedBug::ValidFromAnswer.is_planted() {
+            true => InFlight { sent: now, ..sent },
+            false => sent,
+        };
         let has_left = matches!(outcome, WriteOutcome::Applied(_)) && sent.then != Then::Keep;
+        #[cfg(feature = "planted-bugs")]
+        let has_left = has_left || PlantedBug::RenewWithoutReader.is_planted();
         if now >= self.valid_until && !has_left {
             return vec![self.end(End::Lapsed)];
         }
@@ -362,5 +371,9 @@ impl<W> Ownership<W> {
 
 /// Whether the row stands at `position` or behind it.
 fn holds(row: &Lease, position: &Position) -> bool {
+    #[cfg(feature = "planted-bugs")]
+    if PlantedBug::MoveCheckpointBack.is_planted() {
+        return row.checkpoint.as_ref() == Some(position);
+    }
     row.checkpoint.as_ref().is_some_and(|checkpoint| position <= checkpoint)
 }

@@ -219,9 +219,10 @@ mod tests {
     use futures::FutureExt as _;
     use tokio::sync::{mpsc, oneshot};
     use tokio::task::JoinSet;
-    use tokio::time::{Instant, sleep, timeout};
+    use tokio::time::{sleep, timeout};
 
     use super::*;
+    use crate::clock::VirtualClock;
     use crate::sim::poll_order::PollOrder;
 
     /// A task that counts the seconds.
@@ -287,10 +288,10 @@ mod tests {
             };
             tasks.spawn(gate.admit("woken", task.boxed()));
         }
-        let begun = Instant::now();
+        let clock = VirtualClock::start();
         tasks.join_all().await;
         assert_eq!(
-            begun.elapsed(),
+            clock.elapsed(),
             Duration::from_secs(3),
             "no time passes while tasks are held back"
         );
@@ -311,17 +312,17 @@ mod tests {
     /// Which goes on first when both are due in the same millisecond: a task whose time has come, or one whose answer has.
     async fn first_of_timer_and_answer(seed: u64) -> &'static str {
         let gate = Arc::new(Gate::new(Turns::new(SHUFFLED, seed)));
-        let (first, mut told) = mpsc::unbounded_channel();
+        let (first, mut told) = mpsc::channel(2);
         let (answer, answered) = oneshot::channel();
         let (timer, reply) = (first.clone(), first);
         let mut tasks = JoinSet::new();
         let timed = async move {
             sleep(Duration::from_secs(1)).await;
-            timer.send("timer").unwrap();
+            timer.try_send("timer").unwrap();
         };
         let waiting = async move {
             answered.await.unwrap();
-            reply.send("answer").unwrap();
+            reply.try_send("answer").unwrap();
         };
         tasks.spawn(gate.admit("timed", timed.boxed()));
         tasks.spawn(gate.admit("waiting", waiting.boxed()));

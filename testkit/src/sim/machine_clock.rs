@@ -114,6 +114,8 @@ impl AsyncSleep for MachineClock {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinSet;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -142,14 +144,15 @@ mod tests {
     async fn a_sleep_goes_on_from_where_it_stood() {
         let world = VirtualClock::start();
         let clock = MachineClock::new(world);
-        let slept = tokio::spawn(ClockSource::sleep(&clock, 5 * SECOND));
+        let mut slept = JoinSet::new();
+        slept.spawn(ClockSource::sleep(&clock, 5 * SECOND));
         for _ in 0..2 {
             sleep(2 * SECOND).await;
             clock.suspend();
             sleep(10 * SECOND).await;
             clock.resume();
         }
-        slept.await.unwrap();
+        slept.join_all().await;
         assert_eq!(world.elapsed(), 25 * SECOND);
     }
 }
