@@ -30,7 +30,10 @@ fn another_seed_has_other_events() {
 }
 
 /// Runs that broke a promise before what they found was mended. They are kept as they were drawn then.
-const ONCE_FAILED: [&str; 5] = [
+const ONCE_FAILED: [&str; 6] = [
+    // A record that was returned while its request was delayed on its way to the service: the run told the return only
+    // after the request had arrived, so the record seemed to be stored out of order.
+    "returned_before_its_request_arrived.json",
     // A checkpoint whose reply was lost, then a nearer one: the row went back.
     "checkpoint_moves_back_1.json",
     "checkpoint_moves_back_2.json",

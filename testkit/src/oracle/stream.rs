@@ -238,12 +238,11 @@ impl Stream {
             return;
         };
         let chosen = shard.count_up_to(checkpoint);
-        let due_from = match (start, checkpoint) {
+        shard.due_from = match (start, checkpoint) {
             (Start::Latest, Position::Latest | Position::At(_)) if shard.created <= consumed_since => chosen,
             _ => chosen.min(shard.due_from),
         };
-        shard.due_from = due_from;
-        shard.done = shard.done.min(due_from);
+        shard.done = shard.done.min(shard.due_from);
         shard.advance();
     }
 
@@ -263,11 +262,7 @@ impl Stream {
     /// How many wanted records are neither processed nor trimmed, and how many were trimmed before they were processed.
     pub(super) fn unread(&self) -> (u64, u64) {
         let mut unread = (0, 0);
-        for record in self
-            .shards
-            .values()
-            .flat_map(|shard| shard.records.iter().skip(shard.due_from))
-        {
+        for record in self.shards.values().flat_map(Shard::wanted) {
             match record.fate {
                 Fate::Processed => {}
                 Fate::Trimmed => unread.1 += 1,
@@ -282,6 +277,10 @@ impl Shard {
     /// Whether it was open at that time.
     pub(super) fn was_open(&self, at: Duration) -> bool {
         self.created <= at && self.closed.is_none_or(|closed| at < closed)
+    }
+
+    fn wanted(&self) -> impl Iterator<Item = &StoredRecord> {
+        self.records.iter().skip(self.due_from)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -354,9 +353,8 @@ impl Shard {
     }
 
     pub(super) fn process(&mut self, records: Range<usize>) {
-        for record in self.records.get_mut(records).unwrap_or_default() {
-            record.fate = Fate::Processed;
-        }
+        let records = self.records.get_mut(records).unwrap_or_default();
+        records.iter_mut().for_each(|record| record.fate = Fate::Processed);
         self.advance();
     }
 
