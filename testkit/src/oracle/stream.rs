@@ -360,9 +360,11 @@ impl Shard {
 
     /// The first of these records that was not processed, or their end.
     pub(super) fn first_unprocessed(&self, records: Range<usize>) -> usize {
-        let end = records.end;
-        let mut open = records.filter(|index| self.records.get(*index).is_some_and(|record| record.fate == Fate::Due));
-        open.next().unwrap_or(end)
+        let (end, is_due) = (records.end, |record: &StoredRecord| record.fate == Fate::Due);
+        records
+            .into_iter()
+            .find(|index| self.record(*index).is_some_and(is_due))
+            .unwrap_or(end)
     }
 
     /// Returns how many records nobody can process any more. What lies before the checkpoint was passed over, and stays due.
