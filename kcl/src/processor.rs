@@ -26,9 +26,9 @@ use crate::stream::ShardId;
 /// `process` that fails is called again with the same records (those that it has not checkpointed), with increasing
 /// waits. When that does not help, the shard is halted, visibly, and not read on.
 ///
-/// **Do not block.** Leases are renewed on the runtime that the worker runs on. A `process` that computes or waits
-/// without an await, on all threads of it and for longer than the failover time, costs the worker its leases; hand such
-/// work to `tokio::task::spawn_blocking`.
+/// **Do not block.** A `process` that computes or waits without an await takes a thread from all other tasks of its runtime;
+/// hand such work to `tokio::task::spawn_blocking`. Leases are renewed on a thread of their own, so it costs none of them. An
+/// application whose runtime has run no task for five minutes counts as deadlocked: its leases go to other workers.
 ///
 /// **Parent before child.** The shards that a split or merge made are delivered only after `shard_ended` of their
 /// parents was checkpointed.
