@@ -44,7 +44,7 @@ const BLOCKED: &str = "blocked";
 /// The worker that takes what is not renewed.
 const OTHER: &str = "other";
 
-/// Blocks the application for twice the failover time, and longer until `slow_loads` of credentials were begun. No lease is
+/// Blocks the application for twice the failover time, and longer until there were `slow_loads` of credentials. No lease is
 /// lost.
 #[track_caller]
 fn assert_no_lease_is_lost(stage: &Stage, slow_loads: usize, what: &str) {

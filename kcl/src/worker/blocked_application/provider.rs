@@ -54,18 +54,21 @@ impl Provider {
         self.counts.is_slow.store(false, Ordering::SeqCst);
     }
 
-    /// The number of slow loads that were begun.
+    /// The number of slow loads that have ended, or that wait for the application.
     pub(super) fn slow_loads(&self) -> usize {
         self.counts.slow_loads.load(Ordering::SeqCst)
     }
 
     async fn credentials(&self) -> Credentials {
         if self.counts.is_slow.load(Ordering::SeqCst) {
-            self.counts.slow_loads.fetch_add(1, Ordering::SeqCst);
             match &self.manner {
                 Manner::Nothing => {}
-                Manner::InTheCaller(time) => tokio::time::sleep(*time).await,
+                Manner::InTheCaller(time) => {
+                    tokio::time::sleep(*time).await;
+                    self.counts.slow_loads.fetch_add(1, Ordering::SeqCst);
+                }
                 Manner::OnTheApplicationsRuntime(application) => {
+                    self.counts.slow_loads.fetch_add(1, Ordering::SeqCst);
                     let mut fetch = JoinSet::new();
                     fetch.spawn_on(async {}, application);
                     fetch.join_next().await;
