@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{BuildError, BuildErrorKind};
-use crate::limits::MAX_RECORDS_PER_READ;
+use crate::limits::{APPLICATION_STALL, MAX_RECORDS_PER_READ};
 use crate::stream::StartingPosition;
 
 /// The validated, immutable options of one worker.
@@ -19,6 +19,8 @@ pub(crate) struct Config {
     pub(crate) kinesis_request_timeout: Duration,
     pub(crate) initialization_timeout: Duration,
     pub(crate) handler_retries: u32,
+    /// How long the application's runtime may stand still. Tests shorten it; it is no option.
+    pub(crate) application_stall: Duration,
 }
 
 impl Default for Config {
@@ -34,6 +36,7 @@ impl Default for Config {
             kinesis_request_timeout: Duration::from_secs(30),
             initialization_timeout: Duration::from_secs(60),
             handler_retries: 8,
+            application_stall: APPLICATION_STALL,
         }
     }
 }

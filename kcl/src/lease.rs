@@ -21,7 +21,7 @@ pub(crate) mod dynamodb;
 pub(crate) mod guard;
 pub(crate) mod holdings;
 pub(crate) mod item;
-#[cfg(test)]
+#[cfg(any(test, feature = "_bench"))]
 pub(crate) mod memory;
 pub(crate) mod model;
 pub(crate) mod ownership;

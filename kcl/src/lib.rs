@@ -17,7 +17,7 @@
 //! * how far: `checkpoint`;
 //! * what can be seen: `event`, `fold` for its repeats, `error`;
 //! * what all of it stands on: `stream`, `calls`, `limits`; `planted_bugs`
-//!   for the simulation.
+//!   for the simulation, `lease_bench` for a benchmark.
 
 mod assignment;
 mod builder;
@@ -29,6 +29,9 @@ mod error;
 mod event;
 mod fold;
 mod lease;
+#[cfg(feature = "_bench")]
+#[doc(hidden)]
+pub mod lease_bench;
 pub mod limits;
 #[cfg(feature = "planted-bugs")]
 pub mod planted_bugs;

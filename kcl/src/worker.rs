@@ -11,6 +11,9 @@ pub(crate) mod lease_thread;
 mod stall;
 mod start;
 
+#[cfg(test)]
+mod blocked_application;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -72,6 +72,12 @@ impl LeaseGuard {
         self.until(|signal| matches!(signal, Signal::Lost(_))).await;
     }
 
+    /// Until when no other worker can have taken the lease, by the writes that were answered so far.
+    #[cfg(feature = "_bench")]
+    pub(crate) fn valid_until(&self) -> Instant {
+        self.state.borrow().valid_until
+    }
+
     /// What the consumer is to do at this moment.
     pub(crate) fn signal(&self) -> Signal {
         self.state.borrow().at(self.clock.now())

@@ -1,4 +1,4 @@
-//! Leases in memory: the second backend of the port, for tests.
+//! Leases in memory: the second backend of the port, for tests and benchmarks.
 //!
 //! Clones share their rows. What a write does to a row is in [`rules`].
 
@@ -35,6 +35,7 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Index {
     Built,
+    #[cfg(test)]
     Missing,
 }
 
@@ -50,6 +51,7 @@ pub(crate) enum Operation {
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(test), expect(dead_code, reason = "calls fail in tests only"))]
 pub(crate) enum Fault {
     /// Nothing, so that a later call meets the next fault.
     Pass,
@@ -90,16 +92,19 @@ impl MemoryLeaseTable {
         self.state().rows.insert(key, row);
     }
 
+    #[cfg(test)]
     pub(crate) fn drop_index(&self) {
         self.state().index = Index::Missing;
     }
 
     /// The next call of `operation` that has no fault yet meets `fault`.
+    #[cfg(test)]
     pub(crate) fn fail_next(&self, operation: Operation, fault: Fault) {
         self.state().faults.push_back((operation, fault));
     }
 
     /// How often `operation` was called.
+    #[cfg(test)]
     pub(crate) fn calls_of(&self, operation: Operation) -> usize {
         self.state().calls.iter().filter(|call| **call == operation).count()
     }
@@ -191,6 +196,7 @@ impl State {
         };
         match self.index {
             Index::Built => Some(self.rows.values().filter_map(owned).collect()),
+            #[cfg(test)]
             Index::Missing => None,
         }
     }

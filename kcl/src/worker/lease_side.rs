@@ -19,7 +19,6 @@ use crate::fold::Fold;
 use crate::lease::ownership::Terms;
 use crate::lease::renewer::{OwnedLease, Renewer, RenewerParts, RenewerTask};
 use crate::lease::table::{LeaseTable, SeparateTable};
-use crate::limits::APPLICATION_STALL;
 use crate::stream::Incarnation;
 
 /// Leases that may wait for their consumer to be started.
@@ -127,7 +126,7 @@ impl Place {
                 heartbeat,
             };
         }
-        let (beats, watch) = watch_application(APPLICATION_STALL);
+        let (beats, watch) = watch_application(worker.config.application_stall);
         heartbeat.spawn(worker.tasks.vital("heartbeat", beats.beat()));
         Self {
             runtime: LeaseRuntime::OwnThread,

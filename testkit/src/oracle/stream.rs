@@ -42,7 +42,7 @@ pub(super) struct Shard {
     /// The first record that the application wants.
     due_from: usize,
     /// The first record that is not trimmed.
-    trimmed: usize,
+    pub(super) trimmed: usize,
     /// All records before this one were processed, are trimmed or not wanted.
     done: usize,
 }
@@ -314,10 +314,6 @@ impl Shard {
 
     pub(super) fn due_from(&self) -> usize {
         self.due_from
-    }
-
-    pub(super) fn trimmed(&self) -> usize {
-        self.trimmed
     }
 
     /// All records before this one were processed, are trimmed or not wanted.

@@ -151,7 +151,7 @@ impl Tenant {
             );
         }
         // At a timestamp to come, what is stored until then is not wanted, though the ownership has begun.
-        let wanted = self.next.max(shard.trimmed()).max(shard.due_from());
+        let wanted = self.next.max(shard.trimmed).max(shard.due_from());
         let expected = self.first_missing(wanted..batch.start, shard);
         if expected < batch.start {
             self.skipped(expected..batch.start, shard, judge);

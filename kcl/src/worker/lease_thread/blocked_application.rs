@@ -1,25 +1,21 @@
-//! Renewals of an application whose threads are all blocked, in real time and over real sockets.
+//! What a blocked application costs without the parts of the lease thread, in real time and over real sockets.
 //!
-//! Each test prints the longest time between two writes; run it with `--nocapture`.
+//! The whole worker is tested in `worker/blocked_application.rs`. Here a loop that renews stands for it, so that one part
+//! at a time can be left out. Each test prints the longest time between two writes; run it with `--nocapture`.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::time::{Duration, Instant};
 
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder as Config;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
-use aws_smithy_async::time::{SystemTimeSource, TimeSource as _};
 use testkit::sandbox::Sandbox;
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::Runtime;
 use tokio::time::MissedTickBehavior;
 
 use super::*;
-use crate::lease::dynamodb::client::LeaseClient;
 use service::Clock;
 
 /// Short, so that the tests are.
@@ -34,59 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The threads of the application.
 const THREADS: usize = 2;
 
-/// How the provider fetches credentials. The first ones are ready at once.
-#[derive(Debug, Clone)]
-enum Manner {
-    AtOnce,
-    /// It sleeps in the task that asked for them.
-    InTheCaller(Duration),
-    /// A task of the application's runtime fetches them.
-    OnTheApplicationsRuntime(Handle),
-}
-
-#[derive(Debug, Clone)]
-struct Provider {
-    manner: Manner,
-    lifetime: Option<Duration>,
-    asked: Arc<AtomicUsize>,
-}
-
-impl Provider {
-    fn new(manner: Manner, lifetime: Option<Duration>) -> Self {
-        let asked = Arc::default();
-        Self {
-            manner,
-            lifetime,
-            asked,
-        }
-    }
-
-    async fn credentials(&self) -> Credentials {
-        if self.asked.fetch_add(1, Ordering::Relaxed) > 0 {
-            match &self.manner {
-                Manner::AtOnce => {}
-                Manner::InTheCaller(time) => tokio::time::sleep(*time).await,
-                Manner::OnTheApplicationsRuntime(application) => {
-                    let mut fetch = JoinSet::new();
-                    fetch.spawn_on(async {}, application);
-                    fetch.join_next().await;
-                }
-            }
-        }
-        let expiry = self.lifetime.map(|lifetime| SystemTimeSource::new().now() + lifetime);
-        Credentials::new("key", "secret", None, expiry, "test")
-    }
-}
-
-impl ProvideCredentials for Provider {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async { Ok(self.credentials().await) })
-    }
-}
-
 /// An application, and a DynamoDB on threads of its own.
 struct Stage {
     application: Runtime,
@@ -96,21 +39,18 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(provider: impl FnOnce(&Handle) -> Provider) -> Self {
+    fn new() -> Self {
         let runtime = |threads| {
             let mut builder = Builder::new_multi_thread();
             builder.worker_threads(threads).enable_all().build().unwrap()
         };
         let (services, application) = (runtime(1), runtime(THREADS));
         let sandbox = services.block_on(Sandbox::start()).unwrap();
-        let config = Config::from(&sandbox.sdk_config())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .credentials_provider(provider(application.handle()));
+        let config = Config::from(&sandbox.sdk_config());
+        let config = config.http_client(aws_smithy_http_client::Builder::new().build_http());
         services.block_on(create_table(&Client::new(&sandbox.sdk_config())));
         let client = Client::from_conf(config.build());
-        let others = SharedCredentialsProvider::new(Credentials::new("key", "secret", None, None, "test"));
-        let other = Client::from_conf(client.config().to_builder().credentials_provider(others).build());
-        application.block_on(open_connection(other));
+        application.block_on(open_connection(client.clone()));
         Self {
             application,
             client,
@@ -119,11 +59,11 @@ impl Stage {
         }
     }
 
-    /// Blocks all threads of the application for twice the failover time, once `begins` says so. Returns the longest time
-    /// between two ends of writes.
-    fn longest_gap(&self, writes: &mpsc::Receiver<Instant>, begins: impl Fn() -> bool) -> Duration {
+    /// Blocks all threads of the application for twice the failover time. Returns the longest time between two ends of
+    /// writes.
+    fn longest_gap(&self, writes: &mpsc::Receiver<Instant>) -> Duration {
         let mut ends: Vec<Instant> = Vec::new();
-        while ends.len() < 2 || !begins() {
+        while ends.len() < 2 {
             ends.push(writes.recv_timeout(PATIENCE).unwrap());
         }
         let blocked = self.block_all_threads();
@@ -198,34 +138,14 @@ async fn renew(client: Client, writes: mpsc::Sender<Instant>) {
     }
 }
 
-/// Renews on the lease thread with a client of its own.
-fn renew_on_lease_thread(application: &Client) -> (LeaseThread<()>, mpsc::Receiver<Instant>) {
-    let (sender, writes) = mpsc::channel();
-    let LeaseClient { client, refresher } = LeaseClient::new(application, fastrand::Rng::with_seed(1));
-    let leases = LeaseRuntime::OwnThread.spawn(move || async move {
-        tokio::select! {
-            biased;
-            () = renew(client, sender) => {}
-            never = refresher.run() => match never {},
-        }
-    });
-    (leases, writes)
-}
-
-#[track_caller]
-fn assert_in_time(gap: Duration, what: &str) {
-    println!("{what}: longest gap {gap:?}, renewal every {RENEWAL:?}, failover {FAILOVER:?}");
-    assert!(gap < 2 * RENEWAL, "{gap:?}");
-}
-
-/// Without a lease thread the writes stop. It shows that the other tests can fail.
+/// Without a lease thread the writes stop.
 #[test]
 fn on_the_applications_runtime_a_blocked_application_loses_its_leases() {
-    let stage = Stage::new(|_| Provider::new(Manner::AtOnce, None));
+    let stage = Stage::new();
     let (sender, writes) = mpsc::channel();
     let mut leases = JoinSet::new();
     leases.spawn_on(renew(stage.client.clone(), sender), stage.application.handle());
-    let gap = stage.longest_gap(&writes, || true);
+    let gap = stage.longest_gap(&writes);
     println!("on the application's runtime: longest gap {gap:?}");
     assert!(gap >= 2 * FAILOVER, "{gap:?}");
 }
@@ -233,51 +153,11 @@ fn on_the_applications_runtime_a_blocked_application_loses_its_leases() {
 /// The thread alone is not enough: connections belong to the runtime that opened them.
 #[test]
 fn on_the_lease_thread_with_the_applications_client_a_blocked_application_loses_its_leases() {
-    let stage = Stage::new(|_| Provider::new(Manner::AtOnce, None));
+    let stage = Stage::new();
     let (sender, writes) = mpsc::channel();
     let client = stage.client.clone();
     let _leases = LeaseRuntime::OwnThread.spawn(|| renew(client, sender));
-    let gap = stage.longest_gap(&writes, || true);
+    let gap = stage.longest_gap(&writes);
     println!("on the lease thread, with the application's client: longest gap {gap:?}");
     assert!(gap >= FAILOVER, "{gap:?}");
-}
-
-#[test]
-fn on_the_lease_thread_a_blocked_application_loses_no_lease() {
-    let stage = Stage::new(|_| Provider::new(Manner::AtOnce, None));
-    let (_leases, writes) = renew_on_lease_thread(&stage.client);
-    let gap = stage.longest_gap(&writes, || true);
-    assert_in_time(gap, "on the lease thread");
-}
-
-#[test]
-fn on_the_lease_thread_a_slow_refresh_of_credentials_costs_no_lease() {
-    // Half of the lifetime is left at the refresh.
-    let provider = Provider::new(Manner::InTheCaller(FAILOVER), Some(Duration::from_secs(4)));
-    let asked = Arc::clone(&provider.asked);
-    let stage = Stage::new(|_| provider);
-    let (_leases, writes) = renew_on_lease_thread(&stage.client);
-    let gap = stage.longest_gap(&writes, || asked.load(Ordering::Relaxed) >= 2);
-    assert_in_time(gap, "on the lease thread, credentials take the failover time");
-    assert!(asked.load(Ordering::Relaxed) >= 2, "refreshed");
-}
-
-#[test]
-fn on_the_lease_thread_credentials_that_the_blocked_application_fetches_cost_no_lease() {
-    let manner = |application: &Handle| Manner::OnTheApplicationsRuntime(application.clone());
-    let lifetime = Some(Duration::from_secs(6));
-    let asked = Arc::new(AtomicUsize::new(0));
-    let stage = Stage::new(|application| Provider {
-        asked: Arc::clone(&asked),
-        ..Provider::new(manner(application), lifetime)
-    });
-    let (_leases, writes) = renew_on_lease_thread(&stage.client);
-    // Blocked before the refresh, which falls due about half of the lifetime after the first load.
-    let refresh = Clock::default().now() + Duration::from_millis(1_800);
-    let gap = stage.longest_gap(&writes, || Clock::default().now() >= refresh);
-    assert_in_time(
-        gap,
-        "on the lease thread, credentials come from the blocked application",
-    );
-    assert!(asked.load(Ordering::Relaxed) >= 2, "refreshed while it was blocked");
 }
