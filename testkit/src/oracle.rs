@@ -95,7 +95,7 @@
 //!
 //! * what happened: `witness` sees a simulation and makes a `fact` of it, with `name`, `position`, `payload` and `row`
 //!   for its parts;
-//! * what is known, as `evidence`: the `stream`, with the `contents` of its records, the `leases`, the `fleet` and the
+//! * what is known, as `evidence`: the `stream`, each `shard` of it and the `contents` of its records, the `leases`, the `fleet` and the
 //!   `faults`, also `deletions` of the stream and the `lists` of its shards;
 //! * the checks: of a `producer` (`permission`, `key_order`), of a `consumer` and each `tenant` of a shard
 //!   (`duplicates`), of all shards (`coverage`, `gaps`), of workers that end (`failure`), of the `recovery` after the last fault;
@@ -127,6 +127,7 @@ mod recovery;
 mod report;
 mod row;
 mod rules;
+mod shard;
 mod stream;
 mod tenant;
 mod witness;

@@ -64,9 +64,7 @@ fn all() -> Vec<String> {
 fn shown_by(event: &Event) -> Option<&'static str> {
     match event {
         Event::Call(call) => shown_by_call(call),
-        Event::Process { change, .. } => {
-            matches!(change, ProcessChange::Frozen | ProcessChange::Suspended).then_some(SUSPENDED)
-        }
+        Event::Process { change, .. } => (*change == ProcessChange::Suspended).then_some(SUSPENDED),
         Event::Note { text, .. } => text.ends_with(NO_ROOM).then_some(BUDGET_EXHAUSTED),
         Event::Plan { .. } | _ => None,
     }

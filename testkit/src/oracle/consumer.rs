@@ -13,7 +13,7 @@ use super::permission;
 use super::position::Position;
 use super::rare::Rare;
 use super::rules::Rule;
-use super::stream::Life;
+use super::shard::Life;
 use super::tenant::Tenant;
 use crate::kinesis::ShardId;
 

@@ -5,7 +5,8 @@ use super::judge::Judge;
 use super::leases::Leases;
 use super::position::Position;
 use super::rules::Rule;
-use super::stream::{Life, Shard, Stream};
+use super::shard::{Life, Shard};
+use super::stream::Stream;
 use crate::kinesis::ShardId;
 
 /// Judges the end of a run: without a living worker there is nobody to blame.

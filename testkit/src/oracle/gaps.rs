@@ -9,7 +9,7 @@ use super::evidence::Evidence;
 use super::judge::{Judge, Seconds};
 use super::name::Process;
 use super::rules::Rule;
-use super::stream::Shard;
+use super::shard::Shard;
 use crate::kinesis::ShardId;
 
 /// How often shards are looked at. Our choice: far below any bound that makes sense.

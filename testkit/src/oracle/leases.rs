@@ -10,7 +10,8 @@ use super::name::{Ownership, Process};
 use super::position::Position;
 use super::rare::Rare;
 use super::rules::Rule;
-use super::stream::{Life, Shard, Stream};
+use super::shard::{Life, Shard};
+use super::stream::Stream;
 use crate::Service;
 use crate::kinesis::ShardId;
 

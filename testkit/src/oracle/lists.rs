@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::faults::Faults;
 use super::name::Process;
-use super::stream::Shard;
+use super::shard::Shard;
 
 /// All lists of a run.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use super::evidence::Evidence;
 use super::judge::{Judge, Seconds};
 use super::producer::Producers;
 use super::rules::Rule;
-use super::stream::Life;
+use super::shard::Life;
 
 /// The end of the faults, and what is expected after it.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use super::judge::Judge;
 use super::name::Ownership;
 use super::position::{Place, Position};
 use super::rules::{Exception, Rule};
-use super::stream::Shard;
+use super::shard::Shard;
 
 /// One ownership. Records are counted from 0 in their shard.
 #[derive(Debug)]

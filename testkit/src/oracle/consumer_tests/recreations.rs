@@ -1,7 +1,7 @@
 //! A stream that is deleted and created again under workers: what they owe to either.
 
 use crate::oracle::story::{FAILOVER, Story, at, row};
-use crate::oracle::{ConsumerFact, Ending, FleetFact, Position, Rule, Rules, ServiceFact, Start};
+use crate::oracle::{Ending, FleetFact, Position, Rule, Rules, ServiceFact, Start};
 
 /// Worker a has processed the records 1 to 6 of shard 0; then the stream is deleted and created again, and stores 7.
 fn created_again() -> Story {
