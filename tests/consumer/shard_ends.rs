@@ -97,6 +97,32 @@ async fn a_stream_that_was_created_again_ends_no_shard_and_is_not_read_by_the_po
     assert_eq!(journal.read(), places, "the shards are on hold");
 }
 
+/// The first iterators are asked for while the stream is being replaced, and the new stream gives them.
+#[tokio::test(start_paused = true)]
+async fn an_iterator_of_a_stream_that_was_created_again_is_not_read() {
+    let (sim, producer) = stream(2);
+    let begun = sim.now();
+    sim.faults(move |call| {
+        let early = call.now < begun + MINUTE;
+        match call.operation == "GetShardIterator" && early {
+            true => Fault::throttled(),
+            false => Fault::None,
+        }
+    });
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    tokio::time::sleep(MINUTE / 3).await;
+    delete_stream(&sim).await;
+    tokio::time::sleep(MINUTE / 3).await;
+    sim.create_stream(STREAM, 4).unwrap();
+    put(&producer, 0..20).await;
+    tokio::time::sleep(10 * MINUTE).await;
+    assert!(
+        journal.all_read().is_empty(),
+        "its other shards would have no reader, without a word"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_starts_after_the_stream_was_created_again_reads_nothing_by_old_leases() {
     let (sim, producer) = stream(2);

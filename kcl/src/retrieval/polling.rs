@@ -47,10 +47,12 @@ pub(crate) struct Poller {
 /// What to do next.
 #[derive(Debug, Clone)]
 enum Next {
-    /// Get an iterator. Unless nothing was read yet, the stream may have been created again since the last one.
+    /// Get an iterator.
     Begin,
-    /// The iterator is of no use any more. Before another one: is it the same stream still?
+    /// The service refused an iterator or a position. Before another one: is it the same stream still?
     BeginAgain,
+    /// An iterator is there. Was the stream created again before the service made it?
+    Verify(String),
     /// Read on.
     Read(String),
     /// Find out whether the shard has ended.
@@ -122,7 +124,8 @@ impl Poller {
             let step = match self.next.clone() {
                 Next::End(children) => return Fetched::ShardEnd(children),
                 Next::Survey => self.survey().await.map(|()| None),
-                Next::BeginAgain => self.check_stream().await.map(|()| None),
+                Next::BeginAgain => self.check_stream(Next::Begin).await.map(|()| None),
+                Next::Verify(iterator) => self.check_stream(Next::Read(iterator)).await.map(|()| None),
                 Next::Begin => self.begin().await.map(|()| None),
                 Next::Read(iterator) => self.calls.get_records(&iterator, self.max_records).await.map(Some),
             };
@@ -144,15 +147,15 @@ impl Poller {
             // Should this iterator expire before the first record, the next one must not begin later.
             self.resume = ReadFrom::Time(self.calls.wall_clock() - CLOCK_TOLERANCE);
         }
-        self.next = Next::Read(iterator);
+        self.next = Next::Verify(iterator);
         Ok(())
     }
 
-    /// Whether positions of this shard still mean something: not in a stream that was created again.
-    async fn check_stream(&mut self) -> Result<(), StreamError> {
-        let incarnation = self.surveyor.incarnation().await?;
+    /// Goes on with `next` if positions of this shard still mean something: not in a stream that was created again.
+    async fn check_stream(&mut self, next: Next) -> Result<(), StreamError> {
+        let incarnation = self.surveyor.incarnation(self.clock.now()).await?;
         if self.evidence.is_same_stream(incarnation.as_ref()) {
-            self.next = Next::Begin;
+            self.next = next;
         } else {
             self.hold(Hold::StreamCreatedAgain);
         }

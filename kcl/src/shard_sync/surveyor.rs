@@ -67,17 +67,17 @@ impl Surveyor {
         Ok(survey)
     }
 
-    /// Which incarnation of the stream there is now, or was two seconds ago. `None` if access is denied.
+    /// Which incarnation of the stream there was at `since` or later. `None` if access is denied.
     ///
     /// # Cancellation
     ///
     /// The next consumer asks the service.
-    pub(crate) async fn incarnation(&self) -> Result<Option<Incarnation>, StreamError> {
+    pub(crate) async fn incarnation(&self, since: Instant) -> Result<Option<Incarnation>, StreamError> {
         let _turn = self.turn.acquire().await;
         let now = self.clock.now();
         let latest = lock(&self.incarnation).clone();
         if let Some((asked_at, incarnation)) = latest
-            && now.saturating_duration_since(asked_at) <= FRESH
+            && asked_at >= since
         {
             return Ok(incarnation);
         }
