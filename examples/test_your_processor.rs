@@ -72,7 +72,11 @@ fn start_worker(process: &Process, ledger: &Ledger) {
                 .processor(move |_shard: &ShardContext| Bookkeeper { ledger: ledger.clone() })
                 .build();
             match worker {
-                Ok(worker) => drop(worker.run().await),
+                Ok(worker) => {
+                    if let Err(error) = worker.run().await {
+                        eprintln!("{error}");
+                    }
+                }
                 Err(error) => eprintln!("{error}"),
             }
         }

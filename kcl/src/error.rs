@@ -109,7 +109,10 @@ pub enum WorkerError {
         /// The attributes of its key.
         key: String,
     },
-    /// Another process writes lease rows under this worker's id. This worker has stopped at once.
+    /// Another process writes lease rows under this worker's id. This worker has stopped at once; the other one goes on.
+    ///
+    /// The process that notices it first ends, which mostly is the one that held the leases before. Give each process an id of
+    /// its own: two that are restarted under one id take the leases from each other again and again.
     #[error(
         "another process uses the worker id {worker}: it has written the lease {lease}; give each process an id of its own"
     )]

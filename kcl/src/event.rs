@@ -77,6 +77,9 @@ impl Event<'_> {
             }
             Self::LeaseCreated { lease, reason } => tracing::debug!(%lease, reason, "lease created"),
             Self::LeaseTaken { lease, reason } => tracing::info!(%lease, reason, "lease taken"),
+            Self::LeaseLost { lease, end } if **end == End::WorkerIdInUse => {
+                tracing::error!(%lease, reason = %end, "lease lost");
+            }
             Self::LeaseLost { lease, end } => tracing::info!(%lease, reason = %end, "lease lost"),
             Self::LeaseWritesFailed {
                 table,

@@ -38,6 +38,9 @@ use crate::stream::Incarnation;
 use lease_side::LeaseSide;
 use start::Start;
 
+/// How long the lease thread may take to stop before it is left to itself. Our choice.
+const STOP: Duration = Duration::from_secs(1);
+
 /// A worker: it takes its share of a stream's shards and passes their records to the application's processors.
 #[doc(alias = "Scheduler")]
 pub struct Worker {
@@ -181,7 +184,11 @@ impl Worker {
         let report = supervisor.finish();
         match ended {
             Some(ended) => (report, ended),
-            None => (report, lease_side.stop().await),
+            None => {
+                // A lease thread that is blocked, by the application's log say, must not keep `run` beyond its grace.
+                let stopped = self.clock.timeout(STOP, lease_side.stop()).await;
+                (report, stopped.unwrap_or(Ok(())))
+            }
         }
     }
 

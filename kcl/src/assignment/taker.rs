@@ -106,7 +106,9 @@ pub(crate) enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Recovered => f.write_str("it was this worker's before a restart"),
+            Self::Recovered => f.write_str(
+                "its row names this worker: taken back after a restart, or from another process with this id",
+            ),
             Self::Unowned => f.write_str("it has no owner"),
             Self::Expired => f.write_str("its owner does not renew it"),
             Self::VeryOld => f.write_str("nobody has had it for long, or ever"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use service::Clock;
+use service::{Clock, Jitter, RetryDelays};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -12,11 +12,14 @@ use crate::error::{TableError, WorkerError};
 use crate::event::Event;
 use crate::fold::Fold;
 use crate::lease::model::{Lease, OwnAttributes, WorkerId};
-use crate::lease::renewer::{OwnedLease, Renewer};
+use crate::lease::renewer::{OwnedLease, Renewer, timed_out};
 use crate::lease::scan::{Listing, list};
 use crate::lease::table::LeaseTable;
 use crate::lease::write::{LeaseWrite, WriteOutcome};
 use crate::stream::Incarnation;
+
+/// The wait after the first take that failed, and the longest. Our choice.
+const TAKE_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// The search of one worker.
 #[derive(Debug)]
@@ -83,24 +86,36 @@ impl Assignment {
             held.remove(&finished.key);
         }
         let plan = self.taker.plan(&leases, &held, self.clock.now(), &mut self.rng);
+        let mut delays = RetryDelays::new(TAKE_WAITS, Jitter::Half, self.rng.fork());
+        let mut failures = 0;
         for take in plan.takes {
             if draining.is_cancelled() {
                 return Ok(());
             }
-            if let Err(error) = self.take_one(&take).await
-                && let Some(untold) = self.failures.happened(self.clock.now())
-            {
-                let (table, lease) = (self.table.name(), &take.lease.key);
-                Event::LeaseWritesFailed {
-                    table,
-                    lease,
-                    error: &error,
-                    untold,
+            match self.take_one(&take).await {
+                Ok(()) => failures = 0,
+                Err(error) => {
+                    failures += 1;
+                    self.tell_failure(&take, &error);
+                    self.clock.sleep(delays.after(failures)).await;
                 }
-                .emit();
             }
         }
         Ok(())
+    }
+
+    /// One line in ten seconds: what fails for one lease mostly fails for the others.
+    fn tell_failure(&mut self, take: &Take, error: &TableError) {
+        if let Some(untold) = self.failures.happened(self.clock.now()) {
+            let (table, lease) = (self.table.name(), &take.lease.key);
+            Event::LeaseWritesFailed {
+                table,
+                lease,
+                error,
+                untold,
+            }
+            .emit();
+        }
     }
 
     /// Leaves out the leases of an earlier or another stream: their checkpoints mean nothing in this one.
@@ -115,7 +130,7 @@ impl Assignment {
         }
     }
 
-    /// What a row that lacks it gets with its first owner.
+    /// The attributes that the first owner of a row adds, if the row lacks them.
     fn own_attributes(&self) -> OwnAttributes {
         let since_epoch = self.clock.wall().duration_since(SystemTime::UNIX_EPOCH);
         OwnAttributes {
@@ -136,7 +151,8 @@ impl Assignment {
         let lease = match self.clock.timeout(self.write_timeout, self.table.write(&write)).await {
             Some(WriteOutcome::Applied(lease)) => lease,
             Some(WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error)) => return Err(error),
-            Some(WriteOutcome::Refused(_)) | None => return Ok(()),
+            Some(WriteOutcome::Refused(_)) => return Ok(()),
+            None => return Err(timed_out(self.write_timeout)),
         };
         Event::LeaseTaken {
             lease: &lease.key,

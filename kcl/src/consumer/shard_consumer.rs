@@ -138,6 +138,8 @@ impl ShardConsumer {
         match interrupted {
             Interrupted::Draining if self.guard.is_valid() => self.give_back(processor, released).await,
             Interrupted::Draining | Interrupted::LeaseLost | Interrupted::Halted => {
+                // The lease must not be renewed while `lease_lost` runs, should an answer have extended it meanwhile.
+                self.parts.renewer.give_up(&self.ownership).await;
                 if let Some(mut processor) = processor {
                     let told = async {
                         processor.lease_lost().await;
@@ -155,6 +157,7 @@ impl ShardConsumer {
             return Ok(());
         }
         self.wait_for_parents().await?;
+        self.check()?;
         let context = self.context();
         let processor = made.insert(self.retries.make(|| (self.parts.factory)(&context))?);
         while self.retries.attempt(processor.initialize(&context)).await? == Attempted::Again {
@@ -215,7 +218,7 @@ impl ShardConsumer {
     /// Whether the list of shards proves that `parent` is gone with all of its records: it lists this shard of the same
     /// stream, and no such parent.
     async fn has_left_the_stream(&self, parent: &ShardId) -> bool {
-        let Ok(survey) = self.parts.surveyor.survey().await else {
+        let Ok(survey) = self.parts.surveyor.survey(self.parts.clock.now()).await else {
             return false;
         };
         let lists = |id: &ShardId| survey.shards.iter().any(|shard| shard.id == *id);

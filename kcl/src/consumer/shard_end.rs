@@ -1,13 +1,14 @@
 //! The end of a shard: its children get their leases before the application is told and the end is checkpointed.
 
-use crate::calls::ShardsToList;
 use crate::checkpoint::position::Position;
 use crate::consumer::mailbox::Report;
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
 use crate::error::WorkerError;
 use crate::event::ShardEvent;
+use crate::lease::model::OwnAttributes;
 use crate::lease::scan::list;
 use crate::processor::AnyProcessor;
+use crate::shard_sync::end_evidence::Hold;
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::planner;
 use crate::shard_sync::task::create_children;
@@ -67,7 +68,7 @@ impl ShardConsumer {
     }
 
     async fn lease_children(&mut self, children: &[ChildShard]) -> Result<Children, WorkerError> {
-        let (table, calls) = (&self.parts.table, &self.parts.calls);
+        let (table, surveyor) = (&self.parts.table, &self.parts.surveyor);
         let of_table = |source| WorkerError::LeaseTable {
             table: table.name().to_owned(),
             source,
@@ -75,11 +76,18 @@ impl ShardConsumer {
         let known_to_merge = children.iter().any(|child| child.parents.len() > 1);
         let mut children = children.to_vec();
         if children.is_empty() || known_to_merge {
-            let stream = calls.stream().to_string();
-            let listed = calls.list_shards(ShardsToList::All).await;
-            let shards = listed.map_err(|source| WorkerError::Stream { stream, source })?;
+            let stream = self.parts.calls.stream().to_string();
+            let survey = match surveyor.survey(self.parts.clock.now()).await {
+                Ok(survey) => survey,
+                Err(source) => return Err(WorkerError::Stream { stream, source }),
+            };
+            if surveyor.stream() != survey.incarnation.as_ref() {
+                let reason = Hold::StreamCreatedAgain.to_string();
+                return Err(WorkerError::InconsistentShards { stream, reason });
+            }
+            let shards = &survey.shards;
             if children.is_empty() {
-                children = planner::listed_children(&self.shard, &shards);
+                children = planner::listed_children(&self.shard, shards);
             }
             let leases = list(&**table, &self.parts.clock, &mut self.rng).await;
             let leases = leases.map_err(of_table)?.leases;
@@ -89,12 +97,14 @@ impl ShardConsumer {
                 .filter(|parent| **parent != self.shard);
             if others
                 .into_iter()
-                .any(|parent| planner::is_still_to_come(parent, &shards, &leases))
+                .any(|parent| planner::is_still_to_come(parent, shards, &leases))
             {
                 return Ok(Children::WaitForTheOtherParent);
             }
         }
-        create_children(table, &self.shard, &children).await.map_err(of_table)?;
+        let own = OwnAttributes::of(surveyor.stream());
+        let created = create_children(table, &self.shard, &children, &own).await;
+        created.map_err(of_table)?;
         let ids = children.into_iter().map(|child| child.id).collect();
         self.parts.renewer.set_children(&self.ownership, ids).await;
         Ok(Children::Leased)

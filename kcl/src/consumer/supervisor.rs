@@ -122,19 +122,20 @@ impl Supervisor {
         };
         // However the consumer ended, its lease must not be renewed without it.
         self.parts.renewer.consumer_ended(ownership).await;
+        let is_shutdown = self.draining.is_cancelled();
         match end {
+            Some(_) if !is_shutdown => {}
             Some(ConsumerEnd::Released) => self.shutdown.released.push(shard),
             Some(ConsumerEnd::ReleasedHalted) => {
                 self.shutdown.halted.push(shard.clone());
                 self.shutdown.released.push(shard);
             }
-            Some(ConsumerEnd::LeaseLost) if self.draining.is_cancelled() => self.shutdown.abandoned.push(shard),
-            Some(ConsumerEnd::LeaseLost) => {}
+            Some(ConsumerEnd::LeaseLost) => self.shutdown.abandoned.push(shard),
             // Calls to the application are guarded one by one, so this is a fault of ours. The shard is read again by the
             // next owner of its lease.
             None => {
                 ShardEvent::Panicked.emit(&shard);
-                self.shutdown.abandoned.push(shard);
+                self.shutdown.abandoned.extend(is_shutdown.then_some(shard));
             }
         }
     }

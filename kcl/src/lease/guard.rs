@@ -9,8 +9,9 @@ use crate::lease::ownership::{Drain, End};
 
 /// Counts the ownerships of a lease, whatever workers have them: each is larger than all before it.
 ///
-/// It is the fencing token for writes to other systems. It stays larger than all before it if the lease's row is deleted and
-/// made again, unless the row was made by a KCL in Java and never held by this library since.
+/// It is the fencing token for writes to other systems. If the lease's row is deleted and made again, it begins with the time
+/// of the host that takes the lease first: it is larger than before if the clocks of the hosts agree better than the time that
+/// has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeaseEpoch(pub(crate) u64);
 
@@ -80,7 +81,12 @@ impl LeaseGuard {
 
     /// What the consumer is to do at this moment.
     pub(crate) fn signal(&self) -> Signal {
-        self.state.borrow().at(self.clock.now())
+        let signal = self.state.borrow().at(self.clock.now());
+        match signal {
+            // The renewer has ended, and nobody renews the lease: a worker under the same id may take it at once.
+            Signal::Run | Signal::Drain(_) if self.state.has_changed().is_err() => Signal::Lost(End::Lapsed),
+            Signal::Run | Signal::Drain(_) | Signal::Lost(_) => signal,
+        }
     }
 
     /// Waits until the consumer is to do something else than read.
@@ -106,7 +112,7 @@ impl LeaseGuard {
             tokio::select! {
                 biased;
                 changed = state.changed() => if changed.is_err() {
-                    // Who kept the lease has ended, and renews it no more.
+                    // The renewer has ended, and nobody renews the lease.
                     return Signal::Lost(End::Lapsed);
                 },
                 () = self.clock.sleep_until(Some(lapse)) => {}

@@ -321,8 +321,11 @@ impl<W> Ownership<W> {
 
     /// Takes over the row as it was found, which holds all that this worker has written.
     fn adopt(&mut self, row: Lease) -> Vec<Effect<W>> {
+        // If the counter has not moved, an unanswered write may still arrive.
+        if row.counter > self.row.counter {
+            self.unanswered = Unanswered::default();
+        }
         self.row = row;
-        self.unanswered = Unanswered::default();
         self.failures = 0;
         self.children = self.children.take().filter(|children| *children != self.row.children);
         let row = &self.row;

@@ -139,6 +139,12 @@ impl Renewer {
         self.ask(id, Request::Leave).await
     }
 
+    /// Gives a lease up without waiting for it. Its key stays occupied until its consumer has ended.
+    pub(crate) async fn give_up(&self, id: &OwnershipId) {
+        let (id, request) = (id.clone(), Request::Leave(oneshot::channel().0));
+        drop(self.messages.send(Message::Request { id, request }).await);
+    }
+
     /// Notes that a consumer has ended: its lease is given up, if it is still held.
     pub(crate) async fn consumer_ended(&self, id: OwnershipId) {
         drop(self.messages.send(Message::ConsumerEnded(id)).await);
@@ -219,7 +225,7 @@ impl RenewerTask {
         let clock = self.clock.clone();
         Box::pin(async move {
             let Some(Ok(_room)) = clock.timeout(timeout, room.acquire()).await else {
-                let outcome = WriteOutcome::NotApplied(timed_out(timeout));
+                let outcome = WriteOutcome::NotApplied(not_sent());
                 return Written { id, outcome };
             };
             let write = LeaseWrite::Owner(write);
@@ -355,7 +361,19 @@ fn answer(waiter: Answer, result: Result<(), CheckpointError>) {
     drop(waiter.send(result));
 }
 
-fn timed_out(timeout: Duration) -> TableError {
+fn not_sent() -> TableError {
+    let message = format!("not sent: {WRITES_IN_FLIGHT} other writes of this worker are in flight");
+    TableError {
+        operation: "UpdateItem",
+        kind: CallErrorKind::Unavailable {
+            code: "NotSent".into(),
+            message,
+        },
+    }
+}
+
+/// The error of a write of a lease row that got no answer within `timeout`.
+pub(crate) fn timed_out(timeout: Duration) -> TableError {
     let message = format!("no answer within {timeout:?}, a fifth of the failover time");
     TableError {
         operation: "UpdateItem",

@@ -163,7 +163,7 @@ impl Poller {
     }
 
     async fn survey(&mut self) -> Result<(), StreamError> {
-        let survey = match self.surveyor.survey().await {
+        let survey = match self.surveyor.survey(self.clock.now()).await {
             Ok(survey) => survey,
             Err(error) if error.kind().is_not_found() => {
                 self.hold(Hold::StreamMissing);

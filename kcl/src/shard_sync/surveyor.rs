@@ -1,7 +1,7 @@
 //! Looks at the stream as a whole for consumers that are in doubt about their shards.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use service::Clock;
 use tokio::sync::Semaphore;
@@ -11,18 +11,18 @@ use crate::error::StreamError;
 use crate::shard_sync::end_evidence::Survey;
 use crate::stream::Incarnation;
 
-/// How old an answer may be that is given to another consumer. Our choice: thousands of shards in doubt ask together,
-/// and the service allows 20 calls of DescribeStreamSummary a second to an account.
-const FRESH: Duration = Duration::from_secs(2);
-
-/// The surveys of one worker. One is made at a time, and shared by all who ask meanwhile.
+/// The surveys of one worker. One is made at a time, and shared by all who ask meanwhile: thousands of shards in doubt ask
+/// together, and the service allows an account 20 calls of DescribeStreamSummary a second.
 #[derive(Debug)]
 pub(crate) struct Surveyor {
     clock: Clock,
     calls: Calls,
     /// The stream that the worker began with; `None` if access to its description is denied.
     stream: Option<Incarnation>,
-    turn: Semaphore,
+    /// One survey at a time; it may take as long as many pages of shards.
+    surveying: Semaphore,
+    /// One question for the incarnation at a time, apart from surveys: readers of healthy shards wait for it.
+    asking: Semaphore,
     survey: Mutex<Option<Arc<Survey>>>,
     incarnation: Mutex<Option<(Instant, Option<Incarnation>)>>,
 }
@@ -33,7 +33,8 @@ impl Surveyor {
             clock,
             calls,
             stream,
-            turn: Semaphore::new(1),
+            surveying: Semaphore::new(1),
+            asking: Semaphore::new(1),
             survey: Mutex::default(),
             incarnation: Mutex::default(),
         }
@@ -44,15 +45,15 @@ impl Surveyor {
         self.stream.as_ref()
     }
 
-    /// The stream as it is now, or was two seconds ago.
+    /// The stream as it was at `since` or later.
     ///
     /// # Cancellation
     ///
     /// The next consumer makes the survey.
-    pub(crate) async fn survey(&self) -> Result<Arc<Survey>, StreamError> {
-        let _turn = self.turn.acquire().await;
+    pub(crate) async fn survey(&self, since: Instant) -> Result<Arc<Survey>, StreamError> {
+        let _turn = self.surveying.acquire().await;
         let taken_at = self.clock.now();
-        let fresh = |survey: &Arc<Survey>| taken_at.saturating_duration_since(survey.taken_at) <= FRESH;
+        let fresh = |survey: &Arc<Survey>| survey.taken_at >= since;
         let latest = lock(&self.survey).clone();
         if let Some(survey) = latest.filter(fresh) {
             return Ok(survey);
@@ -73,7 +74,7 @@ impl Surveyor {
     ///
     /// The next consumer asks the service.
     pub(crate) async fn incarnation(&self, since: Instant) -> Result<Option<Incarnation>, StreamError> {
-        let _turn = self.turn.acquire().await;
+        let _turn = self.asking.acquire().await;
         let now = self.clock.now();
         let latest = lock(&self.incarnation).clone();
         if let Some((asked_at, incarnation)) = latest

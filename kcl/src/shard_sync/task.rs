@@ -5,11 +5,20 @@ use std::sync::Arc;
 use crate::calls::{Calls, ShardsToList};
 use crate::error::{TableError, WorkerError};
 use crate::event::Event;
-use crate::lease::model::{Lease, LeaseKey};
+use crate::lease::model::{Lease, LeaseKey, OwnAttributes};
 use crate::lease::table::{Creation, LeaseTable};
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::planner;
 use crate::stream::{Shard, ShardId, StartingPosition};
+
+/// What leases are given that are created.
+#[derive(Debug, Clone)]
+pub(crate) struct NewLeases {
+    /// Where reading begins.
+    pub(crate) start: StartingPosition,
+    /// Of which stream they are. Written with the row, so that no worker takes it for another stream's.
+    pub(crate) own: OwnAttributes,
+}
 
 /// Brings the lease table in line with the stream: each shard has a lease, or an ancestor that has one.
 ///
@@ -19,7 +28,7 @@ pub(crate) async fn sync_shards(
     calls: &Calls,
     all_shards: Vec<Shard>,
     leases: &[Lease],
-    start: StartingPosition,
+    NewLeases { start, own }: NewLeases,
 ) -> Result<(), WorkerError> {
     let stream = calls.stream().to_string();
     let shards = if leases.is_empty() {
@@ -36,12 +45,16 @@ pub(crate) async fn sync_shards(
         reason: refused.to_string(),
     })?;
     for creation in plan.create {
-        let created = table.create(&creation.lease).await;
+        let lease = Lease {
+            own: own.clone(),
+            ..creation.lease
+        };
+        let created = table.create(&lease).await;
         let created = created.map_err(|source| WorkerError::LeaseTable {
             table: table.name().to_owned(),
             source,
         })?;
-        report(created, &creation.lease.key, &creation.because.to_string());
+        report(created, &lease.key, &creation.because.to_string());
     }
     Ok(())
 }
@@ -51,8 +64,11 @@ pub(crate) async fn create_children(
     table: &Arc<dyn LeaseTable>,
     parent: &ShardId,
     children: &[ChildShard],
+    own: &OwnAttributes,
 ) -> Result<(), TableError> {
     for lease in planner::children_plan(parent, children) {
+        let own = own.clone();
+        let lease = Lease { own, ..lease };
         report(
             table.create(&lease).await?,
             &lease.key,

@@ -9,9 +9,10 @@ use crate::calls::{Calls, ShardsToList};
 use crate::config::Config;
 use crate::error::{TableError, WorkerError};
 use crate::event::Event;
+use crate::lease::model::OwnAttributes;
 use crate::lease::scan::list;
 use crate::lease::table::{LeaseTable, OpenError};
-use crate::shard_sync::task::sync_shards;
+use crate::shard_sync::task::{NewLeases, sync_shards};
 use crate::stream::Incarnation;
 
 /// The wait after the first failed attempt, and the longest. Our choice.
@@ -66,8 +67,11 @@ impl Start<'_> {
         if let Some(found) = listing.led_by_others() {
             return Err(self.led_by_others(found));
         }
-        let (table, calls, start_at) = (self.table, self.calls, self.config.start_at);
-        sync_shards(table, calls, shards, &listing.leases, start_at).await?;
+        let new = NewLeases {
+            start: self.config.start_at,
+            own: OwnAttributes::of(incarnation.as_ref()),
+        };
+        sync_shards(self.table, self.calls, shards, &listing.leases, new).await?;
         Ok(incarnation)
     }
 
