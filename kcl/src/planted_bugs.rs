@@ -19,8 +19,8 @@ pub enum PlantedBug {
     RenewWithoutReader = 4,
     /// A lease counts as held from the answer to a write, not from its sending.
     ValidFromAnswer = 5,
-    /// A checkpoint is written though the row stands behind it already.
-    MoveCheckpointBack = 6,
+    /// A lease that another worker has taken is renewed on top of that worker's row.
+    RenewTakenLease = 6,
 }
 
 impl PlantedBug {
@@ -31,7 +31,7 @@ impl PlantedBug {
         Self::SkipParent,
         Self::RenewWithoutReader,
         Self::ValidFromAnswer,
-        Self::MoveCheckpointBack,
+        Self::RenewTakenLease,
     ];
 
     /// What it is called on a command line.
@@ -42,7 +42,7 @@ impl PlantedBug {
             Self::SkipParent => "skip-a-parent",
             Self::RenewWithoutReader => "renew-without-a-reader",
             Self::ValidFromAnswer => "valid-from-the-answer",
-            Self::MoveCheckpointBack => "move-a-checkpoint-back",
+            Self::RenewTakenLease => "renew-a-lease-that-was-taken",
         }
     }
 

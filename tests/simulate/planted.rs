@@ -30,7 +30,7 @@ impl Bug {
     /// The promises that it breaks. To be stopped by anything else is not to be found.
     fn breaks(self) -> &'static [Rule] {
         use kcl::planted_bugs::PlantedBug::{
-            CheckpointWithoutCounter, DeliverAfterExpiry, MoveCheckpointBack, RenewWithoutReader, SkipParent,
+            CheckpointWithoutCounter, DeliverAfterExpiry, RenewTakenLease, RenewWithoutReader, SkipParent,
             ValidFromAnswer,
         };
         use kpl::planted_bugs::PlantedBug::{AcceptMisplaced, AcknowledgeEarly, DropRetried, FreeLane, ReleaseEarly};
@@ -43,7 +43,7 @@ impl Bug {
             Self::Consumer(CheckpointWithoutCounter) => &[Rule::OneOwner, Rule::AtLeastOnce],
             Self::Consumer(SkipParent) => &[Rule::ParentFirst],
             Self::Consumer(RenewWithoutReader) => &[Rule::Coverage],
-            Self::Consumer(MoveCheckpointBack) => &[Rule::AtLeastOnce],
+            Self::Consumer(RenewTakenLease) => &[Rule::OneOwner],
         }
     }
 

@@ -374,9 +374,5 @@ impl<W> Ownership<W> {
 
 /// Whether the row stands at `position` or behind it.
 fn holds(row: &Lease, position: &Position) -> bool {
-    #[cfg(feature = "planted-bugs")]
-    if PlantedBug::MoveCheckpointBack.is_planted() {
-        return row.checkpoint.as_ref() == Some(position);
-    }
     row.checkpoint.as_ref().is_some_and(|checkpoint| position <= checkpoint)
 }

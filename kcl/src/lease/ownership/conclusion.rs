@@ -59,6 +59,10 @@ pub(super) fn conclude(worker: &WorkerId, seen: &Lease, unanswered: Unanswered, 
             false => Conclusion::Ended(End::WorkerIdInUse),
         };
     }
+    #[cfg(feature = "planted-bugs")]
+    if crate::planted_bugs::PlantedBug::RenewTakenLease.is_planted() {
+        return Conclusion::GoOn(Box::new(row));
+    }
     let next = seen.checkpoint_owner.as_ref().and(seen.owner.as_ref());
     let may_have_left = unanswered == Unanswered::Leave;
     Conclusion::Ended(match row.owner {
