@@ -17,8 +17,8 @@ pub enum PlantedBug {
     SkipParent = 3,
     /// A lease is renewed though its consumer has ended, and an answer after the lapse revives it.
     RenewWithoutReader = 4,
-    /// A lease counts as held from the answer to a write, not from its sending.
-    ValidFromAnswer = 5,
+    /// A checkpoint is acknowledged and not written.
+    AcknowledgeUnwritten = 5,
     /// A lease that another worker has taken is renewed on top of that worker's row.
     RenewTakenLease = 6,
 }
@@ -30,7 +30,7 @@ impl PlantedBug {
         Self::CheckpointWithoutCounter,
         Self::SkipParent,
         Self::RenewWithoutReader,
-        Self::ValidFromAnswer,
+        Self::AcknowledgeUnwritten,
         Self::RenewTakenLease,
     ];
 
@@ -41,7 +41,7 @@ impl PlantedBug {
             Self::CheckpointWithoutCounter => "checkpoint-without-the-counter",
             Self::SkipParent => "skip-a-parent",
             Self::RenewWithoutReader => "renew-without-a-reader",
-            Self::ValidFromAnswer => "valid-from-the-answer",
+            Self::AcknowledgeUnwritten => "acknowledge-an-unwritten-checkpoint",
             Self::RenewTakenLease => "renew-a-lease-that-was-taken",
         }
     }

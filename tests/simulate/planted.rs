@@ -30,8 +30,8 @@ impl Bug {
     /// The promises that it breaks. To be stopped by anything else is not to be found.
     fn breaks(self) -> &'static [Rule] {
         use kcl::planted_bugs::PlantedBug::{
-            CheckpointWithoutCounter, DeliverAfterExpiry, RenewTakenLease, RenewWithoutReader, SkipParent,
-            ValidFromAnswer,
+            AcknowledgeUnwritten, CheckpointWithoutCounter, DeliverAfterExpiry, RenewTakenLease, RenewWithoutReader,
+            SkipParent,
         };
         use kpl::planted_bugs::PlantedBug::{AcceptMisplaced, AcknowledgeEarly, DropRetried, FreeLane, ReleaseEarly};
         match self {
@@ -39,9 +39,10 @@ impl Bug {
             Self::Producer(AcceptMisplaced) => &[Rule::Readable],
             Self::Producer(FreeLane) => &[Rule::KeyOrder],
             Self::Producer(ReleaseEarly) => &[Rule::Memory],
-            Self::Consumer(DeliverAfterExpiry | ValidFromAnswer) => &[Rule::OneOwner],
+            Self::Consumer(DeliverAfterExpiry) => &[Rule::OneOwner],
             Self::Consumer(CheckpointWithoutCounter) => &[Rule::OneOwner, Rule::AtLeastOnce],
             Self::Consumer(SkipParent) => &[Rule::ParentFirst],
+            Self::Consumer(AcknowledgeUnwritten) => &[Rule::AtLeastOnce],
             Self::Consumer(RenewWithoutReader) => &[Rule::Coverage],
             Self::Consumer(RenewTakenLease) => &[Rule::OneOwner],
         }

@@ -183,6 +183,10 @@ impl<W> Ownership<W> {
     where
         W: Waiter,
     {
+        #[cfg(feature = "planted-bugs")]
+        if PlantedBug::AcknowledgeUnwritten.is_planted() {
+            return vec![Effect::Checkpointed { waiter }];
+        }
         if holds(&self.row, &position) {
             return vec![Effect::Checkpointed { waiter }];
         }
@@ -265,11 +269,6 @@ impl<W> Ownership<W> {
     ) -> Vec<Effect<W>> {
         let Some(sent) = self.in_flight.take() else {
             return Vec::new();
-        };
-        #[cfg(feature = "planted-bugs")]
-        let sent = match PlantedBug::ValidFromAnswer.is_planted() {
-            true => InFlight { sent: now, ..sent },
-            false => sent,
         };
         let has_left = matches!(outcome, WriteOutcome::Applied(_)) && sent.then != Then::Keep;
         #[cfg(feature = "planted-bugs")]
