@@ -81,7 +81,9 @@ impl ShardConsumer {
                 Ok(survey) => survey,
                 Err(source) => return Err(WorkerError::Stream { stream, source }),
             };
-            if surveyor.stream() != survey.incarnation.as_ref() {
+            // A stream whose description is denied counts as the same.
+            let known = surveyor.stream().zip(survey.incarnation.as_ref());
+            if known.is_some_and(|(began_with, seen)| began_with != seen) {
                 let reason = Hold::StreamCreatedAgain.to_string();
                 return Err(WorkerError::InconsistentShards { stream, reason });
             }
