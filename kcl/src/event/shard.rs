@@ -18,7 +18,7 @@ pub(crate) enum ShardEvent<'a> {
     ReadFailed { error: &'a StreamError },
     /// It is not certain whether it has ended, so it is neither read nor ended.
     OnHold { reason: Hold },
-    /// Something that starts like an aggregate is none. It was delivered as a plain record.
+    /// Data that start like an aggregate cannot be read as one. They were delivered as a plain record.
     DamagedAggregate { sequence_number: String, reason: String },
     /// A record of an aggregate was damaged: the first one, if there are several in its aggregate.
     DamagedRecord { position: String, damage: &'a RecordDamage },

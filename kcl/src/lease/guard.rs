@@ -59,7 +59,7 @@ impl LeaseGuard {
         self.epoch
     }
 
-    /// Whether no other worker can have taken the lease yet. The time counts for which this machine was suspended.
+    /// Whether no worker with another id can have taken the lease yet. The time counts for which this machine was suspended.
     pub fn is_valid(&self) -> bool {
         !matches!(self.signal(), Signal::Lost(_))
     }

@@ -77,7 +77,7 @@ pub(crate) enum EntityTypes {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Row {
     Lease(Lease),
-    /// Something else, which is none of a lease reader's business; the row as it is.
+    /// The row does not hold a lease. It is kept as it is.
     Foreign(ForeignKind, OtherAttributes),
     /// A lease that cannot be read.
     Hole(Hole),

@@ -32,7 +32,7 @@ use crate::stream::ShardId;
 pub(crate) enum LeaseWrite {
     /// What an owner writes.
     Owner(OwnerWrite),
-    /// Makes a worker the owner by the rule of KCL 2.x: whoever was the owner before.
+    /// Makes a worker the owner by the rule of KCL 2.x, regardless of the owner before.
     Take {
         seen: Lease,
         by: WorkerId,
