@@ -197,4 +197,14 @@ mod tests {
         let waited = clock.monotonic() - began;
         assert!(waited >= 10 * SECOND && waited < 11 * SECOND, "{waited:?}");
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_whose_renewer_has_ended_is_not_valid_any_more() {
+        let clock = Clock::default();
+        let (renewer, guard) = lease(&clock);
+        assert!(guard.is_valid());
+        drop(renewer);
+        assert!(!guard.is_valid());
+        guard.lost().await;
+    }
 }
