@@ -4,7 +4,7 @@
 //!
 //! # Modules
 //!
-//! * names: `stream_ref`, `shard_id`, `sequence_number`; what a list says of shards: `hash_range`;
+//! * names: `stream_ref`, `shard_id`, `shard_ref`, `sequence_number`; what a list says of shards: `hash_range`;
 //! * failed calls: `call_error`, `call_class`, and the wait after them, `retry`;
 //! * the process: `tasks`, `clock`.
 mod call_class;
@@ -14,7 +14,7 @@ mod hash_range;
 mod retry;
 mod sequence_number;
 mod shard_id;
-
+mod shard_ref;
 mod stream_ref;
 mod tasks;
 
@@ -25,5 +25,6 @@ pub use hash_range::{RangeFault, RangeFaultKind, read_range};
 pub use retry::{Jitter, RetryDelays};
 pub use sequence_number::{InvalidSequenceNumber, SequenceNumber};
 pub use shard_id::ShardId;
+pub use shard_ref::ShardRef;
 pub use stream_ref::{StreamFault, StreamRef};
 pub use tasks::{Lost, Tasks};
