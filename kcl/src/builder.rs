@@ -11,6 +11,7 @@ use crate::calls::Calls;
 use crate::config::Config;
 use crate::error::{BuildError, BuildErrorKind};
 use crate::lease::dynamodb::DynamoDbLeaseTable;
+use crate::lease::layout::TableLayout;
 use crate::lease::model::WorkerId;
 use crate::processor::{ProcessorFactory, RecordProcessor, ShardContext};
 use crate::stream::{StartingPosition, StreamRef};
@@ -250,6 +251,7 @@ impl WorkerBuilder {
         let table = self.table_name.unwrap_or_else(|| self.application.clone());
         Ok(Worker {
             id: WorkerId::new(&id),
+            layout: TableLayout::OneStream(stream.clone()),
             calls: Calls::new(&kinesis, stream, self.config.kinesis_request_timeout).with_clock(self.clock.clone()),
             table: Arc::new(
                 DynamoDbLeaseTable::new(&dynamodb, table, &self.application).with_clock(self.clock.clone()),

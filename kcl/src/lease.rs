@@ -9,7 +9,8 @@
 //! A lease is one row of the lease table. Whoever changes the row raises its counter and names the counter that it has
 //! seen, so of two that change it at once exactly one succeeds.
 //!
-//! In the order of the data: `model` is a lease, `write` its writes and their outcomes, `table` the port to where leases are
+//! In the order of the data: `model` is a lease, `layout` says how its row
+//! names its shard, `write` its writes and their outcomes, `table` the port to where leases are
 //! kept, `scan` reads a whole table. Two backends, held to one `conformance` suite: `dynamodb`, with `item` for rows and
 //! `update_expression` for writes, and `memory`. The `renewer` writes the rows of the leases that the worker holds: the pure
 //! `holdings` know which of them has something to do, the pure `ownership` of each decides what. A `guard` tells a consumer
@@ -21,6 +22,7 @@ pub(crate) mod dynamodb;
 pub(crate) mod guard;
 pub(crate) mod holdings;
 pub(crate) mod item;
+pub(crate) mod layout;
 #[cfg(any(test, feature = "_bench"))]
 pub(crate) mod memory;
 pub(crate) mod model;
@@ -32,4 +34,5 @@ pub(crate) mod update_expression;
 pub(crate) mod write;
 
 pub use guard::{LeaseEpoch, LeaseGuard};
-pub use model::{LeaseKey, WorkerId};
+pub use layout::LeaseKey;
+pub use model::WorkerId;

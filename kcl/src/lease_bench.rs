@@ -16,13 +16,14 @@ use crate::config::Config;
 use crate::error::{TableError, WorkerError};
 use crate::lease::guard::LeaseGuard;
 use crate::lease::item::Row;
+use crate::lease::layout::TableLayout;
 use crate::lease::memory::MemoryLeaseTable;
 use crate::lease::model::{Lease, LeaseKey, OwnAttributes, WorkerId};
 use crate::lease::ownership::Terms;
 use crate::lease::renewer::{OwnedLease, Renewer, RenewerParts};
 use crate::lease::table::{Creation, LeaseTable, OpenError, ScanPage, SeparateTable};
 use crate::lease::write::{LeaseWrite, WriteOutcome};
-use crate::stream::ShardId;
+use crate::stream::{ShardId, ShardRef, StreamRef};
 
 const WORKER: &str = "0123456789abcdef0123456789abcdef";
 const STREAM_ARN: &str = "arn:aws:kinesis:eu-north-1:123456789012:stream/orders";
@@ -121,23 +122,25 @@ impl HeldLeases {
 /// A row as a stream of many shards has it: a shard that a split has made and that was read for a while.
 fn row(n: usize) -> Lease {
     let checkpoint = Position::from_row(SEQUENCE_NUMBER, 7).unwrap_or(Position::TrimHorizon);
+    let stream = StreamRef::parse(STREAM_ARN);
+    let shard_ref = ShardRef::new(stream.clone(), shard(20_000 + n));
     Lease {
         owner: Some(WorkerId::new(WORKER)),
         counter: 1_000,
         owner_switches: 1,
-        parents: [ShardId::new(&shard(n / 2))].into(),
+        parents: [shard(n / 2)].into(),
         range: Some(HashKeyRange::FULL),
         own: OwnAttributes {
             stream_arn: Some(STREAM_ARN.into()),
             stream_created: Some(1_700_000_000_000),
             token_base: Some(1_700_000_000_000),
         },
-        ..Lease::new(LeaseKey::new(&shard(20_000 + n)), checkpoint)
+        ..Lease::new(&TableLayout::OneStream(stream), &shard_ref, checkpoint)
     }
 }
 
-fn shard(n: usize) -> String {
-    format!("shardId-{n:012}")
+fn shard(n: usize) -> ShardId {
+    ShardId::new(&format!("shardId-{n:012}"))
 }
 
 /// A table in memory that notes when leases are written.

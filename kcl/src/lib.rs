@@ -54,5 +54,5 @@ pub use error::{
 pub use lease::{LeaseEpoch, LeaseGuard, LeaseKey, WorkerId};
 pub use processor::{Batch, RecordProcessor, ShardContext};
 pub use record::{Origin, Record};
-pub use stream::{ShardId, StartingPosition};
+pub use stream::{ShardId, ShardRef, StartingPosition, StreamRef};
 pub use worker::{Worker, WorkerControl};

@@ -6,8 +6,7 @@ use std::time::SystemTime;
 
 use aggregation::HashKeyRange;
 
-pub use service::ShardId;
-pub(crate) use service::StreamRef;
+pub use service::{ShardId, ShardRef, StreamRef};
 
 /// One of the streams that have had the same name, one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,6 +28,7 @@ use crate::consumer::shard_consumer::ConsumerParts;
 use crate::consumer::supervisor::{ShutdownReport, Supervisor};
 use crate::error::WorkerError;
 use crate::event::Event;
+use crate::lease::layout::TableLayout;
 use crate::lease::model::WorkerId;
 use crate::lease::ownership::Drain;
 use crate::lease::renewer::Renewer;
@@ -47,6 +48,7 @@ pub struct Worker {
     pub(crate) id: WorkerId,
     pub(crate) calls: Calls,
     pub(crate) table: Arc<dyn LeaseTable>,
+    pub(crate) layout: TableLayout,
     pub(crate) factory: ProcessorFactory,
     pub(crate) config: Config,
     pub(crate) control: WorkerControl,
@@ -159,6 +161,7 @@ impl Worker {
     fn start(&mut self) -> impl Future<Output = Result<Option<Incarnation>, WorkerError>> {
         let start = Start {
             table: &self.table,
+            layout: &self.layout,
             calls: &self.calls,
             config: &self.config,
             clock: &self.clock,
@@ -204,6 +207,7 @@ impl Worker {
             surveyor,
             calls: self.calls.clone(),
             table: Arc::clone(&self.table),
+            layout: self.layout.clone(),
             renewer: lease_side.renewer.clone(),
             factory: Arc::clone(&self.factory),
             config: self.config.clone(),

@@ -16,7 +16,8 @@ use crate::event::{Event, ShardEvent};
 use crate::lease::guard::{LeaseGuard, Signal};
 use crate::lease::holdings::OwnershipId;
 use crate::lease::item::Row;
-use crate::lease::model::{Lease, LeaseKey};
+use crate::lease::layout::{StreamRows, TableLayout};
+use crate::lease::model::Lease;
 use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::table::LeaseTable;
 use crate::processor::{AnyProcessor, Batch, ProcessorFactory, ShardContext};
@@ -32,6 +33,8 @@ pub(crate) struct ConsumerParts {
     pub(crate) calls: Calls,
     pub(crate) surveyor: Arc<Surveyor>,
     pub(crate) table: Arc<dyn LeaseTable>,
+    /// How the rows of the table name their shards.
+    pub(crate) layout: TableLayout,
     pub(crate) renewer: Renewer,
     pub(crate) factory: ProcessorFactory,
     pub(crate) config: Config,
@@ -101,7 +104,7 @@ impl ShardConsumer {
     ) -> Self {
         let ownership = owned.id();
         let OwnedLease { lease, guard } = owned;
-        let shard = lease.shard.clone();
+        let shard = parts.layout.shard_of(&lease).shard;
         // A row without a checkpoint was written by another library, or edited by hand.
         let start = lease.checkpoint.clone().unwrap_or_else(|| parts.config.start_at.into());
         let checkpointer = Checkpointer::new(ownership.clone(), parts.renewer.clone(), start.clone());
@@ -195,9 +198,10 @@ impl ShardConsumer {
             return Ok(());
         }
         for parent in self.lease.parents.clone() {
+            let key = self.rows().key_of(&parent);
             let mut hole_was_told = false;
             loop {
-                match self.parts.table.get(&LeaseKey::of_shard(&parent)).await {
+                match self.parts.table.get(&key).await {
                     Ok(None | Some(Row::Foreign(..))) => break,
                     Ok(Some(Row::Lease(lease))) if lease.is_finished() => break,
                     Ok(Some(Row::Lease(_))) => {}
@@ -309,6 +313,11 @@ impl ShardConsumer {
             Woken::LookAgain => Ok(()),
             Woken::By(signal) => Err(signal.into()),
         }
+    }
+
+    /// The rows of the shard's stream.
+    pub(super) fn rows(&self) -> StreamRows<'_> {
+        self.parts.layout.rows_of(self.parts.calls.stream())
     }
 
     fn context(&self) -> ShardContext {

@@ -99,13 +99,13 @@ impl ShardConsumer {
                 .filter(|parent| **parent != self.shard);
             if others
                 .into_iter()
-                .any(|parent| planner::is_still_to_come(parent, shards, &leases))
+                .any(|parent| planner::is_still_to_come(self.rows(), parent, shards, &leases))
             {
                 return Ok(Children::WaitForTheOtherParent);
             }
         }
         let own = OwnAttributes::of(surveyor.stream());
-        let created = create_children(table, &self.shard, &children, &own).await;
+        let created = create_children(table, self.rows(), &self.shard, &children, &own).await;
         created.map_err(of_table)?;
         let ids = children.into_iter().map(|child| child.id).collect();
         self.parts.renewer.set_children(&self.ownership, ids).await;

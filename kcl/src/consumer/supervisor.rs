@@ -90,7 +90,7 @@ impl Supervisor {
         let (sender, mailbox) = Mailbox::new(self.parts.clock.clone());
         let running = Running {
             ownership: owned.id(),
-            shard: owned.lease.shard.clone(),
+            shard: self.parts.layout.shard_of(&owned.lease).shard,
             mailbox: sender,
         };
         let consumer = ShardConsumer::new(self.parts.clone(), owned, mailbox, self.report.clone(), self.rng.fork());

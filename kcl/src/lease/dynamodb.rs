@@ -267,7 +267,7 @@ fn key_in(operation: &'static str, row: &item::Item) -> Result<LeaseKey, TableEr
             message: "the reply holds a row without a lease key".to_owned(),
         },
     };
-    text.map(|key| LeaseKey::new(key)).ok_or_else(missing)
+    text.map(|key| LeaseKey::of_row(key)).ok_or_else(missing)
 }
 
 #[cfg(test)]

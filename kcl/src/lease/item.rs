@@ -16,7 +16,8 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::checkpoint::position::Position;
-use crate::lease::model::{Lease, LeaseKey, OtherAttributes, OwnAttributes, PendingCheckpoint, WorkerId};
+use crate::lease::layout::{LeaseKey, shard_in_row};
+use crate::lease::model::{Lease, OtherAttributes, OwnAttributes, PendingCheckpoint, WorkerId};
 use crate::stream::ShardId;
 use fields::Fields;
 pub(crate) use fields::{Problem, RowError};
@@ -159,16 +160,13 @@ pub(crate) fn decode(item: Item) -> Row {
 fn read(item: &Item) -> Result<Lease, RowError> {
     let fields = Fields::of(item)?;
     let counter = fields.number(attribute::LEASE_COUNTER)?;
-    let key = LeaseKey::new(fields.key());
-    let stream = fields.text(attribute::STREAM_NAME)?.map(Into::into);
-    let shard = match &stream {
-        None => key.shard_id(),
-        Some(_) => ShardId::new(fields.required(attribute::SHARD_ID, fields.text(attribute::SHARD_ID)?)?),
-    };
+    let stream = fields.text(attribute::STREAM_NAME)?;
+    let shard = shard_in_row(stream, Ok(Some(fields.key())), fields.text(attribute::SHARD_ID))?;
+    let shard = fields.required(attribute::SHARD_ID, shard)?;
     Ok(Lease {
-        key,
-        stream,
-        shard,
+        key: LeaseKey::of_row(fields.key()),
+        stream: stream.map(Into::into),
+        shard: ShardId::new(shard),
         owner: fields.text(attribute::LEASE_OWNER)?.map(WorkerId::new),
         checkpoint_owner: fields.text(attribute::CHECKPOINT_OWNER)?.map(WorkerId::new),
         counter: fields.required(attribute::LEASE_COUNTER, counter)?,
@@ -218,12 +216,9 @@ fn hole(item: &Item, problem: RowError) -> Hole {
     };
     let key = text(attribute::LEASE_KEY);
     let stream = text(attribute::STREAM_NAME);
-    let shard = match stream {
-        Some(_) => text(attribute::SHARD_ID),
-        None => key,
-    };
+    let shard = shard_in_row(stream, key, text(attribute::SHARD_ID));
     Hole {
-        key: LeaseKey::new(key.unwrap_or_default()),
+        key: LeaseKey::of_row(key.unwrap_or_default()),
         stream: stream.map(Into::into),
         shard: shard.map(ShardId::new),
         problem,

@@ -86,7 +86,7 @@ impl MemoryLeaseTable {
             Row::Hole(hole) => hole.key.clone(),
             Row::Foreign(_, others) => {
                 let key = others.get("leaseKey").and_then(|key| key.as_s().ok());
-                LeaseKey::new(key.map(String::as_str).unwrap_or_default())
+                LeaseKey::of_row(key.map(String::as_str).unwrap_or_default())
             }
         };
         self.state().rows.insert(key, row);

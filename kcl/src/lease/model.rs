@@ -23,39 +23,9 @@ use aggregation::HashKeyRange;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::checkpoint::position::Position;
-use crate::stream::{Incarnation, ShardId};
-
-/// The key of a lease: the shard's id in a table for one stream, `account:stream:created:shard` in one for several.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LeaseKey(Arc<str>);
-
-impl LeaseKey {
-    /// The key `key`.
-    pub fn new(key: &str) -> Self {
-        Self(key.into())
-    }
-
-    /// The key of a shard's lease in a table for one stream.
-    pub(crate) fn of_shard(shard: &ShardId) -> Self {
-        Self::new(shard.as_str())
-    }
-
-    /// The key as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The shard that the lease is for.
-    pub fn shard_id(&self) -> ShardId {
-        ShardId::new(&self.0)
-    }
-}
-
-impl fmt::Display for LeaseKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+pub(crate) use crate::lease::layout::LeaseKey;
+use crate::lease::layout::TableLayout;
+use crate::stream::{Incarnation, ShardId, ShardRef};
 
 /// A worker's name in the lease table; unique in its fleet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -174,12 +144,12 @@ impl fmt::Debug for OtherAttributes {
 }
 
 impl Lease {
-    /// A lease of a table for one stream that is about to be created: unowned, never changed.
-    pub(crate) fn new(key: LeaseKey, checkpoint: Position) -> Self {
+    /// The lease of `shard` that is about to be created: unowned, never changed.
+    pub(crate) fn new(layout: &TableLayout, shard: &ShardRef, checkpoint: Position) -> Self {
         Self {
+            key: layout.key_of(shard),
             stream: None,
-            shard: key.shard_id(),
-            key,
+            shard: shard.shard.clone(),
             owner: None,
             checkpoint_owner: None,
             counter: 0,

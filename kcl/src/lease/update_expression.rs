@@ -256,10 +256,9 @@ fn worker(id: &WorkerId) -> AttributeValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lease::model::LeaseKey;
 
     fn lease(owner: Option<&str>) -> Lease {
-        let mut lease = Lease::new(LeaseKey::new("shardId-000000000000"), Position::TrimHorizon);
+        let mut lease = Lease::of_orders("shardId-000000000000", Position::TrimHorizon);
         (lease.owner, lease.counter) = (owner.map(WorkerId::new), 41);
         lease
     }

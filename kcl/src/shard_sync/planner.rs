@@ -26,6 +26,7 @@ use aggregation::HashKeyRange;
 
 use super::graph::{ChildShard, Graph, first_gap};
 use crate::checkpoint::position::{Position, SequenceNumber};
+use crate::lease::layout::StreamRows;
 use crate::lease::model::{Lease, LeaseKey};
 use crate::stream::{Shard, ShardId, ShardState, StartingPosition};
 
@@ -75,16 +76,22 @@ pub(crate) enum SyncRefused {
     IncompleteRange { missing: HashKeyRange },
 }
 
-/// Decides which leases to create.
+/// Decides which leases of one stream to create.
 ///
-/// For an empty table `shards` may be those that the service lists for `start` by a filter (`AT_LATEST`,
+/// `rows` says how the table names the stream's shards, and `leases` are those of the stream.
+/// Without leases `shards` may be those that the service lists for `start` by a filter (`AT_LATEST`,
 /// `AT_TRIM_HORIZON`, `AT_TIMESTAMP`). It has to be for a timestamp, or reading begins with older shards than asked
 /// for. In all other cases `shards` are all.
 ///
 /// # Errors
 ///
 /// If the list of shards contradicts itself, or leaves a gap for the first leases.
-pub(crate) fn plan(shards: &[Shard], leases: &[Lease], start: StartingPosition) -> Result<SyncPlan, SyncRefused> {
+pub(crate) fn plan(
+    rows: StreamRows<'_>,
+    shards: &[Shard],
+    leases: &[Lease],
+    start: StartingPosition,
+) -> Result<SyncPlan, SyncRefused> {
     let graph = Graph::new(shards);
     if let Some((child, parent)) = graph.child_of_open_parent() {
         return Err(SyncRefused::ChildOfOpenParent {
@@ -95,11 +102,11 @@ pub(crate) fn plan(shards: &[Shard], leases: &[Lease], start: StartingPosition) 
     let mut chosen = if leases.is_empty() {
         first_shards(&graph, start)?
     } else {
-        missing_shards(&graph, leases, start)
+        missing_shards(&graph, &Family::new(rows, &graph, leases), start)
     };
     chosen.sort_by_cached_key(|(shard, _)| (SequenceNumber::new(&shard.starting_sequence_number).ok(), &shard.id));
     let create = chosen.into_iter().map(|(shard, because)| Creation {
-        lease: lease_at(shard, start.into()),
+        lease: lease_at(rows, shard, start.into()),
         because,
     });
     Ok(SyncPlan {
@@ -122,8 +129,7 @@ fn first_shards<'a>(graph: &Graph<'a>, start: StartingPosition) -> Result<Chosen
     }
 }
 
-fn missing_shards<'a>(graph: &Graph<'a>, leases: &[Lease], start: StartingPosition) -> Chosen<'a> {
-    let family = Family::new(graph, leases);
+fn missing_shards<'a>(graph: &Graph<'a>, family: &Family<'_, 'a>, start: StartingPosition) -> Chosen<'a> {
     let mut chosen = Vec::new();
     let mut visited = BTreeSet::new();
     for open in graph.shards().filter(|shard| shard.state == ShardState::Open) {
@@ -161,11 +167,10 @@ enum Step<'a> {
 }
 
 impl<'g, 'a> Family<'g, 'a> {
-    fn new(graph: &'g Graph<'a>, leases: &[Lease]) -> Self {
-        let leased: Vec<_> = leases
-            .iter()
-            .filter_map(|lease| graph.shard(&lease.key.shard_id()))
-            .collect();
+    fn new(rows: StreamRows<'_>, graph: &'g Graph<'a>, leases: &[Lease]) -> Self {
+        let keys: BTreeSet<_> = leases.iter().map(|lease| &lease.key).collect();
+        let has_lease = |shard: &&Shard| keys.contains(&rows.key_of(&shard.id));
+        let leased: Vec<_> = graph.shards().filter(has_lease).collect();
         Self {
             graph,
             covered: graph.descendants(leased.iter().copied()),
@@ -199,34 +204,34 @@ impl<'g, 'a> Family<'g, 'a> {
 /// The leases of a shard's children, which are created before its end is checkpointed.
 ///
 /// Whatever the worker's starting position, a child is read from its first record on.
-pub(crate) fn children_plan(parent: &ShardId, children: &[ChildShard]) -> Vec<Lease> {
+pub(crate) fn children_plan(rows: StreamRows<'_>, parent: &ShardId, children: &[ChildShard]) -> Vec<Lease> {
     let lease = |child: &ChildShard| Lease {
         parents: child.parents.iter().chain([parent]).cloned().collect(),
         range: child.range,
-        ..Lease::new(LeaseKey::of_shard(&child.id), Position::TrimHorizon)
+        ..rows.new_lease(&child.id, Position::TrimHorizon)
     };
     children.iter().map(lease).collect()
 }
 
-fn lease_at(shard: &Shard, checkpoint: Position) -> Lease {
+fn lease_at(rows: StreamRows<'_>, shard: &Shard, checkpoint: Position) -> Lease {
     Lease {
         parents: shard.parents.clone(),
         range: shard.range,
-        ..Lease::new(LeaseKey::of_shard(&shard.id), checkpoint)
+        ..rows.new_lease(&shard.id, checkpoint)
     }
 }
 
 /// Whether a shard without a lease of its own will get one: it, or a shard that it came of, is still being read.
-pub(crate) fn is_still_to_come(shard: &ShardId, shards: &[Shard], leases: &[Lease]) -> bool {
+pub(crate) fn is_still_to_come(rows: StreamRows<'_>, shard: &ShardId, shards: &[Shard], leases: &[Lease]) -> bool {
     let listed: BTreeMap<&ShardId, &Shard> = shards.iter().map(|shard| (&shard.id, shard)).collect();
-    let leased: BTreeMap<&str, &Lease> = leases.iter().map(|lease| (lease.key.as_str(), lease)).collect();
-    if leased.contains_key(shard.as_str()) {
+    let leased: BTreeMap<&LeaseKey, &Lease> = leases.iter().map(|lease| (&lease.key, lease)).collect();
+    if leased.contains_key(&rows.key_of(shard)) {
         return false;
     }
     let mut seen = BTreeSet::from([shard]);
     let mut to_visit = vec![shard];
     while let Some(next) = to_visit.pop() {
-        if leased.get(next.as_str()).is_some_and(|lease| !lease.is_finished()) {
+        if leased.get(&rows.key_of(next)).is_some_and(|lease| !lease.is_finished()) {
             return true;
         }
         let parents = listed.get(next).into_iter().flat_map(|shard| &shard.parents);

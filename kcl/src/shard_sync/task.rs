@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::calls::{Calls, ShardsToList};
 use crate::error::{TableError, WorkerError};
 use crate::event::Event;
+use crate::lease::layout::{StreamRows, TableLayout};
 use crate::lease::model::{Lease, LeaseKey, OwnAttributes};
 use crate::lease::table::{Creation, LeaseTable};
 use crate::shard_sync::graph::ChildShard;
@@ -14,6 +15,8 @@ use crate::stream::{Shard, ShardId, StartingPosition};
 /// What leases are given that are created.
 #[derive(Debug, Clone)]
 pub(crate) struct NewLeases {
+    /// How their rows name their shards.
+    pub(crate) layout: TableLayout,
     /// Where reading begins.
     pub(crate) start: StartingPosition,
     /// Of which stream they are. Written with the row, so that no worker takes it for another stream's.
@@ -28,7 +31,7 @@ pub(crate) async fn sync_shards(
     calls: &Calls,
     all_shards: Vec<Shard>,
     leases: &[Lease],
-    NewLeases { start, own }: NewLeases,
+    NewLeases { layout, start, own }: NewLeases,
 ) -> Result<(), WorkerError> {
     let stream = calls.stream().to_string();
     let shards = if leases.is_empty() {
@@ -40,7 +43,8 @@ pub(crate) async fn sync_shards(
     } else {
         all_shards
     };
-    let plan = planner::plan(&shards, leases, start).map_err(|refused| WorkerError::InconsistentShards {
+    let rows = layout.rows_of(calls.stream());
+    let plan = planner::plan(rows, &shards, leases, start).map_err(|refused| WorkerError::InconsistentShards {
         stream,
         reason: refused.to_string(),
     })?;
@@ -62,11 +66,12 @@ pub(crate) async fn sync_shards(
 /// Creates the leases of the shards that took over from `parent`.
 pub(crate) async fn create_children(
     table: &Arc<dyn LeaseTable>,
+    rows: StreamRows<'_>,
     parent: &ShardId,
     children: &[ChildShard],
     own: &OwnAttributes,
 ) -> Result<(), TableError> {
-    for lease in planner::children_plan(parent, children) {
+    for lease in planner::children_plan(rows, parent, children) {
         let own = own.clone();
         let lease = Lease { own, ..lease };
         report(

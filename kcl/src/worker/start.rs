@@ -9,6 +9,7 @@ use crate::calls::{Calls, ShardsToList};
 use crate::config::Config;
 use crate::error::{TableError, WorkerError};
 use crate::event::Event;
+use crate::lease::layout::TableLayout;
 use crate::lease::model::OwnAttributes;
 use crate::lease::scan::list;
 use crate::lease::table::{LeaseTable, OpenError};
@@ -22,6 +23,7 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 #[derive(Debug)]
 pub(super) struct Start<'a> {
     pub(super) table: &'a Arc<dyn LeaseTable>,
+    pub(super) layout: &'a TableLayout,
     pub(super) calls: &'a Calls,
     pub(super) config: &'a Config,
     pub(super) clock: &'a Clock,
@@ -68,6 +70,7 @@ impl Start<'_> {
             return Err(self.led_by_others(found));
         }
         let new = NewLeases {
+            layout: self.layout.clone(),
             start: self.config.start_at,
             own: OwnAttributes::of(incarnation.as_ref()),
         };

@@ -27,8 +27,8 @@ fn worker(name: &str) -> WorkerId {
 
 /// The lease of shard `shard`, owned by `owner` unless that is empty.
 fn lease(shard: usize, owner: &str) -> Lease {
-    let mut lease = Lease::new(
-        LeaseKey::new(&format!("shardId-{shard:03}")),
+    let mut lease = Lease::of_orders(
+        &format!("shardId-{shard:03}"),
         crate::checkpoint::position::Position::Latest,
     );
     lease.owner = (!owner.is_empty()).then(|| worker(owner));

@@ -152,7 +152,7 @@ pub(super) fn owned() -> Lease {
         owner: Some(WorkerId::new("a")),
         counter: 7,
         owner_switches: 2,
-        ..Lease::new(key(), Position::TrimHorizon)
+        ..Lease::of_orders("shardId-000000000007", Position::TrimHorizon)
     }
 }
 
@@ -170,7 +170,7 @@ pub(super) fn unowned() -> Lease {
 }
 
 pub(super) fn key() -> LeaseKey {
-    LeaseKey::new("shardId-000000000007")
+    owned().key
 }
 
 pub(super) fn at(digits: &str) -> Position {

@@ -8,7 +8,7 @@ use crate::checkpoint::position::Position;
 use crate::error::CallErrorKind;
 use crate::lease::item::{ForeignKind, Item, Row};
 use crate::lease::memory::{Fault, Operation};
-use crate::lease::model::{Lease, LeaseKey, WorkerId};
+use crate::lease::model::{Lease, WorkerId};
 use crate::lease::scan::{Listing, list};
 use crate::stream::ShardId;
 
@@ -30,7 +30,7 @@ fn numbered(number: u8) -> Lease {
     let owner = ["a", "b"][usize::from(number % 2)];
     Lease {
         owner: Some(WorkerId::new(owner)),
-        ..Lease::new(LeaseKey::new(&format!("shardId-{number:012}")), Position::TrimHorizon)
+        ..Lease::of_orders(&format!("shardId-{number:012}"), Position::TrimHorizon)
     }
 }
 
@@ -136,8 +136,8 @@ async fn leases_of_several_streams_are_leases_of_others(bench: &Bench) {
     let lease = Lease {
         stream: Some("123456789012:orders:1700000000".into()),
         shard: ShardId::new("shardId-000000000003"),
-        ..Lease::new(
-            LeaseKey::new("123456789012:orders:1700000000:shardId-000000000003"),
+        ..Lease::of_orders(
+            "123456789012:orders:1700000000:shardId-000000000003",
             Position::TrimHorizon,
         )
     };

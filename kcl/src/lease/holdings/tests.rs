@@ -29,7 +29,7 @@ fn row(shard: u64, counter: u64) -> Lease {
     Lease {
         owner: Some(WorkerId::new("me")),
         counter,
-        ..Lease::new(LeaseKey::new(&format!("shardId-{shard:012}")), Position::TrimHorizon)
+        ..Lease::of_orders(&format!("shardId-{shard:012}"), Position::TrimHorizon)
     }
 }
 

@@ -235,7 +235,7 @@ fn canonical(item: Item) -> BTreeMap<String, AttributeValue> {
 }
 
 fn fresh_lease(parents: &[&str]) -> Lease {
-    let mut lease = Lease::new(LeaseKey::new("shardId-000000000004"), Position::TrimHorizon);
+    let mut lease = Lease::of_orders("shardId-000000000004", Position::TrimHorizon);
     lease.parents = parents.iter().map(|id| ShardId::new(id)).collect();
     lease.range = Some(HashKeyRange::FULL);
     lease

@@ -7,10 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn minimal() -> Item {
-    encode(
-        &Lease::new(LeaseKey::new("shardId-7"), Position::Latest),
-        EntityTypes::AsRead,
-    )
+    encode(&Lease::of_orders("shardId-7", Position::Latest), EntityTypes::AsRead)
 }
 
 fn with(attribute: &str, value: AttributeValue) -> Item {
@@ -331,7 +328,7 @@ prop_compose! {
         others in btree_map("x[a-z]{1,9}", "[a-z]{0,9}".prop_map(AttributeValue::S), 0..3),
     ) -> Lease {
         Lease {
-            key: LeaseKey::new("shardId-7"),
+            key: LeaseKey::of_row("shardId-7"),
             stream: stream.map(Into::into),
             shard: ShardId::new("shardId-7"),
             owner: owners.0.as_deref().map(WorkerId::new),

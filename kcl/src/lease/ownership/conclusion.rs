@@ -76,7 +76,6 @@ pub(super) fn conclude(worker: &WorkerId, seen: &Lease, unanswered: Unanswered, 
 mod tests {
     use super::*;
     use crate::checkpoint::position::Position;
-    use crate::lease::model::LeaseKey;
 
     const SEEN: u64 = 7;
 
@@ -85,7 +84,7 @@ mod tests {
             owner: owner.map(WorkerId::new),
             checkpoint_owner: checkpoint_owner.map(WorkerId::new),
             counter,
-            ..Lease::new(LeaseKey::new("shardId-000000000000"), Position::TrimHorizon)
+            ..Lease::of_orders("shardId-000000000000", Position::TrimHorizon)
         }
     }
 

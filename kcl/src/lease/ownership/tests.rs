@@ -4,7 +4,6 @@
 
 use super::*;
 use crate::error::CallErrorKind;
-use crate::lease::model::LeaseKey;
 
 const FAILOVER: Duration = Duration::from_secs(10);
 const RENEWAL: Duration = Duration::from_secs(3);
@@ -29,7 +28,7 @@ fn row(counter: u64) -> Lease {
     Lease {
         owner: Some(WorkerId::new("me")),
         counter,
-        ..Lease::new(LeaseKey::new("shardId-000000000000"), Position::TrimHorizon)
+        ..Lease::of_orders("shardId-000000000000", Position::TrimHorizon)
     }
 }
 

@@ -1,16 +1,30 @@
 //! The cases of the Java KCL's own tests, then random histories of splits and merges.
 
+use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use aggregation::HashKey;
 use proptest::prelude::*;
 
 use super::*;
+use crate::lease::layout::TableLayout;
+use crate::stream::StreamRef;
 
 const LATEST: StartingPosition = StartingPosition::Latest;
 const TRIM_HORIZON: StartingPosition = StartingPosition::TrimHorizon;
 const AT_TIMESTAMP: StartingPosition = StartingPosition::AtTimestamp(SystemTime::UNIX_EPOCH);
 const ALL_STARTS: [StartingPosition; 3] = [LATEST, TRIM_HORIZON, AT_TIMESTAMP];
+
+/// The rows of the stream `orders`, in a table for it alone.
+fn rows() -> StreamRows<'static> {
+    static ORDERS: LazyLock<StreamRef> = LazyLock::new(|| StreamRef::parse("orders"));
+    static LAYOUT: LazyLock<TableLayout> = LazyLock::new(|| TableLayout::OneStream(ORDERS.clone()));
+    LAYOUT.rows_of(&ORDERS)
+}
+
+fn plan(shards: &[Shard], leases: &[Lease], start: StartingPosition) -> Result<SyncPlan, SyncRefused> {
+    super::plan(rows(), shards, leases, start)
+}
 
 fn id(number: usize) -> ShardId {
     ShardId::new(&format!("shardId-{number:012}"))
@@ -149,14 +163,14 @@ fn graph_c() -> History {
 fn leases(numbers: &[usize]) -> Vec<Lease> {
     numbers
         .iter()
-        .map(|number| Lease::new(LeaseKey::of_shard(&id(*number)), Position::TrimHorizon))
+        .map(|number| rows().new_lease(&id(*number), Position::TrimHorizon))
         .collect()
 }
 
 fn created(plan: &SyncPlan) -> Vec<usize> {
     plan.create
         .iter()
-        .map(|creation| number(&creation.lease.key.shard_id()))
+        .map(|creation| number(&creation.lease.shard))
         .collect()
 }
 
@@ -299,7 +313,7 @@ fn children_are_read_from_their_first_record_on() {
         parents: BTreeSet::from([id(6), id(7)]),
         range: Some(HashKeyRange::FULL),
     };
-    let leases = children_plan(&id(6), &[child]);
+    let leases = children_plan(rows(), &id(6), &[child]);
     let [lease] = leases.as_slice() else {
         panic!("{leases:?}")
     };
@@ -318,7 +332,10 @@ fn a_child_that_names_no_parent_still_waits_for_the_shard_that_named_it() {
         parents: BTreeSet::new(),
         range: Some(HashKeyRange::FULL),
     };
-    assert_eq!(children_plan(&id(6), &[child])[0].parents, BTreeSet::from([id(6)]));
+    assert_eq!(
+        children_plan(rows(), &id(6), &[child])[0].parents,
+        BTreeSet::from([id(6)])
+    );
 }
 
 /// A random history, of which the beginning may be forgotten.
@@ -361,10 +378,7 @@ fn with_created(leases: &[Lease], plan: &SyncPlan) -> Vec<Lease> {
 }
 
 fn shards_of<'a>(graph: &Graph<'a>, leases: &[Lease]) -> Vec<&'a Shard> {
-    leases
-        .iter()
-        .filter_map(|lease| graph.shard(&lease.key.shard_id()))
-        .collect()
+    leases.iter().filter_map(|lease| graph.shard(&lease.shard)).collect()
 }
 
 /// All shards that are read some day: those with a lease, and their children when they end.
