@@ -209,7 +209,7 @@ pub(crate) fn worker(sim: &Sim, name: &str, journal: &Journal, checkpoints: Chec
         .seed(name.len() as u64)
         .processor(move |shard: &ShardContext| Recorder {
             worker: worker.clone(),
-            shard: shard.shard_id.to_string(),
+            shard: shard.shard_id().to_string(),
             journal: journal.clone(),
             checkpoints,
         })

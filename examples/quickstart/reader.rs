@@ -25,7 +25,7 @@ impl Reader {
     pub(crate) fn new(worker: usize, shard: &ShardContext, sightings: mpsc::Sender<Sighting>) -> Self {
         Self {
             worker,
-            shard: shard.shard_id.clone(),
+            shard: shard.shard_id().clone(),
             sightings,
         }
     }

@@ -252,7 +252,8 @@ impl WorkerBuilder {
         Ok(Worker {
             id: WorkerId::new(&id),
             layout: TableLayout::OneStream(stream.clone()),
-            calls: Calls::new(&kinesis, stream, self.config.kinesis_request_timeout).with_clock(self.clock.clone()),
+            stream,
+            calls: Calls::new(&kinesis, self.config.kinesis_request_timeout).with_clock(self.clock.clone()),
             table: Arc::new(
                 DynamoDbLeaseTable::new(&dynamodb, table, &self.application).with_clock(self.clock.clone()),
             ),

@@ -25,17 +25,16 @@ use crate::event::Event;
 use crate::limits::LIST_SHARDS_PAGE;
 use crate::retrieval::deaggregate::RawRecord;
 use crate::shard_sync::graph::ChildShard;
-use crate::stream::{Incarnation, Shard, ShardId, ShardState, StartingPosition, StreamRef};
+use crate::stream::{Incarnation, Shard, ShardId, ShardRef, ShardState, StartingPosition, StreamRef};
 
-/// The stream as one worker sees it. Cheap to clone.
+/// The calls of one worker, to any stream. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Calls {
     client: Client,
-    stream: StreamRef,
     timeout: Duration,
     clock: Clock,
     /// The faults in the ranges of shards that were told.
-    told: Arc<Mutex<Vec<RangeFault>>>,
+    told: Arc<Mutex<Vec<(StreamRef, RangeFault)>>>,
 }
 
 /// Which shards to list.
@@ -77,12 +76,11 @@ pub(crate) enum NextRead {
 
 impl Calls {
     /// The SDK's own retries are switched off: the caller owns them.
-    pub(crate) fn new(client: &Client, stream: StreamRef, timeout: Duration) -> Self {
+    pub(crate) fn new(client: &Client, timeout: Duration) -> Self {
         // Once, for all calls: the SDK merges an override into the configuration again with each call.
         let config = client.config().to_builder().retry_config(RetryConfig::disabled());
         Self {
             client: Client::from_conf(config.build()),
-            stream,
             timeout,
             clock: Clock::default(),
             told: Arc::default(),
@@ -95,23 +93,19 @@ impl Calls {
         self
     }
 
-    pub(crate) fn stream(&self) -> &StreamRef {
-        &self.stream
-    }
-
     /// The time by which the SDK signs its requests: the wall clock, unless the client was given another.
     pub(crate) fn wall_clock(&self) -> SystemTime {
         let source = self.client.config().time_source();
         source.map_or_else(|| self.clock.wall(), |source| source.now())
     }
 
-    /// The stream's shards, page by page.
-    pub(crate) async fn list_shards(&self, which: ShardsToList) -> Result<Vec<Shard>, StreamError> {
+    /// The shards of `stream`, page by page.
+    pub(crate) async fn list_shards(&self, stream: &StreamRef, which: ShardsToList) -> Result<Vec<Shard>, StreamError> {
         let (mut shards, mut faults) = (Vec::new(), Vec::new());
         let mut next_token = None;
         loop {
             let page = self
-                .in_time("ListShards", self.list_shards_page(which, next_token.take()))
+                .in_time("ListShards", self.list_shards_page(stream, which, next_token.take()))
                 .await?;
             shards.extend(page.shards().iter().map(|shard| described_shard(shard, &mut faults)));
             match page.next_token {
@@ -119,23 +113,24 @@ impl Calls {
                 None => break,
             }
         }
-        self.tell(faults);
+        self.tell(stream, faults);
         Ok(shards)
     }
 
     /// Tells each fault once: a list is made often, and by many.
-    fn tell(&self, faults: Vec<RangeFault>) {
+    fn tell(&self, stream: &StreamRef, faults: Vec<RangeFault>) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         for fault in faults {
-            if !told.contains(&fault) {
-                Event::ShardRangeFault(&fault).emit();
-                told.push(fault);
+            if !told.iter().any(|(of, told)| (of, told) == (stream, &fault)) {
+                Event::ShardRangeFault { stream, fault: &fault }.emit();
+                told.push((stream.clone(), fault));
             }
         }
     }
 
     async fn list_shards_page(
         &self,
+        stream: &StreamRef,
         which: ShardsToList,
         next_token: Option<String>,
     ) -> Result<ListShardsOutput, StreamError> {
@@ -144,20 +139,20 @@ impl Calls {
             // The service refuses a token together with a stream or a filter.
             Some(token) => call.next_token(token),
             None => call
-                .set_stream_name(self.stream.name())
-                .set_stream_arn(self.stream.arn())
+                .set_stream_name(stream.name())
+                .set_stream_arn(stream.arn())
                 .set_shard_filter(shard_filter(which)?),
         };
         call.send().await.map_err(|error| failed("ListShards", &error))
     }
 
-    /// Which stream has the name now. `None` if access to its description is denied.
-    pub(crate) async fn incarnation(&self) -> Result<Option<Incarnation>, StreamError> {
+    /// Which incarnation of `stream` there is now. `None` if access to its description is denied.
+    pub(crate) async fn incarnation(&self, stream: &StreamRef) -> Result<Option<Incarnation>, StreamError> {
         let call = self
             .client
             .describe_stream_summary()
-            .set_stream_name(self.stream.name())
-            .set_stream_arn(self.stream.arn());
+            .set_stream_name(stream.name())
+            .set_stream_arn(stream.arn());
         let call = async {
             let sent = call.send().await;
             sent.map_err(|error| failed("DescribeStreamSummary", &error))
@@ -170,13 +165,13 @@ impl Calls {
     }
 
     /// An iterator that begins at `from`.
-    pub(crate) async fn get_shard_iterator(&self, shard: &ShardId, from: &ReadFrom) -> Result<String, StreamError> {
+    pub(crate) async fn get_shard_iterator(&self, shard: &ShardRef, from: &ReadFrom) -> Result<String, StreamError> {
         let call = self
             .client
             .get_shard_iterator()
-            .set_stream_name(self.stream.name())
-            .set_stream_arn(self.stream.arn())
-            .shard_id(shard.as_str());
+            .set_stream_name(shard.stream.name())
+            .set_stream_arn(shard.stream.arn())
+            .shard_id(shard.shard.as_str());
         let call = match from {
             ReadFrom::TrimHorizon => call.shard_iterator_type(ShardIteratorType::TrimHorizon),
             ReadFrom::Latest => call.shard_iterator_type(ShardIteratorType::Latest),
@@ -197,21 +192,26 @@ impl Calls {
             .ok_or_else(|| not_understood("GetShardIterator", "the reply holds no iterator"))
     }
 
-    /// The records behind an iterator.
-    pub(crate) async fn get_records(&self, iterator: &str, max_records: u32) -> Result<Page, StreamError> {
+    /// The records behind an iterator of a shard of `stream`.
+    pub(crate) async fn get_records(
+        &self,
+        stream: &StreamRef,
+        iterator: &str,
+        max_records: u32,
+    ) -> Result<Page, StreamError> {
         let call = self
             .client
             .get_records()
             .shard_iterator(iterator)
             .limit(i32::try_from(max_records).unwrap_or(i32::MAX))
-            .set_stream_arn(self.stream.arn());
+            .set_stream_arn(stream.arn());
         let call = async {
             let output = call.send().await;
             output.map_err(|error| of_iterator(failed("GetRecords", &error)))
         };
         let mut faults = Vec::new();
         let page = page(self.in_time("GetRecords", call).await?, &mut faults);
-        self.tell(faults);
+        self.tell(stream, faults);
         page
     }
 
@@ -388,7 +388,7 @@ mod tests {
             .region(Region::new("eu-north-1"))
             .retry_config(RetryConfig::standard().with_max_attempts(7));
         let client = Client::from_conf(config.build());
-        let calls = Calls::new(&client, StreamRef::parse("orders"), Duration::from_secs(1));
+        let calls = Calls::new(&client, Duration::from_secs(1));
         let config = calls.client.config();
         assert_eq!(config.retry_config().map(RetryConfig::max_attempts), Some(1));
         assert_eq!(config.region(), client.config().region());

@@ -10,6 +10,7 @@ use crate::lease::item::Hole;
 use crate::lease::model::{LeaseKey, WorkerId};
 use crate::lease::ownership::End;
 use crate::shard_sync::end_evidence::Hold;
+use crate::stream::StreamRef;
 pub(crate) use shard::ShardEvent;
 
 /// Something that has happened to a worker or its leases.
@@ -19,7 +20,7 @@ pub(crate) enum Event<'a> {
     /// The worker began.
     Started {
         worker: &'a WorkerId,
-        stream: &'a str,
+        stream: &'a StreamRef,
         table: &'a str,
     },
     /// The worker ended.
@@ -46,11 +47,14 @@ pub(crate) enum Event<'a> {
     /// The lease table could not be read.
     LeaseTableUnavailable { error: &'a TableError },
     /// The hash-key range of a shard is not as it should be.
-    ShardRangeFault(&'a RangeFault),
+    ShardRangeFault {
+        stream: &'a StreamRef,
+        fault: &'a RangeFault,
+    },
     /// Rows belong to another stream, or to an earlier one of the same name: they are not read.
     LeasesOfAnotherStream { table: &'a str, leases: usize },
     /// The stream's creation time is unknown.
-    StreamDescriptionDenied { stream: &'a str },
+    StreamDescriptionDenied { stream: &'a StreamRef },
     /// The worker could not start, and tries again.
     StartFailed { error: &'a WorkerError },
     /// It is not known whether the table of KCL 3.0 to 3.4 exists.
@@ -67,7 +71,7 @@ impl Event<'_> {
     /// Writes the event to the log.
     pub(crate) fn emit(&self) {
         match self {
-            Self::Started { worker, stream, table } => tracing::info!(%worker, stream, table, "worker started"),
+            Self::Started { worker, stream, table } => tracing::info!(%worker, %stream, table, "worker started"),
             Self::Ended {
                 worker,
                 released,
@@ -88,11 +92,15 @@ impl Event<'_> {
                 untold,
             } => tracing::warn!(table, %lease, %error, others = untold, "lease write failed"),
             Self::LeaseRowUnreadable { table, hole } => {
-                let shard = hole.shard.as_ref().map(tracing::field::display);
-                tracing::warn!(table, shard, error = %hole.problem, "lease row unreadable: nobody reads its shard");
+                let (stream, shard) = (hole.stream.as_deref(), hole.shard.as_ref());
+                let shard = shard.map(tracing::field::display);
+                tracing::warn!(table, stream, shard, error = %hole.problem, "lease row unreadable: nobody reads its shard");
             }
             Self::LeaseTableUnavailable { error } => tracing::warn!(%error, "lease table unavailable"),
-            Self::ShardRangeFault(fault) => tracing::warn!(%fault, "bad hash-key range"),
+            Self::ShardRangeFault { stream, fault } => {
+                let RangeFault { shard, kind } = fault;
+                tracing::warn!(%stream, %shard, fault = %kind, "bad hash-key range");
+            }
             Self::LeasesOfAnotherStream { table, leases } => tracing::error!(
                 table,
                 leases,
@@ -100,7 +108,7 @@ impl Event<'_> {
                 "stream was created again, or the table is another stream's"
             ),
             Self::StreamDescriptionDenied { stream } => tracing::warn!(
-                stream,
+                %stream,
                 "access to kinesis:DescribeStreamSummary is denied: a stream that is deleted and created again is not noticed"
             ),
             Self::StartFailed { error } => tracing::warn!(error = chain(*error), "start failed, trying again"),

@@ -9,7 +9,7 @@ use crate::checkpoint::position::Position;
 use crate::error::HandlerError;
 use crate::lease::guard::LeaseGuard;
 use crate::record::Record;
-use crate::stream::ShardId;
+use crate::stream::{ShardId, ShardRef, StreamRef};
 
 /// Processes the records of one shard.
 ///
@@ -88,14 +88,24 @@ pub trait RecordProcessor: Send + 'static {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ShardContext {
-    /// The stream's name or ARN.
-    pub stream: Arc<str>,
-    /// The shard.
-    pub shard_id: ShardId,
+    /// The shard, with its stream.
+    pub shard: ShardRef,
     /// Behind which position the records begin.
     pub checkpoint: Position,
     /// Whether the lease is still held, and the fencing token of this ownership.
     pub lease: LeaseGuard,
+}
+
+impl ShardContext {
+    /// The shard's stream, by the name or the ARN that the worker was given.
+    pub fn stream(&self) -> &StreamRef {
+        &self.shard.stream
+    }
+
+    /// The shard's id in its stream.
+    pub fn shard_id(&self) -> &ShardId {
+        &self.shard.shard
+    }
 }
 
 /// Records of one shard, in its order.

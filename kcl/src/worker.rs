@@ -35,7 +35,7 @@ use crate::lease::renewer::Renewer;
 use crate::lease::table::LeaseTable;
 use crate::processor::ProcessorFactory;
 use crate::shard_sync::surveyor::Surveyor;
-use crate::stream::Incarnation;
+use crate::stream::{Incarnation, StreamRef};
 use lease_side::LeaseSide;
 use start::Start;
 
@@ -46,6 +46,7 @@ const STOP: Duration = Duration::from_secs(1);
 #[doc(alias = "Scheduler")]
 pub struct Worker {
     pub(crate) id: WorkerId,
+    pub(crate) stream: StreamRef,
     pub(crate) calls: Calls,
     pub(crate) table: Arc<dyn LeaseTable>,
     pub(crate) layout: TableLayout,
@@ -141,10 +142,9 @@ impl Worker {
             () = draining.cancelled() => return Ok(ShutdownReport::default()),
             started = self.start() => started?,
         };
-        let stream = self.calls.stream().to_string();
         Event::Started {
             worker: &self.id,
-            stream: &stream,
+            stream: &self.stream,
             table: self.table.name(),
         }
         .emit();
@@ -163,6 +163,7 @@ impl Worker {
             table: &self.table,
             layout: &self.layout,
             calls: &self.calls,
+            stream: &self.stream,
             config: &self.config,
             clock: &self.clock,
             rng: self.rng.fork(),
@@ -173,8 +174,8 @@ impl Worker {
     async fn run_started(&mut self, incarnation: Option<Incarnation>) -> (ShutdownReport, Result<(), WorkerError>) {
         let mut lease_side = LeaseSide::start(self, incarnation.as_ref());
         let renewer = lease_side.renewer.clone();
-        let surveyor = Arc::new(Surveyor::new(self.calls.clone(), incarnation, self.clock.clone()));
-        let parts = self.consumer_parts(&lease_side, surveyor);
+        let surveyor = Surveyor::new(self.calls.clone(), self.stream.clone(), incarnation, self.clock.clone());
+        let parts = self.consumer_parts(&lease_side, Arc::new(surveyor));
         let mut supervisor = Supervisor::new(parts, self.control.draining.clone(), self.rng.fork());
         let leases = std::mem::replace(&mut lease_side.leases, mpsc::channel(1).1);
         let ended = tokio::select! {

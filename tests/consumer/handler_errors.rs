@@ -56,7 +56,7 @@ fn failing(sim: &Sim, failures: usize, journal: &Journal) -> kcl::WorkerBuilder 
         .processor(move |shard: &ShardContext| Failing {
             failures_left: Arc::clone(&failures_left),
             journal: journal.clone(),
-            shard: shard.shard_id.to_string(),
+            shard: shard.shard_id().to_string(),
         })
 }
 

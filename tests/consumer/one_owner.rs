@@ -170,7 +170,7 @@ async fn a_lease_that_was_lost_is_not_taken_back_while_its_handler_hangs() {
     let builder =
         worker(&sim, "w1", &journal, Checkpoints::Never).processor(move |shard: &kcl::ShardContext| Hanging {
             journal: hanging.clone(),
-            shard: shard.shard_id.to_string(),
+            shard: shard.shard_id().to_string(),
         });
     let (_control, _running) = start(builder);
     journal

@@ -1,13 +1,15 @@
 //! Nothing is skipped (C1): a worker reads all there is, goes on behind the checkpoints, and bears with the services.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kcl::ShardContext;
 use testkit::Service;
 use testkit::sim::Fault;
 
 use super::MINUTE;
-use crate::fleet::{Checkpoints, Entry, Journal, put, start, stream, worker};
+use crate::fleet::{Checkpoints, Entry, Journal, Recorder, STREAM, put, start, stream, worker};
 
 #[tokio::test(start_paused = true)]
 async fn a_new_worker_reads_everything_within_two_seconds_and_ends_when_asked() {
@@ -39,6 +41,33 @@ async fn a_new_worker_reads_everything_within_two_seconds_and_ends_when_asked() 
             .count(),
         4
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_processor_and_the_shutdown_report_name_each_shard_with_its_stream() {
+    let (sim, _producer) = stream(2);
+    let shards = ["orders/shardId-000000000000", "orders/shardId-000000000001"];
+    let (journal, made) = (Journal::default(), Arc::new(Mutex::new(BTreeSet::new())));
+    let (seen, of_processor) = (Arc::clone(&made), journal.clone());
+    let builder = worker(&sim, "w1", &journal, Checkpoints::Never).processor(move |shard: &ShardContext| {
+        assert_eq!(shard.stream().name().as_deref(), Some(STREAM));
+        seen.lock().unwrap().insert(shard.shard.to_string());
+        Recorder {
+            worker: "w1".to_owned(),
+            shard: shard.shard_id().to_string(),
+            journal: of_processor.clone(),
+            checkpoints: Checkpoints::Never,
+        }
+    });
+    let (control, running) = start(builder);
+    journal
+        .until("both processors", |journal| journal.entries().len() == 2)
+        .await;
+    assert_eq!(*made.lock().unwrap(), shards.map(str::to_owned).into());
+    control.shutdown(MINUTE);
+    let released = running.await.unwrap().unwrap().released;
+    let released: BTreeSet<_> = released.iter().map(ToString::to_string).collect();
+    assert_eq!(released, shards.map(str::to_owned).into());
 }
 
 #[tokio::test(start_paused = true)]

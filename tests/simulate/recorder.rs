@@ -43,7 +43,7 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn new(worker: &str, shard: &ShardContext, fleet: Fleet, rng: Rng) -> Self {
         let ownership = Ownership {
-            shard: shard_id(&shard.shard_id.to_string()),
+            shard: shard_id(&shard.shard_id().to_string()),
             token: shard.lease.epoch().value(),
             worker: Process::new(worker),
         };

@@ -10,7 +10,7 @@ use crate::consumer::shard_consumer::ConsumerParts;
 use crate::error::HandlerError;
 use crate::event::ShardEvent;
 use crate::lease::guard::LeaseGuard;
-use crate::stream::ShardId;
+use crate::stream::ShardRef;
 
 /// The wait after the first failure of a handler, and the longest. Our choice: the KCL waits 500 ms for other tasks.
 const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -18,7 +18,7 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 /// Counts the failures of one shard's processor.
 #[derive(Debug)]
 pub(crate) struct HandlerRetries {
-    shard: ShardId,
+    shard: ShardRef,
     guard: LeaseGuard,
     allowed: u32,
     failures: u32,
@@ -31,7 +31,7 @@ pub(crate) struct HandlerRetries {
 pub(crate) struct GivenUp;
 
 impl HandlerRetries {
-    pub(crate) fn new(shard: ShardId, guard: LeaseGuard, parts: &ConsumerParts, rng: fastrand::Rng) -> Self {
+    pub(crate) fn new(shard: ShardRef, guard: LeaseGuard, parts: &ConsumerParts, rng: fastrand::Rng) -> Self {
         Self {
             shard,
             guard,

@@ -25,7 +25,7 @@ use crate::record::Record;
 use crate::retrieval::deaggregate::{Form, RangePolicy, RawRecord, deaggregate, skip_up_to};
 use crate::retrieval::polling::{Fetched, Poller, PollerConfig};
 use crate::shard_sync::surveyor::Surveyor;
-use crate::stream::{ShardId, StartingPosition};
+use crate::stream::{ShardId, ShardRef, StartingPosition};
 
 /// What every consumer of a worker is given.
 #[derive(Clone)]
@@ -81,7 +81,7 @@ impl From<GivenUp> for Interrupted {
 /// One lease that is being read.
 pub(crate) struct ShardConsumer {
     pub(super) parts: ConsumerParts,
-    pub(super) shard: ShardId,
+    pub(super) shard: ShardRef,
     lease: Lease,
     /// Where reading begins.
     start: Position,
@@ -104,7 +104,7 @@ impl ShardConsumer {
     ) -> Self {
         let ownership = owned.id();
         let OwnedLease { lease, guard } = owned;
-        let shard = parts.layout.shard_of(&lease).shard;
+        let shard = parts.layout.shard_of(&lease);
         // A row without a checkpoint was written by another library, or edited by hand.
         let start = lease.checkpoint.clone().unwrap_or_else(|| parts.config.start_at.into());
         let checkpointer = Checkpointer::new(ownership.clone(), parts.renewer.clone(), start.clone());
@@ -209,7 +209,8 @@ impl ShardConsumer {
                     Ok(Some(Row::Hole(hole))) if hole_was_told => drop(hole),
                     Ok(Some(Row::Hole(hole))) => {
                         hole_was_told = true;
-                        ShardEvent::ParentUnreadable { hole: &hole }.emit(&self.shard);
+                        let (parent, hole) = (&parent, &hole);
+                        ShardEvent::ParentUnreadable { parent, hole }.emit(&self.shard);
                     }
                     Err(error) => Event::LeaseTableUnavailable { error: &error }.emit(),
                 }
@@ -226,7 +227,7 @@ impl ShardConsumer {
             return false;
         };
         let lists = |id: &ShardId| survey.shards.iter().any(|shard| shard.id == *id);
-        survey.incarnation.as_ref() == self.parts.surveyor.stream() && lists(&self.shard) && !lists(parent)
+        survey.incarnation.as_ref() == self.parts.surveyor.began_with() && lists(&self.shard.shard) && !lists(parent)
     }
 
     fn user_records(&self, raw: Vec<RawRecord>) -> Vec<Record> {
@@ -317,13 +318,12 @@ impl ShardConsumer {
 
     /// The rows of the shard's stream.
     pub(super) fn rows(&self) -> StreamRows<'_> {
-        self.parts.layout.rows_of(self.parts.calls.stream())
+        self.parts.layout.rows_of(&self.shard.stream)
     }
 
     fn context(&self) -> ShardContext {
         ShardContext {
-            stream: self.parts.calls.stream().to_string().into(),
-            shard_id: self.shard.clone(),
+            shard: self.shard.clone(),
             checkpoint: self.start.clone(),
             lease: self.guard.clone(),
         }

@@ -76,27 +76,27 @@ impl ShardConsumer {
         let known_to_merge = children.iter().any(|child| child.parents.len() > 1);
         let mut children = children.to_vec();
         if children.is_empty() || known_to_merge {
-            let stream = self.parts.calls.stream().to_string();
+            let stream = self.shard.stream.to_string();
             let survey = match surveyor.survey(self.parts.clock.now()).await {
                 Ok(survey) => survey,
                 Err(source) => return Err(WorkerError::Stream { stream, source }),
             };
             // A stream whose description is denied counts as the same.
-            let known = surveyor.stream().zip(survey.incarnation.as_ref());
+            let known = surveyor.began_with().zip(survey.incarnation.as_ref());
             if known.is_some_and(|(began_with, seen)| began_with != seen) {
                 let reason = Hold::StreamCreatedAgain.to_string();
                 return Err(WorkerError::InconsistentShards { stream, reason });
             }
             let shards = &survey.shards;
             if children.is_empty() {
-                children = planner::listed_children(&self.shard, shards);
+                children = planner::listed_children(&self.shard.shard, shards);
             }
             let leases = list(&**table, &self.parts.clock, &mut self.rng).await;
             let leases = leases.map_err(of_table)?.leases;
             let others = children
                 .iter()
                 .flat_map(|child| &child.parents)
-                .filter(|parent| **parent != self.shard);
+                .filter(|parent| **parent != self.shard.shard);
             if others
                 .into_iter()
                 .any(|parent| planner::is_still_to_come(self.rows(), parent, shards, &leases))
@@ -104,8 +104,8 @@ impl ShardConsumer {
                 return Ok(Children::WaitForTheOtherParent);
             }
         }
-        let own = OwnAttributes::of(surveyor.stream());
-        let created = create_children(table, self.rows(), &self.shard, &children, &own).await;
+        let own = OwnAttributes::of(surveyor.began_with());
+        let created = create_children(table, self.rows(), &self.shard.shard, &children, &own).await;
         created.map_err(of_table)?;
         let ids = children.into_iter().map(|child| child.id).collect();
         self.parts.renewer.set_children(&self.ownership, ids).await;

@@ -11,20 +11,20 @@ use crate::consumer::shard_consumer::{ConsumerEnd, ConsumerParts, ShardConsumer}
 use crate::event::ShardEvent;
 use crate::lease::holdings::OwnershipId;
 use crate::lease::renewer::OwnedLease;
-use crate::stream::ShardId;
+use crate::stream::ShardRef;
 
 /// What became of the shards that a worker held when it stopped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
     /// Their processors were asked to finish and their leases given back: others can take them at once.
-    pub released: Vec<ShardId>,
+    pub released: Vec<ShardRef>,
     /// Those of the released ones that had been halted, because their handlers kept failing. Nothing of them was skipped:
     /// the next owner tries again from the last checkpoint.
-    pub halted: Vec<ShardId>,
+    pub halted: Vec<ShardRef>,
     /// Their processors were still at work when the time was over, or the lease could not be given back: others take
     /// them when the lease has expired.
-    pub abandoned: Vec<ShardId>,
+    pub abandoned: Vec<ShardRef>,
 }
 
 /// The consumers of one worker.
@@ -43,7 +43,7 @@ pub(crate) struct Supervisor {
 /// A consumer that has not ended.
 struct Running {
     ownership: OwnershipId,
-    shard: ShardId,
+    shard: ShardRef,
     mailbox: mpsc::Sender<Mail>,
 }
 
@@ -90,7 +90,7 @@ impl Supervisor {
         let (sender, mailbox) = Mailbox::new(self.parts.clock.clone());
         let running = Running {
             ownership: owned.id(),
-            shard: self.parts.layout.shard_of(&owned.lease).shard,
+            shard: self.parts.layout.shard_of(&owned.lease),
             mailbox: sender,
         };
         let consumer = ShardConsumer::new(self.parts.clone(), owned, mailbox, self.report.clone(), self.rng.fork());

@@ -6,14 +6,14 @@ use service::chain;
 use crate::error::{StreamError, WorkerError};
 use crate::lease::item::Hole;
 use crate::shard_sync::end_evidence::Hold;
-use crate::stream::ShardId;
+use crate::stream::{ShardId, ShardRef};
 
 /// Something that has happened to a shard.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum ShardEvent<'a> {
     /// It waits for a parent whose lease cannot be read.
-    ParentUnreadable { hole: &'a Hole },
+    ParentUnreadable { parent: &'a ShardId, hole: &'a Hole },
     /// It could not be read.
     ReadFailed { error: &'a StreamError },
     /// It is not certain whether it has ended, so it is neither read nor ended.
@@ -35,41 +35,135 @@ pub(crate) enum ShardEvent<'a> {
 }
 
 impl ShardEvent<'_> {
-    /// Writes the event, which happened to `shard`, to the log.
-    pub(crate) fn emit(&self, shard: &ShardId) {
+    /// Writes the event, which happened to the shard `of`, to the log.
+    pub(crate) fn emit(&self, of: &ShardRef) {
+        let ShardRef { stream, shard } = of;
         match self {
-            Self::ParentUnreadable { hole } => {
+            Self::ParentUnreadable { parent, hole } => {
                 let error = &hole.problem;
-                tracing::warn!(%shard, parent = %hole.key, %error, "shard waits for a parent whose lease is unreadable");
+                tracing::warn!(%stream, %shard, %parent, %error, "shard waits for a parent whose lease is unreadable");
             }
-            Self::ReadFailed { error } => tracing::warn!(%shard, %error, "read failed"),
+            Self::ReadFailed { error } => tracing::warn!(%stream, %shard, %error, "read failed"),
             Self::OnHold { reason } if *reason == Hold::StreamCreatedAgain => {
-                tracing::error!(%shard, %reason, "stream was created again");
+                tracing::error!(%stream, %shard, %reason, "stream was created again");
             }
-            Self::OnHold { reason } => tracing::warn!(%shard, %reason, "shard on hold"),
+            Self::OnHold { reason } => tracing::warn!(%stream, %shard, %reason, "shard on hold"),
             Self::DamagedAggregate {
                 sequence_number,
                 reason,
-            } => tracing::warn!(%shard, sequence_number, reason, "damaged aggregate"),
-            Self::DamagedRecord { position, damage } => damaged_record(shard, position, damage),
-            Self::HandlerFailed { error, failures } => tracing::warn!(%shard, error, failures, "handler failed"),
+            } => tracing::warn!(%stream, %shard, sequence_number, reason, "damaged aggregate"),
+            Self::DamagedRecord { position, damage } => damaged_record(of, position, damage),
+            Self::HandlerFailed { error, failures } => {
+                tracing::warn!(%stream, %shard, error, failures, "handler failed")
+            }
             Self::Halted => {
-                tracing::error!(%shard, "shard halted: its handler keeps failing and no record is skipped");
+                tracing::error!(%stream, %shard, "shard halted: its handler keeps failing and no record is skipped");
             }
-            Self::Panicked => tracing::error!(%shard, "the task of a shard panicked: its lease is given up"),
+            Self::Panicked => tracing::error!(%stream, %shard, "the task of a shard panicked: its lease is given up"),
             Self::ChildrenNotLeased { error } => {
-                tracing::warn!(%shard, error = chain(*error), "children not leased yet");
+                tracing::warn!(%stream, %shard, error = chain(*error), "children not leased yet");
             }
-            Self::Ended { children } => tracing::info!(%shard, children, "shard ended"),
+            Self::Ended { children } => tracing::info!(%stream, %shard, children, "shard ended"),
         }
     }
 }
 
 /// A lost key is warned of. Other damage is the habit of a writer, perhaps in each of its records.
-fn damaged_record(shard: &ShardId, position: &str, damage: &RecordDamage) {
+fn damaged_record(of: &ShardRef, position: &str, damage: &RecordDamage) {
+    let ShardRef { stream, shard } = of;
     if matches!(damage, RecordDamage::PartitionKeyIndexOutOfRange { .. }) {
-        tracing::warn!(%shard, position, %damage, "damaged record");
+        tracing::warn!(%stream, %shard, position, %damage, "damaged record");
     } else {
-        tracing::debug!(%shard, position, %damage, "damaged record");
+        tracing::debug!(%stream, %shard, position, %damage, "damaged record");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::error::CallErrorKind;
+    use crate::lease::item::{Item, Row, decode};
+    use crate::stream::StreamRef;
+
+    /// Keeps what is logged.
+    #[derive(Debug, Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(line);
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The lines of the log that `emit` writes.
+    fn logged(emit: impl FnOnce()) -> Vec<String> {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_writer(move || writer.clone());
+        tracing::subscriber::with_default(subscriber.finish(), emit);
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn each_line_about_a_shard_names_its_stream_and_its_id_in_two_fields() {
+        let Row::Hole(hole) = decode(Item::default()) else {
+            unreachable!("a row without a key cannot be read")
+        };
+        let (hole, parent) = (&hole, &ShardId::new("shardId-0"));
+        let kind = CallErrorKind::NotFound;
+        let operation = "GetRecords";
+        let table_len = 1;
+        let no_key = RecordDamage::PartitionKeyIndexOutOfRange { index: 7, table_len };
+        let no_hash_key = RecordDamage::ExplicitHashKeyIndexOutOfRange { index: 7, table_len };
+        let damaged_record = |damage| ShardEvent::DamagedRecord {
+            position: "49:2".to_owned(),
+            damage,
+        };
+        let events = [
+            ShardEvent::ParentUnreadable { parent, hole },
+            ShardEvent::ReadFailed {
+                error: &StreamError { operation, kind },
+            },
+            ShardEvent::OnHold {
+                reason: Hold::StreamCreatedAgain,
+            },
+            ShardEvent::OnHold {
+                reason: Hold::StreamMissing,
+            },
+            ShardEvent::DamagedAggregate {
+                sequence_number: "49".to_owned(),
+                reason: "cut off".to_owned(),
+            },
+            damaged_record(&no_key),
+            damaged_record(&no_hash_key),
+            ShardEvent::HandlerFailed {
+                error: "no disk".to_owned(),
+                failures: 1,
+            },
+            ShardEvent::Halted,
+            ShardEvent::Panicked,
+            ShardEvent::ChildrenNotLeased {
+                error: &WorkerError::TaskPanicked,
+            },
+            ShardEvent::Ended { children: 2 },
+        ];
+        let shard = ShardRef::new(StreamRef::parse("orders"), ShardId::new("shardId-7"));
+        for event in events {
+            let lines = logged(|| event.emit(&shard));
+            let [line] = lines.as_slice() else {
+                panic!("{event:?}: {lines:?}")
+            };
+            assert!(line.contains(" stream=orders shard=shardId-7"), "{line}");
+        }
     }
 }

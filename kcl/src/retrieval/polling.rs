@@ -14,7 +14,7 @@ use crate::retrieval::pacer::{Lag, Pacer, PacerConfig};
 use crate::shard_sync::end_evidence::{EndEvidence, Hold, Verdict};
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::surveyor::Surveyor;
-use crate::stream::ShardId;
+use crate::stream::ShardRef;
 
 /// The wait after the first failed read, and the longest. Our choice: the service's bucket refills within a second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -30,7 +30,7 @@ const HOLD_REMINDER: Duration = Duration::from_secs(5 * 60);
 pub(crate) struct Poller {
     calls: Calls,
     surveyor: Arc<Surveyor>,
-    shard: ShardId,
+    shard: ShardRef,
     max_records: u32,
     /// Where to get the next iterator, should the one at hand be of no use.
     resume: ReadFrom,
@@ -75,7 +75,7 @@ pub(crate) enum Fetched {
 /// Where a reader starts and how it behaves.
 #[derive(Debug)]
 pub(crate) struct PollerConfig {
-    pub(crate) shard: ShardId,
+    pub(crate) shard: ShardRef,
     pub(crate) from: Position,
     /// What `AT_TIMESTAMP` means, where the row says that.
     pub(crate) timestamp: SystemTime,
@@ -95,7 +95,7 @@ impl Poller {
             Position::At(record) => (ReadFrom::At(record.sequence_number), Next::Begin),
             Position::ShardEnd => (ReadFrom::Latest, Next::End(Vec::new())),
         };
-        let evidence = EndEvidence::new(config.shard.clone(), surveyor.stream().cloned());
+        let evidence = EndEvidence::new(config.shard.shard.clone(), surveyor.began_with().cloned());
         Self {
             calls,
             surveyor,
@@ -127,7 +127,7 @@ impl Poller {
                 Next::BeginAgain => self.check_stream(Next::Begin).await.map(|()| None),
                 Next::Verify(iterator) => self.check_stream(Next::Read(iterator)).await.map(|()| None),
                 Next::Begin => self.begin().await.map(|()| None),
-                Next::Read(iterator) => self.calls.get_records(&iterator, self.max_records).await.map(Some),
+                Next::Read(iterator) => self.get_records(&iterator).await.map(Some),
             };
             match step {
                 Ok(None) => {}
@@ -139,6 +139,11 @@ impl Poller {
                 Err(error) => self.on_error(&error),
             }
         }
+    }
+
+    async fn get_records(&self, iterator: &str) -> Result<Page, StreamError> {
+        let stream = &self.shard.stream;
+        self.calls.get_records(stream, iterator, self.max_records).await
     }
 
     async fn begin(&mut self) -> Result<(), StreamError> {

@@ -9,16 +9,17 @@ use tokio::sync::Semaphore;
 use crate::calls::{Calls, ShardsToList};
 use crate::error::StreamError;
 use crate::shard_sync::end_evidence::Survey;
-use crate::stream::Incarnation;
+use crate::stream::{Incarnation, StreamRef};
 
-/// The surveys of one worker. One is made at a time, and shared by all who ask meanwhile: thousands of shards in doubt ask
-/// together, and the service allows an account 20 calls of DescribeStreamSummary a second.
+/// The surveys of one stream by one worker. One is made at a time, and shared by all who ask meanwhile: thousands of shards
+/// in doubt ask together, and the service allows an account 20 calls of DescribeStreamSummary a second.
 #[derive(Debug)]
 pub(crate) struct Surveyor {
     clock: Clock,
     calls: Calls,
-    /// The stream that the worker began with; `None` if access to its description is denied.
-    stream: Option<Incarnation>,
+    stream: StreamRef,
+    /// The incarnation that the worker began with; `None` if access to its description is denied.
+    began_with: Option<Incarnation>,
     /// One survey at a time; it may take as long as many pages of shards.
     surveying: Semaphore,
     /// One question for the incarnation at a time, apart from surveys: readers of healthy shards wait for it.
@@ -28,11 +29,12 @@ pub(crate) struct Surveyor {
 }
 
 impl Surveyor {
-    pub(crate) fn new(calls: Calls, stream: Option<Incarnation>, clock: Clock) -> Self {
+    pub(crate) fn new(calls: Calls, stream: StreamRef, began_with: Option<Incarnation>, clock: Clock) -> Self {
         Self {
             clock,
             calls,
             stream,
+            began_with,
             surveying: Semaphore::new(1),
             asking: Semaphore::new(1),
             survey: Mutex::default(),
@@ -41,8 +43,8 @@ impl Surveyor {
     }
 
     /// The incarnation of the stream that the worker began with.
-    pub(crate) fn stream(&self) -> Option<&Incarnation> {
-        self.stream.as_ref()
+    pub(crate) fn began_with(&self) -> Option<&Incarnation> {
+        self.began_with.as_ref()
     }
 
     /// The stream as it was at `since` or later.
@@ -58,11 +60,11 @@ impl Surveyor {
         if let Some(survey) = latest.filter(fresh) {
             return Ok(survey);
         }
-        let shards = self.calls.list_shards(ShardsToList::All).await?;
+        let shards = self.calls.list_shards(&self.stream, ShardsToList::All).await?;
         let survey = Arc::new(Survey {
             taken_at,
             shards,
-            incarnation: self.calls.incarnation().await?,
+            incarnation: self.calls.incarnation(&self.stream).await?,
         });
         *lock(&self.survey) = Some(Arc::clone(&survey));
         Ok(survey)
@@ -82,7 +84,7 @@ impl Surveyor {
         {
             return Ok(incarnation);
         }
-        let incarnation = self.calls.incarnation().await?;
+        let incarnation = self.calls.incarnation(&self.stream).await?;
         *lock(&self.incarnation) = Some((now, incarnation.clone()));
         Ok(incarnation)
     }

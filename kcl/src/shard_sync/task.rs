@@ -10,16 +10,18 @@ use crate::lease::model::{Lease, LeaseKey, OwnAttributes};
 use crate::lease::table::{Creation, LeaseTable};
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::planner;
-use crate::stream::{Shard, ShardId, StartingPosition};
+use crate::stream::{Shard, ShardId, StartingPosition, StreamRef};
 
 /// What leases are given that are created.
 #[derive(Debug, Clone)]
 pub(crate) struct NewLeases {
+    /// Of which stream they are.
+    pub(crate) stream: StreamRef,
     /// How their rows name their shards.
     pub(crate) layout: TableLayout,
     /// Where reading begins.
     pub(crate) start: StartingPosition,
-    /// Of which stream they are. Written with the row, so that no worker takes it for another stream's.
+    /// Of which incarnation of the stream they are. Written with the row, so that no worker takes it for another stream's.
     pub(crate) own: OwnAttributes,
 }
 
@@ -31,21 +33,26 @@ pub(crate) async fn sync_shards(
     calls: &Calls,
     all_shards: Vec<Shard>,
     leases: &[Lease],
-    NewLeases { layout, start, own }: NewLeases,
+    new: NewLeases,
 ) -> Result<(), WorkerError> {
-    let stream = calls.stream().to_string();
+    let NewLeases {
+        stream,
+        layout,
+        start,
+        own,
+    } = new;
     let shards = if leases.is_empty() {
-        let listed = calls.list_shards(ShardsToList::ToStartAt(start)).await;
+        let listed = calls.list_shards(&stream, ShardsToList::ToStartAt(start)).await;
         listed.map_err(|source| WorkerError::Stream {
-            stream: stream.clone(),
+            stream: stream.to_string(),
             source,
         })?
     } else {
         all_shards
     };
-    let rows = layout.rows_of(calls.stream());
+    let rows = layout.rows_of(&stream);
     let plan = planner::plan(rows, &shards, leases, start).map_err(|refused| WorkerError::InconsistentShards {
-        stream,
+        stream: stream.to_string(),
         reason: refused.to_string(),
     })?;
     for creation in plan.create {

@@ -14,7 +14,7 @@ use crate::lease::model::OwnAttributes;
 use crate::lease::scan::list;
 use crate::lease::table::{LeaseTable, OpenError};
 use crate::shard_sync::task::{NewLeases, sync_shards};
-use crate::stream::Incarnation;
+use crate::stream::{Incarnation, StreamRef};
 
 /// The wait after the first failed attempt, and the longest. Our choice.
 const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -25,6 +25,7 @@ pub(super) struct Start<'a> {
     pub(super) table: &'a Arc<dyn LeaseTable>,
     pub(super) layout: &'a TableLayout,
     pub(super) calls: &'a Calls,
+    pub(super) stream: &'a StreamRef,
     pub(super) config: &'a Config,
     pub(super) clock: &'a Clock,
     pub(super) rng: fastrand::Rng,
@@ -55,13 +56,13 @@ impl Start<'_> {
     async fn attempt(&mut self) -> Result<Option<Incarnation>, WorkerError> {
         self.refuse_other_coordinators().await?;
         // Before the list: should the stream be created again in between, its shards are held and not read.
-        let incarnation = self.calls.incarnation().await.map_err(|error| self.of_stream(error))?;
+        let incarnation = self.calls.incarnation(self.stream).await;
+        let incarnation = incarnation.map_err(|error| self.of_stream(error))?;
         if incarnation.is_none() {
-            let stream = &self.calls.stream().to_string();
-            Event::StreamDescriptionDenied { stream }.emit();
+            Event::StreamDescriptionDenied { stream: self.stream }.emit();
         }
         // Before the table is created: a mistyped stream leaves nothing behind.
-        let shards = self.calls.list_shards(ShardsToList::All).await;
+        let shards = self.calls.list_shards(self.stream, ShardsToList::All).await;
         let shards = shards.map_err(|error| self.of_stream(error))?;
         self.open().await?;
         let listing = list(&**self.table, self.clock, &mut self.rng).await;
@@ -70,6 +71,7 @@ impl Start<'_> {
             return Err(self.led_by_others(found));
         }
         let new = NewLeases {
+            stream: self.stream.clone(),
             layout: self.layout.clone(),
             start: self.config.start_at,
             own: OwnAttributes::of(incarnation.as_ref()),
@@ -118,7 +120,7 @@ impl Start<'_> {
 
     fn of_stream(&self, source: crate::error::StreamError) -> WorkerError {
         WorkerError::Stream {
-            stream: self.calls.stream().to_string(),
+            stream: self.stream.to_string(),
             source,
         }
     }

@@ -99,7 +99,7 @@ pub(super) struct Blocking {
 
 impl Blocking {
     pub(super) fn new(gate: Arc<Gate>, shard: &ShardContext) -> Self {
-        let (shard, token) = (shard.shard_id.clone(), shard.lease.epoch().value());
+        let (shard, token) = (shard.shard_id().clone(), shard.lease.epoch().value());
         gate.note(|state| state.ownerships.push((shard.clone(), token)));
         Self { gate, shard }
     }
