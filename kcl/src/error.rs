@@ -240,11 +240,10 @@ pub enum CallErrorKind {
         /// The service's words.
         message: String,
     },
-    /// The call did not reach the service, or was refused for a reason that is not known. It has not taken effect, and it may
-    /// work the next time.
+    /// The call did not reach the service. It has not taken effect, and it may work the next time.
     #[error("it failed for now ({code}): {message}")]
     Transient {
-        /// The service's error code, or `Connection`, `RequestNotBuilt` for a failure that has none.
+        /// `Connection` or `RequestNotBuilt`.
         code: String,
         /// What is known of it.
         message: String,
@@ -265,7 +264,8 @@ pub enum CallErrorKind {
         /// The service's words.
         message: String,
     },
-    /// The service or the way to it failed; it may work again later, and the call may have taken effect.
+    /// The service or the way to it failed, or a proxy answered in its place. The call may work later, and this one may have
+    /// taken effect.
     #[error("no usable answer ({code}): {message}")]
     Unavailable {
         /// The service's error code, or `Timeout`, `Connection` for what has none.

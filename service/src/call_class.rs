@@ -17,9 +17,10 @@ use crate::Effect;
 pub enum CallClass {
     /// A shard, a table or the account is over its limit.
     Throttled,
-    /// The call did not reach the service, or was refused for a reason that is not known: it may work the next time.
+    /// The call did not reach the service: it may work the next time.
     Transient,
-    /// The service failed, or the way to it broke, before there was a usable answer.
+    /// The service failed, or the way to it broke, before there was a usable answer. Also an answer with an error code that
+    /// is not known: a proxy may have given it after the service had acted on the call.
     Unanswered,
     /// The credentials are out of date or not there yet, or the clock is wrong: it works once they are refreshed.
     Credentials,
@@ -40,7 +41,7 @@ pub enum CallClass {
 }
 
 impl CallClass {
-    /// The class of an error code. A code that is not known is [`Transient`](Self::Transient).
+    /// The class of an error code. A code that is not known is [`Unanswered`](Self::Unanswered).
     pub fn of_code(code: &str) -> Self {
         match code {
             "ProvisionedThroughputExceededException"
@@ -68,7 +69,7 @@ impl CallClass {
             | "ValidationException"
             | "SerializationException"
             | "UnknownOperationException" => Self::Rejected,
-            _ => Self::Transient,
+            _ => Self::Unanswered,
         }
     }
 
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_known_code_has_its_class_and_an_unknown_one_may_work_the_next_time() {
+    fn each_known_code_has_its_class_and_an_unknown_one_leaves_the_effect_open() {
         let table: [(CallClass, &[&str]); 9] = [
             (
                 CallClass::Throttled,
@@ -168,7 +169,10 @@ mod tests {
                 CallClass::Rejected,
                 &["InvalidArgumentException", "ValidationException"],
             ),
-            (CallClass::Transient, &["InternalFailure", "NeverSeenException", ""]),
+            (
+                CallClass::Unanswered,
+                &["InternalFailure", "NeverSeenException", "UnknownError", ""],
+            ),
         ];
         for (class, codes) in table {
             for code in codes {

@@ -84,25 +84,23 @@ impl CallError {
         }
     }
 
+    /// Only an answer that names its request is certainly the service's. A proxy may answer a call on which the service has
+    /// acted, with a code of its own or with one of the service's.
     fn answered(error: &(impl ProvideErrorMetadata + Error), response: &HttpResponse) -> Self {
         let code = error.code().unwrap_or("UnknownError");
         let failed_inside = response.status().as_u16() >= 500;
-        let of_code = CallClass::of_code(code);
-        let class = if failed_inside && of_code == CallClass::Transient {
-            CallClass::Unanswered
-        } else {
-            of_code
-        };
+        let request_id = request_id(response);
+        let class = CallClass::of_code(code);
         Self {
             code: code.to_owned(),
             message: error.message().unwrap_or_default().to_owned(),
-            request_id: request_id(response),
-            class,
-            effect: if failed_inside {
+            effect: if failed_inside || request_id.is_none() {
                 Effect::Possible
             } else {
                 class.effect()
             },
+            request_id,
+            class,
         }
     }
 }
@@ -147,9 +145,16 @@ mod tests {
     type Failed = SdkError<ErrorMetadata, HttpResponse>;
 
     fn refused(status: u16, code: &str) -> Failed {
+        answered(status, code, Some("x-amzn-requestid"))
+    }
+
+    /// An answer with an error. The request is named in the header `id`.
+    fn answered(status: u16, code: &str, id: Option<&'static str>) -> Failed {
         let metadata = ErrorMetadata::builder().code(code).message("no").build();
         let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
-        response.headers_mut().insert("x-amzn-requestid", "request-7");
+        if let Some(id) = id {
+            response.headers_mut().insert(id, "request-7");
+        }
         SdkError::service_error(metadata, response)
     }
 
@@ -171,8 +176,26 @@ mod tests {
             let error = CallError::of(&refused(503, code));
             assert_eq!((error.class, error.effect), (class, Effect::Possible), "{code}");
         }
-        let unknown = CallError::of(&refused(400, "NeverSeenException"));
-        assert_eq!((unknown.class, unknown.effect), (CallClass::Transient, Effect::None));
+    }
+
+    #[test]
+    fn a_refusal_with_a_code_that_is_not_known_may_have_taken_effect() {
+        for code in ["NeverSeenException", "RequestTimeout", ""] {
+            let unknown = CallError::of(&refused(400, code));
+            assert_eq!(
+                (unknown.class, unknown.effect),
+                (CallClass::Unanswered, Effect::Possible),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_names_no_request_keeps_its_class_and_may_have_taken_effect() {
+        let named = CallError::of(&answered(400, "ThrottlingException", Some("x-amz-request-id")));
+        assert_eq!((named.class, named.effect), (CallClass::Throttled, Effect::None));
+        let unnamed = CallError::of(&answered(400, "ThrottlingException", None));
+        assert_eq!((unnamed.class, unnamed.effect), (CallClass::Throttled, Effect::Possible));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use service::{CallError, Effect};
+use service::{CallClass, CallError, Effect};
 
 use crate::error::{CallErrorKind, TableError};
 use crate::event::Event;
@@ -40,12 +40,20 @@ pub(super) fn not_applied_or_unknown<E: ProvideErrorMetadata + std::error::Error
     operation: &'static str,
     error: &SdkError<E, HttpResponse>,
 ) -> WriteOutcome {
-    let error = CallError::of(error);
-    let effect = error.effect;
-    let kind = error.into();
-    match effect {
-        Effect::None => WriteOutcome::NotApplied(TableError { operation, kind }),
-        Effect::Possible => WriteOutcome::Unknown(TableError { operation, kind }),
+    let mut error = CallError::of(error);
+    match error.effect {
+        Effect::None => {
+            let kind = error.into();
+            WriteOutcome::NotApplied(TableError { operation, kind })
+        }
+        Effect::Possible => {
+            // A kind like `Throttled` would say that the write was certainly not applied.
+            if error.class.effect() == Effect::None {
+                error.class = CallClass::Unanswered;
+            }
+            let kind = error.into();
+            WriteOutcome::Unknown(TableError { operation, kind })
+        }
     }
 }
 
@@ -64,5 +72,53 @@ pub(super) fn unbuilt(operation: &'static str, error: &dyn std::error::Error) ->
     TableError {
         operation,
         kind: CallErrorKind::unreadable(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::*;
+
+    /// The outcome of a write that was answered with an error. The service names the request, a proxy does not.
+    fn answered(status: u16, code: &str, request_id: Option<&'static str>) -> WriteOutcome {
+        let metadata = ErrorMetadata::builder().code(code).message("no").build();
+        let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+        if let Some(id) = request_id {
+            response.headers_mut().insert("x-amzn-requestid", id);
+        }
+        let error = SdkError::service_error(UpdateItemError::generic(metadata), response);
+        not_applied_or_unknown("UpdateItem", &error)
+    }
+
+    #[test]
+    fn a_write_that_the_service_refused_was_not_applied() {
+        for code in ["ThrottlingException", "AccessDeniedException", "ValidationException"] {
+            let outcome = answered(400, code, Some("request-7"));
+            let WriteOutcome::NotApplied(error) = outcome else {
+                panic!("{code}: {outcome:?}")
+            };
+            assert!(!error.kind().may_have_taken_effect(), "{code}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_write_that_a_proxy_may_have_refused_may_have_been_applied() {
+        for (status, code, request_id) in [
+            (400, "ThrottlingException", None),
+            (403, "AccessDeniedException", None),
+            (408, "UnknownError", None),
+            (400, "NeverSeenException", Some("request-7")),
+            (503, "ThrottlingException", Some("request-7")),
+        ] {
+            let outcome = answered(status, code, request_id);
+            let WriteOutcome::Unknown(error) = outcome else {
+                panic!("{code}: {outcome:?}")
+            };
+            assert!(error.kind().may_have_taken_effect(), "{code}: {error}");
+        }
     }
 }
