@@ -112,7 +112,8 @@ pub enum WorkerError {
     /// Another process writes lease rows under this worker's id. This worker has stopped at once; the other one goes on.
     ///
     /// The process that notices it first ends, which mostly is the one that held the leases before. Give each process an id of
-    /// its own: two that are restarted under one id take the leases from each other again and again.
+    /// its own: two that are restarted under one id take the leases from each other again and again. A lost or repeated message
+    /// of the network does not raise this error: each take of a lease leaves a mark in its row.
     #[error(
         "another process uses the worker id {worker}: it has written the lease {lease}; give each process an id of its own"
     )]
@@ -352,8 +353,11 @@ impl CallErrorKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// This worker no longer holds the lease: stop processing, another worker goes on from the last checkpoint.
-    #[error("the lease was lost; another worker goes on from the last checkpoint")]
+    /// This worker no longer holds the lease: stop processing, another worker goes on from the last checkpoint that was written.
+    /// It is not known whether this one was: its answer may have been lost before the lease was.
+    #[error(
+        "the lease was lost, and this checkpoint may not have been written: another worker goes on from the last one that was"
+    )]
     LeaseLost,
     /// The position lies outside of what may be checkpointed.
     #[error(transparent)]

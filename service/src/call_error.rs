@@ -195,7 +195,10 @@ mod tests {
         let named = CallError::of(&answered(400, "ThrottlingException", Some("x-amz-request-id")));
         assert_eq!((named.class, named.effect), (CallClass::Throttled, Effect::None));
         let unnamed = CallError::of(&answered(400, "ThrottlingException", None));
-        assert_eq!((unnamed.class, unnamed.effect), (CallClass::Throttled, Effect::Possible));
+        assert_eq!(
+            (unnamed.class, unnamed.effect),
+            (CallClass::Throttled, Effect::Possible)
+        );
     }
 
     #[test]

@@ -6,9 +6,10 @@
 //! * **Our own.** The Java KCL ignores them and keeps them, because all its writes after the creation of a row change
 //!   single attributes. Hence two rules:
 //!   * What says *whose row it is* belongs to the row: the stream's ARN and creation time, and the base of the fencing
-//!     tokens ([`OwnAttributes`]). It is set where it is absent and never changed afterwards. A row that is deleted and
-//!     created again, also by a Java worker, begins without it and gets a larger token base. A row whose stream was
-//!     deleted and created again keeps the creation time of the former stream, and is recognised by it.
+//!     tokens ([`OwnAttributes`]). It is set where it is absent and not changed afterwards, except that each take raises the
+//!     token base by one. A row that is deleted and created again, also by a Java worker, begins without it and gets a
+//!     larger token base. A row whose stream was deleted and created again keeps the creation time of the former stream, and
+//!     is recognised by it.
 //!   * What says *where its reader stands* (a pinned start, an idle position, a halt; none exists yet) belongs to one
 //!     checkpoint. A Java worker moves the checkpoint and leaves such an attribute behind, so a stale one comes back when
 //!     we read the row again. It is therefore stored in the same write as its checkpoint, together with a copy of the
@@ -89,7 +90,8 @@ pub(crate) struct OwnAttributes {
     pub(crate) stream_arn: Option<Arc<str>>,
     /// When the shard's stream was created: milliseconds since the Unix epoch.
     pub(crate) stream_created: Option<u64>,
-    /// What the fencing tokens of this row begin with: milliseconds since the Unix epoch by the service's clock.
+    /// What the fencing tokens of this row begin with: milliseconds since the Unix epoch by the clock of the first owner, plus
+    /// one for each take since then.
     pub(crate) token_base: Option<u64>,
 }
 

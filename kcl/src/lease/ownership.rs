@@ -15,8 +15,9 @@
 //! **A checkpoint never moves back.** One slot keeps the furthest position and answers all who wait for a nearer one. A
 //! position that the row has passed is answered without a write.
 //!
-//! **A write without an answer leaves the counter uncertain**: it may have been applied. The next write then meets a row
-//! that has moved by one. [`conclusion`] tells what each row means.
+//! **A write without an answer leaves the counter uncertain**: it may have been applied. So may a write with an answer, if
+//! the network delivered its request twice. The next write then meets a row that has moved by one. [`conclusion`] says what
+//! each row means.
 //!
 //! In the order of the data: `checkpoint_slot` keeps what waits, `conclusion` reads the row that refused a write.
 
@@ -39,7 +40,7 @@ use crate::planted_bugs::PlantedBug;
 use crate::stream::ShardId;
 use checkpoint_slot::CheckpointSlot;
 pub(crate) use checkpoint_slot::Waiter;
-use conclusion::{Conclusion, Unanswered, conclude};
+use conclusion::{Conclusion, conclude};
 
 /// How long a lease lasts and how often it is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +65,6 @@ pub(crate) struct Ownership<W> {
     not_before: Instant,
     /// Writes that failed one after the other.
     failures: u32,
-    unanswered: Unanswered,
     in_flight: Option<InFlight>,
     checkpoint: CheckpointSlot<W>,
     children: Option<BTreeSet<ShardId>>,
@@ -160,7 +160,6 @@ impl<W> Ownership<W> {
             renew_at: sent + first_renewal,
             not_before: sent,
             failures: 0,
-            unanswered: Unanswered::default(),
             in_flight: None,
             checkpoint: CheckpointSlot::default(),
             children: None,
@@ -279,11 +278,7 @@ impl<W> Ownership<W> {
         match outcome {
             WriteOutcome::Applied(row) => self.applied(row, &sent),
             WriteOutcome::Refused(found) => self.refused(found, &sent, now),
-            WriteOutcome::NotApplied(error) => self.failed(&error, &sent, now, retry_in),
-            WriteOutcome::Unknown(error) => {
-                self.unanswered.add(sent.then);
-                self.failed(&error, &sent, now, retry_in)
-            }
+            WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error) => self.failed(&error, &sent, now, retry_in),
         }
     }
 
@@ -303,7 +298,7 @@ impl<W> Ownership<W> {
     }
 
     fn refused(&mut self, found: Option<Lease>, sent: &InFlight, now: Instant) -> Vec<Effect<W>> {
-        match conclude(&self.worker, &self.row, self.unanswered, found) {
+        match conclude(&self.worker, &self.row, sent.then, found) {
             Conclusion::GoOn(row) => {
                 let hand_off = row.checkpoint_owner.is_some().then(|| row.owner.clone()).flatten();
                 let mut effects = self.adopt(*row);
@@ -314,16 +309,17 @@ impl<W> Ownership<W> {
                 }
                 effects
             }
-            Conclusion::Ended(end) => vec![self.end(end)],
+            Conclusion::Left(row, end) => {
+                let mut effects = self.adopt(*row);
+                effects.push(self.end(end));
+                effects
+            }
+            Conclusion::Lost(end) => vec![self.end(end)],
         }
     }
 
     /// Takes over the row as it was found, which holds all that this worker has written.
     fn adopt(&mut self, row: Lease) -> Vec<Effect<W>> {
-        // If the counter has not moved, an unanswered write may still arrive.
-        if row.counter > self.row.counter {
-            self.unanswered = Unanswered::default();
-        }
         self.row = row;
         self.failures = 0;
         self.children = self.children.take().filter(|children| *children != self.row.children);

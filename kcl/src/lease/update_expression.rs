@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::checkpoint::position::Position;
 use crate::lease::item::{self, attribute};
 use crate::lease::model::{Lease, OwnAttributes, PendingCheckpoint, WorkerId};
-use crate::lease::write::{CounterCondition, LeaseWrite, OwnerWrite, Then, is_switch};
+use crate::lease::write::{CounterCondition, LeaseWrite, OwnerWrite, Then, is_switch, raised_token_base};
 use crate::stream::ShardId;
 
 /// The expressions of one `UpdateItem` or `DeleteItem`.
@@ -109,7 +109,16 @@ impl Clauses {
         self.counter_as_seen(seen);
         self.raise_counter(seen);
         self.new_owner(seen, by);
-        self.own(own);
+        match raised_token_base(seen) {
+            Some(base) => {
+                self.set(attribute::TOKEN_BASE, ":raised", number(base));
+                self.own(&OwnAttributes {
+                    token_base: None,
+                    ..own.clone()
+                });
+            }
+            None => self.own(own),
+        }
     }
 
     fn assign(&mut self, seen: &Lease, to: &WorkerId, counter: CounterCondition) {

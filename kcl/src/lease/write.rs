@@ -3,8 +3,8 @@
 //! | write | condition | effect |
 //! |---|---|---|
 //! | owner | the counter as seen; no checkpoint owner unless one was seen | counter + 1 and whatever else is set |
-//! | take | the counter as seen | counter + 1, a new owner, no checkpoint owner |
-//! | assign | owner and checkpoint owner as seen, and the counter if it is named | the same |
+//! | take | the counter as seen | counter + 1, a new owner, no checkpoint owner, token base + 1 if there is one |
+//! | assign | owner and checkpoint owner as seen, and the counter if it is named | counter + 1, a new owner, no checkpoint owner |
 //! | offer a hand-off | the owner as named and no checkpoint owner | the next owner; the present one becomes the checkpoint owner |
 //! | set children, set a range | the row exists | that attribute |
 //! | delete | the counter as seen, and the shard was read to its end | no row |
@@ -33,6 +33,8 @@ pub(crate) enum LeaseWrite {
     /// What an owner writes.
     Owner(OwnerWrite),
     /// Makes a worker the owner by the rule of KCL 2.x, regardless of the owner before.
+    ///
+    /// It raises the token base, so that an owner whose lease was taken under its own id notices it.
     Take {
         seen: Lease,
         by: WorkerId,
@@ -141,4 +143,9 @@ impl LeaseWrite {
 /// Whether giving `seen` to `next` counts as a switch of owners.
 pub(crate) fn is_switch(seen: &Lease, next: &WorkerId) -> bool {
     seen.owner.as_ref().is_some_and(|owner| owner != next) || seen.checkpoint_owner.as_ref() == Some(next)
+}
+
+/// The token base that a take of `seen` writes. `None`: the row has none to raise.
+pub(crate) fn raised_token_base(seen: &Lease) -> Option<u64> {
+    Some(seen.own.token_base?.saturating_add(1))
 }

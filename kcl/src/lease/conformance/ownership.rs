@@ -20,6 +20,7 @@ run_against_each_backend! {
     a_take_during_a_hand_off_ends_it,
     a_take_on_an_older_counter_is_refused_with_the_row,
     a_take_sets_our_own_attributes_where_they_are_absent,
+    each_take_raises_the_token_base_also_one_by_the_owner_itself,
     an_assignment_bound_to_the_counter_is_refused_after_a_renewal,
     an_assignment_not_bound_to_the_counter_is_applied_after_a_renewal,
     an_assignment_of_a_lease_that_nobody_owns_is_no_switch,
@@ -202,6 +203,23 @@ async fn a_take_sets_our_own_attributes_where_they_are_absent(bench: &Bench) {
         ..own
     };
     assert_eq!(taken.own, expected);
+}
+
+async fn each_take_raises_the_token_base_also_one_by_the_owner_itself(bench: &Bench) {
+    let mut row = owned();
+    row.own.token_base = Some(5);
+    bench.put(&row).await;
+    let own = OwnAttributes {
+        token_base: Some(70),
+        ..OwnAttributes::default()
+    };
+    let write = LeaseWrite::Take {
+        by: row.owner.clone().unwrap(),
+        seen: row.clone(),
+        own,
+    };
+    let taken = bench.applied(write).await;
+    assert_eq!((taken.own.token_base, taken.counter), (Some(6), row.counter + 1));
 }
 
 async fn an_assignment_bound_to_the_counter_is_refused_after_a_renewal(bench: &Bench) {

@@ -1,7 +1,7 @@
 //! Pure: the conditions and the effects of the writes, on a lease in memory.
 
 use crate::lease::model::{Lease, OwnAttributes, WorkerId};
-use crate::lease::write::{CounterCondition, LeaseWrite, OwnerWrite, Then, is_switch};
+use crate::lease::write::{CounterCondition, LeaseWrite, OwnerWrite, Then, is_switch, raised_token_base};
 
 /// Whether the condition of `write` holds for `row`.
 pub(super) fn holds(row: &Lease, write: &LeaseWrite) -> bool {
@@ -29,6 +29,7 @@ pub(super) fn apply(mut row: Lease, write: &LeaseWrite) -> Option<Lease> {
         LeaseWrite::Owner(write) => of_owner(&mut row, write),
         LeaseWrite::Take { seen, by, own } => {
             give(&mut row, seen, by);
+            row.own.token_base = raised_token_base(seen).or(row.own.token_base);
             set_where_absent(&mut row.own, own);
         }
         LeaseWrite::Assign { seen, to, .. } => give(&mut row, seen, to),

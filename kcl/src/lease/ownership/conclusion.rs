@@ -1,75 +1,78 @@
 //! Pure: what the row that refused an owner's write means.
 //!
-//! *seen* is the counter that the write named. While the row names the owner, only the owner changes the counter. All
-//! unanswered writes expected the same counter, so at most one of them was applied: the counter is *seen* or *seen* + 1.
+//! *seen* is the counter that the write named. While the row names the owner, only the owner changes the counter. All writes
+//! since the row was last known expected the same counter, so at most one of them was applied: the counter is *seen* or
+//! *seen* + 1. The refused write may be the applied one: the network may deliver a request twice, and the answer to the second
+//! copy is a refusal. So may a write that was answered with an error, if that was the answer to a copy of it.
 //!
-//! | row found | no write unanswered | a write unanswered |
-//! |---|---|---|
-//! | none, one that cannot be read, or a counter below *seen* | gone: deleted, or made anew | the same |
-//! | ours, counter *seen* | go on: a hand-off began, or was withdrawn | the same |
-//! | ours, counter *seen* + 1 | another process uses our id | go on: the unanswered write was applied |
-//! | ours, counter beyond that | another process uses our id | the same |
-//! | another's | taken | handed over, if the unanswered write did that and the row names the next owner; else taken |
-//! | nobody's | taken from us | released, if the unanswered write did that; else taken from us |
+//! Each take raises the base of the fencing tokens in the row, also a take under the owner's own id. So a base other than
+//! the one that was seen tells of another process with this id, which a counter alone does not.
 //!
-//! A row is *ours* if its checkpoint owner is this worker, or if it has none and its owner is.
+//! | row found | conclusion |
+//! |---|---|
+//! | none, one that cannot be read, or a counter below *seen* | gone: deleted, or made anew |
+//! | ours, with another token base | another process uses our id |
+//! | ours, counter *seen* | go on: a hand-off began, or was withdrawn |
+//! | ours, counter *seen* + 1 | go on: one of our writes was applied |
+//! | ours, counter beyond that | another process uses our id |
+//! | nobody's | released, if one of our writes does that; else taken from us |
+//! | the next owner's | handed over, if one of our writes does that; else taken |
+//! | another's, counter *seen* + 1 | taken |
+//! | another's, counter beyond that | released or handed over, if one of our writes does that; else taken |
+//!
+//! A row is *ours* if its checkpoint owner is this worker, or if it has none and its owner is. In the last line, a release was
+//! one step and the take of the other worker was the next. The other worker may also have taken the lease and renewed it. No
+//! row tells the two apart. Nothing depends on it: the consumer has finished, and the row tells how far it came.
 
 use crate::lease::model::{Lease, WorkerId};
 use crate::lease::ownership::End;
 use crate::lease::write::Then;
-
-/// The writes that got no answer since the row was last known.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Unanswered {
-    #[default]
-    None,
-    /// None of them gives the lease up.
-    Keep,
-    /// One of them gives the lease up.
-    Leave,
-}
-
-impl Unanswered {
-    pub(super) fn add(&mut self, then: Then) {
-        *self = match (*self, then) {
-            (Self::Leave, _) | (_, Then::Release | Then::HandOver) => Self::Leave,
-            (Self::None | Self::Keep, Then::Keep) => Self::Keep,
-        };
-    }
-}
 
 /// What to do after a refusal.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Conclusion {
     /// Write again, on top of this row.
     GoOn(Box<Lease>),
-    /// The ownership has ended.
-    Ended(End),
+    /// This worker has given the lease up, and this is its row.
+    Left(Box<Lease>, End),
+    /// This worker has lost the lease.
+    Lost(End),
 }
 
-/// Concludes from the row found, of which `seen` was the last known state.
-pub(super) fn conclude(worker: &WorkerId, seen: &Lease, unanswered: Unanswered, found: Option<Lease>) -> Conclusion {
+/// Concludes from the row found, of which `seen` was the last known state. `then` is what the refused write makes of the
+/// ownership: those before it make no more of it.
+pub(super) fn conclude(worker: &WorkerId, seen: &Lease, then: Then, found: Option<Lease>) -> Conclusion {
     let Some(row) = found.filter(|row| row.counter >= seen.counter) else {
-        return Conclusion::Ended(End::Gone);
+        return Conclusion::Lost(End::Gone);
     };
+    let steps = row.counter - seen.counter;
     if row.actual_owner() == Some(worker) {
-        let own_writes = u64::from(unanswered != Unanswered::None);
-        return match row.counter - seen.counter <= own_writes {
+        return match steps <= 1 && !is_taken_again(seen, &row) {
             true => Conclusion::GoOn(Box::new(row)),
-            false => Conclusion::Ended(End::WorkerIdInUse),
+            false => Conclusion::Lost(End::WorkerIdInUse),
         };
     }
     #[cfg(feature = "planted-bugs")]
     if crate::planted_bugs::PlantedBug::RenewTakenLease.is_planted() {
         return Conclusion::GoOn(Box::new(row));
     }
-    let next = seen.checkpoint_owner.as_ref().and(seen.owner.as_ref());
-    let may_have_left = unanswered == Unanswered::Leave;
-    Conclusion::Ended(match row.owner {
-        None if may_have_left => End::Released,
-        Some(owner) if may_have_left && Some(&owner) == next => End::HandedOver { to: Some(owner) },
-        by => End::Taken { by },
-    })
+    let left = match then {
+        Then::Keep => None,
+        Then::Release => (row.owner.is_none() || steps > 1).then_some(End::Released),
+        Then::HandOver => {
+            let to = seen.owner.clone();
+            (row.owner == to || steps > 1).then_some(End::HandedOver { to })
+        }
+    };
+    match left {
+        Some(end) => Conclusion::Left(Box::new(row), end),
+        None => Conclusion::Lost(End::Taken { by: row.owner }),
+    }
+}
+
+/// Whether the lease was taken since it was seen, under whatever id. A row without a token base tells nothing.
+fn is_taken_again(seen: &Lease, row: &Lease) -> bool {
+    row.own.token_base.is_some() && row.own.token_base != seen.own.token_base
 }
 
 #[cfg(test)]
@@ -88,107 +91,134 @@ mod tests {
         }
     }
 
-    fn unanswered(writes: &[Then]) -> Unanswered {
-        let mut unanswered = Unanswered::default();
-        writes.iter().for_each(|then| unanswered.add(*then));
-        unanswered
-    }
-
-    fn concluded(seen: &Lease, writes: &[Then], found: Option<Lease>) -> Conclusion {
-        conclude(&WorkerId::new("me"), seen, unanswered(writes), found)
+    fn concluded(seen: &Lease, then: Then, found: Lease) -> Conclusion {
+        conclude(&WorkerId::new("me"), seen, then, Some(found))
     }
 
     fn ours() -> Lease {
         row(Some("me"), None, SEEN)
     }
 
+    fn with_base(base: u64, row: Lease) -> Lease {
+        let mut row = row;
+        row.own.token_base = Some(base);
+        row
+    }
+
     fn taken(by: &str) -> Conclusion {
-        Conclusion::Ended(End::Taken {
+        Conclusion::Lost(End::Taken {
             by: Some(WorkerId::new(by)),
         })
     }
 
+    fn goes_on(row: Lease) -> Conclusion {
+        Conclusion::GoOn(Box::new(row))
+    }
+
+    fn released(row: Lease) -> Conclusion {
+        Conclusion::Left(Box::new(row), End::Released)
+    }
+
+    fn handed_over(row: Lease) -> Conclusion {
+        let to = Some(WorkerId::new("next"));
+        Conclusion::Left(Box::new(row), End::HandedOver { to })
+    }
+
     #[test]
     fn a_row_that_is_gone_or_was_made_anew_ends_the_ownership() {
-        for writes in [&[][..], &[Then::Keep], &[Then::Release]] {
-            assert_eq!(concluded(&ours(), writes, None), Conclusion::Ended(End::Gone));
+        for then in [Then::Keep, Then::Release] {
+            let gone = conclude(&WorkerId::new("me"), &ours(), then, None);
+            assert_eq!(gone, Conclusion::Lost(End::Gone));
             let anew = row(Some("me"), None, 0);
-            assert_eq!(concluded(&ours(), writes, Some(anew)), Conclusion::Ended(End::Gone));
+            assert_eq!(concluded(&ours(), then, anew), Conclusion::Lost(End::Gone));
         }
     }
 
     #[test]
-    fn a_hand_off_that_began_is_gone_on_with() {
-        let asked = row(Some("next"), Some("me"), SEEN);
+    fn a_hand_off_that_began_is_gone_on_with_also_behind_a_write_of_ours() {
+        for counter in [SEEN, SEEN + 1] {
+            let asked = row(Some("next"), Some("me"), counter);
+            assert_eq!(concluded(&ours(), Then::Keep, asked.clone()), goes_on(asked));
+        }
+    }
+
+    #[test]
+    fn a_counter_that_moved_by_one_is_a_write_of_ours_if_nobody_took_the_lease() {
+        let seen = with_base(3, ours());
+        let moved = with_base(3, row(Some("me"), None, SEEN + 1));
+        assert_eq!(concluded(&seen, Then::Keep, moved.clone()), goes_on(moved));
+        let without_base = row(Some("me"), None, SEEN + 1);
         assert_eq!(
-            concluded(&ours(), &[], Some(asked.clone())),
-            Conclusion::GoOn(Box::new(asked))
+            concluded(&seen, Then::Keep, without_base.clone()),
+            goes_on(without_base)
         );
     }
 
     #[test]
-    fn a_hand_off_that_began_behind_an_unanswered_write_is_gone_on_with() {
-        let asked = row(Some("next"), Some("me"), SEEN + 1);
-        assert_eq!(
-            concluded(&ours(), &[Then::Keep], Some(asked.clone())),
-            Conclusion::GoOn(Box::new(asked.clone()))
-        );
-        assert_eq!(
-            concluded(&ours(), &[], Some(asked)),
-            Conclusion::Ended(End::WorkerIdInUse)
-        );
+    fn a_take_under_our_id_tells_of_another_process() {
+        let in_use = Conclusion::Lost(End::WorkerIdInUse);
+        let taken_again = with_base(4, row(Some("me"), None, SEEN + 1));
+        for seen in [with_base(3, ours()), ours()] {
+            for then in [Then::Keep, Then::Release] {
+                assert_eq!(concluded(&seen, then, taken_again.clone()), in_use);
+            }
+        }
     }
 
     #[test]
-    fn an_unanswered_write_that_was_applied_is_recognised() {
-        let moved = row(Some("me"), None, SEEN + 1);
-        assert_eq!(
-            concluded(&ours(), &[Then::Keep, Then::Keep], Some(moved.clone())),
-            Conclusion::GoOn(Box::new(moved))
-        );
-    }
-
-    #[test]
-    fn a_counter_that_moved_without_a_write_of_ours_tells_of_another_process_with_our_id() {
-        let in_use = Conclusion::Ended(End::WorkerIdInUse);
-        assert_eq!(concluded(&ours(), &[], Some(row(Some("me"), None, SEEN + 1))), in_use);
+    fn a_counter_that_moved_by_two_tells_of_another_process_with_our_id() {
         let by_two = row(Some("me"), None, SEEN + 2);
-        assert_eq!(concluded(&ours(), &[Then::Keep], Some(by_two)), in_use);
+        for then in [Then::Keep, Then::Release] {
+            let concluded = concluded(&ours(), then, by_two.clone());
+            assert_eq!(concluded, Conclusion::Lost(End::WorkerIdInUse));
+        }
     }
 
     #[test]
     fn another_owner_has_taken_the_lease() {
-        for writes in [&[][..], &[Then::Keep], &[Then::Release]] {
-            assert_eq!(
-                concluded(&ours(), writes, Some(row(Some("other"), None, SEEN + 1))),
-                taken("other")
-            );
+        for then in [Then::Keep, Then::Release] {
+            let other = row(Some("other"), None, SEEN + 1);
+            assert_eq!(concluded(&ours(), then, other), taken("other"));
             let between_others = row(Some("third"), Some("other"), SEEN + 1);
-            assert_eq!(concluded(&ours(), writes, Some(between_others)), taken("third"));
+            assert_eq!(concluded(&ours(), then, between_others), taken("third"));
+        }
+        let later = row(Some("other"), None, SEEN + 9);
+        assert_eq!(concluded(&ours(), Then::Keep, later), taken("other"));
+    }
+
+    #[test]
+    fn a_release_is_recognised_by_a_row_without_owner() {
+        let free = row(None, None, SEEN + 1);
+        assert_eq!(concluded(&ours(), Then::Release, free.clone()), released(free.clone()));
+        let removed = Conclusion::Lost(End::Taken { by: None });
+        assert_eq!(concluded(&ours(), Then::Keep, free), removed);
+    }
+
+    #[test]
+    fn a_release_is_recognised_behind_the_take_of_another_worker() {
+        for steps in [2, 9] {
+            let other = row(Some("other"), None, SEEN + steps);
+            assert_eq!(concluded(&ours(), Then::Release, other.clone()), released(other));
         }
     }
 
     #[test]
-    fn a_release_without_an_answer_is_recognised_by_a_row_without_owner() {
-        let free = row(None, None, SEEN + 1);
+    fn a_hand_over_is_recognised_by_its_next_owner() {
+        let asked = row(Some("next"), Some("me"), SEEN);
+        let found = row(Some("next"), None, SEEN + 1);
         assert_eq!(
-            concluded(&ours(), &[Then::Keep, Then::Release], Some(free.clone())),
-            Conclusion::Ended(End::Released)
+            concluded(&asked, Then::HandOver, found.clone()),
+            handed_over(found.clone())
         );
-        assert_eq!(
-            concluded(&ours(), &[Then::Keep], Some(free)),
-            Conclusion::Ended(End::Taken { by: None })
-        );
+        assert_eq!(concluded(&asked, Then::Keep, found), taken("next"));
+        let other = row(Some("other"), None, SEEN + 1);
+        assert_eq!(concluded(&asked, Then::HandOver, other), taken("other"));
     }
 
     #[test]
-    fn a_hand_over_without_an_answer_is_recognised_by_its_next_owner() {
+    fn a_hand_over_is_recognised_behind_the_take_of_another_worker() {
         let asked = row(Some("next"), Some("me"), SEEN);
-        let handed_over = Conclusion::Ended(End::HandedOver {
-            to: Some(WorkerId::new("next")),
-        });
-        let found = Some(row(Some("next"), None, SEEN + 1));
-        assert_eq!(concluded(&asked, &[Then::HandOver], found.clone()), handed_over);
-        assert_eq!(concluded(&asked, &[], found), taken("next"));
+        let other = row(Some("other"), None, SEEN + 2);
+        assert_eq!(concluded(&asked, Then::HandOver, other.clone()), handed_over(other));
     }
 }

@@ -2,12 +2,16 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
 
+mod unreliable_network;
+
 use super::*;
 use crate::error::CallErrorKind;
+use crate::lease::model::OwnAttributes;
 
 const FAILOVER: Duration = Duration::from_secs(10);
 const RENEWAL: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_millis(300);
+const BASE: u64 = 1_000;
 
 /// One ownership, and the time.
 struct World {
@@ -28,6 +32,10 @@ fn row(counter: u64) -> Lease {
     Lease {
         owner: Some(WorkerId::new("me")),
         counter,
+        own: OwnAttributes {
+            token_base: Some(BASE),
+            ..OwnAttributes::default()
+        },
         ..Lease::of_orders("shardId-000000000000", Position::TrimHorizon)
     }
 }
@@ -249,13 +257,47 @@ fn a_checkpoint_fails_after_three_tries_with_the_last_error_and_the_lease_is_kep
 }
 
 #[test]
-fn a_write_that_was_certainly_not_applied_leaves_the_counter_known() {
+fn a_take_by_another_process_with_this_workers_id_is_noticed_by_the_token_base() {
     let mut world = World::new();
     world.pass(RENEWAL).write();
-    world.outcome(WriteOutcome::NotApplied(error()));
-    world.pass(RETRY).write();
-    let effects = world.outcome(WriteOutcome::Refused(Some(row(6))));
+    let mut taken = row(6);
+    taken.own.token_base = Some(BASE + 1);
+    let effects = world.outcome(WriteOutcome::Refused(Some(taken)));
     assert_eq!(end(&effects), Some(&End::WorkerIdInUse));
+}
+
+#[test]
+fn a_refusal_of_the_second_copy_of_a_write_is_no_other_process() {
+    let mut world = World::new();
+    world.pass(RENEWAL);
+    let applied = apply(&world.write());
+    let effects = world.outcome(WriteOutcome::Refused(Some(applied)));
+    assert!(effects.is_empty(), "{effects:?}");
+    assert_eq!(world.write().seen.counter, 6);
+}
+
+#[test]
+fn a_release_whose_answer_was_lost_answers_for_the_checkpoints_that_the_row_of_the_next_owner_holds() {
+    let mut world = World::new();
+    world.checkpoint(7, "near");
+    world.ownership.leave(Some(Named("leaver")), world.now);
+    let released = apply(&world.write());
+    world.outcome(WriteOutcome::Unknown(error()));
+    // By a task of the application that outlives the consumer.
+    world.checkpoint(9, "far");
+    world.pass(RETRY).write();
+    let taken = Lease {
+        owner: Some(WorkerId::new("other")),
+        counter: released.counter + 1,
+        ..released
+    };
+    let effects = world.outcome(WriteOutcome::Refused(Some(taken)));
+    let ended = Effect::Ended {
+        end: End::Released,
+        waiters: vec![Named("far")],
+        leaver: Some(Named("leaver")),
+    };
+    assert_eq!(effects, [Effect::Checkpointed { waiter: Named("near") }, ended]);
 }
 
 #[test]
