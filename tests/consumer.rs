@@ -11,6 +11,7 @@ mod one_owner;
 mod reading;
 mod resharding;
 mod shard_ends;
+mod shutdown;
 mod worker_errors;
 
 use std::time::Duration;
