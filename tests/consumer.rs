@@ -7,6 +7,7 @@
 mod checkpoints;
 mod handler_errors;
 mod lease_table;
+mod log;
 mod one_owner;
 mod reading;
 mod resharding;

@@ -30,13 +30,26 @@ pub(crate) enum Event<'a> {
         abandoned: usize,
     },
     /// A lease was created for a shard.
-    LeaseCreated { lease: &'a LeaseKey, reason: &'a str },
+    LeaseCreated {
+        worker: &'a WorkerId,
+        lease: &'a LeaseKey,
+        reason: &'a str,
+    },
     /// This worker took a lease.
-    LeaseTaken { lease: &'a LeaseKey, reason: String },
+    LeaseTaken {
+        worker: &'a WorkerId,
+        lease: &'a LeaseKey,
+        reason: String,
+    },
     /// This worker lost a lease.
-    LeaseLost { lease: &'a LeaseKey, end: &'a End },
+    LeaseLost {
+        worker: &'a WorkerId,
+        lease: &'a LeaseKey,
+        end: &'a End,
+    },
     /// Lease rows could not be written; `untold` others since the last of these events.
     LeaseWritesFailed {
+        worker: &'a WorkerId,
         table: &'a str,
         lease: &'a LeaseKey,
         error: &'a TableError,
@@ -45,14 +58,21 @@ pub(crate) enum Event<'a> {
     /// A row of the lease table should hold a lease and cannot be read: its shard has no reader.
     LeaseRowUnreadable { table: &'a str, hole: &'a Hole },
     /// The lease table could not be read.
-    LeaseTableUnavailable { error: &'a TableError },
+    LeaseTableUnavailable {
+        worker: &'a WorkerId,
+        error: &'a TableError,
+    },
     /// The hash-key range of a shard is not as it should be.
     ShardRangeFault {
         stream: &'a StreamRef,
         fault: &'a RangeFault,
     },
     /// Rows belong to another stream, or to an earlier one of the same name: they are not read.
-    LeasesOfAnotherStream { table: &'a str, leases: usize },
+    LeasesOfAnotherStream {
+        worker: &'a WorkerId,
+        table: &'a str,
+        leases: usize,
+    },
     /// The stream's creation time is unknown.
     StreamDescriptionDenied { stream: &'a StreamRef },
     /// The worker could not start, and tries again.
@@ -67,6 +87,13 @@ pub(crate) enum Event<'a> {
     },
 }
 
+/// The span of a task that reads for `worker`: the events of a shard do not name it themselves.
+///
+/// Of the highest level, so that no filter that lets a warning pass removes it.
+pub(crate) fn worker_span(worker: &WorkerId) -> tracing::Span {
+    tracing::error_span!("consumer", %worker)
+}
+
 impl Event<'_> {
     /// Writes the event to the log.
     pub(crate) fn emit(&self) {
@@ -79,29 +106,33 @@ impl Event<'_> {
             } => {
                 tracing::info!(%worker, released, abandoned, "worker ended");
             }
-            Self::LeaseCreated { lease, reason } => tracing::debug!(%lease, reason, "lease created"),
-            Self::LeaseTaken { lease, reason } => tracing::info!(%lease, reason, "lease taken"),
-            Self::LeaseLost { lease, end } if **end == End::WorkerIdInUse => {
-                tracing::error!(%lease, reason = %end, "lease lost");
+            Self::LeaseCreated { worker, lease, reason } => tracing::debug!(%worker, %lease, reason, "lease created"),
+            Self::LeaseTaken { worker, lease, reason } => tracing::info!(%worker, %lease, reason, "lease taken"),
+            Self::LeaseLost { worker, lease, end } if **end == End::WorkerIdInUse => {
+                tracing::error!(%worker, %lease, reason = %end, "lease lost");
             }
-            Self::LeaseLost { lease, end } => tracing::info!(%lease, reason = %end, "lease lost"),
+            Self::LeaseLost { worker, lease, end } => tracing::info!(%worker, %lease, reason = %end, "lease lost"),
             Self::LeaseWritesFailed {
+                worker,
                 table,
                 lease,
                 error,
                 untold,
-            } => tracing::warn!(table, %lease, %error, others = untold, "lease write failed"),
+            } => tracing::warn!(%worker, table, %lease, %error, others = untold, "lease write failed"),
             Self::LeaseRowUnreadable { table, hole } => {
                 let (stream, shard) = (hole.stream.as_deref(), hole.shard.as_ref());
                 let shard = shard.map(tracing::field::display);
                 tracing::warn!(table, stream, shard, error = %hole.problem, "lease row unreadable: nobody reads its shard");
             }
-            Self::LeaseTableUnavailable { error } => tracing::warn!(%error, "lease table unavailable"),
+            Self::LeaseTableUnavailable { worker, error } => {
+                tracing::warn!(%worker, %error, "lease table unavailable");
+            }
             Self::ShardRangeFault { stream, fault } => {
                 let RangeFault { shard, kind } = fault;
                 tracing::warn!(%stream, %shard, fault = %kind, "bad hash-key range");
             }
-            Self::LeasesOfAnotherStream { table, leases } => tracing::error!(
+            Self::LeasesOfAnotherStream { worker, table, leases } => tracing::error!(
+                %worker,
                 table,
                 leases,
                 reason = %Hold::StreamCreatedAgain,

@@ -160,6 +160,7 @@ impl Worker {
 
     fn start(&mut self) -> impl Future<Output = Result<Option<Incarnation>, WorkerError>> {
         let start = Start {
+            worker: &self.id,
             table: &self.table,
             layout: &self.layout,
             calls: &self.calls,
@@ -205,6 +206,7 @@ impl Worker {
 
     fn consumer_parts(&self, lease_side: &LeaseSide, surveyor: Arc<Surveyor>) -> ConsumerParts {
         ConsumerParts {
+            worker: self.id.clone(),
             surveyor,
             calls: self.calls.clone(),
             table: Arc::clone(&self.table),

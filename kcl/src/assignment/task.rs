@@ -60,7 +60,10 @@ impl Assignment {
             };
             match listed {
                 Ok(listing) => self.take(listing, &draining).await?,
-                Err(error) => Event::LeaseTableUnavailable { error: &error }.emit(),
+                Err(error) => {
+                    let (worker, error) = (&self.worker, &error);
+                    Event::LeaseTableUnavailable { worker, error }.emit();
+                }
             }
             tokio::select! {
                 biased;
@@ -109,6 +112,7 @@ impl Assignment {
         if let Some(untold) = self.failures.happened(self.clock.now()) {
             let (table, lease) = (self.table.name(), &take.lease.key);
             Event::LeaseWritesFailed {
+                worker: &self.worker,
                 table,
                 lease,
                 error,
@@ -125,8 +129,12 @@ impl Assignment {
         };
         let others = leases.extract_if(.., |lease| !lease.own.may_be_of(incarnation)).count();
         if others > 0 && self.other_streams.happened(self.clock.now()).is_some() {
-            let table = self.table.name();
-            Event::LeasesOfAnotherStream { table, leases: others }.emit();
+            Event::LeasesOfAnotherStream {
+                worker: &self.worker,
+                table: self.table.name(),
+                leases: others,
+            }
+            .emit();
         }
     }
 
@@ -155,6 +163,7 @@ impl Assignment {
             None => return Err(timed_out(self.write_timeout)),
         };
         Event::LeaseTaken {
+            worker: &self.worker,
             lease: &lease.key,
             reason: take.because.to_string(),
         }

@@ -12,12 +12,11 @@ use crate::checkpoint::position::Position;
 use crate::config::Config;
 use crate::consumer::handler::{Attempted, GivenUp, HandlerRetries};
 use crate::consumer::mailbox::{Mailbox, Report, Woken};
-use crate::event::{Event, ShardEvent};
+use crate::event::ShardEvent;
 use crate::lease::guard::{LeaseGuard, Signal};
 use crate::lease::holdings::OwnershipId;
-use crate::lease::item::Row;
 use crate::lease::layout::{StreamRows, TableLayout};
-use crate::lease::model::Lease;
+use crate::lease::model::{Lease, WorkerId};
 use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::table::LeaseTable;
 use crate::processor::{AnyProcessor, Batch, ProcessorFactory, ShardContext};
@@ -25,11 +24,12 @@ use crate::record::Record;
 use crate::retrieval::deaggregate::{Form, RangePolicy, RawRecord, deaggregate, skip_up_to};
 use crate::retrieval::polling::{Fetched, Poller, PollerConfig};
 use crate::shard_sync::surveyor::Surveyor;
-use crate::stream::{ShardId, ShardRef, StartingPosition};
+use crate::stream::{ShardRef, StartingPosition};
 
 /// What every consumer of a worker is given.
 #[derive(Clone)]
 pub(crate) struct ConsumerParts {
+    pub(crate) worker: WorkerId,
     pub(crate) calls: Calls,
     pub(crate) surveyor: Arc<Surveyor>,
     pub(crate) table: Arc<dyn LeaseTable>,
@@ -82,7 +82,7 @@ impl From<GivenUp> for Interrupted {
 pub(crate) struct ShardConsumer {
     pub(super) parts: ConsumerParts,
     pub(super) shard: ShardRef,
-    lease: Lease,
+    pub(super) lease: Lease,
     /// Where reading begins.
     start: Position,
     guard: LeaseGuard,
@@ -189,45 +189,6 @@ impl ShardConsumer {
                 }
             }
         }
-    }
-
-    /// Waits until every parent was read to its end, or is gone.
-    async fn wait_for_parents(&mut self) -> Result<(), Interrupted> {
-        #[cfg(feature = "planted-bugs")]
-        if crate::planted_bugs::PlantedBug::SkipParent.is_planted() {
-            return Ok(());
-        }
-        for parent in self.lease.parents.clone() {
-            let key = self.rows().key_of(&parent);
-            let mut hole_was_told = false;
-            loop {
-                match self.parts.table.get(&key).await {
-                    Ok(None | Some(Row::Foreign(..))) => break,
-                    Ok(Some(Row::Lease(lease))) if lease.is_finished() => break,
-                    Ok(Some(Row::Lease(_))) => {}
-                    Ok(Some(Row::Hole(_))) if self.has_left_the_stream(&parent).await => break,
-                    Ok(Some(Row::Hole(hole))) if hole_was_told => drop(hole),
-                    Ok(Some(Row::Hole(hole))) => {
-                        hole_was_told = true;
-                        let (parent, hole) = (&parent, &hole);
-                        ShardEvent::ParentUnreadable { parent, hole }.emit(&self.shard);
-                    }
-                    Err(error) => Event::LeaseTableUnavailable { error: &error }.emit(),
-                }
-                self.wait_for_change().await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether the list of shards proves that `parent` is gone with all of its records: it lists this shard of the same
-    /// stream, and no such parent.
-    async fn has_left_the_stream(&self, parent: &ShardId) -> bool {
-        let Ok(survey) = self.parts.surveyor.survey(self.parts.clock.now()).await else {
-            return false;
-        };
-        let lists = |id: &ShardId| survey.shards.iter().any(|shard| shard.id == *id);
-        survey.incarnation.as_ref() == self.parts.surveyor.began_with() && lists(&self.shard.shard) && !lists(parent)
     }
 
     fn user_records(&self, raw: Vec<RawRecord>) -> Vec<Record> {

@@ -11,7 +11,7 @@ use crate::processor::AnyProcessor;
 use crate::shard_sync::end_evidence::Hold;
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::planner;
-use crate::shard_sync::task::create_children;
+use crate::shard_sync::task::{Creator, create_children};
 
 /// Whether the children of an ended shard have their leases.
 enum Children {
@@ -105,7 +105,15 @@ impl ShardConsumer {
             }
         }
         let own = OwnAttributes::of(surveyor.began_with());
-        let created = create_children(table, self.rows(), &self.shard.shard, &children, &own).await;
+        let worker = &self.parts.worker;
+        let created = create_children(
+            Creator { worker, table },
+            self.rows(),
+            &self.shard.shard,
+            &children,
+            &own,
+        )
+        .await;
         created.map_err(of_table)?;
         let ids = children.into_iter().map(|child| child.id).collect();
         self.parts.renewer.set_children(&self.ownership, ids).await;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::consumer::mailbox::{Mail, Mailbox, Report, reports};
 use crate::consumer::shard_consumer::{ConsumerEnd, ConsumerParts, ShardConsumer};
-use crate::event::ShardEvent;
+use crate::event::{ShardEvent, worker_span};
 use crate::lease::holdings::OwnershipId;
 use crate::lease::renewer::OwnedLease;
 use crate::stream::ShardRef;
@@ -94,9 +95,10 @@ impl Supervisor {
             mailbox: sender,
         };
         let consumer = ShardConsumer::new(self.parts.clone(), owned, mailbox, self.report.clone(), self.rng.fork());
+        let consuming = consumer.run().instrument(worker_span(&self.parts.worker));
         let task = self
             .consumers
-            .spawn(self.parts.tasks.vital("shard-consumer", consumer.run()));
+            .spawn(self.parts.tasks.vital("shard-consumer", consuming));
         self.running.insert(task.id(), running);
     }
 
@@ -134,7 +136,7 @@ impl Supervisor {
             // Calls to the application are guarded one by one, so this is a fault of ours. The shard is read again by the
             // next owner of its lease.
             None => {
-                ShardEvent::Panicked.emit(&shard);
+                worker_span(&self.parts.worker).in_scope(|| ShardEvent::Panicked.emit(&shard));
                 self.shutdown.abandoned.extend(is_shutdown.then_some(shard));
             }
         }

@@ -1,5 +1,8 @@
 //! What happens to one shard.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use aggregation::RecordDamage;
 use service::chain;
 
@@ -12,10 +15,17 @@ use crate::stream::{ShardId, ShardRef};
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum ShardEvent<'a> {
+    /// It began to wait for parents that were not read to their ends yet.
+    WaitsForParents { parents: &'a BTreeSet<ShardId> },
+    /// It still waits for parents, after this time.
+    StillWaitsForParents {
+        parents: &'a BTreeSet<ShardId>,
+        waited: Duration,
+    },
     /// It waits for a parent whose lease cannot be read.
     ParentUnreadable { parent: &'a ShardId, hole: &'a Hole },
-    /// It could not be read.
-    ReadFailed { error: &'a StreamError },
+    /// It could not be read; `untold` other failures since the last of these events.
+    ReadFailed { error: &'a StreamError, untold: u64 },
     /// It is not certain whether it has ended, so it is neither read nor ended.
     OnHold { reason: Hold },
     /// Data that start like an aggregate cannot be read as one. They were delivered as a plain record.
@@ -39,11 +49,20 @@ impl ShardEvent<'_> {
     pub(crate) fn emit(&self, of: &ShardRef) {
         let ShardRef { stream, shard } = of;
         match self {
+            Self::WaitsForParents { parents } => {
+                tracing::debug!(%stream, %shard, parents = list(parents), "shard waits for its parents");
+            }
+            Self::StillWaitsForParents { parents, waited } => {
+                let parents = list(parents);
+                tracing::warn!(%stream, %shard, parents, ?waited, "shard still waits for its parents");
+            }
             Self::ParentUnreadable { parent, hole } => {
                 let error = &hole.problem;
                 tracing::warn!(%stream, %shard, %parent, %error, "shard waits for a parent whose lease is unreadable");
             }
-            Self::ReadFailed { error } => tracing::warn!(%stream, %shard, %error, "read failed"),
+            Self::ReadFailed { error, untold } => {
+                tracing::warn!(%stream, %shard, %error, others = untold, "read failed");
+            }
             Self::OnHold { reason } if *reason == Hold::StreamCreatedAgain => {
                 tracing::error!(%stream, %shard, %reason, "stream was created again");
             }
@@ -76,6 +95,11 @@ fn damaged_record(of: &ShardRef, position: &str, damage: &RecordDamage) {
     } else {
         tracing::debug!(%stream, %shard, position, %damage, "damaged record");
     }
+}
+
+fn list(shards: &BTreeSet<ShardId>) -> String {
+    let ids: Vec<&str> = shards.iter().map(ShardId::as_str).collect();
+    ids.join(", ")
 }
 
 #[cfg(test)]
@@ -129,10 +153,14 @@ mod tests {
             position: "49:2".to_owned(),
             damage,
         };
+        let (parents, waited) = (&[parent.clone()].into(), Duration::from_secs(300));
         let events = [
+            ShardEvent::WaitsForParents { parents },
+            ShardEvent::StillWaitsForParents { parents, waited },
             ShardEvent::ParentUnreadable { parent, hole },
             ShardEvent::ReadFailed {
                 error: &StreamError { operation, kind },
+                untold: 0,
             },
             ShardEvent::OnHold {
                 reason: Hold::StreamCreatedAgain,

@@ -301,6 +301,7 @@ impl RenewerTask {
         if let Some(untold) = self.failures.happened(now) {
             let table = self.table.name();
             Event::LeaseWritesFailed {
+                worker: &self.worker,
                 table,
                 lease,
                 error,
@@ -336,7 +337,13 @@ impl RenewerTask {
     ) -> Result<(), WorkerError> {
         let left = matches!(end, End::Released | End::HandedOver { .. });
         if !left {
-            Event::LeaseLost { lease: key, end: &end }.emit();
+            let (worker, lease) = (&self.worker, key);
+            Event::LeaseLost {
+                worker,
+                lease,
+                end: &end,
+            }
+            .emit();
         }
         self.change_state(key, |state| state.signal = Signal::Lost(end.clone()));
         self.states.remove(key);

@@ -9,6 +9,7 @@ use crate::calls::{Calls, NextRead, Page, ReadFrom};
 use crate::checkpoint::position::Position;
 use crate::error::{CallErrorKind, StreamError};
 use crate::event::ShardEvent;
+use crate::fold::Fold;
 use crate::retrieval::deaggregate::RawRecord;
 use crate::retrieval::pacer::{Lag, Pacer, PacerConfig};
 use crate::shard_sync::end_evidence::{EndEvidence, Hold, Verdict};
@@ -41,6 +42,8 @@ pub(crate) struct Poller {
     pacer: Pacer,
     delays: RetryDelays,
     failures: u32,
+    /// Folds the reads that failed.
+    told: Fold,
     clock: Clock,
 }
 
@@ -108,6 +111,7 @@ impl Poller {
             pacer: Pacer::new(PacerConfig { idle: config.idle }, config.clock.now()),
             delays: RetryDelays::new(RETRY, Jitter::Half, config.rng),
             failures: 0,
+            told: Fold::default(),
             clock: config.clock,
         }
     }
@@ -245,7 +249,10 @@ impl Poller {
             | CallErrorKind::Unavailable { .. }
             | CallErrorKind::Unreadable { .. } => {}
         }
-        ShardEvent::ReadFailed { error }.emit(&self.shard);
-        self.pacer.on_failure(self.clock.now(), wait);
+        let now = self.clock.now();
+        if let Some(untold) = self.told.happened(now) {
+            ShardEvent::ReadFailed { error, untold }.emit(&self.shard);
+        }
+        self.pacer.on_failure(now, wait);
     }
 }

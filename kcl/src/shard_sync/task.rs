@@ -6,7 +6,7 @@ use crate::calls::{Calls, ShardsToList};
 use crate::error::{TableError, WorkerError};
 use crate::event::Event;
 use crate::lease::layout::{StreamRows, TableLayout};
-use crate::lease::model::{Lease, LeaseKey, OwnAttributes};
+use crate::lease::model::{Lease, OwnAttributes, WorkerId};
 use crate::lease::table::{Creation, LeaseTable};
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::planner;
@@ -25,11 +25,35 @@ pub(crate) struct NewLeases {
     pub(crate) own: OwnAttributes,
 }
 
+/// The worker that creates leases, and the table in which it does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Creator<'a> {
+    pub(crate) worker: &'a WorkerId,
+    pub(crate) table: &'a Arc<dyn LeaseTable>,
+}
+
+impl Creator<'_> {
+    async fn create(&self, lease: &Lease, reason: &str) -> Result<(), TableError> {
+        let (worker, key) = (self.worker, &lease.key);
+        match self.table.create(lease).await? {
+            Creation::Created => Event::LeaseCreated {
+                worker,
+                lease: key,
+                reason,
+            }
+            .emit(),
+            // Another worker was quicker.
+            Creation::Existed => {}
+        }
+        Ok(())
+    }
+}
+
 /// Brings the lease table in line with the stream: each shard has a lease, or an ancestor that has one.
 ///
 /// Workers may do this side by side: a lease is created only if there is none.
 pub(crate) async fn sync_shards(
-    table: &Arc<dyn LeaseTable>,
+    creator: Creator<'_>,
     calls: &Calls,
     all_shards: Vec<Shard>,
     leases: &[Lease],
@@ -60,19 +84,18 @@ pub(crate) async fn sync_shards(
             own: own.clone(),
             ..creation.lease
         };
-        let created = table.create(&lease).await;
-        let created = created.map_err(|source| WorkerError::LeaseTable {
-            table: table.name().to_owned(),
+        let created = creator.create(&lease, &creation.because.to_string()).await;
+        created.map_err(|source| WorkerError::LeaseTable {
+            table: creator.table.name().to_owned(),
             source,
         })?;
-        report(created, &lease.key, &creation.because.to_string());
     }
     Ok(())
 }
 
 /// Creates the leases of the shards that took over from `parent`.
 pub(crate) async fn create_children(
-    table: &Arc<dyn LeaseTable>,
+    creator: Creator<'_>,
     rows: StreamRows<'_>,
     parent: &ShardId,
     children: &[ChildShard],
@@ -81,19 +104,7 @@ pub(crate) async fn create_children(
     for lease in planner::children_plan(rows, parent, children) {
         let own = own.clone();
         let lease = Lease { own, ..lease };
-        report(
-            table.create(&lease).await?,
-            &lease.key,
-            "its parent was read to the end",
-        );
+        creator.create(&lease, "its parent was read to the end").await?;
     }
     Ok(())
-}
-
-fn report(creation: Creation, lease: &LeaseKey, reason: &str) {
-    match creation {
-        Creation::Created => Event::LeaseCreated { lease, reason }.emit(),
-        // Another worker was quicker.
-        Creation::Existed => {}
-    }
 }

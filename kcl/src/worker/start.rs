@@ -10,10 +10,10 @@ use crate::config::Config;
 use crate::error::{TableError, WorkerError};
 use crate::event::Event;
 use crate::lease::layout::TableLayout;
-use crate::lease::model::OwnAttributes;
+use crate::lease::model::{OwnAttributes, WorkerId};
 use crate::lease::scan::list;
 use crate::lease::table::{LeaseTable, OpenError};
-use crate::shard_sync::task::{NewLeases, sync_shards};
+use crate::shard_sync::task::{Creator, NewLeases, sync_shards};
 use crate::stream::{Incarnation, StreamRef};
 
 /// The wait after the first failed attempt, and the longest. Our choice.
@@ -22,6 +22,7 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 /// What a worker needs for its start.
 #[derive(Debug)]
 pub(super) struct Start<'a> {
+    pub(super) worker: &'a WorkerId,
     pub(super) table: &'a Arc<dyn LeaseTable>,
     pub(super) layout: &'a TableLayout,
     pub(super) calls: &'a Calls,
@@ -76,7 +77,11 @@ impl Start<'_> {
             start: self.config.start_at,
             own: OwnAttributes::of(incarnation.as_ref()),
         };
-        sync_shards(self.table, self.calls, shards, &listing.leases, new).await?;
+        let creator = Creator {
+            worker: self.worker,
+            table: self.table,
+        };
+        sync_shards(creator, self.calls, shards, &listing.leases, new).await?;
         Ok(incarnation)
     }
 

@@ -1,0 +1,159 @@
+//! What a worker writes to the log, and which worker it was.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Once;
+
+use testkit::sim::Fault;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use super::MINUTE;
+use crate::fleet::{Checkpoints, Journal, merge, put, start, stream, worker};
+
+thread_local! {
+    /// What was written on this thread: each test has a thread of its own, with all of its workers.
+    static WRITTEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Writes to [`WRITTEN`].
+struct Writer;
+
+impl io::Write for Writer {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        WRITTEN.with_borrow_mut(|written| written.extend(line));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Begins to take in the consumer's events on this thread.
+///
+/// The subscriber is that of the whole process. With one for each thread, whether an event is wanted would be remembered
+/// as it was on the thread that came to it first.
+fn capture() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let events = filter_fn(|event| event.target().starts_with("kcl::event"));
+        let layer = tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .without_time()
+            .with_writer(|| Writer)
+            .with_filter(events.with_max_level_hint(LevelFilter::DEBUG));
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
+    WRITTEN.take();
+}
+
+/// The lines of this thread that contain `text`.
+fn lines(text: &str) -> Vec<String> {
+    let written = WRITTEN.with_borrow(|written| String::from_utf8(written.clone()).unwrap());
+    let lines = written.lines().filter(|line| line.contains(text));
+    lines.map(|line| line.trim().to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_waits_for_a_parent_says_so_at_once_and_warns_each_five_minutes() {
+    capture();
+    let (sim, producer) = stream(2);
+    let mut places = put(&producer, 0..100).await;
+    merge(&sim, "shardId-000000000000", "shardId-000000000001").await;
+    places.extend(put(&producer, 100..200).await);
+    let end = sim.now() + 13 * MINUTE;
+    sim.faults(move |call| {
+        let of_shard_0 = String::from_utf8_lossy(call.body).contains("shardId-000000000000");
+        match call.operation == "GetShardIterator" && of_shard_0 && call.now < end {
+            true => Fault::throttled(),
+            false => Fault::None,
+        }
+    });
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+
+    tokio::time::sleep(4 * MINUTE).await;
+    let begun = lines("shard waits for its parents");
+    let [begun] = &begun[..] else { panic!("{begun:?}") };
+    assert!(begun.starts_with("DEBUG"), "{begun}");
+    let fields = r#"stream=orders shard=shardId-000000000002 parents="shardId-000000000000""#;
+    assert!(begun.contains(fields) && begun.contains("worker=w1"), "{begun}");
+    assert_eq!(lines("still waits"), Vec::<String>::new());
+
+    tokio::time::sleep(8 * MINUTE).await;
+    let still = lines("shard still waits for its parents");
+    assert_eq!(still.len(), 2, "{still:?}");
+    for (line, waited) in still.iter().zip(["waited=30", "waited=60"]) {
+        assert!(line.starts_with("WARN"), "{line}");
+        assert!(line.contains(fields) && line.contains(waited), "{line}");
+    }
+    journal.until("all records", |journal| journal.read() == places).await;
+    tokio::time::sleep(10 * MINUTE).await;
+    assert_eq!(lines("waits for its parents").len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_waits_for_a_parent_reports_a_table_that_cannot_be_read_once_in_ten_seconds() {
+    capture();
+    let (sim, producer) = stream(2);
+    put(&producer, 0..100).await;
+    merge(&sim, "shardId-000000000000", "shardId-000000000001").await;
+    let begin = sim.now() + MINUTE;
+    sim.faults(move |call| {
+        let of_shard_0 = String::from_utf8_lossy(call.body).contains("shardId-000000000000");
+        match (call.operation, of_shard_0) {
+            ("GetShardIterator", true) => Fault::throttled(),
+            ("GetItem", true) if (begin..begin + MINUTE).contains(&call.now) => Fault::throttled(),
+            _ => Fault::None,
+        }
+    });
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    tokio::time::sleep(3 * MINUTE).await;
+    let unavailable = lines("lease table unavailable");
+    assert!((5..=7).contains(&unavailable.len()), "{unavailable:#?}");
+    assert!(
+        unavailable.iter().all(|line| line.contains("worker=w1")),
+        "{unavailable:#?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_about_leases_and_their_shards_name_the_worker() {
+    capture();
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let (_first, _one) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let places = put(&producer, 0..10).await;
+    journal.until("all records", |journal| journal.read() == places).await;
+    sim.faults(|call| match (call.client, call.operation) {
+        ("w1", "UpdateItem") => Fault::throttled(),
+        ("w1", "GetRecords") => Fault::throttled(),
+        _ => Fault::None,
+    });
+    let (_second, _two) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    tokio::time::sleep(2 * MINUTE).await;
+    for (text, worker) in [
+        ("lease created", "w1"),
+        ("lease taken", "w1"),
+        ("lease write failed", "w1"),
+        ("read failed", "w1"),
+        ("lease lost", "w1"),
+        ("lease taken", "w2"),
+    ] {
+        let of_event = lines(text);
+        let names = format!("worker={worker}");
+        assert!(
+            of_event.iter().any(|line| line.contains(&names)),
+            "{text}: {of_event:#?}"
+        );
+        assert!(
+            of_event.iter().all(|line| line.contains("worker=w")),
+            "{text}: {of_event:#?}"
+        );
+    }
+}
