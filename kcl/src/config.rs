@@ -19,7 +19,8 @@ pub(crate) struct Config {
     pub(crate) kinesis_request_timeout: Duration,
     pub(crate) initialization_timeout: Duration,
     pub(crate) handler_retries: u32,
-    /// How long the application's runtime may stand still. Tests shorten it; it is no option.
+    /// How long the application's runtime may stand still. Tests shorten it; it is no option. An option could not exceed
+    /// [`APPLICATION_STALL`] unless credentials were refreshed that much earlier (`lease/dynamodb/refresh.rs`).
     pub(crate) application_stall: Duration,
 }
 

@@ -2,6 +2,16 @@
 //!
 //! Tasks take `now` from a [`Clock`] and pass it on; pure files get it as an argument. `wall_jumps` finds suspensions where
 //! the system has no clock for them.
+//!
+//! # A virtual machine that its hypervisor pauses
+//!
+//! A suspension is counted if the machine's own system goes to sleep. A pause of the whole virtual machine by its hypervisor
+//! (a snapshot, a live migration, `virsh suspend`, a debugger) is none for the system inside: on Linux both its monotonic and
+//! its boot clock stand still, unless the host tells the guest of the pause and steps them. Only the wall clock of another
+//! machine shows it. So a process that resumes takes a lease for valid that has run out meanwhile, until its next write of
+//! the lease row is refused, which takes a renewal interval at most. Nothing inside the guest closes that gap: a step of
+//! the wall clock, which time synchronisation makes seconds later, looks the same as a correction of a wrong clock. The
+//! conditional writes of the lease table fence the table itself. Other systems must be fenced by the fencing token.
 
 #[cfg(any(test, not(target_os = "linux")))]
 mod wall_jumps;
@@ -32,7 +42,8 @@ pub trait ClockSource: fmt::Debug + Send + Sync {
     /// The time that stands still while the machine is suspended. Never goes back.
     fn monotonic(&self) -> Instant;
 
-    /// For how long the machine has been suspended so far. Never shrinks.
+    /// For how long the machine has been suspended so far. Never shrinks. The pauses of a virtual machine by its hypervisor
+    /// are not counted, unless the host steps the guest's clocks.
     fn suspended(&self) -> Duration;
 
     /// The calendar time, which may be wrong and may jump.
@@ -54,6 +65,8 @@ impl Clock {
     }
 
     /// The monotonic time plus the time for which the machine has been suspended. Leases are timed by it.
+    ///
+    /// A pause of a virtual machine by its hypervisor is not counted, unless the host steps the guest's clocks.
     ///
     /// Compare it with other results of this method only.
     pub fn now(&self) -> Instant {

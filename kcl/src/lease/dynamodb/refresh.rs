@@ -14,6 +14,9 @@ const WITHOUT_EXPIRY: Duration = Duration::from_secs(60 * 60);
 
 /// The time that is left to a refresh, if a fifth of the lifetime is less. Our choice: as long as the application may be
 /// blocked, because a provider may depend on the application's runtime.
+///
+/// The constant and not the bound of one worker: that bound is no option. Tests set a shorter one, for which this time is
+/// longer than needed.
 const TIME_TO_REFRESH: Duration = APPLICATION_STALL;
 
 /// How much of the time is added at random, so that a fleet that was started at once does not refresh at once.
