@@ -9,9 +9,10 @@
 //! (a snapshot, a live migration, `virsh suspend`, a debugger) is none for the system inside: on Linux both its monotonic and
 //! its boot clock stand still, unless the host tells the guest of the pause and steps them. Only the wall clock of another
 //! machine shows it. So a process that resumes takes a lease for valid that has run out meanwhile, until its next write of
-//! the lease row is refused, which takes a renewal interval at most. Nothing inside the guest closes that gap: a step of
-//! the wall clock, which time synchronisation makes seconds later, looks the same as a correction of a wrong clock. The
-//! conditional writes of the lease table fence the table itself. Other systems must be fenced by the fencing token.
+//! the lease row is refused, usually within a renewal interval. Nothing inside the guest closes that gap: time
+//! synchronisation steps the wall clock seconds later, and on Linux such a step is taken for the correction of a wrong
+//! clock (elsewhere `wall_jumps` counts it as a suspension). The conditional writes of the lease table fence the table
+//! itself. Other systems must be fenced by the fencing token.
 
 #[cfg(any(test, not(target_os = "linux")))]
 mod wall_jumps;

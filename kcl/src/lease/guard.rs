@@ -61,10 +61,10 @@ impl LeaseGuard {
 
     /// Whether no worker with another id can have taken the lease yet. The time counts for which this machine was suspended.
     ///
-    /// It may be wrong for up to a third of the failover time after a hypervisor has paused this virtual machine (a snapshot, a
-    /// live migration), because the clocks of the machine stand still meanwhile. No checkpoint is written in that time: the
-    /// write of the row is refused. Give [`epoch`](Self::epoch) to other systems as a fencing token, so that they can refuse
-    /// late writes too.
+    /// After a hypervisor has paused this virtual machine (a snapshot, a live migration) it may be wrong until the next write
+    /// of the lease row is answered, usually within a third of the failover time: the machine's clocks stand still during the
+    /// pause. No checkpoint is written meanwhile, because the table refuses the write. Give [`epoch`](Self::epoch) to other
+    /// systems as a fencing token, so that they can refuse late writes too.
     pub fn is_valid(&self) -> bool {
         !matches!(self.signal(), Signal::Lost(_))
     }
