@@ -6,8 +6,8 @@
 //!                                        └─► SHARD_END, kept until the children have progressed
 //! ```
 //!
-//! A lease is one row of the lease table. Whoever changes the row raises its counter and names the counter that it has
-//! seen, so of two that change it at once exactly one succeeds.
+//! A lease is one row of the lease table. A worker that changes the row raises its counter and names the counter that it has
+//! seen, so of two workers that change a row at once exactly one succeeds.
 //!
 //! In the order of the data: `model` is a lease, `layout` says how its row
 //! names its shard, `write` its writes and their outcomes, `table` the port to where leases are

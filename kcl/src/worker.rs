@@ -2,7 +2,7 @@
 //!
 //! In the order of the data: `start` makes the lease table usable. `lease_side` sets up what keeps the leases: the
 //! `lease_keeper`, which takes and renews them, on the `lease_thread`, apart from the application's threads.
-//! `application_watch` tells it when the application's threads have stopped, by the rule of the pure `stall`.
+//! `application_watch` reports to it that the application's threads have stopped, by the rule of the pure `stall`.
 
 pub(crate) mod application_watch;
 mod lease_keeper;
@@ -85,8 +85,8 @@ impl WorkerControl {
     }
 
     /// Asks the worker to stop: processors finish the batch they are at, may checkpoint, and the leases are given back,
-    /// so that other workers take them at once. What is not done within `grace` is abandoned, and its leases expire.
-    /// [`Worker::run`] returns the report. A second call changes the grace.
+    /// so that other workers take them at once. Shards that are not done within `grace` are abandoned, and their leases
+    /// expire. [`Worker::run`] returns the report. A second call changes the grace.
     #[doc(alias = "startGracefulShutdown")]
     pub fn shutdown(&self, grace: Duration) {
         self.grace.send_replace(grace);
@@ -190,7 +190,7 @@ impl Worker {
         match ended {
             Some(ended) => (report, ended),
             None => {
-                // A lease thread that is blocked, by the application's log say, must not keep `run` beyond its grace.
+                // A lease thread may be blocked, for example by the application's log. It must not keep `run` for ever.
                 let stopped = self.clock.timeout(STOP, lease_side.stop()).await;
                 (report, stopped.unwrap_or(Ok(())))
             }

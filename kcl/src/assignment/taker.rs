@@ -36,12 +36,12 @@ pub(crate) struct TakerPolicy {
     pub(crate) very_old_leases: VeryOldLeases,
 }
 
-/// What is special about leases that nobody has had for three failover times, or ever.
+/// The rule for leases that no worker has had for three failover times, or ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum VeryOldLeases {
     /// While there are any, a worker takes just them, beyond its share.
     TakenFirst,
-    /// Nothing.
+    /// They are taken like others.
     #[cfg_attr(not(test), expect(dead_code, reason = "what the KCL does is not configurable yet"))]
     LikeOthers,
 }
@@ -62,16 +62,16 @@ struct Observation {
     moved_at: Option<Instant>,
 }
 
-/// The leases to take, and what the decision rests on.
+/// The leases to take, and the figures behind the decision.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TakePlan {
-    /// Those recovered first, else in the order of their keys.
+    /// Recovered leases first, then the others in the order of their keys.
     pub(crate) takes: Vec<Take>,
     /// The workers with a living lease, and this one.
     pub(crate) workers: usize,
     /// This worker's share.
     pub(crate) target: usize,
-    /// By how much an equal share exceeds what this worker may have.
+    /// The leases of an equal share beyond this worker's maximum.
     pub(crate) spillover: usize,
     /// The leases that this worker has already, those to recover among them.
     pub(crate) mine: usize,
@@ -248,9 +248,9 @@ impl Taker {
         }
     }
 
-    /// Takes from the most loaded worker what it has beyond its share; or one, if this worker is two or more short.
+    /// Takes the leases of the most loaded worker beyond its share; or one lease, if this worker is two or more short.
     ///
-    /// So nobody steals just to be the one with the odd lease.
+    /// So no worker steals a lease only to have the odd one itself.
     fn steal(&self, table: &Table<'_>, share: Share, rng: &mut fastrand::Rng) -> Vec<Take> {
         let others = table.living.iter().filter(|(owner, _)| ***owner != self.worker);
         // Of equally loaded workers the last one that `max_by_key` meets: the first by name.
@@ -289,7 +289,7 @@ struct Table<'a> {
     stealable: BTreeMap<&'a WorkerId, Vec<&'a Lease>>,
 }
 
-/// What this worker should have, and has.
+/// The leases that this worker should have, and has.
 #[derive(Debug, Clone, Copy)]
 struct Share {
     target: usize,

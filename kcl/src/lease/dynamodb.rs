@@ -47,8 +47,8 @@ pub(crate) struct DynamoDbLeaseTable {
 impl DynamoDbLeaseTable {
     /// The lease table `name` of `application`.
     ///
-    /// The SDK's own retries are switched off, because each write is tried again on top of what is known of the row; and
-    /// each call is bounded.
+    /// The SDK's own retries are switched off, because the next write builds on the last known row. Each call is
+    /// bounded.
     pub(crate) fn new(client: &Client, name: String, application: &str) -> Self {
         let coordinator = format!("{application}-CoordinatorState");
         // Once, for all calls: the SDK merges an override into the configuration again with each call.
@@ -191,7 +191,7 @@ impl DynamoDbLeaseTable {
         }
     }
 
-    /// Tells an index that is not there, or not built yet, from other reasons to refuse a query.
+    /// `None` if the query failed because the index is missing or not built yet; else the error.
     async fn without_index(&self, error: TableError) -> Result<Option<Vec<LeaseKey>>, TableError> {
         if matches!(error.kind, CallErrorKind::Rejected { .. }) && !self.has_index().await? {
             return Ok(None);

@@ -19,7 +19,7 @@ use crate::lease::write::{OwnerWrite, WriteOutcome};
 use crate::planted_bugs::PlantedBug;
 use crate::stream::ShardId;
 
-/// The held leases. `W` is what waits for an answer.
+/// The held leases. A `W` waits for an answer.
 #[derive(Debug)]
 pub(crate) struct Holdings<W> {
     worker: WorkerId,
@@ -55,7 +55,7 @@ pub(crate) struct OwnershipId {
     pub(crate) epoch: LeaseEpoch,
 }
 
-/// What the holder of an ownership asks for.
+/// A request of the holder of an ownership.
 #[derive(Debug)]
 pub(crate) enum Request<W> {
     /// A checkpoint at this position.
@@ -129,7 +129,7 @@ impl<W: Waiter> Holdings<W> {
         })
     }
 
-    /// The keys that must not be taken: of leases that are held, and of those whose consumers still run.
+    /// The keys that must not be taken: the keys of held leases, and of leases whose consumers still run.
     pub(crate) fn occupied(&self) -> BTreeSet<LeaseKey> {
         self.entries.keys().cloned().collect()
     }

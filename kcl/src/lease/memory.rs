@@ -1,6 +1,6 @@
 //! Leases in memory: the second backend of the port, for tests and benchmarks.
 //!
-//! Clones share their rows. What a write does to a row is in [`rules`].
+//! Clones share their rows. The effects of the writes are in [`rules`].
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -9,17 +9,18 @@
 //!
 //! **An end is final.** An answer that comes after the lapse revives nothing, because the consumer may have seen the lapse.
 //!
-//! **One write is in flight.** It carries whatever waits: the furthest checkpoint, the children, the release. Each applied
+//! **One write is in flight.** It carries all that waits: the furthest checkpoint, the children, the release. Each applied
 //! write renews the lease, so a worker that checkpoints often enough sends no renewals.
 //!
-//! **A checkpoint never moves back.** One slot keeps the furthest position and answers all who wait for a nearer one. A
+//! **A checkpoint never moves back.** One slot keeps the furthest position and answers all requests for a nearer one. A
 //! position that the row has passed is answered without a write.
 //!
 //! **A write without an answer leaves the counter uncertain**: it may have been applied. So may a write with an answer, if
 //! the network delivered its request twice. The next write then meets a row that has moved by one. [`conclusion`] says what
 //! each row means.
 //!
-//! In the order of the data: `checkpoint_slot` keeps what waits, `conclusion` reads the row that refused a write.
+//! In the order of the data: `checkpoint_slot` keeps the checkpoints that wait, `conclusion` reads the row that refused a
+//! write.
 
 mod checkpoint_slot;
 pub(crate) mod conclusion;
@@ -51,7 +52,7 @@ pub(crate) struct Terms {
     pub(crate) renewal: Duration,
 }
 
-/// One ownership. `W` is what waits for an answer.
+/// One ownership. A `W` waits for an answer.
 #[derive(Debug)]
 pub(crate) struct Ownership<W> {
     worker: WorkerId,
@@ -112,7 +113,7 @@ impl fmt::Display for End {
     }
 }
 
-/// What comes of an input.
+/// An effect of an input.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Effect<W> {
     /// The lease is this worker's until then.
@@ -126,9 +127,9 @@ pub(crate) enum Effect<W> {
     /// The ownership has ended. No other effect follows.
     Ended {
         end: End,
-        /// Those who wait for a checkpoint that was not written.
+        /// The waiters for checkpoints that were not written, as far as is known.
         waiters: Vec<W>,
-        /// The one who waits for the lease to be given up.
+        /// The waiter for the end of the ownership.
         leaver: Option<W>,
     },
 }

@@ -22,7 +22,7 @@ use crate::lease::table::LeaseTable;
 use crate::lease::write::{LeaseWrite, OwnerWrite, Then, WriteOutcome};
 use crate::stream::ShardId;
 
-/// Requests that may wait for the renewer; those who come after them wait to hand theirs over.
+/// Requests that may wait for the renewer. A caller with another one waits until there is room.
 const REQUESTS: usize = 256;
 
 /// Writes that may be in flight at once. Our choice: each takes a connection, and a table that answers within 100 ms lets
@@ -76,7 +76,7 @@ enum Message {
     Occupied(oneshot::Sender<BTreeSet<LeaseKey>>),
 }
 
-/// What a renewer is made of.
+/// The parts of a renewer.
 #[derive(Debug)]
 pub(crate) struct RenewerParts {
     pub(crate) table: Arc<dyn LeaseTable>,
@@ -116,7 +116,7 @@ impl Renewer {
         adopted.await.ok()
     }
 
-    /// The keys that must not be taken: of leases that are held, and of those whose consumers still run.
+    /// The keys that must not be taken: the keys of held leases, and of leases whose consumers still run.
     pub(crate) async fn occupied(&self) -> BTreeSet<LeaseKey> {
         let (answer, occupied) = oneshot::channel();
         drop(self.messages.send(Message::Occupied(answer)).await);

@@ -17,14 +17,14 @@ const TRIES_PER_PAGE: u32 = 6;
 /// The wait after the first failure of a page, and the longest. Our choice.
 const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(600));
 
-/// What a table holds.
+/// The rows of a table, sorted by what they hold.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     /// The leases, by key.
     pub(crate) leases: Vec<Lease>,
     /// The rows that should hold leases and cannot be read, by key. Their shards have no reader.
     pub(crate) holes: Vec<Hole>,
-    /// What the other rows hold.
+    /// The kinds of the other rows.
     pub(crate) foreign: BTreeSet<ForeignKind>,
 }
 

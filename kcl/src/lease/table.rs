@@ -1,4 +1,4 @@
-//! The port to where leases are kept.
+//! The port to the store that keeps leases.
 //!
 //! A backend keeps rows, each under its key, and changes a row only if the write's condition holds for it at that moment.
 //! Reads are strongly consistent, except the index of owners. The conformance suite holds each backend to this and to the
@@ -23,7 +23,7 @@ pub(crate) trait LeaseTable: fmt::Debug + Send + Sync {
     /// Makes it usable: creates it if it is missing, and waits until it answers.
     fn open(&self) -> BoxFuture<'_, Result<(), OpenError>>;
 
-    /// A table beside it by which other workers coordinate themselves, described for people.
+    /// A table beside this one by which workers of another kind are coordinated, described for people.
     fn led_by_another_table(&self) -> BoxFuture<'_, Result<Option<String>, TableError>>;
 
     /// Some of its rows: the first ones, or those behind `from`, in an order of the backend's own.

@@ -30,7 +30,7 @@ use crate::stream::ShardId;
     expect(dead_code, reason = "the port is complete before all of its users are")
 )]
 pub(crate) enum LeaseWrite {
-    /// What an owner writes.
+    /// A write by the owner.
     Owner(OwnerWrite),
     /// Makes a worker the owner by the rule of KCL 2.x, regardless of the owner before.
     ///
@@ -41,7 +41,7 @@ pub(crate) enum LeaseWrite {
         /// Is set where the row has none.
         own: OwnAttributes,
     },
-    /// Makes a worker the owner, if the owners are still those that were seen.
+    /// Makes a worker the owner, if owner and checkpoint owner are still as they were seen.
     Assign {
         seen: Lease,
         to: WorkerId,
@@ -61,7 +61,7 @@ pub(crate) enum LeaseWrite {
     Delete { seen: Lease },
 }
 
-/// What an owner writes in one go. The plain form is a renewal.
+/// One write by the owner. The plain form is a renewal.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct OwnerWrite {
     pub(crate) seen: Lease,
@@ -76,7 +76,7 @@ pub(crate) struct OwnerWrite {
     pub(crate) then: Then,
 }
 
-/// What an owner's write makes of the ownership.
+/// How an owner's write changes the ownership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Then {
     /// The owner goes on.
@@ -109,7 +109,7 @@ pub(crate) enum WriteOutcome {
     Refused(Option<Lease>),
     /// It was certainly not applied: throttled, denied, invalid, never sent.
     NotApplied(TableError),
-    /// It may have been applied: no answer came, or none that tells.
+    /// It may have been applied: no answer came, or the answer leaves that open.
     Unknown(TableError),
 }
 

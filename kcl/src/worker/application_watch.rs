@@ -1,4 +1,4 @@
-//! Tells the lease thread when the application's runtime has stopped turning.
+//! Reports to the lease thread that the application's runtime has stopped turning.
 //!
 //! A task on the application's runtime counts up, and the lease thread compares. Without this watch, a process whose
 //! threads are deadlocked would renew its leases for ever.

@@ -15,7 +15,7 @@ use crate::lease::renewer::RenewerTask;
 pub(super) struct LeaseKeeper {
     pub(super) assignment: Assignment,
     pub(super) renewing: RenewerTask,
-    /// What the lease table needs on the runtime that calls it.
+    /// The upkeep of the lease table, on the runtime that calls it.
     pub(super) upkeep: BoxFuture<'static, Infallible>,
     /// Watches the application's runtime, if that is another one.
     pub(super) application: Option<ApplicationWatch>,

@@ -65,7 +65,7 @@ pub(crate) enum LeaseThreadError {
 impl LeaseRuntime {
     /// Starts the future that `make` returns. `make` is called where the future runs.
     ///
-    /// A thread that cannot be started is told by [`LeaseThread::ended`].
+    /// If the thread cannot be started, [`LeaseThread::ended`] returns the error.
     ///
     /// # Panics
     ///

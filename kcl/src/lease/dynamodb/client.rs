@@ -58,7 +58,7 @@ impl LeaseClient {
 /// Numbers in use in this process.
 static NUMBERS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
-/// Tells the connections of one lease thread from all others of the process that share an HTTP client.
+/// Separates the connections of one lease thread from the process's others on the same HTTP client.
 ///
 /// The SDK's HTTP client keeps a pool for each pair of connect and read time-out. Another number of nanoseconds is
 /// another pool. A number is used again when its client is gone, so that the number of pools stays small.

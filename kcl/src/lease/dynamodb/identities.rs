@@ -183,7 +183,7 @@ impl RefreshedIdentities {
 }
 
 impl IdentityRefresher {
-    /// Loads credentials for the first call, and then again before they expire. Never ends: it is dropped, and then
+    /// Loads credentials for the first call, and then again before they expire. It never ends by itself. Once it is dropped,
     /// calls fail.
     ///
     /// It must be polled for calls to work.

@@ -11,7 +11,7 @@ use crate::lease::write::WriteOutcome;
 
 /// A write that was applied to the row `after`.
 ///
-/// What it made of the row is not known if the reply cannot be read.
+/// If the reply cannot be read, its outcome is unknown.
 pub(super) fn applied(operation: &'static str, after: Option<Item>) -> WriteOutcome {
     let message = match after.map(item::decode) {
         Some(Row::Lease(lease)) => return WriteOutcome::Applied(lease),

@@ -73,7 +73,7 @@ impl DynamoDbLeaseTable {
         }
     }
 
-    /// Creates the table with its index, so that nobody has to wait for an index to be built later.
+    /// Creates the table with its index, so that no worker has to wait for an index that is built later.
     async fn create_table(&self) -> Result<(), TableError> {
         let invalid = |error| unbuilt("CreateTable", &error);
         let index = GlobalSecondaryIndex::builder()
@@ -106,7 +106,7 @@ fn is_usable(table: &TableDescription) -> bool {
     matches!(table.table_status(), Some(TableStatus::Active | TableStatus::Updating))
 }
 
-/// The table of another library has another key; a write to it would be refused one by one.
+/// Refuses the table of another library by its key: each write to it would be refused.
 fn check_key(table: &TableDescription) -> Result<(), OpenError> {
     let names: Vec<_> = table
         .key_schema()

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{Item, attribute};
 use crate::checkpoint::position::InvalidPosition;
 
-/// A row with its key, so that whatever is wrong with it can be told by name.
+/// A row with its key, so that an error can name the row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fields<'a> {
     key: &'a str,
@@ -76,7 +76,7 @@ impl<'a> Fields<'a> {
         (!counts_as_absent).then_some(value)
     }
 
-    /// What was read from `attribute`, which may not be missing.
+    /// `value`, which was read from `attribute` and must not be missing.
     pub(super) fn required<T>(&self, attribute: &'static str, value: Option<T>) -> Result<T, RowError> {
         value.ok_or_else(|| self.error(attribute, Problem::Missing))
     }
@@ -100,7 +100,7 @@ pub(crate) struct RowError {
     pub(crate) problem: Problem,
 }
 
-/// What is wrong with an attribute.
+/// A fault of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Problem {
     #[error("is missing")]

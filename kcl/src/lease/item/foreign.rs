@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{Item, LEASE_ENTITY, attribute};
 
-/// What a row holds instead of a lease.
+/// The kind of a row that holds no lease.
 ///
 /// Source: amazon-kinesis-client 3.5, `EntityType`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

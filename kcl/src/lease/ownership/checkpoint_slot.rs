@@ -2,16 +2,16 @@
 
 use crate::checkpoint::position::Position;
 
-/// How often a checkpoint is tried before the one who waits for it is told of the failure. Our choice.
+/// How often a checkpoint is tried before its waiter gets the error. Our choice.
 pub(super) const TRIES: u32 = 3;
 
-/// What waits for an answer, and may stop to wait.
+/// Waits for an answer, and may stop waiting.
 pub(crate) trait Waiter {
     /// Whether nobody will receive the answer.
     fn is_gone(&self) -> bool;
 }
 
-/// Who waits for which checkpoint. At most one entry is without a waiter, so memory is bounded by those who wait.
+/// The waiters and their checkpoints. At most one entry has no waiter, so memory is bounded by the number of waiters.
 #[derive(Debug)]
 pub(super) struct CheckpointSlot<W> {
     waiting: Vec<Waiting<W>>,
@@ -32,7 +32,7 @@ impl<W> Default for CheckpointSlot<W> {
 }
 
 impl<W> CheckpointSlot<W> {
-    /// The position to write: one write serves all who wait.
+    /// The position to write: one write serves all waiters.
     pub(super) fn furthest(&self) -> Option<&Position> {
         self.waiting.iter().map(|waiting| &waiting.position).max()
     }
@@ -42,12 +42,12 @@ impl<W> CheckpointSlot<W> {
         self.waiting.is_empty()
     }
 
-    /// Those whose checkpoint the row holds by now.
+    /// Removes and returns the waiters whose checkpoint the row holds by now.
     pub(super) fn settle(&mut self, holds: impl Fn(&Position) -> bool) -> Vec<W> {
         self.take(|waiting| holds(&waiting.position))
     }
 
-    /// Notes that a write at `written` failed. Returns those whose tries are used up.
+    /// Notes that a write at `written` failed. Removes and returns the waiters whose tries are used up.
     pub(super) fn fail(&mut self, written: &Position) -> Vec<W> {
         for waiting in self.waiting.iter_mut().filter(|waiting| waiting.position <= *written) {
             waiting.failures += 1;
@@ -55,7 +55,7 @@ impl<W> CheckpointSlot<W> {
         self.take(|waiting| waiting.failures >= TRIES)
     }
 
-    /// All who wait.
+    /// Removes and returns all waiters.
     pub(super) fn drain(&mut self) -> Vec<W> {
         self.take(|_| true)
     }

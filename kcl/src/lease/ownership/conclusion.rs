@@ -1,4 +1,4 @@
-//! Pure: what the row that refused an owner's write means.
+//! Pure: the meaning of the row that refused an owner's write.
 //!
 //! *seen* is the counter that the write named. While the row names the owner, only the owner changes the counter. All writes
 //! since the row was last known expected the same counter, so at most one of them was applied: the counter is *seen* or
@@ -6,7 +6,7 @@
 //! copy is a refusal. So may a write that was answered with an error, if that was the answer to a copy of it.
 //!
 //! Each take raises the base of the fencing tokens in the row, also a take under the owner's own id. So a base other than
-//! the one that was seen tells of another process with this id, which a counter alone does not.
+//! the one that was seen is evidence of another process with this id. A counter alone is not.
 //!
 //! | row found | conclusion |
 //! |---|---|
@@ -20,15 +20,16 @@
 //! | another's, counter *seen* + 1 | taken |
 //! | another's, counter beyond that | released or handed over, if one of our writes does that; else taken |
 //!
-//! A row is *ours* if its checkpoint owner is this worker, or if it has none and its owner is. In the last line, a release was
-//! one step and the take of the other worker was the next. The other worker may also have taken the lease and renewed it. No
-//! row tells the two apart. Nothing depends on it: the consumer has finished, and the row tells how far it came.
+//! A row is *ours* if its checkpoint owner is this worker, or if it has none and its owner is. In the last
+//! line, our release was one step and the take of the other worker was the next. The other worker may also have taken the lease
+//! without a release, and renewed it: the rows are the same. Nothing depends on the difference. The consumer has finished, and
+//! its checkpoints are answered by the checkpoint in the row.
 
 use crate::lease::model::{Lease, WorkerId};
 use crate::lease::ownership::End;
 use crate::lease::write::Then;
 
-/// What to do after a refusal.
+/// The next step after a refusal.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Conclusion {
     /// Write again, on top of this row.
@@ -39,8 +40,8 @@ pub(crate) enum Conclusion {
     Lost(End),
 }
 
-/// Concludes from the row found, of which `seen` was the last known state. `then` is what the refused write makes of the
-/// ownership: those before it make no more of it.
+/// Concludes from the row found, of which `seen` was the last known state. `then` is how the refused write changes the
+/// ownership. Unanswered writes before it change it in the same way or not at all.
 pub(super) fn conclude(worker: &WorkerId, seen: &Lease, then: Then, found: Option<Lease>) -> Conclusion {
     let Some(row) = found.filter(|row| row.counter >= seen.counter) else {
         return Conclusion::Lost(End::Gone);
@@ -70,7 +71,7 @@ pub(super) fn conclude(worker: &WorkerId, seen: &Lease, then: Then, found: Optio
     }
 }
 
-/// Whether the lease was taken since it was seen, under whatever id. A row without a token base tells nothing.
+/// Whether the lease was taken since it was seen, under any id. A row without a token base is no evidence.
 fn is_taken_again(seen: &Lease, row: &Lease) -> bool {
     row.own.token_base.is_some() && row.own.token_base != seen.own.token_base
 }

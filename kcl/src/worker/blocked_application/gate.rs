@@ -1,11 +1,11 @@
-//! A gate at which handlers block their thread, and what they tell of their lease.
+//! A gate at which handlers block their thread, and what they find of their lease afterwards.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::PATIENCE;
 use crate::{Batch, Checkpointer, HandlerError, RecordProcessor, ShardContext, ShardId};
 
-/// Blocks the threads of those who come to it until it is opened, also by a test that has failed.
+/// Blocks the threads of its callers until it is opened, also by a test that has failed.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     state: Mutex<State>,
@@ -48,7 +48,7 @@ impl Gate {
         drop(self.wait(|state| state.checkpointed.len() >= handlers));
     }
 
-    /// Waits until so many processors were made.
+    /// Waits until `processors` processors were made.
     #[track_caller]
     pub(super) fn wait_for_processors(&self, processors: usize) {
         drop(self.wait(|state| state.ownerships.len() >= processors));

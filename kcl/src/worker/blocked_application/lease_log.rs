@@ -9,7 +9,7 @@ use testkit::dynamodb::{Change, Item};
 
 use super::PATIENCE;
 
-/// Notes the writes, and wakes those who wait for one.
+/// Notes the writes, and wakes the waiters.
 #[derive(Debug, Default)]
 pub(super) struct LeaseLog {
     rows: Mutex<Rows>,
