@@ -192,7 +192,7 @@ impl RecordProcessor for Recorder {
         Ok(())
     }
 
-    async fn lease_lost(&mut self) {
+    async fn lease_lost(&mut self, _: kcl::LeaseLost) {
         self.journal.push(Entry::LeaseLost {
             worker: self.worker.clone(),
             shard: self.shard.clone(),

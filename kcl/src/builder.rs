@@ -13,6 +13,7 @@ use crate::error::{BuildError, BuildErrorKind};
 use crate::lease::dynamodb::DynamoDbLeaseTable;
 use crate::lease::layout::TableLayout;
 use crate::lease::model::WorkerId;
+use crate::processor::error_policy::ErrorPolicy;
 use crate::processor::{ProcessorFactory, RecordProcessor, ShardContext};
 use crate::stream::{StartingPosition, StreamRef};
 use crate::worker::{Worker, WorkerControl};
@@ -176,11 +177,47 @@ impl WorkerBuilder {
         self
     }
 
-    /// How often a handler that fails is called again before its shard is halted; the waits between grow from half a
-    /// second to half a minute. A halted shard is not read on, and its lease stays with this worker until it is shut
-    /// down. Default: 8, about a minute.
-    pub fn handler_retries(mut self, retries: u32) -> Self {
-        self.config.handler_retries = retries;
+    /// The part of a shard's reads that this application may use, above 0 and up to 1: of 5 reads and 2 MiB a second, which
+    /// all polling applications of a stream share. Set it to a half when two applications poll one stream. Throttled reads
+    /// lower it further for a while. Default: 1.
+    pub fn read_share(mut self, share: f64) -> Self {
+        self.config.read_share = share;
+        self
+    }
+
+    /// The most bytes of records that the worker holds, in all of its shards together: read, and not yet released by the
+    /// application. On top come 64 KiB for each shard, so that each can go on, and what the SDK holds while it reads a reply.
+    /// Default: 64 MiB.
+    pub fn read_budget(mut self, bytes: u64) -> Self {
+        self.config.read_budget = bytes;
+        self
+    }
+
+    /// The most user records of one [`Batch`](crate::Batch). Default: 10,000; at least 1.
+    pub fn max_batch_records(mut self, records: usize) -> Self {
+        self.config.max_batch_records = records;
+        self
+    }
+
+    /// What becomes of records on which the handler keeps failing. Default: the shard is halted after 8 attempts, about two
+    /// minutes.
+    pub fn error_policy(mut self, policy: ErrorPolicy) -> Self {
+        self.config.error_policy = policy;
+        self
+    }
+
+    /// How long a call to the processor may go on after its lease is lost, before it is dropped. Another worker may read the
+    /// shard meanwhile. Default: 5 s.
+    pub fn handler_grace(mut self, grace: Duration) -> Self {
+        self.config.handler_grace = grace;
+        self
+    }
+
+    /// How long a call to the processor may take before it is dropped and the shard's lease is given up, so that a worker, this
+    /// one perhaps, begins anew behind the last checkpoint. Default: as long as it likes; calls of more than a minute are
+    /// warned of.
+    pub fn handler_timeout(mut self, timeout: Duration) -> Self {
+        self.config.handler_timeout = Some(timeout);
         self
     }
 

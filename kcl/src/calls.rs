@@ -1,5 +1,6 @@
 //! The calls to the stream. No SDK type leaves this file, apart from the client that comes in.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -54,6 +55,17 @@ pub(crate) enum ReadFrom {
     Time(SystemTime),
     At(SequenceNumber),
     After(SequenceNumber),
+}
+
+impl fmt::Display for ReadFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TrimHorizon => f.write_str("TRIM_HORIZON"),
+            Self::Latest => f.write_str("LATEST"),
+            Self::Time(_) => f.write_str("AT_TIMESTAMP"),
+            Self::At(number) | Self::After(number) => number.fmt(f),
+        }
+    }
 }
 
 /// One reply of `GetRecords`.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::error::{BuildError, BuildErrorKind};
 use crate::limits::{APPLICATION_STALL, MAX_RECORDS_PER_READ};
+use crate::processor::error_policy::ErrorPolicy;
 use crate::stream::StartingPosition;
 
 /// The validated, immutable options of one worker.
@@ -18,7 +19,12 @@ pub(crate) struct Config {
     pub(crate) parent_shard_poll_interval: Duration,
     pub(crate) kinesis_request_timeout: Duration,
     pub(crate) initialization_timeout: Duration,
-    pub(crate) handler_retries: u32,
+    pub(crate) read_share: f64,
+    pub(crate) read_budget: u64,
+    pub(crate) max_batch_records: usize,
+    pub(crate) error_policy: ErrorPolicy,
+    pub(crate) handler_grace: Duration,
+    pub(crate) handler_timeout: Option<Duration>,
     /// How long the application's runtime may stand still. Tests shorten it; it is no option. An option could not exceed
     /// [`APPLICATION_STALL`] unless credentials were refreshed that much earlier (`lease/dynamodb/refresh.rs`).
     pub(crate) application_stall: Duration,
@@ -36,7 +42,12 @@ impl Default for Config {
             parent_shard_poll_interval: Duration::from_secs(2),
             kinesis_request_timeout: Duration::from_secs(30),
             initialization_timeout: Duration::from_secs(60),
-            handler_retries: 8,
+            read_share: 1.0,
+            read_budget: 64 * 1024 * 1024,
+            max_batch_records: MAX_RECORDS_PER_READ as usize,
+            error_policy: ErrorPolicy::default(),
+            handler_grace: Duration::from_secs(5),
+            handler_timeout: None,
             application_stall: APPLICATION_STALL,
         }
     }
@@ -56,9 +67,26 @@ impl Config {
         )?;
         between("kinesis_request_timeout", self.kinesis_request_timeout, millis(10))?;
         between("initialization_timeout", self.initialization_timeout, millis(1))?;
+        between("handler_grace", self.handler_grace, Duration::ZERO)?;
+        if let Some(timeout) = self.handler_timeout {
+            between("handler_timeout", timeout, millis(1))?;
+        }
+        if !(self.read_share > 0.0 && self.read_share <= 1.0) {
+            return Err(BuildErrorKind::ShareOutOfRange {
+                option: "read_share",
+                value: self.read_share.to_string(),
+            }
+            .into());
+        }
         for (option, value, max) in [
             ("max_records", self.max_records as usize, MAX_RECORDS_PER_READ as usize),
             ("max_leases", self.max_leases, usize::MAX),
+            ("max_batch_records", self.max_batch_records, usize::MAX),
+            (
+                "ErrorPolicy::attempts",
+                self.error_policy.allowed() as usize,
+                usize::MAX,
+            ),
         ] {
             if !(1..=max).contains(&value) {
                 return Err(BuildErrorKind::OutOfRange {

@@ -3,12 +3,20 @@
 //! One task for each lease: it waits for the parents, passes the records to the application's processor, and ends with
 //! the shard, the lease or the worker. The supervisor starts these tasks and joins them.
 //!
-//! In the order of the data: `supervisor`, `mailbox` between it and each `shard_consumer`, `parents` that it waits for,
-//! `handler` for each call of the application, `shard_end`.
+//! In the order of the data: the `supervisor` starts a `shard_consumer` for each lease; `mailbox` and `shards` are how the two,
+//! and the application, reach each other. What a consumer does next is its `state`, what it tells is its `status`. Its steps
+//! are `parents`, `delivery` (out of the `backlog`), `shard_end` and `leaving`; each call to the processor goes through
+//! `application`.
 
-pub(crate) mod handler;
+pub(crate) mod application;
+mod backlog;
+mod delivery;
+mod leaving;
 pub(crate) mod mailbox;
 mod parents;
 pub(crate) mod shard_consumer;
 mod shard_end;
+pub(crate) mod shards;
+mod state;
+pub(crate) mod status;
 pub(crate) mod supervisor;

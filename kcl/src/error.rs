@@ -6,9 +6,6 @@ use service::{CallClass, CallError, Effect};
 
 use crate::lease::model::{LeaseKey, WorkerId};
 
-/// What an application's handler returns when it fails: anything that is an error.
-pub type HandlerError = Box<dyn std::error::Error + Send + Sync>;
-
 /// Why [`WorkerBuilder::build`](crate::WorkerBuilder::build) refused.
 #[derive(Debug, thiserror::Error)]
 #[error("the worker cannot be built: {kind}")]
@@ -83,6 +80,14 @@ pub enum BuildErrorKind {
         min: usize,
         /// The most allowed.
         max: usize,
+    },
+    /// A part of something is not a part of it.
+    #[error("{option} is {value}, which is not above 0 and up to 1")]
+    ShareOutOfRange {
+        /// The option's name.
+        option: &'static str,
+        /// What was given.
+        value: String,
     },
 }
 

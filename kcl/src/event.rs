@@ -1,6 +1,10 @@
-//! Everything observable about a worker, as two lists: what happens to the worker and its leases, and in `shard` what
-//! happens to one shard. Today's view of them is `tracing`.
+//! Everything observable about a worker, as three lists: what happens to the worker and its leases, in `shard` what happens
+//! to one shard, and in `handler` what happens in the application's code. Today's view of them is `tracing`; `logged` is what
+//! their tests read.
 
+mod handler;
+#[cfg(test)]
+mod logged;
 mod shard;
 
 use service::{RangeFault, chain};
@@ -11,6 +15,7 @@ use crate::lease::model::{LeaseKey, WorkerId};
 use crate::lease::ownership::End;
 use crate::shard_sync::end_evidence::Hold;
 use crate::stream::StreamRef;
+pub(crate) use handler::HandlerEvent;
 pub(crate) use shard::ShardEvent;
 
 /// Something that has happened to a worker or its leases.

@@ -14,7 +14,7 @@
 //! kept, `scan` reads a whole table. Two backends, held to one `conformance` suite: `dynamodb`, with `item` for rows and
 //! `update_expression` for writes, and `memory`. The `renewer` writes the rows of the leases that the worker holds: the pure
 //! `holdings` know which of them has something to do, the pure `ownership` of each decides what. A `guard` tells a consumer
-//! whether its lease is still valid.
+//! whether its lease is still valid, and `lost` tells the application why it is not.
 
 #[cfg(test)]
 mod conformance;
@@ -23,6 +23,7 @@ pub(crate) mod guard;
 pub(crate) mod holdings;
 pub(crate) mod item;
 pub(crate) mod layout;
+pub(crate) mod lost;
 #[cfg(any(test, feature = "_bench"))]
 pub(crate) mod memory;
 pub(crate) mod model;

@@ -42,17 +42,19 @@ mod shard_sync;
 mod stream;
 mod worker;
 
-pub use aggregation::{HashKey, InvalidHashKey, RecordDamage};
+pub use aggregation::{HashKey, InvalidHashKey, RecordDamage, Tag};
 pub use builder::WorkerBuilder;
 pub use checkpoint::{
     CheckpointRefused, Checkpointer, InvalidPosition, InvalidSequenceNumber, Position, RecordPosition, SequenceNumber,
 };
+pub use consumer::status::{ShardState, ShardStatus};
 pub use consumer::supervisor::ShutdownReport;
-pub use error::{
-    BuildError, BuildErrorKind, CallErrorKind, CheckpointError, HandlerError, StreamError, TableError, WorkerError,
-};
+pub use error::{BuildError, BuildErrorKind, CallErrorKind, CheckpointError, StreamError, TableError, WorkerError};
+pub use lease::lost::LeaseLost;
 pub use lease::{LeaseEpoch, LeaseGuard, LeaseKey, WorkerId};
-pub use processor::{Batch, RecordProcessor, ShardContext};
+pub use processor::dead_letter::{DeadLetter, DeadLetterSink};
+pub use processor::error_policy::ErrorPolicy;
+pub use processor::{Batch, HandlerError, RecordProcessor, ShardContext};
 pub use record::{Origin, Record};
 pub use stream::{ShardId, ShardRef, StartingPosition, StreamRef};
 pub use worker::{Worker, WorkerControl};

@@ -1,4 +1,12 @@
 //! What an application implements: one record processor for each shard.
+//!
+//! In the order of the data: a `batch` is delivered; a `handler_error` is judged by the `error_policy`, which may send records
+//! to a `dead_letter` sink.
+
+pub(crate) mod batch;
+pub(crate) mod dead_letter;
+pub(crate) mod error_policy;
+pub(crate) mod handler_error;
 
 use std::sync::Arc;
 
@@ -6,10 +14,11 @@ use futures::future::BoxFuture;
 
 use crate::checkpoint::checkpointer::Checkpointer;
 use crate::checkpoint::position::Position;
-use crate::error::HandlerError;
 use crate::lease::guard::LeaseGuard;
-use crate::record::Record;
+use crate::lease::lost::LeaseLost;
 use crate::stream::{ShardId, ShardRef, StreamRef};
+pub use batch::Batch;
+pub use handler_error::HandlerError;
 
 /// Processes the records of one shard.
 ///
@@ -23,8 +32,14 @@ use crate::stream::{ShardId, ShardRef, StreamRef};
 ///
 /// **At least once.** After a crash, or when a lease moves, the next owner begins behind the last checkpoint; what was
 /// processed since is processed again. Nothing is skipped: records are passed on in the order of the shard, and a
-/// `process` that fails is called again with the same records (those that it has not checkpointed), with increasing
-/// waits. When that does not help, the shard is halted, visibly, and not read on.
+/// `process` that fails is called again with the same records (those that it has not checkpointed), by the worker's
+/// [`ErrorPolicy`](crate::ErrorPolicy).
+///
+/// **Cancellation.** The lease of a shard can be lost at any time, and a handler that works on stops nobody: watch
+/// [`LeaseGuard::lost`] in long calls. A call that has not returned within `handler_grace` after the loss is dropped, and
+/// the processor is called for nothing more. The same happens to a call that takes longer than `handler_timeout`.
+///
+/// **Panics** of a processor, also of its `Drop`, are errors of its shard alone.
 ///
 /// **Do not block.** A `process` that computes or waits without an await stops other tasks of your runtime; hand such work
 /// to `tokio::task::spawn_blocking`. It costs no lease: leases are renewed on a thread of their own. But if your runtime runs
@@ -34,7 +49,7 @@ use crate::stream::{ShardId, ShardRef, StreamRef};
 /// parents was checkpointed.
 #[doc(alias = "ShardRecordProcessor")]
 pub trait RecordProcessor: Send + 'static {
-    /// Called once before the first records. The default does nothing.
+    /// Called once before the first records, on a valid lease. The default does nothing.
     ///
     /// # Errors
     ///
@@ -48,21 +63,34 @@ pub trait RecordProcessor: Send + 'static {
     ///
     /// # Errors
     ///
-    /// An error is followed by another call with the records behind the last checkpoint.
+    /// An error is followed by another call with the records behind the last checkpoint, or by what the worker's
+    /// [`ErrorPolicy`](crate::ErrorPolicy) or the [`HandlerError`] itself says.
     fn process(
         &mut self,
         batch: Batch,
         checkpointer: &Checkpointer,
     ) -> impl Future<Output = Result<(), HandlerError>> + Send;
 
-    /// Called when all records of the shard were processed. It must checkpoint, which the default does: only then are
-    /// the shard's children read.
+    /// Called when a read has brought no records, so at most once a second or so: for a processor that buffers records, to
+    /// write and checkpoint what it holds. The default does nothing.
     ///
     /// # Errors
     ///
-    /// An error, and a return without a checkpoint, is followed by another call.
+    /// An error counts as one of `process`.
+    fn idle(&mut self, checkpointer: &Checkpointer) -> impl Future<Output = Result<(), HandlerError>> + Send {
+        let _ = checkpointer;
+        async { Ok(()) }
+    }
+
+    /// Called when all records of the shard were processed. `Ok` means that nothing of the shard is left to do: the worker
+    /// then checkpoints the end, and the shard's children are read. The default does nothing.
+    ///
+    /// # Errors
+    ///
+    /// An error is followed by another call.
     fn shard_ended(&mut self, checkpointer: &Checkpointer) -> impl Future<Output = Result<(), HandlerError>> + Send {
-        async { Ok(checkpointer.checkpoint().await?) }
+        let _ = checkpointer;
+        async { Ok(()) }
     }
 
     /// Called when the worker is shut down in an orderly way, before it gives the lease back. The default does nothing.
@@ -79,7 +107,8 @@ pub trait RecordProcessor: Send + 'static {
     }
 
     /// Called when the lease is lost. It is too late to checkpoint. The default does nothing.
-    fn lease_lost(&mut self) -> impl Future<Output = ()> + Send {
+    fn lease_lost(&mut self, reason: LeaseLost) -> impl Future<Output = ()> + Send {
+        let _ = reason;
         async {}
     }
 }
@@ -108,18 +137,6 @@ impl ShardContext {
     }
 }
 
-/// Records of one shard, in its order.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Batch {
-    /// The records; at least one.
-    pub records: Vec<Record>,
-    /// How far behind the newest record of the shard the last of these is, if the service told.
-    pub millis_behind_latest: Option<u64>,
-    /// Whether the lease is still held. Work whose effect nobody would use can be stopped when it is not.
-    pub lease: LeaseGuard,
-}
-
 /// A processor whose type is forgotten.
 pub(crate) trait AnyProcessor: Send {
     fn initialize<'a>(&'a mut self, shard: &'a ShardContext) -> BoxFuture<'a, Result<(), HandlerError>>;
@@ -128,9 +145,10 @@ pub(crate) trait AnyProcessor: Send {
         batch: Batch,
         checkpointer: &'a Checkpointer,
     ) -> BoxFuture<'a, Result<(), HandlerError>>;
+    fn idle<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>>;
     fn shard_ended<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>>;
     fn shutdown_requested<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>>;
-    fn lease_lost(&mut self) -> BoxFuture<'_, ()>;
+    fn lease_lost(&mut self, reason: LeaseLost) -> BoxFuture<'_, ()>;
 }
 
 impl<P: RecordProcessor> AnyProcessor for P {
@@ -146,6 +164,10 @@ impl<P: RecordProcessor> AnyProcessor for P {
         Box::pin(RecordProcessor::process(self, batch, checkpointer))
     }
 
+    fn idle<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>> {
+        Box::pin(RecordProcessor::idle(self, checkpointer))
+    }
+
     fn shard_ended<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>> {
         Box::pin(RecordProcessor::shard_ended(self, checkpointer))
     }
@@ -154,8 +176,8 @@ impl<P: RecordProcessor> AnyProcessor for P {
         Box::pin(RecordProcessor::shutdown_requested(self, checkpointer))
     }
 
-    fn lease_lost(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(RecordProcessor::lease_lost(self))
+    fn lease_lost(&mut self, reason: LeaseLost) -> BoxFuture<'_, ()> {
+        Box::pin(RecordProcessor::lease_lost(self, reason))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use aggregation::{HashKey, RecordDamage, UserRecord};
+use aggregation::{HashKey, RecordDamage, Tag, UserRecord};
 use bytes::Bytes;
 
 use crate::checkpoint::position::{RecordPosition, SequenceNumber};
@@ -93,9 +93,20 @@ impl Record {
         self.content.damage.as_deref()
     }
 
+    /// The tags that its producer gave it. Only an aggregate carries them, and the KPL writes none.
+    pub fn tags(&self) -> &[Tag] {
+        &self.content.tags
+    }
+
     /// How it came.
     pub fn origin(&self) -> Origin {
         self.origin
+    }
+}
+
+impl From<&Record> for RecordPosition {
+    fn from(record: &Record) -> Self {
+        record.position.clone()
     }
 }
 

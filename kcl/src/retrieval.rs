@@ -1,7 +1,12 @@
 //! Getting records out of a shard.
 //!
-//! In the order of the data: the `pacer` says when to read, `polling` reads, `deaggregate` takes the records apart.
+//! In the order of the data: the `budget` says which reads there is room for (`permit` holds the room), `page_size` how much
+//! to ask for, the `pacer` when. `polling` is a `source`, which a task reads ahead; `deaggregate` takes its records apart.
 
+pub(crate) mod budget;
 pub(crate) mod deaggregate;
 pub(crate) mod pacer;
+pub(crate) mod page_size;
+pub(crate) mod permit;
 pub(crate) mod polling;
+pub(crate) mod source;

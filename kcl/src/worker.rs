@@ -25,6 +25,8 @@ use crate::builder::WorkerBuilder;
 use crate::calls::Calls;
 use crate::config::Config;
 use crate::consumer::shard_consumer::ConsumerParts;
+use crate::consumer::shards::Shards;
+use crate::consumer::status::{Reading, ShardStatus};
 use crate::consumer::supervisor::{ShutdownReport, Supervisor};
 use crate::error::WorkerError;
 use crate::event::Event;
@@ -34,8 +36,9 @@ use crate::lease::ownership::Drain;
 use crate::lease::renewer::Renewer;
 use crate::lease::table::LeaseTable;
 use crate::processor::ProcessorFactory;
+use crate::retrieval::permit::ReadBudget;
 use crate::shard_sync::surveyor::Surveyor;
-use crate::stream::{Incarnation, StreamRef};
+use crate::stream::{Incarnation, ShardRef, StreamRef};
 use lease_side::LeaseSide;
 use start::Start;
 
@@ -67,11 +70,12 @@ impl std::fmt::Debug for Worker {
     }
 }
 
-/// Stops a worker from anywhere. Cheap to clone.
+/// Steers a worker, and shows what it does, from anywhere. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct WorkerControl {
     draining: CancellationToken,
     grace: Arc<watch::Sender<Duration>>,
+    shards: Shards,
     clock: Clock,
 }
 
@@ -79,6 +83,7 @@ impl WorkerControl {
     pub(crate) fn new(clock: Clock) -> Self {
         Self {
             clock,
+            shards: Shards::default(),
             draining: CancellationToken::new(),
             grace: Arc::new(watch::Sender::new(Duration::from_secs(30))),
         }
@@ -91,6 +96,34 @@ impl WorkerControl {
     pub fn shutdown(&self, grace: Duration) {
         self.grace.send_replace(grace);
         self.draining.cancel();
+    }
+
+    /// What the worker does with each shard whose lease it holds, in the order of their ids.
+    pub fn shards(&self) -> Vec<ShardStatus> {
+        self.shards.statuses()
+    }
+
+    /// Stops reading all shards, and those that come; the leases are kept. A handler that runs goes on to its end. Records
+    /// that were read and not delivered are read again later.
+    pub fn pause(&self) {
+        self.shards.set_reading(Reading::Paused);
+    }
+
+    /// Reads on after a [`pause`](Self::pause).
+    pub fn resume(&self) {
+        self.shards.set_reading(Reading::Running);
+    }
+
+    /// Calls the handler of a halted or retrying shard again at once, with a new count of attempts. Returns whether this
+    /// worker holds the shard's lease.
+    pub fn retry(&self, shard: &ShardRef) -> bool {
+        self.shards.ask(shard, |wishes| wishes.retries += 1)
+    }
+
+    /// Passes over the records on which the handler of a halted or retrying shard has failed. **This loses them.** Returns
+    /// whether this worker holds the shard's lease.
+    pub fn skip(&self, shard: &ShardRef) -> bool {
+        self.shards.ask(shard, |wishes| wishes.skips += 1)
     }
 
     /// Waits until the grace is over; for ever while nobody asked the worker to stop.
@@ -177,7 +210,12 @@ impl Worker {
         let renewer = lease_side.renewer.clone();
         let surveyor = Surveyor::new(self.calls.clone(), self.stream.clone(), incarnation, self.clock.clone());
         let parts = self.consumer_parts(&lease_side, Arc::new(surveyor));
-        let mut supervisor = Supervisor::new(parts, self.control.draining.clone(), self.rng.fork());
+        let mut supervisor = Supervisor::new(
+            parts,
+            self.control.draining.clone(),
+            self.control.shards.clone(),
+            self.rng.fork(),
+        );
         let leases = std::mem::replace(&mut lease_side.leases, mpsc::channel(1).1);
         let ended = tokio::select! {
             biased;
@@ -213,6 +251,7 @@ impl Worker {
             layout: self.layout.clone(),
             renewer: lease_side.renewer.clone(),
             factory: Arc::clone(&self.factory),
+            budget: ReadBudget::new(self.config.read_budget),
             config: self.config.clone(),
             tasks: self.tasks.clone(),
             clock: self.clock.clone(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use kcl::{Batch, Checkpointer, HandlerError, RecordProcessor, ShardContext, Worker};
+use kcl::{Batch, Checkpointer, ErrorPolicy, HandlerError, RecordProcessor, ShardContext, Worker};
 use testkit::sim::Sim;
 
 use super::MINUTE;
@@ -75,7 +75,7 @@ async fn a_handler_that_keeps_failing_halts_its_shard_and_skips_nothing() {
     let (sim, producer) = stream(1);
     put(&producer, 0..50).await;
     let journal = Journal::default();
-    let (control, running) = start(failing(&sim, 1_000, &journal).handler_retries(3));
+    let (control, running) = start(failing(&sim, 1_000, &journal).error_policy(ErrorPolicy::halt().attempts(4)));
     tokio::time::sleep(10 * MINUTE).await;
     assert_eq!(journal.all_read(), []);
     let leases = lease_rows(&sim).await;
@@ -95,7 +95,7 @@ async fn a_batch_whose_handler_failed_is_not_checkpointed_by_a_shutdown_during_t
     let (sim, producer) = stream(1);
     let journal = Journal::default();
     let places = put(&producer, 0..50).await;
-    let (control, running) = start(failing(&sim, 1_000, &journal).handler_retries(1_000));
+    let (control, running) = start(failing(&sim, 1_000, &journal).error_policy(ErrorPolicy::halt().attempts(1001)));
     tokio::time::sleep(Duration::from_secs(20)).await;
     let asked = sim.elapsed();
     control.shutdown(MINUTE);
@@ -113,7 +113,7 @@ async fn the_records_of_a_halted_shard_are_not_checkpointed_by_a_shutdown() {
     let (sim, producer) = stream(1);
     let journal = Journal::default();
     let places = put(&producer, 0..50).await;
-    let (control, running) = start(failing(&sim, 1_000, &journal).handler_retries(2));
+    let (control, running) = start(failing(&sim, 1_000, &journal).error_policy(ErrorPolicy::halt().attempts(3)));
     tokio::time::sleep(10 * MINUTE).await;
     control.shutdown(MINUTE);
     running.await.unwrap().unwrap();

@@ -172,7 +172,7 @@ async fn a_lease_that_was_lost_is_not_taken_back_while_its_handler_hangs() {
             journal: hanging.clone(),
             shard: shard.shard_id().to_string(),
         });
-    let (_control, _running) = start(builder);
+    let (_control, _running) = start(builder.handler_grace(20 * MINUTE));
     journal
         .until("the first batch", |journal| !journal.all_read().is_empty())
         .await;

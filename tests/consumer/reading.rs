@@ -160,9 +160,11 @@ async fn faults_of_both_services_cost_duplicates_and_no_record() {
         _ => Fault::None,
     });
     let journal = Journal::default();
-    let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch).handler_retries(100);
+    let builder =
+        worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch).error_policy(kcl::ErrorPolicy::halt().attempts(101));
     let (_first, _one) = start(builder);
-    let builder = worker(&sim, "w22", &journal, Checkpoints::AfterEachBatch).handler_retries(100);
+    let builder =
+        worker(&sim, "w22", &journal, Checkpoints::AfterEachBatch).error_policy(kcl::ErrorPolicy::halt().attempts(101));
     let (_second, _two) = start(builder);
     journal.until("all records", |journal| journal.read() == places).await;
 }

@@ -190,7 +190,7 @@ impl Fleet {
         let (fleet, name, choices) = (self.clone(), id.clone(), Mutex::new(rng.fork()));
         let builder = Worker::builder(APPLICATION, STREAM);
         let builder = match self.scenario.handlers.outage {
-            Some(outage) => builder.handler_retries(outage.retries),
+            Some(outage) => builder.error_policy(kcl::ErrorPolicy::halt().attempts(outage.retries + 1)),
             None => builder,
         };
         builder

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use futures::FutureExt as _;
-use kcl::{Batch, Checkpointer, HandlerError, LeaseGuard, Position, Record, RecordProcessor, ShardContext};
+use kcl::{
+    Batch, CheckpointError, Checkpointer, HandlerError, LeaseGuard, Position, Record, RecordProcessor, ShardContext,
+};
 use testkit::kinesis::ShardId;
 use testkit::oracle::{self, ConsumerFact, Digest, Fact, LeaseClaim, OfferedRecord, Ownership, Place, Process};
 use tokio::time::sleep;
@@ -18,12 +20,14 @@ use crate::scenario::Handlers;
 const STALL: Range<u64> = 5..25;
 
 /// How often a handler that fails is called again, by default.
-const HANDLER_RETRIES: u32 = 8;
+const HANDLER_RETRIES: u32 = 7;
 
 /// How a call to the application ended.
 enum Called {
     Done,
     Failed,
+    /// By the lease table, or because the lease is lost.
+    Uncounted,
 }
 
 /// Processes one ownership of a shard.
@@ -110,7 +114,11 @@ impl Recorder {
         };
         let through = Some(offered(record).place);
         self.tell(ConsumerFact::Processed { through });
+        let before = checkpointer.last();
         checkpointer.checkpoint_at(record).await?;
+        if checkpointer.last() > before {
+            self.failures = 0;
+        }
         self.acknowledged(checkpointer);
         Ok(())
     }
@@ -120,7 +128,7 @@ impl Recorder {
         match outcome {
             Called::Done => self.failures = 0,
             Called::Failed if lease.is_valid() => self.failures += 1,
-            Called::Failed => {}
+            Called::Failed | Called::Uncounted => {}
         }
         let allowed = self.handlers.outage.map_or(HANDLER_RETRIES, |outage| outage.retries);
         if self.failures > allowed {
@@ -166,8 +174,10 @@ impl RecordProcessor for Recorder {
         self.last = batch.records.last().map(|record| offered(record).place);
         self.tell(ConsumerFact::Offered { records, lease });
         let worked = AssertUnwindSafe(self.work(&batch, checkpointer)).catch_unwind().await;
-        let (outcome, fact) = match worked {
+        let (outcome, fact) = match &worked {
             Ok(Ok(())) => (Called::Done, ConsumerFact::Processed { through: None }),
+            // The table failed, or the lease is lost: such failures are not counted.
+            Ok(Err(error)) if error.error().is::<CheckpointError>() => (Called::Uncounted, ConsumerFact::Failed),
             Ok(Err(_)) | Err(_) => (Called::Failed, ConsumerFact::Failed),
         };
         self.tell(fact);
@@ -177,11 +187,7 @@ impl RecordProcessor for Recorder {
 
     async fn shard_ended(&mut self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
         self.tell(ConsumerFact::ShardEnded);
-        let ended = self.checkpoint(checkpointer).await;
-        if let (Err(_), Some(lease)) = (&ended, self.lease.clone()) {
-            self.count(Called::Failed, &lease);
-        }
-        ended
+        self.checkpoint(checkpointer).await
     }
 
     async fn shutdown_requested(&mut self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
@@ -189,7 +195,7 @@ impl RecordProcessor for Recorder {
         self.checkpoint(checkpointer).await
     }
 
-    async fn lease_lost(&mut self) {
+    async fn lease_lost(&mut self, _: kcl::LeaseLost) {
         self.tell(ConsumerFact::LeaseLost);
     }
 }

@@ -1,18 +1,22 @@
 //! How an application says how far it has come.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::checkpoint::ledger::{Ledger, Proposal};
 use crate::checkpoint::position::{Position, RecordPosition};
 use crate::error::CheckpointError;
 use crate::lease::holdings::OwnershipId;
 use crate::lease::renewer::Renewer;
-use crate::record::Record;
 
-/// Writes the checkpoints of one ownership of a lease.
-#[derive(Debug)]
+/// Writes the checkpoints of one ownership of a lease. Cheap to clone, and may be sent to other tasks.
+#[derive(Debug, Clone)]
 #[doc(alias = "RecordProcessorCheckpointer")]
 pub struct Checkpointer {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     ownership: OwnershipId,
     renewer: Renewer,
     ledger: Mutex<Ledger>,
@@ -21,9 +25,11 @@ pub struct Checkpointer {
 impl Checkpointer {
     pub(crate) fn new(ownership: OwnershipId, renewer: Renewer, initial: Position) -> Self {
         Self {
-            ownership,
-            renewer,
-            ledger: Mutex::new(Ledger::new(initial)),
+            shared: Arc::new(Shared {
+                ownership,
+                renewer,
+                ledger: Mutex::new(Ledger::new(initial)),
+            }),
         }
     }
 
@@ -43,7 +49,7 @@ impl Checkpointer {
         self.write(position).await
     }
 
-    /// Notes that everything up to and including `record` was processed.
+    /// Notes that everything up to and including a record was processed: `&record`, or its position.
     ///
     /// # Errors
     ///
@@ -53,8 +59,8 @@ impl Checkpointer {
     /// # Cancellation
     ///
     /// A dropped future leaves open whether it is written. Any later checkpoint is accepted, an earlier record's too.
-    pub async fn checkpoint_at(&self, record: &Record) -> Result<(), CheckpointError> {
-        self.write(Position::At(record.position().clone())).await
+    pub async fn checkpoint_at(&self, record: impl Into<RecordPosition>) -> Result<(), CheckpointError> {
+        self.write(Position::At(record.into())).await
     }
 
     /// The last position that was written, or where the ownership began.
@@ -84,7 +90,8 @@ impl Checkpointer {
         let Proposal::Write(position) = self.ledger().propose(position)? else {
             return Ok(());
         };
-        self.renewer.checkpoint(&self.ownership, position.clone()).await?;
+        let Shared { renewer, ownership, .. } = &*self.shared;
+        renewer.checkpoint(ownership, position.clone()).await?;
         let mut ledger = self.ledger();
         if position > *ledger.last() {
             ledger.written(position);
@@ -93,6 +100,6 @@ impl Checkpointer {
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use service::Clock;
 use tokio::sync::mpsc;
 
-use crate::lease::guard::{LeaseGuard, Signal};
+use crate::lease::guard::LeaseGuard;
 
 /// Messages that one consumer may leave unread. One is enough to wake it; when its mailbox is full, more are dropped.
 const MAIL: usize = 2;
@@ -40,7 +40,7 @@ pub(crate) enum Woken {
     /// The time is over, or something has changed.
     LookAgain,
     /// The lease asks for something else than to wait.
-    By(Signal),
+    BySignal,
 }
 
 impl Mailbox {
@@ -54,7 +54,7 @@ impl Mailbox {
     pub(crate) async fn wait(&mut self, until: Instant, guard: &LeaseGuard) -> Woken {
         tokio::select! {
             biased;
-            signal = guard.interrupted() => Woken::By(signal),
+            _ = guard.interrupted() => Woken::BySignal,
             // Without a supervisor there is no mail any more.
             Some(Mail::ShardEnded) = self.mail.recv() => Woken::LookAgain,
             () = self.clock.sleep_until(Some(until)) => Woken::LookAgain,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
+use crate::consumer::state::Phase;
 use crate::event::{Event, ShardEvent};
 use crate::fold::Fold;
 use crate::lease::item::{Hole, Row};
@@ -53,12 +54,14 @@ impl ShardConsumer {
     pub(super) async fn wait_for_parents(&mut self) -> Result<(), Interrupted> {
         #[cfg(feature = "planted-bugs")]
         if crate::planted_bugs::PlantedBug::SkipParent.is_planted() {
+            self.state.enter(Phase::Initializing);
             return Ok(());
         }
         let mut wait = ParentWait::begin(self.lease.parents.clone(), self.parts.clock.now());
         loop {
             self.look_at_parents(&mut wait).await;
             if wait.parents.is_empty() {
+                self.state.enter(Phase::Initializing);
                 return Ok(());
             }
             if let Some(report) = wait.report(self.parts.clock.now()) {
@@ -69,7 +72,7 @@ impl ShardConsumer {
     }
 
     /// Removes the parents that need no waiting for.
-    async fn look_at_parents(&self, wait: &mut ParentWait) {
+    async fn look_at_parents(&mut self, wait: &mut ParentWait) {
         for parent in wait.parents.clone() {
             let is_over = match self.parts.table.get(&self.rows().key_of(&parent)).await {
                 Ok(None | Some(Row::Foreign(..))) => true,
@@ -103,7 +106,7 @@ impl ShardConsumer {
 
     /// Whether the list of shards proves that `parent` is gone with all of its records: it lists this shard of the same
     /// stream, and no such parent.
-    async fn has_left_the_stream(&self, parent: &ShardId) -> bool {
+    async fn has_left_the_stream(&mut self, parent: &ShardId) -> bool {
         let Ok(survey) = self.parts.surveyor.survey(self.parts.clock.now()).await else {
             return false;
         };

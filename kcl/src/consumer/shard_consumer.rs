@@ -1,30 +1,36 @@
 //! The task of one lease, from the wait for its parents to its end.
+//!
+//! What to do next is decided by the pure [`ConsumerState`]; this file carries it out, with `parents`, `delivery`,
+//! `shard_end` and `leaving` for the larger steps.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use service::{Clock, Tasks};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::calls::Calls;
 use crate::checkpoint::checkpointer::Checkpointer;
-use crate::checkpoint::position::Position;
+use crate::checkpoint::position::{Position, RecordPosition};
 use crate::config::Config;
-use crate::consumer::handler::{Attempted, GivenUp, HandlerRetries};
+use crate::consumer::application::Application;
+use crate::consumer::backlog::Backlog;
 use crate::consumer::mailbox::{Mailbox, Report, Woken};
-use crate::event::ShardEvent;
-use crate::lease::guard::{LeaseGuard, Signal};
+use crate::consumer::shard_end::Ending;
+use crate::consumer::state::{ConsumerState, Phase, Step, Trouble};
+use crate::consumer::status::{Reading, ShardState, StatusBoard, Wishes};
+use crate::lease::guard::LeaseGuard;
 use crate::lease::holdings::OwnershipId;
 use crate::lease::layout::{StreamRows, TableLayout};
 use crate::lease::model::{Lease, WorkerId};
 use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::table::LeaseTable;
-use crate::processor::{AnyProcessor, Batch, ProcessorFactory, ShardContext};
-use crate::record::Record;
-use crate::retrieval::deaggregate::{Form, RangePolicy, RawRecord, deaggregate, skip_up_to};
-use crate::retrieval::polling::{Fetched, Poller, PollerConfig};
+use crate::processor::{AnyProcessor, ProcessorFactory, ShardContext};
+use crate::retrieval::permit::ReadBudget;
+use crate::retrieval::source::ReadAhead;
+use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::surveyor::Surveyor;
-use crate::stream::{ShardRef, StartingPosition};
+use crate::stream::ShardRef;
 
 /// What every consumer of a worker is given.
 #[derive(Clone)]
@@ -37,6 +43,7 @@ pub(crate) struct ConsumerParts {
     pub(crate) layout: TableLayout,
     pub(crate) renewer: Renewer,
     pub(crate) factory: ProcessorFactory,
+    pub(crate) budget: ReadBudget,
     pub(crate) config: Config,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
@@ -44,38 +51,32 @@ pub(crate) struct ConsumerParts {
     pub(crate) new_leases: Arc<Notify>,
 }
 
+/// How a consumer is reached while it runs.
+pub(crate) struct ConsumerPorts {
+    pub(crate) mailbox: Mailbox,
+    pub(crate) reports: mpsc::Sender<Report>,
+    pub(crate) board: StatusBoard,
+    pub(crate) wishes: watch::Receiver<Wishes>,
+}
+
 /// How a consumer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConsumerEnd {
     /// The lease is another worker's, or anybody's.
     LeaseLost,
-    /// The worker stops; the lease was given back.
+    /// The lease was given back.
     Released,
     /// The same, and the shard had been halted.
     ReleasedHalted,
 }
 
-/// Why a phase of a consumer's life was left early.
+/// Why a step could not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Interrupted {
-    LeaseLost,
-    Draining,
-    Halted,
-}
-
-impl From<Signal> for Interrupted {
-    /// What a signal other than [`Signal::Run`] means.
-    fn from(signal: Signal) -> Self {
-        match signal {
-            Signal::Run | Signal::Drain(_) => Self::Draining,
-            Signal::Lost(_) => Self::LeaseLost,
-        }
-    }
-}
-
-impl From<GivenUp> for Interrupted {
-    fn from(_: GivenUp) -> Self {
-        Self::Halted
-    }
+    /// The lease gives another signal than to run, or the application asks for something: the next step takes it up.
+    BySignal,
+    /// A call to the application was dropped: its processor is called for nothing more, and the shard is given up.
+    CallDropped,
 }
 
 /// One lease that is being read.
@@ -83,197 +84,162 @@ pub(crate) struct ShardConsumer {
     pub(super) parts: ConsumerParts,
     pub(super) shard: ShardRef,
     pub(super) lease: Lease,
-    /// Where reading begins.
-    start: Position,
-    guard: LeaseGuard,
+    /// Where reading began.
+    pub(super) start: Position,
+    pub(super) guard: LeaseGuard,
     pub(super) ownership: OwnershipId,
-    mailbox: Mailbox,
-    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) ports: ConsumerPorts,
+    pub(super) state: ConsumerState,
+    /// What the application has asked for so far.
+    pub(super) heeded: Wishes,
+    pub(super) application: Application,
+    /// Once it is made, until its life is over.
+    pub(super) processor: Option<Box<dyn AnyProcessor>>,
     pub(super) checkpointer: Checkpointer,
-    pub(super) retries: HandlerRetries,
+    /// While records are read.
+    pub(super) source: Option<ReadAhead>,
+    pub(super) backlog: Backlog,
+    /// When reading began, by the clock of the calls.
+    pub(super) began_at: Option<SystemTime>,
+    /// Everything up to here is processed or passed over.
+    pub(super) done: Position,
+    /// The last record of the last failed call, and how many records that were.
+    pub(super) failing: Option<(RecordPosition, usize)>,
+    /// How far the end of the shard has come.
+    pub(super) ending: Ending,
+    /// The shards that took over, once everything was read.
+    pub(super) children: Vec<ChildShard>,
     pub(super) rng: fastrand::Rng,
 }
 
 impl ShardConsumer {
-    pub(crate) fn new(
-        parts: ConsumerParts,
-        owned: OwnedLease,
-        mailbox: Mailbox,
-        reports: mpsc::Sender<Report>,
-        mut rng: fastrand::Rng,
-    ) -> Self {
+    pub(crate) fn new(parts: ConsumerParts, owned: OwnedLease, ports: ConsumerPorts, mut rng: fastrand::Rng) -> Self {
         let ownership = owned.id();
         let OwnedLease { lease, guard } = owned;
         let shard = parts.layout.shard_of(&lease);
+        let config = &parts.config;
         // A row without a checkpoint was written by another library, or edited by hand.
-        let start = lease.checkpoint.clone().unwrap_or_else(|| parts.config.start_at.into());
-        let checkpointer = Checkpointer::new(ownership.clone(), parts.renewer.clone(), start.clone());
-        let retries = HandlerRetries::new(shard.clone(), guard.clone(), &parts, rng.fork());
+        let start = lease.checkpoint.clone().unwrap_or_else(|| config.start_at.into());
+        let phase = if lease.is_finished() {
+            Phase::Ended
+        } else {
+            Phase::WaitingForParents
+        };
         Self {
+            checkpointer: Checkpointer::new(ownership.clone(), parts.renewer.clone(), start.clone()),
+            application: Application {
+                shard: shard.clone(),
+                guard: guard.clone(),
+                clock: parts.clock.clone(),
+                board: ports.board.clone(),
+                grace: config.handler_grace,
+                timeout: config.handler_timeout,
+            },
+            state: ConsumerState::new(phase, config.error_policy.clone(), rng.fork()),
+            heeded: Wishes::default(),
+            processor: None,
+            source: None,
+            backlog: Backlog::new(shard.clone()),
+            began_at: None,
+            done: start.clone(),
+            failing: None,
+            ending: Ending::default(),
+            children: Vec::new(),
             parts,
             shard,
             lease,
             start,
             guard,
             ownership,
-            mailbox,
-            reports,
-            checkpointer,
-            retries,
+            ports,
             rng,
         }
     }
 
     /// Reads the shard until its end, and holds the lease until it is lost or given back.
     pub(crate) async fn run(mut self) -> ConsumerEnd {
-        let mut processor = None;
-        let mut released = ConsumerEnd::Released;
-        let interrupted = match self.read(&mut processor).await {
-            // The lease of an ended shard is kept alive until its children have progressed.
-            Ok(()) => self.hold().await,
-            Err(Interrupted::Halted) => {
-                ShardEvent::Halted.emit(&self.shard);
-                released = ConsumerEnd::ReleasedHalted;
-                self.hold().await
+        loop {
+            self.heed();
+            let step = self.state.step(&self.guard.signal(), self.parts.clock.now());
+            self.publish(&step);
+            let done = match step {
+                Step::WaitForParents => self.wait_for_parents().await,
+                Step::Initialize => self.initialize().await,
+                Step::Read { at_most } => self.read(at_most).await,
+                Step::End => self.end_shard().await,
+                Step::Wait { until } => {
+                    self.wait(until).await;
+                    Ok(())
+                }
+                Step::Leave => return self.leave().await,
+            };
+            match done {
+                Ok(()) | Err(Interrupted::BySignal) => {}
+                Err(Interrupted::CallDropped) => return self.leave_after_a_dropped_call().await,
             }
-            Err(interrupted) => interrupted,
+        }
+    }
+
+    /// Takes up what the application has asked for since the last step.
+    fn heed(&mut self) {
+        let wishes = *self.ports.wishes.borrow_and_update();
+        let before = std::mem::replace(&mut self.heeded, wishes);
+        self.state.set_reading(wishes.reading);
+        if wishes.reading == Reading::Paused {
+            // What was read ahead is given back to the budget; reading goes on behind what was delivered.
+            self.stop_reading();
+        }
+        let in_trouble = self.state.trouble() != Trouble::None;
+        if wishes.skips != before.skips && in_trouble {
+            self.skip_the_failing_records();
+        }
+        if wishes.retries != before.retries && in_trouble {
+            self.state.retry();
+        }
+    }
+
+    /// Publishes what the next step is.
+    fn publish(&self, step: &Step) {
+        let failures = self.state.failures();
+        let state = match (step, self.state.trouble(), self.state.phase()) {
+            (Step::Leave, _, _) => ShardState::Leaving,
+            (_, Trouble::Halted { .. }, _) => ShardState::Halted { failures },
+            (_, Trouble::Retrying { .. }, _) => ShardState::Retrying { failures },
+            (_, Trouble::None, Phase::WaitingForParents) => ShardState::WaitingForParents,
+            (_, Trouble::None, Phase::Initializing) => ShardState::Initializing,
+            (_, Trouble::None, Phase::Reading) if self.state.is_paused() => ShardState::Paused,
+            (_, Trouble::None, Phase::Reading) => return,
+            (_, Trouble::None, Phase::Ending) => ShardState::Ending,
+            (_, Trouble::None, Phase::Ended) => ShardState::Ended,
         };
-        match interrupted {
-            Interrupted::Draining if self.guard.is_valid() => self.give_back(processor, released).await,
-            Interrupted::Draining | Interrupted::LeaseLost | Interrupted::Halted => {
-                // The lease must not be renewed while `lease_lost` runs, should an answer have extended it meanwhile.
-                self.parts.renewer.give_up(&self.ownership).await;
-                if let Some(mut processor) = processor {
-                    let told = async {
-                        processor.lease_lost().await;
-                        Ok(())
-                    };
-                    self.retries.once(told).await;
-                }
-                ConsumerEnd::LeaseLost
-            }
-        }
+        self.ports.board.enter(state);
     }
 
-    async fn read(&mut self, made: &mut Option<Box<dyn AnyProcessor>>) -> Result<(), Interrupted> {
-        if self.lease.is_finished() {
-            return Ok(());
-        }
-        self.wait_for_parents().await?;
-        self.check()?;
-        let context = self.context();
-        let processor = made.insert(self.retries.make(|| (self.parts.factory)(&context))?);
-        while self.retries.attempt(processor.initialize(&context)).await? == Attempted::Again {
-            self.check()?;
-        }
-        let mut poller = self.poller();
-        loop {
-            let fetched = tokio::select! {
-                biased;
-                signal = self.guard.interrupted() => return Err(signal.into()),
-                fetched = poller.next() => fetched,
-            };
-            match fetched {
-                Fetched::Records {
-                    records,
-                    millis_behind_latest,
-                } => {
-                    let records = self.user_records(records);
-                    self.deliver(processor.as_mut(), records, millis_behind_latest).await?;
-                }
-                Fetched::ShardEnd(children) => {
-                    self.end_shard(processor.as_mut(), children).await?;
-                    // The processor's life is over: nothing more is to be told to it.
-                    *made = None;
-                    return Ok(());
-                }
-            }
-        }
-    }
-
-    fn user_records(&self, raw: Vec<RawRecord>) -> Vec<Record> {
-        let mut records = Vec::with_capacity(raw.len());
-        for record in raw {
-            let sequence_number = record.sequence_number.clone();
-            let outcome = deaggregate(record, None, RangePolicy::Deliver, &mut records);
-            if let Some((place, damage)) = &outcome.first_damage {
-                ShardEvent::DamagedRecord {
-                    position: format!("{sequence_number}:{place}"),
-                    damage,
-                }
-                .emit(&self.shard);
-            }
-            if let Form::Unreadable(reason) = outcome.form {
-                let (sequence_number, reason) = (sequence_number.to_string(), reason.to_string());
-                ShardEvent::DamagedAggregate {
-                    sequence_number,
-                    reason,
-                }
-                .emit(&self.shard);
-            }
-        }
-        records
-    }
-
-    /// Passes records on until the application has processed them. What it has checkpointed is not passed on again.
-    async fn deliver(
-        &mut self,
-        processor: &mut dyn AnyProcessor,
-        mut records: Vec<Record>,
-        millis_behind_latest: Option<u64>,
-    ) -> Result<(), Interrupted> {
-        loop {
-            skip_up_to(&mut records, &self.checkpointer.last());
-            let Some(last) = records.last() else { return Ok(()) };
-            self.check()?;
-            self.checkpointer.delivered(last.position());
-            let batch = Batch {
-                records: records.clone(),
-                millis_behind_latest,
-                lease: self.guard.clone(),
-            };
-            let attempted = self.retries.attempt(processor.process(batch, &self.checkpointer)).await;
-            if attempted == Ok(Attempted::Done) {
-                self.checkpointer.processed();
-                return Ok(());
-            }
-            // No later checkpoint, of shutdown_requested say, may pass over these records.
-            self.checkpointer.failed();
-            attempted?;
-        }
-    }
-
-    /// Keeps the lease until something ends that.
-    async fn hold(&self) -> Interrupted {
-        self.guard.interrupted().await.into()
-    }
-
-    async fn give_back(self, processor: Option<Box<dyn AnyProcessor>>, released: ConsumerEnd) -> ConsumerEnd {
-        if let Some(mut processor) = processor {
-            self.retries
-                .once(processor.shutdown_requested(&self.checkpointer))
-                .await;
-        }
-        match self.parts.renewer.leave(&self.ownership).await {
-            Ok(()) => released,
-            Err(_) => ConsumerEnd::LeaseLost,
+    /// Waits until then, until the lease gives another signal, or until the application asks for something.
+    async fn wait(&mut self, until: Option<Instant>) {
+        tokio::select! {
+            biased;
+            _ = self.guard.interrupted() => {}
+            Ok(()) = self.ports.wishes.changed() => {}
+            () = self.parts.clock.sleep_until(until) => {}
         }
     }
 
     /// Whether to begin anything more: not once another worker could have taken the lease (C3).
     pub(super) fn check(&self) -> Result<(), Interrupted> {
-        match self.guard.signal() {
-            Signal::Run => Ok(()),
-            signal @ (Signal::Drain(_) | Signal::Lost(_)) => Err(signal.into()),
+        if self.guard.signal().is_run() {
+            Ok(())
+        } else {
+            Err(Interrupted::BySignal)
         }
     }
 
     /// Waits until it is time to look again for what this shard waits for.
     pub(super) async fn wait_for_change(&mut self) -> Result<(), Interrupted> {
         let again = self.parts.clock.now() + self.parts.config.parent_shard_poll_interval;
-        match self.mailbox.wait(again, &self.guard).await {
+        match self.ports.mailbox.wait(again, &self.guard).await {
             Woken::LookAgain => Ok(()),
-            Woken::By(signal) => Err(signal.into()),
+            Woken::BySignal => Err(Interrupted::BySignal),
         }
     }
 
@@ -282,29 +248,11 @@ impl ShardConsumer {
         self.parts.layout.rows_of(&self.shard.stream)
     }
 
-    fn context(&self) -> ShardContext {
+    pub(super) fn context(&self) -> ShardContext {
         ShardContext {
             shard: self.shard.clone(),
             checkpoint: self.start.clone(),
             lease: self.guard.clone(),
         }
-    }
-
-    fn poller(&mut self) -> Poller {
-        let config = &self.parts.config;
-        let timestamp = match config.start_at {
-            StartingPosition::AtTimestamp(time) => time,
-            StartingPosition::TrimHorizon | StartingPosition::Latest => SystemTime::UNIX_EPOCH,
-        };
-        let config = PollerConfig {
-            shard: self.shard.clone(),
-            from: self.start.clone(),
-            timestamp,
-            max_records: config.max_records,
-            idle: config.idle_time_between_reads,
-            rng: self.rng.fork(),
-            clock: self.parts.clock.clone(),
-        };
-        Poller::new(self.parts.calls.clone(), Arc::clone(&self.parts.surveyor), config)
     }
 }

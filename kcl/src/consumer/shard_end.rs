@@ -1,15 +1,15 @@
 //! The end of a shard: its children get their leases before the application is told and the end is checkpointed.
 
 use crate::checkpoint::position::Position;
+use crate::consumer::application::Called;
 use crate::consumer::mailbox::Report;
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
+use crate::consumer::state::Phase;
 use crate::error::WorkerError;
 use crate::event::ShardEvent;
 use crate::lease::model::OwnAttributes;
 use crate::lease::scan::list;
-use crate::processor::AnyProcessor;
 use crate::shard_sync::end_evidence::Hold;
-use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::planner;
 use crate::shard_sync::task::{Creator, create_children};
 
@@ -21,60 +21,94 @@ enum Children {
     WaitForTheOtherParent,
 }
 
+/// How far the end of a shard has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The children have no leases yet.
+    #[default]
+    Begun,
+    /// The application is to be told.
+    ChildrenLeased,
+    /// The end is to be checkpointed.
+    Told,
+}
+
 impl ShardConsumer {
-    /// Creates the children's leases, lets the application finish, and wakes who waits for it.
-    pub(super) async fn end_shard(
-        &mut self,
-        processor: &mut dyn AnyProcessor,
-        children: Vec<ChildShard>,
-    ) -> Result<(), Interrupted> {
-        loop {
-            match self.lease_children(&children).await {
-                Ok(Children::Leased) => break,
-                Ok(Children::WaitForTheOtherParent) => {}
-                Err(error) => ShardEvent::ChildrenNotLeased { error: &error }.emit(&self.shard),
-            }
-            self.wait_for_change().await?;
+    /// Creates the children's leases, lets the application finish, checkpoints the end, and wakes the consumers that wait
+    /// for it.
+    pub(super) async fn end_shard(&mut self) -> Result<(), Interrupted> {
+        match self.ending {
+            Ending::Begun => self.lease_children().await,
+            Ending::ChildrenLeased => self.tell_the_application().await,
+            Ending::Told => self.checkpoint_the_end().await,
         }
-        self.tell_the_application(processor).await?;
+    }
+
+    async fn lease_children(&mut self) -> Result<(), Interrupted> {
+        match self.try_to_lease_children().await {
+            Ok(Children::Leased) => {
+                self.ending = Ending::ChildrenLeased;
+                return Ok(());
+            }
+            Ok(Children::WaitForTheOtherParent) => {}
+            Err(error) => ShardEvent::ChildrenNotLeased { error: &error }.emit(&self.shard),
+        }
+        self.wait_for_change().await
+    }
+
+    async fn tell_the_application(&mut self) -> Result<(), Interrupted> {
+        self.check()?;
+        self.checkpointer.shard_ended();
+        let Some(processor) = &mut self.processor else {
+            return Ok(());
+        };
+        match self.application.call(processor.shard_ended(&self.checkpointer)).await {
+            Called::Returned(Ok(())) => {
+                self.succeeded(0);
+                self.ending = Ending::Told;
+                Ok(())
+            }
+            Called::Returned(Err(error)) => {
+                if self.checkpointer.last() == Position::ShardEnd {
+                    self.ending = Ending::Told;
+                } else {
+                    self.checkpointer.failed();
+                }
+                self.on_failure(error, Vec::new()).await
+            }
+            Called::Dropped => Err(Interrupted::CallDropped),
+        }
+    }
+
+    async fn checkpoint_the_end(&mut self) -> Result<(), Interrupted> {
+        self.check()?;
+        if let Err(error) = self.checkpointer.checkpoint().await {
+            ShardEvent::EndNotCheckpointed { error: &error }.emit(&self.shard);
+            self.state.on_table_failure(self.parts.clock.now());
+            return Ok(());
+        }
+        self.ports.board.checkpoint(Position::ShardEnd);
         ShardEvent::Ended {
-            children: children.len(),
+            children: self.children.len(),
         }
         .emit(&self.shard);
-        // Without a supervisor the worker is ending.
-        drop(self.reports.send(Report::ShardEnded).await);
-        Ok(())
-    }
-
-    async fn tell_the_application(&mut self, processor: &mut dyn AnyProcessor) -> Result<(), Interrupted> {
-        while self.checkpointer.last() != Position::ShardEnd {
-            self.check()?;
-            self.checkpointer.shard_ended();
-            let checkpointer = &self.checkpointer;
-            let ended = async {
-                processor.shard_ended(checkpointer).await?;
-                if checkpointer.last() == Position::ShardEnd {
-                    return Ok(());
-                }
-                Err("shard_ended returned without a checkpoint".into())
-            };
-            let attempted = self.retries.attempt(ended).await;
-            if self.checkpointer.last() != Position::ShardEnd {
-                self.checkpointer.failed();
-            }
-            attempted?;
+        self.state.enter(Phase::Ended);
+        if let Some(processor) = self.processor.take() {
+            self.application.drop(processor);
         }
+        // Without a supervisor the worker is ending.
+        drop(self.ports.reports.send(Report::ShardEnded).await);
         Ok(())
     }
 
-    async fn lease_children(&mut self, children: &[ChildShard]) -> Result<Children, WorkerError> {
+    async fn try_to_lease_children(&mut self) -> Result<Children, WorkerError> {
         let (table, surveyor) = (&self.parts.table, &self.parts.surveyor);
         let of_table = |source| WorkerError::LeaseTable {
             table: table.name().to_owned(),
             source,
         };
+        let mut children = self.children.clone();
         let known_to_merge = children.iter().any(|child| child.parents.len() > 1);
-        let mut children = children.to_vec();
         if children.is_empty() || known_to_merge {
             let stream = self.shard.stream.to_string();
             let survey = match surveyor.survey(self.parts.clock.now()).await {
@@ -115,7 +149,8 @@ impl ShardConsumer {
         )
         .await;
         created.map_err(of_table)?;
-        let ids = children.into_iter().map(|child| child.id).collect();
+        let ids = children.iter().map(|child| child.id.clone()).collect();
+        self.children = children;
         self.parts.renewer.set_children(&self.ownership, ids).await;
         Ok(Children::Leased)
     }

@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::consumer::mailbox::{Mail, Mailbox, Report, reports};
-use crate::consumer::shard_consumer::{ConsumerEnd, ConsumerParts, ShardConsumer};
+use crate::consumer::shard_consumer::{ConsumerEnd, ConsumerParts, ConsumerPorts, ShardConsumer};
+use crate::consumer::shards::Shards;
+use crate::consumer::status::StatusBoard;
 use crate::event::{ShardEvent, worker_span};
 use crate::lease::holdings::OwnershipId;
 use crate::lease::renewer::OwnedLease;
@@ -33,6 +35,7 @@ pub(crate) struct Supervisor {
     parts: ConsumerParts,
     /// Set when the worker is asked to stop.
     draining: CancellationToken,
+    shards: Shards,
     rng: fastrand::Rng,
     consumers: JoinSet<ConsumerEnd>,
     running: BTreeMap<Id, Running>,
@@ -49,11 +52,12 @@ struct Running {
 }
 
 impl Supervisor {
-    pub(crate) fn new(parts: ConsumerParts, draining: CancellationToken, rng: fastrand::Rng) -> Self {
+    pub(crate) fn new(parts: ConsumerParts, draining: CancellationToken, shards: Shards, rng: fastrand::Rng) -> Self {
         let (report, reports) = reports();
         Self {
             parts,
             draining,
+            shards,
             rng,
             consumers: JoinSet::new(),
             running: BTreeMap::new(),
@@ -94,7 +98,21 @@ impl Supervisor {
             shard: self.parts.layout.shard_of(&owned.lease),
             mailbox: sender,
         };
-        let consumer = ShardConsumer::new(self.parts.clone(), owned, mailbox, self.report.clone(), self.rng.fork());
+        let start = owned.lease.checkpoint.clone();
+        let start = start.unwrap_or_else(|| self.parts.config.start_at.into());
+        let board = StatusBoard::new(
+            running.shard.clone(),
+            owned.guard.epoch(),
+            start,
+            self.parts.clock.clone(),
+        );
+        let ports = ConsumerPorts {
+            wishes: self.shards.add(running.shard.clone(), board.clone()),
+            mailbox,
+            reports: self.report.clone(),
+            board,
+        };
+        let consumer = ShardConsumer::new(self.parts.clone(), owned, ports, self.rng.fork());
         let consuming = consumer.run().instrument(worker_span(&self.parts.worker));
         let task = self
             .consumers
@@ -122,6 +140,7 @@ impl Supervisor {
         let Some(Running { ownership, shard, .. }) = self.running.remove(&id) else {
             return;
         };
+        self.shards.remove(&shard);
         // However the consumer ended, its lease must not be renewed without it.
         self.parts.renewer.consumer_ended(ownership).await;
         let is_shutdown = self.draining.is_cancelled();

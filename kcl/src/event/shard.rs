@@ -6,7 +6,7 @@ use std::time::Duration;
 use aggregation::RecordDamage;
 use service::chain;
 
-use crate::error::{StreamError, WorkerError};
+use crate::error::{CheckpointError, StreamError, WorkerError};
 use crate::lease::item::Hole;
 use crate::shard_sync::end_evidence::Hold;
 use crate::stream::{ShardId, ShardRef};
@@ -27,15 +27,15 @@ pub(crate) enum ShardEvent<'a> {
     /// It could not be read; `untold` other failures since the last of these events.
     ReadFailed { error: &'a StreamError, untold: u64 },
     /// It is not certain whether it has ended, so it is neither read nor ended.
-    OnHold { reason: Hold },
+    OnHold { reason: Hold, position: String },
     /// Data that start like an aggregate cannot be read as one. They were delivered as a plain record.
     DamagedAggregate { sequence_number: String, reason: String },
     /// A record of an aggregate was damaged: the first one, if there are several in its aggregate.
     DamagedRecord { position: String, damage: &'a RecordDamage },
-    /// The application's handler failed.
-    HandlerFailed { error: String, failures: u32 },
-    /// It is not read on, because its handler keeps failing.
-    Halted,
+    /// The task that reads it panicked, and is started again.
+    SourcePanicked,
+    /// Its end could not be checkpointed yet.
+    EndNotCheckpointed { error: &'a CheckpointError },
     /// Its task panicked: its lease is given up.
     Panicked,
     /// It was read to its end, and the leases of its children could not be created yet.
@@ -61,22 +61,27 @@ impl ShardEvent<'_> {
                 tracing::warn!(%stream, %shard, %parent, %error, "shard waits for a parent whose lease is unreadable");
             }
             Self::ReadFailed { error, untold } => {
-                tracing::warn!(%stream, %shard, %error, others = untold, "read failed");
+                tracing::warn!(%stream, %shard, %error, others = untold, "read failed")
             }
-            Self::OnHold { reason } if *reason == Hold::StreamCreatedAgain => {
-                tracing::error!(%stream, %shard, %reason, "stream was created again");
-            }
-            Self::OnHold { reason } => tracing::warn!(%stream, %shard, %reason, "shard on hold"),
+            Self::OnHold { reason, position } => match reason {
+                Hold::StreamCreatedAgain => {
+                    tracing::error!(%stream, %shard, position, %reason, "stream was created again")
+                }
+                Hold::PositionRefused => tracing::error!(%stream, %shard, position, %reason, "checkpoint refused"),
+                Hold::StreamMissing | Hold::StreamUnknown | Hold::ShardNotListed | Hold::ChildrenNotListed => {
+                    tracing::warn!(%stream, %shard, position, %reason, "shard on hold");
+                }
+            },
             Self::DamagedAggregate {
                 sequence_number,
                 reason,
             } => tracing::warn!(%stream, %shard, sequence_number, reason, "damaged aggregate"),
             Self::DamagedRecord { position, damage } => damaged_record(of, position, damage),
-            Self::HandlerFailed { error, failures } => {
-                tracing::warn!(%stream, %shard, error, failures, "handler failed")
+            Self::SourcePanicked => {
+                tracing::error!(%stream, %shard, "the task that reads a shard panicked, and is started again")
             }
-            Self::Halted => {
-                tracing::error!(%stream, %shard, "shard halted: its handler keeps failing and no record is skipped");
+            Self::EndNotCheckpointed { error } => {
+                tracing::warn!(%stream, %shard, error = chain(*error), "end of shard not checkpointed yet");
             }
             Self::Panicked => tracing::error!(%stream, %shard, "the task of a shard panicked: its lease is given up"),
             Self::ChildrenNotLeased { error } => {
@@ -104,39 +109,11 @@ fn list(shards: &BTreeSet<ShardId>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
     use crate::error::CallErrorKind;
+    use crate::event::logged::logged;
     use crate::lease::item::{Item, Row, decode};
     use crate::stream::StreamRef;
-
-    /// Keeps what is logged.
-    #[derive(Debug, Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Log {
-        fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(line);
-            Ok(line.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    /// The lines of the log that `emit` writes.
-    fn logged(emit: impl FnOnce()) -> Vec<String> {
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::DEBUG)
-            .with_writer(move || writer.clone());
-        tracing::subscriber::with_default(subscriber.finish(), emit);
-        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        text.lines().map(str::to_owned).collect()
-    }
 
     #[test]
     fn each_line_about_a_shard_names_its_stream_and_its_id_in_two_fields() {
@@ -153,6 +130,10 @@ mod tests {
             position: "49:2".to_owned(),
             damage,
         };
+        let on_hold = |reason| ShardEvent::OnHold {
+            reason,
+            position: "49".to_owned(),
+        };
         let (parents, waited) = (&[parent.clone()].into(), Duration::from_secs(300));
         let events = [
             ShardEvent::WaitsForParents { parents },
@@ -162,23 +143,19 @@ mod tests {
                 error: &StreamError { operation, kind },
                 untold: 0,
             },
-            ShardEvent::OnHold {
-                reason: Hold::StreamCreatedAgain,
-            },
-            ShardEvent::OnHold {
-                reason: Hold::StreamMissing,
-            },
+            on_hold(Hold::StreamCreatedAgain),
+            on_hold(Hold::PositionRefused),
+            on_hold(Hold::StreamMissing),
             ShardEvent::DamagedAggregate {
                 sequence_number: "49".to_owned(),
                 reason: "cut off".to_owned(),
             },
             damaged_record(&no_key),
             damaged_record(&no_hash_key),
-            ShardEvent::HandlerFailed {
-                error: "no disk".to_owned(),
-                failures: 1,
+            ShardEvent::SourcePanicked,
+            ShardEvent::EndNotCheckpointed {
+                error: &CheckpointError::LeaseLost,
             },
-            ShardEvent::Halted,
             ShardEvent::Panicked,
             ShardEvent::ChildrenNotLeased {
                 error: &WorkerError::TaskPanicked,

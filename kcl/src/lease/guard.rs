@@ -49,6 +49,13 @@ pub(crate) enum Signal {
     Lost(End),
 }
 
+impl Signal {
+    /// Whether the consumer is to read.
+    pub(crate) fn is_run(&self) -> bool {
+        *self == Self::Run
+    }
+}
+
 impl LeaseGuard {
     pub(crate) fn new(epoch: LeaseEpoch, state: watch::Receiver<LeaseState>, clock: Clock) -> Self {
         Self { epoch, state, clock }

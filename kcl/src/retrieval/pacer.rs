@@ -2,11 +2,14 @@
 //!
 //! ```text
 //!  reply ──┬── 200 ms ──────────► five reads a second
-//!          ├── bytes / 2 MiB ───► two MiB a second: a big reply is paid off before the next read
-//!          ├── idle time ───────► only if the reader has caught up
+//!          ├── bytes / 2 MiB ───► two MiB a second: a large reply is paid off before the next read
+//!          ├── pace ────────────► behind: none; records flow: 250 ms; idle: up to a second
 //!          └── wait ────────────► only after a failure
 //!                                 the latest of these is the next read
 //! ```
+//!
+//! The first two are the service's limits for all polling readers of a shard. This reader takes a share of them: the one
+//! that is configured, times what throttling has left of it. Each throttled read lowers the share, and each reply raises it.
 //!
 //! Everything counts from the reply, so that no delay on the way can bring two reads closer together.
 
@@ -14,55 +17,71 @@ use std::time::{Duration, Instant};
 
 /// How many times a second one shard may be read, by all its polling readers together.
 ///
-/// Source: Kinesis Data Streams API reference, GetRecords.
-const READS_PER_SECOND: u32 = 5;
+/// Source: Amazon Kinesis Data Streams API reference, `GetRecords`.
+const READS_PER_SECOND: f64 = 5.0;
 
 /// How many bytes a second one shard yields, to all its polling readers together.
 ///
-/// Source: Kinesis Data Streams API reference, GetRecords.
-const BYTES_PER_SECOND: u32 = 2 * 1024 * 1024;
+/// Source: Amazon Kinesis Data Streams API reference, `GetRecords`.
+const BYTES_PER_SECOND: f64 = 2.0 * 1024.0 * 1024.0;
+
+/// The wait between reads of a shard to which records are written now. Our choice: it leaves a fifth of the reads to others.
+const FLOWING: Duration = Duration::from_millis(250);
+
+/// How many reads without records in a row make a shard idle, and a lag stale. Our choice: two seconds, and one.
+const IDLE_AFTER: u32 = 8;
+const STALE_AFTER: u32 = 4;
+
+/// By how much the wait of an idle shard grows with each read. Our choice.
+const GROWTH: f64 = 1.5;
+
+/// What a throttled read leaves of the share, what a reply adds to it, and the least that is left of it. Our choice: it
+/// halves with three throttled reads, and is whole again after ten to twenty seconds.
+const THROTTLED: f64 = 0.8;
+const RECOVERED: f64 = 0.01;
+const LEAST_SHARE: f64 = 0.1;
 
 /// How a shard is polled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct PacerConfig {
-    /// How long a reader that has caught up leaves the shard alone.
+    /// The longest wait between reads of a shard that yields no records.
     pub(crate) idle: Duration,
+    /// The part of the service's limits that this reader may use, above 0 and up to 1.
+    pub(crate) read_share: f64,
 }
 
 impl Default for PacerConfig {
-    /// A second: with several applications on one stream, five reads a second are soon gone.
+    /// A second, and all of the limits.
     fn default() -> Self {
         Self {
             idle: Duration::from_secs(1),
+            read_share: 1.0,
         }
     }
 }
 
-/// Whether a reply left records behind.
+/// What a reply brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lag {
-    CaughtUp,
-    Behind,
-}
-
-impl Lag {
-    /// The lag by a reply's `MillisBehindLatest`. Without it the reader counts as caught up, which is the slower pace.
-    pub(crate) fn of(millis_behind_latest: Option<u64>) -> Self {
-        if millis_behind_latest.is_some_and(|millis| millis > 0) {
-            Self::Behind
-        } else {
-            Self::CaughtUp
-        }
-    }
+pub(crate) struct Brought {
+    pub(crate) records: usize,
+    pub(crate) bytes: usize,
+    /// How far the reader is behind the newest record. Without it the reader counts as caught up, which is the slower pace.
+    pub(crate) lag: Option<Duration>,
 }
 
 /// The pace of one shard's reader.
 #[derive(Debug, Clone)]
 pub(crate) struct Pacer {
     config: PacerConfig,
+    /// What throttling has left of the configured share, up to 1.
+    left: f64,
     next_read_at: Instant,
     /// When all bytes that were read are paid off.
     paid_off_at: Instant,
+    /// Reads in a row that brought no records and no progress.
+    fruitless: u32,
+    /// The smallest lag since records came.
+    lag: Option<Duration>,
 }
 
 impl Pacer {
@@ -70,8 +89,11 @@ impl Pacer {
     pub(crate) fn new(config: PacerConfig, now: Instant) -> Self {
         Self {
             config,
+            left: 1.0,
             next_read_at: now,
             paid_off_at: now,
+            fruitless: 0,
+            lag: None,
         }
     }
 
@@ -80,13 +102,18 @@ impl Pacer {
         self.next_read_at
     }
 
-    /// Notes a reply with records of `bytes`.
-    pub(crate) fn on_reply(&mut self, now: Instant, bytes: usize, lag: Lag) {
-        self.paid_off_at = self.paid_off_at.max(now) + time_to_pay(bytes);
-        let wait = match lag {
-            Lag::CaughtUp => self.config.idle,
-            Lag::Behind => Duration::ZERO,
-        };
+    /// Notes a reply.
+    pub(crate) fn on_reply(&mut self, now: Instant, brought: Brought) {
+        self.left = (self.left + RECOVERED).min(1.0);
+        let to_pay = Duration::from_secs_f64(brought.bytes as f64 / (BYTES_PER_SECOND * self.share()));
+        self.paid_off_at = self.paid_off_at.max(now) + to_pay;
+        let wait = self.pace(brought);
+        self.schedule(now, wait);
+    }
+
+    /// Notes a read that was throttled, after which the caller wants to wait.
+    pub(crate) fn on_throttled(&mut self, now: Instant, wait: Duration) {
+        self.left = (self.left * THROTTLED).max(LEAST_SHARE);
         self.schedule(now, wait);
     }
 
@@ -95,158 +122,36 @@ impl Pacer {
         self.schedule(now, wait);
     }
 
-    fn schedule(&mut self, now: Instant, wait: Duration) {
-        let at_the_service_pace = now + Duration::from_secs(1) / READS_PER_SECOND;
-        self.next_read_at = at_the_service_pace.max(self.paid_off_at).max(now + wait);
+    /// How long to leave the shard alone after a reply, apart from the limits.
+    fn pace(&mut self, brought: Brought) -> Duration {
+        let lag = brought.lag.filter(|lag| !lag.is_zero());
+        let falls = lag.is_some_and(|lag| self.lag.is_none_or(|before| lag < before));
+        let has_records = brought.records > 0;
+        if has_records || falls {
+            self.fruitless = 0;
+        } else {
+            self.fruitless = self.fruitless.saturating_add(1);
+        }
+        self.lag = if has_records || falls { lag } else { self.lag };
+        // An empty reply with a lag is on its way over a stretch without records; unless that never ends.
+        if lag.is_some() && self.fruitless < STALE_AFTER {
+            return Duration::ZERO;
+        }
+        let grown = self.fruitless.saturating_sub(IDLE_AFTER - 1).min(u32::from(u8::MAX));
+        let factor = GROWTH.powi(grown.try_into().unwrap_or(i32::MAX));
+        let idle = self.config.idle.as_secs_f64();
+        Duration::from_secs_f64((FLOWING.as_secs_f64() * factor).min(idle))
     }
-}
 
-fn time_to_pay(bytes: usize) -> Duration {
-    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-    let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(BYTES_PER_SECOND);
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    fn schedule(&mut self, now: Instant, wait: Duration) {
+        let between_reads = Duration::from_secs_f64(1.0 / (READS_PER_SECOND * self.share()));
+        self.next_read_at = (now + between_reads).max(self.paid_off_at).max(now + wait);
+    }
+
+    fn share(&self) -> f64 {
+        self.config.read_share * self.left
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const MIB: usize = 1024 * 1024;
-
-    fn start() -> Instant {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "no other way to an Instant; only differences count"
-        )]
-        Instant::now()
-    }
-
-    /// The wait after one reply at the start.
-    fn wait_after(bytes: usize, lag: Lag) -> Duration {
-        let start = start();
-        let mut pacer = Pacer::new(PacerConfig::default(), start);
-        pacer.on_reply(start, bytes, lag);
-        pacer.next_read_at() - start
-    }
-
-    #[test]
-    fn the_first_read_is_sent_at_once() {
-        let start = start();
-        assert_eq!(Pacer::new(PacerConfig::default(), start).next_read_at(), start);
-    }
-
-    #[test]
-    fn a_reader_that_is_behind_reads_five_times_a_second() {
-        assert_eq!(wait_after(0, Lag::Behind), Duration::from_millis(200));
-    }
-
-    #[test]
-    fn a_reader_that_has_caught_up_idles() {
-        assert_eq!(wait_after(0, Lag::CaughtUp), Duration::from_secs(1));
-    }
-
-    #[test]
-    fn a_big_reply_is_paid_off_first_whether_or_not_the_reader_is_behind() {
-        assert_eq!(wait_after(10 * MIB, Lag::Behind), Duration::from_secs(5));
-        assert_eq!(wait_after(10 * MIB, Lag::CaughtUp), Duration::from_secs(5));
-        assert_eq!(wait_after(MIB, Lag::CaughtUp), Duration::from_secs(1));
-    }
-
-    #[test]
-    fn an_idle_time_below_the_services_pace_does_not_exceed_it() {
-        let start = start();
-        let mut pacer = Pacer::new(PacerConfig { idle: Duration::ZERO }, start);
-        pacer.on_reply(start, 0, Lag::CaughtUp);
-        assert_eq!(pacer.next_read_at() - start, Duration::from_millis(200));
-    }
-
-    #[test]
-    fn after_a_failure_the_callers_wait_counts_and_the_services_pace_holds() {
-        let start = start();
-        let mut pacer = Pacer::new(PacerConfig::default(), start);
-        pacer.on_failure(start, Duration::from_secs(3));
-        assert_eq!(pacer.next_read_at() - start, Duration::from_secs(3));
-        pacer.on_failure(start, Duration::ZERO);
-        assert_eq!(pacer.next_read_at() - start, Duration::from_millis(200));
-    }
-
-    #[test]
-    fn a_failure_does_not_write_off_what_a_big_reply_costs() {
-        let start = start();
-        let mut pacer = Pacer::new(PacerConfig::default(), start);
-        pacer.on_reply(start, 10 * MIB, Lag::Behind);
-        pacer.on_failure(start + Duration::from_secs(1), Duration::ZERO);
-        assert_eq!(pacer.next_read_at() - start, Duration::from_secs(5));
-    }
-
-    #[test]
-    fn replies_that_come_together_are_paid_off_one_after_the_other() {
-        let start = start();
-        let mut pacer = Pacer::new(PacerConfig::default(), start);
-        pacer.on_reply(start, 2 * MIB, Lag::Behind);
-        pacer.on_reply(start, 2 * MIB, Lag::Behind);
-        assert_eq!(pacer.next_read_at() - start, Duration::from_secs(2));
-    }
-
-    #[test]
-    fn the_lag_is_told_by_the_milliseconds_behind() {
-        assert_eq!(
-            [None, Some(0), Some(1)].map(Lag::of),
-            [Lag::CaughtUp, Lag::CaughtUp, Lag::Behind]
-        );
-    }
-
-    #[derive(Debug, Clone)]
-    struct Read {
-        latency: Duration,
-        outcome: Result<(usize, Lag), Duration>,
-        /// How much later than allowed the next read is sent.
-        delay: Duration,
-    }
-
-    fn any_read() -> impl Strategy<Value = Read> {
-        let millis = |below: u64| (0..below).prop_map(Duration::from_millis);
-        let lag = prop_oneof![Just(Lag::CaughtUp), Just(Lag::Behind)];
-        let outcome = prop_oneof![
-            4 => (0..10 * MIB, lag).prop_map(Ok),
-            1 => millis(3_000).prop_map(Err),
-        ];
-        (millis(300), outcome, prop_oneof![Just(Duration::ZERO), millis(5_000)]).prop_map(
-            |(latency, outcome, delay)| Read {
-                latency,
-                outcome,
-                delay,
-            },
-        )
-    }
-
-    proptest! {
-        #[test]
-        fn no_window_exceeds_what_the_service_allows(reads in proptest::collection::vec(any_read(), 1..60)) {
-            let start = start();
-            let mut pacer = Pacer::new(PacerConfig { idle: Duration::ZERO }, start);
-            let mut sent = Vec::new();
-            for read in reads {
-                let at = pacer.next_read_at() + read.delay;
-                let replied_at = at + read.latency;
-                match read.outcome {
-                    Ok((bytes, lag)) => pacer.on_reply(replied_at, bytes, lag),
-                    Err(wait) => pacer.on_failure(replied_at, wait),
-                }
-                sent.push((at, read.outcome.map_or(0, |(bytes, _)| bytes)));
-            }
-            // Any window that begins with a read and ends just before another.
-            for begin in 0..sent.len() {
-                let mut bytes = 0;
-                for end in begin + 1..sent.len() {
-                    bytes += sent[end - 1].1;
-                    let window = (sent[end].0 - sent[begin].0).as_secs_f64();
-                    prop_assert!((end - begin) as f64 <= window * f64::from(READS_PER_SECOND) + 1e-6);
-                    prop_assert!(bytes as f64 <= window * f64::from(BYTES_PER_SECOND) + 1.0);
-                }
-            }
-        }
-    }
-}
+mod tests;

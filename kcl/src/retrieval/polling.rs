@@ -5,13 +5,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use service::{Clock, Jitter, RetryDelays};
 
-use crate::calls::{Calls, NextRead, Page, ReadFrom};
+use crate::calls::{Calls, NextRead, Page as Reply, ReadFrom};
 use crate::checkpoint::position::Position;
 use crate::error::{CallErrorKind, StreamError};
 use crate::event::ShardEvent;
 use crate::fold::Fold;
-use crate::retrieval::deaggregate::RawRecord;
-use crate::retrieval::pacer::{Lag, Pacer, PacerConfig};
+use crate::retrieval::pacer::{Brought, Pacer, PacerConfig};
+use crate::retrieval::page_size::PageSize;
+use crate::retrieval::permit::{Account, Permit};
+use crate::retrieval::source::{Arrival, Page, Source};
 use crate::shard_sync::end_evidence::{EndEvidence, Hold, Verdict};
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::surveyor::Surveyor;
@@ -21,7 +23,10 @@ use crate::stream::ShardRef;
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
 /// By how much this machine's clock may be ahead of the service's without a record being missed. Our choice.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+pub(crate) const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
+/// How often in a row the service may refuse the position of a checkpoint before the shard goes on hold. Our choice.
+const REFUSALS: u32 = 3;
 
 /// How often a shard that stays on hold is told of. Our choice.
 const HOLD_REMINDER: Duration = Duration::from_secs(5 * 60);
@@ -32,7 +37,9 @@ pub(crate) struct Poller {
     calls: Calls,
     surveyor: Arc<Surveyor>,
     shard: ShardRef,
-    max_records: u32,
+    account: Account,
+    /// How much to ask for.
+    page_size: PageSize,
     /// Where to get the next iterator, should the one at hand be of no use.
     resume: ReadFrom,
     next: Next,
@@ -42,6 +49,8 @@ pub(crate) struct Poller {
     pacer: Pacer,
     delays: RetryDelays,
     failures: u32,
+    /// Refusals of the position from which to read, without an iterator between them.
+    refusals: u32,
     /// Folds the reads that failed.
     told: Fold,
     clock: Clock,
@@ -64,17 +73,6 @@ enum Next {
     End(Vec<ChildShard>),
 }
 
-/// What a read brings.
-#[derive(Debug)]
-pub(crate) enum Fetched {
-    Records {
-        records: Vec<RawRecord>,
-        millis_behind_latest: Option<u64>,
-    },
-    /// Everything was read; these shards took over.
-    ShardEnd(Vec<ChildShard>),
-}
-
 /// Where a reader starts and how it behaves.
 #[derive(Debug)]
 pub(crate) struct PollerConfig {
@@ -83,13 +81,13 @@ pub(crate) struct PollerConfig {
     /// What `AT_TIMESTAMP` means, where the row says that.
     pub(crate) timestamp: SystemTime,
     pub(crate) max_records: u32,
-    pub(crate) idle: Duration,
+    pub(crate) pace: PacerConfig,
     pub(crate) rng: fastrand::Rng,
     pub(crate) clock: Clock,
 }
 
 impl Poller {
-    pub(crate) fn new(calls: Calls, surveyor: Arc<Surveyor>, config: PollerConfig) -> Self {
+    pub(crate) fn new(calls: Calls, surveyor: Arc<Surveyor>, account: Account, config: PollerConfig) -> Self {
         let (resume, next) = match config.from {
             Position::TrimHorizon => (ReadFrom::TrimHorizon, Next::Begin),
             Position::Latest => (ReadFrom::Latest, Next::Begin),
@@ -103,51 +101,38 @@ impl Poller {
             calls,
             surveyor,
             shard: config.shard,
-            max_records: config.max_records,
+            account,
+            page_size: PageSize::new(config.max_records),
             resume,
             next,
             evidence,
             held: None,
-            pacer: Pacer::new(PacerConfig { idle: config.idle }, config.clock.now()),
+            pacer: Pacer::new(config.pace, config.clock.now()),
             delays: RetryDelays::new(RETRY, Jitter::Half, config.rng),
             failures: 0,
+            refusals: 0,
             told: Fold::default(),
             clock: config.clock,
         }
     }
 
-    /// Waits for the next page and fetches it, however often that has to be tried.
-    ///
-    /// Dropping the future loses at most a page that is fetched again by the next call.
-    pub(crate) async fn next(&mut self) -> Fetched {
-        loop {
-            if let Next::End(children) = &self.next {
-                return Fetched::ShardEnd(children.clone());
-            }
-            self.clock.sleep_until(Some(self.pacer.next_read_at())).await;
-            let step = match self.next.clone() {
-                Next::End(children) => return Fetched::ShardEnd(children),
-                Next::Survey => self.survey().await.map(|()| None),
-                Next::BeginAgain => self.check_stream(Next::Begin).await.map(|()| None),
-                Next::Verify(iterator) => self.check_stream(Next::Read(iterator)).await.map(|()| None),
-                Next::Begin => self.begin().await.map(|()| None),
-                Next::Read(iterator) => self.get_records(&iterator).await.map(Some),
-            };
-            match step {
-                Ok(None) => {}
-                Ok(Some(page)) => {
-                    if let Some(fetched) = self.on_page(page) {
-                        return fetched;
-                    }
-                }
-                Err(error) => self.on_error(&error),
+    /// Makes the next call, and returns what is to be handed on of it.
+    async fn advance(&mut self) -> Result<Option<Arrival>, StreamError> {
+        match self.next.clone() {
+            Next::End(children) => return Ok(Some(Arrival::End(children))),
+            Next::Survey => return self.survey().await,
+            Next::BeginAgain => return self.check_stream(Next::Begin).await,
+            Next::Verify(iterator) => return self.check_stream(Next::Read(iterator)).await,
+            Next::Begin => self.begin().await?,
+            Next::Read(iterator) => {
+                // Paid for before the call, so that no reply finds the budget full.
+                let permit = self.account.permit(self.page_size.wanted()).await;
+                let limit = self.page_size.limit(permit.bytes());
+                let reply = self.calls.get_records(&self.shard.stream, &iterator, limit).await?;
+                return Ok(self.on_reply(reply, permit));
             }
         }
-    }
-
-    async fn get_records(&self, iterator: &str) -> Result<Page, StreamError> {
-        let stream = &self.shard.stream;
-        self.calls.get_records(stream, iterator, self.max_records).await
+        Ok(None)
     }
 
     async fn begin(&mut self) -> Result<(), StreamError> {
@@ -161,60 +146,69 @@ impl Poller {
     }
 
     /// Goes on with `next` if positions of this shard still mean something: not in a stream that was created again.
-    async fn check_stream(&mut self, next: Next) -> Result<(), StreamError> {
+    async fn check_stream(&mut self, next: Next) -> Result<Option<Arrival>, StreamError> {
         let incarnation = self.surveyor.incarnation(self.clock.now()).await?;
-        if self.evidence.is_same_stream(incarnation.as_ref()) {
-            self.next = next;
-        } else {
-            self.hold(Hold::StreamCreatedAgain);
+        if !self.evidence.is_same_stream(incarnation.as_ref()) {
+            return Ok(self.hold(Hold::StreamCreatedAgain, Next::Survey));
         }
-        Ok(())
+        if self.refusals >= REFUSALS {
+            self.refusals = 0;
+            return Ok(self.hold(Hold::PositionRefused, Next::BeginAgain));
+        }
+        self.next = next;
+        Ok(None)
     }
 
-    async fn survey(&mut self) -> Result<(), StreamError> {
+    async fn survey(&mut self) -> Result<Option<Arrival>, StreamError> {
         let survey = match self.surveyor.survey(self.clock.now()).await {
             Ok(survey) => survey,
-            Err(error) if error.kind().is_not_found() => {
-                self.hold(Hold::StreamMissing);
-                return Ok(());
-            }
+            Err(error) if error.kind().is_not_found() => return Ok(self.hold(Hold::StreamMissing, Next::Survey)),
             Err(error) => return Err(error),
         };
         match self.evidence.judge(&survey) {
             Verdict::Open => self.next = Next::Begin,
             Verdict::Ended(children) => self.next = Next::End(children),
-            Verdict::Hold(hold) => self.hold(hold),
+            Verdict::Hold(hold) => return Ok(self.hold(hold, Next::Survey)),
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// Neither reads nor ends the shard, and looks again later.
-    fn hold(&mut self, hold: Hold) {
-        self.next = Next::Survey;
+    /// Neither reads nor ends the shard, and tries `next` later.
+    fn hold(&mut self, hold: Hold, next: Next) -> Option<Arrival> {
+        self.next = next;
         self.failures = self.failures.saturating_add(1);
         let (now, wait) = (self.clock.now(), self.delays.after(self.failures));
         self.pacer.on_failure(now, wait);
         let is_new = |(told, at): (Hold, Instant)| told != hold || now.saturating_duration_since(at) >= HOLD_REMINDER;
-        if self.held.is_none_or(is_new) {
-            self.held = Some((hold, now));
-            ShardEvent::OnHold { reason: hold }.emit(&self.shard);
+        if !self.held.is_none_or(is_new) {
+            return None;
         }
+        self.held = Some((hold, now));
+        let position = self.resume.to_string();
+        ShardEvent::OnHold { reason: hold, position }.emit(&self.shard);
+        Some(Arrival::Hold(hold))
     }
 
     /// What to hand on of a reply, if anything. The records of a shard's last page come before its end is judged.
-    fn on_page(&mut self, page: Page) -> Option<Fetched> {
-        let Page {
+    fn on_reply(&mut self, reply: Reply, mut permit: Permit) -> Option<Arrival> {
+        let Reply {
             records,
             millis_behind_latest,
             next,
-        } = page;
-        (self.failures, self.held) = (0, None);
+        } = reply;
+        (self.failures, self.refusals, self.held) = (0, 0, None);
         let bytes = records
             .iter()
             .map(|record| record.data.len() + record.partition_key.len())
             .sum();
-        self.pacer
-            .on_reply(self.clock.now(), bytes, Lag::of(millis_behind_latest));
+        permit.settle(u64::try_from(bytes).unwrap_or(u64::MAX));
+        let brought = Brought {
+            records: records.len(),
+            bytes,
+            lag: millis_behind_latest.map(Duration::from_millis),
+        };
+        self.page_size.on_reply(brought);
+        self.pacer.on_reply(self.clock.now(), brought);
         if let Some(last) = records.last() {
             self.resume = ReadFrom::After(last.sequence_number.clone());
         }
@@ -227,32 +221,49 @@ impl Poller {
         if has_ended && records.is_empty() {
             return None;
         }
-        Some(Fetched::Records {
+        Some(Arrival::Page(Page {
             records,
-            millis_behind_latest,
-        })
+            lag: brought.lag,
+            permit,
+        }))
     }
 
     fn on_error(&mut self, error: &StreamError) {
         self.failures = self.failures.saturating_add(1);
-        let wait = self.delays.after(self.failures);
+        let (now, wait) = (self.clock.now(), self.delays.after(self.failures));
+        self.pacer.on_failure(now, wait);
         match error.kind {
             // An iterator lives for five minutes; the next one begins behind what was read.
-            CallErrorKind::Iterator { .. } | CallErrorKind::Rejected { .. } => self.next = Next::BeginAgain,
+            CallErrorKind::Iterator { .. } => self.next = Next::BeginAgain,
+            CallErrorKind::Rejected { .. } => {
+                self.next = Next::BeginAgain;
+                self.refusals = self.refusals.saturating_add(1);
+            }
             // The shard or the stream is gone, or the answer is wrong: one answer does not end a shard.
             CallErrorKind::NotFound => self.next = Next::Survey,
-            CallErrorKind::Throttled { .. }
-            | CallErrorKind::Transient { .. }
+            CallErrorKind::Throttled { .. } => self.pacer.on_throttled(now, wait),
+            CallErrorKind::Transient { .. }
             | CallErrorKind::Credentials { .. }
             | CallErrorKind::Encryption { .. }
             | CallErrorKind::Denied { .. }
             | CallErrorKind::Unavailable { .. }
             | CallErrorKind::Unreadable { .. } => {}
         }
-        let now = self.clock.now();
         if let Some(untold) = self.told.happened(now) {
             ShardEvent::ReadFailed { error, untold }.emit(&self.shard);
         }
-        self.pacer.on_failure(now, wait);
+    }
+}
+
+impl Source for Poller {
+    async fn next(&mut self) -> Arrival {
+        loop {
+            self.clock.sleep_until(Some(self.pacer.next_read_at())).await;
+            match self.advance().await {
+                Ok(Some(arrival)) => return arrival,
+                Ok(None) => {}
+                Err(error) => self.on_error(&error),
+            }
+        }
     }
 }

@@ -68,6 +68,8 @@ pub(crate) enum Hold {
     ShardNotListed,
     /// The list shows the shard closed, but no shard that took over.
     ChildrenNotListed,
+    /// The service refuses the checkpoint as a position of this shard.
+    PositionRefused,
 }
 
 impl fmt::Display for Hold {
@@ -84,6 +86,10 @@ impl fmt::Display for Hold {
             }
             Self::ShardNotListed => "ListShards does not list the shard",
             Self::ChildrenNotListed => "ListShards lists the shard as closed, without children",
+            Self::PositionRefused => {
+                "the service refuses the checkpoint of the lease row: it belongs to another shard or stream, or was edited; \
+                 correct the row's checkpoint, or delete the row to read the shard from the configured starting position"
+            }
         })
     }
 }

@@ -1,0 +1,143 @@
+//! Calls to the application: guarded against panics, hangs, and a lease that is lost meanwhile.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use service::Clock;
+
+use crate::consumer::status::StatusBoard;
+use crate::event::HandlerEvent;
+use crate::lease::guard::LeaseGuard;
+use crate::processor::handler_error::HandlerError;
+use crate::stream::ShardRef;
+
+/// After what time a call that has not returned is told of, and how often again. Our choice.
+pub(crate) const LONG_CALL: Duration = Duration::from_secs(60);
+
+/// The rules for calls to the application, for one shard.
+#[derive(Debug)]
+pub(super) struct Application {
+    pub(super) shard: ShardRef,
+    pub(super) guard: LeaseGuard,
+    pub(super) clock: Clock,
+    pub(super) board: StatusBoard,
+    /// How long a call may go on after the lease is lost.
+    pub(super) grace: Duration,
+    /// How long a call may take at all.
+    pub(super) timeout: Option<Duration>,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub(super) enum Called {
+    /// It returned, or panicked, which is an error.
+    Returned(Result<(), HandlerError>),
+    /// It was dropped unfinished, so its processor may be in any state, and is called for nothing more.
+    Dropped,
+}
+
+/// Why a call was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhyDropped {
+    LeaseLost,
+    TimedOut,
+}
+
+impl fmt::Display for WhyDropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LeaseLost => "the lease was lost, and the handler did not return within handler_grace",
+            Self::TimedOut => "the handler did not return within handler_timeout",
+        })
+    }
+}
+
+impl Application {
+    /// Makes a call.
+    pub(super) async fn call(&self, call: BoxFuture<'_, Result<(), HandlerError>>) -> Called {
+        let mut call = CaughtDrop(Some(call));
+        let begun = self.clock.now();
+        let _running = self.board.call_begins();
+        let dropped = {
+            let returned = AssertUnwindSafe(call.future()).catch_unwind();
+            tokio::select! {
+                biased;
+                why = self.over(begun) => why,
+                returned = returned => {
+                    return Called::Returned(returned.unwrap_or_else(|_| Err(HandlerError::new("the handler panicked"))));
+                }
+            }
+        };
+        HandlerEvent::CallDropped {
+            after: self.clock.now() - begun,
+            why: dropped,
+        }
+        .emit(&self.shard);
+        Called::Dropped
+    }
+
+    /// Lets the application make something; `None` if it panics.
+    pub(super) fn make<T>(&self, make: impl FnOnce() -> T) -> Result<T, HandlerError> {
+        catch_unwind(AssertUnwindSafe(make)).map_err(|_| HandlerError::new("the processor's factory panicked"))
+    }
+
+    /// Drops what is the application's.
+    pub(super) fn drop<T>(&self, it: T) {
+        if catch_unwind(AssertUnwindSafe(|| drop(it))).is_err() {
+            HandlerEvent::DropPanicked.emit(&self.shard);
+        }
+    }
+
+    /// Waits until a call that began at `begun` has to be dropped, and tells of it while it is long.
+    async fn over(&self, begun: Instant) -> WhyDropped {
+        tokio::select! {
+            biased;
+            () = self.grace_is_over() => WhyDropped::LeaseLost,
+            () = self.times_out(begun) => WhyDropped::TimedOut,
+            never = self.watch(begun) => match never {},
+        }
+    }
+
+    async fn grace_is_over(&self) {
+        self.guard.lost().await;
+        self.clock.sleep(self.grace).await;
+    }
+
+    async fn times_out(&self, begun: Instant) {
+        let end = self.timeout.and_then(|timeout| begun.checked_add(timeout));
+        self.clock.sleep_until(end).await;
+    }
+
+    async fn watch(&self, begun: Instant) -> std::convert::Infallible {
+        loop {
+            self.clock.sleep(LONG_CALL).await;
+            HandlerEvent::LongCall {
+                since: self.clock.now() - begun,
+            }
+            .emit(&self.shard);
+        }
+    }
+}
+
+/// A future whose `Drop` may panic, which stays inside.
+struct CaughtDrop<'a>(Option<BoxFuture<'a, Result<(), HandlerError>>>);
+
+impl<'a> CaughtDrop<'a> {
+    async fn future(&mut self) -> Result<(), HandlerError> {
+        match &mut self.0 {
+            Some(future) => future.await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for CaughtDrop<'_> {
+    fn drop(&mut self) {
+        let future = self.0.take();
+        // The panic hook has told of it.
+        drop(catch_unwind(AssertUnwindSafe(|| drop(future))));
+    }
+}

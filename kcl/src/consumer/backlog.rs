@@ -1,0 +1,144 @@
+//! Records that were read and that the application has not processed yet.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::checkpoint::position::Position;
+use crate::checkpoint::position::SequenceNumber;
+use crate::event::ShardEvent;
+use crate::record::Record;
+use crate::retrieval::deaggregate::{Deaggregation, Form, RangePolicy, RawRecord, deaggregate, skip_up_to};
+use crate::retrieval::permit::Permit;
+use crate::retrieval::source::Page;
+use crate::stream::ShardRef;
+
+/// One page, and how much of it is processed.
+///
+/// Kinesis records are taken apart when they are needed, so a page of aggregates is not held twice. They are kept until their
+/// user records are processed; after a failure they are taken apart again.
+#[derive(Debug)]
+pub(super) struct Backlog {
+    shard: ShardRef,
+    /// The Kinesis records whose user records are not all processed, oldest first.
+    raw: VecDeque<RawRecord>,
+    /// How many of them were taken apart.
+    opened: usize,
+    /// User records that were taken apart and not handed out.
+    records: VecDeque<Record>,
+    lag: Option<Duration>,
+    room: Option<Arc<Permit>>,
+    /// The last Kinesis record whose damage was told.
+    told: Option<SequenceNumber>,
+}
+
+/// Records to deliver in one call.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) records: Vec<Record>,
+    pub(super) lag: Option<Duration>,
+    pub(super) room: Option<Arc<Permit>>,
+}
+
+impl Backlog {
+    /// Nothing was read of `shard` yet.
+    pub(super) fn new(shard: ShardRef) -> Self {
+        Self {
+            shard,
+            raw: VecDeque::new(),
+            opened: 0,
+            records: VecDeque::new(),
+            lag: None,
+            room: None,
+            told: None,
+        }
+    }
+
+    /// Takes a page in the place of the last one, which must be processed.
+    pub(super) fn put(&mut self, page: Page) {
+        debug_assert!(self.raw.is_empty(), "a page is replaced before it is processed");
+        *self = Self {
+            raw: page.records.into(),
+            lag: page.lag,
+            room: Some(Arc::new(page.permit)),
+            told: self.told.take(),
+            ..Self::new(self.shard.clone())
+        };
+    }
+
+    /// Drops what was read, and its room in the budget.
+    pub(super) fn clear(&mut self) {
+        *self = Self {
+            told: self.told.take(),
+            ..Self::new(self.shard.clone())
+        };
+    }
+
+    /// The next records behind `done`, at most `at_most`. `None` when all of the page are handed out or done.
+    pub(super) fn next(&mut self, at_most: usize, done: &Position) -> Option<Delivery> {
+        while self.records.len() < at_most && self.open_next(done) {}
+        let records: Vec<_> = self.records.drain(..at_most.min(self.records.len())).collect();
+        if records.is_empty() {
+            self.clear();
+            return None;
+        }
+        Some(Delivery {
+            records,
+            lag: self.lag,
+            room: self.room.clone(),
+        })
+    }
+
+    /// Notes that everything that was handed out is processed.
+    pub(super) fn processed(&mut self) {
+        let next = self.records.front().map(Record::sequence_number);
+        let is_left = |raw: &RawRecord| next.is_some_and(|next| raw.sequence_number == *next);
+        while self.opened > 0 && !self.raw.front().is_some_and(is_left) {
+            self.raw.pop_front();
+            self.opened -= 1;
+        }
+    }
+
+    /// Notes that what was handed out has failed: it is handed out again.
+    pub(super) fn failed(&mut self) {
+        self.records.clear();
+        self.opened = 0;
+    }
+
+    /// Takes one more Kinesis record apart, if there is one.
+    fn open_next(&mut self, done: &Position) -> bool {
+        let Some(raw) = self.raw.get(self.opened).cloned() else {
+            return false;
+        };
+        self.opened += 1;
+        let sequence_number = raw.sequence_number.clone();
+        let mut records = Vec::new();
+        let outcome = deaggregate(raw, None, RangePolicy::Deliver, &mut records);
+        if self.told.as_ref().is_none_or(|told| *told < sequence_number) {
+            self.tell(sequence_number, outcome);
+        }
+        skip_up_to(&mut records, done);
+        self.records.extend(records);
+        true
+    }
+
+    /// Tells of damage, once for each Kinesis record.
+    fn tell(&mut self, sequence_number: SequenceNumber, outcome: Deaggregation) {
+        if let Some((place, damage)) = &outcome.first_damage {
+            let position = format!("{sequence_number}:{place}");
+            ShardEvent::DamagedRecord { position, damage }.emit(&self.shard);
+        }
+        if let Form::Unreadable(reason) = outcome.form {
+            let (sequence_number, reason) = (sequence_number.to_string(), reason.to_string());
+            ShardEvent::DamagedAggregate {
+                sequence_number,
+                reason,
+            }
+            .emit(&self.shard);
+        }
+        self.told = Some(sequence_number);
+    }
+}
+
+#[cfg(test)]
+mod tests;

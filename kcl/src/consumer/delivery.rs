@@ -1,0 +1,331 @@
+//! From the first call to the application to the last record.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::checkpoint::position::{Position, RecordPosition};
+use crate::consumer::application::Called;
+use crate::consumer::backlog::Delivery;
+use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
+use crate::consumer::state::{Phase, Reaction};
+use crate::consumer::status::ShardState;
+use crate::event::{HandlerEvent, ShardEvent};
+use crate::processor::batch::Batch;
+use crate::processor::dead_letter::DeadLetter;
+use crate::processor::handler_error::HandlerError;
+use crate::record::Record;
+use crate::retrieval::pacer::PacerConfig;
+use crate::retrieval::polling::{CLOCK_TOLERANCE, Poller, PollerConfig};
+use crate::retrieval::source::{Arrival, ReadAhead};
+use crate::stream::StartingPosition;
+
+impl ShardConsumer {
+    /// Makes the processor, and initialises it.
+    pub(super) async fn initialize(&mut self) -> Result<(), Interrupted> {
+        self.check()?;
+        let context = self.context();
+        let mut processor = match self.processor.take() {
+            Some(processor) => processor,
+            None => match self.application.make(|| (self.parts.factory)(&context)) {
+                Ok(processor) => processor,
+                Err(error) => {
+                    self.on_failure(error, Vec::new()).await?;
+                    return Ok(());
+                }
+            },
+        };
+        let called = self.application.call(processor.initialize(&context)).await;
+        self.processor = Some(processor);
+        match called {
+            Called::Returned(Ok(())) => {
+                self.succeeded(0);
+                self.state.enter(Phase::Reading);
+                Ok(())
+            }
+            Called::Returned(Err(error)) => self.on_failure(error, Vec::new()).await,
+            Called::Dropped => Err(Interrupted::CallDropped),
+        }
+    }
+
+    /// Delivers the next records, at most `at_most`, or reads more.
+    pub(super) async fn read(&mut self, at_most: Option<usize>) -> Result<(), Interrupted> {
+        let at_most = at_most.unwrap_or(self.parts.config.max_batch_records);
+        if let Some(delivery) = self.backlog.next(at_most, &self.position()) {
+            return self.deliver(delivery).await;
+        }
+        let source = match &mut self.source {
+            Some(source) => source,
+            None => {
+                let s = self.start_reading();
+                self.source.insert(s)
+            }
+        };
+        let arrival = tokio::select! {
+            biased;
+            _ = self.guard.interrupted() => return Err(Interrupted::BySignal),
+            Ok(()) = self.ports.wishes.changed() => return Err(Interrupted::BySignal),
+            arrival = source.next() => arrival,
+        };
+        match arrival {
+            Some(Arrival::Page(page)) => {
+                self.ports.board.enter(ShardState::Reading);
+                self.ports.board.lag(page.lag);
+                let is_empty = page.records.is_empty();
+                self.backlog.put(page);
+                if is_empty { self.idle().await } else { Ok(()) }
+            }
+            Some(Arrival::Hold(hold)) => {
+                self.ports.board.hold(hold);
+                Ok(())
+            }
+            Some(Arrival::End(children)) => {
+                self.children = children;
+                self.stop_reading();
+                self.state.enter(Phase::Ending);
+                Ok(())
+            }
+            // The source panicked, a fault of this library: reading begins again behind what was delivered.
+            None => {
+                ShardEvent::SourcePanicked.emit(&self.shard);
+                self.stop_reading();
+                self.parts.clock.sleep(Duration::from_secs(1)).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn deliver(&mut self, delivery: Delivery) -> Result<(), Interrupted> {
+        self.check()?;
+        let Delivery { records, lag, room } = delivery;
+        let Some(last) = records.last().map(|record| record.position().clone()) else {
+            return Ok(());
+        };
+        let (count, before) = (records.len(), self.checkpointer.last());
+        self.checkpointer.delivered(&last);
+        let batch = Batch {
+            records,
+            lag,
+            lease: self.guard.clone(),
+            _room: room,
+        };
+        let Some(processor) = &mut self.processor else {
+            return Ok(());
+        };
+        let called = self
+            .application
+            .call(processor.process(batch, &self.checkpointer))
+            .await;
+        let result = match called {
+            Called::Returned(result) => result,
+            Called::Dropped => {
+                self.checkpointer.failed();
+                return Err(Interrupted::CallDropped);
+            }
+        };
+        self.ports.board.checkpoint(self.checkpointer.last());
+        let Err(error) = result else {
+            self.checkpointer.processed();
+            self.backlog.processed();
+            self.done = Position::At(last);
+            self.succeeded(count);
+            return Ok(());
+        };
+        // No later checkpoint, of shutdown_requested say, may pass over these records.
+        self.checkpointer.failed();
+        if self.checkpointer.last() > before {
+            self.state.on_progress();
+        }
+        let failing = self.records_again(count, &last);
+        self.on_failure(error, failing).await
+    }
+
+    /// The records of a failed call that are not checkpointed.
+    fn records_again(&mut self, at_most: usize, last: &RecordPosition) -> Vec<Record> {
+        self.backlog.failed();
+        let delivery = self.backlog.next(at_most, &self.position());
+        self.backlog.failed();
+        let mut records = delivery.map(|delivery| delivery.records).unwrap_or_default();
+        records.retain(|record| record.position() <= last);
+        records
+    }
+
+    /// Tells the application that a read has brought nothing.
+    async fn idle(&mut self) -> Result<(), Interrupted> {
+        self.check()?;
+        let Some(processor) = &mut self.processor else {
+            return Ok(());
+        };
+        match self.application.call(processor.idle(&self.checkpointer)).await {
+            Called::Returned(Ok(())) => {
+                self.ports.board.checkpoint(self.checkpointer.last());
+                Ok(())
+            }
+            Called::Returned(Err(error)) => self.on_failure(error, Vec::new()).await,
+            Called::Dropped => Err(Interrupted::CallDropped),
+        }
+    }
+
+    /// Everything up to here is processed, passed over, or checkpointed.
+    fn position(&self) -> Position {
+        self.checkpointer.last().max(self.done.clone())
+    }
+
+    /// Notes a call that succeeded, with so many records.
+    pub(super) fn succeeded(&mut self, records: usize) {
+        self.state.on_success(records);
+        self.failing = None;
+        self.ports.board.error(None);
+    }
+
+    /// Does about a failed call what the policy says. `records` are those that it was given and has not checkpointed.
+    pub(super) async fn on_failure(&mut self, error: HandlerError, records: Vec<Record>) -> Result<(), Interrupted> {
+        let now = self.parts.clock.now();
+        // A handler fails because its lease is lost, or the table is away: nothing is wrong with the handler.
+        self.check()?;
+        let Some(verdict) = error.verdict().filter(|_| !error.is_of_the_table()) else {
+            self.state.on_table_failure(now);
+            return Ok(());
+        };
+        let reaction = self.state.on_failure(verdict, records.len(), now);
+        let text = error.to_string();
+        let position = records.first().map(|record| record.position().to_string());
+        HandlerEvent::Failed {
+            error: &text,
+            failures: self.state.failures(),
+            position: position.as_deref(),
+        }
+        .emit(&self.shard);
+        self.ports.board.error(Some(text));
+        self.failing = records.last().map(|last| (last.position().clone(), records.len()));
+        match reaction {
+            Reaction::Again | Reaction::Isolate => Ok(()),
+            Reaction::Halted | Reaction::StillHalted => {
+                self.halted(reaction, position);
+                Ok(())
+            }
+            Reaction::Skip => {
+                self.pass_over(&records);
+                Ok(())
+            }
+            Reaction::DeadLetter => self.dead_letter(error, records).await,
+        }
+    }
+
+    /// Passes over the records on which the handler failed last, as the application asks.
+    pub(super) fn skip_the_failing_records(&mut self) {
+        if let Some((last, count)) = self.failing.take() {
+            HandlerEvent::Skipped {
+                last: &last.to_string(),
+                count,
+            }
+            .emit(&self.shard);
+            self.passed_over(last, count);
+        }
+    }
+
+    fn pass_over(&mut self, records: &[Record]) {
+        if let Some(last) = records.last() {
+            let (last, count) = (last.position().clone(), records.len());
+            HandlerEvent::Skipped {
+                last: &last.to_string(),
+                count,
+            }
+            .emit(&self.shard);
+            self.passed_over(last, count);
+        }
+    }
+
+    /// A checkpoint may pass the records up to `last` now.
+    fn passed_over(&mut self, last: RecordPosition, count: usize) {
+        self.checkpointer.delivered(&last);
+        self.checkpointer.processed();
+        self.done = Position::At(last);
+        self.state.on_passed_over(count);
+        self.failing = None;
+    }
+
+    async fn dead_letter(&mut self, error: HandlerError, records: Vec<Record>) -> Result<(), Interrupted> {
+        let Some(sink) = self.parts.config.error_policy.sink().cloned() else {
+            return Ok(());
+        };
+        let Some(last) = records.last().map(|record| record.position().clone()) else {
+            return Ok(());
+        };
+        let count = records.len();
+        let letter = DeadLetter {
+            shard: self.shard.clone(),
+            records,
+            attempts: self.state.attempts(),
+            error: Arc::new(error),
+        };
+        match self.application.call(sink.send(letter)).await {
+            Called::Returned(Ok(())) => {
+                HandlerEvent::DeadLettered {
+                    last: &last.to_string(),
+                    count,
+                }
+                .emit(&self.shard);
+                self.passed_over(last, count);
+                Ok(())
+            }
+            Called::Returned(Err(error)) => {
+                let text = error.to_string();
+                HandlerEvent::SinkFailed { error: &text }.emit(&self.shard);
+                self.ports.board.error(Some(text));
+                let reaction = self.state.on_sink_failure(self.parts.clock.now());
+                self.halted(reaction, Some(last.to_string()));
+                Ok(())
+            }
+            Called::Dropped => Err(Interrupted::CallDropped),
+        }
+    }
+
+    /// Tells of a halt. Nothing is read while the shard is halted.
+    fn halted(&mut self, reaction: Reaction, position: Option<String>) {
+        match reaction {
+            Reaction::Halted | Reaction::StillHalted => {}
+            Reaction::Again | Reaction::Isolate | Reaction::Skip | Reaction::DeadLetter => return,
+        }
+        let error = self.ports.board.status().last_error.unwrap_or_default();
+        HandlerEvent::Halted {
+            position: position.as_deref(),
+            failures: self.state.failures(),
+            error: &error,
+        }
+        .emit(&self.shard);
+        self.stop_reading();
+    }
+
+    /// Stops the source, and drops what was read and not delivered: reading begins again behind what was delivered.
+    pub(super) fn stop_reading(&mut self) {
+        self.source = None;
+        self.backlog.clear();
+    }
+
+    fn start_reading(&mut self) -> ReadAhead {
+        let config = &self.parts.config;
+        let has_read = self.began_at.is_some();
+        let began = *self.began_at.get_or_insert_with(|| self.parts.calls.wall_clock());
+        let (from, timestamp) = match (self.position(), config.start_at) {
+            // Records that came while the source was stopped must not be skipped.
+            (Position::Latest, _) if has_read => (Position::AtTimestamp, began - CLOCK_TOLERANCE),
+            (from, StartingPosition::AtTimestamp(time)) => (from, time),
+            (from, StartingPosition::TrimHorizon | StartingPosition::Latest) => (from, SystemTime::UNIX_EPOCH),
+        };
+        let config = PollerConfig {
+            shard: self.shard.clone(),
+            from,
+            timestamp,
+            max_records: config.max_records,
+            pace: PacerConfig {
+                idle: config.idle_time_between_reads,
+                read_share: config.read_share,
+            },
+            rng: self.rng.fork(),
+            clock: self.parts.clock.clone(),
+        };
+        let (calls, surveyor) = (self.parts.calls.clone(), Arc::clone(&self.parts.surveyor));
+        let poller = Poller::new(calls, surveyor, self.parts.budget.account(), config);
+        ReadAhead::start(poller, &self.parts.tasks)
+    }
+}

@@ -1,0 +1,92 @@
+//! The end of a consumer whose lease is lost, asked for, or given up.
+
+use crate::consumer::application::Called;
+use crate::consumer::shard_consumer::{ConsumerEnd, ShardConsumer};
+use crate::consumer::state::{Phase, Trouble};
+use crate::event::HandlerEvent;
+use crate::lease::guard::Signal;
+use crate::lease::lost::LeaseLost;
+use crate::processor::AnyProcessor;
+
+impl ShardConsumer {
+    /// Lets the application finish, and gives the lease back if it is still held.
+    pub(super) async fn leave(mut self) -> ConsumerEnd {
+        self.stop_reading();
+        match self.guard.signal() {
+            Signal::Run | Signal::Drain(_) => self.give_back().await,
+            Signal::Lost(end) => self.lease_is_lost(end.into()).await,
+        }
+    }
+
+    /// Gives the shard up: a call to the application did not end, so nothing more may be asked of its processor.
+    pub(super) async fn leave_after_a_dropped_call(mut self) -> ConsumerEnd {
+        self.stop_reading();
+        if let Some(processor) = self.processor.take() {
+            self.application.drop(processor);
+        }
+        self.release().await
+    }
+
+    async fn give_back(mut self) -> ConsumerEnd {
+        if let Some(mut processor) = self.initialised_processor() {
+            let called = self
+                .application
+                .call(processor.shutdown_requested(&self.checkpointer))
+                .await;
+            self.log_failure(called);
+            if let Signal::Lost(end) = self.guard.signal() {
+                self.processor = Some(processor);
+                return self.lease_is_lost(end.into()).await;
+            }
+            self.application.drop(processor);
+        }
+        self.release().await
+    }
+
+    async fn release(self) -> ConsumerEnd {
+        let was_halted = matches!(self.state.trouble(), Trouble::Halted { .. });
+        match self.parts.renewer.leave(&self.ownership).await {
+            Ok(()) if was_halted => ConsumerEnd::ReleasedHalted,
+            Ok(()) => ConsumerEnd::Released,
+            Err(_) => ConsumerEnd::LeaseLost,
+        }
+    }
+
+    async fn lease_is_lost(mut self, reason: LeaseLost) -> ConsumerEnd {
+        // The lease must not be renewed while `lease_lost` runs, should an answer have extended it meanwhile.
+        self.parts.renewer.give_up(&self.ownership).await;
+        if let Some(mut processor) = self.initialised_processor() {
+            let told = async {
+                processor.lease_lost(reason).await;
+                Ok(())
+            };
+            let called = self.application.call(Box::pin(told)).await;
+            self.log_failure(called);
+            self.application.drop(processor);
+        }
+        ConsumerEnd::LeaseLost
+    }
+
+    /// The processor, if it is one that has begun: only such a one is told of the end.
+    fn initialised_processor(&mut self) -> Option<Box<dyn AnyProcessor>> {
+        let processor = self.processor.take()?;
+        match self.state.phase() {
+            Phase::Reading | Phase::Ending => Some(processor),
+            Phase::WaitingForParents | Phase::Initializing | Phase::Ended => {
+                self.application.drop(processor);
+                None
+            }
+        }
+    }
+
+    fn log_failure(&self, called: Called) {
+        if let Called::Returned(Err(error)) = called {
+            HandlerEvent::Failed {
+                error: &error.to_string(),
+                failures: self.state.failures() + 1,
+                position: None,
+            }
+            .emit(&self.shard);
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Cases of what a consumer does next.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::lease::ownership::{Drain, End};
+use crate::processor::dead_letter::DeadLetter;
+use crate::processor::handler_error::HandlerError;
+
+const ATTEMPTS: u32 = 3;
+
+fn start() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+    Instant::now()
+}
+
+async fn taken(_: DeadLetter) -> Result<(), HandlerError> {
+    Ok(())
+}
+
+fn state(phase: Phase, policy: ErrorPolicy) -> ConsumerState {
+    ConsumerState::new(phase, policy.attempts(ATTEMPTS), fastrand::Rng::with_seed(1))
+}
+
+fn reading(policy: ErrorPolicy) -> ConsumerState {
+    state(Phase::Reading, policy)
+}
+
+/// The reactions to failures with these records, one after the other, each as soon as the state lets it happen.
+fn reactions(state: &mut ConsumerState, records: usize, times: usize) -> Vec<Reaction> {
+    let mut now = start();
+    let mut fail = || {
+        let reaction = state.on_failure(Verdict::Retry, records, now);
+        if let Step::Wait { until: Some(until) } = state.step(&Signal::Run, now) {
+            now = until;
+        }
+        reaction
+    };
+    (0..times).map(|_| fail()).collect()
+}
+
+#[test]
+fn each_phase_has_its_step() {
+    for (phase, step) in [
+        (Phase::WaitingForParents, Step::WaitForParents),
+        (Phase::Initializing, Step::Initialize),
+        (Phase::Reading, Step::Read { at_most: None }),
+        (Phase::Ending, Step::End),
+        (Phase::Ended, Step::Wait { until: None }),
+    ] {
+        assert_eq!(state(phase, ErrorPolicy::halt()).step(&Signal::Run, start()), step);
+    }
+}
+
+#[test]
+fn a_drain_and_a_lost_lease_end_every_state() {
+    for phase in [
+        Phase::WaitingForParents,
+        Phase::Initializing,
+        Phase::Reading,
+        Phase::Ending,
+        Phase::Ended,
+    ] {
+        let mut state = state(phase, ErrorPolicy::halt());
+        for _ in 0..2 {
+            for signal in [Signal::Drain(Drain::Shutdown), Signal::Lost(End::Lapsed)] {
+                assert_eq!(state.step(&signal, start()), Step::Leave);
+            }
+            state.set_reading(Reading::Paused);
+            state.on_failure(Verdict::Fatal, 0, start());
+        }
+    }
+}
+
+#[test]
+fn a_failing_handler_is_called_again_after_growing_waits_and_then_halts() {
+    let mut state = reading(ErrorPolicy::halt());
+    assert_eq!(
+        reactions(&mut state, 5, 4),
+        [
+            Reaction::Again,
+            Reaction::Again,
+            Reaction::Halted,
+            Reaction::StillHalted
+        ]
+    );
+    assert_eq!(state.failures(), 4);
+}
+
+#[test]
+fn the_default_policy_halts_after_eight_attempts_in_one_to_two_minutes() {
+    let mut state = ConsumerState::new(Phase::Reading, ErrorPolicy::default(), fastrand::Rng::with_seed(3));
+    let (begun, mut now) = (start(), start());
+    for attempt in 1..=8 {
+        let reaction = state.on_failure(Verdict::Retry, 1, now);
+        assert_eq!(reaction == Reaction::Halted, attempt == 8);
+        if let (Step::Wait { until: Some(until) }, true) = (state.step(&Signal::Run, now), attempt < 8) {
+            now = until;
+        }
+    }
+    let lasted = now - begun;
+    assert!((60..=125).contains(&lasted.as_secs()), "{lasted:?}");
+}
+
+#[test]
+fn a_halted_shard_is_tried_each_five_minutes_and_goes_on_when_that_succeeds() {
+    let mut state = reading(ErrorPolicy::halt());
+    let now = start();
+    assert_eq!(state.on_failure(Verdict::Fatal, 1, now), Reaction::Halted);
+    let next = now + HALTED_RETRY;
+    assert_eq!(state.step(&Signal::Run, now), Step::Wait { until: Some(next) });
+    assert_eq!(state.step(&Signal::Run, next), Step::Read { at_most: None });
+    assert_eq!(state.on_failure(Verdict::Retry, 1, next), Reaction::StillHalted);
+    state.on_success(1);
+    assert_eq!((state.trouble(), state.failures()), (Trouble::None, 0));
+}
+
+#[test]
+fn a_retry_that_is_asked_for_begins_the_count_anew() {
+    let mut state = reading(ErrorPolicy::halt());
+    reactions(&mut state, 1, 3);
+    state.retry();
+    assert_eq!(state.step(&Signal::Run, start()), Step::Read { at_most: None });
+    assert_eq!(state.on_failure(Verdict::Retry, 1, start()), Reaction::Again);
+}
+
+#[test]
+fn progress_makes_the_next_failure_a_first_one() {
+    let mut state = reading(ErrorPolicy::halt());
+    for _ in 0..10 {
+        state.on_progress();
+        assert_eq!(state.on_failure(Verdict::Retry, 1, start()), Reaction::Again);
+    }
+}
+
+#[test]
+fn a_failing_table_never_halts_a_shard() {
+    let mut state = reading(ErrorPolicy::halt());
+    let mut now = start();
+    for _ in 0..100 {
+        state.on_table_failure(now);
+        let Step::Wait { until: Some(until) } = state.step(&Signal::Run, now) else {
+            panic!("no wait after a failure of the table");
+        };
+        now = until;
+    }
+    assert_eq!(state.failures(), 0);
+}
+
+#[test]
+fn a_failing_batch_is_delivered_record_by_record_and_only_those_that_fail_alone_are_passed_over() {
+    let mut state = reading(ErrorPolicy::skip());
+    assert_eq!(
+        reactions(&mut state, 3, 3),
+        [Reaction::Again, Reaction::Again, Reaction::Isolate]
+    );
+    let alone = Step::Read { at_most: Some(1) };
+    assert_eq!(state.step(&Signal::Run, start()), alone);
+    state.on_success(1);
+    assert_eq!(state.on_failure(Verdict::Retry, 1, start()), Reaction::Skip);
+    state.on_passed_over(1);
+    assert_eq!(state.step(&Signal::Run, start()), alone);
+    state.on_success(1);
+    assert_eq!(state.step(&Signal::Run, start()), Step::Read { at_most: None });
+}
+
+#[test]
+fn a_policy_for_whole_batches_isolates_no_record() {
+    let mut state = reading(ErrorPolicy::dead_letter(taken).whole_batches());
+    assert_eq!(
+        reactions(&mut state, 3, 3),
+        [Reaction::Again, Reaction::Again, Reaction::DeadLetter]
+    );
+}
+
+#[test]
+fn a_dead_letter_sink_that_keeps_failing_halts_the_shard() {
+    let mut state = reading(ErrorPolicy::dead_letter(taken));
+    reactions(&mut state, 1, 2);
+    let reactions: Vec<_> = (0..ATTEMPTS)
+        .map(|_| {
+            assert_eq!(state.on_failure(Verdict::Retry, 1, start()), Reaction::DeadLetter);
+            state.on_sink_failure(start())
+        })
+        .collect();
+    assert_eq!(reactions, [Reaction::Again, Reaction::Again, Reaction::Halted]);
+}
+
+#[test]
+fn a_handler_can_ask_for_what_becomes_of_its_records() {
+    let now = start();
+    assert_eq!(
+        reading(ErrorPolicy::halt()).on_failure(Verdict::Skip, 2, now),
+        Reaction::Skip
+    );
+    assert_eq!(
+        reading(ErrorPolicy::dead_letter(taken)).on_failure(Verdict::DeadLetter, 2, now),
+        Reaction::DeadLetter
+    );
+    // Without a sink, and without records, it is tried again.
+    assert_eq!(
+        reading(ErrorPolicy::halt()).on_failure(Verdict::DeadLetter, 2, now),
+        Reaction::Again
+    );
+    let mut ending = state(Phase::Ending, ErrorPolicy::skip());
+    assert_eq!(reactions(&mut ending, 0, 3)[2], Reaction::Halted);
+}
+
+#[test]
+fn a_pause_holds_back_reading_alone() {
+    let mut paused = reading(ErrorPolicy::halt());
+    paused.set_reading(Reading::Paused);
+    assert_eq!(paused.step(&Signal::Run, start()), Step::Wait { until: None });
+    paused.set_reading(Reading::Running);
+    assert_eq!(paused.step(&Signal::Run, start()), Step::Read { at_most: None });
+    let mut ending = state(Phase::Ending, ErrorPolicy::halt());
+    ending.set_reading(Reading::Paused);
+    assert_eq!(ending.step(&Signal::Run, start()), Step::End);
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Happens {
+    Fails(Verdict),
+    Succeeds,
+    Retry,
+    TableFails,
+}
+
+fn anything() -> impl Strategy<Value = Happens> {
+    prop_oneof![
+        4 => Just(Happens::Fails(Verdict::Retry)),
+        1 => Just(Happens::Fails(Verdict::Fatal)),
+        1 => Just(Happens::Succeeds),
+        1 => Just(Happens::Retry),
+        1 => Just(Happens::TableFails),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn by_the_default_policy_nothing_is_ever_passed_over(happens in proptest::collection::vec(anything(), 0..60)) {
+        let mut state = reading(ErrorPolicy::halt());
+        for what in happens {
+            match what {
+                Happens::Fails(verdict) => {
+                    let reaction = state.on_failure(verdict, 3, start());
+                    prop_assert!(matches!(reaction, Reaction::Again | Reaction::Halted | Reaction::StillHalted));
+                    // After a failure there is always a wait.
+                    prop_assert_ne!(state.trouble(), Trouble::None);
+                }
+                Happens::Succeeds => state.on_success(3),
+                Happens::Retry => state.retry(),
+                Happens::TableFails => state.on_table_failure(start()),
+            }
+            prop_assert_eq!(state.step(&Signal::Drain(Drain::Shutdown), start()), Step::Leave);
+        }
+    }
+}

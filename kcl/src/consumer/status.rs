@@ -1,0 +1,168 @@
+//! What a shard consumer tells of itself, and what it is asked for.
+
+use std::time::{Duration, SystemTime};
+
+use service::Clock;
+use tokio::sync::watch;
+
+use crate::checkpoint::position::Position;
+use crate::lease::guard::LeaseEpoch;
+use crate::shard_sync::end_evidence::Hold;
+use crate::stream::ShardRef;
+
+/// How a shard stands with the worker that holds its lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShardStatus {
+    /// The shard.
+    pub shard: ShardRef,
+    /// Which ownership of the lease this is.
+    pub epoch: LeaseEpoch,
+    /// What the worker does with the shard.
+    pub state: ShardState,
+    /// Since when it does that, by this machine's clock.
+    pub since: SystemTime,
+    /// How far the last page that was read ends behind the newest record, if the service says so.
+    pub lag: Option<Duration>,
+    /// The last checkpoint of this worker, or where it began.
+    pub checkpoint: Position,
+    /// Since when the application's handler has been running, if it is, by this machine's clock.
+    pub handler_since: Option<SystemTime>,
+    /// The last error of the handler since its last success.
+    pub last_error: Option<String>,
+}
+
+/// What a worker does with a shard whose lease it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ShardState {
+    /// It waits until other workers have read the parents to their ends.
+    WaitingForParents,
+    /// The processor is being initialised.
+    Initializing,
+    /// Records are read and delivered.
+    Reading,
+    /// The handler failed, and is called again after a wait.
+    Retrying {
+        /// The failures in a row.
+        failures: u32,
+    },
+    /// The handler kept failing: no records are delivered, and it is tried once each five minutes.
+    Halted {
+        /// The failures in a row.
+        failures: u32,
+    },
+    /// The shard can be neither read nor ended for now.
+    OnHold {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Reading is paused by the application.
+    Paused,
+    /// All records are processed; the end is being checkpointed.
+    Ending,
+    /// The end is checkpointed. The lease is kept until its row can be deleted.
+    Ended,
+    /// The lease is being given up.
+    Leaving,
+}
+
+/// Whether an application wants records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Reading {
+    #[default]
+    Running,
+    Paused,
+}
+
+/// What an application asks a consumer for. Counters, so that no request is lost and none waits in a queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Wishes {
+    pub(crate) reading: Reading,
+    pub(crate) retries: u64,
+    pub(crate) skips: u64,
+}
+
+/// Where one consumer publishes its status. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct StatusBoard {
+    status: watch::Sender<ShardStatus>,
+    clock: Clock,
+}
+
+impl StatusBoard {
+    pub(crate) fn new(shard: ShardRef, epoch: LeaseEpoch, checkpoint: Position, clock: Clock) -> Self {
+        let (status, _) = watch::channel(ShardStatus {
+            shard,
+            epoch,
+            state: ShardState::WaitingForParents,
+            since: clock.wall(),
+            lag: None,
+            checkpoint,
+            handler_since: None,
+            last_error: None,
+        });
+        Self { status, clock }
+    }
+
+    /// The status now.
+    pub(crate) fn status(&self) -> ShardStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Publishes what the worker does now.
+    pub(crate) fn enter(&self, state: ShardState) {
+        let now = self.clock.wall();
+        self.status.send_if_modified(|status| {
+            let is_new = status.state != state;
+            if is_new {
+                (status.state, status.since) = (state, now);
+            }
+            is_new
+        });
+    }
+
+    pub(crate) fn hold(&self, hold: Hold) {
+        let reason = hold.to_string();
+        self.enter(ShardState::OnHold { reason });
+    }
+
+    pub(crate) fn lag(&self, lag: Option<Duration>) {
+        self.status.send_modify(|status| status.lag = lag);
+    }
+
+    pub(crate) fn checkpoint(&self, checkpoint: Position) {
+        self.status.send_if_modified(|status| {
+            let is_new = status.checkpoint != checkpoint;
+            status.checkpoint = checkpoint;
+            is_new
+        });
+    }
+
+    pub(crate) fn error(&self, error: Option<String>) {
+        self.status.send_if_modified(|status| {
+            let is_new = status.last_error != error;
+            status.last_error = error;
+            is_new
+        });
+    }
+
+    /// Publishes that a call to the application runs, until the returned value is dropped.
+    pub(crate) fn call_begins(&self) -> RunningCall {
+        let now = self.clock.wall();
+        self.status.send_modify(|status| status.handler_since = Some(now));
+        RunningCall { board: self.clone() }
+    }
+}
+
+/// A call to the application that runs.
+#[derive(Debug)]
+pub(crate) struct RunningCall {
+    board: StatusBoard,
+}
+
+impl Drop for RunningCall {
+    fn drop(&mut self) {
+        self.board.status.send_modify(|status| status.handler_since = None);
+    }
+}

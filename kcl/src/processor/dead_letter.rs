@@ -1,0 +1,64 @@
+//! Where records go that a handler cannot process.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::processor::handler_error::HandlerError;
+use crate::record::Record;
+use crate::stream::ShardRef;
+
+/// Records that a handler could not process.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DeadLetter {
+    /// The shard of the records, with its stream.
+    pub shard: ShardRef,
+    /// The records, in the order of the shard; one, unless the policy acts on whole batches.
+    pub records: Vec<Record>,
+    /// How often the handler has failed on them.
+    pub attempts: u32,
+    /// The handler's last error.
+    pub error: Arc<HandlerError>,
+}
+
+/// Keeps records that a handler could not process: in a queue, a table or a bucket.
+///
+/// Any closure that takes a [`DeadLetter`] and returns a future is one.
+pub trait DeadLetterSink: Send + Sync + 'static {
+    /// Stores a letter. The worker goes on behind its records when the future has returned `Ok`. A letter may come again,
+    /// after a crash or if its lease moves before the next checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// An error counts as a failure of the handler: nothing is passed over.
+    fn send(&self, letter: DeadLetter) -> impl Future<Output = Result<(), HandlerError>> + Send;
+}
+
+impl<F, Sent> DeadLetterSink for F
+where
+    F: Fn(DeadLetter) -> Sent + Send + Sync + 'static,
+    Sent: Future<Output = Result<(), HandlerError>> + Send,
+{
+    fn send(&self, letter: DeadLetter) -> impl Future<Output = Result<(), HandlerError>> + Send {
+        self(letter)
+    }
+}
+
+/// A sink whose type is forgotten.
+pub(crate) trait AnySink: Send + Sync {
+    fn send(&self, letter: DeadLetter) -> BoxFuture<'_, Result<(), HandlerError>>;
+}
+
+impl<S: DeadLetterSink> AnySink for S {
+    fn send(&self, letter: DeadLetter) -> BoxFuture<'_, Result<(), HandlerError>> {
+        Box::pin(DeadLetterSink::send(self, letter))
+    }
+}
+
+impl fmt::Debug for dyn AnySink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DeadLetterSink")
+    }
+}

@@ -1,0 +1,126 @@
+//! What becomes of records that a handler fails on again and again.
+
+use std::sync::Arc;
+
+use crate::processor::dead_letter::{AnySink, DeadLetterSink};
+
+/// How often a handler is called in vain before the policy acts. Our choice: about two minutes.
+const ATTEMPTS: u32 = 8;
+
+/// What a worker does when a handler keeps failing.
+///
+/// A failed call is made again with the records behind the last checkpoint, after 1 s, 2 s, 4 s and so on up to 1 minute,
+/// each with jitter. When the handler has failed on the same records for the whole number of [`attempts`](Self::attempts),
+/// the policy acts. The default is [`halt`](Self::halt) after 8 attempts, about two minutes: no record is skipped unless the
+/// application chooses so.
+///
+/// A checkpoint that succeeds inside of a failing call is progress, and resets the count. An error of the lease table, passed
+/// on by the handler, is no attempt, and neither is a lost lease.
+#[derive(Debug, Clone)]
+pub struct ErrorPolicy {
+    attempts: u32,
+    unit: Unit,
+    exhausted: Exhausted,
+}
+
+/// What counts as failing, once all attempts with a batch have failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// All records of the batch behind the last checkpoint.
+    Batch,
+    /// The records that fail again when each is delivered alone.
+    Record,
+}
+
+/// What is done after the last attempt.
+#[derive(Debug, Clone)]
+pub(crate) enum Exhausted {
+    Halt,
+    Skip,
+    DeadLetter(Arc<dyn AnySink>),
+}
+
+/// What the handler's error asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Another attempt.
+    Retry,
+    /// The end of all attempts: the shard halts.
+    Fatal,
+    /// The records are passed over.
+    Skip,
+    /// The records go to the dead-letter sink.
+    DeadLetter,
+}
+
+impl Default for ErrorPolicy {
+    fn default() -> Self {
+        Self::halt()
+    }
+}
+
+impl ErrorPolicy {
+    /// Halts the shard: no record is delivered, and none is skipped.
+    ///
+    /// The worker keeps the lease, so that its fleet does not pass the failing records around, and tries the handler once
+    /// each five minutes. A new owner, after a restart say, tries at once. Progress of other shards is not affected.
+    pub fn halt() -> Self {
+        Self::new(Unit::Batch, Exhausted::Halt)
+    }
+
+    /// Passes over each record on which the handler fails when it is delivered alone. **This loses records.**
+    pub fn skip() -> Self {
+        Self::new(Unit::Record, Exhausted::Skip)
+    }
+
+    /// Sends each record on which the handler fails when it is delivered alone to `sink`, and goes on behind it.
+    ///
+    /// `sink` is a [`DeadLetterSink`] or a closure. If it fails, the handler is called again, and then the sink; if that
+    /// helps as little, the shard halts.
+    pub fn dead_letter(sink: impl DeadLetterSink) -> Self {
+        Self::new(Unit::Record, Exhausted::DeadLetter(Arc::new(sink)))
+    }
+
+    fn new(unit: Unit, exhausted: Exhausted) -> Self {
+        Self {
+            attempts: ATTEMPTS,
+            unit,
+            exhausted,
+        }
+    }
+
+    /// How often the handler is called with the same records before the policy acts. Default: 8; at least 1.
+    #[must_use]
+    pub fn attempts(self, attempts: u32) -> Self {
+        Self { attempts, ..self }
+    }
+
+    /// Skips or dead-letters all records of the failing batch, without delivering each of them alone.
+    #[must_use]
+    pub fn whole_batches(self) -> Self {
+        Self {
+            unit: Unit::Batch,
+            ..self
+        }
+    }
+
+    pub(crate) fn allowed(&self) -> u32 {
+        self.attempts
+    }
+
+    pub(crate) fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    pub(crate) fn exhausted(&self) -> &Exhausted {
+        &self.exhausted
+    }
+
+    /// The sink, if there is one.
+    pub(crate) fn sink(&self) -> Option<&Arc<dyn AnySink>> {
+        match &self.exhausted {
+            Exhausted::Halt | Exhausted::Skip => None,
+            Exhausted::DeadLetter(sink) => Some(sink),
+        }
+    }
+}
