@@ -291,9 +291,12 @@ impl WorkerBuilder {
             layout: TableLayout::OneStream(stream.clone()),
             stream,
             calls: Calls::new(&kinesis, self.config.kinesis_request_timeout).with_clock(self.clock.clone()),
-            table: Arc::new(
-                DynamoDbLeaseTable::new(&dynamodb, table, &self.application).with_clock(self.clock.clone()),
-            ),
+            table: Arc::new(DynamoDbLeaseTable::new(
+                &dynamodb,
+                table,
+                &self.application,
+                self.clock.clone(),
+            )),
             factory,
             config: self.config,
             control: WorkerControl::new(self.clock.clone()),

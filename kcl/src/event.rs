@@ -18,6 +18,9 @@ use crate::stream::StreamRef;
 pub(crate) use handler::HandlerEvent;
 pub(crate) use shard::ShardEvent;
 
+/// Why the time of the lease table's service is unknown.
+const NO_DATE: &str = "replies of the lease table carry no Date header";
+
 /// Something that has happened to a worker or its leases.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -78,6 +81,8 @@ pub(crate) enum Event<'a> {
         table: &'a str,
         leases: usize,
     },
+    /// The replies of the lease table carry no date.
+    ServiceTimeUnknown { worker: &'a WorkerId, table: &'a str },
     /// The stream's creation time is unknown.
     StreamDescriptionDenied { stream: &'a StreamRef },
     /// The worker could not start, and tries again.
@@ -143,6 +148,9 @@ impl Event<'_> {
                 reason = %Hold::StreamCreatedAgain,
                 "stream was created again, or the table is another stream's"
             ),
+            Self::ServiceTimeUnknown { worker, table } => {
+                tracing::warn!(%worker, table, reason = NO_DATE, "fencing tokens of new rows begin with this host's clock");
+            }
             Self::StreamDescriptionDenied { stream } => tracing::warn!(
                 %stream,
                 "access to kinesis:DescribeStreamSummary is denied: a stream that is deleted and created again is not noticed"

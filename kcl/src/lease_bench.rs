@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use aggregation::HashKeyRange;
 use futures::future::BoxFuture;
@@ -232,6 +232,10 @@ impl LeaseTable for MeasuredTable {
     fn write<'a>(&'a self, write: &'a LeaseWrite) -> BoxFuture<'a, WriteOutcome> {
         self.note(write.key());
         self.rows.write(write)
+    }
+
+    fn service_time(&self) -> Option<SystemTime> {
+        self.rows.service_time()
     }
 
     fn on_another_runtime(&self, rng: fastrand::Rng) -> SeparateTable {

@@ -1,13 +1,20 @@
 //! Leases that change hands: each shard has one owner at a time (C3), and soon another when that one is gone.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use aws_sdk_dynamodb::config::interceptors::BeforeDeserializationInterceptorContextMut;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use kcl::{ShutdownReport, WorkerControl, WorkerError};
 use testkit::Service;
-use testkit::sim::Fault;
+use testkit::sim::{Fault, Process, Sim};
+use tokio::task::JoinHandle;
 
 use super::MINUTE;
-use crate::fleet::{Checkpoints, Entry, Journal, put, start, stream, worker};
+use super::lease_table::lease_rows;
+use crate::fleet::{APPLICATION, Checkpoints, Entry, Journal, put, start, stream, worker};
 
 #[tokio::test(start_paused = true)]
 async fn two_workers_come_to_share_the_shards() {
@@ -129,7 +136,7 @@ async fn two_processes_with_one_worker_id_are_noticed_and_one_of_them_ends() {
         }
     });
     let error = ended.await.unwrap().unwrap().unwrap_err();
-    assert!(matches!(error, kcl::WorkerError::WorkerIdInUse { .. }), "{error}");
+    assert!(matches!(error, WorkerError::WorkerIdInUse { .. }), "{error}");
     assert!(error.to_string().contains("w1"));
     places.extend(put(&producer, 100..200).await);
     journal.until("all records", |journal| journal.read() == places).await;
@@ -204,4 +211,91 @@ async fn a_release_waits_out_a_table_that_refuses_for_a_moment() {
     control.shutdown(MINUTE);
     let report = running.await.unwrap().unwrap();
     assert_eq!((report.released.len(), report.abandoned.len()), (2, 0));
+}
+
+type Running = JoinHandle<Result<ShutdownReport, WorkerError>>;
+
+/// A number that the row of the first shard's lease holds.
+async fn number_in_the_first_row(sim: &Sim, attribute: &str) -> u64 {
+    lease_rows(sim).await[0][attribute].as_n().unwrap().parse().unwrap()
+}
+
+/// Starts a worker in a process of its own, whose clocks it reads.
+fn start_by_its_own_clock(sim: &Sim, process: &Process) -> (WorkerControl, Running) {
+    let builder = worker(sim, process.name(), &Journal::default(), Checkpoints::Never);
+    start(builder.aws(&process.sdk_config()).clock(process.clock()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn fencing_tokens_begin_with_the_time_of_the_service_whatever_the_clocks_of_the_hosts_say() {
+    let set_clock: [fn(&Process); 2] = [
+        |process| process.set_clock_ahead(60 * MINUTE),
+        |process| process.set_clock_behind(60 * MINUTE),
+    ];
+    for set_clock in set_clock {
+        let (sim, _producer) = stream(1);
+        let process = sim.process("w1");
+        set_clock(&process);
+        let (_control, _running) = start_by_its_own_clock(&sim, &process);
+        tokio::time::sleep(MINUTE).await;
+        let base = number_in_the_first_row(&sim, "tokenBase").await;
+        let now = sim.now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let passed = now.checked_sub(Duration::from_millis(base)).unwrap();
+        assert!(passed <= MINUTE + Duration::from_secs(2), "{passed:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fencing_tokens_grow_over_a_row_that_is_deleted_and_made_again_by_a_host_whose_clock_is_behind() {
+    let (sim, _producer) = stream(1);
+    let (first, second) = (sim.process("w1"), sim.process("w2"));
+    first.set_clock_ahead(60 * MINUTE);
+    let (_control, running) = start_by_its_own_clock(&sim, &first);
+    tokio::time::sleep(10 * MINUTE).await;
+    running.abort();
+    let token =
+        async || number_in_the_first_row(&sim, "tokenBase").await + number_in_the_first_row(&sim, "leaseCounter").await;
+    let before = token().await;
+    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
+    let delete = client.delete_item().table_name(APPLICATION);
+    let delete = delete.key("leaseKey", AttributeValue::S("shardId-000000000000".into()));
+    delete.send().await.unwrap();
+    let (_control, _running) = start_by_its_own_clock(&sim, &second);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(token().await > before);
+}
+
+/// Takes the date out of each reply.
+#[derive(Debug)]
+struct WithoutDate;
+
+impl Intercept for WithoutDate {
+    fn name(&self) -> &'static str {
+        "WithoutDate"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        context.response_mut().headers_mut().remove("date");
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fencing_tokens_begin_with_the_time_of_the_host_if_replies_show_none() {
+    let (sim, _producer) = stream(1);
+    let process = sim.process("w1");
+    process.set_clock_behind(60 * MINUTE);
+    let config = aws_sdk_dynamodb::config::Builder::from(&process.sdk_config()).interceptor(WithoutDate);
+    let undated = aws_sdk_dynamodb::Client::from_conf(config.build());
+    let builder = worker(&sim, "w1", &Journal::default(), Checkpoints::Never).dynamodb_client(undated);
+    let (_control, _running) = start(builder.clock(process.clock()));
+    tokio::time::sleep(MINUTE).await;
+    let base = number_in_the_first_row(&sim, "tokenBase").await;
+    let now = process.clock().wall().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    assert!(now.checked_sub(Duration::from_millis(base)).unwrap() <= MINUTE);
 }

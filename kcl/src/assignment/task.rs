@@ -8,10 +8,11 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::assignment::taker::{Take, Taker};
+use crate::assignment::token_bases::TokenBases;
 use crate::error::{TableError, WorkerError};
 use crate::event::Event;
 use crate::fold::Fold;
-use crate::lease::model::{Lease, OwnAttributes, WorkerId};
+use crate::lease::model::{Lease, LeaseKey, OwnAttributes, WorkerId};
 use crate::lease::renewer::{OwnedLease, Renewer, timed_out};
 use crate::lease::scan::{Listing, list};
 use crate::lease::table::LeaseTable;
@@ -31,6 +32,7 @@ pub(crate) struct Assignment {
     pub(crate) incarnation: Option<Incarnation>,
     pub(crate) renewer: Renewer,
     pub(crate) taker: Taker,
+    pub(crate) token_bases: TokenBases,
     pub(crate) interval: Duration,
     pub(crate) write_timeout: Duration,
     pub(crate) rng: fastrand::Rng,
@@ -38,6 +40,8 @@ pub(crate) struct Assignment {
     pub(crate) failures: Fold,
     /// Folds the searches that met leases of another stream.
     pub(crate) other_streams: Fold,
+    /// Folds the searches in which the service's time was unknown.
+    pub(crate) without_time: Fold,
     /// Leases that were taken go here.
     pub(crate) owned: mpsc::Sender<OwnedLease>,
     /// A shard has ended: its children wait to be taken.
@@ -82,6 +86,8 @@ impl Assignment {
             });
         }
         let mut leases = listing.leases;
+        let time = self.service_time();
+        self.token_bases.observe(&leases, time);
         self.leave_out_other_streams(&mut leases);
         // A shard that was read to its end is no work any more, whoever keeps its lease.
         let mut held = self.renewer.occupied().await;
@@ -138,11 +144,22 @@ impl Assignment {
         }
     }
 
+    /// The time of the lease table's service, or of this host if that is unknown.
+    fn service_time(&mut self) -> SystemTime {
+        self.table.service_time().unwrap_or_else(|| {
+            if self.without_time.happened(self.clock.now()).is_some() {
+                let (worker, table) = (&self.worker, self.table.name());
+                Event::ServiceTimeUnknown { worker, table }.emit();
+            }
+            self.clock.wall()
+        })
+    }
+
     /// The attributes that the first owner of a row adds, if the row lacks them.
-    fn own_attributes(&self) -> OwnAttributes {
-        let since_epoch = self.clock.wall().duration_since(SystemTime::UNIX_EPOCH);
+    fn own_attributes(&mut self, key: &LeaseKey) -> OwnAttributes {
+        let time = self.service_time();
         OwnAttributes {
-            token_base: since_epoch.ok().and_then(|time| u64::try_from(time.as_millis()).ok()),
+            token_base: Some(self.token_bases.base(key, time)),
             ..OwnAttributes::of(self.incarnation.as_ref())
         }
     }
@@ -152,7 +169,7 @@ impl Assignment {
         let write = LeaseWrite::Take {
             seen: take.lease.clone(),
             by: self.worker.clone(),
-            own: self.own_attributes(),
+            own: self.own_attributes(&take.lease.key),
         };
         // A take without an answer may have worked: then the row has our name, and the next search recovers it.
         let sent = self.clock.now();
@@ -162,6 +179,8 @@ impl Assignment {
             Some(WriteOutcome::Refused(_)) => return Ok(()),
             None => return Err(timed_out(self.write_timeout)),
         };
+        let time = self.service_time();
+        self.token_bases.observe([&lease], time);
         Event::LeaseTaken {
             worker: &self.worker,
             lease: &lease.key,

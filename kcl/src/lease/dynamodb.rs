@@ -1,10 +1,11 @@
 //! Leases in DynamoDB, in the table that the Java KCL uses.
 //!
-//! `client` makes the client of the lease thread, and `identities` refreshes its credentials at the times that the pure
+//! `service_time` reads the service's clock from all replies. `client` makes the client of the lease thread, and `identities` refreshes its credentials at the times that the pure
 //! `refresh` says. `setup` makes the table usable, this file reads and writes its rows, and `outcome` says how a write
 //! ended.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
@@ -18,6 +19,7 @@ use service::Clock;
 
 use self::client::LeaseClient;
 use self::outcome::{applied, failed, not_applied_or_unknown, refused};
+use self::service_time::ServiceTime;
 use crate::error::{CallErrorKind, TableError};
 use crate::lease::item::{self, EntityTypes, Row, attribute};
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
@@ -30,6 +32,7 @@ pub(crate) mod client;
 mod identities;
 mod outcome;
 mod refresh;
+mod service_time;
 mod setup;
 
 /// The lease table of one application.
@@ -42,14 +45,16 @@ pub(crate) struct DynamoDbLeaseTable {
     /// Rows on a page of a scan; as many as the service puts there, if `None`.
     page_size: Option<i32>,
     clock: Clock,
+    service_time: ServiceTime,
 }
 
 impl DynamoDbLeaseTable {
-    /// The lease table `name` of `application`.
+    /// The lease table `name` of `application`. It waits by `clock`.
     ///
     /// The SDK's own retries are switched off, because the next write builds on the last known row. Each call is
     /// bounded.
-    pub(crate) fn new(client: &Client, name: String, application: &str) -> Self {
+    pub(crate) fn new(client: &Client, name: String, application: &str, clock: Clock) -> Self {
+        let service_time = ServiceTime::new(clock.clone());
         let coordinator = format!("{application}-CoordinatorState");
         // Once, for all calls: the SDK merges an override into the configuration again with each call.
         let config = client.config().to_builder();
@@ -59,20 +64,16 @@ impl DynamoDbLeaseTable {
             .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
         let config = config
             .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts.operation_timeout(TABLE_CALL_TIMEOUT).build());
+            .timeout_config(timeouts.operation_timeout(TABLE_CALL_TIMEOUT).build())
+            .interceptor(service_time.clone());
         Self {
             client: Client::from_conf(config.build()),
             name,
             coordinator,
             page_size: None,
-            clock: Clock::default(),
+            clock,
+            service_time,
         }
-    }
-
-    /// Waits by `clock` in place of the system's.
-    pub(crate) fn with_clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
     }
 
     #[cfg(test)]
@@ -218,6 +219,10 @@ impl LeaseTable for DynamoDbLeaseTable {
         &self.name
     }
 
+    fn service_time(&self) -> Option<SystemTime> {
+        self.service_time.now()
+    }
+
     fn on_another_runtime(&self, rng: fastrand::Rng) -> SeparateTable {
         let LeaseClient { client, refresher } = LeaseClient::new(&self.client, rng);
         SeparateTable {
@@ -286,7 +291,8 @@ mod tests {
             .region(Region::new("eu-north-1"))
             .retry_config(RetryConfig::standard().with_max_attempts(7))
             .timeout_config(TimeoutConfig::builder().connect_timeout(connect).build());
-        let table = DynamoDbLeaseTable::new(&Client::from_conf(config.build()), "leases".to_owned(), "billing");
+        let client = Client::from_conf(config.build());
+        let table = DynamoDbLeaseTable::new(&client, "leases".to_owned(), "billing", Clock::default());
         let config = table.client.config();
         assert_eq!(config.retry_config().map(RetryConfig::max_attempts), Some(1));
         let timeouts = config.timeout_config().unwrap();

@@ -9,9 +9,16 @@ use crate::lease::ownership::{Drain, End};
 
 /// Counts the ownerships of a lease, whatever workers have them: each is larger than all before it.
 ///
-/// It is the fencing token for writes to other systems. If the lease's row is deleted and made again, it begins with the time
-/// of the host that takes the lease first: it is larger than before if the clocks of the hosts agree better than the time that
-/// has passed.
+/// It is the fencing token for writes to other systems: the base of the lease's row, plus the row's counter. The worker
+/// that takes the row first sets the base to the time of the lease table's service, in milliseconds since the Unix epoch,
+/// and each later take raises it by one. So tokens also grow over a row that is deleted and made again. The clocks of the
+/// workers' hosts play no part.
+///
+/// This holds if more time passes between the first takes of the two rows than a millisecond for each write of the former
+/// row (a renewal, a checkpoint; two for a take), plus a second and the time that a reply takes, because replies show
+/// whole seconds. A worker that has seen larger tokens of the former row goes on from them whatever time has passed.
+/// Tokens repeat if the table is restored from a backup, or if another program changes `tokenBase` or sets `leaseCounter`
+/// back. Behind a proxy that removes the `Date` header of replies the base is the time of the host, and the log says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeaseEpoch(pub(crate) u64);
 

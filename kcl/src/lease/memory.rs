@@ -4,8 +4,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use futures::future::BoxFuture;
+use service::Clock;
 
 use self::rules::{apply, holds};
 use crate::error::{CallErrorKind, TableError};
@@ -20,6 +22,7 @@ mod rules;
 #[derive(Debug, Clone)]
 pub(crate) struct MemoryLeaseTable {
     name: String,
+    clock: Clock,
     state: Arc<Mutex<State>>,
 }
 
@@ -75,6 +78,7 @@ impl MemoryLeaseTable {
         };
         Self {
             name: name.to_owned(),
+            clock: Clock::default(),
             state: Arc::new(Mutex::new(state)),
         }
     }
@@ -205,6 +209,10 @@ impl State {
 impl LeaseTable for MemoryLeaseTable {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn service_time(&self) -> Option<SystemTime> {
+        Some(self.clock.wall())
     }
 
     fn on_another_runtime(&self, _rng: fastrand::Rng) -> SeparateTable {

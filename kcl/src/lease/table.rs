@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures::future::BoxFuture;
 
@@ -39,6 +40,10 @@ pub(crate) trait LeaseTable: fmt::Debug + Send + Sync {
     ///
     /// A dropped future leaves open whether the write is applied.
     fn write<'a>(&'a self, write: &'a LeaseWrite) -> BoxFuture<'a, WriteOutcome>;
+
+    /// The backend's time, which is the same for all workers up to about a second, whatever the clocks of their hosts say.
+    /// `None` if no call has shown it yet.
+    fn service_time(&self) -> Option<SystemTime>;
 
     /// The same table, for calls from another runtime than this one's.
     fn on_another_runtime(&self, rng: fastrand::Rng) -> SeparateTable;

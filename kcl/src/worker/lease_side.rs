@@ -14,6 +14,7 @@ use super::lease_keeper::LeaseKeeper;
 use super::lease_thread::{LeaseRuntime, LeaseThread, LeaseThreadError};
 use crate::assignment::taker::{Taker, TakerPolicy, VeryOldLeases};
 use crate::assignment::task::Assignment;
+use crate::assignment::token_bases::TokenBases;
 use crate::error::WorkerError;
 use crate::fold::Fold;
 use crate::lease::ownership::Terms;
@@ -66,11 +67,13 @@ impl LeaseSide {
             incarnation: incarnation.cloned(),
             renewer: renewer.clone(),
             taker: Taker::new(worker.id.clone(), policy),
+            token_bases: TokenBases::default(),
             interval: worker.config.assignment_interval(),
             write_timeout: worker.config.lease_write_timeout(),
             rng: worker.rng.fork(),
             failures: Fold::default(),
             other_streams: Fold::default(),
+            without_time: Fold::default(),
             owned,
             new_leases: Arc::clone(&new_leases),
         };

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate};
+use service::Clock;
 use testkit::sim::{self, Sim};
 
 use crate::checkpoint::position::Position;
@@ -43,7 +44,8 @@ impl Bench {
     pub(super) async fn in_dynamodb() -> Self {
         let sim = Sim::new(1);
         let client = Client::new(&sim.client("worker"));
-        let table = DynamoDbLeaseTable::new(&client, TABLE.to_owned(), "billing").with_page_size(PAGE.into());
+        let table = DynamoDbLeaseTable::new(&client, TABLE.to_owned(), "billing", Clock::default());
+        let table = table.with_page_size(PAGE.into());
         table.open().await.unwrap();
         let faults = Arc::new(Mutex::new(VecDeque::new()));
         let planned = Arc::clone(&faults);

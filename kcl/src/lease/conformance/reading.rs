@@ -1,4 +1,6 @@
-//! Scans, and the index of owners.
+//! Scans, the index of owners, and the time.
+
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use service::Clock;
@@ -24,6 +26,7 @@ run_against_each_backend! {
     the_index_tells_the_leases_of_one_owner,
     the_index_follows_the_owner,
     a_table_without_the_index_says_so,
+    the_time_of_the_backend_is_known_once_a_call_was_answered,
 }
 
 fn numbered(number: u8) -> Lease {
@@ -179,4 +182,11 @@ async fn a_table_without_the_index_says_so(bench: &Bench) {
     bench.put(&owned()).await;
     bench.drop_index().await;
     assert_eq!(bench.table().keys_of(&WorkerId::new("a")).await, Ok(None));
+}
+
+async fn the_time_of_the_backend_is_known_once_a_call_was_answered(bench: &Bench) {
+    bench.table().scan_page(None).await.unwrap();
+    let before = bench.table().service_time().unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(bench.table().service_time().unwrap() >= before);
 }
