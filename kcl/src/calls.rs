@@ -158,8 +158,8 @@ impl Calls {
         call.send().await.map_err(|error| failed("ListShards", &error))
     }
 
-    /// Which incarnation of `stream` there is now. `None` if access to its description is denied.
-    pub(crate) async fn incarnation(&self, stream: &StreamRef) -> Result<Option<Incarnation>, StreamError> {
+    /// Which incarnation of `stream` there is now. Unknown if access to its description is denied.
+    pub(crate) async fn incarnation(&self, stream: &StreamRef) -> Result<Incarnation, StreamError> {
         let call = self
             .client
             .describe_stream_summary()
@@ -170,8 +170,8 @@ impl Calls {
             sent.map_err(|error| failed("DescribeStreamSummary", &error))
         };
         match self.in_time("DescribeStreamSummary", call).await {
-            Ok(output) => incarnation(&output).map(Some),
-            Err(error) if error.kind().is_denied() => Ok(None),
+            Ok(output) => incarnation(&output),
+            Err(error) if error.kind().is_denied() => Ok(Incarnation::default()),
             Err(error) => Err(error),
         }
     }
@@ -265,10 +265,8 @@ fn incarnation(output: &DescribeStreamSummaryOutput) -> Result<Incarnation, Stre
         .stream_description_summary()
         .ok_or_else(|| not_understood("DescribeStreamSummary", "the reply holds no description"))?;
     let created = SystemTime::try_from(*summary.stream_creation_timestamp());
-    Ok(Incarnation {
-        arn: summary.stream_arn().into(),
-        created: created.map_err(|error| misread(&error))?,
-    })
+    let created = created.map_err(|error| misread(&error))?;
+    Ok(Incarnation::new(summary.stream_arn(), created))
 }
 
 fn page(output: GetRecordsOutput, faults: &mut Vec<RangeFault>) -> Result<Page, StreamError> {

@@ -23,7 +23,7 @@ use crate::lease::ownership::Terms;
 use crate::lease::renewer::{OwnedLease, Renewer, RenewerParts};
 use crate::lease::table::{Creation, LeaseTable, OpenError, ScanPage, SeparateTable};
 use crate::lease::write::{LeaseWrite, WriteOutcome};
-use crate::stream::{ShardId, ShardRef, StreamRef};
+use crate::stream::{Incarnation, ShardId, ShardRef, StreamRef};
 
 const WORKER: &str = "0123456789abcdef0123456789abcdef";
 const STREAM_ARN: &str = "arn:aws:kinesis:eu-north-1:123456789012:stream/orders";
@@ -131,8 +131,10 @@ fn row(n: usize) -> Lease {
         parents: [shard(n / 2)].into(),
         range: Some(HashKeyRange::FULL),
         own: OwnAttributes {
-            stream_arn: Some(STREAM_ARN.into()),
-            stream_created: Some(1_700_000_000_000),
+            stream: Incarnation {
+                arn: Some(STREAM_ARN.into()),
+                created: Some(1_700_000_000_000),
+            },
             token_base: Some(1_700_000_000_000),
         },
         ..Lease::new(&TableLayout::OneStream(stream), &shard_ref, checkpoint)

@@ -191,7 +191,7 @@ impl Worker {
         result.map(|()| report)
     }
 
-    fn start(&mut self) -> impl Future<Output = Result<Option<Incarnation>, WorkerError>> {
+    fn start(&mut self) -> impl Future<Output = Result<Incarnation, WorkerError>> {
         let start = Start {
             worker: &self.id,
             table: &self.table,
@@ -205,8 +205,8 @@ impl Worker {
         start.run()
     }
 
-    async fn run_started(&mut self, incarnation: Option<Incarnation>) -> (ShutdownReport, Result<(), WorkerError>) {
-        let mut lease_side = LeaseSide::start(self, incarnation.as_ref());
+    async fn run_started(&mut self, incarnation: Incarnation) -> (ShutdownReport, Result<(), WorkerError>) {
+        let mut lease_side = LeaseSide::start(self, &incarnation);
         let renewer = lease_side.renewer.clone();
         let surveyor = Surveyor::new(self.calls.clone(), self.stream.clone(), incarnation, self.clock.clone());
         let parts = self.consumer_parts(&lease_side, Arc::new(surveyor));

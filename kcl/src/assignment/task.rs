@@ -28,8 +28,8 @@ pub(crate) struct Assignment {
     pub(crate) clock: Clock,
     pub(crate) worker: WorkerId,
     pub(crate) table: Arc<dyn LeaseTable>,
-    /// The stream whose shards are read; `None` if access to its description is denied.
-    pub(crate) incarnation: Option<Incarnation>,
+    /// The stream whose shards are read; unknown if access to its description is denied.
+    pub(crate) incarnation: Incarnation,
     pub(crate) renewer: Renewer,
     pub(crate) taker: Taker,
     pub(crate) token_bases: TokenBases,
@@ -130,10 +130,8 @@ impl Assignment {
 
     /// Leaves out the leases of an earlier or another stream: their checkpoints mean nothing in this one.
     fn leave_out_other_streams(&mut self, leases: &mut Vec<Lease>) {
-        let Some(incarnation) = &self.incarnation else {
-            return;
-        };
-        let others = leases.extract_if(.., |lease| !lease.own.may_be_of(incarnation)).count();
+        let is_other = |lease: &mut Lease| !lease.own.stream.may_be(&self.incarnation);
+        let others = leases.extract_if(.., is_other).count();
         if others > 0 && self.other_streams.happened(self.clock.now()).is_some() {
             Event::LeasesOfAnotherStream {
                 worker: &self.worker,
@@ -160,7 +158,7 @@ impl Assignment {
         let time = self.service_time();
         OwnAttributes {
             token_base: Some(self.token_bases.base(key, time)),
-            ..OwnAttributes::of(self.incarnation.as_ref())
+            ..OwnAttributes::of(&self.incarnation)
         }
     }
 

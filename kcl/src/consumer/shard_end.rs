@@ -115,9 +115,7 @@ impl ShardConsumer {
                 Ok(survey) => survey,
                 Err(source) => return Err(WorkerError::Stream { stream, source }),
             };
-            // A stream whose description is denied counts as the same.
-            let known = surveyor.began_with().zip(survey.incarnation.as_ref());
-            if known.is_some_and(|(began_with, seen)| began_with != seen) {
+            if !surveyor.began_with().may_be(&survey.incarnation) {
                 let reason = Hold::StreamCreatedAgain.to_string();
                 return Err(WorkerError::InconsistentShards { stream, reason });
             }

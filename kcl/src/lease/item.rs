@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::checkpoint::position::Position;
 use crate::lease::layout::{LeaseKey, shard_in_row};
 use crate::lease::model::{Lease, OtherAttributes, OwnAttributes, PendingCheckpoint, WorkerId};
-use crate::stream::ShardId;
+use crate::stream::{Incarnation, ShardId};
 use fields::Fields;
 pub(crate) use fields::{Problem, RowError};
 pub(crate) use foreign::ForeignKind;
@@ -177,8 +177,10 @@ fn read(item: &Item) -> Result<Lease, RowError> {
         children: shards(&fields, attribute::CHILD_SHARDS)?,
         range: range(&fields)?,
         own: OwnAttributes {
-            stream_arn: fields.text(attribute::STREAM_ARN).ok().flatten().map(Into::into),
-            stream_created: fields.number(attribute::STREAM_CREATED).ok().flatten(),
+            stream: Incarnation {
+                arn: fields.text(attribute::STREAM_ARN).ok().flatten().map(Into::into),
+                created: fields.number(attribute::STREAM_CREATED).ok().flatten(),
+            },
             token_base: fields.number(attribute::TOKEN_BASE).ok().flatten(),
         },
         others: OtherAttributes::default(),
@@ -197,8 +199,8 @@ fn is_read(lease: &Lease, name: &str) -> bool {
         attribute::CHILD_SHARDS => !lease.children.is_empty(),
         attribute::STARTING_HASH_KEY | attribute::ENDING_HASH_KEY => lease.range.is_some_and(is_written),
         attribute::STREAM_NAME | attribute::SHARD_ID => lease.stream.is_some(),
-        attribute::STREAM_ARN => lease.own.stream_arn.is_some(),
-        attribute::STREAM_CREATED => lease.own.stream_created.is_some(),
+        attribute::STREAM_ARN => lease.own.stream.arn.is_some(),
+        attribute::STREAM_CREATED => lease.own.stream.created.is_some(),
         attribute::TOKEN_BASE => lease.own.token_base.is_some(),
         _ if of_pair(attribute::CHECKPOINT) => lease.checkpoint.is_some(),
         _ if of_pair(attribute::PENDING_CHECKPOINT) => lease.pending.is_some(),
@@ -310,8 +312,8 @@ fn hash_key_pair(range: HashKeyRange) -> Option<[(String, AttributeValue); 2]> {
 
 /// Those of our own attributes that are set.
 pub(crate) fn own_attributes(own: &OwnAttributes) -> impl Iterator<Item = (String, AttributeValue)> {
-    let arn = own.stream_arn.as_deref().map(|arn| text(attribute::STREAM_ARN, arn));
-    let created = own.stream_created.map(|at| number(attribute::STREAM_CREATED, at));
+    let arn = own.stream.arn.as_deref().map(|arn| text(attribute::STREAM_ARN, arn));
+    let created = own.stream.created.map(|at| number(attribute::STREAM_CREATED, at));
     let base = own.token_base.map(|at| number(attribute::TOKEN_BASE, at));
     arn.into_iter().chain(created).chain(base)
 }

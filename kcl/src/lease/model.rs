@@ -86,32 +86,20 @@ pub(crate) struct PendingCheckpoint {
 /// The attributes of ours that belong to the row as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct OwnAttributes {
-    /// The ARN of the shard's stream.
-    pub(crate) stream_arn: Option<Arc<str>>,
-    /// When the shard's stream was created: milliseconds since the Unix epoch.
-    pub(crate) stream_created: Option<u64>,
-    /// What the fencing tokens of this row begin with: milliseconds since the Unix epoch by the clock of the first owner, plus
-    /// one for each take since then.
+    /// The shard's stream.
+    pub(crate) stream: Incarnation,
+    /// What the fencing tokens of this row begin with: milliseconds since the Unix epoch by the service's clock when it was
+    /// first taken, plus one for each take since then.
     pub(crate) token_base: Option<u64>,
 }
 
 impl OwnAttributes {
-    /// What tells the stream of a shard; nothing if it is not known.
-    pub(crate) fn of(incarnation: Option<&Incarnation>) -> Self {
+    /// What tells the stream of a shard.
+    pub(crate) fn of(stream: &Incarnation) -> Self {
         Self {
-            stream_arn: incarnation.map(|stream| Arc::clone(&stream.arn)),
-            stream_created: incarnation.and_then(Incarnation::created_millis),
+            stream: stream.clone(),
             token_base: None,
         }
-    }
-
-    /// Whether nothing in them tells of another stream than this one.
-    pub(crate) fn may_be_of(&self, stream: &Incarnation) -> bool {
-        let same_arn = self.stream_arn.as_ref().is_none_or(|arn| *arn == stream.arn);
-        let same_time = self
-            .stream_created
-            .is_none_or(|created| stream.created_millis() == Some(created));
-        same_arn && same_time
     }
 }
 

@@ -96,7 +96,7 @@ impl Poller {
             Position::At(record) => (ReadFrom::At(record.sequence_number), Next::Begin),
             Position::ShardEnd => (ReadFrom::Latest, Next::End(Vec::new())),
         };
-        let evidence = EndEvidence::new(config.shard.shard.clone(), surveyor.began_with().cloned());
+        let evidence = EndEvidence::new(config.shard.shard.clone(), surveyor.began_with().clone());
         Self {
             calls,
             surveyor,
@@ -148,7 +148,7 @@ impl Poller {
     /// Goes on with `next` if positions of this shard still mean something: not in a stream that was created again.
     async fn check_stream(&mut self, next: Next) -> Result<Option<Arrival>, StreamError> {
         let incarnation = self.surveyor.incarnation(self.clock.now()).await?;
-        if !self.evidence.is_same_stream(incarnation.as_ref()) {
+        if !self.evidence.is_same_stream(&incarnation) {
             return Ok(self.hold(Hold::StreamCreatedAgain, Next::Survey));
         }
         if self.refusals >= REFUSALS {

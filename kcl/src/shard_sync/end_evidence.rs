@@ -30,16 +30,16 @@ pub(crate) struct Survey {
     pub(crate) taken_at: Instant,
     /// All shards that the stream still has.
     pub(crate) shards: Vec<Shard>,
-    /// Read after the list, so that the list is not of a later incarnation. `None` if access to it is denied.
-    pub(crate) incarnation: Option<Incarnation>,
+    /// Read after the list, so that the list is not of a later incarnation. Unknown if access to it is denied.
+    pub(crate) incarnation: Incarnation,
 }
 
 /// What is known of the end of one shard.
 #[derive(Debug)]
 pub(crate) struct EndEvidence {
     shard: ShardId,
-    /// The incarnation of the stream whose shard it is, if known.
-    stream: Option<Incarnation>,
+    /// The incarnation of the stream whose shard it is, as far as it is known.
+    stream: Incarnation,
     /// Since when the shard, or its children, have been missing from each list.
     missing_since: Option<Instant>,
 }
@@ -96,7 +96,7 @@ impl fmt::Display for Hold {
 
 impl EndEvidence {
     /// Knows nothing yet of `shard`, which belongs to this incarnation of the stream.
-    pub(crate) fn new(shard: ShardId, stream: Option<Incarnation>) -> Self {
+    pub(crate) fn new(shard: ShardId, stream: Incarnation) -> Self {
         Self {
             shard,
             stream,
@@ -105,16 +105,13 @@ impl EndEvidence {
     }
 
     /// Whether `seen` is the stream whose shard it is, as far as is known.
-    pub(crate) fn is_same_stream(&self, seen: Option<&Incarnation>) -> bool {
-        match (&self.stream, seen) {
-            (Some(expected), Some(seen)) => expected == seen,
-            (None, _) | (_, None) => true,
-        }
+    pub(crate) fn is_same_stream(&self, seen: &Incarnation) -> bool {
+        self.stream.may_be(seen)
     }
 
     /// Judges by a survey that was made because the shard's end is in doubt.
     pub(crate) fn judge(&mut self, survey: &Survey) -> Verdict {
-        if !self.is_same_stream(survey.incarnation.as_ref()) {
+        if !self.is_same_stream(&survey.incarnation) {
             return Verdict::Hold(Hold::StreamCreatedAgain);
         }
         let listed = survey.shards.iter().find(|shard| shard.id == self.shard);
@@ -124,7 +121,7 @@ impl EndEvidence {
                 self.missing_since = None;
                 return Verdict::Open;
             }
-            _ if self.stream.is_none() || survey.incarnation.is_none() => {
+            _ if !self.stream.is_known() || !survey.incarnation.is_known() => {
                 return Verdict::Hold(Hold::StreamUnknown);
             }
             Some(ShardState::Closed) if !children.is_empty() => return Verdict::Ended(children),
@@ -150,11 +147,9 @@ mod tests {
 
     use super::*;
 
-    fn incarnation(created: u64) -> Option<Incarnation> {
-        Some(Incarnation {
-            arn: "arn:aws:kinesis:eu-north-1:123456789012:stream/orders".into(),
-            created: SystemTime::UNIX_EPOCH + Duration::from_secs(created),
-        })
+    fn incarnation(created: u64) -> Incarnation {
+        let arn = "arn:aws:kinesis:eu-north-1:123456789012:stream/orders";
+        Incarnation::new(arn, SystemTime::UNIX_EPOCH + Duration::from_secs(created))
     }
 
     fn shard(id: &str, parents: &[&str], state: ShardState) -> Shard {
@@ -256,7 +251,7 @@ mod tests {
     fn without_the_creation_time_an_open_shard_is_read_on_and_no_other_one_ends() {
         let now = Instant::now();
         let unknown = |shards| Survey {
-            incarnation: None,
+            incarnation: Incarnation::default(),
             ..survey(now, shards)
         };
         let open = unknown(vec![shard("0", &[], ShardState::Open)]);

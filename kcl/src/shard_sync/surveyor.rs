@@ -18,18 +18,18 @@ pub(crate) struct Surveyor {
     clock: Clock,
     calls: Calls,
     stream: StreamRef,
-    /// The incarnation that the worker began with; `None` if access to its description is denied.
-    began_with: Option<Incarnation>,
+    /// The incarnation that the worker began with; unknown if access to its description is denied.
+    began_with: Incarnation,
     /// One survey at a time; it may take as long as many pages of shards.
     surveying: Semaphore,
     /// One question for the incarnation at a time, apart from surveys: readers of healthy shards wait for it.
     asking: Semaphore,
     survey: Mutex<Option<Arc<Survey>>>,
-    incarnation: Mutex<Option<(Instant, Option<Incarnation>)>>,
+    incarnation: Mutex<Option<(Instant, Incarnation)>>,
 }
 
 impl Surveyor {
-    pub(crate) fn new(calls: Calls, stream: StreamRef, began_with: Option<Incarnation>, clock: Clock) -> Self {
+    pub(crate) fn new(calls: Calls, stream: StreamRef, began_with: Incarnation, clock: Clock) -> Self {
         Self {
             clock,
             calls,
@@ -43,8 +43,8 @@ impl Surveyor {
     }
 
     /// The incarnation of the stream that the worker began with.
-    pub(crate) fn began_with(&self) -> Option<&Incarnation> {
-        self.began_with.as_ref()
+    pub(crate) fn began_with(&self) -> &Incarnation {
+        &self.began_with
     }
 
     /// The stream as it was at `since` or later.
@@ -70,12 +70,12 @@ impl Surveyor {
         Ok(survey)
     }
 
-    /// Which incarnation of the stream there was at `since` or later. `None` if access is denied.
+    /// Which incarnation of the stream there was at `since` or later. Unknown if access is denied.
     ///
     /// # Cancellation
     ///
     /// The next consumer asks the service.
-    pub(crate) async fn incarnation(&self, since: Instant) -> Result<Option<Incarnation>, StreamError> {
+    pub(crate) async fn incarnation(&self, since: Instant) -> Result<Incarnation, StreamError> {
         let _turn = self.asking.acquire().await;
         let now = self.clock.now();
         let latest = lock(&self.incarnation).clone();

@@ -48,7 +48,7 @@ struct Place {
 
 impl LeaseSide {
     /// Starts to take and renew the leases of `worker`: on a thread of their own, or in a task if time is virtual.
-    pub(super) fn start(worker: &mut Worker, incarnation: Option<&Incarnation>) -> Self {
+    pub(super) fn start(worker: &mut Worker, incarnation: &Incarnation) -> Self {
         let (owned, leases) = mpsc::channel(OWNED_LEASES);
         let new_leases = Arc::new(Notify::new());
         let stop = CancellationToken::new();
@@ -64,7 +64,7 @@ impl LeaseSide {
             clock: worker.clock.clone(),
             worker: worker.id.clone(),
             table: place.table.table,
-            incarnation: incarnation.cloned(),
+            incarnation: incarnation.clone(),
             renewer: renewer.clone(),
             taker: Taker::new(worker.id.clone(), policy),
             token_bases: TokenBases::default(),

@@ -34,8 +34,8 @@ pub(super) struct Start<'a> {
 
 impl Start<'_> {
     /// Makes the table usable and creates the leases that are missing, and tries again within `initialization_timeout`.
-    /// Returns which stream it is; `None` if access to its description is denied.
-    pub(super) async fn run(mut self) -> Result<Option<Incarnation>, WorkerError> {
+    /// Returns which stream it is; unknown if access to its description is denied.
+    pub(super) async fn run(mut self) -> Result<Incarnation, WorkerError> {
         let mut delays = RetryDelays::new(WAITS, Jitter::Half, self.rng.fork());
         let deadline = self.clock.now().checked_add(self.config.initialization_timeout);
         let mut failures = 0;
@@ -54,12 +54,12 @@ impl Start<'_> {
         }
     }
 
-    async fn attempt(&mut self) -> Result<Option<Incarnation>, WorkerError> {
+    async fn attempt(&mut self) -> Result<Incarnation, WorkerError> {
         self.refuse_other_coordinators().await?;
         // Before the list: should the stream be created again in between, its shards are held and not read.
         let incarnation = self.calls.incarnation(self.stream).await;
         let incarnation = incarnation.map_err(|error| self.of_stream(error))?;
-        if incarnation.is_none() {
+        if !incarnation.is_known() {
             Event::StreamDescriptionDenied { stream: self.stream }.emit();
         }
         // Before the table is created: a mistyped stream leaves nothing behind.
@@ -75,7 +75,7 @@ impl Start<'_> {
             stream: self.stream.clone(),
             layout: self.layout.clone(),
             start: self.config.start_at,
-            own: OwnAttributes::of(incarnation.as_ref()),
+            own: OwnAttributes::of(&incarnation),
         };
         let creator = Creator {
             worker: self.worker,

@@ -11,7 +11,7 @@ use crate::lease::item::{self, EntityTypes};
 use crate::lease::model::{Lease, OwnAttributes, PendingCheckpoint};
 use crate::lease::table::Creation;
 use crate::lease::write::{LeaseWrite, OwnerWrite, Then, WriteOutcome};
-use crate::stream::ShardId;
+use crate::stream::{Incarnation, ShardId};
 
 run_against_each_backend! {
     a_row_is_created_once,
@@ -65,8 +65,10 @@ async fn a_created_row_has_all_that_the_lease_has(bench: &Bench) {
         children: children(&["shardId-000000000009"]),
         range: Some(HashKeyRange::FULL),
         own: OwnAttributes {
-            stream_arn: Some("arn:aws:kinesis:eu-north-1:123456789012:stream/orders".into()),
-            stream_created: Some(1_700_000_000_000),
+            stream: Incarnation {
+                arn: Some("arn:aws:kinesis:eu-north-1:123456789012:stream/orders".into()),
+                created: Some(1_700_000_000_000),
+            },
             token_base: Some(1_784_000_000_000),
         },
         ..owned()
@@ -201,14 +203,16 @@ async fn an_owners_write_sets_our_own_attributes_where_they_are_absent(bench: &B
     bench.put(&row).await;
     let write = OwnerWrite {
         own: OwnAttributes {
-            stream_arn: None,
-            stream_created: Some(6),
+            stream: Incarnation {
+                arn: None,
+                created: Some(6),
+            },
             token_base: Some(7),
         },
         ..OwnerWrite::renewal(row)
     };
     let written = bench.applied(LeaseWrite::Owner(write)).await;
-    assert_eq!((written.own.stream_created, written.own.token_base), (Some(6), Some(5)));
+    assert_eq!((written.own.stream.created, written.own.token_base), (Some(6), Some(5)));
     assert_eq!(written.fencing_token(), Some(13));
 }
 

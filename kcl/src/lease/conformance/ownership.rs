@@ -4,6 +4,7 @@ use super::bench::{Bench, at, handed, key, owned, unowned};
 use crate::checkpoint::position::Position;
 use crate::lease::model::{Lease, OwnAttributes, WorkerId};
 use crate::lease::write::{CounterCondition, LeaseWrite, OwnerWrite, Then};
+use crate::stream::Incarnation;
 
 run_against_each_backend! {
     a_renewal_raises_the_counter_and_changes_nothing_else,
@@ -184,11 +185,13 @@ async fn a_take_on_an_older_counter_is_refused_with_the_row(bench: &Bench) {
 
 async fn a_take_sets_our_own_attributes_where_they_are_absent(bench: &Bench) {
     let mut row = owned();
-    row.own.stream_created = Some(5);
+    row.own.stream.created = Some(5);
     bench.put(&row).await;
     let own = OwnAttributes {
-        stream_arn: Some("arn:aws:kinesis:eu-north-1:123456789012:stream/orders".into()),
-        stream_created: Some(6),
+        stream: Incarnation {
+            arn: Some("arn:aws:kinesis:eu-north-1:123456789012:stream/orders".into()),
+            created: Some(6),
+        },
         token_base: Some(7),
     };
     let taken = bench
@@ -198,10 +201,8 @@ async fn a_take_sets_our_own_attributes_where_they_are_absent(bench: &Bench) {
             own: own.clone(),
         })
         .await;
-    let expected = OwnAttributes {
-        stream_created: Some(5),
-        ..own
-    };
+    let mut expected = own;
+    expected.stream.created = Some(5);
     assert_eq!(taken.own, expected);
 }
 

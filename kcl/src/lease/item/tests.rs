@@ -232,7 +232,7 @@ fn our_own_attributes_are_read_and_never_make_a_row_unreadable() {
     item.insert("tokenBase".to_owned(), n("1784000000000"));
     item.insert("leaseCounter".to_owned(), n("7"));
     let lease = lease_in(item.clone());
-    assert_eq!(lease.own.stream_created, Some(1_700_000_000_000));
+    assert_eq!(lease.own.stream.created, Some(1_700_000_000_000));
     assert_eq!(lease.fencing_token(), Some(1_784_000_000_007));
     assert_eq!(written_again(&item), item);
     item.insert("tokenBase".to_owned(), s("another program's"));
@@ -308,10 +308,11 @@ fn any_range() -> impl Strategy<Value = HashKeyRange> {
 
 prop_compose! {
     fn any_own()(
-        stream_arn in option::of("arn:[a-z]{1,9}"),
-        (stream_created, token_base) in any::<(Option<u64>, Option<u64>)>(),
+        arn in option::of("arn:[a-z]{1,9}"),
+        (created, token_base) in any::<(Option<u64>, Option<u64>)>(),
     ) -> OwnAttributes {
-        OwnAttributes { stream_arn: stream_arn.map(Into::into), stream_created, token_base }
+        let stream = Incarnation { arn: arn.map(Into::into), created };
+        OwnAttributes { stream, token_base }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::lease::model::{Lease, OwnAttributes, WorkerId};
 use crate::lease::write::{CounterCondition, LeaseWrite, OwnerWrite, Then, is_switch, raised_token_base};
+use crate::stream::Incarnation;
 
 /// Whether the condition of `write` holds for `row`.
 pub(super) fn holds(row: &Lease, write: &LeaseWrite) -> bool {
@@ -73,12 +74,9 @@ fn give(row: &mut Lease, seen: &Lease, next: &WorkerId) {
 }
 
 fn set_where_absent(own: &mut OwnAttributes, wanted: &OwnAttributes) {
-    let OwnAttributes {
-        stream_arn,
-        stream_created,
-        token_base,
-    } = wanted.clone();
-    own.stream_arn = own.stream_arn.take().or(stream_arn);
-    own.stream_created = own.stream_created.or(stream_created);
+    let OwnAttributes { stream, token_base } = wanted.clone();
+    let Incarnation { arn, created } = stream;
+    own.stream.arn = own.stream.arn.take().or(arn);
+    own.stream.created = own.stream.created.or(created);
     own.token_base = own.token_base.or(token_base);
 }
