@@ -1,11 +1,12 @@
 //! A lease for every shard: created at the start of a worker, and for its children at the end of a shard.
 //!
 //! In the order of the data: `graph` knows parents and children; the pure `planner` says which leases are missing, and
-//! `task` creates them; the `surveyor` looks at the stream for consumers in doubt, and the pure `end_evidence` judges
-//! whether their shard has ended.
+//! `task` creates them; the `surveyor` looks at the stream for consumers in doubt, by a `single_flight` for all of them, and
+//! the pure `end_evidence` judges whether their shard has ended.
 
 pub(crate) mod end_evidence;
 pub(crate) mod graph;
 pub(crate) mod planner;
+mod single_flight;
 pub(crate) mod surveyor;
 pub(crate) mod task;

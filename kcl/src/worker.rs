@@ -208,7 +208,7 @@ impl Worker {
     async fn run_started(&mut self, incarnation: Incarnation) -> (ShutdownReport, Result<(), WorkerError>) {
         let mut lease_side = LeaseSide::start(self, &incarnation);
         let renewer = lease_side.renewer.clone();
-        let surveyor = Surveyor::new(self.calls.clone(), self.stream.clone(), incarnation, self.clock.clone());
+        let surveyor = Surveyor::new(self.calls.clone(), self.stream.clone(), incarnation, &self.clock);
         let parts = self.consumer_parts(&lease_side, Arc::new(surveyor));
         let mut supervisor = Supervisor::new(
             parts,

@@ -1,44 +1,38 @@
 //! Looks at the stream as a whole for consumers that are in doubt about their shards.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use service::Clock;
-use tokio::sync::Semaphore;
 
 use crate::calls::{Calls, ShardsToList};
 use crate::error::StreamError;
 use crate::shard_sync::end_evidence::Survey;
+use crate::shard_sync::single_flight::SingleFlight;
 use crate::stream::{Incarnation, StreamRef};
 
-/// The surveys of one stream by one worker. One is made at a time, and shared by all who ask meanwhile: thousands of shards
-/// in doubt ask together, and the service allows an account 20 calls of DescribeStreamSummary a second.
+/// The surveys of one stream by one worker. One is made at a time, and its outcome shared by all who wait for it: thousands of
+/// shards in doubt ask together, and the service allows an account 20 calls of DescribeStreamSummary a second.
 #[derive(Debug)]
 pub(crate) struct Surveyor {
-    clock: Clock,
     calls: Calls,
     stream: StreamRef,
     /// The incarnation that the worker began with; unknown if access to its description is denied.
     began_with: Incarnation,
-    /// One survey at a time; it may take as long as many pages of shards.
-    surveying: Semaphore,
-    /// One question for the incarnation at a time, apart from surveys: readers of healthy shards wait for it.
-    asking: Semaphore,
-    survey: Mutex<Option<Arc<Survey>>>,
-    incarnation: Mutex<Option<(Instant, Incarnation)>>,
+    /// A survey may take as long as many pages of shards.
+    surveys: SingleFlight<Arc<Survey>>,
+    /// Apart from surveys: readers of healthy shards wait for these answers.
+    incarnations: SingleFlight<Incarnation>,
 }
 
 impl Surveyor {
-    pub(crate) fn new(calls: Calls, stream: StreamRef, began_with: Incarnation, clock: Clock) -> Self {
+    pub(crate) fn new(calls: Calls, stream: StreamRef, began_with: Incarnation, clock: &Clock) -> Self {
         Self {
-            clock,
             calls,
             stream,
             began_with,
-            surveying: Semaphore::new(1),
-            asking: Semaphore::new(1),
-            survey: Mutex::default(),
-            incarnation: Mutex::default(),
+            surveys: SingleFlight::new(clock.clone()),
+            incarnations: SingleFlight::new(clock.clone()),
         }
     }
 
@@ -49,47 +43,88 @@ impl Surveyor {
 
     /// The stream as it was at `since` or later.
     ///
+    /// # Errors
+    ///
+    /// All who wait for one survey get its failure.
+    ///
     /// # Cancellation
     ///
-    /// The next consumer makes the survey.
+    /// The other consumers go on with the survey.
     pub(crate) async fn survey(&self, since: Instant) -> Result<Arc<Survey>, StreamError> {
-        let _turn = self.surveying.acquire().await;
-        let taken_at = self.clock.now();
-        let fresh = |survey: &Arc<Survey>| survey.taken_at >= since;
-        let latest = lock(&self.survey).clone();
-        if let Some(survey) = latest.filter(fresh) {
-            return Ok(survey);
-        }
-        let shards = self.calls.list_shards(&self.stream, ShardsToList::All).await?;
-        let survey = Arc::new(Survey {
-            taken_at,
-            shards,
-            incarnation: self.calls.incarnation(&self.stream).await?,
-        });
-        *lock(&self.survey) = Some(Arc::clone(&survey));
-        Ok(survey)
+        let (calls, stream) = (self.calls.clone(), self.stream.clone());
+        let make = |taken_at| async move {
+            let shards = calls.list_shards(&stream, ShardsToList::All).await?;
+            let incarnation = calls.incarnation(&stream).await?;
+            Ok(Arc::new(Survey {
+                taken_at,
+                shards,
+                incarnation,
+            }))
+        };
+        self.surveys.call(since, make).await
     }
 
     /// Which incarnation of the stream there was at `since` or later. Unknown if access is denied.
     ///
+    /// # Errors
+    ///
+    /// All who wait for one answer get its failure.
+    ///
     /// # Cancellation
     ///
-    /// The next consumer asks the service.
+    /// The other consumers go on with the question.
     pub(crate) async fn incarnation(&self, since: Instant) -> Result<Incarnation, StreamError> {
-        let _turn = self.asking.acquire().await;
-        let now = self.clock.now();
-        let latest = lock(&self.incarnation).clone();
-        if let Some((asked_at, incarnation)) = latest
-            && asked_at >= since
-        {
-            return Ok(incarnation);
-        }
-        let incarnation = self.calls.incarnation(&self.stream).await?;
-        *lock(&self.incarnation) = Some((now, incarnation.clone()));
-        Ok(incarnation)
+        let (calls, stream) = (self.calls.clone(), self.stream.clone());
+        let make = |_| async move { calls.incarnation(&stream).await };
+        self.incarnations.call(since, make).await
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aws_sdk_kinesis::Client;
+    use futures::future::join_all;
+    use testkit::sim::{Fault, Sim};
+
+    use super::*;
+
+    /// The number of calls of an operation that arrived.
+    fn calls_of(sim: &Sim, operation: &str) -> usize {
+        sim.calls().iter().filter(|call| call.operation == operation).count()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thousand_shards_in_doubt_make_one_call_also_if_it_fails() {
+        for failing in ["ListShards", "DescribeStreamSummary"] {
+            let sim = Sim::new(1);
+            sim.create_stream("orders", 2).unwrap();
+            sim.faults(move |call| match call.operation == failing {
+                true => Fault::throttled(),
+                false => Fault::None,
+            });
+            let clock = Clock::default();
+            let client = Client::new(&sim.client("w1"));
+            let calls = Calls::new(&client, Duration::from_secs(30));
+            let surveyor = Surveyor::new(calls, StreamRef::parse("orders"), Incarnation::default(), &clock);
+            let asked = clock.now();
+            let surveys = join_all((0..1_000).map(|_| surveyor.survey(asked))).await;
+            assert!(surveys.iter().all(|survey| survey.is_err()));
+            assert_eq!(calls_of(&sim, failing), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thousand_readers_ask_once_which_stream_it_is_also_if_that_fails() {
+        let sim = Sim::new(1);
+        let clock = Clock::default();
+        let client = Client::new(&sim.client("w1"));
+        let calls = Calls::new(&client, Duration::from_secs(30));
+        let surveyor = Surveyor::new(calls, StreamRef::parse("orders"), Incarnation::default(), &clock);
+        let asked = clock.now();
+        let answers = join_all((0..1_000).map(|_| surveyor.incarnation(asked))).await;
+        assert!(answers.iter().all(|answer| answer.is_err()));
+        assert_eq!(calls_of(&sim, "DescribeStreamSummary"), 1);
+    }
 }
