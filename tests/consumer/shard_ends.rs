@@ -9,11 +9,11 @@ use aws_sdk_kinesis::config::interceptors::BeforeDeserializationInterceptorConte
 use aws_sdk_kinesis::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_kinesis::error::BoxError;
 use serde_json::Value;
-use testkit::sim::{Fault, Sim};
+use testkit::sim::{Call, Fault, Sim};
 
 use super::MINUTE;
 use super::lease_table::lease_rows;
-use crate::fleet::{Checkpoints, Entry, Journal, Place, STREAM, put, split, start, stream, worker};
+use crate::fleet::{Checkpoints, Entry, Journal, Place, STREAM, merge, put, split, start, stream, worker};
 
 /// The shards whose rows say that they were read to the end.
 async fn ended(sim: &Sim) -> Vec<String> {
@@ -226,4 +226,29 @@ async fn a_page_of_an_open_shard_without_iterator_and_children_is_malformed_and_
     journal.until("all records", |journal| journal.read() == places).await;
     assert!(ended(&sim).await.is_empty());
     assert_eq!(journal.all_read().len(), 100, "nothing is read twice");
+}
+
+/// The readers have the last page of both parents, with the child of the merge, before the stream is deleted.
+#[tokio::test(start_paused = true)]
+async fn merged_shards_do_not_end_and_lease_no_child_in_a_stream_that_was_created_again() {
+    let (sim, producer) = stream(2);
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let places = put(&producer, 0..20).await;
+    journal.until("all records", |journal| journal.read() == places).await;
+    sim.faults(|call| match (call.client, call.operation) {
+        ("w1", "ListShards") => Fault::throttled(),
+        _ => Fault::None,
+    });
+    merge(&sim, "shardId-000000000000", "shardId-000000000001").await;
+    tokio::time::sleep(MINUTE).await;
+    let looks_for_the_other_parent = |call: &Call| call.operation == "ListShards" && call.fault.is_some();
+    assert!(sim.calls().iter().any(looks_for_the_other_parent));
+    delete_stream(&sim).await;
+    tokio::time::sleep(MINUTE).await;
+    sim.create_stream(STREAM, 2).unwrap();
+    sim.heal();
+    tokio::time::sleep(10 * MINUTE).await;
+    assert!(ended(&sim).await.is_empty());
+    assert_eq!(lease_rows(&sim).await.len(), 2, "no lease of a child");
 }
