@@ -192,3 +192,6 @@ impl Assignment {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
