@@ -1,8 +1,8 @@
 //! The consumer against the simulated services: nothing is skipped (C1), parents come before their children (C2), one
 //! owner at a time (C3), and a handler's error loses nothing (C5).
 //!
-//! By subject: `reading`, `read_budget`, `checkpoints`, `handler_errors`, `error_policies`, `control`, `one_owner`, `resharding`, `shard_ends`, `lease_table`,
-//! `worker_errors`.
+//! By subject: `reading`, `read_budget`, `checkpoints`, `handler_errors`, `error_policies`, `control`, `one_owner`, `resharding`, `shard_ends`,
+//! `recreated_stream`, `lease_table`, `worker_errors`.
 
 mod checkpoints;
 mod control;
@@ -13,6 +13,7 @@ mod log;
 mod one_owner;
 mod read_budget;
 mod reading;
+mod recreated_stream;
 mod resharding;
 mod shard_ends;
 mod shutdown;

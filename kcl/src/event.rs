@@ -18,6 +18,10 @@ use crate::stream::StreamRef;
 pub(crate) use handler::HandlerEvent;
 pub(crate) use shard::ShardEvent;
 
+/// Why leases of which nothing says the stream are not taken, and what to do.
+const UNMARKED: &str = "the stream was created again after this worker began, and the rows of these leases do not say of which \
+                        of the two streams they are; restart this worker to read the present stream";
+
 /// Why the time of the lease table's service is unknown.
 const NO_DATE: &str = "replies of the lease table carry no Date header";
 
@@ -77,6 +81,12 @@ pub(crate) enum Event<'a> {
     },
     /// Rows belong to another stream, or to an earlier one of the same name: they are not read.
     LeasesOfAnotherStream {
+        worker: &'a WorkerId,
+        table: &'a str,
+        leases: usize,
+    },
+    /// The stream was created again, and rows do not say of which stream they are: they are not taken.
+    UnmarkedLeases {
         worker: &'a WorkerId,
         table: &'a str,
         leases: usize,
@@ -141,13 +151,13 @@ impl Event<'_> {
                 let RangeFault { shard, kind } = fault;
                 tracing::warn!(%stream, %shard, fault = %kind, "bad hash-key range");
             }
-            Self::LeasesOfAnotherStream { worker, table, leases } => tracing::error!(
-                %worker,
-                table,
-                leases,
-                reason = %Hold::StreamCreatedAgain,
-                "stream was created again, or the table is another stream's"
-            ),
+            Self::LeasesOfAnotherStream { worker, table, leases } => {
+                let reason = Hold::StreamCreatedAgain;
+                tracing::error!(%worker, table, leases, %reason, "stream created again, or the table is another stream's");
+            }
+            Self::UnmarkedLeases { worker, table, leases } => {
+                tracing::error!(%worker, table, leases, reason = UNMARKED, "leases not taken");
+            }
             Self::ServiceTimeUnknown { worker, table } => {
                 tracing::warn!(%worker, table, reason = NO_DATE, "fencing tokens of new rows begin with this host's clock");
             }

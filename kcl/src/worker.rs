@@ -21,6 +21,7 @@ use service::{Clock, Tasks};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::assignment::origin::StreamAtStart;
 use crate::builder::WorkerBuilder;
 use crate::calls::Calls;
 use crate::config::Config;
@@ -38,7 +39,7 @@ use crate::lease::table::LeaseTable;
 use crate::processor::ProcessorFactory;
 use crate::retrieval::permit::ReadBudget;
 use crate::shard_sync::surveyor::Surveyor;
-use crate::stream::{Incarnation, ShardRef, StreamRef};
+use crate::stream::{ShardRef, StreamRef};
 use lease_side::LeaseSide;
 use start::Start;
 
@@ -170,7 +171,7 @@ impl Worker {
     /// Dropping the future stops all of its tasks on the spot, as a crash would: the leases expire.
     pub async fn run(mut self) -> Result<ShutdownReport, WorkerError> {
         let draining = self.control.draining.clone();
-        let incarnation = tokio::select! {
+        let stream = tokio::select! {
             biased;
             () = draining.cancelled() => return Ok(ShutdownReport::default()),
             started = self.start() => started?,
@@ -181,7 +182,7 @@ impl Worker {
             table: self.table.name(),
         }
         .emit();
-        let (report, result) = self.run_started(incarnation).await;
+        let (report, result) = self.run_started(stream).await;
         Event::Ended {
             worker: &self.id,
             released: report.released.len(),
@@ -191,7 +192,7 @@ impl Worker {
         result.map(|()| report)
     }
 
-    fn start(&mut self) -> impl Future<Output = Result<Incarnation, WorkerError>> {
+    fn start(&mut self) -> impl Future<Output = Result<StreamAtStart, WorkerError>> {
         let start = Start {
             worker: &self.id,
             table: &self.table,
@@ -205,10 +206,11 @@ impl Worker {
         start.run()
     }
 
-    async fn run_started(&mut self, incarnation: Incarnation) -> (ShutdownReport, Result<(), WorkerError>) {
-        let mut lease_side = LeaseSide::start(self, &incarnation);
+    async fn run_started(&mut self, stream: StreamAtStart) -> (ShutdownReport, Result<(), WorkerError>) {
+        let began_with = stream.incarnation.clone();
+        let surveyor = Surveyor::new(self.calls.clone(), self.stream.clone(), began_with, &self.clock);
+        let mut lease_side = LeaseSide::start(self, stream, surveyor.replaced());
         let renewer = lease_side.renewer.clone();
-        let surveyor = Surveyor::new(self.calls.clone(), self.stream.clone(), incarnation, &self.clock);
         let parts = self.consumer_parts(&lease_side, Arc::new(surveyor));
         let mut supervisor = Supervisor::new(
             parts,

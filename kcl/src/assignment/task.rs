@@ -7,6 +7,7 @@ use service::{Clock, Jitter, RetryDelays};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::assignment::origin::{Name, Origin, StreamAtStart};
 use crate::assignment::taker::{Take, Taker};
 use crate::assignment::token_bases::TokenBases;
 use crate::error::{TableError, WorkerError};
@@ -17,7 +18,6 @@ use crate::lease::renewer::{OwnedLease, Renewer, timed_out};
 use crate::lease::scan::{Listing, list};
 use crate::lease::table::LeaseTable;
 use crate::lease::write::{LeaseWrite, WriteOutcome};
-use crate::stream::Incarnation;
 
 /// The wait after the first take that failed, and the longest. Our choice.
 const TAKE_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -28,8 +28,10 @@ pub(crate) struct Assignment {
     pub(crate) clock: Clock,
     pub(crate) worker: WorkerId,
     pub(crate) table: Arc<dyn LeaseTable>,
-    /// The stream whose shards are read; unknown if access to its description is denied.
-    pub(crate) incarnation: Incarnation,
+    /// The stream whose shards are read.
+    pub(crate) stream: StreamAtStart,
+    /// Cancelled once another stream of the same name was seen.
+    pub(crate) replaced: CancellationToken,
     pub(crate) renewer: Renewer,
     pub(crate) taker: Taker,
     pub(crate) token_bases: TokenBases,
@@ -40,6 +42,8 @@ pub(crate) struct Assignment {
     pub(crate) failures: Fold,
     /// Folds the searches that met leases of another stream.
     pub(crate) other_streams: Fold,
+    /// Folds the searches that met leases of which nothing says the stream.
+    pub(crate) unmarked: Fold,
     /// Folds the searches in which the service's time was unknown.
     pub(crate) without_time: Fold,
     /// Leases that were taken go here.
@@ -128,17 +132,32 @@ impl Assignment {
         }
     }
 
-    /// Leaves out the leases of an earlier or another stream: their checkpoints mean nothing in this one.
+    /// Leaves out the leases that are, or may be, of an earlier or another stream: their checkpoints mean nothing in this one.
     fn leave_out_other_streams(&mut self, leases: &mut Vec<Lease>) {
-        let is_other = |lease: &mut Lease| !lease.own.stream.may_be(&self.incarnation);
-        let others = leases.extract_if(.., is_other).count();
-        if others > 0 && self.other_streams.happened(self.clock.now()).is_some() {
-            Event::LeasesOfAnotherStream {
-                worker: &self.worker,
-                table: self.table.name(),
-                leases: others,
+        let name = match self.replaced.is_cancelled() {
+            true => Name::Replaced,
+            false => Name::Kept,
+        };
+        let (mut others, mut unmarked) = (0, 0);
+        leases.retain(|lease| match self.stream.origin(lease, name) {
+            Origin::ThisStream => true,
+            Origin::AnotherStream => {
+                others += 1;
+                false
             }
-            .emit();
+            Origin::Unmarked => {
+                unmarked += 1;
+                false
+            }
+        });
+        let (worker, table, now) = (&self.worker, self.table.name(), self.clock.now());
+        if others > 0 && self.other_streams.happened(now).is_some() {
+            let leases = others;
+            Event::LeasesOfAnotherStream { worker, table, leases }.emit();
+        }
+        if unmarked > 0 && self.unmarked.happened(now).is_some() {
+            let leases = unmarked;
+            Event::UnmarkedLeases { worker, table, leases }.emit();
         }
     }
 
@@ -153,12 +172,13 @@ impl Assignment {
         })
     }
 
-    /// The attributes that the first owner of a row adds, if the row lacks them.
+    /// The attributes that the first owner of a row adds, if the row lacks them. Its consumer adds the stream, once it has
+    /// read by the row's checkpoint.
     fn own_attributes(&mut self, key: &LeaseKey) -> OwnAttributes {
         let time = self.service_time();
         OwnAttributes {
             token_base: Some(self.token_bases.base(key, time)),
-            ..OwnAttributes::of(&self.incarnation)
+            ..OwnAttributes::default()
         }
     }
 

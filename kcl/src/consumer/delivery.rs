@@ -17,7 +17,7 @@ use crate::record::Record;
 use crate::retrieval::pacer::PacerConfig;
 use crate::retrieval::polling::{CLOCK_TOLERANCE, Poller, PollerConfig};
 use crate::retrieval::source::{Arrival, ReadAhead};
-use crate::stream::StartingPosition;
+use crate::stream::{Incarnation, StartingPosition};
 
 impl ShardConsumer {
     /// Makes the processor, and initialises it.
@@ -68,6 +68,7 @@ impl ShardConsumer {
         };
         match arrival {
             Some(Arrival::Page(page)) => {
+                self.mark(&page.stream).await;
                 self.ports.board.enter(ShardState::Reading);
                 self.ports.board.lag(page.lag);
                 let is_empty = page.records.is_empty();
@@ -91,6 +92,16 @@ impl ShardConsumer {
                 self.parts.clock.sleep(Duration::from_secs(1)).await;
                 Ok(())
             }
+        }
+    }
+
+    /// Notes in the row of which stream it is, if it does not say so yet. The service has read the shard by the row's
+    /// checkpoint, so that is certain.
+    async fn mark(&mut self, stream: &Incarnation) {
+        let marked = &mut self.lease.own.stream;
+        if !marked.is_known() && stream.is_known() {
+            *marked = stream.clone();
+            self.parts.renewer.set_stream(&self.ownership, stream.clone()).await;
         }
     }
 

@@ -17,7 +17,7 @@ use crate::lease::ownership::{Drain, Effect, Ownership, Terms, Waiter};
 use crate::lease::write::{OwnerWrite, WriteOutcome};
 #[cfg(feature = "planted-bugs")]
 use crate::planted_bugs::PlantedBug;
-use crate::stream::ShardId;
+use crate::stream::{Incarnation, ShardId};
 
 /// The held leases. A `W` waits for an answer.
 #[derive(Debug)]
@@ -62,6 +62,8 @@ pub(crate) enum Request<W> {
     Checkpoint(Position, W),
     /// The children of the shard, to be noted with the next write.
     Children(BTreeSet<ShardId>),
+    /// The stream of the shard, to be noted with the next write.
+    Stream(Incarnation),
     /// To give the lease up: its consumer has finished.
     Leave(W),
 }
@@ -161,8 +163,12 @@ impl<W: Waiter> Holdings<W> {
                 ownership.children(children);
                 Vec::new()
             }
+            (Some(ownership), Request::Stream(stream)) => {
+                ownership.stream(stream);
+                Vec::new()
+            }
             (None, Request::Checkpoint(_, waiter) | Request::Leave(waiter)) => return Err(waiter),
-            (None, Request::Children(_)) => Vec::new(),
+            (None, Request::Children(_) | Request::Stream(_)) => Vec::new(),
         };
         self.reschedule(&id.key);
         Ok(effects)

@@ -6,8 +6,9 @@
 //! * **Our own.** The Java KCL ignores them and keeps them, because all its writes after the creation of a row change
 //!   single attributes. Hence two rules:
 //!   * What says *whose row it is* belongs to the row: the stream's ARN and creation time, and the base of the fencing
-//!     tokens ([`OwnAttributes`]). It is set where it is absent and not changed afterwards, except that each take raises the
-//!     token base by one. A row that is deleted and created again, also by a Java worker, begins without it and gets a
+//!     tokens ([`OwnAttributes`]). The base is set when the lease is first taken, and the stream when the row is created, or
+//!     else when its reader has read by its checkpoint. Neither is changed afterwards, except that each take raises the token
+//!     base by one. A row that is deleted and created again, also by a Java worker, begins without it and gets a
 //!     larger token base. A row whose stream was deleted and created again keeps the creation time of the former stream, and
 //!     is recognised by it.
 //!   * What says *where its reader stands* (a pinned start, an idle position, a halt; none exists yet) belongs to one

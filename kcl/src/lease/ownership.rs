@@ -34,11 +34,11 @@ use std::time::{Duration, Instant};
 use crate::checkpoint::position::Position;
 use crate::error::TableError;
 use crate::lease::guard::LeaseEpoch;
-use crate::lease::model::{Lease, WorkerId};
+use crate::lease::model::{Lease, OwnAttributes, WorkerId};
 use crate::lease::write::{OwnerWrite, Then, WriteOutcome};
 #[cfg(feature = "planted-bugs")]
 use crate::planted_bugs::PlantedBug;
-use crate::stream::ShardId;
+use crate::stream::{Incarnation, ShardId};
 use checkpoint_slot::CheckpointSlot;
 pub(crate) use checkpoint_slot::Waiter;
 use conclusion::{Conclusion, conclude};
@@ -69,6 +69,8 @@ pub(crate) struct Ownership<W> {
     in_flight: Option<InFlight>,
     checkpoint: CheckpointSlot<W>,
     children: Option<BTreeSet<ShardId>>,
+    /// To be set where the row does not say it.
+    stream: Incarnation,
     leaving: Option<Leaving<W>>,
 }
 
@@ -164,6 +166,7 @@ impl<W> Ownership<W> {
             in_flight: None,
             checkpoint: CheckpointSlot::default(),
             children: None,
+            stream: Incarnation::default(),
             leaving: None,
         }
     }
@@ -198,6 +201,11 @@ impl<W> Ownership<W> {
     /// Notes the children of the shard. They go with the next write.
     pub(crate) fn children(&mut self, children: BTreeSet<ShardId>) {
         self.children = (children != self.row.children).then_some(children);
+    }
+
+    /// Notes the stream of the shard. It goes with the next write, and is set where the row does not say it.
+    pub(crate) fn stream(&mut self, stream: Incarnation) {
+        self.stream = stream;
     }
 
     /// Asks the consumer to finish. A hand-off that comes during a shutdown replaces it: the lease goes to the next owner.
@@ -249,6 +257,7 @@ impl<W> Ownership<W> {
         let write = OwnerWrite {
             checkpoint: self.checkpoint.furthest().cloned(),
             children: self.children.clone(),
+            own: OwnAttributes::of(&self.stream),
             then,
             ..OwnerWrite::renewal(self.row.clone())
         };
@@ -321,6 +330,9 @@ impl<W> Ownership<W> {
 
     /// Takes over the row as it was found, which holds all that this worker has written.
     fn adopt(&mut self, row: Lease) -> Vec<Effect<W>> {
+        if row.own.stream.is_known() {
+            self.stream = Incarnation::default();
+        }
         self.row = row;
         self.failures = 0;
         self.children = self.children.take().filter(|children| *children != self.row.children);

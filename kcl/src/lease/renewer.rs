@@ -20,7 +20,7 @@ use crate::lease::model::{Lease, LeaseKey, WorkerId};
 use crate::lease::ownership::{Drain, Effect, End, Terms, Waiter};
 use crate::lease::table::LeaseTable;
 use crate::lease::write::{LeaseWrite, OwnerWrite, Then, WriteOutcome};
-use crate::stream::ShardId;
+use crate::stream::{Incarnation, ShardId};
 
 /// Requests that may wait for the renewer. A caller with another one waits until there is room.
 const REQUESTS: usize = 256;
@@ -131,6 +131,12 @@ impl Renewer {
     /// Notes the children of a shard in its row, together with the next write.
     pub(crate) async fn set_children(&self, id: &OwnershipId, children: BTreeSet<ShardId>) {
         let (id, request) = (id.clone(), Request::Children(children));
+        drop(self.messages.send(Message::Request { id, request }).await);
+    }
+
+    /// Notes the stream of a shard in its row, if that does not say it, together with the next write.
+    pub(crate) async fn set_stream(&self, id: &OwnershipId, stream: Incarnation) {
+        let (id, request) = (id.clone(), Request::Stream(stream));
         drop(self.messages.send(Message::Request { id, request }).await);
     }
 

@@ -17,7 +17,7 @@ use crate::retrieval::source::{Arrival, Page, Source};
 use crate::shard_sync::end_evidence::{EndEvidence, Hold, Verdict};
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::surveyor::Surveyor;
-use crate::stream::ShardRef;
+use crate::stream::{Incarnation, ShardRef};
 
 /// The wait after the first failed read, and the longest. Our choice: the service's bucket refills within a second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -44,6 +44,8 @@ pub(crate) struct Poller {
     resume: ReadFrom,
     next: Next,
     evidence: EndEvidence,
+    /// What the service said of the stream after it had given the iterator.
+    stream: Incarnation,
     /// Why the shard is on hold, and when that was told last.
     held: Option<(Hold, Instant)>,
     pacer: Pacer,
@@ -106,6 +108,7 @@ impl Poller {
             resume,
             next,
             evidence,
+            stream: Incarnation::default(),
             held: None,
             pacer: Pacer::new(config.pace, config.clock.now()),
             delays: RetryDelays::new(RETRY, Jitter::Half, config.rng),
@@ -154,6 +157,9 @@ impl Poller {
         if self.refusals >= REFUSALS {
             self.refusals = 0;
             return Ok(self.hold(Hold::PositionRefused, Next::BeginAgain));
+        }
+        if matches!(next, Next::Read(_)) {
+            self.stream = incarnation;
         }
         self.next = next;
         Ok(None)
@@ -224,6 +230,7 @@ impl Poller {
         Some(Arrival::Page(Page {
             records,
             lag: brought.lag,
+            stream: self.stream.clone(),
             permit,
         }))
     }

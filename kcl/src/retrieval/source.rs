@@ -11,6 +11,7 @@ use crate::retrieval::deaggregate::RawRecord;
 use crate::retrieval::permit::Permit;
 use crate::shard_sync::end_evidence::Hold;
 use crate::shard_sync::graph::ChildShard;
+use crate::stream::Incarnation;
 
 /// Pages that were read and wait for their consumer, besides the one that the source holds. When it is full, the source
 /// waits.
@@ -39,6 +40,8 @@ pub(crate) struct Page {
     pub(crate) records: Vec<RawRecord>,
     /// How far the last record is behind the newest one of the shard, if the service says so.
     pub(crate) lag: Option<Duration>,
+    /// What the service said of the stream after it had accepted the position. Unknown if access to that is denied.
+    pub(crate) stream: Incarnation,
     /// Room for the records in the read budget.
     pub(crate) permit: Permit,
 }

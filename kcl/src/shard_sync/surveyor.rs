@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use service::Clock;
+use tokio_util::sync::CancellationToken;
 
 use crate::calls::{Calls, ShardsToList};
 use crate::error::StreamError;
@@ -19,6 +20,8 @@ pub(crate) struct Surveyor {
     stream: StreamRef,
     /// The incarnation that the worker began with; unknown if access to its description is denied.
     began_with: Incarnation,
+    /// Cancelled once another incarnation was seen.
+    replaced: CancellationToken,
     /// A survey may take as long as many pages of shards.
     surveys: SingleFlight<Arc<Survey>>,
     /// Apart from surveys: readers of healthy shards wait for these answers.
@@ -31,6 +34,7 @@ impl Surveyor {
             calls,
             stream,
             began_with,
+            replaced: CancellationToken::new(),
             surveys: SingleFlight::new(clock.clone()),
             incarnations: SingleFlight::new(clock.clone()),
         }
@@ -39,6 +43,11 @@ impl Surveyor {
     /// The incarnation of the stream that the worker began with.
     pub(crate) fn began_with(&self) -> &Incarnation {
         &self.began_with
+    }
+
+    /// Is cancelled once another stream of the same name was seen.
+    pub(crate) fn replaced(&self) -> CancellationToken {
+        self.replaced.clone()
     }
 
     /// The stream as it was at `since` or later.
@@ -61,7 +70,9 @@ impl Surveyor {
                 incarnation,
             }))
         };
-        self.surveys.call(since, make).await
+        let survey = self.surveys.call(since, make).await?;
+        self.compare(&survey.incarnation);
+        Ok(survey)
     }
 
     /// Which incarnation of the stream there was at `since` or later. Unknown if access is denied.
@@ -76,7 +87,15 @@ impl Surveyor {
     pub(crate) async fn incarnation(&self, since: Instant) -> Result<Incarnation, StreamError> {
         let (calls, stream) = (self.calls.clone(), self.stream.clone());
         let make = |_| async move { calls.incarnation(&stream).await };
-        self.incarnations.call(since, make).await
+        let incarnation = self.incarnations.call(since, make).await?;
+        self.compare(&incarnation);
+        Ok(incarnation)
+    }
+
+    fn compare(&self, seen: &Incarnation) {
+        if !self.began_with.may_be(seen) {
+            self.replaced.cancel();
+        }
     }
 }
 

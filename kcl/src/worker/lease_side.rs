@@ -12,6 +12,7 @@ use super::Worker;
 use super::application_watch::{ApplicationWatch, watch_application};
 use super::lease_keeper::LeaseKeeper;
 use super::lease_thread::{LeaseRuntime, LeaseThread, LeaseThreadError};
+use crate::assignment::origin::StreamAtStart;
 use crate::assignment::taker::{Taker, TakerPolicy, VeryOldLeases};
 use crate::assignment::task::Assignment;
 use crate::assignment::token_bases::TokenBases;
@@ -20,7 +21,6 @@ use crate::fold::Fold;
 use crate::lease::ownership::Terms;
 use crate::lease::renewer::{OwnedLease, Renewer, RenewerParts, RenewerTask};
 use crate::lease::table::{LeaseTable, SeparateTable};
-use crate::stream::Incarnation;
 
 /// Leases that may wait for their consumer to be started.
 const OWNED_LEASES: usize = 64;
@@ -48,7 +48,9 @@ struct Place {
 
 impl LeaseSide {
     /// Starts to take and renew the leases of `worker`: on a thread of their own, or in a task if time is virtual.
-    pub(super) fn start(worker: &mut Worker, incarnation: &Incarnation) -> Self {
+    ///
+    /// `replaced` is cancelled once another stream of the same name was seen.
+    pub(super) fn start(worker: &mut Worker, stream: StreamAtStart, replaced: CancellationToken) -> Self {
         let (owned, leases) = mpsc::channel(OWNED_LEASES);
         let new_leases = Arc::new(Notify::new());
         let stop = CancellationToken::new();
@@ -64,7 +66,8 @@ impl LeaseSide {
             clock: worker.clock.clone(),
             worker: worker.id.clone(),
             table: place.table.table,
-            incarnation: incarnation.clone(),
+            stream,
+            replaced,
             renewer: renewer.clone(),
             taker: Taker::new(worker.id.clone(), policy),
             token_bases: TokenBases::default(),
@@ -73,6 +76,7 @@ impl LeaseSide {
             rng: worker.rng.fork(),
             failures: Fold::default(),
             other_streams: Fold::default(),
+            unmarked: Fold::default(),
             without_time: Fold::default(),
             owned,
             new_leases: Arc::clone(&new_leases),

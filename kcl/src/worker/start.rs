@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use service::{Clock, Jitter, RetryDelays};
 
+use crate::assignment::origin::StreamAtStart;
 use crate::calls::{Calls, ShardsToList};
 use crate::config::Config;
 use crate::error::{TableError, WorkerError};
@@ -14,7 +15,7 @@ use crate::lease::model::{OwnAttributes, WorkerId};
 use crate::lease::scan::list;
 use crate::lease::table::{LeaseTable, OpenError};
 use crate::shard_sync::task::{Creator, NewLeases, sync_shards};
-use crate::stream::{Incarnation, StreamRef};
+use crate::stream::StreamRef;
 
 /// The wait after the first failed attempt, and the longest. Our choice.
 const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -34,14 +35,14 @@ pub(super) struct Start<'a> {
 
 impl Start<'_> {
     /// Makes the table usable and creates the leases that are missing, and tries again within `initialization_timeout`.
-    /// Returns which stream it is; unknown if access to its description is denied.
-    pub(super) async fn run(mut self) -> Result<Incarnation, WorkerError> {
+    /// Returns which stream it is.
+    pub(super) async fn run(mut self) -> Result<StreamAtStart, WorkerError> {
         let mut delays = RetryDelays::new(WAITS, Jitter::Half, self.rng.fork());
         let deadline = self.clock.now().checked_add(self.config.initialization_timeout);
         let mut failures = 0;
         loop {
             let error = match self.attempt().await {
-                Ok(incarnation) => return Ok(incarnation),
+                Ok(stream) => return Ok(stream),
                 Err(error) => error,
             };
             failures += 1;
@@ -54,7 +55,7 @@ impl Start<'_> {
         }
     }
 
-    async fn attempt(&mut self) -> Result<Incarnation, WorkerError> {
+    async fn attempt(&mut self) -> Result<StreamAtStart, WorkerError> {
         self.refuse_other_coordinators().await?;
         // Before the list: should the stream be created again in between, its shards are held and not read.
         let incarnation = self.calls.incarnation(self.stream).await;
@@ -77,12 +78,13 @@ impl Start<'_> {
             start: self.config.start_at,
             own: OwnAttributes::of(&incarnation),
         };
+        let stream = StreamAtStart::new(incarnation, &shards);
         let creator = Creator {
             worker: self.worker,
             table: self.table,
         };
         sync_shards(creator, self.calls, shards, &listing.leases, new).await?;
-        Ok(incarnation)
+        Ok(stream)
     }
 
     /// Workers of KCL 3.0 to 3.4 lead an application through a table beside the lease table.

@@ -12,6 +12,7 @@ use crate::checkpoint::position::Position;
 use crate::lease::dynamodb::DynamoDbLeaseTable;
 use crate::lease::ownership::Terms;
 use crate::lease::renewer::{RenewerParts, RenewerTask};
+use crate::stream::Incarnation;
 
 /// Leases that nobody has: a search takes all of them, one after the other.
 const LEASES: u64 = 8;
@@ -90,7 +91,8 @@ impl Bench {
             clock,
             worker: worker.clone(),
             table: Arc::clone(&self.table),
-            incarnation: Incarnation::default(),
+            stream: StreamAtStart::new(Incarnation::default(), &[]),
+            replaced: CancellationToken::new(),
             renewer,
             taker: Taker::new(worker, policy),
             token_bases: TokenBases::default(),
@@ -99,6 +101,7 @@ impl Bench {
             rng,
             failures: Fold::default(),
             other_streams: Fold::default(),
+            unmarked: Fold::default(),
             without_time: Fold::default(),
             owned,
             new_leases: Arc::default(),

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::checkpoint::position::RecordPosition;
 use crate::retrieval::permit::ReadBudget;
-use crate::stream::{ShardId, StreamRef};
+use crate::stream::{Incarnation, ShardId, StreamRef};
 
 fn shard() -> ShardRef {
     ShardRef::new(StreamRef::parse("orders"), ShardId::new("shardId-000000000000"))
@@ -35,6 +35,7 @@ async fn backlog(records: impl IntoIterator<Item = RawRecord>) -> (ReadBudget, B
     backlog.put(Page {
         records: records.into_iter().collect(),
         lag: None,
+        stream: Incarnation::default(),
         permit: budget.account().permit(1_000_000).await,
     });
     (budget, backlog)

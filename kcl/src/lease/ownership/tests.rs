@@ -184,6 +184,30 @@ fn what_waits_goes_with_one_write() {
 }
 
 #[test]
+fn the_stream_of_the_shard_goes_with_the_next_write_until_the_row_says_it() {
+    let mut world = World::new();
+    let stream = Incarnation {
+        arn: Some("arn:aws:kinesis:eu-north-1:123456789012:stream/orders".into()),
+        created: Some(1_700_000_000_000),
+    };
+    world.ownership.stream(stream.clone());
+    assert!(world.is_idle(), "no write of its own");
+    world.now += RENEWAL;
+    for _ in 0..2 {
+        let write = world.ownership.poll_write(world.now).unwrap();
+        assert_eq!(write.own, OwnAttributes::of(&stream));
+        world.outcome(WriteOutcome::NotApplied(error()));
+        world.now += RETRY;
+    }
+    world.ownership.poll_write(world.now).unwrap();
+    let own = OwnAttributes::of(&stream);
+    world.outcome(WriteOutcome::Applied(Lease { own, ..row(6) }));
+    world.now += RENEWAL;
+    let write = world.ownership.poll_write(world.now).unwrap();
+    assert_eq!(write.own, OwnAttributes::default());
+}
+
+#[test]
 fn children_alone_wait_for_the_next_write() {
     let mut world = World::new();
     world.ownership.children([ShardId::new("child")].into());
