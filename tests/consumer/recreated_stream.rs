@@ -7,7 +7,7 @@ use testkit::sim::{Fault, Sim};
 
 use super::MINUTE;
 use super::lease_table::lease_rows;
-use crate::fleet::{APPLICATION, Checkpoints, Journal, STREAM, put, start, stream, worker};
+use crate::fleet::{APPLICATION, Checkpoints, Journal, STREAM, put, split, start, stream, worker};
 
 const FIRST: &str = "shardId-000000000000";
 const SECOND: &str = "shardId-000000000001";
@@ -122,4 +122,20 @@ async fn a_row_of_the_stream_that_was_created_again_is_not_marked_as_one_of_the_
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(attribute(&sim, SECOND, "streamCreated").await, None);
     assert_eq!(journal.read(), places, "nothing is read by it either");
+}
+
+/// A row of the former stream, which had more shards, before anything was read by it.
+#[tokio::test(start_paused = true)]
+async fn a_row_of_a_shard_that_the_stream_does_not_have_yet_is_not_ended_and_reads_it_later() {
+    let (sim, producer) = stream(1);
+    read_and_stop(&sim, &producer).await;
+    put_unmarked(&sim, "shardId-000000000002", "TRIM_HORIZON").await;
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    tokio::time::sleep(10 * MINUTE).await;
+    split(&sim, FIRST, 1u128 << 127).await;
+    let places = put(&producer, 20..60).await;
+    journal
+        .until("all records", |journal| journal.read().is_superset(&places))
+        .await;
 }

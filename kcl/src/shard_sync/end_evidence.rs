@@ -6,6 +6,7 @@
 //!     the stream is missing, or was created again ─────────► hold
 //!     the list shows the shard open ───────────────────────► read on
 //!     the list shows it closed, with children ─────────────► ended
+//!     not listed, and newer than all that are ─────────────► hold: the stream does not have it yet
 //!     closed without children, or not listed ──────────────► hold; ended if lists 30 s apart agree
 //! ```
 //!
@@ -126,6 +127,8 @@ impl EndEvidence {
             }
             Some(ShardState::Closed) if !children.is_empty() => return Verdict::Ended(children),
             Some(ShardState::Closed) => Hold::ChildrenNotListed,
+            // A shard that was trimmed has descendants, and they are newer.
+            None if self.is_newer_than_all(&survey.shards) => return Verdict::Hold(Hold::ShardNotListed),
             None => Hold::ShardNotListed,
         };
         let since = *self.missing_since.get_or_insert(survey.taken_at);
@@ -134,6 +137,12 @@ impl EndEvidence {
         } else {
             Verdict::Hold(hold)
         }
+    }
+
+    /// Whether all of `shards` are older than the shard, by the numbers in their ids.
+    fn is_newer_than_all(&self, shards: &[Shard]) -> bool {
+        let number = self.shard.number();
+        number.is_some() && shards.iter().all(|listed| listed.id.number() < number)
     }
 }
 
@@ -207,6 +216,20 @@ mod tests {
         assert_eq!(evidence.judge(&survey(now, child())), hold);
         assert_eq!(evidence.judge(&survey(now + LISTS_APART / 2, child())), hold);
         assert_eq!(children(evidence.judge(&survey(now + LISTS_APART, child()))), ["1"]);
+    }
+
+    #[test]
+    fn a_shard_that_is_newer_than_all_listed_ones_does_not_end_however_often_it_is_missing() {
+        let now = Instant::now();
+        let mut evidence = EndEvidence::new(ShardId::new("shardId-000000000007"), incarnation(1));
+        for after in [Duration::ZERO, LISTS_APART, 10 * LISTS_APART] {
+            let listed = vec![shard("shardId-000000000001", &[], ShardState::Open)];
+            let verdict = evidence.judge(&survey(now + after, listed));
+            assert_eq!(verdict, Verdict::Hold(Hold::ShardNotListed));
+        }
+        let newer = || vec![shard("shardId-000000000009", &[], ShardState::Open)];
+        evidence.judge(&survey(now + 11 * LISTS_APART, newer()));
+        assert!(children(evidence.judge(&survey(now + 12 * LISTS_APART, newer()))).is_empty());
     }
 
     #[test]
