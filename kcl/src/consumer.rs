@@ -9,7 +9,7 @@
 //! `application`.
 
 pub(crate) mod application;
-mod backlog;
+pub(crate) mod backlog;
 mod delivery;
 mod leaving;
 pub(crate) mod mailbox;

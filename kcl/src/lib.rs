@@ -17,7 +17,7 @@
 //! * how far: `checkpoint`;
 //! * what can be seen: `event`, `fold` for its repeats, `error`;
 //! * what all of it stands on: `stream`, `calls`, `limits`; `planted_bugs`
-//!   for the simulation, `lease_bench` for a benchmark.
+//!   for the simulation, `lease_bench` and `delivery_bench` for benchmarks.
 
 mod assignment;
 mod builder;
@@ -25,6 +25,9 @@ mod calls;
 mod checkpoint;
 mod config;
 mod consumer;
+#[cfg(feature = "_bench")]
+#[doc(hidden)]
+pub mod delivery_bench;
 mod error;
 mod event;
 mod fold;

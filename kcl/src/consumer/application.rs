@@ -19,20 +19,20 @@ pub(crate) const LONG_CALL: Duration = Duration::from_secs(60);
 
 /// The rules for calls to the application, for one shard.
 #[derive(Debug)]
-pub(super) struct Application {
-    pub(super) shard: ShardRef,
-    pub(super) guard: LeaseGuard,
-    pub(super) clock: Clock,
-    pub(super) board: StatusBoard,
+pub(crate) struct Application {
+    pub(crate) shard: ShardRef,
+    pub(crate) guard: LeaseGuard,
+    pub(crate) clock: Clock,
+    pub(crate) board: StatusBoard,
     /// How long a call may go on after the lease is lost.
-    pub(super) grace: Duration,
+    pub(crate) grace: Duration,
     /// How long a call may take at all.
-    pub(super) timeout: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
 }
 
 /// How a call ended.
 #[derive(Debug)]
-pub(super) enum Called {
+pub(crate) enum Called {
     /// It returned, or panicked, which is an error.
     Returned(Result<(), HandlerError>),
     /// It was dropped unfinished, so its processor may be in any state, and is called for nothing more.
@@ -57,7 +57,7 @@ impl fmt::Display for WhyDropped {
 
 impl Application {
     /// Makes a call.
-    pub(super) async fn call(&self, call: BoxFuture<'_, Result<(), HandlerError>>) -> Called {
+    pub(crate) async fn call(&self, call: BoxFuture<'_, Result<(), HandlerError>>) -> Called {
         let mut call = CaughtDrop(Some(call));
         let begun = self.clock.now();
         let _running = self.board.call_begins();
@@ -80,12 +80,12 @@ impl Application {
     }
 
     /// Lets the application make something; `None` if it panics.
-    pub(super) fn make<T>(&self, make: impl FnOnce() -> T) -> Result<T, HandlerError> {
+    pub(crate) fn make<T>(&self, make: impl FnOnce() -> T) -> Result<T, HandlerError> {
         catch_unwind(AssertUnwindSafe(make)).map_err(|_| HandlerError::new("the processor's factory panicked"))
     }
 
     /// Drops what is the application's.
-    pub(super) fn drop<T>(&self, it: T) {
+    pub(crate) fn drop<T>(&self, it: T) {
         if catch_unwind(AssertUnwindSafe(|| drop(it))).is_err() {
             HandlerEvent::DropPanicked.emit(&self.shard);
         }

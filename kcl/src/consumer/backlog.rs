@@ -18,7 +18,7 @@ use crate::stream::ShardRef;
 /// Kinesis records are taken apart when they are needed, so a page of aggregates is not held twice. They are kept until their
 /// user records are processed; after a failure they are taken apart again.
 #[derive(Debug)]
-pub(super) struct Backlog {
+pub(crate) struct Backlog {
     shard: ShardRef,
     /// The Kinesis records whose user records are not all processed, oldest first.
     raw: VecDeque<RawRecord>,
@@ -34,15 +34,15 @@ pub(super) struct Backlog {
 
 /// Records to deliver in one call.
 #[derive(Debug)]
-pub(super) struct Delivery {
-    pub(super) records: Vec<Record>,
-    pub(super) lag: Option<Duration>,
-    pub(super) room: Option<Arc<Permit>>,
+pub(crate) struct Delivery {
+    pub(crate) records: Vec<Record>,
+    pub(crate) lag: Option<Duration>,
+    pub(crate) room: Option<Arc<Permit>>,
 }
 
 impl Backlog {
     /// Nothing was read of `shard` yet.
-    pub(super) fn new(shard: ShardRef) -> Self {
+    pub(crate) fn new(shard: ShardRef) -> Self {
         Self {
             shard,
             raw: VecDeque::new(),
@@ -55,7 +55,7 @@ impl Backlog {
     }
 
     /// Takes a page in the place of the last one, which must be processed.
-    pub(super) fn put(&mut self, page: Page) {
+    pub(crate) fn put(&mut self, page: Page) {
         debug_assert!(self.raw.is_empty(), "a page is replaced before it is processed");
         *self = Self {
             raw: page.records.into(),
@@ -67,7 +67,7 @@ impl Backlog {
     }
 
     /// Drops what was read, and its room in the budget.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self {
             told: self.told.take(),
             ..Self::new(self.shard.clone())
@@ -75,7 +75,7 @@ impl Backlog {
     }
 
     /// The next records behind `done`, at most `at_most`. `None` when all of the page are handed out or done.
-    pub(super) fn next(&mut self, at_most: usize, done: &Position) -> Option<Delivery> {
+    pub(crate) fn next(&mut self, at_most: usize, done: &Position) -> Option<Delivery> {
         while self.records.len() < at_most && self.open_next(done) {}
         let records: Vec<_> = self.records.drain(..at_most.min(self.records.len())).collect();
         if records.is_empty() {
@@ -90,7 +90,7 @@ impl Backlog {
     }
 
     /// Notes that everything that was handed out is processed.
-    pub(super) fn processed(&mut self) {
+    pub(crate) fn processed(&mut self) {
         let next = self.records.front().map(Record::sequence_number);
         let is_left = |raw: &RawRecord| next.is_some_and(|next| raw.sequence_number == *next);
         while self.opened > 0 && !self.raw.front().is_some_and(is_left) {
@@ -100,7 +100,7 @@ impl Backlog {
     }
 
     /// Notes that what was handed out has failed: it is handed out again.
-    pub(super) fn failed(&mut self) {
+    pub(crate) fn failed(&mut self) {
         self.records.clear();
         self.opened = 0;
     }

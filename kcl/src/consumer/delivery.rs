@@ -8,7 +8,6 @@ use crate::consumer::application::Called;
 use crate::consumer::backlog::Delivery;
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
 use crate::consumer::state::{Phase, Reaction};
-use crate::consumer::status::ShardState;
 use crate::event::{HandlerEvent, ShardEvent};
 use crate::processor::batch::Batch;
 use crate::processor::dead_letter::DeadLetter;
@@ -18,6 +17,9 @@ use crate::retrieval::pacer::PacerConfig;
 use crate::retrieval::polling::{CLOCK_TOLERANCE, Poller, PollerConfig};
 use crate::retrieval::source::{Arrival, ReadAhead};
 use crate::stream::{Incarnation, StartingPosition};
+
+/// The wait before a source that has panicked is started again. Our choice.
+const AFTER_A_PANIC: Duration = Duration::from_secs(1);
 
 impl ShardConsumer {
     /// Makes the processor, and initialises it.
@@ -69,14 +71,14 @@ impl ShardConsumer {
         match arrival {
             Some(Arrival::Page(page)) => {
                 self.mark(&page.stream).await;
-                self.ports.board.enter(ShardState::Reading);
+                self.on_hold = None;
                 self.ports.board.lag(page.lag);
                 let is_empty = page.records.is_empty();
                 self.backlog.put(page);
                 if is_empty { self.idle().await } else { Ok(()) }
             }
             Some(Arrival::Hold(hold)) => {
-                self.ports.board.hold(hold);
+                self.on_hold = Some(hold);
                 Ok(())
             }
             Some(Arrival::End(children)) => {
@@ -89,7 +91,7 @@ impl ShardConsumer {
             None => {
                 ShardEvent::SourcePanicked.emit(&self.shard);
                 self.stop_reading();
-                self.parts.clock.sleep(Duration::from_secs(1)).await;
+                self.wait(Some(self.parts.clock.now() + AFTER_A_PANIC)).await;
                 Ok(())
             }
         }
@@ -309,7 +311,7 @@ impl ShardConsumer {
 
     /// Stops the source, and drops what was read and not delivered: reading begins again behind what was delivered.
     pub(super) fn stop_reading(&mut self) {
-        self.source = None;
+        (self.source, self.on_hold) = (None, None);
         self.backlog.clear();
     }
 

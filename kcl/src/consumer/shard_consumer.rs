@@ -28,6 +28,7 @@ use crate::lease::table::LeaseTable;
 use crate::processor::{AnyProcessor, ProcessorFactory, ShardContext};
 use crate::retrieval::permit::ReadBudget;
 use crate::retrieval::source::ReadAhead;
+use crate::shard_sync::end_evidence::Hold;
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::surveyor::Surveyor;
 use crate::stream::ShardRef;
@@ -99,6 +100,8 @@ pub(crate) struct ShardConsumer {
     /// While records are read.
     pub(super) source: Option<ReadAhead>,
     pub(super) backlog: Backlog,
+    /// Why the source neither reads nor ends the shard.
+    pub(super) on_hold: Option<Hold>,
     /// When reading began, by the clock of the calls.
     pub(super) began_at: Option<SystemTime>,
     /// Everything up to here is processed or passed over.
@@ -140,6 +143,7 @@ impl ShardConsumer {
             processor: None,
             source: None,
             backlog: Backlog::new(shard.clone()),
+            on_hold: None,
             began_at: None,
             done: start.clone(),
             failing: None,
@@ -208,7 +212,12 @@ impl ShardConsumer {
             (_, Trouble::None, Phase::WaitingForParents) => ShardState::WaitingForParents,
             (_, Trouble::None, Phase::Initializing) => ShardState::Initializing,
             (_, Trouble::None, Phase::Reading) if self.state.is_paused() => ShardState::Paused,
-            (_, Trouble::None, Phase::Reading) => return,
+            (_, Trouble::None, Phase::Reading) => match self.on_hold {
+                Some(hold) => ShardState::OnHold {
+                    reason: hold.to_string(),
+                },
+                None => ShardState::Reading,
+            },
             (_, Trouble::None, Phase::Ending) => ShardState::Ending,
             (_, Trouble::None, Phase::Ended) => ShardState::Ended,
         };
@@ -216,7 +225,7 @@ impl ShardConsumer {
     }
 
     /// Waits until then, until the lease gives another signal, or until the application asks for something.
-    async fn wait(&mut self, until: Option<Instant>) {
+    pub(super) async fn wait(&mut self, until: Option<Instant>) {
         tokio::select! {
             biased;
             _ = self.guard.interrupted() => {}

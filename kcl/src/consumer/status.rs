@@ -7,7 +7,6 @@ use tokio::sync::watch;
 
 use crate::checkpoint::position::Position;
 use crate::lease::guard::LeaseEpoch;
-use crate::shard_sync::end_evidence::Hold;
 use crate::stream::ShardRef;
 
 /// How a shard stands with the worker that holds its lease.
@@ -120,11 +119,6 @@ impl StatusBoard {
             }
             is_new
         });
-    }
-
-    pub(crate) fn hold(&self, hold: Hold) {
-        let reason = hold.to_string();
-        self.enter(ShardState::OnHold { reason });
     }
 
     pub(crate) fn lag(&self, lag: Option<Duration>) {
