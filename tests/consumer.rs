@@ -1,13 +1,14 @@
 //! The consumer against the simulated services: nothing is skipped (C1), parents come before their children (C2), one
 //! owner at a time (C3), and a handler's error loses nothing (C5).
 //!
-//! By subject: `reading`, `read_budget`, `checkpoints`, `handler_errors`, `error_policies`, `control`, `one_owner`, `resharding`, `shard_ends`,
+//! By subject: `reading`, `read_budget`, `checkpoints`, `handler_errors`, `error_policies`, `control`, `health`, `one_owner`, `resharding`, `shard_ends`,
 //! `recreated_stream`, `lease_table`, `worker_errors`.
 
 mod checkpoints;
 mod control;
 mod error_policies;
 mod handler_errors;
+mod health;
 mod lease_table;
 mod log;
 mod one_owner;

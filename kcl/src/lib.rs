@@ -60,4 +60,4 @@ pub use processor::error_policy::ErrorPolicy;
 pub use processor::{Batch, HandlerError, RecordProcessor, ShardContext};
 pub use record::{Origin, Record};
 pub use stream::{ShardId, ShardRef, StartingPosition, StreamRef};
-pub use worker::{Worker, WorkerControl};
+pub use worker::{Degraded, Health, Worker, WorkerControl, WorkerPhase};

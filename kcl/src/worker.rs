@@ -1,10 +1,12 @@
 //! One worker of a fleet.
 //!
-//! In the order of the data: `start` makes the lease table usable. `lease_side` sets up what keeps the leases: the
+//! In the order of the data: `control` is the application's handle, `health` what it tells. `start` makes the lease table usable. `lease_side` sets up what keeps the leases: the
 //! `lease_keeper`, which takes and renews them, on the `lease_thread`, apart from the application's threads.
 //! `application_watch` reports to it that the application's threads have stopped, by the rule of the pure `stall`.
 
 pub(crate) mod application_watch;
+mod control;
+pub(crate) mod health;
 mod lease_keeper;
 mod lease_side;
 pub(crate) mod lease_thread;
@@ -18,16 +20,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use service::{Clock, Tasks};
-use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc;
 
 use crate::assignment::origin::StreamAtStart;
 use crate::builder::WorkerBuilder;
 use crate::calls::Calls;
 use crate::config::Config;
 use crate::consumer::shard_consumer::ConsumerParts;
-use crate::consumer::shards::Shards;
-use crate::consumer::status::{Reading, ShardStatus};
 use crate::consumer::supervisor::{ShutdownReport, Supervisor};
 use crate::error::WorkerError;
 use crate::event::Event;
@@ -39,7 +38,9 @@ use crate::lease::table::LeaseTable;
 use crate::processor::ProcessorFactory;
 use crate::retrieval::permit::ReadBudget;
 use crate::shard_sync::surveyor::Surveyor;
-use crate::stream::{ShardRef, StreamRef};
+use crate::stream::StreamRef;
+pub use control::WorkerControl;
+pub use health::{Degraded, Health, WorkerPhase};
 use lease_side::LeaseSide;
 use start::Start;
 
@@ -71,78 +72,6 @@ impl std::fmt::Debug for Worker {
     }
 }
 
-/// Steers a worker, and shows what it does, from anywhere. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct WorkerControl {
-    draining: CancellationToken,
-    grace: Arc<watch::Sender<Duration>>,
-    shards: Shards,
-    clock: Clock,
-}
-
-impl WorkerControl {
-    pub(crate) fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            shards: Shards::default(),
-            draining: CancellationToken::new(),
-            grace: Arc::new(watch::Sender::new(Duration::from_secs(30))),
-        }
-    }
-
-    /// Asks the worker to stop: processors finish the batch they are at, may checkpoint, and the leases are given back,
-    /// so that other workers take them at once. Shards that are not done within `grace` are abandoned, and their leases
-    /// expire. [`Worker::run`] returns the report. A second call changes the grace.
-    #[doc(alias = "startGracefulShutdown")]
-    pub fn shutdown(&self, grace: Duration) {
-        self.grace.send_replace(grace);
-        self.draining.cancel();
-    }
-
-    /// What the worker does with each shard whose lease it holds, in the order of their ids.
-    pub fn shards(&self) -> Vec<ShardStatus> {
-        self.shards.statuses()
-    }
-
-    /// Stops reading all shards, and those that come; the leases are kept. A handler that runs goes on to its end. Records
-    /// that were read and not delivered are read again later.
-    pub fn pause(&self) {
-        self.shards.set_reading(Reading::Paused);
-    }
-
-    /// Reads on after a [`pause`](Self::pause).
-    pub fn resume(&self) {
-        self.shards.set_reading(Reading::Running);
-    }
-
-    /// Calls the handler of a halted or retrying shard again at once, with a new count of attempts. Returns whether this
-    /// worker holds the shard's lease.
-    pub fn retry(&self, shard: &ShardRef) -> bool {
-        self.shards.ask(shard, |wishes| wishes.retries += 1)
-    }
-
-    /// Passes over the records on which the handler of a halted or retrying shard has failed. **This loses them.** Returns
-    /// whether this worker holds the shard's lease.
-    pub fn skip(&self, shard: &ShardRef) -> bool {
-        self.shards.ask(shard, |wishes| wishes.skips += 1)
-    }
-
-    /// Waits until the grace is over; for ever while nobody asked the worker to stop.
-    async fn over(&self) {
-        self.draining.cancelled().await;
-        let begun = self.clock.now();
-        let mut grace = self.grace.subscribe();
-        loop {
-            let end = begun.checked_add(*grace.borrow_and_update());
-            tokio::select! {
-                biased;
-                Ok(()) = grace.changed() => {}
-                () = self.clock.sleep_until(end) => return,
-            }
-        }
-    }
-}
-
 impl Worker {
     /// Begins a worker of `application` (the lease table's name) on `stream` (a name or an ARN).
     pub fn builder(application: impl Into<String>, stream: impl Into<String>) -> WorkerBuilder {
@@ -171,6 +100,9 @@ impl Worker {
     /// Dropping the future stops all of its tasks on the spot, as a crash would: the leases expire.
     pub async fn run(mut self) -> Result<ShutdownReport, WorkerError> {
         let draining = self.control.draining.clone();
+        let health = self.control.health.clone();
+        // Also when the future is dropped.
+        let _ended = health.run_begins();
         let stream = tokio::select! {
             biased;
             () = draining.cancelled() => return Ok(ShutdownReport::default()),
@@ -182,6 +114,7 @@ impl Worker {
             table: self.table.name(),
         }
         .emit();
+        health.enter(WorkerPhase::Running);
         let (report, result) = self.run_started(stream).await;
         Event::Ended {
             worker: &self.id,
@@ -201,6 +134,7 @@ impl Worker {
             stream: &self.stream,
             config: &self.config,
             clock: &self.clock,
+            health: &self.control.health,
             rng: self.rng.fork(),
         };
         start.run()

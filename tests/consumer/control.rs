@@ -187,7 +187,7 @@ async fn a_handler_that_takes_too_long_is_dropped_and_the_shard_begins_anew() {
     let (builder, calls, _journal) = hangs_once(&sim);
     let (control, _running) = start(builder.handler_timeout(10 * SECOND));
     tokio::time::sleep(9 * SECOND).await;
-    assert!(control.shards()[0].handler_since.is_some());
+    assert!(control.shards()[0].in_handler.is_some());
     tokio::time::sleep(MINUTE / 2).await;
     assert_eq!(calls.load(Ordering::SeqCst), 2);
 }

@@ -18,6 +18,7 @@ use crate::lease::renewer::{OwnedLease, Renewer, timed_out};
 use crate::lease::scan::{Listing, list};
 use crate::lease::table::LeaseTable;
 use crate::lease::write::{LeaseWrite, WriteOutcome};
+use crate::worker::health::HealthBoard;
 
 /// The wait after the first take that failed, and the longest. Our choice.
 const TAKE_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -33,6 +34,7 @@ pub(crate) struct Assignment {
     /// Cancelled once another stream of the same name was seen.
     pub(crate) replaced: CancellationToken,
     pub(crate) renewer: Renewer,
+    pub(crate) health: HealthBoard,
     pub(crate) taker: Taker,
     pub(crate) token_bases: TokenBases,
     pub(crate) interval: Duration,
@@ -66,6 +68,7 @@ impl Assignment {
                 () = draining.cancelled() => return Ok(()),
                 listed = list(&*self.table, &self.clock, &mut self.rng) => listed,
             };
+            self.note(&listed);
             match listed {
                 Ok(listing) => self.take(listing, &draining).await?,
                 Err(error) => {
@@ -79,6 +82,19 @@ impl Assignment {
                 () = self.new_leases.notified() => {}
                 () = self.clock.sleep_until(Some(next)) => {}
             }
+        }
+    }
+
+    /// Notes for the worker's health how the table was found.
+    fn note(&self, listed: &Result<Listing, TableError>) {
+        let now = self.clock.now();
+        match listed {
+            Ok(listing) => {
+                self.health.table_used(None, now);
+                let holes = listing.holes.iter().map(|hole| hole.key.clone());
+                self.health.rows_unreadable(holes);
+            }
+            Err(error) => self.health.table_used(Some(error.to_string()), now),
         }
     }
 

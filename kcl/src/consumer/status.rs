@@ -1,6 +1,6 @@
 //! What a shard consumer tells of itself, and what it is asked for.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
 use service::Clock;
 use tokio::sync::watch;
@@ -19,14 +19,14 @@ pub struct ShardStatus {
     pub epoch: LeaseEpoch,
     /// What the worker does with the shard.
     pub state: ShardState,
-    /// Since when it does that, by this machine's clock.
-    pub since: SystemTime,
+    /// For how long it has been doing that.
+    pub in_state: Duration,
     /// How far the last page that was read ends behind the newest record, if the service says so.
     pub lag: Option<Duration>,
     /// The last checkpoint of this worker, or where it began.
     pub checkpoint: Position,
-    /// Since when the application's handler has been running, if it is, by this machine's clock.
-    pub handler_since: Option<SystemTime>,
+    /// For how long a call to the processor has been running, if one is.
+    pub in_handler: Option<Duration>,
     /// The last error of the handler since its last success.
     pub last_error: Option<String>,
 }
@@ -85,48 +85,67 @@ pub(crate) struct Wishes {
 /// Where one consumer publishes its status. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct StatusBoard {
-    status: watch::Sender<ShardStatus>,
+    noted: watch::Sender<Noted>,
     clock: Clock,
+}
+
+/// A status, and the times that it tells as durations.
+#[derive(Debug)]
+struct Noted {
+    status: ShardStatus,
+    state_since: Instant,
+    call_since: Option<Instant>,
 }
 
 impl StatusBoard {
     pub(crate) fn new(shard: ShardRef, epoch: LeaseEpoch, checkpoint: Position, clock: Clock) -> Self {
-        let (status, _) = watch::channel(ShardStatus {
+        let status = ShardStatus {
             shard,
             epoch,
             state: ShardState::WaitingForParents,
-            since: clock.wall(),
+            in_state: Duration::ZERO,
             lag: None,
             checkpoint,
-            handler_since: None,
+            in_handler: None,
             last_error: None,
+        };
+        let (noted, _) = watch::channel(Noted {
+            status,
+            state_since: clock.now(),
+            call_since: None,
         });
-        Self { status, clock }
+        Self { noted, clock }
     }
 
     /// The status now.
     pub(crate) fn status(&self) -> ShardStatus {
-        self.status.borrow().clone()
+        let now = self.clock.now();
+        let noted = self.noted.borrow();
+        ShardStatus {
+            in_state: now.saturating_duration_since(noted.state_since),
+            in_handler: noted.call_since.map(|since| now.saturating_duration_since(since)),
+            ..noted.status.clone()
+        }
     }
 
     /// Publishes what the worker does now.
     pub(crate) fn enter(&self, state: ShardState) {
-        let now = self.clock.wall();
-        self.status.send_if_modified(|status| {
-            let is_new = status.state != state;
+        let now = self.clock.now();
+        self.noted.send_if_modified(|noted| {
+            let is_new = noted.status.state != state;
             if is_new {
-                (status.state, status.since) = (state, now);
+                (noted.status.state, noted.state_since) = (state, now);
             }
             is_new
         });
     }
 
     pub(crate) fn lag(&self, lag: Option<Duration>) {
-        self.status.send_modify(|status| status.lag = lag);
+        self.noted.send_modify(|noted| noted.status.lag = lag);
     }
 
     pub(crate) fn checkpoint(&self, checkpoint: Position) {
-        self.status.send_if_modified(|status| {
+        self.noted.send_if_modified(|Noted { status, .. }| {
             let is_new = status.checkpoint != checkpoint;
             status.checkpoint = checkpoint;
             is_new
@@ -134,7 +153,7 @@ impl StatusBoard {
     }
 
     pub(crate) fn error(&self, error: Option<String>) {
-        self.status.send_if_modified(|status| {
+        self.noted.send_if_modified(|Noted { status, .. }| {
             let is_new = status.last_error != error;
             status.last_error = error;
             is_new
@@ -143,8 +162,8 @@ impl StatusBoard {
 
     /// Publishes that a call to the application runs, until the returned value is dropped.
     pub(crate) fn call_begins(&self) -> RunningCall {
-        let now = self.clock.wall();
-        self.status.send_modify(|status| status.handler_since = Some(now));
+        let now = self.clock.now();
+        self.noted.send_modify(|noted| noted.call_since = Some(now));
         RunningCall { board: self.clone() }
     }
 }
@@ -157,6 +176,6 @@ pub(crate) struct RunningCall {
 
 impl Drop for RunningCall {
     fn drop(&mut self) {
-        self.board.status.send_modify(|status| status.handler_since = None);
+        self.board.noted.send_modify(|noted| noted.call_since = None);
     }
 }

@@ -69,6 +69,7 @@ impl LeaseSide {
             stream,
             replaced,
             renewer: renewer.clone(),
+            health: worker.control.health.clone(),
             taker: Taker::new(worker.id.clone(), policy),
             token_bases: TokenBases::default(),
             interval: worker.config.assignment_interval(),

@@ -16,6 +16,7 @@ use crate::lease::scan::list;
 use crate::lease::table::{LeaseTable, OpenError};
 use crate::shard_sync::task::{Creator, NewLeases, sync_shards};
 use crate::stream::StreamRef;
+use crate::worker::health::HealthBoard;
 
 /// The wait after the first failed attempt, and the longest. Our choice.
 const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -30,6 +31,7 @@ pub(super) struct Start<'a> {
     pub(super) stream: &'a StreamRef,
     pub(super) config: &'a Config,
     pub(super) clock: &'a Clock,
+    pub(super) health: &'a HealthBoard,
     pub(super) rng: fastrand::Rng,
 }
 
@@ -51,6 +53,7 @@ impl Start<'_> {
                 return Err(error);
             }
             Event::StartFailed { error: &error }.emit();
+            self.health.start_failed(service::chain(&error));
             self.clock.sleep_until(Some(again)).await;
         }
     }

@@ -94,6 +94,7 @@ impl Bench {
             stream: StreamAtStart::new(Incarnation::default(), &[]),
             replaced: CancellationToken::new(),
             renewer,
+            health: HealthBoard::default(),
             taker: Taker::new(worker, policy),
             token_bases: TokenBases::default(),
             interval: FAILOVER * 100,

@@ -1,0 +1,102 @@
+//! The handle by which an application steers a worker and looks at it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use service::Clock;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::consumer::shards::Shards;
+use crate::consumer::status::{Reading, ShardStatus};
+use crate::stream::ShardRef;
+use crate::worker::health::{Health, HealthBoard};
+
+/// Steers a worker, and shows what it does, from anywhere. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct WorkerControl {
+    pub(super) draining: CancellationToken,
+    grace: Arc<watch::Sender<Duration>>,
+    pub(super) shards: Shards,
+    pub(super) health: HealthBoard,
+    clock: Clock,
+}
+
+impl WorkerControl {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            shards: Shards::default(),
+            health: HealthBoard::default(),
+            draining: CancellationToken::new(),
+            grace: Arc::new(watch::Sender::new(Duration::from_secs(30))),
+        }
+    }
+
+    /// Asks the worker to stop: processors finish the batch they are at, may checkpoint, and the leases are given back,
+    /// so that other workers take them at once. Shards that are not done within `grace` are abandoned, and their leases
+    /// expire. [`Worker::run`](crate::Worker::run) returns the report. A second call changes the grace.
+    #[doc(alias = "startGracefulShutdown")]
+    pub fn shutdown(&self, grace: Duration) {
+        self.grace.send_replace(grace);
+        self.draining.cancel();
+    }
+
+    /// How the worker is, for a liveness or readiness probe.
+    pub fn health(&self) -> Health {
+        self.health.health(&self.shards.statuses(), self.clock.now())
+    }
+
+    /// Waits until the worker is ready: its lease table is usable, and it looks for shards to read. Returns whether it is;
+    /// `false` if its run has ended instead.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future only stops the waiting.
+    pub async fn ready(&self) -> bool {
+        self.health.ready().await
+    }
+
+    /// What the worker does with each shard whose lease it holds, in the order of their ids.
+    pub fn shards(&self) -> Vec<ShardStatus> {
+        self.shards.statuses()
+    }
+
+    /// Stops reading all shards, and those that come; the leases are kept. A handler that runs goes on to its end. Records
+    /// that were read and not delivered are read again later.
+    pub fn pause(&self) {
+        self.shards.set_reading(Reading::Paused);
+    }
+
+    /// Reads on after a [`pause`](Self::pause).
+    pub fn resume(&self) {
+        self.shards.set_reading(Reading::Running);
+    }
+
+    /// Calls the handler of a halted or retrying shard again at once, with a new count of attempts. Returns whether this
+    /// worker holds the shard's lease.
+    pub fn retry(&self, shard: &ShardRef) -> bool {
+        self.shards.ask(shard, |wishes| wishes.retries += 1)
+    }
+
+    /// Passes over the records on which the handler of a halted or retrying shard has failed. **This loses them.** Returns
+    /// whether this worker holds the shard's lease.
+    pub fn skip(&self, shard: &ShardRef) -> bool {
+        self.shards.ask(shard, |wishes| wishes.skips += 1)
+    }
+
+    /// Waits until the grace is over; for ever while nobody asked the worker to stop.
+    pub(super) async fn over(&self) {
+        self.draining.cancelled().await;
+        let begun = self.clock.now();
+        let mut grace = self.grace.subscribe();
+        loop {
+            let end = begun.checked_add(*grace.borrow_and_update());
+            tokio::select! {
+                biased;
+                Ok(()) = grace.changed() => {}
+                () = self.clock.sleep_until(end) => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What a worker tells probes and operators about itself.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use kcl::{Batch, Checkpointer, Degraded, ErrorPolicy, HandlerError, RecordProcessor, ShardContext, Worker};
+use testkit::Service;
+use testkit::sim::Fault;
+
+use super::MINUTE;
+use crate::fleet::{APPLICATION, Checkpoints, Journal, STREAM, put, start, stream, worker};
+
+/// Fails, or takes two minutes for a batch.
+struct Troubled {
+    fails: bool,
+}
+
+impl RecordProcessor for Troubled {
+    async fn process(&mut self, _: Batch, _: &Checkpointer) -> Result<(), HandlerError> {
+        if self.fails {
+            return Err("no such column".into());
+        }
+        tokio::time::sleep(2 * MINUTE).await;
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_is_ready_once_it_looks_for_shards_and_not_live_once_it_has_ended() {
+    let (sim, _producer) = stream(1);
+    let journal = Journal::default();
+    let (control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let health = control.health();
+    assert!(health.is_live() && !health.is_ready());
+    assert!(control.ready().await);
+    assert!(control.health().is_ready());
+    assert_eq!(control.health().degraded, []);
+    control.shutdown(MINUTE);
+    running.await.unwrap().unwrap();
+    let health = control.health();
+    assert!(!health.is_live() && !health.is_ready());
+    assert!(!control.ready().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_run_is_dropped_is_not_live() {
+    let (sim, _producer) = stream(1);
+    let (control, running) = start(worker(&sim, "w1", &Journal::default(), Checkpoints::Never));
+    assert!(control.ready().await);
+    running.abort();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!control.health().is_live());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_cannot_start_yet_says_why() {
+    let (sim, _producer) = stream(1);
+    sim.faults(|call| match call.operation {
+        "ListShards" => Fault::internal_failure(),
+        _ => Fault::None,
+    });
+    let (control, _running) = start(worker(&sim, "w1", &Journal::default(), Checkpoints::Never));
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let health = control.health();
+    assert!(health.is_live() && !health.is_ready());
+    assert!(
+        matches!(&health.degraded[..], [Degraded::Starting { error }] if error.contains("ListShards")),
+        "{health:?}"
+    );
+    sim.heal();
+    assert!(control.ready().await);
+    assert_eq!(control.health().degraded, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_table_that_is_away_degrades_a_worker_until_it_is_back() {
+    let (sim, _producer) = stream(1);
+    let (control, _running) = start(worker(&sim, "w1", &Journal::default(), Checkpoints::Never));
+    tokio::time::sleep(MINUTE / 2).await;
+    sim.faults(|call| match call.service {
+        Service::DynamoDb => Fault::throttled(),
+        Service::Kinesis | Service::CloudWatch => Fault::None,
+    });
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let health = control.health();
+    assert!(
+        matches!(&health.degraded[..], [Degraded::LeaseTable { error, .. }] if error.contains("Throughput")),
+        "{health:?}"
+    );
+    sim.heal();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(control.health().degraded, []);
+}
+
+/// The handlers of one shard fail, those of the other are slow.
+fn troubled(sim: &testkit::sim::Sim) -> kcl::WorkerBuilder {
+    Worker::builder(APPLICATION, STREAM)
+        .aws(&sim.client("w1"))
+        .seed(1)
+        .error_policy(ErrorPolicy::halt().attempts(1))
+        .processor(|shard: &ShardContext| Troubled {
+            fails: shard.shard_id().as_str().ends_with('0'),
+        })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_halted_shard_a_slow_handler_and_an_unreadable_row_degrade_a_worker() {
+    let (sim, producer) = stream(2);
+    put(&producer, 0..50).await;
+    let (control, _running) = start(troubled(&sim));
+    assert!(control.ready().await);
+    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
+    let damaged = client.put_item().table_name(APPLICATION);
+    let damaged = damaged.item("leaseKey", AttributeValue::S("damaged".into()));
+    let damaged = damaged.item("leaseCounter", AttributeValue::S("not a number".into()));
+    damaged.send().await.unwrap();
+    tokio::time::sleep(MINUTE + MINUTE / 4).await;
+    let health = control.health();
+    assert!(
+        health.is_live() && health.is_ready(),
+        "degraded is neither dead nor unready"
+    );
+    let [
+        Degraded::UnreadableRow { lease },
+        Degraded::Halted { shard, error, .. },
+        Degraded::SlowHandler { shard: slow, .. },
+    ] = &health.degraded[..]
+    else {
+        panic!("{health:?}")
+    };
+    assert_eq!(lease.as_str(), "damaged");
+    assert!(shard.shard.as_str().ends_with('0') && slow.shard.as_str().ends_with('1'));
+    assert_eq!(error.as_deref(), Some("no such column"));
+}
