@@ -1,7 +1,7 @@
 //! The consumer against the simulated services: nothing is skipped (C1), parents come before their children (C2), one
 //! owner at a time (C3), and a handler's error loses nothing (C5).
 //!
-//! By subject: `reading`, `read_budget`, `checkpoints`, `handler_errors`, `error_policies`, `control`, `health`, `one_owner`, `resharding`, `shard_ends`,
+//! By subject: `reading`, `read_budget`, `checkpoints`, `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `health`, `one_owner`, `resharding`, `shard_ends`,
 //! `recreated_stream`, `lease_table`, `worker_errors`.
 
 mod checkpoints;
@@ -11,6 +11,7 @@ mod handler_errors;
 mod health;
 mod lease_table;
 mod log;
+mod misbehaving_handlers;
 mod one_owner;
 mod read_budget;
 mod reading;

@@ -177,7 +177,7 @@ impl WorkerBuilder {
         self
     }
 
-    /// The part of a shard's reads that this application may use, above 0 and up to 1: of 5 reads and 2 MiB a second, which
+    /// The part of a shard's reads that this application may use, from 0.01 to 1: of 5 reads and 2 MiB a second, which
     /// all polling applications of a stream share. Set it to a half when two applications poll one stream. Throttled reads
     /// lower it further for a while. Default: 1.
     pub fn read_share(mut self, share: f64) -> Self {
@@ -230,7 +230,7 @@ impl WorkerBuilder {
 
     /// Passes each task of the worker through `wrap`, together with its name, before it is spawned: to instrument it, or
     /// to freeze and kill a simulated process. The tasks are one
-    /// `shard-consumer` for each lease, in real time a `heartbeat`, and in virtual time `leases`, which in real time is a thread
+    /// `shard-consumer` and one `shard-source` for each lease, in real time a `heartbeat`, and in virtual time `leases`, which in real time is a thread
     /// of its own; [`Worker::run`] itself is the caller's.
     ///
     /// What `wrap` returns runs in the task's place. If it ends without having run the task to its end, the worker is

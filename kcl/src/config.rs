@@ -71,7 +71,7 @@ impl Config {
         if let Some(timeout) = self.handler_timeout {
             between("handler_timeout", timeout, millis(1))?;
         }
-        if !(self.read_share > 0.0 && self.read_share <= 1.0) {
+        if !(LEAST_READ_SHARE..=1.0).contains(&self.read_share) {
             return Err(BuildErrorKind::ShareOutOfRange {
                 option: "read_share",
                 value: self.read_share.to_string(),
@@ -117,6 +117,9 @@ impl Config {
         self.failover_time / 5
     }
 }
+
+/// The least part of a shard's reads that is of any use: one read in 20 seconds. Our choice.
+const LEAST_READ_SHARE: f64 = 0.01;
 
 /// No time of a worker is longer than this: a day is more than any of them means, and can always be added to a clock.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);

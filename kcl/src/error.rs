@@ -81,8 +81,8 @@ pub enum BuildErrorKind {
         /// The most allowed.
         max: usize,
     },
-    /// A part of something is not a part of it.
-    #[error("{option} is {value}, which is not above 0 and up to 1")]
+    /// A part of something is too small, or more than all of it.
+    #[error("{option} is {value}, which is not in 0.01..=1")]
     ShareOutOfRange {
         /// The option's name.
         option: &'static str,

@@ -153,7 +153,7 @@ pub(crate) trait AnyProcessor: Send {
 
 impl<P: RecordProcessor> AnyProcessor for P {
     fn initialize<'a>(&'a mut self, shard: &'a ShardContext) -> BoxFuture<'a, Result<(), HandlerError>> {
-        Box::pin(RecordProcessor::initialize(self, shard))
+        Box::pin(async move { RecordProcessor::initialize(self, shard).await })
     }
 
     fn process<'a>(
@@ -161,23 +161,23 @@ impl<P: RecordProcessor> AnyProcessor for P {
         batch: Batch,
         checkpointer: &'a Checkpointer,
     ) -> BoxFuture<'a, Result<(), HandlerError>> {
-        Box::pin(RecordProcessor::process(self, batch, checkpointer))
+        Box::pin(async move { RecordProcessor::process(self, batch, checkpointer).await })
     }
 
     fn idle<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>> {
-        Box::pin(RecordProcessor::idle(self, checkpointer))
+        Box::pin(async move { RecordProcessor::idle(self, checkpointer).await })
     }
 
     fn shard_ended<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>> {
-        Box::pin(RecordProcessor::shard_ended(self, checkpointer))
+        Box::pin(async move { RecordProcessor::shard_ended(self, checkpointer).await })
     }
 
     fn shutdown_requested<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>> {
-        Box::pin(RecordProcessor::shutdown_requested(self, checkpointer))
+        Box::pin(async move { RecordProcessor::shutdown_requested(self, checkpointer).await })
     }
 
     fn lease_lost(&mut self, reason: LeaseLost) -> BoxFuture<'_, ()> {
-        Box::pin(RecordProcessor::lease_lost(self, reason))
+        Box::pin(async move { RecordProcessor::lease_lost(self, reason).await })
     }
 }
 

@@ -44,7 +44,7 @@ pub use health::{Degraded, Health, WorkerPhase};
 use lease_side::LeaseSide;
 use start::Start;
 
-/// How long the lease thread may take to stop before it is left to itself. Our choice.
+/// How long the lease thread, and handlers that were aborted, may take to stop before they are left to themselves. Our choice.
 const STOP: Duration = Duration::from_secs(1);
 
 /// A worker: it takes its share of a stream's shards and passes their records to the application's processors.
@@ -102,7 +102,7 @@ impl Worker {
         let draining = self.control.draining.clone();
         let health = self.control.health.clone();
         // Also when the future is dropped.
-        let _ended = health.run_begins();
+        let _ends = self.control.run_begins();
         let stream = tokio::select! {
             biased;
             () = draining.cancelled() => return Ok(ShutdownReport::default()),
@@ -160,7 +160,7 @@ impl Worker {
             () = self.drain(&renewer) => None,
             () = supervisor.run(leases) => None,
         };
-        let report = supervisor.finish();
+        let report = supervisor.finish(STOP).await;
         match ended {
             Some(ended) => (report, ended),
             None => {

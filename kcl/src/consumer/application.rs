@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::poll;
 use service::Clock;
 
 use crate::consumer::status::StatusBoard;
@@ -62,13 +65,15 @@ impl Application {
         let begun = self.clock.now();
         let _running = self.board.call_begins();
         let dropped = {
-            let returned = AssertUnwindSafe(call.future()).catch_unwind();
+            let mut returned = pin!(AssertUnwindSafe(call.future()).catch_unwind());
+            // A call on a lease that is lost already, without any grace, runs at least until its first wait.
+            if let Poll::Ready(returned) = poll!(&mut returned) {
+                return Called::Returned(unless_panicked(returned));
+            }
             tokio::select! {
                 biased;
                 why = self.over(begun) => why,
-                returned = returned => {
-                    return Called::Returned(returned.unwrap_or_else(|_| Err(HandlerError::new("the handler panicked"))));
-                }
+                returned = returned => return Called::Returned(unless_panicked(returned)),
             }
         };
         HandlerEvent::CallDropped {
@@ -79,7 +84,17 @@ impl Application {
         Called::Dropped
     }
 
-    /// Lets the application make something; `None` if it panics.
+    /// The text of an error of the application, whose formatting may panic.
+    pub(crate) fn text(&self, error: &HandlerError) -> String {
+        let text = catch_unwind(AssertUnwindSafe(|| error.to_string()));
+        text.unwrap_or_else(|_| "an error whose text cannot be formatted".to_owned())
+    }
+
+    /// Lets the application make something.
+    ///
+    /// # Errors
+    ///
+    /// A panic.
     pub(crate) fn make<T>(&self, make: impl FnOnce() -> T) -> Result<T, HandlerError> {
         catch_unwind(AssertUnwindSafe(make)).map_err(|_| HandlerError::new("the processor's factory panicked"))
     }
@@ -120,6 +135,10 @@ impl Application {
             .emit(&self.shard);
         }
     }
+}
+
+fn unless_panicked(returned: std::thread::Result<Result<(), HandlerError>>) -> Result<(), HandlerError> {
+    returned.unwrap_or_else(|_| Err(HandlerError::new("the handler panicked")))
 }
 
 /// A future whose `Drop` may panic, which stays inside.

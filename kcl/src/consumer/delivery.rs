@@ -7,10 +7,11 @@ use crate::checkpoint::position::{Position, RecordPosition};
 use crate::consumer::application::Called;
 use crate::consumer::backlog::Delivery;
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
-use crate::consumer::state::{Phase, Reaction};
+use crate::consumer::state::{BatchSize, Failing, Phase, Reaction};
 use crate::event::{HandlerEvent, ShardEvent};
 use crate::processor::batch::Batch;
 use crate::processor::dead_letter::DeadLetter;
+use crate::processor::error_policy::Verdict;
 use crate::processor::handler_error::HandlerError;
 use crate::record::Record;
 use crate::retrieval::pacer::PacerConfig;
@@ -40,7 +41,7 @@ impl ShardConsumer {
         self.processor = Some(processor);
         match called {
             Called::Returned(Ok(())) => {
-                self.succeeded(0);
+                self.succeeded(None);
                 self.state.enter(Phase::Reading);
                 Ok(())
             }
@@ -49,9 +50,14 @@ impl ShardConsumer {
         }
     }
 
-    /// Delivers the next records, at most `at_most`, or reads more.
-    pub(super) async fn read(&mut self, at_most: Option<usize>) -> Result<(), Interrupted> {
-        let at_most = at_most.unwrap_or(self.parts.config.max_batch_records);
+    /// Delivers the next records, or reads more.
+    pub(super) async fn read(&mut self, size: BatchSize) -> Result<(), Interrupted> {
+        // Before anything is taken out of the backlog: it would be lost.
+        self.check()?;
+        let at_most = match size {
+            BatchSize::Configured => self.parts.config.max_batch_records,
+            BatchSize::OneRecord => 1,
+        };
         if let Some(delivery) = self.backlog.next(at_most, &self.position()) {
             return self.deliver(delivery).await;
         }
@@ -64,7 +70,7 @@ impl ShardConsumer {
         };
         let arrival = tokio::select! {
             biased;
-            _ = self.guard.interrupted() => return Err(Interrupted::BySignal),
+            signal = self.guard.interrupted() => return Err(self.heard.hear(signal)),
             Ok(()) = self.ports.wishes.changed() => return Err(Interrupted::BySignal),
             arrival = source.next() => arrival,
         };
@@ -108,7 +114,6 @@ impl ShardConsumer {
     }
 
     async fn deliver(&mut self, delivery: Delivery) -> Result<(), Interrupted> {
-        self.check()?;
         let Delivery { records, lag, room } = delivery;
         let Some(last) = records.last().map(|record| record.position().clone()) else {
             return Ok(());
@@ -139,8 +144,8 @@ impl ShardConsumer {
         let Err(error) = result else {
             self.checkpointer.processed();
             self.backlog.processed();
+            self.succeeded(Some(&last));
             self.done = Position::At(last);
-            self.succeeded(count);
             return Ok(());
         };
         // No later checkpoint, of shutdown_requested say, may pass over these records.
@@ -162,20 +167,23 @@ impl ShardConsumer {
         records
     }
 
-    /// Tells the application that a read has brought nothing.
+    /// Tells the application that a read has brought nothing. Its failures hold up no records, and are told at most once in
+    /// ten seconds; the next read that brings nothing calls it again.
     async fn idle(&mut self) -> Result<(), Interrupted> {
-        self.check()?;
         let Some(processor) = &mut self.processor else {
             return Ok(());
         };
-        match self.application.call(processor.idle(&self.checkpointer)).await {
-            Called::Returned(Ok(())) => {
-                self.ports.board.checkpoint(self.checkpointer.last());
-                Ok(())
-            }
-            Called::Returned(Err(error)) => self.on_failure(error, Vec::new()).await,
-            Called::Dropped => Err(Interrupted::CallDropped),
+        let result = match self.application.call(processor.idle(&self.checkpointer)).await {
+            Called::Returned(result) => result,
+            Called::Dropped => return Err(Interrupted::CallDropped),
+        };
+        self.ports.board.checkpoint(self.checkpointer.last());
+        match result {
+            Ok(()) => self.ports.board.error(None),
+            Err(error) if error.verdict() == Some(Verdict::Fatal) => return self.on_failure(error, Vec::new()).await,
+            Err(error) => self.tell_uncounted(&error),
         }
+        Ok(())
     }
 
     /// Everything up to here is processed, passed over, or checkpointed.
@@ -183,24 +191,43 @@ impl ShardConsumer {
         self.checkpointer.last().max(self.done.clone())
     }
 
-    /// Notes a call that succeeded, with so many records.
-    pub(super) fn succeeded(&mut self, records: usize) {
-        self.state.on_success(records);
+    /// Notes a call that succeeded, and up to where its records are processed.
+    pub(super) fn succeeded(&mut self, through: Option<&RecordPosition>) {
+        self.state.on_success(through);
         self.failing = None;
         self.ports.board.error(None);
+    }
+
+    /// Tells of a failure that is no attempt, at most once in ten seconds.
+    fn tell_uncounted(&mut self, error: &HandlerError) {
+        let text = self.application.text(error);
+        if self.uncounted.happened(self.parts.clock.now()).is_some() {
+            HandlerEvent::Failed {
+                error: &text,
+                failures: self.state.failures(),
+                position: None,
+            }
+            .emit(&self.shard);
+        }
+        self.ports.board.error(Some(text));
     }
 
     /// Does about a failed call what the policy says. `records` are those that it was given and has not checkpointed.
     pub(super) async fn on_failure(&mut self, error: HandlerError, records: Vec<Record>) -> Result<(), Interrupted> {
         let now = self.parts.clock.now();
-        // A handler fails because its lease is lost, or the table is away: nothing is wrong with the handler.
-        self.check()?;
-        let Some(verdict) = error.verdict().filter(|_| !error.is_of_the_table()) else {
+        // The lease is lost, or the table is away: nothing is wrong with the handler.
+        let verdict = error.verdict().filter(|_| !error.is_of_the_table());
+        let Some(verdict) = verdict.filter(|_| self.guard.is_valid()) else {
+            self.tell_uncounted(&error);
             self.state.on_table_failure(now);
             return Ok(());
         };
-        let reaction = self.state.on_failure(verdict, records.len(), now);
-        let text = error.to_string();
+        self.failing = records.last().map(|last| Failing {
+            count: records.len(),
+            last: last.position().clone(),
+        });
+        let reaction = self.state.on_failure(verdict, self.failing.as_ref(), now);
+        let text = self.application.text(&error);
         let position = records.first().map(|record| record.position().to_string());
         HandlerEvent::Failed {
             error: &text,
@@ -209,7 +236,6 @@ impl ShardConsumer {
         }
         .emit(&self.shard);
         self.ports.board.error(Some(text));
-        self.failing = records.last().map(|last| (last.position().clone(), records.len()));
         match reaction {
             Reaction::Again | Reaction::Isolate => Ok(()),
             Reaction::Halted | Reaction::StillHalted => {
@@ -217,44 +243,31 @@ impl ShardConsumer {
                 Ok(())
             }
             Reaction::Skip => {
-                self.pass_over(&records);
+                self.skip_the_failing_records();
                 Ok(())
             }
             Reaction::DeadLetter => self.dead_letter(error, records).await,
         }
     }
 
-    /// Passes over the records on which the handler failed last, as the application asks.
+    /// Passes over the records on which the handler failed last.
     pub(super) fn skip_the_failing_records(&mut self) {
-        if let Some((last, count)) = self.failing.take() {
+        if let Some(Failing { count, last }) = self.failing.take() {
             HandlerEvent::Skipped {
                 last: &last.to_string(),
                 count,
             }
             .emit(&self.shard);
-            self.passed_over(last, count);
-        }
-    }
-
-    fn pass_over(&mut self, records: &[Record]) {
-        if let Some(last) = records.last() {
-            let (last, count) = (last.position().clone(), records.len());
-            HandlerEvent::Skipped {
-                last: &last.to_string(),
-                count,
-            }
-            .emit(&self.shard);
-            self.passed_over(last, count);
+            self.passed_over(last);
         }
     }
 
     /// A checkpoint may pass the records up to `last` now.
-    fn passed_over(&mut self, last: RecordPosition, count: usize) {
+    fn passed_over(&mut self, last: RecordPosition) {
         self.checkpointer.delivered(&last);
         self.checkpointer.processed();
+        self.succeeded(Some(&last));
         self.done = Position::At(last);
-        self.state.on_passed_over(count);
-        self.failing = None;
     }
 
     async fn dead_letter(&mut self, error: HandlerError, records: Vec<Record>) -> Result<(), Interrupted> {
@@ -278,11 +291,11 @@ impl ShardConsumer {
                     count,
                 }
                 .emit(&self.shard);
-                self.passed_over(last, count);
+                self.passed_over(last);
                 Ok(())
             }
             Called::Returned(Err(error)) => {
-                let text = error.to_string();
+                let text = self.application.text(&error);
                 HandlerEvent::SinkFailed { error: &text }.emit(&self.shard);
                 self.ports.board.error(Some(text));
                 let reaction = self.state.on_sink_failure(self.parts.clock.now());

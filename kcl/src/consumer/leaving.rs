@@ -12,7 +12,7 @@ impl ShardConsumer {
     /// Lets the application finish, and gives the lease back if it is still held.
     pub(super) async fn leave(mut self) -> ConsumerEnd {
         self.stop_reading();
-        match self.guard.signal() {
+        match self.heard.latest(&self.guard) {
             Signal::Run | Signal::Drain(_) => self.give_back().await,
             Signal::Lost(end) => self.lease_is_lost(end.into()).await,
         }
@@ -33,12 +33,15 @@ impl ShardConsumer {
                 .application
                 .call(processor.shutdown_requested(&self.checkpointer))
                 .await;
+            let is_dropped = matches!(called, Called::Dropped);
             self.log_failure(called);
-            if let Signal::Lost(end) = self.guard.signal() {
-                self.processor = Some(processor);
-                return self.lease_is_lost(end.into()).await;
+            match self.heard.latest(&self.guard) {
+                Signal::Lost(end) if !is_dropped => {
+                    self.processor = Some(processor);
+                    return self.lease_is_lost(end.into()).await;
+                }
+                Signal::Run | Signal::Drain(_) | Signal::Lost(_) => self.application.drop(processor),
             }
-            self.application.drop(processor);
         }
         self.release().await
     }
@@ -82,7 +85,7 @@ impl ShardConsumer {
     fn log_failure(&self, called: Called) {
         if let Called::Returned(Err(error)) = called {
             HandlerEvent::Failed {
-                error: &error.to_string(),
+                error: &self.application.text(&error),
                 failures: self.state.failures() + 1,
                 position: None,
             }

@@ -11,18 +11,20 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::calls::Calls;
 use crate::checkpoint::checkpointer::Checkpointer;
-use crate::checkpoint::position::{Position, RecordPosition};
+use crate::checkpoint::position::Position;
 use crate::config::Config;
 use crate::consumer::application::Application;
 use crate::consumer::backlog::Backlog;
 use crate::consumer::mailbox::{Mailbox, Report, Woken};
 use crate::consumer::shard_end::Ending;
-use crate::consumer::state::{ConsumerState, Phase, Step, Trouble};
+use crate::consumer::state::{ConsumerState, Failing, Phase, Step, Trouble};
 use crate::consumer::status::{Reading, ShardState, StatusBoard, Wishes};
-use crate::lease::guard::LeaseGuard;
+use crate::fold::Fold;
+use crate::lease::guard::{LeaseGuard, Signal};
 use crate::lease::holdings::OwnershipId;
 use crate::lease::layout::{StreamRows, TableLayout};
 use crate::lease::model::{Lease, WorkerId};
+use crate::lease::ownership::End;
 use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::table::LeaseTable;
 use crate::processor::{AnyProcessor, ProcessorFactory, ShardContext};
@@ -80,6 +82,33 @@ pub(super) enum Interrupted {
     CallDropped,
 }
 
+/// Keeps to the first loss of the lease: an answer to a renewal that comes a moment later must not revive it for a consumer
+/// that has already given up what it had in hand.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    lost: Option<End>,
+}
+
+impl Heard {
+    /// The signal at this moment.
+    pub(super) fn latest(&mut self, guard: &LeaseGuard) -> Signal {
+        let signal = guard.signal();
+        self.hear(signal.clone());
+        match &self.lost {
+            Some(end) => Signal::Lost(end.clone()),
+            None => signal,
+        }
+    }
+
+    /// Notes a signal other than to read.
+    pub(super) fn hear(&mut self, signal: Signal) -> Interrupted {
+        if let Signal::Lost(end) = signal {
+            self.lost.get_or_insert(end);
+        }
+        Interrupted::BySignal
+    }
+}
+
 /// One lease that is being read.
 pub(crate) struct ShardConsumer {
     pub(super) parts: ConsumerParts,
@@ -106,8 +135,12 @@ pub(crate) struct ShardConsumer {
     pub(super) began_at: Option<SystemTime>,
     /// Everything up to here is processed or passed over.
     pub(super) done: Position,
-    /// The last record of the last failed call, and how many records that were.
-    pub(super) failing: Option<(RecordPosition, usize)>,
+    /// The records of the last failed call.
+    pub(super) failing: Option<Failing>,
+    /// Folds the failures that are no attempts.
+    pub(super) uncounted: Fold,
+    /// What the lease's signal has been so far.
+    pub(super) heard: Heard,
     /// How far the end of the shard has come.
     pub(super) ending: Ending,
     /// The shards that took over, once everything was read.
@@ -147,6 +180,8 @@ impl ShardConsumer {
             began_at: None,
             done: start.clone(),
             failing: None,
+            uncounted: Fold::default(),
+            heard: Heard::default(),
             ending: Ending::default(),
             children: Vec::new(),
             parts,
@@ -164,12 +199,13 @@ impl ShardConsumer {
     pub(crate) async fn run(mut self) -> ConsumerEnd {
         loop {
             self.heed();
-            let step = self.state.step(&self.guard.signal(), self.parts.clock.now());
+            let signal = self.heard.latest(&self.guard);
+            let step = self.state.step(&signal, self.parts.clock.now());
             self.publish(&step);
             let done = match step {
                 Step::WaitForParents => self.wait_for_parents().await,
                 Step::Initialize => self.initialize().await,
-                Step::Read { at_most } => self.read(at_most).await,
+                Step::Read(size) => self.read(size).await,
                 Step::End => self.end_shard().await,
                 Step::Wait { until } => {
                     self.wait(until).await;
@@ -228,15 +264,15 @@ impl ShardConsumer {
     pub(super) async fn wait(&mut self, until: Option<Instant>) {
         tokio::select! {
             biased;
-            _ = self.guard.interrupted() => {}
+            signal = self.guard.interrupted() => drop(self.heard.hear(signal)),
             Ok(()) = self.ports.wishes.changed() => {}
             () = self.parts.clock.sleep_until(until) => {}
         }
     }
 
     /// Whether to begin anything more: not once another worker could have taken the lease (C3).
-    pub(super) fn check(&self) -> Result<(), Interrupted> {
-        if self.guard.signal().is_run() {
+    pub(super) fn check(&mut self) -> Result<(), Interrupted> {
+        if self.heard.latest(&self.guard).is_run() {
             Ok(())
         } else {
             Err(Interrupted::BySignal)

@@ -16,8 +16,8 @@ use crate::shard_sync::task::{Creator, create_children};
 /// Whether the children of an ended shard have their leases.
 enum Children {
     Leased,
-    /// A child of a merge must not exist before its other parent: whoever took it would find that parent missing, and
-    /// read the child at once.
+    /// A child of a merge must not exist before its other parent: a worker that took it would find that parent missing,
+    /// and read the child at once.
     WaitForTheOtherParent,
 }
 
@@ -64,7 +64,7 @@ impl ShardConsumer {
         };
         match self.application.call(processor.shard_ended(&self.checkpointer)).await {
             Called::Returned(Ok(())) => {
-                self.succeeded(0);
+                self.succeeded(None);
                 self.ending = Ending::Told;
                 Ok(())
             }
@@ -92,6 +92,7 @@ impl ShardConsumer {
             children: self.children.len(),
         }
         .emit(&self.shard);
+        self.succeeded(None);
         self.state.enter(Phase::Ended);
         if let Some(processor) = self.processor.take() {
             self.application.drop(processor);

@@ -44,6 +44,11 @@ impl Shards {
         self.lock().shards.remove(shard);
     }
 
+    /// Removes all consumers: the worker has ended.
+    pub(crate) fn clear(&self) {
+        self.lock().shards.clear();
+    }
+
     /// What each consumer tells, by shard.
     pub(crate) fn statuses(&self) -> Vec<ShardStatus> {
         self.lock().shards.values().map(|entry| entry.board.status()).collect()

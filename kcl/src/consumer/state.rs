@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use service::{Jitter, RetryDelays};
 
+use crate::checkpoint::position::RecordPosition;
 use crate::consumer::status::Reading;
 use crate::lease::guard::Signal;
 use crate::processor::error_policy::{ErrorPolicy, Exhausted, Unit, Verdict};
@@ -58,21 +59,39 @@ pub(crate) enum Trouble {
     Retrying {
         at: Instant,
     },
-    /// The calls failed as often as the policy allows.
+    /// The calls failed as often as the policy allows, or the handler asked for a halt.
     Halted {
         next_try: Instant,
+        by: HaltedBy,
     },
 }
 
-/// Whether the records of a failed batch are delivered one by one, to find those that fail by themselves.
+/// Why a consumer is halted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HaltedBy {
+    /// All attempts failed, so one more failure is enough to act.
+    Attempts,
+    /// The handler's error was fatal, so the attempts are still to come.
+    Handler,
+}
+
+/// Whether the records of a failed batch are delivered one by one, to find those that fail by themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Isolation {
     Off,
     On {
-        left: usize,
+        /// The last record of the batch.
+        through: RecordPosition,
         /// How often the whole batch has failed.
         failures: u32,
     },
+}
+
+/// The records of a failed call that are not checkpointed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failing {
+    pub(crate) count: usize,
+    pub(crate) last: RecordPosition,
 }
 
 /// What a consumer does next.
@@ -82,14 +101,21 @@ pub(crate) enum Step {
     WaitForParents,
     /// Call `initialize`.
     Initialize,
-    /// Deliver the next records, at most so many if that is limited.
-    Read { at_most: Option<usize> },
+    /// Deliver the next records, or read more.
+    Read(BatchSize),
     /// Lease the children, and call `shard_ended`.
     End,
     /// Do nothing until then, or until something happens.
     Wait { until: Option<Instant> },
     /// Stop, for the reason that the lease's signal gives.
     Leave,
+}
+
+/// How many records to deliver in one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BatchSize {
+    Configured,
+    OneRecord,
 }
 
 /// What is done about a failed call.
@@ -131,7 +157,7 @@ impl ConsumerState {
             Signal::Drain(_) | Signal::Lost(_) => return Step::Leave,
         }
         match self.trouble {
-            Trouble::Retrying { at: until } | Trouble::Halted { next_try: until } if now < until => {
+            Trouble::Retrying { at: until } | Trouble::Halted { next_try: until, .. } if now < until => {
                 return Step::Wait { until: Some(until) };
             }
             Trouble::None | Trouble::Retrying { .. } | Trouble::Halted { .. } => {}
@@ -140,12 +166,10 @@ impl ConsumerState {
             (Phase::WaitingForParents, _) => Step::WaitForParents,
             (Phase::Initializing, _) => Step::Initialize,
             (Phase::Reading, Reading::Paused) | (Phase::Ended, _) => Step::Wait { until: None },
-            (Phase::Reading, Reading::Running) => Step::Read {
-                at_most: match self.isolation {
-                    Isolation::Off => None,
-                    Isolation::On { .. } => Some(1),
-                },
-            },
+            (Phase::Reading, Reading::Running) => Step::Read(match self.isolation {
+                Isolation::Off => BatchSize::Configured,
+                Isolation::On { .. } => BatchSize::OneRecord,
+            }),
             (Phase::Ending, _) => Step::End,
         }
     }
@@ -183,16 +207,14 @@ impl ConsumerState {
         self.phase = phase;
     }
 
-    /// Notes a call that succeeded, for `records` records.
-    pub(crate) fn on_success(&mut self, records: usize) {
+    /// Notes a call that succeeded, and up to where its records are processed, if it had some.
+    pub(crate) fn on_success(&mut self, through: Option<&RecordPosition>) {
         self.retry();
-        self.isolation = match self.isolation {
-            Isolation::On { left, failures } if left > records => Isolation::On {
-                left: left - records,
-                failures,
-            },
-            Isolation::On { .. } | Isolation::Off => Isolation::Off,
-        };
+        if let (Isolation::On { through: end, .. }, Some(through)) = (&self.isolation, through)
+            && through >= end
+        {
+            self.isolation = Isolation::Off;
+        }
     }
 
     /// Notes that records were checkpointed although the call failed: that failure counts as the first one.
@@ -200,12 +222,8 @@ impl ConsumerState {
         self.failures = 0;
     }
 
-    /// Notes `records` records that are passed over: skipped, or taken by the dead-letter sink.
-    pub(crate) fn on_passed_over(&mut self, records: usize) {
-        self.on_success(records);
-    }
-
-    /// Notes a call that failed because the lease table did. The call is made again after a wait, however often.
+    /// Notes a call that failed for a reason that is not the handler's: the lease table. The call is made again after a wait,
+    /// however often.
     pub(crate) fn on_table_failure(&mut self, now: Instant) {
         self.foreign_failures = self.foreign_failures.saturating_add(1);
         self.trouble = Trouble::Retrying {
@@ -217,47 +235,64 @@ impl ConsumerState {
     /// as many failures of the sink as the policy allows attempts.
     pub(crate) fn on_sink_failure(&mut self, now: Instant) -> Reaction {
         if matches!(self.trouble, Trouble::Halted { .. }) || self.foreign_failures + 1 >= self.policy.allowed() {
-            return self.halt(now);
+            return self.halt(HaltedBy::Attempts, now);
         }
         self.on_table_failure(now);
         Reaction::Again
     }
 
-    /// Decides about a failed call that was given `records` records.
-    pub(crate) fn on_failure(&mut self, verdict: Verdict, records: usize, now: Instant) -> Reaction {
+    /// Decides about a failed call. `failing` are the records that it was given and that are not checkpointed.
+    pub(crate) fn on_failure(&mut self, verdict: Verdict, failing: Option<&Failing>, now: Instant) -> Reaction {
         self.failures = self.failures.saturating_add(1);
+        let Some(failing) = failing else {
+            // Without records there is nothing to pass over.
+            return match verdict {
+                Verdict::Fatal => self.halt(HaltedBy::Handler, now),
+                Verdict::Retry | Verdict::Skip | Verdict::DeadLetter if self.has_attempts_left() => self.again(now),
+                Verdict::Retry | Verdict::Skip | Verdict::DeadLetter => self.halt(HaltedBy::Attempts, now),
+            };
+        };
         match verdict {
-            Verdict::Skip if self.phase == Phase::Reading => return Reaction::Skip,
-            Verdict::DeadLetter if self.phase == Phase::Reading && self.policy.sink().is_some() => {
-                return Reaction::DeadLetter;
-            }
-            Verdict::Fatal => return self.halt(now),
-            Verdict::Retry | Verdict::Skip | Verdict::DeadLetter => {}
+            Verdict::Skip => return Reaction::Skip,
+            Verdict::DeadLetter if self.policy.sink().is_some() => return Reaction::DeadLetter,
+            Verdict::Fatal => return self.halt(HaltedBy::Handler, now),
+            Verdict::Retry | Verdict::DeadLetter => {}
         }
-        let was_halted = matches!(self.trouble, Trouble::Halted { .. });
-        // A record that was delivered alone has failed before, in its batch.
-        let is_isolated = self.isolation != Isolation::Off && records == 1;
-        if !was_halted && !is_isolated && self.failures < self.policy.allowed() {
-            let at = now + self.delays.after(self.failures);
-            self.trouble = Trouble::Retrying { at };
-            return Reaction::Again;
-        }
-        if self.phase != Phase::Reading {
-            return self.halt(now);
+        // A record that is delivered alone has failed before, in its batch.
+        let is_isolated = self.isolation != Isolation::Off;
+        if !is_isolated && self.has_attempts_left() {
+            return self.again(now);
         }
         match self.policy.exhausted() {
-            Exhausted::Halt => self.halt(now),
-            Exhausted::Skip | Exhausted::DeadLetter(_) if records > 1 && self.policy.unit() == Unit::Record => {
+            Exhausted::Halt => self.halt(HaltedBy::Attempts, now),
+            Exhausted::Skip | Exhausted::DeadLetter(_) if failing.count > 1 && self.policy.unit() == Unit::Record => {
                 self.isolation = Isolation::On {
-                    left: records,
+                    through: failing.last.clone(),
                     failures: self.failures,
                 };
-                self.trouble = Trouble::None;
+                self.retry();
                 Reaction::Isolate
             }
             Exhausted::Skip => Reaction::Skip,
             Exhausted::DeadLetter(_) => Reaction::DeadLetter,
         }
+    }
+
+    fn has_attempts_left(&self) -> bool {
+        let were_used_up = matches!(
+            self.trouble,
+            Trouble::Halted {
+                by: HaltedBy::Attempts,
+                ..
+            }
+        );
+        !were_used_up && self.failures < self.policy.allowed()
+    }
+
+    fn again(&mut self, now: Instant) -> Reaction {
+        let at = now + self.delays.after(self.failures);
+        self.trouble = Trouble::Retrying { at };
+        Reaction::Again
     }
 
     /// Tries the handler of a halted or retrying shard at once.
@@ -271,14 +306,16 @@ impl ConsumerState {
         self.reading = reading;
     }
 
-    fn halt(&mut self, now: Instant) -> Reaction {
+    fn halt(&mut self, by: HaltedBy, now: Instant) -> Reaction {
         let reaction = match self.trouble {
             Trouble::Halted { .. } => Reaction::StillHalted,
             Trouble::None | Trouble::Retrying { .. } => Reaction::Halted,
         };
-        self.trouble = Trouble::Halted {
-            next_try: now + HALTED_RETRY,
-        };
+        let next_try = now + HALTED_RETRY;
+        self.trouble = Trouble::Halted { next_try, by };
+        if by == HaltedBy::Handler {
+            self.failures = 0;
+        }
         reaction
     }
 }

@@ -1,6 +1,7 @@
 //! Starts a consumer for each lease that the worker comes to hold, and joins it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -83,9 +84,10 @@ impl Supervisor {
         }
     }
 
-    /// What became of the shards. Those whose consumers still run are abandoned, and their tasks stopped.
-    pub(crate) fn finish(mut self) -> ShutdownReport {
-        self.consumers.abort_all();
+    /// What became of the shards. Those whose consumers still run are abandoned, and their tasks stopped. A handler that blocks
+    /// its thread for longer than `patience` runs on.
+    pub(crate) async fn finish(mut self, patience: Duration) -> ShutdownReport {
+        let _stopped = self.parts.clock.timeout(patience, self.consumers.shutdown()).await;
         let running = self.running.into_values().map(|running| running.shard);
         self.shutdown.abandoned.extend(running);
         self.shutdown

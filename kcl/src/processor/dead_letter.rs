@@ -32,7 +32,8 @@ pub trait DeadLetterSink: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// An error counts as a failure of the handler: nothing is passed over.
+    /// After an error nothing is passed over: the handler is called again, after a wait, and then the sink. After as many
+    /// errors of the sink as the policy allows attempts, the shard halts.
     fn send(&self, letter: DeadLetter) -> impl Future<Output = Result<(), HandlerError>> + Send;
 }
 
@@ -53,7 +54,8 @@ pub(crate) trait AnySink: Send + Sync {
 
 impl<S: DeadLetterSink> AnySink for S {
     fn send(&self, letter: DeadLetter) -> BoxFuture<'_, Result<(), HandlerError>> {
-        Box::pin(DeadLetterSink::send(self, letter))
+        // Inside the future, where a panic is caught.
+        Box::pin(async move { DeadLetterSink::send(self, letter).await })
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::consumer::shards::Shards;
 use crate::consumer::status::{Reading, ShardStatus};
 use crate::stream::ShardRef;
-use crate::worker::health::{Health, HealthBoard};
+use crate::worker::health::{Health, HealthBoard, WorkerPhase};
 
 /// Steers a worker, and shows what it does, from anywhere. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -98,5 +98,24 @@ impl WorkerControl {
                 () = self.clock.sleep_until(end) => return,
             }
         }
+    }
+
+    /// Notes that the run begins; and that it has ended, when the returned value is dropped.
+    pub(super) fn run_begins(&self) -> RunEnds {
+        self.health.enter(WorkerPhase::Starting);
+        RunEnds { control: self.clone() }
+    }
+}
+
+/// A run that has begun.
+#[derive(Debug)]
+pub(super) struct RunEnds {
+    control: WorkerControl,
+}
+
+impl Drop for RunEnds {
+    fn drop(&mut self) {
+        self.control.health.enter(WorkerPhase::Ended);
+        self.control.shards.clear();
     }
 }

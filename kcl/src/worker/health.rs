@@ -140,12 +140,6 @@ impl HealthBoard {
         reached.is_ok_and(|phase| *phase == WorkerPhase::Running)
     }
 
-    /// Notes that the run begins; and that it has ended, when the returned value is dropped.
-    pub(crate) fn run_begins(&self) -> RunEnds {
-        self.enter(WorkerPhase::Starting);
-        RunEnds { board: self.clone() }
-    }
-
     /// Notes how far the run has come.
     pub(crate) fn enter(&self, phase: WorkerPhase) {
         self.phase.send_replace(phase);
@@ -218,16 +212,4 @@ fn slow_handler(status: &ShardStatus) -> Option<Degraded> {
     let lasting = status.in_handler.filter(|lasting| *lasting >= LONG_CALL)?;
     let shard = status.shard.clone();
     Some(Degraded::SlowHandler { shard, lasting })
-}
-
-/// A run that has begun.
-#[derive(Debug)]
-pub(crate) struct RunEnds {
-    board: HealthBoard,
-}
-
-impl Drop for RunEnds {
-    fn drop(&mut self) {
-        self.board.enter(WorkerPhase::Ended);
-    }
 }

@@ -26,11 +26,31 @@ fn reading(policy: ErrorPolicy) -> ConsumerState {
     state(Phase::Reading, policy)
 }
 
+fn at(sequence_number: usize) -> RecordPosition {
+    RecordPosition {
+        sequence_number: sequence_number.to_string().parse().unwrap(),
+        sub_sequence_number: 0,
+    }
+}
+
+/// The records 1 to `count`; none for 0.
+fn records(count: usize) -> Option<Failing> {
+    (count > 0).then(|| Failing { count, last: at(count) })
+}
+
+/// The record with this number, alone.
+fn alone(number: usize) -> Option<Failing> {
+    Some(Failing {
+        count: 1,
+        last: at(number),
+    })
+}
+
 /// The reactions to failures with these records, one after the other, each as soon as the state lets it happen.
-fn reactions(state: &mut ConsumerState, records: usize, times: usize) -> Vec<Reaction> {
+fn reactions(state: &mut ConsumerState, count: usize, times: usize) -> Vec<Reaction> {
     let mut now = start();
     let mut fail = || {
-        let reaction = state.on_failure(Verdict::Retry, records, now);
+        let reaction = state.on_failure(Verdict::Retry, records(count).as_ref(), now);
         if let Step::Wait { until: Some(until) } = state.step(&Signal::Run, now) {
             now = until;
         }
@@ -44,7 +64,7 @@ fn each_phase_has_its_step() {
     for (phase, step) in [
         (Phase::WaitingForParents, Step::WaitForParents),
         (Phase::Initializing, Step::Initialize),
-        (Phase::Reading, Step::Read { at_most: None }),
+        (Phase::Reading, Step::Read(BatchSize::Configured)),
         (Phase::Ending, Step::End),
         (Phase::Ended, Step::Wait { until: None }),
     ] {
@@ -67,7 +87,7 @@ fn a_drain_and_a_lost_lease_end_every_state() {
                 assert_eq!(state.step(&signal, start()), Step::Leave);
             }
             state.set_reading(Reading::Paused);
-            state.on_failure(Verdict::Fatal, 0, start());
+            state.on_failure(Verdict::Fatal, records(0).as_ref(), start());
         }
     }
 }
@@ -92,7 +112,7 @@ fn the_default_policy_halts_after_eight_attempts_in_one_to_two_minutes() {
     let mut state = ConsumerState::new(Phase::Reading, ErrorPolicy::default(), fastrand::Rng::with_seed(3));
     let (begun, mut now) = (start(), start());
     for attempt in 1..=8 {
-        let reaction = state.on_failure(Verdict::Retry, 1, now);
+        let reaction = state.on_failure(Verdict::Retry, records(1).as_ref(), now);
         assert_eq!(reaction == Reaction::Halted, attempt == 8);
         if let (Step::Wait { until: Some(until) }, true) = (state.step(&Signal::Run, now), attempt < 8) {
             now = until;
@@ -106,12 +126,21 @@ fn the_default_policy_halts_after_eight_attempts_in_one_to_two_minutes() {
 fn a_halted_shard_is_tried_each_five_minutes_and_goes_on_when_that_succeeds() {
     let mut state = reading(ErrorPolicy::halt());
     let now = start();
-    assert_eq!(state.on_failure(Verdict::Fatal, 1, now), Reaction::Halted);
+    for _ in 1..ATTEMPTS {
+        state.on_failure(Verdict::Retry, records(1).as_ref(), now);
+    }
+    assert_eq!(
+        state.on_failure(Verdict::Retry, records(1).as_ref(), now),
+        Reaction::Halted
+    );
     let next = now + HALTED_RETRY;
     assert_eq!(state.step(&Signal::Run, now), Step::Wait { until: Some(next) });
-    assert_eq!(state.step(&Signal::Run, next), Step::Read { at_most: None });
-    assert_eq!(state.on_failure(Verdict::Retry, 1, next), Reaction::StillHalted);
-    state.on_success(1);
+    assert_eq!(state.step(&Signal::Run, next), Step::Read(BatchSize::Configured));
+    assert_eq!(
+        state.on_failure(Verdict::Retry, records(1).as_ref(), next),
+        Reaction::StillHalted
+    );
+    state.on_success(Some(&at(1)));
     assert_eq!((state.trouble(), state.failures()), (Trouble::None, 0));
 }
 
@@ -120,8 +149,11 @@ fn a_retry_that_is_asked_for_begins_the_count_anew() {
     let mut state = reading(ErrorPolicy::halt());
     reactions(&mut state, 1, 3);
     state.retry();
-    assert_eq!(state.step(&Signal::Run, start()), Step::Read { at_most: None });
-    assert_eq!(state.on_failure(Verdict::Retry, 1, start()), Reaction::Again);
+    assert_eq!(state.step(&Signal::Run, start()), Step::Read(BatchSize::Configured));
+    assert_eq!(
+        state.on_failure(Verdict::Retry, records(1).as_ref(), start()),
+        Reaction::Again
+    );
 }
 
 #[test]
@@ -129,7 +161,10 @@ fn progress_makes_the_next_failure_a_first_one() {
     let mut state = reading(ErrorPolicy::halt());
     for _ in 0..10 {
         state.on_progress();
-        assert_eq!(state.on_failure(Verdict::Retry, 1, start()), Reaction::Again);
+        assert_eq!(
+            state.on_failure(Verdict::Retry, records(1).as_ref(), start()),
+            Reaction::Again
+        );
     }
 }
 
@@ -154,14 +189,64 @@ fn a_failing_batch_is_delivered_record_by_record_and_only_those_that_fail_alone_
         reactions(&mut state, 3, 3),
         [Reaction::Again, Reaction::Again, Reaction::Isolate]
     );
-    let alone = Step::Read { at_most: Some(1) };
-    assert_eq!(state.step(&Signal::Run, start()), alone);
-    state.on_success(1);
-    assert_eq!(state.on_failure(Verdict::Retry, 1, start()), Reaction::Skip);
-    state.on_passed_over(1);
-    assert_eq!(state.step(&Signal::Run, start()), alone);
-    state.on_success(1);
-    assert_eq!(state.step(&Signal::Run, start()), Step::Read { at_most: None });
+    let one = Step::Read(BatchSize::OneRecord);
+    assert_eq!(state.step(&Signal::Run, start()), one);
+    state.on_success(Some(&at(1)));
+    assert_eq!(
+        state.on_failure(Verdict::Retry, alone(2).as_ref(), start()),
+        Reaction::Skip
+    );
+    assert_eq!(state.attempts(), ATTEMPTS + 1);
+    state.on_success(Some(&at(2)));
+    assert_eq!(state.step(&Signal::Run, start()), one);
+    state.on_success(Some(&at(3)));
+    assert_eq!(state.step(&Signal::Run, start()), Step::Read(BatchSize::Configured));
+}
+
+#[test]
+fn a_record_behind_an_isolated_batch_has_all_its_attempts() {
+    let mut state = reading(ErrorPolicy::skip());
+    reactions(&mut state, 2, 3);
+    // The handler checkpoints the first record and fails all the same, so none is left of that call.
+    state.on_progress();
+    state.on_failure(Verdict::Retry, None, start());
+    state.on_success(Some(&at(2)));
+    assert_eq!(
+        state.on_failure(Verdict::Retry, alone(3).as_ref(), start()),
+        Reaction::Again
+    );
+}
+
+#[test]
+fn after_a_fatal_error_a_record_still_has_all_its_attempts() {
+    let mut state = reading(ErrorPolicy::skip());
+    assert_eq!(
+        state.on_failure(Verdict::Fatal, alone(1).as_ref(), start()),
+        Reaction::Halted
+    );
+    for _ in 1..ATTEMPTS {
+        assert_eq!(
+            state.on_failure(Verdict::Retry, alone(1).as_ref(), start()),
+            Reaction::Again
+        );
+    }
+    assert_eq!(
+        state.on_failure(Verdict::Retry, alone(1).as_ref(), start()),
+        Reaction::Skip
+    );
+}
+
+#[test]
+fn a_call_without_records_passes_over_nothing_whatever_the_policy_is() {
+    for policy in [ErrorPolicy::skip(), ErrorPolicy::dead_letter(taken)] {
+        for verdict in [Verdict::Retry, Verdict::Skip, Verdict::DeadLetter] {
+            let mut state = reading(policy.clone());
+            for _ in 1..ATTEMPTS {
+                assert_eq!(state.on_failure(verdict, None, start()), Reaction::Again);
+            }
+            assert_eq!(state.on_failure(verdict, None, start()), Reaction::Halted);
+        }
+    }
 }
 
 #[test]
@@ -179,7 +264,10 @@ fn a_dead_letter_sink_that_keeps_failing_halts_the_shard() {
     reactions(&mut state, 1, 2);
     let reactions: Vec<_> = (0..ATTEMPTS)
         .map(|_| {
-            assert_eq!(state.on_failure(Verdict::Retry, 1, start()), Reaction::DeadLetter);
+            assert_eq!(
+                state.on_failure(Verdict::Retry, records(1).as_ref(), start()),
+                Reaction::DeadLetter
+            );
             state.on_sink_failure(start())
         })
         .collect();
@@ -190,16 +278,16 @@ fn a_dead_letter_sink_that_keeps_failing_halts_the_shard() {
 fn a_handler_can_ask_for_what_becomes_of_its_records() {
     let now = start();
     assert_eq!(
-        reading(ErrorPolicy::halt()).on_failure(Verdict::Skip, 2, now),
+        reading(ErrorPolicy::halt()).on_failure(Verdict::Skip, records(2).as_ref(), now),
         Reaction::Skip
     );
     assert_eq!(
-        reading(ErrorPolicy::dead_letter(taken)).on_failure(Verdict::DeadLetter, 2, now),
+        reading(ErrorPolicy::dead_letter(taken)).on_failure(Verdict::DeadLetter, records(2).as_ref(), now),
         Reaction::DeadLetter
     );
     // Without a sink, and without records, it is tried again.
     assert_eq!(
-        reading(ErrorPolicy::halt()).on_failure(Verdict::DeadLetter, 2, now),
+        reading(ErrorPolicy::halt()).on_failure(Verdict::DeadLetter, records(2).as_ref(), now),
         Reaction::Again
     );
     let mut ending = state(Phase::Ending, ErrorPolicy::skip());
@@ -212,7 +300,7 @@ fn a_pause_holds_back_reading_alone() {
     paused.set_reading(Reading::Paused);
     assert_eq!(paused.step(&Signal::Run, start()), Step::Wait { until: None });
     paused.set_reading(Reading::Running);
-    assert_eq!(paused.step(&Signal::Run, start()), Step::Read { at_most: None });
+    assert_eq!(paused.step(&Signal::Run, start()), Step::Read(BatchSize::Configured));
     let mut ending = state(Phase::Ending, ErrorPolicy::halt());
     ending.set_reading(Reading::Paused);
     assert_eq!(ending.step(&Signal::Run, start()), Step::End);
@@ -243,12 +331,12 @@ proptest! {
         for what in happens {
             match what {
                 Happens::Fails(verdict) => {
-                    let reaction = state.on_failure(verdict, 3, start());
+                    let reaction = state.on_failure(verdict, records(3).as_ref(), start());
                     prop_assert!(matches!(reaction, Reaction::Again | Reaction::Halted | Reaction::StillHalted));
                     // After a failure there is always a wait.
                     prop_assert_ne!(state.trouble(), Trouble::None);
                 }
-                Happens::Succeeds => state.on_success(3),
+                Happens::Succeeds => state.on_success(Some(&at(3))),
                 Happens::Retry => state.retry(),
                 Happens::TableFails => state.on_table_failure(start()),
             }
