@@ -8,5 +8,4 @@ pub(crate) mod ledger;
 pub(crate) mod position;
 
 pub use checkpointer::Checkpointer;
-pub use ledger::CheckpointRefused;
 pub use position::{InvalidPosition, InvalidSequenceNumber, Position, RecordPosition, SequenceNumber};

@@ -47,9 +47,7 @@ mod worker;
 
 pub use aggregation::{HashKey, InvalidHashKey, RecordDamage, Tag};
 pub use builder::WorkerBuilder;
-pub use checkpoint::{
-    CheckpointRefused, Checkpointer, InvalidPosition, InvalidSequenceNumber, Position, RecordPosition, SequenceNumber,
-};
+pub use checkpoint::{Checkpointer, InvalidPosition, InvalidSequenceNumber, Position, RecordPosition, SequenceNumber};
 pub use consumer::status::{ShardState, ShardStatus};
 pub use consumer::supervisor::ShutdownReport;
 pub use error::{BuildError, BuildErrorKind, CallErrorKind, CheckpointError, StreamError, TableError, WorkerError};

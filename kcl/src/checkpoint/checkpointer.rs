@@ -37,9 +37,9 @@ impl Checkpointer {
     ///
     /// # Errors
     ///
-    /// [`CheckpointError::LeaseLost`]: stop, another worker goes on. [`CheckpointError::Table`]: it was not written, or
-    /// nobody knows; try again or go on, a later checkpoint makes up for it. With nothing delivered yet there is nothing
-    /// to write, and no error.
+    /// [`CheckpointError::LeaseLost`]: stop, another worker goes on. [`CheckpointError::Throttled`] and
+    /// [`CheckpointError::Table`]: it was not written, or nobody knows; try again or go on, a later checkpoint makes up for it.
+    /// With nothing delivered yet there is nothing to write, and no error.
     ///
     /// # Cancellation
     ///
@@ -53,7 +53,7 @@ impl Checkpointer {
     ///
     /// # Errors
     ///
-    /// As [`checkpoint`](Self::checkpoint), and [`CheckpointError::Refused`] for a record that was not delivered or lies
+    /// As [`checkpoint`](Self::checkpoint), and [`CheckpointError::IllegalPosition`] for a record that was not delivered or lies
     /// behind the last checkpoint.
     ///
     /// # Cancellation

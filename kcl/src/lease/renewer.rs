@@ -322,7 +322,7 @@ impl RenewerTask {
             Effect::Valid { until } => self.change_state(key, |state| state.valid_until = until),
             Effect::Drain(drain) => self.change_state(key, |state| state.signal = Signal::Drain(drain)),
             Effect::Checkpointed { waiter } => answer(waiter, Ok(())),
-            Effect::NotCheckpointed { waiter, error } => answer(waiter, Err(CheckpointError::Table(error))),
+            Effect::NotCheckpointed { waiter, error } => answer(waiter, Err(error.into())),
             Effect::Ended { end, waiters, leaver } => return self.ended(key, end, waiters, leaver),
         }
         Ok(())

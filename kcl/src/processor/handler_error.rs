@@ -89,7 +89,7 @@ impl HandlerError {
 
     /// Whether the lease table failed, and not the handler.
     pub(crate) fn is_of_the_table(&self) -> bool {
-        matches!(self.checkpoint_error(), Some(CheckpointError::Table(_)))
+        self.checkpoint_error().is_some_and(CheckpointError::is_of_the_table)
     }
 
     /// The checkpoint that failed, if that is why the handler did.
