@@ -47,10 +47,12 @@ mod worker;
 
 pub use aggregation::{HashKey, InvalidHashKey, RecordDamage, Tag};
 pub use builder::WorkerBuilder;
-pub use checkpoint::{Checkpointer, InvalidPosition, InvalidSequenceNumber, Position, RecordPosition, SequenceNumber};
+pub use checkpoint::{
+    CheckpointError, Checkpointer, InvalidPosition, InvalidSequenceNumber, Position, RecordPosition, SequenceNumber,
+};
 pub use consumer::status::{ShardState, ShardStatus};
 pub use consumer::supervisor::ShutdownReport;
-pub use error::{BuildError, BuildErrorKind, CallErrorKind, CheckpointError, StreamError, TableError, WorkerError};
+pub use error::{BuildError, BuildErrorKind, CallErrorKind, StreamError, TableError, WorkerError};
 pub use lease::lost::LeaseLost;
 pub use lease::{LeaseEpoch, LeaseGuard, LeaseKey, WorkerId};
 pub use processor::dead_letter::{DeadLetter, DeadLetterSink};

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::ledger::{Ledger, Proposal};
 use crate::checkpoint::position::{Position, RecordPosition};
-use crate::error::CheckpointError;
 use crate::lease::holdings::OwnershipId;
 use crate::lease::renewer::Renewer;
 

@@ -10,8 +10,8 @@
 //! Once the shard has ended, its last record *is* the end: a checkpoint there means `SHARD_END`, whether or not the
 //! record was checkpointed before.
 
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::position::{Position, RecordPosition};
-use crate::error::CheckpointError;
 
 /// How far one ownership of a lease has come.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::error::CheckpointError;
+use crate::checkpoint::error::CheckpointError;
 use crate::processor::error_policy::Verdict;
 
 /// Why a handler failed. Any error becomes one by `?`, also a text, a boxed error and one of `anyhow`; the call is then made
