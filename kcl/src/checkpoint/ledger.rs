@@ -17,6 +17,8 @@ use crate::checkpoint::position::{Position, RecordPosition};
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
     last: Position,
+    /// The furthest that was deferred: it is written by and by.
+    deferred: Position,
     /// The furthest that was delivered; where the ownership began, before anything was.
     delivered: Position,
     /// The furthest that the application has processed.
@@ -44,6 +46,7 @@ impl Ledger {
     pub(crate) fn new(initial: Position) -> Self {
         Self {
             last: initial.clone(),
+            deferred: initial.clone(),
             delivered: initial.clone(),
             processed: initial,
             end: End::Ahead,
@@ -61,9 +64,9 @@ impl Ledger {
     }
 
     /// The application has not processed what was delivered last, nor the end of the shard: a checkpoint must not pass
-    /// over it. What it has checkpointed itself stays.
+    /// over it. What it has checkpointed or deferred itself stays.
     pub(crate) fn failed(&mut self) {
-        self.delivered = self.processed.clone().max(self.last.clone());
+        self.delivered = self.processed.clone().max(self.reached().clone());
         self.end = End::Ahead;
     }
 
@@ -83,6 +86,16 @@ impl Ledger {
     /// The checkpoint that was written last.
     pub(crate) fn last(&self) -> &Position {
         &self.last
+    }
+
+    /// Up to where the application has said that it is done.
+    pub(crate) fn reached(&self) -> &Position {
+        (&self.last).max(&self.deferred)
+    }
+
+    /// Notes that `position`, which was permitted, is written by and by.
+    pub(crate) fn deferred(&mut self, position: &Position) {
+        self.deferred = self.deferred.clone().max(position.clone());
     }
 
     /// Decides about a checkpoint at `position`.
@@ -187,6 +200,15 @@ mod tests {
     fn before_anything_is_delivered_a_checkpoint_without_a_position_writes_nothing() {
         let ledger = Ledger::new(Position::Latest);
         assert_eq!(ledger.propose(ledger.largest()), Ok(Proposal::AlreadyThere));
+    }
+
+    #[test]
+    fn a_failure_behind_a_deferred_checkpoint_leaves_it() {
+        let mut ledger = ledger();
+        ledger.deferred(&at(5, 0));
+        ledger.failed();
+        assert_eq!((ledger.largest(), ledger.reached()), (at(5, 0), &at(5, 0)));
+        assert_eq!(ledger.last(), &at(1, 0));
     }
 
     #[test]

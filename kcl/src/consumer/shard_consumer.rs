@@ -14,6 +14,7 @@ use crate::checkpoint::checkpointer::Checkpointer;
 use crate::checkpoint::position::{Position, RecordPosition};
 use crate::config::Config;
 use crate::consumer::application::Application;
+use crate::consumer::automatic::AutomaticCheckpoints;
 use crate::consumer::backlog::Backlog;
 use crate::consumer::mailbox::{Mailbox, Report, Woken};
 use crate::consumer::shard_end::Ending;
@@ -97,6 +98,7 @@ pub(crate) struct ShardConsumer {
     /// Once it is made, until its life is over.
     pub(super) processor: Option<Box<dyn AnyProcessor>>,
     pub(super) checkpointer: Checkpointer,
+    pub(super) automatic: AutomaticCheckpoints,
     /// While records are read.
     pub(super) source: Option<ReadAhead>,
     pub(super) backlog: Backlog,
@@ -118,7 +120,7 @@ pub(crate) struct ShardConsumer {
 impl ShardConsumer {
     pub(crate) fn new(parts: ConsumerParts, owned: OwnedLease, ports: ConsumerPorts, mut rng: fastrand::Rng) -> Self {
         let ownership = owned.id();
-        let OwnedLease { lease, guard } = owned;
+        let OwnedLease { lease, guard, progress } = owned;
         let shard = parts.layout.shard_of(&lease);
         let config = &parts.config;
         // A row without a checkpoint was written by another library, or edited by hand.
@@ -129,7 +131,8 @@ impl ShardConsumer {
             Phase::WaitingForParents
         };
         Self {
-            checkpointer: Checkpointer::new(ownership.clone(), parts.renewer.clone(), start.clone()),
+            checkpointer: Checkpointer::new(ownership.clone(), parts.renewer.clone(), progress, start.clone()),
+            automatic: AutomaticCheckpoints::new(config.checkpoint_interval),
             application: Application {
                 shard: shard.clone(),
                 guard: guard.clone(),
@@ -261,6 +264,7 @@ impl ShardConsumer {
         ShardContext {
             shard: self.shard.clone(),
             checkpoint: self.start.clone(),
+            pending: self.lease.pending.clone(),
             lease: self.guard.clone(),
         }
     }

@@ -1,7 +1,8 @@
 //! The task that writes this worker's lease rows, alone: renewals, checkpoints and releases cannot race on a counter.
 //!
-//! This file is the way to it; `task` is the task.
+//! This file is the way to it; `task` is the task; `progress` goes between it and a consumer without messages.
 
+mod progress;
 mod task;
 
 use std::collections::BTreeSet;
@@ -15,10 +16,11 @@ use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::position::Position;
 use crate::lease::guard::LeaseGuard;
 use crate::lease::holdings::{OwnershipId, Request};
-use crate::lease::model::{Lease, LeaseKey, WorkerId};
+use crate::lease::model::{Lease, LeaseKey, PendingCheckpoint, WorkerId};
 use crate::lease::ownership::{Drain, Terms, Waiter};
 use crate::lease::table::LeaseTable;
 use crate::stream::{Incarnation, ShardId};
+pub(crate) use progress::ProgressPort;
 pub(crate) use task::{RenewerTask, timed_out};
 
 /// Requests that may wait for the renewer. A caller with another one waits until there is room.
@@ -35,6 +37,7 @@ pub(crate) struct Renewer {
 pub(crate) struct OwnedLease {
     pub(crate) lease: Lease,
     pub(crate) guard: LeaseGuard,
+    pub(crate) progress: ProgressPort,
 }
 
 impl OwnedLease {
@@ -110,6 +113,17 @@ impl Renewer {
     /// Writes a checkpoint.
     pub(crate) async fn checkpoint(&self, id: &OwnershipId, position: Position) -> Result<(), CheckpointError> {
         self.ask(id, |answer| Request::Checkpoint(position, answer)).await
+    }
+
+    /// Writes a checkpoint soon, without waiting for it.
+    pub(crate) async fn checkpoint_soon(&self, id: &OwnershipId, position: Position) {
+        let (id, request) = (id.clone(), Request::Checkpoint(position, oneshot::channel().0));
+        drop(self.messages.send(Message::Request { id, request }).await);
+    }
+
+    /// Writes a prepared checkpoint.
+    pub(crate) async fn prepare(&self, id: &OwnershipId, pending: PendingCheckpoint) -> Result<(), CheckpointError> {
+        self.ask(id, |answer| Request::Prepare(pending, answer)).await
     }
 
     /// Notes the children of a shard in its row, together with the next write.

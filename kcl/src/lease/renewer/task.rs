@@ -18,6 +18,7 @@ use crate::lease::guard::{LeaseGuard, LeaseState, Signal};
 use crate::lease::holdings::{Adopted, Holdings, OwnershipId};
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
 use crate::lease::ownership::{Effect, End};
+use crate::lease::renewer::progress::{ProgressView, progress};
 use crate::lease::renewer::{Answer, Message, OwnedLease, RenewerParts};
 use crate::lease::table::LeaseTable;
 use crate::lease::write::{LeaseWrite, OwnerWrite, Then, WriteOutcome};
@@ -35,10 +36,17 @@ pub(crate) struct RenewerTask {
     timeout: Duration,
     messages: mpsc::Receiver<Message>,
     holdings: Holdings<Answer>,
-    states: BTreeMap<LeaseKey, watch::Sender<LeaseState>>,
+    published: BTreeMap<LeaseKey, Published>,
     writing: FuturesUnordered<BoxFuture<'static, Written>>,
     room: Arc<Semaphore>,
     failures: Fold,
+}
+
+/// What the consumer of a lease is told, and tells.
+#[derive(Debug)]
+struct Published {
+    state: watch::Sender<LeaseState>,
+    progress: ProgressView,
 }
 
 /// A write that has ended.
@@ -58,7 +66,7 @@ impl RenewerTask {
             worker: parts.worker,
             timeout: parts.write_timeout,
             messages,
-            states: BTreeMap::new(),
+            published: BTreeMap::new(),
             writing: FuturesUnordered::new(),
             room: Arc::new(Semaphore::new(WRITES_IN_FLIGHT)),
             failures: Fold::default(),
@@ -76,7 +84,9 @@ impl RenewerTask {
             for (key, effect) in self.holdings.handle_timeout(now) {
                 self.apply(&key, effect)?;
             }
-            while let Some((id, write)) = self.holdings.poll_write(now) {
+            let published = &self.published;
+            let deferred = |lease: &LeaseKey| published.get(lease)?.progress.deferred();
+            while let Some((id, write)) = self.holdings.poll_write(now, deferred) {
                 self.writing.push(self.write(Some(id), write));
             }
             let next = self.holdings.poll_timeout();
@@ -147,9 +157,17 @@ impl RenewerTask {
         let Adopted { id, valid_until, drain } = adopted;
         let signal = drain.map_or(Signal::Run, Signal::Drain);
         let (state, watched) = watch::channel(LeaseState { valid_until, signal });
-        self.states.insert(id.key.clone(), state);
+        let (port, progress) = progress();
+        self.published.insert(id.key.clone(), Published { state, progress });
         let guard = LeaseGuard::new(id.epoch, watched, self.clock.clone());
-        if owned.send(OwnedLease { lease: row, guard }).is_err() {
+        if owned
+            .send(OwnedLease {
+                lease: row,
+                guard,
+                progress: port,
+            })
+            .is_err()
+        {
             self.holdings.consumer_ended(&id, self.clock.now());
         }
     }
@@ -187,6 +205,11 @@ impl RenewerTask {
         match effect {
             Effect::Valid { until } => self.change_state(key, |state| state.valid_until = until),
             Effect::Drain(drain) => self.change_state(key, |state| state.signal = Signal::Drain(drain)),
+            Effect::Reached(position) => {
+                if let Some(published) = self.published.get(key) {
+                    published.progress.reach(position);
+                }
+            }
             Effect::Checkpointed { waiter } => answer(waiter, Ok(())),
             Effect::NotCheckpointed { waiter, error } => answer(waiter, Err(error.into())),
             Effect::Ended { end, waiters, leaver } => return self.ended(key, end, waiters, leaver),
@@ -195,8 +218,8 @@ impl RenewerTask {
     }
 
     fn change_state(&self, key: &LeaseKey, change: impl FnOnce(&mut LeaseState)) {
-        if let Some(state) = self.states.get(key) {
-            state.send_modify(change);
+        if let Some(published) = self.published.get(key) {
+            published.state.send_modify(change);
         }
     }
 
@@ -218,7 +241,7 @@ impl RenewerTask {
             .emit();
         }
         self.change_state(key, |state| state.signal = Signal::Lost(end.clone()));
-        self.states.remove(key);
+        self.published.remove(key);
         for waiter in waiters {
             answer(waiter, Err(CheckpointError::LeaseLost));
         }
