@@ -55,11 +55,11 @@ mod tests {
     fn no_checkpoint_is_written_while_renewals_carry_them_within_the_interval() {
         let (mut automatic, start) = (AutomaticCheckpoints::new(5 * SECOND), Instant::now());
         let mut written = at(0);
-        for second in 1..60 {
+        for second in 1..60_u32 {
             if second % 4 == 0 {
-                written = at(second - 1);
+                written = at(u64::from(second) - 1);
             }
-            assert!(!automatic.is_due(&at(second), &written, start + SECOND * second as u32));
+            assert!(!automatic.is_due(&at(second.into()), &written, start + SECOND * second));
         }
     }
 
