@@ -1,4 +1,8 @@
 //! How a worker is made.
+//!
+//! The closures that may take the place of a processor are in `simple_forms`.
+
+mod simple_forms;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +18,7 @@ use crate::lease::dynamodb::DynamoDbLeaseTable;
 use crate::lease::layout::TableLayout;
 use crate::lease::model::WorkerId;
 use crate::processor::error_policy::ErrorPolicy;
+use crate::processor::simple::HandlerForm;
 use crate::processor::{ProcessorFactory, RecordProcessor, ShardContext};
 use crate::stream::{StartingPosition, StreamRef};
 use crate::worker::{Worker, WorkerControl};
@@ -84,7 +89,10 @@ impl WorkerBuilder {
         self
     }
 
-    /// Makes the processor of each shard whose lease this worker comes to hold.
+    /// Makes the processor of each shard whose lease this worker comes to hold. It checkpoints only when it says so.
+    ///
+    /// Of `processor`, [`for_each_batch`](Self::for_each_batch) and [`for_each_record`](Self::for_each_record) the last call
+    /// counts.
     #[doc(alias = "ShardRecordProcessorFactory")]
     pub fn processor<P, F>(mut self, factory: F) -> Self
     where
@@ -92,6 +100,7 @@ impl WorkerBuilder {
         F: Fn(&ShardContext) -> P + Send + Sync + 'static,
     {
         self.factory = Some(Arc::new(move |shard| Box::new(factory(shard))));
+        self.config.form = HandlerForm::Processor;
         self
     }
 

@@ -1,12 +1,15 @@
 //! Checkpoints: how far a shard was read.
 //!
 //! In the order of the data: a `position` is a place in a shard, the `ledger` knows which ones may be checkpointed,
-//! and the `checkpointer` writes them.
+//! and the `checkpointer` writes them, in two phases if they are `prepared`, or fails with an `error`.
 
 pub(crate) mod checkpointer;
+pub(crate) mod error;
 pub(crate) mod ledger;
 pub(crate) mod position;
+pub(crate) mod prepared;
 
 pub use checkpointer::Checkpointer;
-pub use ledger::CheckpointRefused;
+pub use error::CheckpointError;
 pub use position::{InvalidPosition, InvalidSequenceNumber, Position, RecordPosition, SequenceNumber};
+pub use prepared::PreparedCheckpoint;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::error::{BuildError, BuildErrorKind};
 use crate::limits::{APPLICATION_STALL, MAX_RECORDS_PER_READ};
 use crate::processor::error_policy::ErrorPolicy;
+use crate::processor::simple::HandlerForm;
 use crate::stream::StartingPosition;
 
 /// The validated, immutable options of one worker.
@@ -22,6 +23,8 @@ pub(crate) struct Config {
     pub(crate) read_share: f64,
     pub(crate) read_budget: u64,
     pub(crate) max_batch_records: usize,
+    pub(crate) form: HandlerForm,
+    pub(crate) checkpoint_interval: Duration,
     pub(crate) error_policy: ErrorPolicy,
     pub(crate) handler_grace: Duration,
     pub(crate) handler_timeout: Option<Duration>,
@@ -45,6 +48,8 @@ impl Default for Config {
             read_share: 1.0,
             read_budget: 64 * 1024 * 1024,
             max_batch_records: MAX_RECORDS_PER_READ as usize,
+            form: HandlerForm::Processor,
+            checkpoint_interval: Duration::from_secs(5),
             error_policy: ErrorPolicy::default(),
             handler_grace: Duration::from_secs(5),
             handler_timeout: None,
@@ -67,6 +72,7 @@ impl Config {
         )?;
         between("kinesis_request_timeout", self.kinesis_request_timeout, millis(10))?;
         between("initialization_timeout", self.initialization_timeout, millis(1))?;
+        between("checkpoint_interval", self.checkpoint_interval, Duration::ZERO)?;
         between("handler_grace", self.handler_grace, Duration::ZERO)?;
         if let Some(timeout) = self.handler_timeout {
             between("handler_timeout", timeout, millis(1))?;

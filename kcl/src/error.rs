@@ -354,24 +354,6 @@ impl CallErrorKind {
     }
 }
 
-/// Why a checkpoint was not written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CheckpointError {
-    /// This worker no longer holds the lease: stop processing, another worker goes on from the last checkpoint that was written.
-    /// It is not known whether this one was: its answer may have been lost before the lease was.
-    #[error(
-        "the lease was lost, and this checkpoint may not have been written: another worker goes on from the last one that was"
-    )]
-    LeaseLost,
-    /// The position lies outside of what may be checkpointed.
-    #[error(transparent)]
-    Refused(#[from] crate::checkpoint::ledger::CheckpointRefused),
-    /// The lease table could not be written; the checkpoint may be tried again.
-    #[error("the checkpoint could not be written")]
-    Table(#[from] TableError),
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -36,4 +36,4 @@ pub(crate) mod write;
 
 pub use guard::{LeaseEpoch, LeaseGuard};
 pub use layout::LeaseKey;
-pub use model::WorkerId;
+pub use model::{PendingCheckpoint, WorkerId};

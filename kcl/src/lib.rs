@@ -48,13 +48,14 @@ mod worker;
 pub use aggregation::{HashKey, InvalidHashKey, RecordDamage, Tag};
 pub use builder::WorkerBuilder;
 pub use checkpoint::{
-    CheckpointRefused, Checkpointer, InvalidPosition, InvalidSequenceNumber, Position, RecordPosition, SequenceNumber,
+    CheckpointError, Checkpointer, InvalidPosition, InvalidSequenceNumber, Position, PreparedCheckpoint,
+    RecordPosition, SequenceNumber,
 };
 pub use consumer::status::{ShardState, ShardStatus};
 pub use consumer::supervisor::ShutdownReport;
-pub use error::{BuildError, BuildErrorKind, CallErrorKind, CheckpointError, StreamError, TableError, WorkerError};
+pub use error::{BuildError, BuildErrorKind, CallErrorKind, StreamError, TableError, WorkerError};
 pub use lease::lost::LeaseLost;
-pub use lease::{LeaseEpoch, LeaseGuard, LeaseKey, WorkerId};
+pub use lease::{LeaseEpoch, LeaseGuard, LeaseKey, PendingCheckpoint, WorkerId};
 pub use processor::dead_letter::{DeadLetter, DeadLetterSink};
 pub use processor::error_policy::ErrorPolicy;
 pub use processor::{Batch, HandlerError, RecordProcessor, ShardContext};

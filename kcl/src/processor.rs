@@ -1,12 +1,13 @@
 //! What an application implements: one record processor for each shard.
 //!
 //! In the order of the data: a `batch` is delivered; a `handler_error` is judged by the `error_policy`, which may send records
-//! to a `dead_letter` sink.
+//! to a `dead_letter` sink. The `simple` forms of a handler are closures, for which the worker checkpoints by itself.
 
 pub(crate) mod batch;
 pub(crate) mod dead_letter;
 pub(crate) mod error_policy;
 pub(crate) mod handler_error;
+pub(crate) mod simple;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::checkpoint::checkpointer::Checkpointer;
 use crate::checkpoint::position::Position;
 use crate::lease::guard::LeaseGuard;
 use crate::lease::lost::LeaseLost;
+use crate::lease::model::PendingCheckpoint;
 use crate::stream::{ShardId, ShardRef, StreamRef};
 pub use batch::Batch;
 pub use handler_error::HandlerError;
@@ -121,6 +123,9 @@ pub struct ShardContext {
     pub shard: ShardRef,
     /// Behind which position the records begin.
     pub checkpoint: Position,
+    /// A checkpoint that an earlier owner has prepared, and neither committed nor passed.
+    #[doc(alias = "pendingCheckpointSequenceNumber")]
+    pub pending: Option<PendingCheckpoint>,
     /// Whether the lease is still held, and the fencing token of this ownership.
     pub lease: LeaseGuard,
 }

@@ -88,7 +88,11 @@ impl Recorder {
         if self.batches.is_multiple_of(self.handlers.checkpoint_every) {
             let through = self.last;
             self.tell(ConsumerFact::Processed { through });
-            self.checkpoint(checkpointer).await?;
+            if self.chance(self.handlers.deferred) {
+                self.defer(through, checkpointer);
+            } else {
+                self.checkpoint(checkpointer).await?;
+            }
         }
         Ok(())
     }
@@ -151,6 +155,14 @@ impl Recorder {
     fn acknowledged(&self, checkpointer: &Checkpointer) {
         let position = position(&checkpointer.last());
         self.tell(ConsumerFact::CheckpointAcknowledged { position });
+    }
+
+    fn defer(&self, through: Option<Place>, checkpointer: &Checkpointer) {
+        if let Some(place) = through {
+            let position = oracle::Position::At(place);
+            self.tell(ConsumerFact::CheckpointDeferred { position });
+        }
+        checkpointer.defer();
     }
 
     async fn checkpoint(&self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {

@@ -139,6 +139,9 @@ pub(crate) struct Handlers {
     /// How many of a hundred batches have a checkpoint at one of their records.
     #[serde(default)]
     pub(crate) checkpoints_inside: u8,
+    /// How many of a hundred checkpoints behind a batch are deferred to the next renewal.
+    #[serde(default)]
+    pub(crate) deferred: u8,
     /// How many of a hundred batches take about as long as a lease lasts, or longer.
     #[serde(default)]
     pub(crate) stalls: u8,

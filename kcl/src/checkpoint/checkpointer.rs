@@ -2,13 +2,24 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::ledger::{Ledger, Proposal};
 use crate::checkpoint::position::{Position, RecordPosition};
-use crate::error::CheckpointError;
+use crate::checkpoint::prepared::PreparedCheckpoint;
 use crate::lease::holdings::OwnershipId;
-use crate::lease::renewer::Renewer;
+use crate::lease::model::PendingCheckpoint;
+use crate::lease::renewer::{ProgressPort, Renewer};
 
 /// Writes the checkpoints of one ownership of a lease. Cheap to clone, and may be sent to other tasks.
+///
+/// | call | the checkpoint is written | it waits | it costs |
+/// |---|---|---|---|
+/// | [`checkpoint`](Self::checkpoint) | at once | for the table | a write |
+/// | [`defer`](Self::defer) | with the next renewal of the lease, at the latest when the lease is given up | never | no write |
+/// | [`prepare`](Self::prepare), then [`commit`](PreparedCheckpoint::commit) | by `commit` | for the table | two writes |
+///
+/// Calls without a position are for everything that was delivered so far; at the end of a shard, for the end. Those with one
+/// are for everything up to and including a record: `&record`, or its [`RecordPosition`].
 #[derive(Debug, Clone)]
 #[doc(alias = "RecordProcessorCheckpointer")]
 pub struct Checkpointer {
@@ -19,15 +30,17 @@ pub struct Checkpointer {
 struct Shared {
     ownership: OwnershipId,
     renewer: Renewer,
+    progress: ProgressPort,
     ledger: Mutex<Ledger>,
 }
 
 impl Checkpointer {
-    pub(crate) fn new(ownership: OwnershipId, renewer: Renewer, initial: Position) -> Self {
+    pub(crate) fn new(ownership: OwnershipId, renewer: Renewer, progress: ProgressPort, initial: Position) -> Self {
         Self {
             shared: Arc::new(Shared {
                 ownership,
                 renewer,
+                progress,
                 ledger: Mutex::new(Ledger::new(initial)),
             }),
         }
@@ -37,9 +50,9 @@ impl Checkpointer {
     ///
     /// # Errors
     ///
-    /// [`CheckpointError::LeaseLost`]: stop, another worker goes on. [`CheckpointError::Table`]: it was not written, or
-    /// nobody knows; try again or go on, a later checkpoint makes up for it. With nothing delivered yet there is nothing
-    /// to write, and no error.
+    /// [`CheckpointError::LeaseLost`]: stop, another worker goes on. [`CheckpointError::Throttled`] and
+    /// [`CheckpointError::Table`]: it was not written, or nobody knows; try again or go on, a later checkpoint makes up for it.
+    /// With nothing delivered yet there is nothing to write, and no error.
     ///
     /// # Cancellation
     ///
@@ -53,7 +66,7 @@ impl Checkpointer {
     ///
     /// # Errors
     ///
-    /// As [`checkpoint`](Self::checkpoint), and [`CheckpointError::Refused`] for a record that was not delivered or lies
+    /// As [`checkpoint`](Self::checkpoint), and [`CheckpointError::IllegalPosition`] for a record that was not delivered or lies
     /// behind the last checkpoint.
     ///
     /// # Cancellation
@@ -63,9 +76,94 @@ impl Checkpointer {
         self.write(Position::At(record.into())).await
     }
 
-    /// The last position that was written, or where the ownership began.
+    /// Notes that everything delivered so far was processed; the next write of the lease row carries that.
+    ///
+    /// The row is written by each renewal of the lease, each third of the worker's `failover_time`, by each checkpoint, and when
+    /// the lease is given up. So a deferred checkpoint costs no write, and a crash costs the records of a third of the failover
+    /// time, which are delivered again. It never waits. If the lease is lost, the next awaited call tells so.
+    ///
+    /// As after any checkpoint, records up to there are not delivered again by this worker, should the handler fail.
+    pub fn defer(&self) {
+        let mut ledger = self.ledger();
+        let position = ledger.largest();
+        // The furthest permitted position is never refused.
+        drop(self.defer_in(&mut ledger, position));
+    }
+
+    /// Notes that everything up to and including a record was processed; the next write of the lease row carries that.
+    ///
+    /// See [`defer`](Self::defer). Of several deferred checkpoints the furthest is written.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::IllegalPosition`] for a record that was not delivered or lies behind the last checkpoint. No other.
+    pub fn defer_at(&self, record: impl Into<RecordPosition>) -> Result<(), CheckpointError> {
+        self.defer_in(&mut self.ledger(), Position::At(record.into()))
+    }
+
+    /// Prepares a checkpoint for everything delivered so far: the first of two phases.
+    ///
+    /// The lease row keeps the position and `state` beside the checkpoint, which does not move until
+    /// [`commit`](PreparedCheckpoint::commit). Should this worker crash in between, the next owner begins behind the old
+    /// checkpoint and finds both in [`ShardContext::pending`](crate::ShardContext): it can tell which effects of its predecessor
+    /// took place. A later `prepare` replaces them, a checkpoint discards them.
+    ///
+    /// `state` is for the application alone: a transaction id, a file name. An empty one is stored as none. The row may have
+    /// 400 KiB in all, DynamoDB's limit for an item, and each renewal costs write capacity by the size of the row.
+    ///
+    /// # Errors
+    ///
+    /// As [`checkpoint`](Self::checkpoint).
+    ///
+    /// # Cancellation
+    ///
+    /// A dropped future leaves open whether it is written.
+    #[doc(alias = "prepareCheckpoint")]
+    pub async fn prepare(&self, state: impl Into<Vec<u8>>) -> Result<PreparedCheckpoint, CheckpointError> {
+        let position = self.ledger().largest();
+        self.write_prepared(position, state.into()).await
+    }
+
+    /// Prepares a checkpoint for everything up to and including a record: the first of two phases.
+    ///
+    /// See [`prepare`](Self::prepare).
+    ///
+    /// # Errors
+    ///
+    /// As [`checkpoint_at`](Self::checkpoint_at).
+    ///
+    /// # Cancellation
+    ///
+    /// A dropped future leaves open whether it is written.
+    pub async fn prepare_at(
+        &self,
+        record: impl Into<RecordPosition>,
+        state: impl Into<Vec<u8>>,
+    ) -> Result<PreparedCheckpoint, CheckpointError> {
+        self.write_prepared(Position::At(record.into()), state.into()).await
+    }
+
+    /// The last checkpoint that was written, as far as is known, or where the ownership began.
     pub fn last(&self) -> Position {
-        self.ledger().last().clone()
+        let last = self.ledger().last().clone();
+        self.shared
+            .progress
+            .reached()
+            .map_or(last.clone(), |reached| reached.max(last))
+    }
+
+    /// Up to where the application has said that it is done: written, or deferred.
+    pub(crate) fn reached(&self) -> Position {
+        self.ledger().reached().clone()
+    }
+
+    /// Lets what is deferred be written soon, without waiting for it.
+    pub(crate) async fn write_deferred(&self) {
+        let position = self.reached();
+        self.shared
+            .renewer
+            .checkpoint_soon(&self.shared.ownership, position)
+            .await;
     }
 
     pub(crate) fn delivered(&self, record: &RecordPosition) {
@@ -86,7 +184,7 @@ impl Checkpointer {
 
     /// Writes `position`, unless the row holds it already. Of two writes in flight the further one stays in the row: the
     /// renewer makes one after the other and never moves a checkpoint back.
-    async fn write(&self, position: Position) -> Result<(), CheckpointError> {
+    pub(super) async fn write(&self, position: Position) -> Result<(), CheckpointError> {
         let Proposal::Write(position) = self.ledger().propose(position)? else {
             return Ok(());
         };
@@ -95,6 +193,33 @@ impl Checkpointer {
         let mut ledger = self.ledger();
         if position > *ledger.last() {
             ledger.written(position);
+        }
+        Ok(())
+    }
+
+    async fn write_prepared(&self, position: Position, state: Vec<u8>) -> Result<PreparedCheckpoint, CheckpointError> {
+        let proposal = self.ledger().propose(position.clone())?;
+        if let Proposal::Write(position) = &proposal {
+            let pending = PendingCheckpoint {
+                position: position.clone(),
+                state: (!state.is_empty()).then_some(state),
+            };
+            self.shared.renewer.prepare(&self.shared.ownership, pending).await?;
+        }
+        let position = match proposal {
+            Proposal::Write(position) => position,
+            Proposal::AlreadyThere => position,
+        };
+        Ok(PreparedCheckpoint::new(self.clone(), position))
+    }
+
+    fn defer_in(&self, ledger: &mut Ledger, position: Position) -> Result<(), CheckpointError> {
+        match ledger.propose(position)? {
+            Proposal::Write(position) => {
+                ledger.deferred(&position);
+                self.shared.progress.defer(position);
+            }
+            Proposal::AlreadyThere => {}
         }
         Ok(())
     }

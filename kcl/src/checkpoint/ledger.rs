@@ -3,19 +3,22 @@
 //! ```text
 //!        last                 largest                               SHARD_END
 //!  ───────●━━━━━━━━━━━━━━━━━━━━━●──────────────────────────────────────┄
-//!   Behind │      permitted     │ NotDelivered      permitted once the shard has ended,
+//!  illegal │      permitted     │ illegal           permitted once the shard has ended,
 //!          └ AlreadyThere       └ the last delivered record           and then all that is left
 //! ```
 //!
 //! Once the shard has ended, its last record *is* the end: a checkpoint there means `SHARD_END`, whether or not the
 //! record was checkpointed before.
 
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::position::{Position, RecordPosition};
 
 /// How far one ownership of a lease has come.
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
     last: Position,
+    /// The furthest that was deferred: it is written by and by.
+    deferred: Position,
     /// The furthest that was delivered; where the ownership began, before anything was.
     delivered: Position,
     /// The furthest that the application has processed.
@@ -43,6 +46,7 @@ impl Ledger {
     pub(crate) fn new(initial: Position) -> Self {
         Self {
             last: initial.clone(),
+            deferred: initial.clone(),
             delivered: initial.clone(),
             processed: initial,
             end: End::Ahead,
@@ -60,9 +64,9 @@ impl Ledger {
     }
 
     /// The application has not processed what was delivered last, nor the end of the shard: a checkpoint must not pass
-    /// over it. What it has checkpointed itself stays.
+    /// over it. What it has checkpointed or deferred itself stays.
     pub(crate) fn failed(&mut self) {
-        self.delivered = self.processed.clone().max(self.last.clone());
+        self.delivered = self.processed.clone().max(self.reached().clone());
         self.end = End::Ahead;
     }
 
@@ -84,30 +88,38 @@ impl Ledger {
         &self.last
     }
 
+    /// Up to where the application has said that it is done.
+    pub(crate) fn reached(&self) -> &Position {
+        (&self.last).max(&self.deferred)
+    }
+
+    /// Notes that `position`, which was permitted, is written by and by.
+    pub(crate) fn deferred(&mut self, position: &Position) {
+        self.deferred = self.deferred.clone().max(position.clone());
+    }
+
     /// Decides about a checkpoint at `position`.
     ///
     /// # Errors
     ///
-    /// If `position` lies behind the last checkpoint, was not delivered yet, or is a place before all records. The
-    /// last is permitted if the row stands there itself.
-    pub(crate) fn propose(&self, position: Position) -> Result<Proposal, CheckpointRefused> {
+    /// [`CheckpointError::IllegalPosition`] if `position` lies behind the last checkpoint, was not delivered yet, or is a place
+    /// before all records. The last is permitted if the row stands there itself.
+    pub(crate) fn propose(&self, position: Position) -> Result<Proposal, CheckpointError> {
         let position = self.meaning_of(position);
         if position == self.last {
             return Ok(Proposal::AlreadyThere);
         }
-        if position < self.last {
-            return Err(CheckpointRefused::Behind {
+        let is_allowed = match &position {
+            Position::AtTimestamp | Position::TrimHorizon | Position::Latest => false,
+            Position::At(_) => self.last < position && position <= self.delivered,
+            Position::ShardEnd => self.end == End::Reached,
+        };
+        match is_allowed {
+            true => Ok(Proposal::Write(position)),
+            false => Err(CheckpointError::IllegalPosition {
                 proposed: position,
-                last: self.last.clone(),
-            });
-        }
-        match position {
-            Position::AtTimestamp | Position::TrimHorizon | Position::Latest => {
-                Err(CheckpointRefused::NoRecord { proposed: position })
-            }
-            Position::At(_) if position > self.delivered => self.not_delivered(position),
-            Position::ShardEnd if self.end == End::Ahead => self.not_delivered(position),
-            Position::At(_) | Position::ShardEnd => Ok(Proposal::Write(position)),
+                allowed: self.last.clone()..=self.delivered.clone().max(self.last.clone()),
+            }),
         }
     }
 
@@ -126,45 +138,12 @@ impl Ledger {
         let is_last_record = matches!(position, Position::At(_)) && position == self.delivered;
         if is_last_record { self.largest() } else { position }
     }
-
-    fn not_delivered(&self, proposed: Position) -> Result<Proposal, CheckpointRefused> {
-        Err(CheckpointRefused::NotDelivered {
-            proposed,
-            largest: self.delivered.clone(),
-        })
-    }
-}
-
-/// Tells why a checkpoint is not written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CheckpointRefused {
-    /// It would move the checkpoint back, and deliver records again.
-    #[error("a checkpoint at {proposed} would fall behind the last one, {last}")]
-    Behind {
-        /// The refused position.
-        proposed: Position,
-        /// The checkpoint of the lease.
-        last: Position,
-    },
-    /// It would pass over records that were not delivered.
-    #[error("a checkpoint at {proposed} would pass over records: only those up to {largest} were delivered")]
-    NotDelivered {
-        /// The refused position.
-        proposed: Position,
-        /// The furthest position that was delivered.
-        largest: Position,
-    },
-    /// It is a place before all records, where only a lease that is created may stand.
-    #[error("{proposed} is no record's position")]
-    NoRecord {
-        /// The refused position.
-        proposed: Position,
-    },
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::RangeInclusive;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -178,6 +157,10 @@ mod tests {
 
     fn at(sequence_number: u64, sub_sequence_number: u64) -> Position {
         Position::At(record(sequence_number, sub_sequence_number))
+    }
+
+    fn illegal(proposed: Position, allowed: RangeInclusive<Position>) -> Result<Proposal, CheckpointError> {
+        Err(CheckpointError::IllegalPosition { proposed, allowed })
     }
 
     /// Began at TRIM_HORIZON, got the records 1 and 5 (an aggregate of two), and checkpointed 1.
@@ -220,22 +203,24 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_behind_a_deferred_checkpoint_leaves_it() {
+        let mut ledger = ledger();
+        ledger.deferred(&at(5, 0));
+        ledger.failed();
+        assert_eq!((ledger.largest(), ledger.reached()), (at(5, 0), &at(5, 0)));
+        assert_eq!(ledger.last(), &at(1, 0));
+    }
+
+    #[test]
     fn a_checkpoint_behind_the_last_is_refused() {
-        let refused = CheckpointRefused::Behind {
-            proposed: at(0, 9),
-            last: at(1, 0),
-        };
-        assert_eq!(ledger().propose(at(0, 9)), Err(refused));
+        assert_eq!(ledger().propose(at(0, 9)), illegal(at(0, 9), at(1, 0)..=at(5, 1)));
     }
 
     #[test]
     fn a_checkpoint_beyond_what_was_delivered_is_refused() {
         for proposed in [at(5, 2), at(6, 0), Position::ShardEnd] {
-            let refused = CheckpointRefused::NotDelivered {
-                proposed: proposed.clone(),
-                largest: at(5, 1),
-            };
-            assert_eq!(ledger().propose(proposed), Err(refused));
+            let refused = illegal(proposed.clone(), at(1, 0)..=at(5, 1));
+            assert_eq!(ledger().propose(proposed), refused);
         }
     }
 
@@ -243,10 +228,8 @@ mod tests {
     fn a_place_before_all_records_is_refused() {
         let ledger = Ledger::new(Position::AtTimestamp);
         for proposed in [Position::TrimHorizon, Position::Latest] {
-            assert_eq!(
-                ledger.propose(proposed.clone()),
-                Err(CheckpointRefused::NoRecord { proposed })
-            );
+            let refused = illegal(proposed.clone(), Position::AtTimestamp..=Position::AtTimestamp);
+            assert_eq!(ledger.propose(proposed), refused);
         }
     }
 
@@ -298,10 +281,8 @@ mod tests {
         ledger.written(Position::ShardEnd);
         assert_eq!(ledger.propose(Position::ShardEnd), Ok(Proposal::AlreadyThere));
         assert_eq!(ledger.propose(at(5, 1)), Ok(Proposal::AlreadyThere));
-        assert!(matches!(
-            ledger.propose(at(5, 0)),
-            Err(CheckpointRefused::Behind { .. })
-        ));
+        let refused = illegal(at(5, 0), Position::ShardEnd..=Position::ShardEnd);
+        assert_eq!(ledger.propose(at(5, 0)), refused);
     }
 
     fn any_position() -> impl Strategy<Value = Position> {

@@ -13,6 +13,7 @@ use crate::processor::batch::Batch;
 use crate::processor::dead_letter::DeadLetter;
 use crate::processor::error_policy::Verdict;
 use crate::processor::handler_error::HandlerError;
+use crate::processor::simple::HandlerForm;
 use crate::record::Record;
 use crate::retrieval::pacer::PacerConfig;
 use crate::retrieval::polling::{CLOCK_TOLERANCE, Poller, PollerConfig};
@@ -118,7 +119,7 @@ impl ShardConsumer {
         let Some(last) = records.last().map(|record| record.position().clone()) else {
             return Ok(());
         };
-        let (count, before) = (records.len(), self.checkpointer.last());
+        let (count, before) = (records.len(), self.checkpointer.reached());
         self.checkpointer.delivered(&last);
         let batch = Batch {
             records,
@@ -146,14 +147,19 @@ impl ShardConsumer {
             self.backlog.processed();
             self.succeeded(Some(&last));
             self.done = Position::At(last);
+            self.checkpoint_by_itself().await;
             return Ok(());
         };
         // No later checkpoint, of shutdown_requested say, may pass over these records.
         self.checkpointer.failed();
-        if self.checkpointer.last() > before {
+        if self.checkpointer.reached() > before {
             self.state.on_progress();
         }
-        let failing = self.records_again(count, &last);
+        let unit = match self.parts.config.form {
+            HandlerForm::Processor | HandlerForm::EachBatch => count,
+            HandlerForm::EachRecord => 1,
+        };
+        let failing = self.records_again(unit, &last);
         self.on_failure(error, failing).await
     }
 
@@ -179,7 +185,10 @@ impl ShardConsumer {
         };
         self.ports.board.checkpoint(self.checkpointer.last());
         match result {
-            Ok(()) => self.ports.board.error(None),
+            Ok(()) => {
+                self.ports.board.error(None);
+                self.checkpoint_by_itself().await;
+            }
             Err(error) if error.verdict() == Some(Verdict::Fatal) => return self.on_failure(error, Vec::new()).await,
             Err(error) => self.tell_uncounted(&error),
         }
@@ -188,7 +197,19 @@ impl ShardConsumer {
 
     /// Everything up to here is processed, passed over, or checkpointed.
     fn position(&self) -> Position {
-        self.checkpointer.last().max(self.done.clone())
+        self.checkpointer.reached().max(self.done.clone())
+    }
+
+    /// Checkpoints what is processed, if that is not the handler's task.
+    async fn checkpoint_by_itself(&mut self) {
+        if self.parts.config.form == HandlerForm::Processor {
+            return;
+        }
+        self.checkpointer.defer();
+        let (done, written) = (self.checkpointer.reached(), self.checkpointer.last());
+        if self.automatic.is_due(&done, &written, self.parts.clock.now()) {
+            self.checkpointer.write_deferred().await;
+        }
     }
 
     /// Notes a call that succeeded, and up to where its records are processed.
@@ -266,6 +287,9 @@ impl ShardConsumer {
     fn passed_over(&mut self, last: RecordPosition) {
         self.checkpointer.delivered(&last);
         self.checkpointer.processed();
+        if self.parts.config.form != HandlerForm::Processor {
+            self.checkpointer.defer();
+        }
         self.succeeded(Some(&last));
         self.done = Position::At(last);
     }

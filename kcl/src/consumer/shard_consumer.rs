@@ -14,6 +14,7 @@ use crate::checkpoint::checkpointer::Checkpointer;
 use crate::checkpoint::position::Position;
 use crate::config::Config;
 use crate::consumer::application::Application;
+use crate::consumer::automatic::AutomaticCheckpoints;
 use crate::consumer::backlog::Backlog;
 use crate::consumer::mailbox::{Mailbox, Report, Woken};
 use crate::consumer::shard_end::Ending;
@@ -126,6 +127,7 @@ pub(crate) struct ShardConsumer {
     /// Once it is made, until its life is over.
     pub(super) processor: Option<Box<dyn AnyProcessor>>,
     pub(super) checkpointer: Checkpointer,
+    pub(super) automatic: AutomaticCheckpoints,
     /// While records are read.
     pub(super) source: Option<ReadAhead>,
     pub(super) backlog: Backlog,
@@ -151,7 +153,7 @@ pub(crate) struct ShardConsumer {
 impl ShardConsumer {
     pub(crate) fn new(parts: ConsumerParts, owned: OwnedLease, ports: ConsumerPorts, mut rng: fastrand::Rng) -> Self {
         let ownership = owned.id();
-        let OwnedLease { lease, guard } = owned;
+        let OwnedLease { lease, guard, progress } = owned;
         let shard = parts.layout.shard_of(&lease);
         let config = &parts.config;
         // A row without a checkpoint was written by another library, or edited by hand.
@@ -162,7 +164,8 @@ impl ShardConsumer {
             Phase::WaitingForParents
         };
         Self {
-            checkpointer: Checkpointer::new(ownership.clone(), parts.renewer.clone(), start.clone()),
+            checkpointer: Checkpointer::new(ownership.clone(), parts.renewer.clone(), progress, start.clone()),
+            automatic: AutomaticCheckpoints::new(config.checkpoint_interval),
             application: Application {
                 shard: shard.clone(),
                 guard: guard.clone(),
@@ -297,6 +300,7 @@ impl ShardConsumer {
         ShardContext {
             shard: self.shard.clone(),
             checkpoint: self.start.clone(),
+            pending: self.lease.pending.clone(),
             lease: self.guard.clone(),
         }
     }

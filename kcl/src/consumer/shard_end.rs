@@ -69,7 +69,7 @@ impl ShardConsumer {
                 Ok(())
             }
             Called::Returned(Err(error)) => {
-                if self.checkpointer.last() == Position::ShardEnd {
+                if self.checkpointer.reached() == Position::ShardEnd {
                     self.ending = Ending::Told;
                 } else {
                     self.checkpointer.failed();

@@ -6,7 +6,8 @@ use std::time::Duration;
 use aggregation::RecordDamage;
 use service::chain;
 
-use crate::error::{CheckpointError, StreamError, WorkerError};
+use crate::checkpoint::error::CheckpointError;
+use crate::error::{StreamError, WorkerError};
 use crate::lease::item::Hole;
 use crate::shard_sync::end_evidence::Hold;
 use crate::stream::{ShardId, ShardRef};

@@ -12,7 +12,7 @@ use service::{Jitter, RetryDelays};
 
 use crate::checkpoint::position::Position;
 use crate::lease::guard::LeaseEpoch;
-use crate::lease::model::{Lease, LeaseKey, WorkerId};
+use crate::lease::model::{Lease, LeaseKey, PendingCheckpoint, WorkerId};
 use crate::lease::ownership::{Drain, Effect, Ownership, Terms, Waiter};
 use crate::lease::write::{OwnerWrite, WriteOutcome};
 #[cfg(feature = "planted-bugs")]
@@ -60,6 +60,8 @@ pub(crate) struct OwnershipId {
 pub(crate) enum Request<W> {
     /// A checkpoint at this position.
     Checkpoint(Position, W),
+    /// A prepared checkpoint.
+    Prepare(PendingCheckpoint, W),
     /// The children of the shard, to be noted with the next write.
     Children(BTreeSet<ShardId>),
     /// The stream of the shard, to be noted with the next write.
@@ -155,6 +157,7 @@ impl<W: Waiter> Holdings<W> {
             .and_then(|entry| entry.ownership.as_mut());
         let effects = match (ownership, request) {
             (Some(ownership), Request::Checkpoint(position, waiter)) => ownership.checkpoint(position, waiter, now),
+            (Some(ownership), Request::Prepare(pending, waiter)) => ownership.prepare(pending, waiter, now),
             (Some(ownership), Request::Leave(waiter)) => {
                 ownership.leave(Some(waiter), now);
                 Vec::new()
@@ -167,7 +170,9 @@ impl<W: Waiter> Holdings<W> {
                 ownership.stream(stream);
                 Vec::new()
             }
-            (None, Request::Checkpoint(_, waiter) | Request::Leave(waiter)) => return Err(waiter),
+            (None, Request::Checkpoint(_, waiter) | Request::Prepare(_, waiter) | Request::Leave(waiter)) => {
+                return Err(waiter);
+            }
             (None, Request::Children(_) | Request::Stream(_)) => Vec::new(),
         };
         self.reschedule(&id.key);
@@ -230,11 +235,20 @@ impl<W: Waiter> Holdings<W> {
     }
 
     /// A write to make now, if any lease has one. Its outcome must be reported to [`handle_outcome`](Self::handle_outcome).
-    pub(crate) fn poll_write(&mut self, now: Instant) -> Option<(OwnershipId, OwnerWrite)> {
+    /// `deferred` tells of a lease how far its consumer has come, if that is to go with the write.
+    pub(crate) fn poll_write(
+        &mut self,
+        now: Instant,
+        deferred: impl Fn(&LeaseKey) -> Option<Position>,
+    ) -> Option<(OwnershipId, OwnerWrite)> {
         let (_, key) = self.due.first().filter(|(at, _)| *at <= now)?.clone();
         let entry = self.entries.get_mut(&key)?;
         let epoch = entry.epoch;
-        let write = entry.ownership.as_mut()?.poll_write(now);
+        let ownership = entry.ownership.as_mut()?;
+        if let Some(position) = deferred(&key) {
+            ownership.defer(position);
+        }
+        let write = ownership.poll_write(now);
         self.reschedule(&key);
         write.map(|write| (OwnershipId { key, epoch }, write))
     }

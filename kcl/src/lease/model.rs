@@ -76,12 +76,16 @@ pub(crate) struct Lease {
     pub(crate) others: OtherAttributes,
 }
 
-/// The first phase of a checkpoint in two phases: where the reader will stand.
+/// A checkpoint that was prepared and not committed: the first of its two phases.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PendingCheckpoint {
-    pub(crate) position: Position,
-    /// What the application keeps with it.
-    pub(crate) state: Option<Vec<u8>>,
+#[non_exhaustive]
+#[doc(alias = "pendingCheckpointSequenceNumber")]
+pub struct PendingCheckpoint {
+    /// Where the checkpoint will be once it is committed.
+    pub position: Position,
+    /// The bytes that the application has stored with it, if any.
+    #[doc(alias = "pendingCheckpointState")]
+    pub state: Option<Vec<u8>>,
 }
 
 /// The attributes of ours that belong to the row as a whole.

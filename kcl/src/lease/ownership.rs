@@ -13,35 +13,43 @@
 //! write renews the lease, so a worker that checkpoints often enough sends no renewals.
 //!
 //! **A checkpoint never moves back.** One slot keeps the furthest position and answers all requests for a nearer one. A
-//! position that the row has passed is answered without a write.
+//! position that the row has passed is answered without a write. A deferred checkpoint asks for no write and goes with the
+//! next one.
+//!
+//! **A prepared checkpoint is discarded by a checkpoint**, as in the Java KCL, unless that one was deferred and lies in front
+//! of it.
 //!
 //! **A write without an answer leaves the counter uncertain**: it may have been applied. So may a write with an answer, if
 //! the network delivered its request twice. The next write then meets a row that has moved by one. [`conclusion`] says what
 //! each row means.
 //!
-//! In the order of the data: `checkpoint_slot` keeps the checkpoints that wait, `conclusion` reads the row that refused a
-//! write.
+//! In the order of the data: `progress` keeps what waits to be written, checkpoints in the `checkpoint_slot` and the prepared one
+//! in the `prepared_slot`; `conclusion` reads the row that refused a write; `end` is
+//! how it ended.
 
 mod checkpoint_slot;
 pub(crate) mod conclusion;
+mod end;
+mod prepared_slot;
+mod progress;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::checkpoint::position::Position;
 use crate::error::TableError;
 use crate::lease::guard::LeaseEpoch;
-use crate::lease::model::{Lease, OwnAttributes, WorkerId};
+use crate::lease::model::{Lease, OwnAttributes, PendingCheckpoint, WorkerId};
 use crate::lease::write::{OwnerWrite, Then, WriteOutcome};
 #[cfg(feature = "planted-bugs")]
 use crate::planted_bugs::PlantedBug;
 use crate::stream::{Incarnation, ShardId};
-use checkpoint_slot::CheckpointSlot;
 pub(crate) use checkpoint_slot::Waiter;
 use conclusion::{Conclusion, conclude};
+pub(crate) use end::End;
+use progress::{Progress, Written};
 
 /// How long a lease lasts and how often it is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +75,7 @@ pub(crate) struct Ownership<W> {
     /// Writes that failed one after the other.
     failures: u32,
     in_flight: Option<InFlight>,
-    checkpoint: CheckpointSlot<W>,
+    progress: Progress<W>,
     children: Option<BTreeSet<ShardId>>,
     /// To be set where the row does not say it.
     stream: Incarnation,
@@ -83,38 +91,6 @@ pub(crate) enum Drain {
     HandOff { to: WorkerId },
 }
 
-/// How an ownership ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum End {
-    /// No write was applied for the failover time: others may have taken the lease.
-    Lapsed,
-    /// The row belongs to another worker, or to nobody.
-    Taken { by: Option<WorkerId> },
-    /// This worker gave the lease up: any worker may take it.
-    Released,
-    /// This worker handed the lease over.
-    HandedOver { to: Option<WorkerId> },
-    /// The row was deleted, made anew, or cannot be read.
-    Gone,
-    /// Another process writes the row under this worker's id.
-    WorkerIdInUse,
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Lapsed => f.write_str("it was not renewed within the failover time"),
-            Self::Taken { by: Some(by) } => write!(f, "{by} has taken it"),
-            Self::Taken { by: None } => f.write_str("its owner was removed from the row"),
-            Self::Released => f.write_str("it was released"),
-            Self::HandedOver { to: Some(to) } => write!(f, "it was handed over to {to}"),
-            Self::HandedOver { to: None } => f.write_str("it was handed over"),
-            Self::Gone => f.write_str("its row was deleted, made anew, or cannot be read"),
-            Self::WorkerIdInUse => f.write_str("another process uses this worker's id"),
-        }
-    }
-}
-
 /// An effect of an input.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Effect<W> {
@@ -122,9 +98,11 @@ pub(crate) enum Effect<W> {
     Valid { until: Instant },
     /// The consumer is to finish.
     Drain(Drain),
-    /// The row holds the checkpoint that `waiter` waits for.
+    /// The row's checkpoint is there now.
+    Reached(Position),
+    /// The row holds the checkpoint, or the prepared one, that `waiter` waits for.
     Checkpointed { waiter: W },
-    /// The checkpoint was tried several times and not written, as far as is known.
+    /// It was tried several times and not written, as far as is known.
     NotCheckpointed { waiter: W, error: TableError },
     /// The ownership has ended. No other effect follows.
     Ended {
@@ -139,7 +117,7 @@ pub(crate) enum Effect<W> {
 #[derive(Debug)]
 struct InFlight {
     sent: Instant,
-    checkpoint: Option<Position>,
+    written: Written,
     then: Then,
 }
 
@@ -164,7 +142,7 @@ impl<W> Ownership<W> {
             not_before: sent,
             failures: 0,
             in_flight: None,
-            checkpoint: CheckpointSlot::default(),
+            progress: Progress::default(),
             children: None,
             stream: Incarnation::default(),
             leaving: None,
@@ -193,7 +171,27 @@ impl<W> Ownership<W> {
         if holds(&self.row, &position) {
             return vec![Effect::Checkpointed { waiter }];
         }
-        self.checkpoint.add(position, waiter);
+        self.progress.checkpoint(position, waiter);
+        self.not_before = self.not_before.max(now);
+        Vec::new()
+    }
+
+    /// Notes how far the consumer has come. It goes with the next write.
+    pub(crate) fn defer(&mut self, position: Position) {
+        if !holds(&self.row, &position) {
+            self.progress.defer(position);
+        }
+    }
+
+    /// Asks for a prepared checkpoint.
+    pub(crate) fn prepare(&mut self, pending: PendingCheckpoint, waiter: W, now: Instant) -> Vec<Effect<W>>
+    where
+        W: Waiter,
+    {
+        if holds(&self.row, &pending.position) {
+            return vec![Effect::Checkpointed { waiter }];
+        }
+        self.progress.prepare(pending, waiter);
         self.not_before = self.not_before.max(now);
         Vec::new()
     }
@@ -254,8 +252,10 @@ impl<W> Ownership<W> {
             (Some(_), None) => Then::Release,
             (Some(_), Some(_)) => Then::HandOver,
         };
+        let written = self.progress.to_write(&self.row);
         let write = OwnerWrite {
-            checkpoint: self.checkpoint.furthest().cloned(),
+            checkpoint: written.checkpoint.clone(),
+            pending: written.pending.clone(),
             children: self.children.clone(),
             own: OwnAttributes::of(&self.stream),
             then,
@@ -263,7 +263,7 @@ impl<W> Ownership<W> {
         };
         self.in_flight = Some(InFlight {
             sent: now,
-            checkpoint: write.checkpoint.clone(),
+            written,
             then,
         });
         Some(write)
@@ -287,7 +287,7 @@ impl<W> Ownership<W> {
         }
         match outcome {
             WriteOutcome::Applied(row) => self.applied(row, &sent),
-            WriteOutcome::Refused(found) => self.refused(found, &sent, now),
+            WriteOutcome::Refused(found) => self.refused(found, &sent),
             WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error) => self.failed(&error, &sent, now, retry_in),
         }
     }
@@ -307,16 +307,12 @@ impl<W> Ownership<W> {
         effects
     }
 
-    fn refused(&mut self, found: Option<Lease>, sent: &InFlight, now: Instant) -> Vec<Effect<W>> {
+    fn refused(&mut self, found: Option<Lease>, sent: &InFlight) -> Vec<Effect<W>> {
         match conclude(&self.worker, &self.row, sent.then, found) {
             Conclusion::GoOn(row) => {
                 let hand_off = row.checkpoint_owner.is_some().then(|| row.owner.clone()).flatten();
                 let mut effects = self.adopt(*row);
                 effects.extend(hand_off.into_iter().flat_map(|to| self.drain(Drain::HandOff { to })));
-                // A renewal goes again at once: it was due.
-                if sent.checkpoint.is_none() && sent.then == Then::Keep {
-                    self.renew_at = now;
-                }
                 effects
             }
             Conclusion::Left(row, end) => {
@@ -333,13 +329,17 @@ impl<W> Ownership<W> {
         if row.own.stream.is_known() {
             self.stream = Incarnation::default();
         }
-        self.row = row;
-        self.failures = 0;
-        self.children = self.children.take().filter(|children| *children != self.row.children);
+        let before = std::mem::replace(&mut self.row, row).checkpoint;
         let row = &self.row;
-        let written = self.checkpoint.settle(|position| holds(row, position));
-        let answer = |waiter| Effect::Checkpointed { waiter };
-        written.into_iter().map(answer).collect()
+        self.failures = 0;
+        self.children = self.children.take().filter(|children| *children != row.children);
+        let reached = row.checkpoint.clone().filter(|_| before != row.checkpoint);
+        let answers = self
+            .progress
+            .settle(row)
+            .into_iter()
+            .map(|waiter| Effect::Checkpointed { waiter });
+        reached.map(Effect::Reached).into_iter().chain(answers).collect()
     }
 
     fn failed(
@@ -351,20 +351,16 @@ impl<W> Ownership<W> {
     ) -> Vec<Effect<W>> {
         self.failures = self.failures.saturating_add(1);
         self.not_before = now + retry_in(self.failures);
-        let given_up = match &sent.checkpoint {
-            Some(written) => self.checkpoint.fail(written),
-            None => Vec::new(),
-        };
         let answer = |waiter| Effect::NotCheckpointed {
             waiter,
             error: error.clone(),
         };
-        given_up.into_iter().map(answer).collect()
+        self.progress.fail(&sent.written).into_iter().map(answer).collect()
     }
 
     /// When the next write is to be made.
     fn write_at(&self) -> Instant {
-        let waits = self.leaving.is_some() || !self.checkpoint.is_empty();
+        let waits = self.leaving.is_some() || !self.progress.is_empty();
         match waits {
             true => self.not_before,
             false => self.not_before.max(self.renew_at),
@@ -374,7 +370,7 @@ impl<W> Ownership<W> {
     fn end(&mut self, end: End) -> Effect<W> {
         Effect::Ended {
             end,
-            waiters: self.checkpoint.drain(),
+            waiters: self.progress.drain(),
             leaver: self.leaving.take().and_then(|leaving| leaving.waiter),
         }
     }

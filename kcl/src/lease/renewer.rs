@@ -1,33 +1,30 @@
 //! The task that writes this worker's lease rows, alone: renewals, checkpoints and releases cannot race on a counter.
+//!
+//! This file is the way to it; `task` is the task; `progress` goes between it and a consumer without messages.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod progress;
+mod task;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt as _;
-use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
 use service::Clock;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::position::Position;
-use crate::error::{CallErrorKind, CheckpointError, TableError, WorkerError};
-use crate::event::Event;
-use crate::fold::Fold;
-use crate::lease::guard::{LeaseGuard, LeaseState, Signal};
-use crate::lease::holdings::{Adopted, Holdings, OwnershipId, Request};
-use crate::lease::model::{Lease, LeaseKey, WorkerId};
-use crate::lease::ownership::{Drain, Effect, End, Terms, Waiter};
+use crate::lease::guard::LeaseGuard;
+use crate::lease::holdings::{OwnershipId, Request};
+use crate::lease::model::{Lease, LeaseKey, PendingCheckpoint, WorkerId};
+use crate::lease::ownership::{Drain, Terms, Waiter};
 use crate::lease::table::LeaseTable;
-use crate::lease::write::{LeaseWrite, OwnerWrite, Then, WriteOutcome};
 use crate::stream::{Incarnation, ShardId};
+pub(crate) use progress::ProgressPort;
+pub(crate) use task::{RenewerTask, timed_out};
 
 /// Requests that may wait for the renewer. A caller with another one waits until there is room.
 const REQUESTS: usize = 256;
-
-/// Writes that may be in flight at once. Our choice: each takes a connection, and a table that answers within 100 ms lets
-/// that many renew 10,000 leases in time.
-const WRITES_IN_FLIGHT: usize = 512;
 
 /// The way to the renewer. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -40,6 +37,7 @@ pub(crate) struct Renewer {
 pub(crate) struct OwnedLease {
     pub(crate) lease: Lease,
     pub(crate) guard: LeaseGuard,
+    pub(crate) progress: ProgressPort,
 }
 
 impl OwnedLease {
@@ -92,18 +90,7 @@ impl Renewer {
     /// A renewer and the task that has to run for it.
     pub(crate) fn new(parts: RenewerParts) -> (Self, RenewerTask) {
         let (messages, received) = mpsc::channel(REQUESTS);
-        let task = RenewerTask {
-            holdings: Holdings::new(parts.worker.clone(), parts.terms, parts.rng),
-            clock: parts.clock,
-            table: parts.table,
-            worker: parts.worker,
-            timeout: parts.write_timeout,
-            messages: received,
-            states: BTreeMap::new(),
-            writing: FuturesUnordered::new(),
-            room: Arc::new(Semaphore::new(WRITES_IN_FLIGHT)),
-            failures: Fold::default(),
-        };
+        let task = RenewerTask::new(parts, received);
         (Self { messages }, task)
     }
 
@@ -126,6 +113,17 @@ impl Renewer {
     /// Writes a checkpoint.
     pub(crate) async fn checkpoint(&self, id: &OwnershipId, position: Position) -> Result<(), CheckpointError> {
         self.ask(id, |answer| Request::Checkpoint(position, answer)).await
+    }
+
+    /// Writes a checkpoint soon, without waiting for it.
+    pub(crate) async fn checkpoint_soon(&self, id: &OwnershipId, position: Position) {
+        let (id, request) = (id.clone(), Request::Checkpoint(position, oneshot::channel().0));
+        drop(self.messages.send(Message::Request { id, request }).await);
+    }
+
+    /// Writes a prepared checkpoint.
+    pub(crate) async fn prepare(&self, id: &OwnershipId, pending: PendingCheckpoint) -> Result<(), CheckpointError> {
+        self.ask(id, |answer| Request::Prepare(pending, answer)).await
     }
 
     /// Notes the children of a shard in its row, together with the next write.
@@ -172,227 +170,5 @@ impl Renewer {
         // A renewer that has ended holds nothing any more.
         sent.map_err(|_| CheckpointError::LeaseLost)?;
         answered.await.unwrap_or(Err(CheckpointError::LeaseLost))
-    }
-}
-
-/// The state of the task.
-#[derive(Debug)]
-pub(crate) struct RenewerTask {
-    clock: Clock,
-    table: Arc<dyn LeaseTable>,
-    worker: WorkerId,
-    timeout: Duration,
-    messages: mpsc::Receiver<Message>,
-    holdings: Holdings<Answer>,
-    states: BTreeMap<LeaseKey, watch::Sender<LeaseState>>,
-    writing: FuturesUnordered<BoxFuture<'static, Written>>,
-    room: Arc<Semaphore>,
-    failures: Fold,
-}
-
-/// A write that has ended.
-#[derive(Debug)]
-struct Written {
-    /// `None`: a lease that was given back as soon as it was taken.
-    id: Option<OwnershipId>,
-    outcome: WriteOutcome,
-}
-
-impl RenewerTask {
-    /// Runs until every [`Renewer`] is gone.
-    ///
-    /// # Errors
-    ///
-    /// [`WorkerError::WorkerIdInUse`] if another process writes rows under this worker's id.
-    pub(crate) async fn run(mut self) -> Result<(), WorkerError> {
-        loop {
-            let now = self.clock.now();
-            for (key, effect) in self.holdings.handle_timeout(now) {
-                self.apply(&key, effect)?;
-            }
-            while let Some((id, write)) = self.holdings.poll_write(now) {
-                self.writing.push(self.write(Some(id), write));
-            }
-            let next = self.holdings.poll_timeout();
-            tokio::select! {
-                biased;
-                Some(written) = self.writing.next() => self.on_written(written)?,
-                message = self.messages.recv() => match message {
-                    Some(message) => self.on_message(message)?,
-                    None => return Ok(()),
-                },
-                () = self.clock.sleep_until(next) => {}
-            }
-        }
-    }
-
-    fn write(&self, id: Option<OwnershipId>, write: OwnerWrite) -> BoxFuture<'static, Written> {
-        let (table, timeout, room) = (Arc::clone(&self.table), self.timeout, Arc::clone(&self.room));
-        let clock = self.clock.clone();
-        Box::pin(async move {
-            let Some(Ok(_room)) = clock.timeout(timeout, room.acquire()).await else {
-                let outcome = WriteOutcome::NotApplied(not_sent());
-                return Written { id, outcome };
-            };
-            let write = LeaseWrite::Owner(write);
-            let outcome = clock.timeout(timeout, table.write(&write)).await;
-            Written {
-                id,
-                outcome: outcome.unwrap_or_else(|| WriteOutcome::Unknown(timed_out(timeout))),
-            }
-        })
-    }
-
-    fn on_message(&mut self, message: Message) -> Result<(), WorkerError> {
-        let now = self.clock.now();
-        match message {
-            Message::Adopt { row, sent, owned } => self.adopt(*row, sent, owned),
-            Message::Request { id, request } => match self.holdings.request(&id, request, now) {
-                Ok(effects) => {
-                    for effect in effects {
-                        self.apply(&id.key, effect)?;
-                    }
-                }
-                Err(waiter) => answer(waiter, Err(CheckpointError::LeaseLost)),
-            },
-            Message::ConsumerEnded(id) => self.holdings.consumer_ended(&id, now),
-            Message::Drain(drain) => {
-                for (key, effect) in self.holdings.drain(&drain) {
-                    self.apply(&key, effect)?;
-                }
-            }
-            // Nobody waits for the answer any more: the search for leases has been stopped.
-            Message::Occupied(answer) => drop(answer.send(self.holdings.occupied())),
-        }
-        Ok(())
-    }
-
-    fn adopt(&mut self, row: Lease, sent: Instant, owned: oneshot::Sender<OwnedLease>) {
-        let adopted = match self.holdings.adopt(row.clone(), sent) {
-            Ok(adopted) => adopted,
-            Err(row) => {
-                let give_back = OwnerWrite {
-                    then: Then::Release,
-                    ..OwnerWrite::renewal(*row)
-                };
-                return self.writing.push(self.write(None, give_back));
-            }
-        };
-        let Adopted { id, valid_until, drain } = adopted;
-        let signal = drain.map_or(Signal::Run, Signal::Drain);
-        let (state, watched) = watch::channel(LeaseState { valid_until, signal });
-        self.states.insert(id.key.clone(), state);
-        let guard = LeaseGuard::new(id.epoch, watched, self.clock.clone());
-        if owned.send(OwnedLease { lease: row, guard }).is_err() {
-            self.holdings.consumer_ended(&id, self.clock.now());
-        }
-    }
-
-    fn on_written(&mut self, written: Written) -> Result<(), WorkerError> {
-        let Written { id: Some(id), outcome } = written else {
-            return Ok(());
-        };
-        let now = self.clock.now();
-        if let WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error) = &outcome {
-            self.tell_failure(&id.key, error, now);
-        }
-        for effect in self.holdings.handle_outcome(&id, outcome, now) {
-            self.apply(&id.key, effect)?;
-        }
-        Ok(())
-    }
-
-    /// One line in ten seconds for all leases: what fails for one mostly fails for the others.
-    fn tell_failure(&mut self, lease: &LeaseKey, error: &TableError, now: Instant) {
-        if let Some(untold) = self.failures.happened(now) {
-            let table = self.table.name();
-            Event::LeaseWritesFailed {
-                worker: &self.worker,
-                table,
-                lease,
-                error,
-                untold,
-            }
-            .emit();
-        }
-    }
-
-    fn apply(&mut self, key: &LeaseKey, effect: Effect<Answer>) -> Result<(), WorkerError> {
-        match effect {
-            Effect::Valid { until } => self.change_state(key, |state| state.valid_until = until),
-            Effect::Drain(drain) => self.change_state(key, |state| state.signal = Signal::Drain(drain)),
-            Effect::Checkpointed { waiter } => answer(waiter, Ok(())),
-            Effect::NotCheckpointed { waiter, error } => answer(waiter, Err(CheckpointError::Table(error))),
-            Effect::Ended { end, waiters, leaver } => return self.ended(key, end, waiters, leaver),
-        }
-        Ok(())
-    }
-
-    fn change_state(&self, key: &LeaseKey, change: impl FnOnce(&mut LeaseState)) {
-        if let Some(state) = self.states.get(key) {
-            state.send_modify(change);
-        }
-    }
-
-    fn ended(
-        &mut self,
-        key: &LeaseKey,
-        end: End,
-        waiters: Vec<Answer>,
-        leaver: Option<Answer>,
-    ) -> Result<(), WorkerError> {
-        let left = matches!(end, End::Released | End::HandedOver { .. });
-        if !left {
-            let (worker, lease) = (&self.worker, key);
-            Event::LeaseLost {
-                worker,
-                lease,
-                end: &end,
-            }
-            .emit();
-        }
-        self.change_state(key, |state| state.signal = Signal::Lost(end.clone()));
-        self.states.remove(key);
-        for waiter in waiters {
-            answer(waiter, Err(CheckpointError::LeaseLost));
-        }
-        if let Some(leaver) = leaver {
-            answer(leaver, if left { Ok(()) } else { Err(CheckpointError::LeaseLost) });
-        }
-        match end {
-            End::WorkerIdInUse => Err(WorkerError::WorkerIdInUse {
-                worker: self.worker.clone(),
-                lease: key.clone(),
-            }),
-            End::Lapsed | End::Taken { .. } | End::Released | End::HandedOver { .. } | End::Gone => Ok(()),
-        }
-    }
-}
-
-/// A caller that no longer waits has dropped its end.
-fn answer(waiter: Answer, result: Result<(), CheckpointError>) {
-    drop(waiter.send(result));
-}
-
-fn not_sent() -> TableError {
-    let message = format!("not sent: {WRITES_IN_FLIGHT} other writes of this worker are in flight");
-    TableError {
-        operation: "UpdateItem",
-        kind: CallErrorKind::Unavailable {
-            code: "NotSent".into(),
-            message,
-        },
-    }
-}
-
-/// The error of a write of a lease row that got no answer within `timeout`.
-pub(crate) fn timed_out(timeout: Duration) -> TableError {
-    let message = format!("no answer within {timeout:?}, a fifth of the failover time");
-    TableError {
-        operation: "UpdateItem",
-        kind: CallErrorKind::Unavailable {
-            code: "Timeout".into(),
-            message,
-        },
     }
 }

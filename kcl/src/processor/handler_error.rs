@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::error::CheckpointError;
+use crate::checkpoint::error::CheckpointError;
 use crate::processor::error_policy::Verdict;
 
 /// Why a handler failed. Any error becomes one by `?`, also a text, a boxed error and one of `anyhow`; the call is then made
@@ -89,7 +89,7 @@ impl HandlerError {
 
     /// Whether the lease table failed, and not the handler.
     pub(crate) fn is_of_the_table(&self) -> bool {
-        matches!(self.checkpoint_error(), Some(CheckpointError::Table(_)))
+        self.checkpoint_error().is_some_and(CheckpointError::is_of_the_table)
     }
 
     /// The checkpoint that failed, if that is why the handler did.

@@ -68,6 +68,7 @@ impl Consumers {
             ConsumerFact::CheckpointAcknowledged { position } => {
                 permission::check_acknowledgement(ownership, position, &evidence.leases, judge);
             }
+            ConsumerFact::CheckpointDeferred { position } => evidence.leases.deferred(ownership.shard, position),
             ConsumerFact::ShardEnded => tenant.shard_ended(shard, judge),
             ConsumerFact::ShutdownRequested => tenant.over("it was asked to stop"),
             ConsumerFact::LeaseLost => {

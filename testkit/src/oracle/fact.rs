@@ -156,6 +156,11 @@ pub enum ConsumerFact {
         /// The position that is now safe.
         position: Position,
     },
+    /// The application left a checkpoint to the next write of the lease's row. Tell it before.
+    CheckpointDeferred {
+        /// The position.
+        position: Position,
+    },
     /// The application was told that the shard has ended.
     ShardEnded,
     /// The application was asked to stop.

@@ -33,6 +33,8 @@ struct Lease {
     written: Option<(Process, Duration)>,
     /// The furthest checkpoint that was ever written.
     reached: Option<Position>,
+    /// A checkpoint that waits for a write of the row.
+    deferred: Option<Position>,
     last_owner: Option<Process>,
     /// Since when its present owner has it.
     owned_since: Duration,
@@ -97,6 +99,13 @@ impl Leases {
     /// The furthest checkpoint that was ever written.
     pub(super) fn reached(&self, shard: ShardId) -> Option<Position> {
         self.0.get(&shard).and_then(|lease| lease.reached)
+    }
+
+    /// The owner has left a checkpoint to the next write of the shard's row.
+    pub(super) fn deferred(&mut self, shard: ShardId, position: Position) {
+        if let Some(lease) = self.0.get_mut(&shard) {
+            lease.deferred = Some(position);
+        }
     }
 
     /// How the worker lost the shard's lease last, if another has been its owner since.
@@ -188,6 +197,11 @@ impl Leases {
         if lease.is_renewed_after_a_lost_reply(&write, faults, judge.now) {
             judge.reached(Rare::LostReplyRecognised);
         }
+        let checkpoint = write.after.as_ref().map(|row| row.checkpoint);
+        if lease.deferred.is_some() && lease.deferred == checkpoint {
+            judge.reached(Rare::DeferredCheckpointWritten);
+            lease.deferred = None;
+        }
         lease.change_hands(write.after.as_ref(), judge);
         let ends = lease.ends(&write);
         lease.written = Some((write.writer, judge.now));
@@ -216,6 +230,7 @@ impl Lease {
             revived_at: None,
             written: None,
             reached: None,
+            deferred: None,
             last_owner: None,
             owned_since: now,
             departures: BTreeMap::new(),

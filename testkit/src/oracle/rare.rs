@@ -22,11 +22,13 @@ pub enum Rare {
     StreamDeletedUnderWorker,
     /// Records were trimmed before they were processed.
     TrimmedUnread,
+    /// A write of a lease carried a checkpoint that asked for no write.
+    DeferredCheckpointWritten,
 }
 
 impl Rare {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::LapseBeforeReply,
         Self::SecondParentAwaited,
         Self::HaltedShardMoved,
@@ -35,6 +37,7 @@ impl Rare {
         Self::WorkerBack,
         Self::StreamDeletedUnderWorker,
         Self::TrimmedUnread,
+        Self::DeferredCheckpointWritten,
     ];
 }
 
@@ -49,6 +52,7 @@ impl fmt::Display for Rare {
             Self::WorkerBack => "a worker comes back under its id",
             Self::StreamDeletedUnderWorker => "a stream is recreated under a worker",
             Self::TrimmedUnread => "records are trimmed unread",
+            Self::DeferredCheckpointWritten => "a deferred checkpoint rides on another write",
         })
     }
 }

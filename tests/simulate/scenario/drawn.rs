@@ -45,6 +45,7 @@ impl Scenario {
                 failures: if rng.bool() { 0 } else { rng.u8(1..10) },
                 checkpoint_every: rng.u32(1..5),
                 checkpoints_inside: 0,
+                deferred: 0,
                 stalls: 0,
                 panics: 0,
                 outage: None,

@@ -40,9 +40,10 @@ impl Shrink for Scenario {
 }
 
 /// Each makes one thing as simple as it can be.
-const SIMPLER: [fn(&mut Scenario); 17] = [
+const SIMPLER: [fn(&mut Scenario); 18] = [
     |scenario| scenario.handlers.failures = 0,
     |scenario| scenario.handlers.checkpoints_inside = 0,
+    |scenario| scenario.handlers.deferred = 0,
     |scenario| scenario.handlers.stalls = 0,
     |scenario| scenario.handlers.panics = 0,
     |scenario| scenario.handlers.outage = None,

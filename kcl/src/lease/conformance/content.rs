@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::bench::{Bench, at, key, owned, unowned};
 use crate::checkpoint::position::Position;
 use crate::lease::item::{self, EntityTypes};
-use crate::lease::model::{Lease, OwnAttributes, PendingCheckpoint};
+use crate::lease::model::{Lease, OwnAttributes, PendingCheckpoint, WorkerId};
 use crate::lease::table::Creation;
 use crate::lease::write::{LeaseWrite, OwnerWrite, Then, WriteOutcome};
 use crate::stream::{Incarnation, ShardId};
@@ -19,6 +19,8 @@ run_against_each_backend! {
     a_checkpoint_resets_the_owner_switches_and_the_pending_checkpoint,
     a_pending_checkpoint_leaves_the_checkpoint,
     a_pending_checkpoint_without_a_state_removes_the_state,
+    a_checkpoint_and_a_pending_one_go_with_one_write,
+    a_pending_checkpoint_survives_a_renewal_a_release_and_a_take,
     the_children_ride_on_a_checkpoint,
     children_are_noted_and_the_counter_stays,
     children_of_a_row_that_is_gone_are_refused,
@@ -127,6 +129,49 @@ async fn a_pending_checkpoint_without_a_state_removes_the_state(bench: &Bench) {
         bench.applied(LeaseWrite::Owner(write)).await.pending,
         Some(pending(None))
     );
+}
+
+async fn a_checkpoint_and_a_pending_one_go_with_one_write(bench: &Bench) {
+    let before = Lease {
+        pending: Some(pending(None)),
+        ..owned()
+    };
+    bench.put(&before).await;
+    let write = OwnerWrite {
+        checkpoint: Some(at("9")),
+        pending: Some(pending(Some(b"state"))),
+        ..OwnerWrite::renewal(before)
+    };
+    let expected = Lease {
+        counter: 8,
+        owner_switches: 0,
+        checkpoint: Some(at("9")),
+        pending: Some(pending(Some(b"state"))),
+        ..owned()
+    };
+    assert_eq!(bench.applied(LeaseWrite::Owner(write)).await, expected);
+}
+
+async fn a_pending_checkpoint_survives_a_renewal_a_release_and_a_take(bench: &Bench) {
+    let before = Lease {
+        pending: Some(pending(Some(b"state"))),
+        ..owned()
+    };
+    bench.put(&before).await;
+    let renewed = bench
+        .applied(LeaseWrite::Owner(OwnerWrite::renewal(before.clone())))
+        .await;
+    let release = OwnerWrite {
+        then: Then::Release,
+        ..OwnerWrite::renewal(renewed)
+    };
+    let released = bench.applied(LeaseWrite::Owner(release)).await;
+    let take = LeaseWrite::Take {
+        seen: released,
+        by: WorkerId::new("b"),
+        own: OwnAttributes::default(),
+    };
+    assert_eq!(bench.applied(take).await.pending, before.pending);
 }
 
 async fn the_children_ride_on_a_checkpoint(bench: &Bench) {

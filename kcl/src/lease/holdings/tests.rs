@@ -45,7 +45,11 @@ fn applied(write: &OwnerWrite) -> WriteOutcome {
 fn ended(effects: &[Effect<&'static str>]) -> Option<End> {
     effects.iter().find_map(|effect| match effect {
         Effect::Ended { end, .. } => Some(end.clone()),
-        Effect::Valid { .. } | Effect::Drain(_) | Effect::Checkpointed { .. } | Effect::NotCheckpointed { .. } => None,
+        Effect::Valid { .. }
+        | Effect::Drain(_)
+        | Effect::Reached(_)
+        | Effect::Checkpointed { .. }
+        | Effect::NotCheckpointed { .. } => None,
     })
 }
 
@@ -58,7 +62,7 @@ fn leases_that_were_taken_together_are_renewed_one_after_the_other_and_each_in_t
     let mut renewed = BTreeMap::new();
     while let Some(now) = holdings.poll_timeout().filter(|at| *at <= start + RENEWAL) {
         assert!(holdings.handle_timeout(now).is_empty());
-        let (id, write) = holdings.poll_write(now).unwrap();
+        let (id, write) = holdings.poll_write(now, |_| None).unwrap();
         renewed.insert(id.key.clone(), now);
         holdings.handle_outcome(&id, applied(&write), now);
     }
@@ -89,7 +93,7 @@ fn the_lease_of_a_consumer_that_has_ended_is_released_and_not_renewed() {
     let (mut holdings, start) = (holdings(), Instant::now());
     let adopted = holdings.adopt(row(0, 1), start).unwrap();
     holdings.consumer_ended(&adopted.id, start);
-    let (id, write) = holdings.poll_write(start).unwrap();
+    let (id, write) = holdings.poll_write(start, |_| None).unwrap();
     assert_eq!(write.then, Then::Release);
     let effects = holdings.handle_outcome(&id, applied(&write), start);
     assert_eq!(ended(&effects), Some(End::Released));
@@ -101,7 +105,7 @@ fn the_lease_of_a_consumer_that_has_ended_is_released_and_not_renewed() {
 fn a_late_outcome_of_an_earlier_ownership_is_not_taken_for_one_of_the_next() {
     let (mut holdings, start) = (holdings(), Instant::now());
     let first = holdings.adopt(row(0, 1), start).unwrap();
-    let (late, write) = holdings.poll_write(start + RENEWAL).unwrap();
+    let (late, write) = holdings.poll_write(start + RENEWAL, |_| None).unwrap();
     holdings.handle_timeout(start + FAILOVER);
     holdings.consumer_ended(&first.id, start + FAILOVER);
     let second = holdings.adopt(row(0, 9), start + FAILOVER).unwrap();

@@ -1,4 +1,6 @@
 //! Pure: the checkpoints that wait to be written, as one position: the furthest.
+//!
+//! A *deferred* checkpoint has no waiter and asks for no write: it goes with the next one, until the row holds it.
 
 use crate::checkpoint::position::Position;
 
@@ -15,6 +17,7 @@ pub(crate) trait Waiter {
 #[derive(Debug)]
 pub(super) struct CheckpointSlot<W> {
     waiting: Vec<Waiting<W>>,
+    deferred: Option<Position>,
 }
 
 #[derive(Debug)]
@@ -27,23 +30,33 @@ struct Waiting<W> {
 
 impl<W> Default for CheckpointSlot<W> {
     fn default() -> Self {
-        Self { waiting: Vec::new() }
+        Self {
+            waiting: Vec::new(),
+            deferred: None,
+        }
     }
 }
 
 impl<W> CheckpointSlot<W> {
     /// The position to write: one write serves all waiters.
     pub(super) fn furthest(&self) -> Option<&Position> {
-        self.waiting.iter().map(|waiting| &waiting.position).max()
+        let waiting = self.waiting.iter().map(|waiting| &waiting.position);
+        waiting.chain(&self.deferred).max()
     }
 
-    /// Whether nothing waits to be written.
+    /// Whether nothing asks for a write.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
+    /// Keeps `position` for the next write, if it is the furthest of those that are deferred.
+    pub(super) fn defer(&mut self, position: Position) {
+        self.deferred = self.deferred.take().max(Some(position));
+    }
+
     /// Removes and returns the waiters whose checkpoint the row holds by now.
     pub(super) fn settle(&mut self, holds: impl Fn(&Position) -> bool) -> Vec<W> {
+        self.deferred = self.deferred.take().filter(|deferred| !holds(deferred));
         self.take(|waiting| holds(&waiting.position))
     }
 
@@ -146,6 +159,29 @@ mod tests {
         }
         assert_eq!(names(slot.fail(&at(3))), ["near"]);
         assert_eq!(names(slot.drain()), ["far"]);
+    }
+
+    #[test]
+    fn a_deferred_checkpoint_asks_for_no_write_and_goes_with_the_next() {
+        let mut slot = CheckpointSlot::<Named>::default();
+        slot.defer(at(9));
+        slot.defer(at(5));
+        assert!(slot.is_empty());
+        assert_eq!(slot.furthest(), Some(&at(9)));
+        slot.add(at(7), Named("waiter"));
+        assert_eq!(slot.furthest(), Some(&at(9)));
+        assert_eq!(names(slot.settle(|position| *position <= at(9))), ["waiter"]);
+        assert_eq!(slot.furthest(), None);
+    }
+
+    #[test]
+    fn a_deferred_checkpoint_outlives_failed_writes() {
+        let mut slot = CheckpointSlot::<Named>::default();
+        slot.defer(at(9));
+        for _ in 0..=TRIES {
+            assert!(names(slot.fail(&at(9))).is_empty());
+        }
+        assert_eq!(slot.furthest(), Some(&at(9)));
     }
 
     #[test]

@@ -104,7 +104,9 @@ fn apply(write: &OwnerWrite) -> Lease {
     row.counter += 1;
     if let Some(checkpoint) = &write.checkpoint {
         row.checkpoint = Some(checkpoint.clone());
+        row.pending = None;
     }
+    row.pending = write.pending.clone().or(row.pending);
     if let Some(children) = &write.children {
         row.children = children.clone();
     }
@@ -120,7 +122,11 @@ fn apply(write: &OwnerWrite) -> Lease {
 fn end(effects: &[Effect<Named>]) -> Option<&End> {
     effects.iter().find_map(|effect| match effect {
         Effect::Ended { end, .. } => Some(end),
-        Effect::Valid { .. } | Effect::Drain(_) | Effect::Checkpointed { .. } | Effect::NotCheckpointed { .. } => None,
+        Effect::Valid { .. }
+        | Effect::Drain(_)
+        | Effect::Reached(_)
+        | Effect::Checkpointed { .. }
+        | Effect::NotCheckpointed { .. } => None,
     })
 }
 
@@ -165,7 +171,7 @@ fn what_waits_goes_with_one_write() {
     assert_eq!(write.checkpoint, Some(at(9)));
     assert_eq!(write.children, Some([ShardId::new("child")].into()));
     assert_eq!(write.then, Then::Release);
-    let [near, far, ended] = &effects[..] else {
+    let [Effect::Reached(_), near, far, ended] = &effects[..] else {
         panic!("{effects:?}")
     };
     assert_eq!(
@@ -259,7 +265,10 @@ fn a_checkpoint_behind_one_whose_reply_was_lost_moves_nothing_back() {
     let mut found = row(6);
     found.checkpoint = Some(at(9));
     let effects = world.outcome(WriteOutcome::Refused(Some(found)));
-    assert_eq!(effects, [Effect::Checkpointed { waiter: Named("near") }]);
+    assert_eq!(
+        effects,
+        [Effect::Reached(at(9)), Effect::Checkpointed { waiter: Named("near") }]
+    );
 }
 
 #[test]
@@ -321,7 +330,8 @@ fn a_release_whose_answer_was_lost_answers_for_the_checkpoints_that_the_row_of_t
         waiters: vec![Named("far")],
         leaver: Some(Named("leaver")),
     };
-    assert_eq!(effects, [Effect::Checkpointed { waiter: Named("near") }, ended]);
+    let near = Effect::Checkpointed { waiter: Named("near") };
+    assert_eq!(effects, [Effect::Reached(at(7)), near, ended]);
 }
 
 #[test]
@@ -430,4 +440,144 @@ fn another_owner_ends_the_ownership_for_all_who_wait() {
         leaver: Some(Named("leaver")),
     };
     assert_eq!(world.outcome(WriteOutcome::Refused(Some(found))), [taken]);
+}
+
+fn prepared(number: u64) -> PendingCheckpoint {
+    PendingCheckpoint {
+        position: at(number),
+        state: Some(b"state".to_vec()),
+    }
+}
+
+#[test]
+fn a_deferred_checkpoint_asks_for_no_write_and_rides_on_the_renewal() {
+    let mut world = World::new();
+    world.ownership.defer(at(7));
+    world.ownership.defer(at(9));
+    world.ownership.defer(at(8));
+    assert!(world.is_idle());
+    assert_eq!(world.ownership.poll_timeout(), world.now + RENEWAL, "when it was due");
+    let (renewal, effects) = world.pass(RENEWAL).write_and_apply();
+    assert_eq!((renewal.checkpoint, renewal.then), (Some(at(9)), Then::Keep));
+    assert_eq!(effects.first(), Some(&Effect::Reached(at(9))));
+    let (renewal, _) = world.pass(RENEWAL).write_and_apply();
+    assert_eq!(renewal.checkpoint, None, "the row holds it");
+}
+
+#[test]
+fn a_deferred_checkpoint_goes_with_whatever_is_written_next() {
+    let mut world = World::new();
+    world.ownership.defer(at(9));
+    world.checkpoint(7, "nearer");
+    let (write, effects) = world.write_and_apply();
+    assert_eq!(write.checkpoint, Some(at(9)));
+    assert!(effects.contains(&Effect::Checkpointed {
+        waiter: Named("nearer")
+    }));
+    world.ownership.defer(at(11));
+    world.ownership.leave(Some(Named("leaver")), world.now);
+    let (write, _) = world.write_and_apply();
+    assert_eq!((write.checkpoint, write.then), (Some(at(11)), Then::Release));
+}
+
+#[test]
+fn a_deferred_checkpoint_is_kept_until_a_write_is_applied() {
+    let mut world = World::new();
+    world.ownership.defer(at(9));
+    world.pass(RENEWAL);
+    for _ in 0..=checkpoint_slot::TRIES {
+        assert_eq!(world.write().checkpoint, Some(at(9)));
+        assert!(world.outcome(WriteOutcome::NotApplied(error())).is_empty());
+        world.pass(RETRY);
+    }
+    assert_eq!(world.write().checkpoint, Some(at(9)));
+    let mut found = row(6);
+    found.checkpoint = Some(at(9));
+    world.outcome(WriteOutcome::Refused(Some(found)));
+    assert_eq!(world.write().checkpoint, None, "a write without an answer was applied");
+}
+
+#[test]
+fn a_prepared_checkpoint_is_written_at_once_and_leaves_the_checkpoint() {
+    let mut world = World::new();
+    world.ownership.prepare(prepared(9), Named("waiter"), world.now);
+    let (write, effects) = world.write_and_apply();
+    assert_eq!((write.checkpoint, write.pending), (None, Some(prepared(9))));
+    assert!(effects.contains(&Effect::Checkpointed {
+        waiter: Named("waiter")
+    }));
+    let (renewal, _) = world.pass(RENEWAL).write_and_apply();
+    assert_eq!(renewal.pending, None, "written once");
+}
+
+#[test]
+fn of_two_prepared_checkpoints_the_later_one_is_written_and_answers_both() {
+    let mut world = World::new();
+    world.ownership.prepare(prepared(9), Named("first"), world.now);
+    world.ownership.prepare(prepared(8), Named("second"), world.now);
+    let (write, effects) = world.write_and_apply();
+    assert_eq!(write.pending, Some(prepared(8)));
+    let answered = effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::Checkpointed { .. }));
+    assert_eq!(answered.count(), 2);
+}
+
+#[test]
+fn a_checkpoint_discards_what_was_prepared_and_a_deferred_one_in_front_of_it_does_not() {
+    let mut world = World::new();
+    world.ownership.prepare(prepared(9), Named("waiter"), world.now);
+    world.write_and_apply();
+    world.ownership.defer(at(7));
+    let (renewal, _) = world.pass(RENEWAL).write_and_apply();
+    assert_eq!((renewal.checkpoint, renewal.pending), (Some(at(7)), Some(prepared(9))));
+    world.checkpoint(8, "asked");
+    let (write, _) = world.write_and_apply();
+    assert_eq!((write.checkpoint, write.pending), (Some(at(8)), None));
+}
+
+#[test]
+fn a_prepared_checkpoint_that_a_checkpoint_passes_is_answered_and_not_written() {
+    let mut world = World::new();
+    world.ownership.prepare(prepared(9), Named("prepared"), world.now);
+    world.checkpoint(12, "further");
+    let (write, effects) = world.write_and_apply();
+    assert_eq!((write.checkpoint, write.pending), (Some(at(12)), None));
+    let answered = effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::Checkpointed { .. }));
+    assert_eq!(answered.count(), 2);
+}
+
+#[test]
+fn a_prepared_checkpoint_fails_after_three_tries_and_the_lease_is_kept() {
+    let mut world = World::new();
+    world.ownership.prepare(prepared(9), Named("waiter"), world.now);
+    for tries in 1..=checkpoint_slot::TRIES {
+        assert_eq!(world.write().pending, Some(prepared(9)));
+        let effects = world.outcome(WriteOutcome::NotApplied(error()));
+        let failed = Effect::NotCheckpointed {
+            waiter: Named("waiter"),
+            error: error(),
+        };
+        assert_eq!(effects.contains(&failed), tries == checkpoint_slot::TRIES);
+        world.pass(RETRY);
+    }
+    assert_eq!(world.pass(RENEWAL).write().pending, None, "the renewal goes on");
+}
+
+#[test]
+fn a_prepared_checkpoint_whose_answer_was_lost_is_recognised_in_the_row() {
+    let mut world = World::new();
+    world.ownership.prepare(prepared(9), Named("waiter"), world.now);
+    let applied = apply(&world.write());
+    world.outcome(WriteOutcome::Unknown(error()));
+    world.pass(RETRY).write();
+    let effects = world.outcome(WriteOutcome::Refused(Some(applied)));
+    assert_eq!(
+        effects,
+        [Effect::Checkpointed {
+            waiter: Named("waiter")
+        }]
+    );
 }

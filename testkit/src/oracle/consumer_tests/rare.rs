@@ -83,3 +83,18 @@ fn a_worker_is_back_if_it_was_started_before() {
     story.start("b");
     assert_eq!(rare(story), [Rare::WorkerBack]);
 }
+
+#[test]
+fn a_deferred_checkpoint_is_written_when_the_row_comes_to_hold_it() {
+    let mut story = consumer();
+    story.store(0, 1);
+    story.store(0, 2);
+    story.work("a", 1, [1, 2]);
+    story.consumer("a", 1, ConsumerFact::CheckpointDeferred { position: at(2) });
+    story.later(3);
+    story.lease("a", 0, row(Some("a"), 2, at(2)));
+    story.later(3);
+    story.lease("a", 0, row(Some("a"), 3, at(2)));
+    let report = story.finish(Ending::CutShort);
+    assert_eq!(report.figures.rare.get(&Rare::DeferredCheckpointWritten), Some(&1));
+}

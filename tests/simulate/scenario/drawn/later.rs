@@ -21,6 +21,9 @@ impl Scenario {
         if matches!(self.kind, Kind::Steady | Kind::Reshard) && one_in(5, rng) {
             self.draw_recreation(rng);
         }
+        if one_in(3, rng) {
+            self.handlers.deferred = rng.u8(20..=100);
+        }
         self.acts.sort_by_key(|act| act.at);
     }
 

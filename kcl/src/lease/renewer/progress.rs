@@ -1,0 +1,61 @@
+//! The progress of one consumer, between it and the renewer: the newest value each way, and nobody waits.
+
+use tokio::sync::watch;
+
+use crate::checkpoint::position::Position;
+
+/// The consumer's end.
+#[derive(Debug)]
+pub(crate) struct ProgressPort {
+    deferred: watch::Sender<Option<Position>>,
+    reached: watch::Receiver<Option<Position>>,
+}
+
+/// The renewer's end.
+#[derive(Debug)]
+pub(super) struct ProgressView {
+    deferred: watch::Receiver<Option<Position>>,
+    reached: watch::Sender<Option<Position>>,
+}
+
+/// Both ends, for one ownership.
+pub(super) fn progress() -> (ProgressPort, ProgressView) {
+    let (deferred, deferred_view) = watch::channel(None);
+    let (reached_view, reached) = watch::channel(None);
+    let port = ProgressPort { deferred, reached };
+    let view = ProgressView {
+        deferred: deferred_view,
+        reached: reached_view,
+    };
+    (port, view)
+}
+
+impl ProgressPort {
+    /// Leaves `position` for the next write, unless a further one is there.
+    pub(crate) fn defer(&self, position: Position) {
+        self.deferred.send_if_modified(|deferred| {
+            let is_further = deferred.as_ref().is_none_or(|deferred| *deferred < position);
+            if is_further {
+                *deferred = Some(position);
+            }
+            is_further
+        });
+    }
+
+    /// The last checkpoint of this ownership that is known to be in the row. `None`: there is none yet.
+    pub(crate) fn reached(&self) -> Option<Position> {
+        self.reached.borrow().clone()
+    }
+}
+
+impl ProgressView {
+    /// What the consumer has left for the next write.
+    pub(super) fn deferred(&self) -> Option<Position> {
+        self.deferred.borrow().clone()
+    }
+
+    /// Tells the consumer of the row's checkpoint.
+    pub(super) fn reach(&self, position: Position) {
+        self.reached.send_replace(Some(position));
+    }
+}
