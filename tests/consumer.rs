@@ -2,13 +2,14 @@
 //! owner at a time (C3), and a handler's error loses nothing (C5).
 //!
 //! By subject: `reading`, `read_budget`, `checkpoints`, `simple_forms`, `callbacks`, `handler_errors`, `error_policies`,
-//! `misbehaving_handlers`, `control`, `health`, `one_owner`, `resharding`, `shard_ends`, `recreated_stream`, `lease_table`,
-//! `worker_errors`.
+//! `misbehaving_handlers`, `control`, `health`, `events`, `log`, `one_owner`, `resharding`, `shard_ends`, `recreated_stream`,
+//! `lease_table`, `worker_errors`.
 
 mod callbacks;
 mod checkpoints;
 mod control;
 mod error_policies;
+mod events;
 mod handler_errors;
 mod health;
 mod lease_table;

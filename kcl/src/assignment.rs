@@ -1,8 +1,10 @@
 //! Which worker reads which shard.
 //!
 //! `task` reads the table and leaves out the rows that are not of the stream, by the pure `origin`. Of the others it takes what
-//! the pure `taker` decides. A lease that has no base of fencing tokens yet gets one from the pure `token_bases`.
+//! the pure `taker` decides. A lease that has no base of fencing tokens yet gets one from the pure `token_bases`. At each search
+//! it reports the `gauges` of the worker.
 
+pub(crate) mod gauges;
 pub(crate) mod origin;
 pub(crate) mod taker;
 pub(crate) mod task;

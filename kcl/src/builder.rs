@@ -7,6 +7,7 @@ mod simple_forms;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::metrics::Recorder;
 use aws_config::SdkConfig;
 use futures::future::BoxFuture;
 use service::{Clock, Tasks};
@@ -14,12 +15,17 @@ use service::{Clock, Tasks};
 use crate::calls::Calls;
 use crate::config::Config;
 use crate::error::{BuildError, BuildErrorKind};
+use crate::event::Event;
 use crate::lease::dynamodb::DynamoDbLeaseTable;
 use crate::lease::layout::TableLayout;
 use crate::lease::model::WorkerId;
+use crate::metrics::{Meter, MetricsGranularity, MetricsLevel, SharedRecorder};
+use crate::observers::{Listener, Observers};
 use crate::processor::error_policy::ErrorPolicy;
 use crate::processor::simple::HandlerForm;
 use crate::processor::{ProcessorFactory, RecordProcessor, ShardContext};
+use crate::retrieval::permit::ReadBudget;
+use crate::spans::Group;
 use crate::stream::{StartingPosition, StreamRef};
 use crate::worker::{Worker, WorkerControl};
 
@@ -37,6 +43,8 @@ pub struct WorkerBuilder {
     kinesis: Option<aws_sdk_kinesis::Client>,
     dynamodb: Option<aws_sdk_dynamodb::Client>,
     factory: Option<ProcessorFactory>,
+    listener: Listener,
+    recorder: SharedRecorder,
     seed: Option<u64>,
     tasks: Tasks,
     clock: Clock,
@@ -63,6 +71,8 @@ impl WorkerBuilder {
             kinesis: None,
             dynamodb: None,
             factory: None,
+            listener: Listener::default(),
+            recorder: SharedRecorder::default(),
             seed: None,
             tasks: Tasks::default(),
             clock: Clock::default(),
@@ -107,7 +117,7 @@ impl WorkerBuilder {
     /// Where shards that nobody has read yet are read from. Default: [`StartingPosition::TrimHorizon`].
     #[doc(alias = "initialPositionInStream")]
     pub fn start_at(mut self, position: StartingPosition) -> Self {
-        self.config.start_at = position;
+        (self.config.start_at, self.config.start_is_set) = (position, true);
         self
     }
 
@@ -230,6 +240,39 @@ impl WorkerBuilder {
         self
     }
 
+    /// Calls `listen` with each [`Event`], after it was logged. It is called by the tasks and the lease thread of the worker,
+    /// several at a time, so it must not block; a panic in it is contained. Default: events go to the log alone.
+    pub fn on_event(mut self, listen: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.listener = Listener::new(listen);
+        self
+    }
+
+    /// How much the worker tells of itself through the [`metrics`](crate::metrics) facade. It costs next to nothing as long as
+    /// the process has installed no recorder. Default: [`MetricsLevel::Detailed`], the KCL's.
+    #[doc(alias = "metricsLevel")]
+    pub fn metrics_level(mut self, level: MetricsLevel) -> Self {
+        self.config.metrics.level = level;
+        self
+    }
+
+    /// Of what there are series of its own. Each shard has up to 14 series, which most monitoring services charge for;
+    /// [`WorkerControl::shards`] shows the state and the lag of each shard for nothing. Default:
+    /// [`MetricsGranularity::Application`] (the KCL's is `Shard`).
+    #[doc(alias = "metricsEnabledDimensions")]
+    pub fn metrics_granularity(mut self, granularity: MetricsGranularity) -> Self {
+        self.config.metrics.granularity = granularity;
+        self
+    }
+
+    /// The recorder that gets the series, in place of the one of the process: for tests, and for workers that report to
+    /// different places. It is one of the crate `metrics` 0.24. Default: the one that `metrics::set_global_recorder` has
+    /// installed when the worker is built, if any.
+    #[doc(alias = "metricsFactory")]
+    pub fn metrics_recorder(mut self, recorder: impl Recorder + Send + Sync + 'static) -> Self {
+        self.recorder = SharedRecorder::new(recorder);
+        self
+    }
+
     /// The seed of all random choices, for tests that repeat a run. Default: random. The default
     /// [`worker_id`](Self::worker_id) is one of them: workers with the same seed need names of their own.
     pub fn seed(mut self, seed: u64) -> Self {
@@ -295,18 +338,27 @@ impl WorkerBuilder {
             return Err(BuildErrorKind::InvalidStream { reason }.into());
         }
         let table = self.table_name.unwrap_or_else(|| self.application.clone());
+        let id = WorkerId::new(&id);
+        let meter = Meter::new(self.recorder, self.config.metrics, &id);
+        let observers = Observers::new(id.clone(), self.listener, meter, self.clock.clone());
         Ok(Worker {
-            id: WorkerId::new(&id),
+            group: Group {
+                application: self.application.as_str().into(),
+                worker: id.clone(),
+            },
+            id,
             layout: TableLayout::OneStream(stream.clone()),
             stream,
-            calls: Calls::new(&kinesis, self.config.kinesis_request_timeout).with_clock(self.clock.clone()),
-            table: Arc::new(DynamoDbLeaseTable::new(
-                &dynamodb,
-                table,
-                &self.application,
-                self.clock.clone(),
-            )),
+            calls: Calls::new(&kinesis, self.config.kinesis_request_timeout)
+                .with_clock(self.clock.clone())
+                .with_observers(observers.clone()),
+            table: Arc::new(
+                DynamoDbLeaseTable::new(&dynamodb, table, &self.application, self.clock.clone())
+                    .with_observers(observers.clone()),
+            ),
             factory,
+            budget: ReadBudget::new(self.config.read_budget),
+            observers,
             config: self.config,
             control: WorkerControl::new(self.clock.clone()),
             tasks: self.tasks,

@@ -22,8 +22,9 @@ use service::{CallError, Clock, RangeFault, read_range};
 
 use crate::checkpoint::position::SequenceNumber;
 use crate::error::{CallErrorKind, StreamError};
-use crate::event::Event;
+use crate::event::WorkerEvent;
 use crate::limits::LIST_SHARDS_PAGE;
+use crate::observers::Observers;
 use crate::retrieval::deaggregate::RawRecord;
 use crate::shard_sync::graph::ChildShard;
 use crate::stream::{Incarnation, Shard, ShardId, ShardRef, ShardState, StartingPosition, StreamRef};
@@ -36,6 +37,7 @@ pub(crate) struct Calls {
     clock: Clock,
     /// The faults in the ranges of shards that were told.
     told: Arc<Mutex<Vec<(StreamRef, RangeFault)>>>,
+    observers: Observers,
 }
 
 /// Which shards to list.
@@ -96,6 +98,7 @@ impl Calls {
             timeout,
             clock: Clock::default(),
             told: Arc::default(),
+            observers: Observers::default(),
         }
     }
 
@@ -103,6 +106,11 @@ impl Calls {
     pub(crate) fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
+    }
+
+    /// Tells `observers` of faults in the ranges of shards.
+    pub(crate) fn with_observers(self, observers: Observers) -> Self {
+        Self { observers, ..self }
     }
 
     /// The time by which the SDK signs its requests: the wall clock, unless the client was given another.
@@ -132,11 +140,13 @@ impl Calls {
     /// Tells each fault once: a list is made often, and by many.
     fn tell(&self, stream: &StreamRef, faults: Vec<RangeFault>) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        for fault in faults {
-            if !told.iter().any(|(of, told)| (of, told) == (stream, &fault)) {
-                Event::ShardRangeFault { stream, fault: &fault }.emit();
-                told.push((stream.clone(), fault));
-            }
+        let mut new: Vec<_> = faults.into_iter().map(|fault| (stream.clone(), fault)).collect();
+        new.retain(|fault| !told.contains(fault));
+        told.extend(new.iter().cloned());
+        // The application's listener is not called under the lock.
+        drop(told);
+        for (stream, fault) in new {
+            self.observers.tell(WorkerEvent::ShardRangeFault { stream, fault });
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::error::{BuildError, BuildErrorKind};
 use crate::limits::{APPLICATION_STALL, MAX_RECORDS_PER_READ};
+use crate::metrics::Selection;
 use crate::processor::error_policy::ErrorPolicy;
 use crate::processor::simple::HandlerForm;
 use crate::stream::StartingPosition;
@@ -12,6 +13,8 @@ use crate::stream::StartingPosition;
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) start_at: StartingPosition,
+    /// Whether the application has set it.
+    pub(crate) start_is_set: bool,
     pub(crate) failover_time: Duration,
     pub(crate) lease_assignment_interval: Option<Duration>,
     pub(crate) max_leases: usize,
@@ -28,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) error_policy: ErrorPolicy,
     pub(crate) handler_grace: Duration,
     pub(crate) handler_timeout: Option<Duration>,
+    pub(crate) metrics: Selection,
     /// How long the application's runtime may stand still. Tests shorten it; it is no option. An option could not exceed
     /// [`APPLICATION_STALL`] unless credentials were refreshed that much earlier (`lease/dynamodb/refresh.rs`).
     pub(crate) application_stall: Duration,
@@ -37,6 +41,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             start_at: StartingPosition::TrimHorizon,
+            start_is_set: false,
             failover_time: Duration::from_secs(10),
             lease_assignment_interval: None,
             max_leases: usize::MAX,
@@ -53,6 +58,7 @@ impl Default for Config {
             error_policy: ErrorPolicy::default(),
             handler_grace: Duration::from_secs(5),
             handler_timeout: None,
+            metrics: Selection::default(),
             application_stall: APPLICATION_STALL,
         }
     }

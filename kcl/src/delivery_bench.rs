@@ -14,6 +14,8 @@ use crate::consumer::application::{Application, Called};
 use crate::consumer::backlog::Backlog;
 use crate::consumer::status::StatusBoard;
 use crate::lease::guard::{LeaseEpoch, LeaseGuard, LeaseState, Signal};
+use crate::lease::layout::TableLayout;
+use crate::observers::Observers;
 use crate::processor::Batch;
 use crate::retrieval::deaggregate::RawRecord;
 use crate::retrieval::permit::{Account, ReadBudget};
@@ -47,15 +49,17 @@ impl Pages {
             signal: Signal::Run,
         });
         let (page, records) = page(aggregates, payload, keys);
+        let key = TableLayout::OneStream(shard.stream.clone()).key_of(&shard);
+        let observer = Observers::default().of_shard(shard.clone(), key);
         Self {
             page,
             records,
             account: ReadBudget::new(u64::MAX).account(),
-            backlog: Backlog::new(shard.clone()),
+            backlog: Backlog::new(observer.clone()),
             application: Application {
-                board: StatusBoard::new(shard.clone(), LeaseEpoch(1), Position::TrimHorizon, clock.clone()),
+                board: StatusBoard::new(shard, LeaseEpoch(1), Position::TrimHorizon, clock.clone()),
                 guard: LeaseGuard::new(LeaseEpoch(1), state, clock.clone()),
-                shard,
+                observer,
                 clock,
                 grace: Duration::ZERO,
                 timeout: None,

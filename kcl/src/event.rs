@@ -1,181 +1,149 @@
-//! Everything observable about a worker, as three lists: what happens to the worker and its leases, in `shard` what happens
-//! to one shard, and in `handler` what happens in the application's code. Today's view of them is `tracing`; `logged` is what
-//! their tests read.
+//! What happens to a worker, as it happens.
+//!
+//! Each event goes to `tracing`, to the series of [`metrics`](crate::metrics) that count it, and to the listener of
+//! [`WorkerBuilder::on_event`](crate::WorkerBuilder::on_event). All three see the same value.
+//!
+//! [`Event::severity`] is the level of its line in the log. A healthy worker is quiet at `info` once it has its leases.
+//!
+//! Events that repeat are folded: the first one of a kind and a subject (a shard, a row, a table) is told at once, and those
+//! of the next ten seconds are only counted. The next one that is told has their number in its field `repeated`.
+//!
+//! | events | `debug` | `info` | `warn` | `error` |
+//! |---|---|---|---|---|
+//! | [`WorkerEvent`] | | started, ended, starting position overruled | ended with abandoned shards, start failed, access denied, credentials, hash-key ranges | |
+//! | [`LeaseEvent`] | created | taken, lost, given up | write failed, row unreadable, table unavailable, its time unknown | lost because the worker's id is in use, leases of another stream |
+//! | [`ShardEvent`] | waits for parents, reading begins | ended | still waits, read failed or throttled, on hold, damaged records, possible loss, end not checkpointed | on hold until somebody acts, a panic of this library |
+//! | [`HandlerEvent`] | | | failed, slow, records skipped or dead-lettered, sink failed | dropped, halted |
+//!
+//! # Inside
+//!
+//! The events are in `worker`, `lease`, `shard` and `handler`, each with its severity, its folding and its line in the log.
 
 mod handler;
+mod lease;
 #[cfg(test)]
-mod logged;
+pub(crate) mod logged;
 mod shard;
+mod worker;
 
-use service::{RangeFault, chain};
+pub use handler::{HandlerEvent, WhyDropped};
+pub use lease::LeaseEvent;
+pub use service::{RangeFault, RangeFaultKind};
+pub use shard::ShardEvent;
+pub use worker::WorkerEvent;
 
-use crate::error::{TableError, WorkerError};
-use crate::lease::item::Hole;
-use crate::lease::model::{LeaseKey, WorkerId};
-use crate::lease::ownership::End;
-use crate::shard_sync::end_evidence::Hold;
-use crate::stream::StreamRef;
-pub(crate) use handler::HandlerEvent;
-pub(crate) use shard::ShardEvent;
+use crate::lease::model::WorkerId;
+pub use crate::shard_sync::end_evidence::Hold;
+use crate::stream::ShardRef;
 
-/// Why leases of which nothing says the stream are not taken, and what to do.
-const UNMARKED: &str = "the stream was created again after this worker began, and the rows of these leases do not say of which \
-                        of the two streams they are; restart this worker to read the present stream";
-
-/// Why the time of the lease table's service is unknown.
-const NO_DATE: &str = "replies of the lease table carry no Date header";
-
-/// Something that has happened to a worker or its leases.
-#[derive(Debug)]
+/// Something that has happened.
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub(crate) enum Event<'a> {
-    /// The worker began.
-    Started {
-        worker: &'a WorkerId,
-        stream: &'a StreamRef,
-        table: &'a str,
+pub enum Event {
+    /// To the worker as a whole.
+    Worker(WorkerEvent),
+    /// To a lease or to the lease table.
+    Lease(LeaseEvent),
+    /// To a shard whose lease the worker holds.
+    Shard {
+        /// The shard.
+        shard: ShardRef,
+        /// What happened.
+        event: ShardEvent,
     },
-    /// The worker ended.
-    Ended {
-        worker: &'a WorkerId,
-        released: usize,
-        abandoned: usize,
-    },
-    /// A lease was created for a shard.
-    LeaseCreated {
-        worker: &'a WorkerId,
-        lease: &'a LeaseKey,
-        reason: &'a str,
-    },
-    /// This worker took a lease.
-    LeaseTaken {
-        worker: &'a WorkerId,
-        lease: &'a LeaseKey,
-        reason: String,
-    },
-    /// This worker lost a lease.
-    LeaseLost {
-        worker: &'a WorkerId,
-        lease: &'a LeaseKey,
-        end: &'a End,
-    },
-    /// Lease rows could not be written; `untold` others since the last of these events.
-    LeaseWritesFailed {
-        worker: &'a WorkerId,
-        table: &'a str,
-        lease: &'a LeaseKey,
-        error: &'a TableError,
-        untold: u64,
-    },
-    /// A row of the lease table should hold a lease and cannot be read: its shard has no reader.
-    LeaseRowUnreadable { table: &'a str, hole: &'a Hole },
-    /// The lease table could not be read.
-    LeaseTableUnavailable {
-        worker: &'a WorkerId,
-        error: &'a TableError,
-    },
-    /// The hash-key range of a shard is not as it should be.
-    ShardRangeFault {
-        stream: &'a StreamRef,
-        fault: &'a RangeFault,
-    },
-    /// Rows belong to another stream, or to an earlier one of the same name: they are not read.
-    LeasesOfAnotherStream {
-        worker: &'a WorkerId,
-        table: &'a str,
-        leases: usize,
-    },
-    /// The stream was created again, and rows do not say of which stream they are: they are not taken.
-    UnmarkedLeases {
-        worker: &'a WorkerId,
-        table: &'a str,
-        leases: usize,
-    },
-    /// The replies of the lease table carry no date.
-    ServiceTimeUnknown { worker: &'a WorkerId, table: &'a str },
-    /// The stream's creation time is unknown.
-    StreamDescriptionDenied { stream: &'a StreamRef },
-    /// The worker could not start, and tries again.
-    StartFailed { error: &'a WorkerError },
-    /// It is not known whether the table of KCL 3.0 to 3.4 exists.
-    CoordinatorTableUnknown { error: &'a TableError },
-    /// The credentials for the lease table could not be refreshed; the old ones are still valid, for this long if they
-    /// expire.
-    CredentialsNotRefreshed {
-        error: &'a (dyn std::error::Error + 'static),
-        valid_for: Option<std::time::Duration>,
+    /// In a call to the application's code, for one shard.
+    Handler {
+        /// The shard.
+        shard: ShardRef,
+        /// What happened.
+        event: HandlerEvent,
     },
 }
 
-/// The span of a task that reads for `worker`: the events of a shard do not name it themselves.
-///
-/// Of the highest level, so that no filter that lets a warning pass removes it.
-pub(crate) fn worker_span(worker: &WorkerId) -> tracing::Span {
-    tracing::error_span!("consumer", %worker)
+/// How much an event matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// A step of the normal course.
+    Debug,
+    /// A change that an operator may want to see.
+    Info,
+    /// Something is wrong, and the worker goes on by itself.
+    Warn,
+    /// Something is wrong, and somebody has to act.
+    Error,
 }
 
-impl Event<'_> {
-    /// Writes the event to the log.
-    pub(crate) fn emit(&self) {
+impl Event {
+    /// How much it matters.
+    pub fn severity(&self) -> Severity {
         match self {
-            Self::Started { worker, stream, table } => tracing::info!(%worker, %stream, table, "worker started"),
-            Self::Ended {
-                worker,
-                released,
-                abandoned,
-            } => {
-                tracing::info!(%worker, released, abandoned, "worker ended");
-            }
-            Self::LeaseCreated { worker, lease, reason } => tracing::debug!(%worker, %lease, reason, "lease created"),
-            Self::LeaseTaken { worker, lease, reason } => tracing::info!(%worker, %lease, reason, "lease taken"),
-            Self::LeaseLost { worker, lease, end } if **end == End::WorkerIdInUse => {
-                tracing::error!(%worker, %lease, reason = %end, "lease lost");
-            }
-            Self::LeaseLost { worker, lease, end } => tracing::info!(%worker, %lease, reason = %end, "lease lost"),
-            Self::LeaseWritesFailed {
-                worker,
-                table,
-                lease,
-                error,
-                untold,
-            } => tracing::warn!(%worker, table, %lease, %error, others = untold, "lease write failed"),
-            Self::LeaseRowUnreadable { table, hole } => {
-                let (stream, shard) = (hole.stream.as_deref(), hole.shard.as_ref());
-                let shard = shard.map(tracing::field::display);
-                tracing::warn!(table, stream, shard, error = %hole.problem, "lease row unreadable: nobody reads its shard");
-            }
-            Self::LeaseTableUnavailable { worker, error } => {
-                tracing::warn!(%worker, %error, "lease table unavailable");
-            }
-            Self::ShardRangeFault { stream, fault } => {
-                let RangeFault { shard, kind } = fault;
-                tracing::warn!(%stream, %shard, fault = %kind, "bad hash-key range");
-            }
-            Self::LeasesOfAnotherStream { worker, table, leases } => {
-                let reason = Hold::StreamCreatedAgain;
-                tracing::error!(%worker, table, leases, %reason, "stream created again, or the table is another stream's");
-            }
-            Self::UnmarkedLeases { worker, table, leases } => {
-                tracing::error!(%worker, table, leases, reason = UNMARKED, "leases not taken");
-            }
-            Self::ServiceTimeUnknown { worker, table } => {
-                tracing::warn!(%worker, table, reason = NO_DATE, "fencing tokens of new rows begin with this host's clock");
-            }
-            Self::StreamDescriptionDenied { stream } => tracing::warn!(
-                %stream,
-                "access to kinesis:DescribeStreamSummary is denied: a stream that is deleted and created again is not noticed"
-            ),
-            Self::StartFailed { error } => tracing::warn!(error = chain(*error), "start failed, trying again"),
-            Self::CoordinatorTableUnknown { error } => {
-                tracing::warn!(%error, "cannot tell whether workers of KCL 3.0 to 3.4 lead this application");
-            }
-            Self::CredentialsNotRefreshed { error, valid_for } => {
-                tracing::warn!(
-                    error = chain(*error),
-                    ?valid_for,
-                    "credentials not refreshed, trying again"
-                );
-            }
+            Self::Worker(event) => event.severity(),
+            Self::Lease(event) => event.severity(),
+            Self::Shard { event, .. } => event.severity(),
+            Self::Handler { event, .. } => event.severity(),
         }
+    }
+
+    /// The shard to which it happened, for the events of shards and handlers.
+    pub fn shard(&self) -> Option<&ShardRef> {
+        match self {
+            Self::Worker(_) | Self::Lease(_) => None,
+            Self::Shard { shard, .. } | Self::Handler { shard, .. } => Some(shard),
+        }
+    }
+
+    /// Writes it to the log. The lines about a shard are written in the span of their worker, which names it.
+    pub(crate) fn log(&self, worker: &WorkerId) {
+        match self {
+            Self::Worker(event) => event.log(worker),
+            Self::Lease(event) => event.log(worker),
+            Self::Shard { shard, event } => event.log(shard),
+            Self::Handler { shard, event } => event.log(shard),
+        }
+    }
+
+    /// By what its repeats are recognised, and where their number goes. `None` if each one is told.
+    pub(crate) fn repeats(&mut self) -> Option<(Kind, &mut u64)> {
+        let (shard, repeats) = match self {
+            Self::Worker(event) => return event.repeats(),
+            Self::Lease(event) => return event.repeats(),
+            Self::Shard { shard, event } => (shard, event.repeats()),
+            Self::Handler { shard, event } => (shard, event.repeats()),
+        };
+        let (kind, repeated) = repeats?;
+        Some(((kind, shard.to_string()), repeated))
+    }
+}
+
+/// A kind of event, and its subject.
+pub(crate) type Kind = (&'static str, String);
+
+/// An event of one shard.
+pub(crate) trait OfShard {
+    /// The event, as one of this shard.
+    fn of(self, shard: ShardRef) -> Event;
+}
+
+impl OfShard for ShardEvent {
+    fn of(self, shard: ShardRef) -> Event {
+        Event::Shard { shard, event: self }
+    }
+}
+
+impl OfShard for HandlerEvent {
+    fn of(self, shard: ShardRef) -> Event {
+        Event::Handler { shard, event: self }
+    }
+}
+
+impl From<WorkerEvent> for Event {
+    fn from(event: WorkerEvent) -> Self {
+        Self::Worker(event)
+    }
+}
+
+impl From<LeaseEvent> for Event {
+    fn from(event: LeaseEvent) -> Self {
+        Self::Lease(event)
     }
 }

@@ -23,6 +23,7 @@ use crate::lease::ownership::Terms;
 use crate::lease::renewer::{OwnedLease, Renewer, RenewerParts};
 use crate::lease::table::{Creation, LeaseTable, OpenError, ScanPage, SeparateTable};
 use crate::lease::write::{LeaseWrite, WriteOutcome};
+use crate::observers::Observers;
 use crate::stream::{Incarnation, ShardId, ShardRef, StreamRef};
 
 const WORKER: &str = "0123456789abcdef0123456789abcdef";
@@ -89,6 +90,7 @@ impl TakenLeases {
             write_timeout: Config::default().lease_write_timeout(),
             clock: clock.clone(),
             rng: fastrand::Rng::with_seed(1),
+            observers: Observers::default(),
         });
         let mut renewing = JoinSet::new();
         renewing.spawn(task.run());

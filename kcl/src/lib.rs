@@ -1,3 +1,5 @@
+//! [METRICS.md]: metrics
+//!
 #![doc = include_str!("../README.md")]
 //!
 //! # How it works
@@ -15,7 +17,7 @@
 //! * who reads what: `lease` has the table and the leases that are held, `assignment` takes leases;
 //! * reading: a `consumer` for each lease, `retrieval` of pages, `record` and the application's `processor`;
 //! * how far: `checkpoint`;
-//! * what can be seen: `event`, `fold` for its repeats, `error`;
+//! * what can be seen: `event`, told through the `observers`, `fold` for its repeats, `metrics`, `spans`, `error`;
 //! * what all of it stands on: `stream`, `calls`, `limits`; `planted_bugs`
 //!   for the simulation, `lease_bench` and `delivery_bench` for benchmarks.
 
@@ -29,19 +31,22 @@ mod consumer;
 #[doc(hidden)]
 pub mod delivery_bench;
 mod error;
-mod event;
+pub mod event;
 mod fold;
 mod lease;
 #[cfg(feature = "_bench")]
 #[doc(hidden)]
 pub mod lease_bench;
 pub mod limits;
+pub mod metrics;
+mod observers;
 #[cfg(feature = "planted-bugs")]
 pub mod planted_bugs;
 mod processor;
 mod record;
 mod retrieval;
 mod shard_sync;
+mod spans;
 mod stream;
 mod worker;
 
@@ -54,8 +59,10 @@ pub use checkpoint::{
 pub use consumer::status::{ShardState, ShardStatus};
 pub use consumer::supervisor::ShutdownReport;
 pub use error::{BuildError, BuildErrorKind, CallErrorKind, StreamError, TableError, WorkerError};
+pub use event::Event;
 pub use lease::lost::LeaseLost;
 pub use lease::{LeaseEpoch, LeaseGuard, LeaseKey, PendingCheckpoint, WorkerId};
+pub use metrics::{MetricsGranularity, MetricsLevel};
 pub use processor::dead_letter::{DeadLetter, DeadLetterSink};
 pub use processor::error_policy::ErrorPolicy;
 pub use processor::{Batch, HandlerError, RecordProcessor, ShardContext};

@@ -29,15 +29,17 @@ use crate::config::Config;
 use crate::consumer::shard_consumer::ConsumerParts;
 use crate::consumer::supervisor::{ShutdownReport, Supervisor};
 use crate::error::WorkerError;
-use crate::event::Event;
+use crate::event::WorkerEvent;
 use crate::lease::layout::TableLayout;
 use crate::lease::model::WorkerId;
 use crate::lease::ownership::Drain;
 use crate::lease::renewer::Renewer;
 use crate::lease::table::LeaseTable;
+use crate::observers::Observers;
 use crate::processor::ProcessorFactory;
 use crate::retrieval::permit::ReadBudget;
 use crate::shard_sync::surveyor::Surveyor;
+use crate::spans::Group;
 use crate::stream::StreamRef;
 pub use control::WorkerControl;
 pub use health::{Degraded, Health, WorkerPhase};
@@ -58,6 +60,9 @@ pub struct Worker {
     pub(crate) factory: ProcessorFactory,
     pub(crate) config: Config,
     pub(crate) control: WorkerControl,
+    pub(crate) observers: Observers,
+    pub(crate) group: Group,
+    pub(crate) budget: ReadBudget,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
     pub(crate) rng: fastrand::Rng,
@@ -108,26 +113,22 @@ impl Worker {
             () = draining.cancelled() => return Ok(ShutdownReport::default()),
             started = self.start() => started?,
         };
-        Event::Started {
-            worker: &self.id,
-            stream: &self.stream,
-            table: self.table.name(),
-        }
-        .emit();
+        self.observers.tell(WorkerEvent::Started {
+            stream: self.stream.clone(),
+            table: self.table.name().to_owned(),
+        });
         health.enter(WorkerPhase::Running);
         let (report, result) = self.run_started(stream).await;
-        Event::Ended {
-            worker: &self.id,
+        self.observers.tell(WorkerEvent::Ended {
             released: report.released.len(),
             abandoned: report.abandoned.len(),
-        }
-        .emit();
+        });
         result.map(|()| report)
     }
 
     fn start(&mut self) -> impl Future<Output = Result<StreamAtStart, WorkerError>> {
         let start = Start {
-            worker: &self.id,
+            observers: &self.observers,
             table: &self.table,
             layout: &self.layout,
             calls: &self.calls,
@@ -187,8 +188,10 @@ impl Worker {
             layout: self.layout.clone(),
             renewer: lease_side.renewer.clone(),
             factory: Arc::clone(&self.factory),
-            budget: ReadBudget::new(self.config.read_budget),
+            budget: self.budget.clone(),
             config: self.config.clone(),
+            observers: self.observers.clone(),
+            group: self.group.clone(),
             tasks: self.tasks.clone(),
             clock: self.clock.clone(),
             new_leases: Arc::clone(&lease_side.new_leases),

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::sync::Once;
 
+use kcl::{Batch, Checkpointer, HandlerError, RecordProcessor, Worker};
 use testkit::sim::Fault;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;
@@ -11,7 +12,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::MINUTE;
-use crate::fleet::{Checkpoints, Journal, merge, put, start, stream, worker};
+use crate::fleet::{APPLICATION, Checkpoints, Journal, STREAM, merge, put, start, stream, worker};
 
 thread_local! {
     /// What was written on this thread: each test has a thread of its own, with all of its workers.
@@ -39,7 +40,7 @@ impl io::Write for Writer {
 fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let events = filter_fn(|event| event.target().starts_with("kcl::event"));
+        let events = filter_fn(|metadata| metadata.target().starts_with("kcl"));
         let layer = tracing_subscriber::fmt::layer()
             .with_ansi(false)
             .without_time()
@@ -141,7 +142,7 @@ async fn lines_about_leases_and_their_shards_name_the_worker() {
         ("lease created", "w1"),
         ("lease taken", "w1"),
         ("lease write failed", "w1"),
-        ("read failed", "w1"),
+        ("read throttled", "w1"),
         ("lease lost", "w1"),
         ("lease taken", "w2"),
     ] {
@@ -156,4 +157,59 @@ async fn lines_about_leases_and_their_shards_name_the_worker() {
             "{text}: {of_event:#?}"
         );
     }
+}
+
+/// Writes a line of its own for each batch, and fails on the first one.
+#[derive(Default)]
+struct Writing {
+    batches: usize,
+}
+
+impl RecordProcessor for Writing {
+    async fn process(&mut self, batch: Batch, _: &Checkpointer) -> Result<(), HandlerError> {
+        tokio::task::yield_now().await;
+        tracing::info!(target: "kcl_tests", records = batch.records.len(), "in the handler");
+        self.batches += 1;
+        if self.batches == 1 {
+            Err("not yet".into())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_runs_in_a_span_of_its_batch_with_the_names_of_opentelemetry() {
+    capture();
+    let (sim, producer) = stream(1);
+    put(&producer, 0..10).await;
+    let builder = Worker::builder(APPLICATION, STREAM)
+        .aws(&sim.client("w1"))
+        .worker_id("w1");
+    let (_control, _running) = start(builder.seed(1).processor(|_| Writing::default()));
+    tokio::time::sleep(MINUTE).await;
+    let written = lines("in the handler");
+    assert_eq!(written.len(), 2, "{written:#?}");
+    for line in &written {
+        assert!(line.contains("records=10"), "{line}");
+        for field in [
+            r#"process{otel.name=process orders otel.kind="consumer""#,
+            r#"messaging.system.name="aws.kinesis""#,
+            r#"messaging.operation.name="process""#,
+            r#"messaging.operation.type="process""#,
+            r#"messaging.destination.name="orders""#,
+            r#"messaging.destination.partition.id="shardId-000000000000""#,
+            r#"messaging.consumer.group.name="billing""#,
+            r#"messaging.client.id="w1""#,
+            "messaging.batch.message_count=10",
+            r#"aws.kinesis.stream_name="orders""#,
+        ] {
+            assert!(line.contains(field), "{field}: {line}");
+        }
+    }
+    let failed = lines("handler failed");
+    assert!(
+        failed[0].contains("consumer{worker=w1}") && !failed[0].contains("process{"),
+        "{failed:?}"
+    );
 }

@@ -7,17 +7,19 @@ use service::{Clock, Jitter, RetryDelays};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::assignment::gauges::Gauges;
 use crate::assignment::origin::{Name, Origin, StreamAtStart};
-use crate::assignment::taker::{Take, Taker};
+use crate::assignment::taker::{Reason, Take, TakePlan, Taker};
 use crate::assignment::token_bases::TokenBases;
 use crate::error::{TableError, WorkerError};
-use crate::event::Event;
-use crate::fold::Fold;
+use crate::event::LeaseEvent;
 use crate::lease::model::{Lease, LeaseKey, OwnAttributes, WorkerId};
 use crate::lease::renewer::{OwnedLease, Renewer, timed_out};
 use crate::lease::scan::{Listing, list};
 use crate::lease::table::LeaseTable;
 use crate::lease::write::{LeaseWrite, WriteOutcome};
+use crate::metrics::{Outcome, Series};
+use crate::observers::Observers;
 use crate::worker::health::HealthBoard;
 
 /// The wait after the first take that failed, and the longest. Our choice.
@@ -40,18 +42,19 @@ pub(crate) struct Assignment {
     pub(crate) interval: Duration,
     pub(crate) write_timeout: Duration,
     pub(crate) rng: fastrand::Rng,
-    /// Folds the writes that failed.
-    pub(crate) failures: Fold,
-    /// Folds the searches that met leases of another stream.
-    pub(crate) other_streams: Fold,
-    /// Folds the searches that met leases of which nothing says the stream.
-    pub(crate) unmarked: Fold,
-    /// Folds the searches in which the service's time was unknown.
-    pub(crate) without_time: Fold,
+    pub(crate) observers: Observers,
+    /// What is looked at for the metrics, at each search.
+    pub(crate) gauges: Gauges,
     /// Leases that were taken go here.
     pub(crate) owned: mpsc::Sender<OwnedLease>,
     /// A shard has ended: its children wait to be taken.
     pub(crate) new_leases: Arc<Notify>,
+}
+
+/// Whether a lease was taken.
+enum Taken {
+    Yes,
+    ByAnother,
 }
 
 impl Assignment {
@@ -62,20 +65,29 @@ impl Assignment {
     /// [`WorkerError::LedByOthers`] when workers of another kind begin to coordinate the table.
     pub(crate) async fn run(mut self, draining: CancellationToken) -> Result<(), WorkerError> {
         loop {
-            let next = self.clock.now() + self.interval;
+            let begun = self.clock.now();
+            let next = begun + self.interval;
             let listed = tokio::select! {
                 biased;
                 () = draining.cancelled() => return Ok(()),
-                listed = list(&*self.table, &self.clock, &mut self.rng) => listed,
+                listed = list(&*self.table, &self.clock, &mut self.rng, &self.observers) => listed,
             };
             self.note(&listed);
+            self.observers.ended(Outcome::LIST_LEASES, begun, &listed);
+            self.observers
+                .add(Series::TakeLeasesSuccess, f64::from(u8::from(listed.is_ok())));
+            self.gauges.sample(&self.observers);
             match listed {
                 Ok(listing) => self.take(listing, &draining).await?,
                 Err(error) => {
-                    let (worker, error) = (&self.worker, &error);
-                    Event::LeaseTableUnavailable { worker, error }.emit();
+                    self.observers.tell(LeaseEvent::TableUnavailable {
+                        table: self.table.name().to_owned(),
+                        error,
+                        repeated: 0,
+                    });
                 }
             }
+            self.observers.took(Series::TakeLeasesTime, begun);
             tokio::select! {
                 biased;
                 () = draining.cancelled() => return Ok(()),
@@ -115,36 +127,45 @@ impl Assignment {
             held.remove(&finished.key);
         }
         let plan = self.taker.plan(&leases, &held, self.clock.now(), &mut self.rng);
+        self.measure(&plan, leases.len());
         let mut delays = RetryDelays::new(TAKE_WAITS, Jitter::Half, self.rng.fork());
-        let mut failures = 0;
+        let (mut failures, mut taken, all) = (0, 0, plan.takes.len());
         for take in plan.takes {
             if draining.is_cancelled() {
                 return Ok(());
             }
-            match self.take_one(&take).await {
-                Ok(()) => failures = 0,
+            let sent = self.clock.now();
+            let result = self.take_one(&take).await;
+            self.observers.ended(Outcome::TAKE_LEASE, sent, &result);
+            match result {
+                Ok(Taken::Yes) => (failures, taken) = (0, taken + 1),
+                Ok(Taken::ByAnother) => failures = 0,
                 Err(error) => {
                     failures += 1;
-                    self.tell_failure(&take, &error);
+                    let event = LeaseEvent::write_failed(self.table.name(), &take.lease.key, error);
+                    self.observers.tell(event);
                     self.clock.sleep(delays.after(failures)).await;
                 }
             }
         }
+        self.observers.add(Series::TakenLeases, f64::from(taken));
+        self.observers.add(Series::UntakenLeases, all as f64 - f64::from(taken));
         Ok(())
     }
 
-    /// One line in ten seconds: what fails for one lease mostly fails for the others.
-    fn tell_failure(&mut self, take: &Take, error: &TableError) {
-        if let Some(untold) = self.failures.happened(self.clock.now()) {
-            let (table, lease) = (self.table.name(), &take.lease.key);
-            Event::LeaseWritesFailed {
-                worker: &self.worker,
-                table,
-                lease,
-                error,
-                untold,
-            }
-            .emit();
+    /// Adds the plan to the series.
+    fn measure(&self, plan: &TakePlan, leases: usize) {
+        let very_old = plan.takes.iter().filter(|take| take.because == Reason::VeryOld);
+        for (series, value) in [
+            (Series::TotalLeases, leases),
+            (Series::NumWorkers, plan.workers),
+            (Series::ExpiredLeases, plan.expired),
+            (Series::NeededLeases, plan.target.saturating_sub(plan.mine)),
+            (Series::LeasesToTake, plan.takes.len()),
+            (Series::VeryOldLeases, very_old.count()),
+            (Series::LeaseSpillover, plan.spillover),
+        ] {
+            self.observers.add(series, value as f64);
         }
     }
 
@@ -166,24 +187,29 @@ impl Assignment {
                 false
             }
         });
-        let (worker, table, now) = (&self.worker, self.table.name(), self.clock.now());
-        if others > 0 && self.other_streams.happened(now).is_some() {
-            let leases = others;
-            Event::LeasesOfAnotherStream { worker, table, leases }.emit();
+        let table = self.table.name().to_owned();
+        if others > 0 {
+            self.observers.tell(LeaseEvent::OfAnotherStream {
+                table: table.clone(),
+                leases: others,
+                repeated: 0,
+            });
         }
-        if unmarked > 0 && self.unmarked.happened(now).is_some() {
-            let leases = unmarked;
-            Event::UnmarkedLeases { worker, table, leases }.emit();
+        if unmarked > 0 {
+            self.observers.tell(LeaseEvent::Unmarked {
+                table,
+                leases: unmarked,
+                repeated: 0,
+            });
         }
     }
 
     /// The time of the lease table's service, or of this host if that is unknown.
-    fn service_time(&mut self) -> SystemTime {
+    fn service_time(&self) -> SystemTime {
         self.table.service_time().unwrap_or_else(|| {
-            if self.without_time.happened(self.clock.now()).is_some() {
-                let (worker, table) = (&self.worker, self.table.name());
-                Event::ServiceTimeUnknown { worker, table }.emit();
-            }
+            let table = self.table.name().to_owned();
+            self.observers
+                .tell(LeaseEvent::ServiceTimeUnknown { table, repeated: 0 });
             self.clock.wall()
         })
     }
@@ -199,7 +225,7 @@ impl Assignment {
     }
 
     /// Takes one lease, unless another worker was quicker.
-    async fn take_one(&mut self, take: &Take) -> Result<(), TableError> {
+    async fn take_one(&mut self, take: &Take) -> Result<Taken, TableError> {
         let write = LeaseWrite::Take {
             seen: take.lease.clone(),
             by: self.worker.clone(),
@@ -210,22 +236,20 @@ impl Assignment {
         let lease = match self.clock.timeout(self.write_timeout, self.table.write(&write)).await {
             Some(WriteOutcome::Applied(lease)) => lease,
             Some(WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error)) => return Err(error),
-            Some(WriteOutcome::Refused(_)) => return Ok(()),
+            Some(WriteOutcome::Refused(_)) => return Ok(Taken::ByAnother),
             None => return Err(timed_out(self.write_timeout)),
         };
         let time = self.service_time();
         self.token_bases.observe([&lease], time);
-        Event::LeaseTaken {
-            worker: &self.worker,
-            lease: &lease.key,
+        self.observers.tell(LeaseEvent::Taken {
+            lease: lease.key.clone(),
             reason: take.because.to_string(),
-        }
-        .emit();
+        });
         if let Some(owned) = self.renewer.adopt(lease, sent).await {
             // Without a supervisor the worker is ending, and the lease expires.
             drop(self.owned.send(owned).await);
         }
-        Ok(())
+        Ok(Taken::Yes)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Calls to the application: guarded against panics, hangs, and a lease that is lost meanwhile.
 
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
@@ -10,12 +9,14 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use futures::poll;
 use service::Clock;
+use tracing::Span;
 
 use crate::consumer::status::StatusBoard;
-use crate::event::HandlerEvent;
+use crate::event::{HandlerEvent, WhyDropped};
 use crate::lease::guard::LeaseGuard;
+use crate::observers::ShardObserver;
 use crate::processor::handler_error::HandlerError;
-use crate::stream::ShardRef;
+use crate::spans::failed;
 
 /// After what time a call that has not returned is told of, and how often again. Our choice.
 pub(crate) const LONG_CALL: Duration = Duration::from_secs(60);
@@ -23,7 +24,7 @@ pub(crate) const LONG_CALL: Duration = Duration::from_secs(60);
 /// The rules for calls to the application, for one shard.
 #[derive(Debug)]
 pub(crate) struct Application {
-    pub(crate) shard: ShardRef,
+    pub(crate) observer: ShardObserver,
     pub(crate) guard: LeaseGuard,
     pub(crate) clock: Clock,
     pub(crate) board: StatusBoard,
@@ -42,19 +43,16 @@ pub(crate) enum Called {
     Dropped,
 }
 
-/// Why a call was dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WhyDropped {
-    LeaseLost,
-    TimedOut,
-}
-
-impl fmt::Display for WhyDropped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::LeaseLost => "the lease was lost, and the handler did not return within handler_grace",
-            Self::TimedOut => "the handler did not return within handler_timeout",
-        })
+impl Called {
+    /// Whether the call did what it was made for; a failure is noted in its span.
+    pub(super) fn succeeded(&self, span: &Span) -> Result<(), ()> {
+        match self {
+            Self::Returned(Ok(())) => Ok(()),
+            Self::Returned(Err(_)) | Self::Dropped => {
+                failed(span);
+                Err(())
+            }
+        }
     }
 }
 
@@ -76,11 +74,10 @@ impl Application {
                 returned = returned => return Called::Returned(unless_panicked(returned)),
             }
         };
-        HandlerEvent::CallDropped {
+        self.observer.tell(HandlerEvent::Dropped {
             after: self.clock.now() - begun,
             why: dropped,
-        }
-        .emit(&self.shard);
+        });
         Called::Dropped
     }
 
@@ -102,7 +99,7 @@ impl Application {
     /// Drops what is the application's.
     pub(crate) fn drop<T>(&self, it: T) {
         if catch_unwind(AssertUnwindSafe(|| drop(it))).is_err() {
-            HandlerEvent::DropPanicked.emit(&self.shard);
+            self.observer.tell(HandlerEvent::DropPanicked);
         }
     }
 
@@ -129,10 +126,9 @@ impl Application {
     async fn watch(&self, begun: Instant) -> std::convert::Infallible {
         loop {
             self.clock.sleep(LONG_CALL).await;
-            HandlerEvent::LongCall {
-                since: self.clock.now() - begun,
-            }
-            .emit(&self.shard);
+            self.observer.tell(HandlerEvent::Slow {
+                running: self.clock.now() - begun,
+            });
         }
     }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use crate::checkpoint::position::Position;
 use crate::checkpoint::position::SequenceNumber;
 use crate::event::ShardEvent;
+use crate::observers::ShardObserver;
 use crate::record::Record;
 use crate::retrieval::deaggregate::{Deaggregation, Form, RangePolicy, RawRecord, deaggregate, skip_up_to};
 use crate::retrieval::permit::Permit;
 use crate::retrieval::source::Page;
-use crate::stream::ShardRef;
 
 /// One page, and how much of it is processed.
 ///
@@ -19,7 +19,7 @@ use crate::stream::ShardRef;
 /// user records are processed; after a failure they are taken apart again.
 #[derive(Debug)]
 pub(crate) struct Backlog {
-    shard: ShardRef,
+    observer: ShardObserver,
     /// The Kinesis records whose user records are not all processed, oldest first.
     raw: VecDeque<RawRecord>,
     /// How many of them were taken apart.
@@ -41,10 +41,10 @@ pub(crate) struct Delivery {
 }
 
 impl Backlog {
-    /// Nothing was read of `shard` yet.
-    pub(crate) fn new(shard: ShardRef) -> Self {
+    /// Nothing was read yet.
+    pub(crate) fn new(observer: ShardObserver) -> Self {
         Self {
-            shard,
+            observer,
             raw: VecDeque::new(),
             opened: 0,
             records: VecDeque::new(),
@@ -62,7 +62,7 @@ impl Backlog {
             lag: page.lag,
             room: Some(Arc::new(page.permit)),
             told: self.told.take(),
-            ..Self::new(self.shard.clone())
+            ..Self::new(self.observer.clone())
         };
     }
 
@@ -70,7 +70,7 @@ impl Backlog {
     pub(crate) fn clear(&mut self) {
         *self = Self {
             told: self.told.take(),
-            ..Self::new(self.shard.clone())
+            ..Self::new(self.observer.clone())
         };
     }
 
@@ -126,15 +126,19 @@ impl Backlog {
     fn tell(&mut self, sequence_number: SequenceNumber, outcome: Deaggregation) {
         if let Some((place, damage)) = &outcome.first_damage {
             let position = format!("{sequence_number}:{place}");
-            ShardEvent::DamagedRecord { position, damage }.emit(&self.shard);
+            self.observer.tell(ShardEvent::DamagedRecord {
+                position,
+                damage: damage.clone(),
+                repeated: 0,
+            });
         }
         if let Form::Unreadable(reason) = outcome.form {
             let (sequence_number, reason) = (sequence_number.to_string(), reason.to_string());
-            ShardEvent::DamagedAggregate {
+            self.observer.tell(ShardEvent::DamagedAggregate {
                 sequence_number,
                 reason,
-            }
-            .emit(&self.shard);
+                repeated: 0,
+            });
         }
         self.told = Some(sequence_number);
     }

@@ -9,6 +9,7 @@ use crate::consumer::backlog::Delivery;
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
 use crate::consumer::state::{BatchSize, Failing, Phase, Reaction};
 use crate::event::{HandlerEvent, ShardEvent};
+use crate::metrics::{Outcome, Series};
 use crate::processor::batch::Batch;
 use crate::processor::dead_letter::DeadLetter;
 use crate::processor::error_policy::Verdict;
@@ -18,6 +19,7 @@ use crate::record::Record;
 use crate::retrieval::pacer::PacerConfig;
 use crate::retrieval::polling::{CLOCK_TOLERANCE, Poller, PollerConfig};
 use crate::retrieval::source::{Arrival, ReadAhead};
+use crate::spans::{batch_span, within};
 use crate::stream::{Incarnation, StartingPosition};
 
 /// The wait before a source that has panicked is started again. Our choice.
@@ -38,7 +40,9 @@ impl ShardConsumer {
                 }
             },
         };
+        let begun = self.parts.clock.now();
         let called = self.application.call(processor.initialize(&context)).await;
+        self.observer.took(Series::InitializeTime, begun);
         self.processor = Some(processor);
         match called {
             Called::Returned(Ok(())) => {
@@ -96,7 +100,7 @@ impl ShardConsumer {
             }
             // The source panicked, a fault of this library: reading begins again behind what was delivered.
             None => {
-                ShardEvent::SourcePanicked.emit(&self.shard);
+                self.observer.tell(ShardEvent::SourcePanicked);
                 self.stop_reading();
                 self.wait(Some(self.parts.clock.now() + AFTER_A_PANIC)).await;
                 Ok(())
@@ -120,6 +124,7 @@ impl ShardConsumer {
             return Ok(());
         };
         let (count, before) = (records.len(), self.checkpointer.reached());
+        let bytes: usize = records.iter().map(|record| record.data().len()).sum();
         self.checkpointer.delivered(&last);
         let batch = Batch {
             records,
@@ -130,10 +135,11 @@ impl ShardConsumer {
         let Some(processor) = &mut self.processor else {
             return Ok(());
         };
-        let called = self
-            .application
-            .call(processor.process(batch, &self.checkpointer))
-            .await;
+        let span = batch_span(&self.parts.group, &self.shard, count);
+        let process = within(&span, processor.process(batch, &self.checkpointer));
+        let begun = self.parts.clock.now();
+        let called = self.application.call(process).await;
+        self.observer.ended(Outcome::PROCESS, begun, &called.succeeded(&span));
         let result = match called {
             Called::Returned(result) => result,
             Called::Dropped => {
@@ -147,6 +153,8 @@ impl ShardConsumer {
             self.backlog.processed();
             self.succeeded(Some(&last));
             self.done = Position::At(last);
+            self.observer.add(Series::RecordsProcessed, count as f64);
+            self.observer.add(Series::DataBytesProcessed, bytes as f64);
             self.checkpoint_by_itself().await;
             return Ok(());
         };
@@ -219,17 +227,15 @@ impl ShardConsumer {
         self.ports.board.error(None);
     }
 
-    /// Tells of a failure that is no attempt, at most once in ten seconds.
-    fn tell_uncounted(&mut self, error: &HandlerError) {
+    /// Tells of a failure that is no attempt.
+    fn tell_uncounted(&self, error: &HandlerError) {
         let text = self.application.text(error);
-        if self.uncounted.happened(self.parts.clock.now()).is_some() {
-            HandlerEvent::Failed {
-                error: &text,
-                failures: self.state.failures(),
-                position: None,
-            }
-            .emit(&self.shard);
-        }
+        self.observer.tell(HandlerEvent::Failed {
+            error: text.clone(),
+            failures: self.state.failures(),
+            position: None,
+            repeated: 0,
+        });
         self.ports.board.error(Some(text));
     }
 
@@ -249,13 +255,13 @@ impl ShardConsumer {
         });
         let reaction = self.state.on_failure(verdict, self.failing.as_ref(), now);
         let text = self.application.text(&error);
-        let position = records.first().map(|record| record.position().to_string());
-        HandlerEvent::Failed {
-            error: &text,
+        let position = records.first().map(|record| record.position().clone());
+        self.observer.tell(HandlerEvent::Failed {
+            error: text.clone(),
             failures: self.state.failures(),
-            position: position.as_deref(),
-        }
-        .emit(&self.shard);
+            position: position.clone(),
+            repeated: 0,
+        });
         self.ports.board.error(Some(text));
         match reaction {
             Reaction::Again | Reaction::Isolate => Ok(()),
@@ -274,11 +280,10 @@ impl ShardConsumer {
     /// Passes over the records on which the handler failed last.
     pub(super) fn skip_the_failing_records(&mut self) {
         if let Some(Failing { count, last }) = self.failing.take() {
-            HandlerEvent::Skipped {
-                last: &last.to_string(),
+            self.observer.tell(HandlerEvent::Skipped {
+                last: last.clone(),
                 count,
-            }
-            .emit(&self.shard);
+            });
             self.passed_over(last);
         }
     }
@@ -310,20 +315,22 @@ impl ShardConsumer {
         };
         match self.application.call(sink.send(letter)).await {
             Called::Returned(Ok(())) => {
-                HandlerEvent::DeadLettered {
-                    last: &last.to_string(),
+                self.observer.tell(HandlerEvent::DeadLettered {
+                    last: last.clone(),
                     count,
-                }
-                .emit(&self.shard);
+                });
                 self.passed_over(last);
                 Ok(())
             }
             Called::Returned(Err(error)) => {
                 let text = self.application.text(&error);
-                HandlerEvent::SinkFailed { error: &text }.emit(&self.shard);
-                self.ports.board.error(Some(text));
+                self.ports.board.error(Some(text.clone()));
+                self.observer.tell(HandlerEvent::SinkFailed {
+                    error: text,
+                    repeated: 0,
+                });
                 let reaction = self.state.on_sink_failure(self.parts.clock.now());
-                self.halted(reaction, Some(last.to_string()));
+                self.halted(reaction, Some(last));
                 Ok(())
             }
             Called::Dropped => Err(Interrupted::CallDropped),
@@ -331,18 +338,17 @@ impl ShardConsumer {
     }
 
     /// Tells of a halt. Nothing is read while the shard is halted.
-    fn halted(&mut self, reaction: Reaction, position: Option<String>) {
+    fn halted(&mut self, reaction: Reaction, position: Option<RecordPosition>) {
         match reaction {
             Reaction::Halted | Reaction::StillHalted => {}
             Reaction::Again | Reaction::Isolate | Reaction::Skip | Reaction::DeadLetter => return,
         }
         let error = self.ports.board.status().last_error.unwrap_or_default();
-        HandlerEvent::Halted {
-            position: position.as_deref(),
+        self.observer.tell(HandlerEvent::Halted {
+            position,
             failures: self.state.failures(),
-            error: &error,
-        }
-        .emit(&self.shard);
+            error,
+        });
         self.stop_reading();
     }
 
@@ -353,6 +359,8 @@ impl ShardConsumer {
     }
 
     fn start_reading(&mut self) -> ReadAhead {
+        let from = self.position();
+        self.observer.tell(ShardEvent::ReadingBegins { from });
         let config = &self.parts.config;
         let has_read = self.began_at.is_some();
         let began = *self.began_at.get_or_insert_with(|| self.parts.calls.wall_clock());
@@ -364,6 +372,7 @@ impl ShardConsumer {
         };
         let config = PollerConfig {
             shard: self.shard.clone(),
+            observer: self.observer.clone(),
             from,
             timestamp,
             max_records: config.max_records,

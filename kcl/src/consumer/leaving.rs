@@ -6,6 +6,7 @@ use crate::consumer::state::{Phase, Trouble};
 use crate::event::HandlerEvent;
 use crate::lease::guard::Signal;
 use crate::lease::lost::LeaseLost;
+use crate::metrics::Series;
 use crate::processor::AnyProcessor;
 
 impl ShardConsumer {
@@ -29,10 +30,12 @@ impl ShardConsumer {
 
     async fn give_back(mut self) -> ConsumerEnd {
         if let Some(mut processor) = self.initialised_processor() {
+            let begun = self.parts.clock.now();
             let called = self
                 .application
                 .call(processor.shutdown_requested(&self.checkpointer))
                 .await;
+            self.observer.took(Series::ShutdownTime, begun);
             let is_dropped = matches!(called, Called::Dropped);
             self.log_failure(called);
             match self.heard.latest(&self.guard) {
@@ -63,7 +66,9 @@ impl ShardConsumer {
                 processor.lease_lost(reason).await;
                 Ok(())
             };
+            let begun = self.parts.clock.now();
             let called = self.application.call(Box::pin(told)).await;
+            self.observer.took(Series::ShutdownTime, begun);
             self.log_failure(called);
             self.application.drop(processor);
         }
@@ -84,12 +89,12 @@ impl ShardConsumer {
 
     fn log_failure(&self, called: Called) {
         if let Called::Returned(Err(error)) = called {
-            HandlerEvent::Failed {
-                error: &self.application.text(&error),
+            self.observer.tell(HandlerEvent::Failed {
+                error: self.application.text(&error),
                 failures: self.state.failures() + 1,
                 position: None,
-            }
-            .emit(&self.shard);
+                repeated: 0,
+            });
         }
     }
 }

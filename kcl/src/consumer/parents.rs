@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
 use crate::consumer::state::Phase;
-use crate::event::{Event, ShardEvent};
+use crate::event::{LeaseEvent, ShardEvent};
 use crate::fold::Fold;
 use crate::lease::item::{Hole, Row};
 use crate::stream::ShardId;
@@ -23,8 +23,6 @@ struct ParentWait {
     reports: Fold,
     /// The parents whose rows were reported as unreadable.
     unreadable: BTreeSet<ShardId>,
-    /// Folds the reads of the table that failed.
-    failures: Fold,
 }
 
 impl ParentWait {
@@ -34,14 +32,13 @@ impl ParentWait {
             since: now,
             reports: Fold::into_one_each(REMINDER),
             unreadable: BTreeSet::new(),
-            failures: Fold::default(),
         }
     }
 
     /// What to report of the wait now, if anything.
-    fn report(&mut self, now: Instant) -> Option<ShardEvent<'_>> {
+    fn report(&mut self, now: Instant) -> Option<ShardEvent> {
         self.reports.happened(now)?;
-        let (parents, waited) = (&self.parents, now.saturating_duration_since(self.since));
+        let (parents, waited) = (self.parents.clone(), now.saturating_duration_since(self.since));
         Some(match waited < REMINDER {
             true => ShardEvent::WaitsForParents { parents },
             false => ShardEvent::StillWaitsForParents { parents, waited },
@@ -65,7 +62,7 @@ impl ShardConsumer {
                 return Ok(());
             }
             if let Some(report) = wait.report(self.parts.clock.now()) {
-                report.emit(&self.shard);
+                self.observer.tell(report);
             }
             self.wait_for_change().await?;
         }
@@ -85,10 +82,11 @@ impl ShardConsumer {
                     has_left
                 }
                 Err(error) => {
-                    if wait.failures.happened(self.parts.clock.now()).is_some() {
-                        let (worker, error) = (&self.parts.worker, &error);
-                        Event::LeaseTableUnavailable { worker, error }.emit();
-                    }
+                    self.parts.observers.tell(LeaseEvent::TableUnavailable {
+                        table: self.parts.table.name().to_owned(),
+                        error,
+                        repeated: 0,
+                    });
                     false
                 }
             };
@@ -100,7 +98,8 @@ impl ShardConsumer {
 
     fn report_unreadable(&self, parent: &ShardId, hole: &Hole, wait: &mut ParentWait) {
         if wait.unreadable.insert(parent.clone()) {
-            ShardEvent::ParentUnreadable { parent, hole }.emit(&self.shard);
+            let (parent, problem) = (parent.clone(), service::chain(&hole.problem));
+            self.observer.tell(ShardEvent::ParentUnreadable { parent, problem });
         }
     }
 

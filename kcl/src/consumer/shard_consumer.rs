@@ -20,7 +20,6 @@ use crate::consumer::mailbox::{Mailbox, Report, Woken};
 use crate::consumer::shard_end::Ending;
 use crate::consumer::state::{ConsumerState, Failing, Phase, Step, Trouble};
 use crate::consumer::status::{Reading, ShardState, StatusBoard, Wishes};
-use crate::fold::Fold;
 use crate::lease::guard::{LeaseGuard, Signal};
 use crate::lease::holdings::OwnershipId;
 use crate::lease::layout::{StreamRows, TableLayout};
@@ -28,12 +27,14 @@ use crate::lease::model::{Lease, WorkerId};
 use crate::lease::ownership::End;
 use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::table::LeaseTable;
+use crate::observers::{Observers, ShardObserver};
 use crate::processor::{AnyProcessor, ProcessorFactory, ShardContext};
 use crate::retrieval::permit::ReadBudget;
 use crate::retrieval::source::ReadAhead;
 use crate::shard_sync::end_evidence::Hold;
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::surveyor::Surveyor;
+use crate::spans::Group;
 use crate::stream::ShardRef;
 
 /// What every consumer of a worker is given.
@@ -49,6 +50,9 @@ pub(crate) struct ConsumerParts {
     pub(crate) factory: ProcessorFactory,
     pub(crate) budget: ReadBudget,
     pub(crate) config: Config,
+    pub(crate) observers: Observers,
+    /// What the spans of its batches say of the worker.
+    pub(crate) group: Group,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
     /// Wakes the search for leases.
@@ -60,6 +64,7 @@ pub(crate) struct ConsumerPorts {
     pub(crate) mailbox: Mailbox,
     pub(crate) reports: mpsc::Sender<Report>,
     pub(crate) board: StatusBoard,
+    pub(crate) observer: ShardObserver,
     pub(crate) wishes: watch::Receiver<Wishes>,
 }
 
@@ -114,6 +119,7 @@ impl Heard {
 pub(crate) struct ShardConsumer {
     pub(super) parts: ConsumerParts,
     pub(super) shard: ShardRef,
+    pub(super) observer: ShardObserver,
     pub(super) lease: Lease,
     /// Where reading began.
     pub(super) start: Position,
@@ -139,8 +145,6 @@ pub(crate) struct ShardConsumer {
     pub(super) done: Position,
     /// The records of the last failed call.
     pub(super) failing: Option<Failing>,
-    /// Folds the failures that are no attempts.
-    pub(super) uncounted: Fold,
     /// What the lease's signal has been so far.
     pub(super) heard: Heard,
     /// How far the end of the shard has come.
@@ -167,7 +171,7 @@ impl ShardConsumer {
             checkpointer: Checkpointer::new(ownership.clone(), parts.renewer.clone(), progress, start.clone()),
             automatic: AutomaticCheckpoints::new(config.checkpoint_interval),
             application: Application {
-                shard: shard.clone(),
+                observer: ports.observer.clone(),
                 guard: guard.clone(),
                 clock: parts.clock.clone(),
                 board: ports.board.clone(),
@@ -178,17 +182,17 @@ impl ShardConsumer {
             heeded: Wishes::default(),
             processor: None,
             source: None,
-            backlog: Backlog::new(shard.clone()),
+            backlog: Backlog::new(ports.observer.clone()),
             on_hold: None,
             began_at: None,
             done: start.clone(),
             failing: None,
-            uncounted: Fold::default(),
             heard: Heard::default(),
             ending: Ending::default(),
             children: Vec::new(),
             parts,
             shard,
+            observer: ports.observer.clone(),
             lease,
             start,
             guard,

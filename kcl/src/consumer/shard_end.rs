@@ -9,6 +9,7 @@ use crate::error::WorkerError;
 use crate::event::ShardEvent;
 use crate::lease::model::OwnAttributes;
 use crate::lease::scan::list;
+use crate::metrics::Series;
 use crate::shard_sync::end_evidence::Hold;
 use crate::shard_sync::planner;
 use crate::shard_sync::task::{Creator, create_children};
@@ -33,6 +34,11 @@ pub(super) enum Ending {
     Told,
 }
 
+fn not_leased(error: &WorkerError) -> ShardEvent {
+    let error = service::chain(error);
+    ShardEvent::ChildrenNotLeased { error, repeated: 0 }
+}
+
 impl ShardConsumer {
     /// Creates the children's leases, lets the application finish, checkpoints the end, and wakes the consumers that wait
     /// for it.
@@ -51,7 +57,7 @@ impl ShardConsumer {
                 return Ok(());
             }
             Ok(Children::WaitForTheOtherParent) => {}
-            Err(error) => ShardEvent::ChildrenNotLeased { error: &error }.emit(&self.shard),
+            Err(error) => self.observer.tell(not_leased(&error)),
         }
         self.wait_for_change().await
     }
@@ -62,7 +68,10 @@ impl ShardConsumer {
         let Some(processor) = &mut self.processor else {
             return Ok(());
         };
-        match self.application.call(processor.shard_ended(&self.checkpointer)).await {
+        let begun = self.parts.clock.now();
+        let called = self.application.call(processor.shard_ended(&self.checkpointer)).await;
+        self.observer.took(Series::ShutdownTime, begun);
+        match called {
             Called::Returned(Ok(())) => {
                 self.succeeded(None);
                 self.ending = Ending::Told;
@@ -83,15 +92,14 @@ impl ShardConsumer {
     async fn checkpoint_the_end(&mut self) -> Result<(), Interrupted> {
         self.check()?;
         if let Err(error) = self.checkpointer.checkpoint().await {
-            ShardEvent::EndNotCheckpointed { error: &error }.emit(&self.shard);
+            self.observer
+                .tell(ShardEvent::EndNotCheckpointed { error, repeated: 0 });
             self.state.on_table_failure(self.parts.clock.now());
             return Ok(());
         }
         self.ports.board.checkpoint(Position::ShardEnd);
-        ShardEvent::Ended {
-            children: self.children.len(),
-        }
-        .emit(&self.shard);
+        let children = self.children.iter().map(|child| child.id.clone()).collect();
+        self.observer.tell(ShardEvent::Ended { children });
         self.succeeded(None);
         self.state.enter(Phase::Ended);
         if let Some(processor) = self.processor.take() {
@@ -124,7 +132,7 @@ impl ShardConsumer {
             if children.is_empty() {
                 children = planner::listed_children(&self.shard.shard, shards);
             }
-            let leases = list(&**table, &self.parts.clock, &mut self.rng).await;
+            let leases = list(&**table, &self.parts.clock, &mut self.rng, &self.parts.observers).await;
             let leases = leases.map_err(of_table)?.leases;
             let others = children
                 .iter()
@@ -138,9 +146,9 @@ impl ShardConsumer {
             }
         }
         let own = OwnAttributes::of(surveyor.began_with());
-        let worker = &self.parts.worker;
+        let observers = &self.parts.observers;
         let created = create_children(
-            Creator { worker, table },
+            Creator { observers, table },
             self.rows(),
             &self.shard.shard,
             &children,

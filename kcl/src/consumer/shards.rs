@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -52,6 +53,12 @@ impl Shards {
     /// What each consumer tells, by shard.
     pub(crate) fn statuses(&self) -> Vec<ShardStatus> {
         self.lock().shards.values().map(|entry| entry.board.status()).collect()
+    }
+
+    /// How far the shard is behind that is furthest behind.
+    pub(crate) fn max_lag(&self) -> Option<Duration> {
+        let shared = self.lock();
+        shared.shards.values().filter_map(|entry| entry.board.behind()).max()
     }
 
     /// Pauses or resumes all consumers, and those that are added later.

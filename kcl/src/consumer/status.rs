@@ -94,6 +94,8 @@ pub(crate) struct StatusBoard {
 struct Noted {
     status: ShardStatus,
     state_since: Instant,
+    /// When the lag was read, or when the shard was taken.
+    lag_at: Instant,
     call_since: Option<Instant>,
 }
 
@@ -112,6 +114,7 @@ impl StatusBoard {
         let (noted, _) = watch::channel(Noted {
             status,
             state_since: clock.now(),
+            lag_at: clock.now(),
             call_since: None,
         });
         Self { noted, clock }
@@ -141,7 +144,31 @@ impl StatusBoard {
     }
 
     pub(crate) fn lag(&self, lag: Option<Duration>) {
-        self.noted.send_modify(|noted| noted.status.lag = lag);
+        let now = self.clock.now();
+        self.noted
+            .send_modify(|noted| (noted.status.lag, noted.lag_at) = (lag, now));
+    }
+
+    /// How far the deliveries may be behind the newest record by now. `None` before the first page, and at the end.
+    ///
+    /// While no records are delivered, the shard falls back further by the time that passes.
+    pub(crate) fn behind(&self) -> Option<Duration> {
+        let noted = self.noted.borrow();
+        let lag = noted.status.lag?;
+        let stands_still = match noted.status.state {
+            ShardState::Ended => return None,
+            ShardState::Reading => noted.call_since.is_some(),
+            ShardState::WaitingForParents
+            | ShardState::Initializing
+            | ShardState::Retrying { .. }
+            | ShardState::Halted { .. }
+            | ShardState::OnHold { .. }
+            | ShardState::Paused
+            | ShardState::Ending
+            | ShardState::Leaving => true,
+        };
+        let passed = self.clock.now().saturating_duration_since(noted.lag_at);
+        Some(if stands_still { lag + passed } else { lag })
     }
 
     pub(crate) fn checkpoint(&self, checkpoint: Position) {

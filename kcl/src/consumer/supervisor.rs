@@ -12,9 +12,11 @@ use crate::consumer::mailbox::{Mail, Mailbox, Report, reports};
 use crate::consumer::shard_consumer::{ConsumerEnd, ConsumerParts, ConsumerPorts, ShardConsumer};
 use crate::consumer::shards::Shards;
 use crate::consumer::status::StatusBoard;
-use crate::event::{ShardEvent, worker_span};
+use crate::event::ShardEvent;
 use crate::lease::holdings::OwnershipId;
 use crate::lease::renewer::OwnedLease;
+use crate::observers::ShardObserver;
+use crate::spans::worker_span;
 use crate::stream::ShardRef;
 
 /// What became of the shards that a worker held when it stopped.
@@ -50,6 +52,7 @@ struct Running {
     ownership: OwnershipId,
     shard: ShardRef,
     mailbox: mpsc::Sender<Mail>,
+    observer: ShardObserver,
 }
 
 impl Supervisor {
@@ -95,10 +98,12 @@ impl Supervisor {
 
     fn start(&mut self, owned: OwnedLease) {
         let (sender, mailbox) = Mailbox::new(self.parts.clock.clone());
+        let shard = self.parts.layout.shard_of(&owned.lease);
         let running = Running {
             ownership: owned.id(),
-            shard: self.parts.layout.shard_of(&owned.lease),
             mailbox: sender,
+            observer: self.parts.observers.of_shard(shard.clone(), owned.lease.key.clone()),
+            shard,
         };
         let start = owned.lease.checkpoint.clone();
         let start = start.unwrap_or_else(|| self.parts.config.start_at.into());
@@ -112,6 +117,7 @@ impl Supervisor {
             wishes: self.shards.add(running.shard.clone(), board.clone()),
             mailbox,
             reports: self.report.clone(),
+            observer: running.observer.clone(),
             board,
         };
         let consumer = ShardConsumer::new(self.parts.clone(), owned, ports, self.rng.fork());
@@ -139,9 +145,15 @@ impl Supervisor {
             Ok((id, end)) => (id, Some(end)),
             Err(error) => (error.id(), None),
         };
-        let Some(Running { ownership, shard, .. }) = self.running.remove(&id) else {
+        let Some(running) = self.running.remove(&id) else {
             return;
         };
+        let Running {
+            ownership,
+            shard,
+            observer,
+            ..
+        } = running;
         self.shards.remove(&shard);
         // However the consumer ended, its lease must not be renewed without it.
         self.parts.renewer.consumer_ended(ownership).await;
@@ -157,7 +169,7 @@ impl Supervisor {
             // Calls to the application are guarded one by one, so this is a fault of ours. The shard is read again by the
             // next owner of its lease.
             None => {
-                worker_span(&self.parts.worker).in_scope(|| ShardEvent::Panicked.emit(&shard));
+                worker_span(&self.parts.worker).in_scope(|| observer.tell(ShardEvent::Panicked));
                 self.shutdown.abandoned.extend(is_shutdown.then_some(shard));
             }
         }

@@ -1,30 +1,95 @@
 //! What events write to the log, for their tests.
 
-use std::sync::{Arc, Mutex};
+use std::cell::RefCell;
+use std::fmt::{self, Write as _};
+use std::sync::Once;
 
-/// Keeps what is logged.
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+use tracing::field::{Field, Visit};
+use tracing::{Subscriber, span};
 
-impl std::io::Write for Log {
-    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(line);
-        Ok(line.len())
+use super::{Event, Severity};
+use crate::lease::layout::TableLayout;
+use crate::lease::model::{LeaseKey, WorkerId};
+use crate::stream::{ShardId, StreamRef};
+
+thread_local! {
+    /// What was written on this thread: each test has a thread of its own.
+    static WRITTEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Writes the events of this crate to [`WRITTEN`]: level, text, then the fields in their order.
+struct Lines;
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("kcl::event")
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = Line::default();
+        event.record(&mut line);
+        let line = format!("{} {:?}{}", event.metadata().level(), line.message, line.fields);
+        WRITTEN.with_borrow_mut(|written| written.push(line));
+    }
+
+    fn new_span(&self, _span: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _span: &span::Id, _values: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _span: &span::Id, _follows: &span::Id) {}
+
+    fn enter(&self, _span: &span::Id) {}
+
+    fn exit(&self, _span: &span::Id) {}
+}
+
+#[derive(Default)]
+struct Line {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.message = format!("{value:?}");
+        } else {
+            write!(self.fields, " {}={value:?}", field.name()).unwrap();
+        }
     }
 }
 
-/// The lines of the log that `emit` writes.
-pub(super) fn logged(emit: impl FnOnce()) -> Vec<String> {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::DEBUG)
-        .with_writer(move || writer.clone());
-    tracing::subscriber::with_default(subscriber.finish(), emit);
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    text.lines().map(str::to_owned).collect()
+/// The lines that `tell` writes to the log on this thread.
+///
+/// The subscriber is that of the whole process. With one for each thread, whether a line is wanted would be remembered as it
+/// was on the thread that came to it first.
+pub(crate) fn logged(tell: impl FnOnce()) -> Vec<String> {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Lines).unwrap());
+    WRITTEN.take();
+    tell();
+    WRITTEN.take()
+}
+
+/// The lease of shard 7.
+pub(super) fn lease() -> LeaseKey {
+    let (stream, shard) = (StreamRef::parse("orders"), ShardId::new("shardId-7"));
+    TableLayout::OneStream(stream.clone()).rows_of(&stream).key_of(&shard)
+}
+
+/// The one line that `event` writes to the log, which has the level of its severity.
+pub(super) fn line(event: &Event) -> String {
+    let mut lines = logged(|| event.log(&WorkerId::new("w1")));
+    assert_eq!(lines.len(), 1, "{event:?}: {lines:?}");
+    let line = lines.remove(0);
+    let level = match event.severity() {
+        Severity::Debug => "DEBUG",
+        Severity::Info => "INFO",
+        Severity::Warn => "WARN",
+        Severity::Error => "ERROR",
+    };
+    assert!(line.starts_with(level), "{level}: {line}");
+    line
 }

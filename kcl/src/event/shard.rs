@@ -6,48 +6,162 @@ use std::time::Duration;
 use aggregation::RecordDamage;
 use service::chain;
 
+use super::{Hold, Severity};
 use crate::checkpoint::error::CheckpointError;
-use crate::error::{StreamError, WorkerError};
-use crate::lease::item::Hole;
-use crate::shard_sync::end_evidence::Hold;
+use crate::checkpoint::position::Position;
+use crate::error::{CallErrorKind, StreamError};
+use crate::lease::model::LeaseKey;
 use crate::stream::{ShardId, ShardRef};
 
-/// Something that has happened to a shard.
-#[derive(Debug)]
+/// Something that has happened to a shard whose lease the worker holds.
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub(crate) enum ShardEvent<'a> {
+pub enum ShardEvent {
     /// It began to wait for parents that were not read to their ends yet.
-    WaitsForParents { parents: &'a BTreeSet<ShardId> },
-    /// It still waits for parents, after this time.
+    WaitsForParents {
+        /// These parents.
+        parents: BTreeSet<ShardId>,
+    },
+    /// It still waits for parents. Told each five minutes.
     StillWaitsForParents {
-        parents: &'a BTreeSet<ShardId>,
+        /// These parents.
+        parents: BTreeSet<ShardId>,
+        /// For how long.
         waited: Duration,
     },
-    /// It waits for a parent whose lease cannot be read.
-    ParentUnreadable { parent: &'a ShardId, hole: &'a Hole },
-    /// It could not be read; `untold` other failures since the last of these events.
-    ReadFailed { error: &'a StreamError, untold: u64 },
-    /// It is not certain whether it has ended, so it is neither read nor ended.
-    OnHold { reason: Hold, position: String },
+    /// It waits for a parent whose lease row cannot be read.
+    ParentUnreadable {
+        /// The parent.
+        parent: ShardId,
+        /// What is wrong with the row.
+        problem: String,
+    },
+    /// Its processor is ready, and reading begins: at first, and again after a halt, a pause or a fault.
+    ReadingBegins {
+        /// Everything up to here is processed.
+        from: Position,
+    },
+    /// It could not be read, and the read is tried again.
+    ReadFailed {
+        /// Why. A throttled read is [`CallErrorKind::Throttled`](crate::CallErrorKind::Throttled).
+        error: StreamError,
+        /// Others that were not told since the last one, throttled ones or the rest.
+        repeated: u64,
+    },
+    /// It is neither read nor ended. Told at once, and again each five minutes.
+    OnHold {
+        /// Why, and what to do.
+        reason: Hold,
+        /// The lease row.
+        row: LeaseKey,
+        /// The position from which it would be read.
+        position: String,
+    },
+    /// Records may have been lost to the stream's retention before they were read.
+    PossibleLoss {
+        /// The last position that was read, or at which reading was to begin.
+        position: String,
+        /// What is known of the loss.
+        reason: String,
+    },
     /// Data that start like an aggregate cannot be read as one. They were delivered as a plain record.
-    DamagedAggregate { sequence_number: String, reason: String },
-    /// A record of an aggregate was damaged: the first one, if there are several in its aggregate.
-    DamagedRecord { position: String, damage: &'a RecordDamage },
-    /// The task that reads it panicked, and is started again.
+    DamagedAggregate {
+        /// The Kinesis record.
+        sequence_number: String,
+        /// What is wrong.
+        reason: String,
+        /// Others that were not told since the last one.
+        repeated: u64,
+    },
+    /// A record of an aggregate was damaged: the first one, if there are several in its aggregate. It was delivered, marked.
+    DamagedRecord {
+        /// The record.
+        position: String,
+        /// What is wrong.
+        damage: RecordDamage,
+        /// Others that were not told since the last one.
+        repeated: u64,
+    },
+    /// The task that reads it panicked, and is started again. A fault of this library.
     SourcePanicked,
-    /// Its end could not be checkpointed yet.
-    EndNotCheckpointed { error: &'a CheckpointError },
-    /// Its task panicked: its lease is given up.
+    /// Its task panicked: its lease is given up. A fault of this library.
     Panicked,
+    /// Its end could not be checkpointed yet.
+    EndNotCheckpointed {
+        /// Why.
+        error: CheckpointError,
+        /// Others that were not told since the last one.
+        repeated: u64,
+    },
     /// It was read to its end, and the leases of its children could not be created yet.
-    ChildrenNotLeased { error: &'a WorkerError },
+    ChildrenNotLeased {
+        /// Why, with all causes.
+        error: String,
+        /// Others that were not told since the last one.
+        repeated: u64,
+    },
     /// It was read to its end, and the end is checkpointed.
-    Ended { children: usize },
+    Ended {
+        /// The shards that took over.
+        children: BTreeSet<ShardId>,
+    },
 }
 
-impl ShardEvent<'_> {
-    /// Writes the event, which happened to the shard `of`, to the log.
-    pub(crate) fn emit(&self, of: &ShardRef) {
+impl ShardEvent {
+    /// How much it matters.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::WaitsForParents { .. } | Self::ReadingBegins { .. } => Severity::Debug,
+            Self::DamagedRecord { damage, .. } if !loses_a_key(damage) => Severity::Debug,
+            Self::OnHold { reason, .. } if reason.needs_action() => Severity::Error,
+            Self::SourcePanicked | Self::Panicked => Severity::Error,
+            Self::Ended { .. } => Severity::Info,
+            Self::StillWaitsForParents { .. }
+            | Self::ParentUnreadable { .. }
+            | Self::ReadFailed { .. }
+            | Self::OnHold { .. }
+            | Self::PossibleLoss { .. }
+            | Self::DamagedAggregate { .. }
+            | Self::DamagedRecord { .. }
+            | Self::EndNotCheckpointed { .. }
+            | Self::ChildrenNotLeased { .. } => Severity::Warn,
+        }
+    }
+
+    pub(super) fn repeats(&mut self) -> Option<(&'static str, &mut u64)> {
+        match self {
+            Self::ReadFailed { error, repeated } => {
+                let kind = if is_throttled(error) {
+                    "read throttled"
+                } else {
+                    "read failed"
+                };
+                Some((kind, repeated))
+            }
+            Self::DamagedAggregate { repeated, .. } => Some(("damaged aggregate", repeated)),
+            Self::DamagedRecord { damage, repeated, .. } => {
+                let kind = if loses_a_key(damage) {
+                    "lost key"
+                } else {
+                    "damaged record"
+                };
+                Some((kind, repeated))
+            }
+            Self::EndNotCheckpointed { repeated, .. } => Some(("end not checkpointed", repeated)),
+            Self::ChildrenNotLeased { repeated, .. } => Some(("children not leased", repeated)),
+            Self::WaitsForParents { .. }
+            | Self::StillWaitsForParents { .. }
+            | Self::ParentUnreadable { .. }
+            | Self::ReadingBegins { .. }
+            | Self::OnHold { .. }
+            | Self::PossibleLoss { .. }
+            | Self::SourcePanicked
+            | Self::Panicked
+            | Self::Ended { .. } => None,
+        }
+    }
+
+    pub(super) fn log(&self, of: &ShardRef) {
         let ShardRef { stream, shard } = of;
         match self {
             Self::WaitsForParents { parents } => {
@@ -57,49 +171,71 @@ impl ShardEvent<'_> {
                 let parents = list(parents);
                 tracing::warn!(%stream, %shard, parents, ?waited, "shard still waits for its parents");
             }
-            Self::ParentUnreadable { parent, hole } => {
-                let error = &hole.problem;
-                tracing::warn!(%stream, %shard, %parent, %error, "shard waits for a parent whose lease is unreadable");
+            Self::ParentUnreadable { parent, problem: error } => {
+                tracing::warn!(%stream, %shard, %parent, error, "shard waits for a parent whose lease is unreadable");
             }
-            Self::ReadFailed { error, untold } => {
-                tracing::warn!(%stream, %shard, %error, others = untold, "read failed")
+            Self::ReadingBegins { from } => tracing::debug!(%stream, %shard, %from, "reading begins"),
+            Self::ReadFailed { error, repeated } if is_throttled(error) => {
+                tracing::warn!(%stream, %shard, %error, repeated, "read throttled");
             }
-            Self::OnHold { reason, position } => match reason {
-                Hold::StreamCreatedAgain => {
-                    tracing::error!(%stream, %shard, position, %reason, "stream was created again")
-                }
-                Hold::PositionRefused => tracing::error!(%stream, %shard, position, %reason, "checkpoint refused"),
-                Hold::StreamMissing | Hold::StreamUnknown | Hold::ShardNotListed | Hold::ChildrenNotListed => {
-                    tracing::warn!(%stream, %shard, position, %reason, "shard on hold");
-                }
-            },
+            Self::ReadFailed { error, repeated } => tracing::warn!(%stream, %shard, %error, repeated, "read failed"),
+            Self::OnHold { reason, row, position } => on_hold(of, *reason, row, position),
+            Self::PossibleLoss { position, reason } => {
+                tracing::warn!(%stream, %shard, position, reason, "records may have been lost to retention");
+            }
             Self::DamagedAggregate {
                 sequence_number,
                 reason,
-            } => tracing::warn!(%stream, %shard, sequence_number, reason, "damaged aggregate"),
-            Self::DamagedRecord { position, damage } => damaged_record(of, position, damage),
+                repeated,
+            } => tracing::warn!(%stream, %shard, sequence_number, reason, repeated, "damaged aggregate"),
+            Self::DamagedRecord {
+                position,
+                damage,
+                repeated,
+            } => damaged_record(of, position, damage, *repeated),
             Self::SourcePanicked => {
-                tracing::error!(%stream, %shard, "the task that reads a shard panicked, and is started again")
-            }
-            Self::EndNotCheckpointed { error } => {
-                tracing::warn!(%stream, %shard, error = chain(*error), "end of shard not checkpointed yet");
+                tracing::error!(%stream, %shard, "the task that reads a shard panicked, and is started again");
             }
             Self::Panicked => tracing::error!(%stream, %shard, "the task of a shard panicked: its lease is given up"),
-            Self::ChildrenNotLeased { error } => {
-                tracing::warn!(%stream, %shard, error = chain(*error), "children not leased yet");
+            Self::EndNotCheckpointed { error, repeated } => {
+                tracing::warn!(%stream, %shard, error = chain(error), repeated, "end of shard not checkpointed yet");
             }
-            Self::Ended { children } => tracing::info!(%stream, %shard, children, "shard ended"),
+            Self::ChildrenNotLeased { error, repeated } => {
+                tracing::warn!(%stream, %shard, error, repeated, "children not leased yet");
+            }
+            Self::Ended { children } => tracing::info!(%stream, %shard, children = list(children), "shard ended"),
         }
     }
 }
 
+fn is_throttled(error: &StreamError) -> bool {
+    matches!(error.kind, CallErrorKind::Throttled { .. })
+}
+
 /// A lost key is warned of. Other damage is the habit of a writer, perhaps in each of its records.
-fn damaged_record(of: &ShardRef, position: &str, damage: &RecordDamage) {
+fn loses_a_key(damage: &RecordDamage) -> bool {
+    matches!(damage, RecordDamage::PartitionKeyIndexOutOfRange { .. })
+}
+
+fn on_hold(of: &ShardRef, reason: Hold, row: &LeaseKey, position: &str) {
     let ShardRef { stream, shard } = of;
-    if matches!(damage, RecordDamage::PartitionKeyIndexOutOfRange { .. }) {
-        tracing::warn!(%stream, %shard, position, %damage, "damaged record");
+    match reason {
+        Hold::StreamCreatedAgain => {
+            tracing::error!(%stream, %shard, %row, position, %reason, "stream was created again");
+        }
+        Hold::PositionRefused => tracing::error!(%stream, %shard, %row, position, %reason, "checkpoint refused"),
+        Hold::StreamMissing | Hold::StreamUnknown | Hold::ShardNotListed | Hold::ChildrenNotListed => {
+            tracing::warn!(%stream, %shard, %row, position, %reason, "shard on hold");
+        }
+    }
+}
+
+fn damaged_record(of: &ShardRef, position: &str, damage: &RecordDamage, repeated: u64) {
+    let ShardRef { stream, shard } = of;
+    if loses_a_key(damage) {
+        tracing::warn!(%stream, %shard, position, %damage, repeated, "damaged record");
     } else {
-        tracing::debug!(%stream, %shard, position, %damage, "damaged record");
+        tracing::debug!(%stream, %shard, position, %damage, repeated, "damaged record");
     }
 }
 
@@ -111,65 +247,185 @@ fn list(shards: &BTreeSet<ShardId>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::CallErrorKind;
-    use crate::event::logged::logged;
-    use crate::lease::item::{Item, Row, decode};
+    use crate::event::OfShard as _;
+    use crate::event::logged::{lease, line};
     use crate::stream::StreamRef;
 
-    #[test]
-    fn each_line_about_a_shard_names_its_stream_and_its_id_in_two_fields() {
-        let Row::Hole(hole) = decode(Item::default()) else {
-            unreachable!("a row without a key cannot be read")
-        };
-        let (hole, parent) = (&hole, &ShardId::new("shardId-0"));
-        let kind = CallErrorKind::NotFound;
+    fn read_failed(kind: CallErrorKind, repeated: u64) -> ShardEvent {
         let operation = "GetRecords";
-        let table_len = 1;
-        let no_key = RecordDamage::PartitionKeyIndexOutOfRange { index: 7, table_len };
-        let no_hash_key = RecordDamage::ExplicitHashKeyIndexOutOfRange { index: 7, table_len };
-        let damaged_record = |damage| ShardEvent::DamagedRecord {
+        ShardEvent::ReadFailed {
+            error: StreamError { operation, kind },
+            repeated,
+        }
+    }
+
+    fn on_hold(reason: Hold) -> ShardEvent {
+        ShardEvent::OnHold {
+            reason,
+            row: lease(),
+            position: "49".to_owned(),
+        }
+    }
+
+    fn damaged_record(damage: RecordDamage) -> ShardEvent {
+        ShardEvent::DamagedRecord {
             position: "49:2".to_owned(),
             damage,
-        };
-        let on_hold = |reason| ShardEvent::OnHold {
-            reason,
-            position: "49".to_owned(),
-        };
-        let (parents, waited) = (&[parent.clone()].into(), Duration::from_secs(300));
-        let events = [
-            ShardEvent::WaitsForParents { parents },
-            ShardEvent::StillWaitsForParents { parents, waited },
-            ShardEvent::ParentUnreadable { parent, hole },
-            ShardEvent::ReadFailed {
-                error: &StreamError { operation, kind },
-                untold: 0,
-            },
-            on_hold(Hold::StreamCreatedAgain),
-            on_hold(Hold::PositionRefused),
-            on_hold(Hold::StreamMissing),
-            ShardEvent::DamagedAggregate {
-                sequence_number: "49".to_owned(),
-                reason: "cut off".to_owned(),
-            },
-            damaged_record(&no_key),
-            damaged_record(&no_hash_key),
-            ShardEvent::SourcePanicked,
-            ShardEvent::EndNotCheckpointed {
-                error: &CheckpointError::LeaseLost,
-            },
-            ShardEvent::Panicked,
-            ShardEvent::ChildrenNotLeased {
-                error: &WorkerError::TaskPanicked,
-            },
-            ShardEvent::Ended { children: 2 },
-        ];
+            repeated: 0,
+        }
+    }
+
+    /// An event, with its level, its text, and its fields behind those of the shard.
+    type Case = (ShardEvent, &'static str, &'static str);
+
+    fn two() -> BTreeSet<ShardId> {
+        ["shardId-0", "shardId-1"].map(ShardId::new).into()
+    }
+
+    fn waiting() -> Vec<Case> {
+        let parents = two();
+        vec![
+            (
+                ShardEvent::WaitsForParents {
+                    parents: parents.clone(),
+                },
+                r#"DEBUG "shard waits for its parents""#,
+                r#"parents="shardId-0, shardId-1""#,
+            ),
+            (
+                ShardEvent::StillWaitsForParents {
+                    parents,
+                    waited: Duration::from_secs(300),
+                },
+                r#"WARN "shard still waits for its parents""#,
+                r#"parents="shardId-0, shardId-1" waited=300s"#,
+            ),
+            (
+                ShardEvent::ParentUnreadable {
+                    parent: ShardId::new("shardId-0"),
+                    problem: "no counter".into(),
+                },
+                r#"WARN "shard waits for a parent whose lease is unreadable""#,
+                r#"parent=shardId-0 error="no counter""#,
+            ),
+        ]
+    }
+
+    fn reading() -> Vec<Case> {
+        let throttled = CallErrorKind::Throttled { code: "Slow".into() };
+        vec![
+            (
+                ShardEvent::ReadingBegins {
+                    from: Position::TrimHorizon,
+                },
+                r#"DEBUG "reading begins""#,
+                "from=TRIM_HORIZON",
+            ),
+            (
+                read_failed(throttled, 9),
+                r#"WARN "read throttled""#,
+                "error=GetRecords failed: throttled (Slow) repeated=9",
+            ),
+            (
+                read_failed(CallErrorKind::NotFound, 0),
+                r#"WARN "read failed""#,
+                "error=GetRecords failed: it does not exist (ResourceNotFoundException) repeated=0",
+            ),
+            (
+                on_hold(Hold::StreamCreatedAgain),
+                r#"ERROR "stream was created again""#,
+                "row=shardId-7 position=\"49\" reason=the stream was deleted and created again; the lease table belongs to \
+                 the earlier stream: delete the table",
+            ),
+            (
+                on_hold(Hold::PositionRefused),
+                r#"ERROR "checkpoint refused""#,
+                "row=shardId-7 position=\"49\" reason=the service refuses the checkpoint of the lease row: it belongs to \
+                 another shard or stream, or was edited; correct the row's checkpoint",
+            ),
+            (
+                on_hold(Hold::StreamMissing),
+                r#"WARN "shard on hold""#,
+                r#"row=shardId-7 position="49" reason=the stream does not exist"#,
+            ),
+        ]
+    }
+
+    fn damage() -> Vec<Case> {
+        let (index, table_len) = (7, 1);
+        let (reason, repeated) = ("cut off".to_owned(), 2);
+        vec![
+            (
+                ShardEvent::PossibleLoss {
+                    position: "49".into(),
+                    reason: reason.clone(),
+                },
+                r#"WARN "records may have been lost to retention""#,
+                r#"position="49" reason="cut off""#,
+            ),
+            (
+                ShardEvent::DamagedAggregate {
+                    sequence_number: "49".into(),
+                    reason,
+                    repeated,
+                },
+                r#"WARN "damaged aggregate""#,
+                r#"sequence_number="49" reason="cut off" repeated=2"#,
+            ),
+            (
+                damaged_record(RecordDamage::PartitionKeyIndexOutOfRange { index, table_len }),
+                r#"WARN "damaged record""#,
+                r#"position="49:2" damage=partition key index 7"#,
+            ),
+            (
+                damaged_record(RecordDamage::ExplicitHashKeyIndexOutOfRange { index, table_len }),
+                r#"DEBUG "damaged record""#,
+                r#"position="49:2" damage=explicit hash key index 7"#,
+            ),
+        ]
+    }
+
+    fn ending() -> Vec<Case> {
+        let (error, repeated) = ("cut off".to_owned(), 2);
+        vec![
+            (
+                ShardEvent::SourcePanicked,
+                r#"ERROR "the task that reads a shard panicked, and is started again""#,
+                "",
+            ),
+            (
+                ShardEvent::Panicked,
+                r#"ERROR "the task of a shard panicked: its lease is given up""#,
+                "",
+            ),
+            (
+                ShardEvent::EndNotCheckpointed {
+                    error: CheckpointError::LeaseLost,
+                    repeated,
+                },
+                r#"WARN "end of shard not checkpointed yet""#,
+                r#"error="the lease was lost, and"#,
+            ),
+            (
+                ShardEvent::ChildrenNotLeased { error, repeated },
+                r#"WARN "children not leased yet""#,
+                r#"error="cut off" repeated=2"#,
+            ),
+            (
+                ShardEvent::Ended { children: two() },
+                r#"INFO "shard ended""#,
+                r#"children="shardId-0, shardId-1""#,
+            ),
+        ]
+    }
+
+    #[test]
+    fn each_event_of_a_shard_has_its_level_and_its_fields_in_one_line() {
         let shard = ShardRef::new(StreamRef::parse("orders"), ShardId::new("shardId-7"));
-        for event in events {
-            let lines = logged(|| event.emit(&shard));
-            let [line] = lines.as_slice() else {
-                panic!("{event:?}: {lines:?}")
-            };
-            assert!(line.contains(" stream=orders shard=shardId-7"), "{line}");
+        for (event, head, fields) in [waiting(), reading(), damage(), ending()].concat() {
+            let line = line(&event.of(shard.clone()));
+            let expected = format!("{head} stream=orders shard=shardId-7 {fields}");
+            assert!(line.starts_with(expected.trim_end()), "{line}\nnot\n{expected}");
         }
     }
 }

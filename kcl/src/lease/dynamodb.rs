@@ -27,6 +27,7 @@ use crate::lease::table::{Creation, LeaseTable, OpenError, ScanPage, SeparateTab
 use crate::lease::update_expression::UpdateExpression;
 use crate::lease::write::{LeaseWrite, WriteOutcome};
 use crate::limits::{OWNER_INDEX, TABLE_CALL_TIMEOUT};
+use crate::observers::Observers;
 
 pub(crate) mod client;
 mod identities;
@@ -46,6 +47,7 @@ pub(crate) struct DynamoDbLeaseTable {
     page_size: Option<i32>,
     clock: Clock,
     service_time: ServiceTime,
+    observers: Observers,
 }
 
 impl DynamoDbLeaseTable {
@@ -73,7 +75,14 @@ impl DynamoDbLeaseTable {
             page_size: None,
             clock,
             service_time,
+            observers: Observers::default(),
         }
+    }
+
+    /// Tells `observers` of rows that cannot be read and of credentials.
+    pub(crate) fn with_observers(mut self, observers: Observers) -> Self {
+        self.observers = observers;
+        self
     }
 
     #[cfg(test)]
@@ -141,7 +150,9 @@ impl DynamoDbLeaseTable {
         match call.send().await {
             Ok(output) => applied("UpdateItem", output.attributes),
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(found)) => refused(&self.name, found.item()),
+                Some(UpdateItemError::ConditionalCheckFailedException(found)) => {
+                    refused(&self.name, found.item(), &self.observers)
+                }
                 _ => not_applied_or_unknown("UpdateItem", &error),
             },
         }
@@ -160,7 +171,9 @@ impl DynamoDbLeaseTable {
         match call.send().await {
             Ok(output) => applied("DeleteItem", output.attributes),
             Err(error) => match error.as_service_error() {
-                Some(DeleteItemError::ConditionalCheckFailedException(found)) => refused(&self.name, found.item()),
+                Some(DeleteItemError::ConditionalCheckFailedException(found)) => {
+                    refused(&self.name, found.item(), &self.observers)
+                }
                 _ => not_applied_or_unknown("DeleteItem", &error),
             },
         }
@@ -227,7 +240,7 @@ impl LeaseTable for DynamoDbLeaseTable {
         let LeaseClient { client, refresher } = LeaseClient::new(&self.client, rng);
         SeparateTable {
             table: Arc::new(Self { client, ..self.clone() }),
-            upkeep: Box::pin(refresher.run()),
+            upkeep: Box::pin(refresher.with_observers(self.observers.clone()).run()),
         }
     }
 

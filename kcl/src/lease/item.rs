@@ -16,6 +16,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::checkpoint::position::Position;
+use crate::event::LeaseEvent;
 use crate::lease::layout::{LeaseKey, shard_in_row};
 use crate::lease::model::{Lease, OtherAttributes, OwnAttributes, PendingCheckpoint, WorkerId};
 use crate::stream::{Incarnation, ShardId};
@@ -94,6 +95,20 @@ pub(crate) struct Hole {
     /// The shard of the row. `None` if the row does not tell.
     pub(crate) shard: Option<ShardId>,
     pub(crate) problem: RowError,
+}
+
+impl Hole {
+    /// That the row, of this table, cannot be read.
+    pub(crate) fn event(&self, table: &str) -> LeaseEvent {
+        LeaseEvent::RowUnreadable {
+            table: table.to_owned(),
+            lease: self.key.clone(),
+            stream: self.stream.as_deref().map(str::to_owned),
+            shard: self.shard.clone(),
+            problem: service::chain(&self.problem),
+            repeated: 0,
+        }
+    }
 }
 
 /// The row of `lease`, for creating it.

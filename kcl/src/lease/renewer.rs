@@ -19,6 +19,7 @@ use crate::lease::holdings::{OwnershipId, Request};
 use crate::lease::model::{Lease, LeaseKey, PendingCheckpoint, WorkerId};
 use crate::lease::ownership::{Drain, Terms, Waiter};
 use crate::lease::table::LeaseTable;
+use crate::observers::Observers;
 use crate::stream::{Incarnation, ShardId};
 pub(crate) use progress::ProgressPort;
 pub(crate) use task::{RenewerTask, timed_out};
@@ -84,6 +85,7 @@ pub(crate) struct RenewerParts {
     pub(crate) write_timeout: Duration,
     pub(crate) clock: Clock,
     pub(crate) rng: fastrand::Rng,
+    pub(crate) observers: Observers,
 }
 
 impl Renewer {

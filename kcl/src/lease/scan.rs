@@ -6,10 +6,10 @@ use std::time::Duration;
 use service::{Clock, Jitter, RetryDelays};
 
 use crate::error::TableError;
-use crate::event::Event;
 use crate::lease::item::{ForeignKind, Hole, Row};
 use crate::lease::model::{Lease, LeaseKey};
 use crate::lease::table::{LeaseTable, ScanPage};
+use crate::observers::Observers;
 
 /// How often one page is asked for. Our choice: five waits of up to 1.9 s together, well below the failover time.
 const TRIES_PER_PAGE: u32 = 6;
@@ -40,13 +40,13 @@ impl Listing {
         (!found.is_empty()).then(|| found.into_iter().collect::<Vec<_>>().join(", "))
     }
 
-    fn add(&mut self, row: Row, table: &str) {
+    fn add(&mut self, row: Row, table: &str, observers: &Observers) {
         match row {
             Row::Lease(lease) => self.leases.push(lease),
             Row::Foreign(kind, _) => drop(self.foreign.insert(kind)),
             // One damaged row must not stop the work on all others.
             Row::Hole(hole) => {
-                Event::LeaseRowUnreadable { table, hole: &hole }.emit();
+                observers.tell(hole.event(table));
                 self.holes.push(hole);
             }
         }
@@ -68,6 +68,7 @@ pub(crate) async fn list(
     table: &dyn LeaseTable,
     clock: &Clock,
     rng: &mut fastrand::Rng,
+    observers: &Observers,
 ) -> Result<Listing, TableError> {
     let mut delays = RetryDelays::new(WAITS, Jitter::Half, rng.fork());
     let mut listing = Listing::default();
@@ -75,7 +76,7 @@ pub(crate) async fn list(
     loop {
         let ScanPage { rows, next } = page(table, from.as_ref(), (clock, &mut delays)).await?;
         for row in rows {
-            listing.add(row, table.name());
+            listing.add(row, table.name(), observers);
         }
         match next {
             Some(key) => from = Some(key),

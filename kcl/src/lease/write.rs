@@ -113,6 +113,17 @@ pub(crate) enum WriteOutcome {
     Unknown(TableError),
 }
 
+impl WriteOutcome {
+    /// Whether it was applied; without the error if its condition did not hold.
+    pub(crate) fn result(&self) -> Result<(), Option<&TableError>> {
+        match self {
+            Self::Applied(_) => Ok(()),
+            Self::Refused(_) => Err(None),
+            Self::NotApplied(error) | Self::Unknown(error) => Err(Some(error)),
+        }
+    }
+}
+
 impl OwnerWrite {
     /// Says that the owner of `seen` is alive.
     pub(crate) fn renewal(seen: Lease) -> Self {

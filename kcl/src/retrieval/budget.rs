@@ -150,7 +150,6 @@ impl Budget {
     }
 
     /// All bytes that are charged.
-    #[cfg(test)]
     pub(crate) fn charged(&self) -> u64 {
         self.charged
     }

@@ -41,7 +41,6 @@ impl ReadBudget {
     }
 
     /// All bytes that are charged.
-    #[cfg(test)]
     pub(crate) fn charged(&self) -> u64 {
         self.lock().budget.charged()
     }

@@ -9,7 +9,8 @@ use crate::calls::{Calls, NextRead, Page as Reply, ReadFrom};
 use crate::checkpoint::position::Position;
 use crate::error::{CallErrorKind, StreamError};
 use crate::event::ShardEvent;
-use crate::fold::Fold;
+use crate::metrics::{Outcome, Series};
+use crate::observers::ShardObserver;
 use crate::retrieval::pacer::{Brought, Pacer, PacerConfig};
 use crate::retrieval::page_size::PageSize;
 use crate::retrieval::permit::{Account, Permit};
@@ -53,8 +54,7 @@ pub(crate) struct Poller {
     failures: u32,
     /// Refusals of the position from which to read, without an iterator between them.
     refusals: u32,
-    /// Folds the reads that failed.
-    told: Fold,
+    observer: ShardObserver,
     clock: Clock,
 }
 
@@ -79,6 +79,7 @@ enum Next {
 #[derive(Debug)]
 pub(crate) struct PollerConfig {
     pub(crate) shard: ShardRef,
+    pub(crate) observer: ShardObserver,
     pub(crate) from: Position,
     /// What `AT_TIMESTAMP` means, where the row says that.
     pub(crate) timestamp: SystemTime,
@@ -114,7 +115,7 @@ impl Poller {
             delays: RetryDelays::new(RETRY, Jitter::Half, config.rng),
             failures: 0,
             refusals: 0,
-            told: Fold::default(),
+            observer: config.observer,
             clock: config.clock,
         }
     }
@@ -131,8 +132,10 @@ impl Poller {
                 // Paid for before the call, so that no reply finds the budget full.
                 let permit = self.account.permit(self.page_size.wanted()).await;
                 let limit = self.page_size.limit(permit.bytes());
-                let reply = self.calls.get_records(&self.shard.stream, &iterator, limit).await?;
-                return Ok(self.on_reply(reply, permit));
+                let sent = self.clock.now();
+                let reply = self.calls.get_records(&self.shard.stream, &iterator, limit).await;
+                self.observer.ended(Outcome::GET_RECORDS, sent, &reply);
+                return Ok(self.on_reply(reply?, permit));
             }
         }
         Ok(None)
@@ -191,7 +194,11 @@ impl Poller {
         }
         self.held = Some((hold, now));
         let position = self.resume.to_string();
-        ShardEvent::OnHold { reason: hold, position }.emit(&self.shard);
+        self.observer.tell(ShardEvent::OnHold {
+            reason: hold,
+            row: self.observer.lease().clone(),
+            position,
+        });
         Some(Arrival::Hold(hold))
     }
 
@@ -213,6 +220,9 @@ impl Poller {
             bytes,
             lag: millis_behind_latest.map(Duration::from_millis),
         };
+        if let Some(lag) = brought.lag {
+            self.observer.add(Series::MillisBehindLatest, lag.as_secs_f64() * 1e3);
+        }
         self.page_size.on_reply(brought);
         self.pacer.on_reply(self.clock.now(), brought);
         if let Some(last) = records.last() {
@@ -256,9 +266,10 @@ impl Poller {
             | CallErrorKind::Unavailable { .. }
             | CallErrorKind::Unreadable { .. } => {}
         }
-        if let Some(untold) = self.told.happened(now) {
-            ShardEvent::ReadFailed { error, untold }.emit(&self.shard);
-        }
+        self.observer.tell(ShardEvent::ReadFailed {
+            error: error.clone(),
+            repeated: 0,
+        });
     }
 }
 

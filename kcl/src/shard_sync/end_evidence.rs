@@ -58,7 +58,8 @@ pub(crate) enum Verdict {
 
 /// Why a shard is neither read nor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hold {
+#[non_exhaustive]
+pub enum Hold {
     /// The stream does not exist at the moment.
     StreamMissing,
     /// Another stream has the name now: positions of the earlier one mean nothing in it.
@@ -71,6 +72,16 @@ pub(crate) enum Hold {
     ChildrenNotListed,
     /// The service refuses the checkpoint as a position of this shard.
     PositionRefused,
+}
+
+impl Hold {
+    /// Whether it lasts until somebody acts.
+    pub(crate) fn needs_action(self) -> bool {
+        match self {
+            Self::StreamCreatedAgain | Self::PositionRefused => true,
+            Self::StreamMissing | Self::StreamUnknown | Self::ShardNotListed | Self::ChildrenNotListed => false,
+        }
+    }
 }
 
 impl fmt::Display for Hold {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crate::calls::{Calls, ShardsToList};
 use crate::error::{TableError, WorkerError};
-use crate::event::Event;
+use crate::event::LeaseEvent;
 use crate::lease::layout::{StreamRows, TableLayout};
-use crate::lease::model::{Lease, OwnAttributes, WorkerId};
+use crate::lease::model::{Lease, OwnAttributes};
 use crate::lease::table::{Creation, LeaseTable};
+use crate::observers::Observers;
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::planner;
 use crate::stream::{Shard, ShardId, StartingPosition, StreamRef};
@@ -25,23 +26,19 @@ pub(crate) struct NewLeases {
     pub(crate) own: OwnAttributes,
 }
 
-/// The worker that creates leases, and the table in which it does.
+/// The table in which a worker creates leases, and who is told.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Creator<'a> {
-    pub(crate) worker: &'a WorkerId,
+    pub(crate) observers: &'a Observers,
     pub(crate) table: &'a Arc<dyn LeaseTable>,
 }
 
 impl Creator<'_> {
     async fn create(&self, lease: &Lease, reason: &str) -> Result<(), TableError> {
-        let (worker, key) = (self.worker, &lease.key);
-        match self.table.create(lease).await? {
-            Creation::Created => Event::LeaseCreated {
-                worker,
-                lease: key,
-                reason,
-            }
-            .emit(),
+        let (lease, created) = (lease.key.clone(), self.table.create(lease).await?);
+        let reason = reason.to_owned();
+        match created {
+            Creation::Created => self.observers.tell(LeaseEvent::Created { lease, reason }),
             // Another worker was quicker.
             Creation::Existed => {}
         }

@@ -62,6 +62,15 @@ impl WorkerControl {
         self.shards.statuses()
     }
 
+    /// How far the shard is behind that is furthest behind, as far as the service says. `None` before the first page.
+    ///
+    /// While a shard is paused, halted or on hold, or its handler runs, the time that passes counts in full: then it is the
+    /// most that the shard can be behind.
+    #[doc(alias = "MillisBehindLatest")]
+    pub fn max_lag(&self) -> Option<Duration> {
+        self.shards.max_lag()
+    }
+
     /// Stops reading all shards, and those that come; the leases are kept. A handler that runs goes on to its end. Records
     /// that were read and not delivered are read again later.
     pub fn pause(&self) {

@@ -12,12 +12,12 @@ use super::Worker;
 use super::application_watch::{ApplicationWatch, watch_application};
 use super::lease_keeper::LeaseKeeper;
 use super::lease_thread::{LeaseRuntime, LeaseThread, LeaseThreadError};
+use crate::assignment::gauges::Gauges;
 use crate::assignment::origin::StreamAtStart;
 use crate::assignment::taker::{Taker, TakerPolicy, VeryOldLeases};
 use crate::assignment::task::Assignment;
 use crate::assignment::token_bases::TokenBases;
 use crate::error::WorkerError;
-use crate::fold::Fold;
 use crate::lease::ownership::Terms;
 use crate::lease::renewer::{OwnedLease, Renewer, RenewerParts, RenewerTask};
 use crate::lease::table::{LeaseTable, SeparateTable};
@@ -75,10 +75,11 @@ impl LeaseSide {
             interval: worker.config.assignment_interval(),
             write_timeout: worker.config.lease_write_timeout(),
             rng: worker.rng.fork(),
-            failures: Fold::default(),
-            other_streams: Fold::default(),
-            unmarked: Fold::default(),
-            without_time: Fold::default(),
+            observers: worker.observers.clone(),
+            gauges: Gauges {
+                shards: worker.control.shards.clone(),
+                budget: worker.budget.clone(),
+            },
             owned,
             new_leases: Arc::clone(&new_leases),
         };
@@ -156,5 +157,6 @@ fn renewer(worker: &mut Worker, table: &Arc<dyn LeaseTable>) -> (Renewer, Renewe
         write_timeout: worker.config.lease_write_timeout(),
         clock: worker.clock.clone(),
         rng: worker.rng.fork(),
+        observers: worker.observers.clone(),
     })
 }

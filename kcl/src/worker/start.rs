@@ -7,13 +7,15 @@ use service::{Clock, Jitter, RetryDelays};
 
 use crate::assignment::origin::StreamAtStart;
 use crate::calls::{Calls, ShardsToList};
+use crate::checkpoint::position::Position;
 use crate::config::Config;
 use crate::error::{TableError, WorkerError};
-use crate::event::Event;
+use crate::event::WorkerEvent;
 use crate::lease::layout::TableLayout;
-use crate::lease::model::{OwnAttributes, WorkerId};
+use crate::lease::model::{Lease, OwnAttributes};
 use crate::lease::scan::list;
 use crate::lease::table::{LeaseTable, OpenError};
+use crate::observers::Observers;
 use crate::shard_sync::task::{Creator, NewLeases, sync_shards};
 use crate::stream::StreamRef;
 use crate::worker::health::HealthBoard;
@@ -24,7 +26,7 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 /// What a worker needs for its start.
 #[derive(Debug)]
 pub(super) struct Start<'a> {
-    pub(super) worker: &'a WorkerId,
+    pub(super) observers: &'a Observers,
     pub(super) table: &'a Arc<dyn LeaseTable>,
     pub(super) layout: &'a TableLayout,
     pub(super) calls: &'a Calls,
@@ -52,8 +54,12 @@ impl Start<'_> {
             if !may_pass(&error) || deadline.is_some_and(|deadline| again > deadline) {
                 return Err(error);
             }
-            Event::StartFailed { error: &error }.emit();
-            self.health.start_failed(service::chain(&error));
+            let error = service::chain(&error);
+            self.observers.tell(WorkerEvent::StartFailed {
+                error: error.clone(),
+                repeated: 0,
+            });
+            self.health.start_failed(error);
             self.clock.sleep_until(Some(again)).await;
         }
     }
@@ -64,17 +70,19 @@ impl Start<'_> {
         let incarnation = self.calls.incarnation(self.stream).await;
         let incarnation = incarnation.map_err(|error| self.of_stream(error))?;
         if !incarnation.is_known() {
-            Event::StreamDescriptionDenied { stream: self.stream }.emit();
+            let stream = self.stream.clone();
+            self.observers.tell(WorkerEvent::StreamDescriptionDenied { stream });
         }
         // Before the table is created: a mistyped stream leaves nothing behind.
         let shards = self.calls.list_shards(self.stream, ShardsToList::All).await;
         let shards = shards.map_err(|error| self.of_stream(error))?;
         self.open().await?;
-        let listing = list(&**self.table, self.clock, &mut self.rng).await;
+        let listing = list(&**self.table, self.clock, &mut self.rng, self.observers).await;
         let listing = listing.map_err(|error| self.of_table(error))?;
         if let Some(found) = listing.led_by_others() {
             return Err(self.led_by_others(found));
         }
+        self.tell_of_overruled_start(&listing.leases);
         let new = NewLeases {
             stream: self.stream.clone(),
             layout: self.layout.clone(),
@@ -83,11 +91,25 @@ impl Start<'_> {
         };
         let stream = StreamAtStart::new(incarnation, &shards);
         let creator = Creator {
-            worker: self.worker,
+            observers: self.observers,
             table: self.table,
         };
         sync_shards(creator, self.calls, shards, &listing.leases, new).await?;
         Ok(stream)
+    }
+
+    /// Tells that shards with leases go on from their checkpoints, although the application has set where to start.
+    fn tell_of_overruled_start(&self, leases: &[Lease]) {
+        let start_at = Position::from(self.config.start_at);
+        let begins_elsewhere = |lease: &&Lease| !lease.is_finished() && lease.checkpoint.as_ref() != Some(&start_at);
+        let leases = leases.iter().filter(begins_elsewhere).count();
+        if self.config.start_is_set && leases > 0 {
+            self.observers.tell(WorkerEvent::StartOverruled {
+                start_at,
+                table: self.table.name().to_owned(),
+                leases,
+            });
+        }
     }
 
     /// Workers of KCL 3.0 to 3.4 lead an application through a table beside the lease table.
@@ -97,7 +119,7 @@ impl Start<'_> {
             Ok(Some(found)) => Err(self.led_by_others(found)),
             // Policies of KCL 2.x fleets often name the lease table only.
             Err(error) if error.kind().is_denied() => {
-                Event::CoordinatorTableUnknown { error: &error }.emit();
+                self.observers.tell(WorkerEvent::CoordinatorTableUnknown { error });
                 Ok(())
             }
             Err(error) => Err(self.of_table(error)),

@@ -9,9 +9,11 @@ use testkit::sim::{Fault, Latency, Sim};
 use super::*;
 use crate::assignment::taker::{TakerPolicy, VeryOldLeases};
 use crate::checkpoint::position::Position;
+use crate::consumer::shards::Shards;
 use crate::lease::dynamodb::DynamoDbLeaseTable;
 use crate::lease::ownership::Terms;
 use crate::lease::renewer::{RenewerParts, RenewerTask};
+use crate::retrieval::permit::ReadBudget;
 use crate::stream::Incarnation;
 
 /// Leases that nobody has: a search takes all of them, one after the other.
@@ -79,6 +81,7 @@ impl Bench {
             write_timeout: WRITE_TIMEOUT,
             clock: clock.clone(),
             rng: rng.fork(),
+            observers: Observers::default(),
         });
         let policy = TakerPolicy {
             failover: FAILOVER,
@@ -100,10 +103,11 @@ impl Bench {
             interval: FAILOVER * 100,
             write_timeout: WRITE_TIMEOUT,
             rng,
-            failures: Fold::default(),
-            other_streams: Fold::default(),
-            unmarked: Fold::default(),
-            without_time: Fold::default(),
+            observers: Observers::default(),
+            gauges: Gauges {
+                shards: Shards::default(),
+                budget: ReadBudget::new(0),
+            },
             owned,
             new_leases: Arc::default(),
         };

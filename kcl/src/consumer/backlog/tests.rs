@@ -6,11 +6,16 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::checkpoint::position::RecordPosition;
+use crate::lease::layout::TableLayout;
+use crate::observers::Observers;
 use crate::retrieval::permit::ReadBudget;
-use crate::stream::{Incarnation, ShardId, StreamRef};
+use crate::stream::{Incarnation, ShardId, ShardRef, StreamRef};
 
-fn shard() -> ShardRef {
-    ShardRef::new(StreamRef::parse("orders"), ShardId::new("shardId-000000000000"))
+fn observer() -> ShardObserver {
+    let shard = ShardRef::new(StreamRef::parse("orders"), ShardId::new("shardId-000000000000"));
+    let layout = TableLayout::OneStream(shard.stream.clone());
+    let lease = layout.rows_of(&shard.stream).key_of(&shard.shard);
+    Observers::default().of_shard(shard, lease)
 }
 
 /// A Kinesis record with this sequence number: an aggregate of so many user records, or with none a plain one.
@@ -31,7 +36,7 @@ fn raw(sequence_number: u64, aggregated: usize) -> RawRecord {
 
 async fn backlog(records: impl IntoIterator<Item = RawRecord>) -> (ReadBudget, Backlog) {
     let budget = ReadBudget::new(1_000_000);
-    let mut backlog = Backlog::new(shard());
+    let mut backlog = Backlog::new(observer());
     backlog.put(Page {
         records: records.into_iter().collect(),
         lag: None,
@@ -104,7 +109,7 @@ proptest! {
             .zip(&aggregated)
             .flat_map(|(number, aggregated)| (0..(*aggregated).max(1) as u64).map(move |sub| (number, sub)))
             .collect();
-        let mut backlog = Backlog::new(shard());
+        let mut backlog = Backlog::new(observer());
         backlog.raw = page.into();
         let (mut done, mut processed) = (Position::TrimHorizon, Vec::new());
         // In the end everything succeeds.

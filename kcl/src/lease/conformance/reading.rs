@@ -12,6 +12,7 @@ use crate::lease::item::{ForeignKind, Item, Row};
 use crate::lease::memory::{Fault, Operation};
 use crate::lease::model::{Lease, WorkerId};
 use crate::lease::scan::{Listing, list};
+use crate::observers::Observers;
 use crate::stream::ShardId;
 
 run_against_each_backend! {
@@ -46,9 +47,14 @@ async fn put_numbered(bench: &Bench, count: u8) -> Vec<Lease> {
 }
 
 async fn listed(bench: &Bench) -> Listing {
-    list(bench.table(), &Clock::default(), &mut fastrand::Rng::with_seed(1))
-        .await
-        .unwrap()
+    list(
+        bench.table(),
+        &Clock::default(),
+        &mut fastrand::Rng::with_seed(1),
+        &Observers::default(),
+    )
+    .await
+    .unwrap()
 }
 
 fn foreign(key: &str, entity_type: &str) -> Item {
@@ -94,9 +100,14 @@ async fn a_page_that_stays_throttled_ends_the_scan_with_its_error(bench: &Bench)
     for _ in 0..6 {
         bench.fail_next(Operation::ScanPage, Fault::Throttled);
     }
-    let error = list(bench.table(), &Clock::default(), &mut fastrand::Rng::with_seed(1))
-        .await
-        .unwrap_err();
+    let error = list(
+        bench.table(),
+        &Clock::default(),
+        &mut fastrand::Rng::with_seed(1),
+        &Observers::default(),
+    )
+    .await
+    .unwrap_err();
     assert!(matches!(error.kind(), CallErrorKind::Throttled { .. }), "{error}");
     assert_eq!(bench.calls_of(Operation::ScanPage), 6);
 }

@@ -28,7 +28,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::client::PoolNumber;
 use super::refresh::Validity;
-use crate::event::Event;
+use crate::event::WorkerEvent;
+use crate::observers::Observers;
 
 /// The scheme whose identities are AWS credentials.
 const SIGV4: AuthSchemeId = AuthSchemeId::new("sigv4");
@@ -61,6 +62,7 @@ pub(crate) struct IdentityRefresher {
     asked: mpsc::Receiver<Source>,
     delays: RetryDelays,
     rng: fastrand::Rng,
+    observers: Observers,
 }
 
 /// A credentials provider, and the components of the call that named it.
@@ -109,6 +111,7 @@ pub(super) fn refreshed_identities(
         asked,
         delays: RetryDelays::new(LOAD_WAITS, Jitter::Half, rng.fork()),
         rng,
+        observers: Observers::default(),
     };
     (identities, refresher)
 }
@@ -183,6 +186,11 @@ impl RefreshedIdentities {
 }
 
 impl IdentityRefresher {
+    /// Tells `observers` of loads that failed.
+    pub(crate) fn with_observers(self, observers: Observers) -> Self {
+        Self { observers, ..self }
+    }
+
     /// Loads credentials for the first call, and then again before they expire. It never ends by itself. Once it is dropped,
     /// calls fail.
     ///
@@ -228,7 +236,7 @@ impl IdentityRefresher {
             }
             Err(error) => {
                 loads.failures = loads.failures.saturating_add(1);
-                report(&error, &loads, now);
+                report(&error, &loads, now, &self.observers);
                 loads.error = Some(error);
                 self.delays.after(loads.failures)
             }
@@ -279,13 +287,14 @@ fn now_of(source: &Source) -> SystemTime {
 
 /// Reports a failed refresh while the old credentials are valid: failures 1, 2, 4, 8 and so on. Once they have expired,
 /// the calls fail with the same error.
-fn report(error: &NotLoaded, loads: &Loads, now: SystemTime) {
+fn report(error: &NotLoaded, loads: &Loads, now: SystemTime, observers: &Observers) {
     let usable = loads.held.as_ref().filter(|(_, validity)| validity.is_usable(now));
     if let Some((_, validity)) = usable
         && loads.failures.is_power_of_two()
     {
         let valid_for = validity.valid_for(now);
-        Event::CredentialsNotRefreshed { error, valid_for }.emit();
+        let error = service::chain(error);
+        observers.tell(WorkerEvent::CredentialsNotRefreshed { error, valid_for });
     }
 }
 

@@ -5,9 +5,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use service::{CallClass, CallError, Effect};
 
 use crate::error::{CallErrorKind, TableError};
-use crate::event::Event;
 use crate::lease::item::{self, Item, Row};
 use crate::lease::write::WriteOutcome;
+use crate::observers::Observers;
 
 /// A write that was applied to the row `after`.
 ///
@@ -24,11 +24,11 @@ pub(super) fn applied(operation: &'static str, after: Option<Item>) -> WriteOutc
 }
 
 /// A write whose condition does not hold for the row `found`.
-pub(super) fn refused(table: &str, found: Option<&Item>) -> WriteOutcome {
+pub(super) fn refused(table: &str, found: Option<&Item>, observers: &Observers) -> WriteOutcome {
     match found.cloned().map(item::decode) {
         Some(Row::Lease(lease)) => WriteOutcome::Refused(Some(lease)),
         Some(Row::Hole(hole)) => {
-            Event::LeaseRowUnreadable { table, hole: &hole }.emit();
+            observers.tell(hole.event(table));
             WriteOutcome::Refused(None)
         }
         Some(Row::Foreign(..)) | None => WriteOutcome::Refused(None),

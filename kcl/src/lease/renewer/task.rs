@@ -12,8 +12,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::checkpoint::error::CheckpointError;
 use crate::error::{CallErrorKind, TableError, WorkerError};
-use crate::event::Event;
-use crate::fold::Fold;
+use crate::event::LeaseEvent;
 use crate::lease::guard::{LeaseGuard, LeaseState, Signal};
 use crate::lease::holdings::{Adopted, Holdings, OwnershipId};
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
@@ -22,6 +21,8 @@ use crate::lease::renewer::progress::{ProgressView, progress};
 use crate::lease::renewer::{Answer, Message, OwnedLease, RenewerParts};
 use crate::lease::table::LeaseTable;
 use crate::lease::write::{LeaseWrite, OwnerWrite, Then, WriteOutcome};
+use crate::metrics::Outcome;
+use crate::observers::Observers;
 
 /// Writes that may be in flight at once. Our choice: each takes a connection, and a table that answers within 100 ms lets
 /// that many renew 10,000 leases in time.
@@ -39,7 +40,7 @@ pub(crate) struct RenewerTask {
     published: BTreeMap<LeaseKey, Published>,
     writing: FuturesUnordered<BoxFuture<'static, Written>>,
     room: Arc<Semaphore>,
-    failures: Fold,
+    observers: Observers,
 }
 
 /// What the consumer of a lease is told, and tells.
@@ -55,6 +56,8 @@ struct Written {
     /// `None`: a lease that was given back as soon as it was taken.
     id: Option<OwnershipId>,
     outcome: WriteOutcome,
+    sent: Instant,
+    measured_as: Outcome,
 }
 
 impl RenewerTask {
@@ -69,7 +72,7 @@ impl RenewerTask {
             published: BTreeMap::new(),
             writing: FuturesUnordered::new(),
             room: Arc::new(Semaphore::new(WRITES_IN_FLIGHT)),
-            failures: Fold::default(),
+            observers: parts.observers,
         }
     }
 
@@ -105,17 +108,25 @@ impl RenewerTask {
     fn write(&self, id: Option<OwnershipId>, write: OwnerWrite) -> BoxFuture<'static, Written> {
         let (table, timeout, room) = (Arc::clone(&self.table), self.timeout, Arc::clone(&self.room));
         let clock = self.clock.clone();
+        let measured_as = match write.checkpoint {
+            Some(_) => Outcome::CHECKPOINT,
+            None => Outcome::RENEW,
+        };
         Box::pin(async move {
-            let Some(Ok(_room)) = clock.timeout(timeout, room.acquire()).await else {
-                let outcome = WriteOutcome::NotApplied(not_sent());
-                return Written { id, outcome };
-            };
-            let write = LeaseWrite::Owner(write);
-            let outcome = clock.timeout(timeout, table.write(&write)).await;
-            Written {
+            let written = |outcome, sent| Written {
                 id,
-                outcome: outcome.unwrap_or_else(|| WriteOutcome::Unknown(timed_out(timeout))),
-            }
+                outcome,
+                sent,
+                measured_as,
+            };
+            let begun = clock.now();
+            let Some(Ok(_room)) = clock.timeout(timeout, room.acquire()).await else {
+                return written(WriteOutcome::NotApplied(not_sent()), begun);
+            };
+            let (write, sent) = (LeaseWrite::Owner(write), clock.now());
+            let outcome = clock.timeout(timeout, table.write(&write)).await;
+            let outcome = outcome.unwrap_or_else(|| WriteOutcome::Unknown(timed_out(timeout)));
+            written(outcome, sent)
         })
     }
 
@@ -173,32 +184,20 @@ impl RenewerTask {
     }
 
     fn on_written(&mut self, written: Written) -> Result<(), WorkerError> {
-        let Written { id: Some(id), outcome } = written else {
+        let result = written.outcome.result();
+        self.observers.ended(written.measured_as, written.sent, &result);
+        let Some(id) = written.id else {
             return Ok(());
         };
-        let now = self.clock.now();
-        if let WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error) = &outcome {
-            self.tell_failure(&id.key, error, now);
+        if let Err(Some(error)) = result {
+            let event = LeaseEvent::write_failed(self.table.name(), &id.key, error.clone());
+            self.observers.tell(event);
         }
+        let (outcome, now) = (written.outcome, self.clock.now());
         for effect in self.holdings.handle_outcome(&id, outcome, now) {
             self.apply(&id.key, effect)?;
         }
         Ok(())
-    }
-
-    /// One line in ten seconds for all leases: what fails for one mostly fails for the others.
-    fn tell_failure(&mut self, lease: &LeaseKey, error: &TableError, now: Instant) {
-        if let Some(untold) = self.failures.happened(now) {
-            let table = self.table.name();
-            Event::LeaseWritesFailed {
-                worker: &self.worker,
-                table,
-                lease,
-                error,
-                untold,
-            }
-            .emit();
-        }
     }
 
     fn apply(&mut self, key: &LeaseKey, effect: Effect<Answer>) -> Result<(), WorkerError> {
@@ -231,15 +230,7 @@ impl RenewerTask {
         leaver: Option<Answer>,
     ) -> Result<(), WorkerError> {
         let left = matches!(end, End::Released | End::HandedOver { .. });
-        if !left {
-            let (worker, lease) = (&self.worker, key);
-            Event::LeaseLost {
-                worker,
-                lease,
-                end: &end,
-            }
-            .emit();
-        }
+        self.observers.tell(LeaseEvent::end_of(key.clone(), end.clone()));
         self.change_state(key, |state| state.signal = Signal::Lost(end.clone()));
         self.published.remove(key);
         for waiter in waiters {

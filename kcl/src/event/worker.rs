@@ -1,0 +1,235 @@
+//! What happens to a worker as a whole.
+
+use std::time::Duration;
+
+use service::RangeFault;
+
+use super::{Kind, Severity};
+use crate::checkpoint::position::Position;
+use crate::error::TableError;
+use crate::lease::model::WorkerId;
+use crate::stream::StreamRef;
+
+/// Something that has happened to a worker as a whole.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum WorkerEvent {
+    /// The worker began.
+    Started {
+        /// The stream that it reads.
+        stream: StreamRef,
+        /// The lease table.
+        table: String,
+    },
+    /// The worker ended.
+    Ended {
+        /// Shards whose leases were given back.
+        released: usize,
+        /// Shards that were not done in time: their leases expire.
+        abandoned: usize,
+    },
+    /// The worker could not start, and tries again.
+    StartFailed {
+        /// Why, with all causes.
+        error: String,
+        /// Others that were not told since the last one.
+        repeated: u64,
+    },
+    /// `start_at` was set, and shards have leases already: those go on from their checkpoints.
+    StartOverruled {
+        /// What was set.
+        start_at: Position,
+        /// The lease table.
+        table: String,
+        /// Leases that begin elsewhere.
+        leases: usize,
+    },
+    /// Access to the stream's description is denied, so a stream that is deleted and created again is not noticed.
+    StreamDescriptionDenied {
+        /// The stream.
+        stream: StreamRef,
+    },
+    /// Access is denied to the table by which workers of KCL 3.0 to 3.4 lead an application, so it is not known whether
+    /// there are any.
+    CoordinatorTableUnknown {
+        /// Why.
+        error: TableError,
+    },
+    /// The credentials for the lease table could not be refreshed. The old ones are still valid.
+    CredentialsNotRefreshed {
+        /// Why, with all causes.
+        error: String,
+        /// For how long the old ones are valid, if they expire.
+        valid_for: Option<Duration>,
+    },
+    /// The hash-key range of a shard is not as it should be. Told once for each fault.
+    ShardRangeFault {
+        /// The stream.
+        stream: StreamRef,
+        /// The shard, and what is wrong.
+        fault: RangeFault,
+    },
+}
+
+impl WorkerEvent {
+    /// How much it matters.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::Started { .. } | Self::Ended { abandoned: 0, .. } | Self::StartOverruled { .. } => Severity::Info,
+            Self::Ended { .. }
+            | Self::StartFailed { .. }
+            | Self::StreamDescriptionDenied { .. }
+            | Self::CoordinatorTableUnknown { .. }
+            | Self::CredentialsNotRefreshed { .. }
+            | Self::ShardRangeFault { .. } => Severity::Warn,
+        }
+    }
+
+    pub(super) fn repeats(&mut self) -> Option<(Kind, &mut u64)> {
+        match self {
+            Self::StartFailed { repeated, .. } => Some((("start failed", String::new()), repeated)),
+            Self::Started { .. }
+            | Self::Ended { .. }
+            | Self::StartOverruled { .. }
+            | Self::StreamDescriptionDenied { .. }
+            | Self::CoordinatorTableUnknown { .. }
+            | Self::CredentialsNotRefreshed { .. }
+            | Self::ShardRangeFault { .. } => None,
+        }
+    }
+
+    pub(super) fn log(&self, worker: &WorkerId) {
+        match self {
+            Self::Started { stream, table } => tracing::info!(%worker, %stream, table, "worker started"),
+            Self::Ended { released, abandoned: 0 } => tracing::info!(%worker, released, abandoned = 0, "worker ended"),
+            Self::Ended { released, abandoned } => {
+                let hint = "their leases expire; give the shutdown a longer grace";
+                tracing::warn!(%worker, released, abandoned, hint, "worker ended with abandoned shards");
+            }
+            Self::StartFailed { error, repeated } => {
+                tracing::warn!(%worker, error, repeated, "start failed, trying again");
+            }
+            Self::StartOverruled {
+                start_at,
+                table,
+                leases,
+            } => {
+                let hint = "delete the rows to begin anew";
+                tracing::info!(%worker, %start_at, table, leases, hint, "leases go on from their checkpoints, not from start_at");
+            }
+            Self::StreamDescriptionDenied { stream } => tracing::warn!(
+                %worker,
+                %stream,
+                "access to kinesis:DescribeStreamSummary is denied: a stream that is deleted and created again is not noticed"
+            ),
+            Self::CoordinatorTableUnknown { error } => {
+                tracing::warn!(%worker, %error, "cannot tell whether workers of KCL 3.0 to 3.4 lead this application");
+            }
+            Self::CredentialsNotRefreshed { error, valid_for } => {
+                tracing::warn!(%worker, error, ?valid_for, "credentials not refreshed, trying again");
+            }
+            Self::ShardRangeFault { stream, fault } => {
+                let RangeFault { shard, kind } = fault;
+                tracing::warn!(%worker, %stream, %shard, fault = %kind, "bad hash-key range");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::CallErrorKind;
+    use crate::event::Event;
+    use crate::event::logged::line;
+
+    fn stream() -> StreamRef {
+        StreamRef::parse("orders")
+    }
+
+    fn life() -> Vec<(WorkerEvent, &'static str)> {
+        let (table, error) = ("billing".to_owned(), "no: way".to_owned());
+        vec![
+            (
+                WorkerEvent::Started {
+                    stream: stream(),
+                    table: table.clone(),
+                },
+                r#"INFO "worker started" worker=w1 stream=orders table="billing""#,
+            ),
+            (
+                WorkerEvent::Ended {
+                    released: 2,
+                    abandoned: 0,
+                },
+                r#"INFO "worker ended" worker=w1 released=2 abandoned=0"#,
+            ),
+            (
+                WorkerEvent::Ended {
+                    released: 1,
+                    abandoned: 3,
+                },
+                r#"WARN "worker ended with abandoned shards" worker=w1 released=1 abandoned=3 hint"#,
+            ),
+            (
+                WorkerEvent::StartFailed { error, repeated: 4 },
+                r#"WARN "start failed, trying again" worker=w1 error="no: way" repeated=4"#,
+            ),
+            (
+                WorkerEvent::StartOverruled {
+                    start_at: Position::Latest,
+                    table,
+                    leases: 5,
+                },
+                r#"INFO "leases go on from their checkpoints, not from start_at" worker=w1 start_at=LATEST table="billing" leases=5"#,
+            ),
+        ]
+    }
+
+    fn surroundings() -> Vec<(WorkerEvent, &'static str)> {
+        let kind = CallErrorKind::Denied {
+            code: "AccessDenied".into(),
+            message: "no".into(),
+        };
+        let denied = TableError {
+            operation: "DescribeTable",
+            kind,
+        };
+        let fault = RangeFault {
+            shard: crate::stream::ShardId::new("shardId-7"),
+            kind: service::RangeFaultKind::Clamped,
+        };
+        vec![
+            (
+                WorkerEvent::StreamDescriptionDenied { stream: stream() },
+                r#"WARN "access to kinesis:DescribeStreamSummary is denied: a stream that is deleted and created again is not noticed" worker=w1 stream=orders"#,
+            ),
+            (
+                WorkerEvent::CoordinatorTableUnknown { error: denied },
+                r#"WARN "cannot tell whether workers of KCL 3.0 to 3.4 lead this application" worker=w1 error=DescribeTable failed"#,
+            ),
+            (
+                WorkerEvent::CredentialsNotRefreshed {
+                    error: "no role".into(),
+                    valid_for: Some(Duration::from_secs(60)),
+                },
+                r#"WARN "credentials not refreshed, trying again" worker=w1 error="no role" valid_for=Some(60s)"#,
+            ),
+            (
+                WorkerEvent::ShardRangeFault {
+                    stream: stream(),
+                    fault,
+                },
+                r#"WARN "bad hash-key range" worker=w1 stream=orders shard=shardId-7 fault="#,
+            ),
+        ]
+    }
+
+    #[test]
+    fn each_event_of_a_worker_has_its_level_and_its_fields_in_one_line() {
+        for (event, fields) in [life(), surroundings()].concat() {
+            let line = line(&Event::from(event));
+            assert!(line.starts_with(fields), "{line}\nnot\n{fields}");
+        }
+    }
+}
