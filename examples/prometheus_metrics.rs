@@ -1,4 +1,4 @@
-//! How to see a producer in Prometheus: its series as text on a port of this machine, as they are scraped.
+//! How to see a producer and a consumer in Prometheus: their series as text on a port of this machine, as they are scraped.
 //!
 //! ```sh
 //! cargo run --example prometheus_metrics
@@ -13,11 +13,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use futures::future::try_join_all;
+use kcl::{Batch, Checkpointer, HandlerError, RecordProcessor, ShardContext, Worker};
 use kpl::{Producer, Record};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use testkit::sandbox::Sandbox;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 
 const STREAM: &str = "orders";
 const ORDERS: usize = 1_000;
@@ -26,21 +28,50 @@ const TIMES: [f64; 8] = [5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1_000.0, 5_000.0];
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// A producer with a recorder of its own, and what renders it. With `metrics::set_global_recorder` instead, all
-/// producers and everything else in the process would share one.
-fn producer(sandbox: &Sandbox) -> Result<(Producer, PrometheusHandle), Failure> {
+/// Installs the exporter for the process, and returns what renders it. With `metrics_recorder` instead, a producer or a worker
+/// has one of its own.
+fn install_exporter() -> Result<PrometheusHandle, Failure> {
     let mut exporter = PrometheusBuilder::new();
-    for series in ["BufferingTime", "RequestTime"] {
+    for series in ["BufferingTime", "RequestTime", "RecordProcessor_processRecords_Time"] {
         exporter = exporter.set_buckets_for_metric(Matcher::Full(series.to_owned()), &TIMES)?;
     }
-    let recorder = exporter.build_recorder();
-    let handle = recorder.handle();
+    Ok(exporter.install_recorder()?)
+}
+
+fn producer(sandbox: &Sandbox) -> Result<Producer, Failure> {
     let producer = Producer::builder(STREAM)
         .aws(&sandbox.sdk_config())
-        .record_max_buffered_time(Duration::from_millis(20))
-        .metrics_recorder(recorder)
+        .record_max_buffered_time(Duration::from_millis(20));
+    Ok(producer.build()?)
+}
+
+struct Billing(mpsc::Sender<usize>);
+
+impl RecordProcessor for Billing {
+    async fn process(&mut self, batch: Batch, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+        checkpointer.checkpoint().await?;
+        Ok(self.0.send(batch.records.len()).await?)
+    }
+}
+
+/// Reads the orders until all are processed.
+async fn bill_orders(sandbox: &Sandbox) -> Result<(), Failure> {
+    let (sender, mut processed) = mpsc::channel(1);
+    let worker = Worker::builder("billing", STREAM)
+        .aws(&sandbox.sdk_config())
+        .processor(move |_: &ShardContext| Billing(sender.clone()))
         .build()?;
-    Ok((producer, handle))
+    let control = worker.control();
+    let all = async {
+        let mut left = ORDERS;
+        while left > 0 {
+            left -= processed.recv().await.unwrap_or(left);
+        }
+        control.shutdown(Duration::from_secs(30));
+    };
+    let (report, ()) = futures::join!(worker.run(), all);
+    report?;
+    Ok(())
 }
 
 async fn put_orders(producer: &Producer) -> Result<(), Failure> {
@@ -74,14 +105,16 @@ async fn scrape(address: SocketAddr) -> Result<String, Failure> {
     Ok(answer)
 }
 
-/// Puts all orders and returns the answer to a scrape after that.
+/// Puts and reads all orders, and returns the answer to a scrape after that.
 async fn run() -> Result<String, Failure> {
     let sandbox = Sandbox::start().await?;
     let client = aws_sdk_kinesis::Client::new(&sandbox.sdk_config());
     client.create_stream().stream_name(STREAM).shard_count(2).send().await?;
-    let (producer, handle) = producer(&sandbox)?;
+    let handle = install_exporter()?;
+    let producer = producer(&sandbox)?;
     put_orders(&producer).await?;
     producer.shutdown(Duration::from_secs(30)).await;
+    bill_orders(&sandbox).await?;
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
@@ -102,7 +135,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_scrape_has_the_series_of_the_process_and_of_the_stream() {
+    async fn a_scrape_has_the_series_of_the_process_of_the_stream_and_of_the_consumer() {
         let answer = run().await.unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 200 OK"));
@@ -114,6 +147,9 @@ mod tests {
             "UserRecordsDataPut_sum{StreamName=\"orders\"} 11000",
             "# TYPE BufferingTime histogram",
             "BufferingTime_bucket{StreamName=\"orders\",le=\"+Inf\"} 1000",
+            "RecordsProcessed_sum{Operation=\"ProcessTask\"} 1000",
+            "DataBytesProcessed_sum{Operation=\"ProcessTask\"} 11000",
+            "# TYPE RecordProcessor_processRecords_Time histogram",
         ] {
             assert!(body.lines().any(|found| found == line), "{line} is not in\n{body}");
         }
