@@ -1,6 +1,6 @@
 //! Pure: what happened to the application, ownership by ownership (C1 to C3, C5, duplicates).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::coverage;
@@ -9,7 +9,7 @@ use super::evidence::Evidence;
 use super::fact::{ConsumerFact, LeaseClaim, OfferedRecord};
 use super::judge::Judge;
 use super::name::{Ownership, Process};
-use super::permission;
+use super::permission::{self, Token};
 use super::position::Position;
 use super::rare::Rare;
 use super::rules::Rule;
@@ -24,8 +24,10 @@ pub(super) struct Consumers {
     tenants: Vec<Tenant>,
     /// The latest ownership of each shard by each worker.
     latest: BTreeMap<(ShardId, Process), usize>,
+    /// Those of a lease whose stream never had the shard.
+    strangers: BTreeSet<Ownership>,
     /// The largest fencing token of each shard.
-    largest: BTreeMap<ShardId, u64>,
+    largest: BTreeMap<ShardId, Token>,
     /// The shards that were given up, and by which worker.
     halted: BTreeMap<ShardId, Process>,
 }
@@ -40,6 +42,10 @@ impl Consumers {
     ) {
         if let ConsumerFact::Initialized { checkpoint } = fact {
             self.initialized(ownership, checkpoint, evidence, judge);
+            return;
+        }
+        if self.strangers.contains(ownership) {
+            permission::check_stranger(ownership, &fact, judge);
             return;
         }
         let number = self.numbers.get(ownership).copied();
@@ -112,15 +118,13 @@ impl Consumers {
     fn initialized(&mut self, ownership: &Ownership, checkpoint: Position, evidence: &mut Evidence, judge: &mut Judge) {
         // From a start position nothing is passed over, whatever stream the row was made for.
         if checkpoint.is_start() && evidence.stream.get(ownership.shard).is_some() {
-            evidence.leases.adopt(ownership.shard, evidence.stream.deletions());
+            evidence.leases.adopt(ownership.shard);
         }
         let deletions = evidence.leases.deletions(ownership.shard);
         let deletions = deletions.unwrap_or_else(|| evidence.stream.deletions());
         let Some(shard) = evidence.stream.of_mut(deletions, ownership.shard) else {
-            judge.broken(
-                Rule::History,
-                format_args!("{ownership} was initialized, of a shard that nobody told of"),
-            );
+            // The stream was created again while the worker that created the lease listed its shards.
+            self.strangers.insert(ownership.clone());
             return;
         };
         // An error is followed by another call, in the same ownership.
@@ -129,9 +133,8 @@ impl Consumers {
         }
         judge.figures.ownerships += 1;
         let largest = self.largest.entry(ownership.shard).or_default();
-        permission::check_new_token(ownership, *largest, &evidence.leases, judge);
+        permission::check_new_token(ownership, largest, &evidence.leases, judge);
         permission::check_beginning(ownership, checkpoint, &evidence.leases, judge);
-        *largest = ownership.token.max(*largest);
         let leased_at = evidence.leases.had_since(ownership.shard, &ownership.worker);
         // The next owner tries again.
         let halted_by = self.halted.remove(&ownership.shard);
@@ -141,9 +144,9 @@ impl Consumers {
         self.numbers.insert(ownership.clone(), self.tenants.len());
         let reader = (ownership.shard, ownership.worker.clone());
         self.latest.insert(reader, self.tenants.len());
-        let held = (ownership.clone(), deletions);
-        self.tenants
-            .push(Tenant::new(held, leased_at, checkpoint, shard, judge));
+        let held = (ownership.clone(), leased_at);
+        let lease = (deletions, evidence.leases.generation(ownership.shard));
+        self.tenants.push(Tenant::new(held, lease, checkpoint, shard, judge));
     }
 
     fn check_permission(
@@ -154,7 +157,7 @@ impl Consumers {
         judge: &mut Judge,
     ) {
         let largest = self.largest.get(&ownership.shard).copied().unwrap_or_default();
-        permission::check((ownership, deletions), lease, largest, evidence, judge);
+        permission::check((ownership, deletions), lease, largest.value, evidence, judge);
     }
 
     fn offered(&mut self, number: usize, records: &[OfferedRecord], evidence: &mut Evidence, judge: &mut Judge) {
@@ -212,13 +215,18 @@ impl Consumers {
             .is_some_and(|tenant| !tenant.is_over())
     }
 
+    /// All leases were deleted, and all workers with them are gone: nothing is halted any more.
+    pub(super) fn begin_anew(&mut self) {
+        self.halted.clear();
+    }
+
     /// Whether each open shard is read by the owner of its lease, or given up by the application.
     pub(super) fn are_complete(&self, evidence: &Evidence) -> bool {
         let mut open = evidence.stream.shards().filter(|(_, shard)| shard.life == Life::Open);
         let is_told = evidence.stream.is_told();
         is_told
             || open.all(|(id, shard)| {
-                let owner = evidence.leases.row(id).and_then(|row| row.reader());
+                let owner = evidence.leases.present_row(id).and_then(|row| row.reader());
                 owner.is_some_and(|owner| self.reads(id, owner))
                     || coverage::waits(id, shard, &evidence.leases)
                     || self.is_halted(id, evidence)

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::evidence::Evidence;
-use super::fact::LeaseClaim;
+use super::fact::{ConsumerFact, LeaseClaim};
 use super::judge::{Judge, Seconds};
 use super::leases::{Leases, Tenure};
 use super::name::Ownership;
@@ -25,10 +25,35 @@ pub(super) fn check(
     check_parents((ownership, deletions), evidence, judge);
 }
 
-/// The token of an ownership that begins is larger than all before it (C3).
-pub(super) fn check_new_token(ownership: &Ownership, largest: u64, leases: &Leases, judge: &mut Judge) {
-    if largest >= ownership.token {
-        outranked(ownership, largest, leases, judge);
+/// A fencing token, and how often the row of its lease had been created.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Token {
+    pub(super) value: u64,
+    generation: usize,
+}
+
+/// The token of an ownership that begins is larger than all before it (C3), and the largest from now on.
+pub(super) fn check_new_token(ownership: &Ownership, largest: &mut Token, leases: &Leases, judge: &mut Judge) {
+    let generation = leases.generation(ownership.shard);
+    let is_larger = ownership.token > largest.value;
+    if largest.generation == generation || is_larger || !judge.excuses(Exception::SkewedClocks) {
+        if !is_larger {
+            outranked(ownership, largest.value, leases, judge);
+        }
+        largest.value = largest.value.max(ownership.token);
+    } else {
+        largest.value = ownership.token;
+    }
+    largest.generation = generation;
+}
+
+/// An ownership of a lease whose stream never had the shard is offered nothing (C1).
+pub(super) fn check_stranger(ownership: &Ownership, fact: &ConsumerFact, judge: &mut Judge) {
+    if matches!(fact, ConsumerFact::Offered { .. }) {
+        judge.broken(
+            Rule::AtLeastOnce,
+            format_args!("{ownership} was offered records, but the stream of its lease never had the shard"),
+        );
     }
 }
 
@@ -126,7 +151,7 @@ fn check_parents((ownership, deletions): (&Ownership, usize), evidence: &Evidenc
         return;
     };
     for parent in &shard.parents {
-        let row = evidence.leases.row(*parent);
+        let row = evidence.leases.row_of(deletions, *parent);
         if let Some(row) = row.filter(|row| row.checkpoint != Position::ShardEnd) {
             judge.broken(
                 Rule::ParentFirst,

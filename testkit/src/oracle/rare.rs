@@ -20,13 +20,17 @@ pub enum Rare {
     WorkerBack,
     /// The stream was deleted while a living worker owned a lease of it.
     StreamDeletedUnderWorker,
+    /// A worker was started while leases of a stream that was deleted were left.
+    StartedAfterRecreation,
+    /// All leases were deleted, after a worker had said that the stream was created again.
+    BegunAnew,
     /// Records were trimmed before they were processed.
     TrimmedUnread,
 }
 
 impl Rare {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::LapseBeforeReply,
         Self::SecondParentAwaited,
         Self::HaltedShardMoved,
@@ -34,6 +38,8 @@ impl Rare {
         Self::LeaseStolen,
         Self::WorkerBack,
         Self::StreamDeletedUnderWorker,
+        Self::StartedAfterRecreation,
+        Self::BegunAnew,
         Self::TrimmedUnread,
     ];
 }
@@ -48,6 +54,8 @@ impl fmt::Display for Rare {
             Self::LeaseStolen => "a lease is stolen",
             Self::WorkerBack => "a worker comes back under its id",
             Self::StreamDeletedUnderWorker => "a stream is recreated under a worker",
+            Self::StartedAfterRecreation => "a worker starts on the leases of a former stream",
+            Self::BegunAnew => "the leases of a former stream are deleted",
             Self::TrimmedUnread => "records are trimmed unread",
         })
     }

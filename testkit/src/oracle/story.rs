@@ -63,6 +63,7 @@ pub(super) fn row(owner: Option<&str>, counter: u64, checkpoint: Position) -> Le
         counter,
         checkpoint,
         parents: Vec::new(),
+        stream_created: None,
     }
 }
 
