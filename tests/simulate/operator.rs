@@ -2,12 +2,19 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use testkit::kinesis::{ServiceError, ShardId, Traffic};
 use testkit::sim::Sim;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use crate::fleet::{Fleet, GRACE};
+use crate::fleet::{APPLICATION, Fleet, GRACE};
 use crate::scenario::{Act, STREAM, Scenario, Shortage, What, worker_name};
+
+/// Who calls the services for the operator.
+const OPERATOR: &str = "operator";
+
+/// How long the operator waits for an answer.
+const CALL: Duration = Duration::from_secs(5);
 
 /// Creates the stream of a run.
 pub(crate) fn create_stream(sim: &Sim, scenario: &Scenario, shards: usize) -> Result<(), ServiceError> {
@@ -84,6 +91,41 @@ pub(crate) async fn retain(fleet: Fleet, retention: Duration) {
         if let Some(horizon) = fleet.sim.now().checked_sub(retention) {
             // A stream that is gone has nothing to forget.
             drop(fleet.witness.trim_before(horizon));
+        }
+    }
+}
+
+/// Does what the page of the consumer says about a stream that was created again, some time after a worker says that it was.
+pub(crate) async fn begin_anew(fleet: Fleet, reaction: Duration) {
+    while !fleet.is_closing() {
+        sleep(Duration::from_secs(1)).await;
+        if fleet.witness.is_recreation_told() {
+            sleep(reaction).await;
+            fleet.stop_all_workers().await;
+            if fleet.is_closing() {
+                return;
+            }
+            delete_leases(&fleet).await;
+            fleet.let_workers_start();
+        }
+    }
+}
+
+/// Deletes all rows of the lease table, however often that has to be tried.
+async fn delete_leases(fleet: &Fleet) {
+    let client = aws_sdk_dynamodb::Client::new(&fleet.sim.client(OPERATOR));
+    loop {
+        let rows = fleet.sim.dynamodb(|dynamodb| dynamodb.items(APPLICATION));
+        let keys = rows.iter().filter_map(|row| row.get("leaseKey")?.get("S")?.as_str());
+        let keys: Vec<_> = keys.map(str::to_owned).collect();
+        if keys.is_empty() {
+            return;
+        }
+        for key in keys {
+            let row = client.delete_item().table_name(APPLICATION);
+            let deleted = row.key("leaseKey", AttributeValue::S(key)).send();
+            // What is still there is deleted in the next round.
+            drop(timeout(CALL, deleted).await);
         }
     }
 }

@@ -55,6 +55,7 @@ impl Scenario {
             tables: Tables::default(),
             worker_ids: WorkerIds::default(),
             retention: None,
+            begins_anew_after: None,
             poll_order: PollOrder::drawn(seed),
             acts: Vec::new(),
             plan: Plan::default(),
