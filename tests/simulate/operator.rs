@@ -2,19 +2,12 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use testkit::kinesis::{ServiceError, ShardId, Traffic};
 use testkit::sim::Sim;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::fleet::{APPLICATION, Fleet, GRACE};
 use crate::scenario::{Act, STREAM, Scenario, Shortage, What, worker_name};
-
-/// Who calls the services for the operator.
-const OPERATOR: &str = "operator";
-
-/// How long the operator waits for an answer.
-const CALL: Duration = Duration::from_secs(5);
 
 /// Creates the stream of a run.
 pub(crate) fn create_stream(sim: &Sim, scenario: &Scenario, shards: usize) -> Result<(), ServiceError> {
@@ -105,29 +98,21 @@ pub(crate) async fn begin_anew(fleet: Fleet, reaction: Duration) {
             if fleet.is_closing() {
                 return;
             }
-            delete_leases(&fleet).await;
+            delete_leases(&fleet);
             fleet.let_workers_start();
         }
     }
 }
 
-/// Deletes all rows of the lease table, however often that has to be tried.
-async fn delete_leases(fleet: &Fleet) {
-    let client = aws_sdk_dynamodb::Client::new(&fleet.sim.client(OPERATOR));
-    loop {
-        let rows = fleet.sim.dynamodb(|dynamodb| dynamodb.items(APPLICATION));
+/// Deletes all rows of the lease table at once. A call of DeleteItem that was delayed would delete the rows of the workers
+/// that start next.
+fn delete_leases(fleet: &Fleet) {
+    let now = fleet.sim.now();
+    fleet.sim.dynamodb(|dynamodb| {
+        let rows = dynamodb.items(APPLICATION);
         let keys = rows.iter().filter_map(|row| row.get("leaseKey")?.get("S")?.as_str());
-        let keys: Vec<_> = keys.map(str::to_owned).collect();
-        if keys.is_empty() {
-            return;
-        }
-        for key in keys {
-            let row = client.delete_item().table_name(APPLICATION);
-            let deleted = row.key("leaseKey", AttributeValue::S(key)).send();
-            // What is still there is deleted in the next round.
-            drop(timeout(CALL, deleted).await);
-        }
-    }
+        keys.for_each(|key| dynamodb.delete(APPLICATION, key, now));
+    });
 }
 
 /// Deletes the stream, unless it is gone or being changed, and creates it again.

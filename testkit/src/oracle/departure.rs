@@ -1,9 +1,24 @@
-//! Pure: how a worker loses a lease.
+//! Pure: whether a worker has a lease, and how it lost it.
 
 use std::fmt;
 use std::time::Duration;
 
+use super::name::Process;
 use super::seconds::Seconds;
+
+/// Whether a worker may deliver, by the table.
+#[derive(Debug)]
+pub(super) enum Tenure<'a> {
+    /// It may: it was renewed less than the failover time ago.
+    Held,
+    /// Others may have taken the lease by now; its last renewal.
+    Overdue(Duration),
+    /// The row is another's, or nobody's.
+    Lost {
+        now_owned_by: Option<&'a Process>,
+        departure: Option<Departure>,
+    },
+}
 
 /// How a worker lost a lease.
 #[derive(Debug, Clone, Copy)]

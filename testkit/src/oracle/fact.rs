@@ -327,6 +327,8 @@ pub enum LeaseClaim {
 pub struct LeaseWrite {
     /// The process that wrote.
     pub writer: Process,
+    /// When it sent the write.
+    pub sent: Duration,
     /// The shard whose lease it is.
     pub shard: ShardId,
     /// The row after the write; `None` if it was deleted.

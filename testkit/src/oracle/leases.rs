@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::departure::{Departure, Way};
+use super::departure::{Departure, Tenure, Way};
 use super::fact::{LeaseRow, LeaseWrite};
 use super::faults::Faults;
 use super::judge::Judge;
@@ -36,8 +36,8 @@ struct Lease {
     renewed_at: Duration,
     /// When its counter moved last after it had stood still for about the failover time.
     revived_at: Option<Duration>,
-    /// Who wrote it last, and when.
-    written: Option<(Process, Duration)>,
+    /// The last write of it.
+    written: Option<Written>,
     /// The furthest checkpoint that was ever written.
     reached: Option<Position>,
     last_owner: Option<Process>,
@@ -47,18 +47,15 @@ struct Lease {
     departures: BTreeMap<Process, Departure>,
 }
 
-/// Whether a worker may deliver, by the table.
+/// How often a lease is renewed in its life. Source: amazon-kinesis-client, `DynamoDBLeaseCoordinator`.
+const RENEWALS: u32 = 3;
+
+/// A write of a lease.
 #[derive(Debug)]
-pub(super) enum Tenure<'a> {
-    /// It may: it was renewed less than the failover time ago.
-    Held,
-    /// Others may have taken the lease by now; its last renewal.
-    Overdue(Duration),
-    /// The row is another's, or nobody's.
-    Lost {
-        now_owned_by: Option<&'a Process>,
-        departure: Option<Departure>,
-    },
+struct Written {
+    writer: Process,
+    sent: Duration,
+    at: Duration,
 }
 
 impl Leases {
@@ -187,7 +184,14 @@ impl Leases {
         }
         lease.change_hands(write.after.as_ref(), judge);
         let ends = lease.ends(&write);
-        lease.written = Some((write.writer, judge.now));
+        if lease.carries_a_renewal(&write, judge.rules.failover) {
+            judge.reached(Rare::CheckpointRidesOnRenewal);
+        }
+        lease.written = Some(Written {
+            writer: write.writer,
+            sent: write.sent,
+            at: judge.now,
+        });
         lease.row = write.after;
         if ends && self.leaves_a_second_parent(write.shard, stream) {
             judge.reached(Rare::SecondParentAwaited);
@@ -318,7 +322,8 @@ impl Lease {
 
     /// Whether the owner writes again, on top of a write of its own that was not acknowledged to it.
     fn is_renewed_after_a_lost_reply(&self, write: &LeaseWrite, faults: &Faults, now: Duration) -> bool {
-        let (Some(before), Some(after), Some((writer, at))) = (&self.row, &write.after, &self.written) else {
+        let (Some(before), Some(after), Some(Written { writer, at, .. })) = (&self.row, &write.after, &self.written)
+        else {
             return false;
         };
         before.reader().is_some()
@@ -328,6 +333,19 @@ impl Lease {
             && *at < now
             && *at == self.renewed_at
             && faults.was_unacknowledged(writer, Service::DynamoDb, *at)
+    }
+
+    /// Whether the write in which an owner moves the checkpoint, and keeps the lease, was due as a renewal: a third of the
+    /// failover time had passed as it was sent since the owner sent its last one.
+    fn carries_a_renewal(&self, write: &LeaseWrite, failover: Duration) -> bool {
+        let (Some(before), Some(after), Some(last)) = (&self.row, &write.after, &self.written) else {
+            return false;
+        };
+        before.checkpoint != after.checkpoint
+            && before.reader().is_some()
+            && before.reader() == after.reader()
+            && last.writer == write.writer
+            && write.sent >= last.sent + failover / RENEWALS
     }
 
     /// Notes renewals, and how the reader of the lease changes.

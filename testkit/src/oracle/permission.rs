@@ -2,10 +2,11 @@
 
 use std::cmp::Ordering;
 
+use super::departure::Tenure;
 use super::evidence::Evidence;
 use super::fact::{ConsumerFact, LeaseClaim};
 use super::judge::{Judge, Seconds};
-use super::leases::{Leases, Tenure};
+use super::leases::Leases;
 use super::name::Ownership;
 use super::position::Position;
 use super::rules::{Exception, Rule};

@@ -14,6 +14,8 @@ pub enum Rare {
     HaltedShardMoved,
     /// A worker renewed a lease though its last write of the row was not acknowledged.
     LostReplyRecognised,
+    /// An owner moved the checkpoint of a lease in a write that was also due as a renewal.
+    CheckpointRidesOnRenewal,
     /// A lease was taken from a worker before it could have expired.
     LeaseStolen,
     /// A worker was started again under the id that it had.
@@ -30,11 +32,12 @@ pub enum Rare {
 
 impl Rare {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::LapseBeforeReply,
         Self::SecondParentAwaited,
         Self::HaltedShardMoved,
         Self::LostReplyRecognised,
+        Self::CheckpointRidesOnRenewal,
         Self::LeaseStolen,
         Self::WorkerBack,
         Self::StreamDeletedUnderWorker,
@@ -51,6 +54,7 @@ impl fmt::Display for Rare {
             Self::SecondParentAwaited => "a child waits on a second parent",
             Self::HaltedShardMoved => "a halted shard moves to another worker",
             Self::LostReplyRecognised => "a lost reply of a conditional write is recognised",
+            Self::CheckpointRidesOnRenewal => "a checkpoint rides on a renewal",
             Self::LeaseStolen => "a lease is stolen",
             Self::WorkerBack => "a worker comes back under its id",
             Self::StreamDeletedUnderWorker => "a stream is recreated under a worker",

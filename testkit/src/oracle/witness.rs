@@ -257,7 +257,12 @@ impl Seen {
         };
         let writer = Process::new(&sim.caller());
         let fact = match change.after.as_ref().map(row::read).transpose() {
-            Ok(after) => FleetFact::LeaseWritten(LeaseWrite { writer, shard, after }),
+            Ok(after) => FleetFact::LeaseWritten(LeaseWrite {
+                writer,
+                sent: sim.called_at(),
+                shard,
+                after,
+            }),
             Err(Unreadable(attribute)) => FleetFact::LeaseGarbled {
                 writer,
                 shard,

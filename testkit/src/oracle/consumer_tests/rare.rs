@@ -44,6 +44,22 @@ fn a_reply_that_was_lost_is_recognised_by_the_next_write_of_the_same_owner() {
 }
 
 #[test]
+fn a_checkpoint_rides_on_a_renewal_that_was_due_as_it_was_sent() {
+    for (after, owner, checkpoint, expected) in [
+        (4, Some("a"), at(1), vec![Rare::CheckpointRidesOnRenewal]),
+        (3, Some("a"), at(1), vec![]),
+        (4, Some("a"), Position::TrimHorizon, vec![]),
+        (4, None, at(1), vec![]),
+    ] {
+        let mut story = consumer();
+        story.work("a", 1, [1]);
+        story.later(after);
+        story.lease("a", 0, row(owner, 2, checkpoint));
+        assert_eq!(rare(story), expected, "{after} s, {owner:?}, {checkpoint}");
+    }
+}
+
+#[test]
 fn a_child_of_a_merge_waits_on_the_parent_that_is_not_at_its_end() {
     for (other, expected) in [(at(1), vec![Rare::SecondParentAwaited]), (Position::ShardEnd, vec![])] {
         let mut story = Story::new();
