@@ -127,14 +127,6 @@ pub(crate) fn rules(scenario: &Scenario) -> Rules {
     } else {
         rules
     };
-    let rules = if scenario.begins_anew_after.is_some() && scenario.plan.troubles.iter().any(sets_a_clock) {
-        rules.except(
-            Exception::SkewedClocks,
-            "the fencing tokens of a lease that was deleted begin anew, with the time of the host that takes it first",
-        )
-    } else {
-        rules
-    };
     match scenario.ordering {
         KeyOrder::PerKey => rules,
         // Nothing that is missing: it was not asked for.
@@ -143,10 +135,6 @@ pub(crate) fn rules(scenario: &Scenario) -> Rules {
             "the producers of this run keep no order",
         ),
     }
-}
-
-fn sets_a_clock(trouble: &Trouble) -> bool {
-    matches!(trouble.kind, TroubleKind::ClockAhead(_) | TroubleKind::ClockBehind(_))
 }
 
 /// Whether a producer may be unable to list the shards for a while.

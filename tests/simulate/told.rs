@@ -12,9 +12,10 @@ use tracing::{Event, Metadata, Subscriber};
 
 /// How a worker says that its stream was deleted and created again: of a shard that it reads, and of leases that it does
 /// not take.
-const CREATED_AGAIN: [&str; 2] = [
+const CREATED_AGAIN: [&str; 3] = [
     "stream was created again",
-    "stream was created again, or the table is another stream's",
+    "stream created again, or the table is another stream's",
+    "leases not taken",
 ];
 
 thread_local! {

@@ -9,7 +9,7 @@ use super::evidence::Evidence;
 use super::fact::{ConsumerFact, LeaseClaim, OfferedRecord};
 use super::judge::Judge;
 use super::name::{Ownership, Process};
-use super::permission::{self, Token};
+use super::permission;
 use super::position::Position;
 use super::rare::Rare;
 use super::rules::Rule;
@@ -27,7 +27,7 @@ pub(super) struct Consumers {
     /// Those of a lease whose stream never had the shard.
     strangers: BTreeSet<Ownership>,
     /// The largest fencing token of each shard.
-    largest: BTreeMap<ShardId, Token>,
+    largest: BTreeMap<ShardId, u64>,
     /// The shards that were given up, and by which worker.
     halted: BTreeMap<ShardId, Process>,
 }
@@ -133,8 +133,9 @@ impl Consumers {
         }
         judge.figures.ownerships += 1;
         let largest = self.largest.entry(ownership.shard).or_default();
-        permission::check_new_token(ownership, largest, &evidence.leases, judge);
+        permission::check_new_token(ownership, *largest, &evidence.leases, judge);
         permission::check_beginning(ownership, checkpoint, &evidence.leases, judge);
+        *largest = ownership.token.max(*largest);
         let leased_at = evidence.leases.had_since(ownership.shard, &ownership.worker);
         // The next owner tries again.
         let halted_by = self.halted.remove(&ownership.shard);
@@ -144,9 +145,9 @@ impl Consumers {
         self.numbers.insert(ownership.clone(), self.tenants.len());
         let reader = (ownership.shard, ownership.worker.clone());
         self.latest.insert(reader, self.tenants.len());
-        let held = (ownership.clone(), leased_at);
-        let lease = (deletions, evidence.leases.generation(ownership.shard));
-        self.tenants.push(Tenant::new(held, lease, checkpoint, shard, judge));
+        let held = (ownership.clone(), deletions);
+        self.tenants
+            .push(Tenant::new(held, leased_at, checkpoint, shard, judge));
     }
 
     fn check_permission(
@@ -157,7 +158,7 @@ impl Consumers {
         judge: &mut Judge,
     ) {
         let largest = self.largest.get(&ownership.shard).copied().unwrap_or_default();
-        permission::check((ownership, deletions), lease, largest.value, evidence, judge);
+        permission::check((ownership, deletions), lease, largest, evidence, judge);
     }
 
     fn offered(&mut self, number: usize, records: &[OfferedRecord], evidence: &mut Evidence, judge: &mut Judge) {

@@ -49,7 +49,7 @@ pub(super) fn between(previous: &Tenant, next: &Tenant, evidence: &Evidence, jud
         leases, fleet, faults, ..
     } = evidence;
     let (before, after, offered_at) = (&previous.ownership, &next.ownership, previous.offered_at);
-    if after.token < before.token && next.generation == previous.generation {
+    if after.token < before.token {
         // The old owner goes on for a while, beside the new one.
         let departure = leases.departure(after.shard, &after.worker)?;
         return departure.is_theft_since(next.leased_at).then_some(Cause::Theft);

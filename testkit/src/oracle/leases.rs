@@ -30,8 +30,6 @@ struct Lease {
     row: Option<LeaseRow>,
     /// How often the stream whose shard it is had been deleted before.
     deletions: usize,
-    /// How often its row was created.
-    generation: usize,
     /// When its counter moved last, which is what other workers watch.
     renewed_at: Duration,
     /// When its counter moved last after it had stood still for about the failover time.
@@ -89,11 +87,6 @@ impl Leases {
     pub(super) fn deletions(&self, shard: ShardId) -> Option<usize> {
         let lease = self.leases.get(&shard).filter(|lease| lease.row.is_some());
         lease.map(|lease| lease.deletions)
-    }
-
-    /// How often the row of the shard's lease was created.
-    pub(super) fn generation(&self, shard: ShardId) -> usize {
-        self.leases.get(&shard).map_or(0, |lease| lease.generation)
     }
 
     /// The lease, of whose shard nothing was read, is taken for one of the present stream, unless its row names its own.
@@ -225,7 +218,6 @@ impl Lease {
         Self {
             row: None,
             deletions: 0,
-            generation: 0,
             renewed_at: now,
             revived_at: None,
             written: None,
@@ -257,7 +249,6 @@ impl Lease {
                 let deletions = deletions.unwrap_or_default();
                 let is_first = self.reached.is_none() || self.deletions != deletions;
                 self.deletions = deletions;
-                self.generation += 1;
                 if is_first && deletions == stream.deletions() {
                     stream.first_lease(write.shard, after.checkpoint, judge.now);
                 }

@@ -26,26 +26,11 @@ pub(super) fn check(
     check_parents((ownership, deletions), evidence, judge);
 }
 
-/// A fencing token, and how often the row of its lease had been created.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Token {
-    pub(super) value: u64,
-    generation: usize,
-}
-
-/// The token of an ownership that begins is larger than all before it (C3), and the largest from now on.
-pub(super) fn check_new_token(ownership: &Ownership, largest: &mut Token, leases: &Leases, judge: &mut Judge) {
-    let generation = leases.generation(ownership.shard);
-    let is_larger = ownership.token > largest.value;
-    if largest.generation == generation || is_larger || !judge.excuses(Exception::SkewedClocks) {
-        if !is_larger {
-            outranked(ownership, largest.value, leases, judge);
-        }
-        largest.value = largest.value.max(ownership.token);
-    } else {
-        largest.value = ownership.token;
+/// The token of an ownership that begins is larger than all before it (C3), also over a row that is deleted and made again.
+pub(super) fn check_new_token(ownership: &Ownership, largest: u64, leases: &Leases, judge: &mut Judge) {
+    if largest >= ownership.token {
+        outranked(ownership, largest, leases, judge);
     }
-    largest.generation = generation;
 }
 
 /// An ownership of a lease whose stream never had the shard is offered nothing (C1).

@@ -170,9 +170,6 @@ pub enum Exception {
     /// A shard was opened after one list that a producer got and closed before the next, so that none names it. The
     /// producer cannot tell whether a reader finds an aggregate there, and sends it again. Lists name open shards only.
     ShortLivedShards,
-    /// A lease's row that was deleted and made again begins with the time of the host that takes it first. If the clock of
-    /// that host is behind that of an earlier one, its tokens are smaller than those before.
-    SkewedClocks,
     /// A producer that called nothing while its stream was deleted and created again takes the shards of the new one for
     /// those of the old, whose ids they bear.
     UnnoticedDeletion,
@@ -186,7 +183,6 @@ impl fmt::Display for Exception {
             Self::UnpinnedLatest => f.write_str("LATEST is not pinned"),
             Self::UnlistedShards => f.write_str("shards are not listed"),
             Self::ShortLivedShards => f.write_str("shards open and close between two lists"),
-            Self::SkewedClocks => f.write_str("clocks disagree"),
             Self::UnnoticedDeletion => f.write_str("deletions are not noticed"),
         }
     }

@@ -17,8 +17,6 @@ pub(super) struct Tenant {
     pub(super) ownership: Ownership,
     /// How often the stream whose shard it is had been deleted before.
     pub(super) deletions: usize,
-    /// How often the row of its lease had been created.
-    pub(super) generation: usize,
     /// Since when its worker has the lease; if it had lost it before the application learned of it, when it did.
     pub(super) leased_at: Duration,
     /// When it was offered records last.
@@ -43,8 +41,8 @@ enum Begins {
 
 impl Tenant {
     pub(super) fn new(
-        (ownership, leased_at): (Ownership, Duration),
-        (deletions, generation): (usize, usize),
+        (ownership, deletions): (Ownership, usize),
+        leased_at: Duration,
         checkpoint: Position,
         shard: &mut Shard,
         judge: &mut Judge,
@@ -62,7 +60,6 @@ impl Tenant {
         Self {
             ownership,
             deletions,
-            generation,
             leased_at,
             offered_at: judge.now,
             begins,
