@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::sync::Once;
+use std::time::Duration;
 
 use testkit::sim::Fault;
 use tracing::level_filters::LevelFilter;
@@ -156,4 +157,21 @@ async fn lines_about_leases_and_their_shards_name_the_worker() {
             "{text}: {of_event:#?}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closure_that_is_stopped_between_two_records_has_not_failed() {
+    capture();
+    let (sim, producer) = stream(1);
+    put(&producer, 0..60).await;
+    let builder = worker(&sim, "w1", &Journal::default(), Checkpoints::Never).for_each_record(|_| async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(())
+    });
+    let (control, running) = start(builder);
+    tokio::time::sleep(MINUTE / 4).await;
+    control.shutdown(MINUTE);
+    assert_eq!(running.await.unwrap().unwrap().released.len(), 1);
+    assert_eq!(lines("handler failed"), Vec::<String>::new());
+    assert!(!lines("worker=w1").is_empty(), "nothing was taken in");
 }

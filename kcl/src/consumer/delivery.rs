@@ -155,6 +155,10 @@ impl ShardConsumer {
         if self.checkpointer.reached() > before {
             self.state.on_progress();
         }
+        if self.parts.config.form == HandlerForm::EachRecord && error.verdict().is_none() {
+            // It has stopped between two records, because the lease is lost or drained: that is no failure.
+            self.check()?;
+        }
         let unit = match self.parts.config.form {
             HandlerForm::Processor | HandlerForm::EachBatch => count,
             HandlerForm::EachRecord => 1,
