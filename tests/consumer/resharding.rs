@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use testkit::sim::{Fault, Sim};
+use testkit::sim::{Call, Fault, Sim};
 
 use super::MINUTE;
 use super::lease_table::lease_rows;
@@ -28,6 +28,43 @@ async fn children_are_read_after_their_parents_across_a_split_and_a_merge() {
         journal.assert_parent_before_child(parent, child);
     }
     journal.assert_first_reads_are_in_order();
+}
+
+/// Waits (in virtual time, to 5 ms) until `done` says so, and returns when that was.
+async fn time_of(sim: &Sim, journal: &Journal, done: impl Fn(&Entry) -> bool) -> Duration {
+    for _ in 0..12_000 {
+        if journal.entries().iter().any(&done) {
+            return sim.elapsed();
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it did not happen within a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_children_of_a_split_are_read_within_three_tenths_of_a_second_of_their_parents_end() {
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let (control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let before = put(&producer, 0..100).await;
+    journal
+        .until("the parent read", |journal| journal.read() == before)
+        .await;
+    control.pause();
+    split(&sim, "shardId-000000000000", 1u128 << 127).await;
+    put(&producer, 100..200).await;
+    control.resume();
+    time_of(&sim, &journal, |entry| matches!(entry, Entry::ShardEnded { .. })).await;
+    let calls = sim.calls();
+    let creates_child = |call: &Call| call.operation == "PutItem" && call.request.to_string().contains("000001");
+    let creation = calls.iter().position(creates_child).unwrap();
+    let is_read = |call: &&Call| call.operation == "GetRecords";
+    let ended = calls[..creation].iter().rfind(is_read).unwrap().at;
+    for child in ["01", "02"] {
+        let is_read = |entry: &Entry| matches!(entry, Entry::Read { place, .. } if place.0.ends_with(child));
+        let took = time_of(&sim, &journal, is_read).await - ended;
+        assert!(took <= Duration::from_millis(300), "{child}: {took:?}");
+    }
 }
 
 /// 0 splits into 2 and 3, and 3 merges with 1 into 4, before anybody reads; then 1 is read to its end long before 0 is.

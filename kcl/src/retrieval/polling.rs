@@ -265,7 +265,10 @@ impl Poller {
 impl Source for Poller {
     async fn next(&mut self) -> Arrival {
         loop {
-            self.clock.sleep_until(Some(self.pacer.next_read_at())).await;
+            // An end is told at once: the children wait for it.
+            if !matches!(self.next, Next::End(_)) {
+                self.clock.sleep_until(Some(self.pacer.next_read_at())).await;
+            }
             match self.advance().await {
                 Ok(Some(arrival)) => return arrival,
                 Ok(None) => {}
