@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime};
 use service::{Clock, Tasks};
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::assignment::children::ChildLeases;
 use crate::calls::Calls;
 use crate::checkpoint::checkpointer::Checkpointer;
 use crate::checkpoint::position::Position;
@@ -53,6 +54,8 @@ pub(crate) struct ConsumerParts {
     pub(crate) clock: Clock,
     /// Wakes the search for leases.
     pub(crate) new_leases: Arc<Notify>,
+    /// Creates the leases of children.
+    pub(crate) child_leases: ChildLeases,
 }
 
 /// How a consumer is reached while it runs.
