@@ -187,8 +187,9 @@ impl WorkerBuilder {
     }
 
     /// The part of a shard's reads that this application may use, from 0.01 to 1: of 5 reads and 2 MiB a second, which
-    /// all polling applications of a stream share. Set it to a half when two applications poll one stream. Throttled reads
-    /// lower it further for a while. Default: 1.
+    /// all polling applications of a stream share. Set it to a half when two applications poll one stream. Below 1,
+    /// one read asks for no more than the share of a second. Throttled reads lower the share of the reads further for a
+    /// while. Default: 1.
     pub fn read_share(mut self, share: f64) -> Self {
         self.config.read_share = share;
         self

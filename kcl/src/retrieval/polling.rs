@@ -104,7 +104,7 @@ impl Poller {
             surveyor,
             shard: config.shard,
             account,
-            page_size: PageSize::new(config.max_records),
+            page_size: PageSize::new(config.max_records, config.pace.read_share),
             resume,
             next,
             evidence,
