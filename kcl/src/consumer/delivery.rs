@@ -86,7 +86,7 @@ impl ShardConsumer {
             }
             Some(Arrival::Hold(hold)) => {
                 self.on_hold = Some(hold);
-                Ok(())
+                self.look_for_a_correction(hold).await
             }
             Some(Arrival::End(children)) => {
                 self.children = children;

@@ -1,7 +1,7 @@
 //! The task of one lease, from the wait for its parents to its end.
 //!
 //! What to do next is decided by the pure [`ConsumerState`]; this file carries it out, with `parents`, `delivery`,
-//! `shard_end` and `leaving` for the larger steps.
+//! `correction`, `shard_end` and `leaving` for the larger steps.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -84,6 +84,8 @@ pub(super) enum Interrupted {
     BySignal,
     /// A call to the application was dropped: its processor is called for nothing more, and the shard is given up.
     CallDropped,
+    /// Somebody has corrected the checkpoint in the row: the shard is given up, to begin anew there.
+    CheckpointCorrected,
 }
 
 /// Keeps to the first loss of the lease: an answer to a renewal that comes a moment later must not revive it for a consumer
@@ -222,6 +224,7 @@ impl ShardConsumer {
             match done {
                 Ok(()) | Err(Interrupted::BySignal) => {}
                 Err(Interrupted::CallDropped) => return self.leave_after_a_dropped_call().await,
+                Err(Interrupted::CheckpointCorrected) => return self.leave_for_a_correction().await,
             }
         }
     }

@@ -29,6 +29,8 @@ pub(crate) enum ShardEvent<'a> {
     ReadFailed { error: &'a StreamError, untold: u64 },
     /// It is not certain whether it has ended, so it is neither read nor ended.
     OnHold { reason: Hold, position: String },
+    /// The checkpoint that the service refuses was changed in its row: the shard begins anew there.
+    CheckpointCorrected { checkpoint: String },
     /// Data that start like an aggregate cannot be read as one. They were delivered as a plain record.
     DamagedAggregate { sequence_number: String, reason: String },
     /// A record of an aggregate was damaged: the first one, if there are several in its aggregate.
@@ -73,6 +75,9 @@ impl ShardEvent<'_> {
                     tracing::warn!(%stream, %shard, position, %reason, "shard on hold");
                 }
             },
+            Self::CheckpointCorrected { checkpoint } => {
+                tracing::warn!(%stream, %shard, checkpoint, "refused checkpoint was corrected");
+            }
             Self::DamagedAggregate {
                 sequence_number,
                 reason,
@@ -147,6 +152,9 @@ mod tests {
             on_hold(Hold::StreamCreatedAgain),
             on_hold(Hold::PositionRefused),
             on_hold(Hold::StreamMissing),
+            ShardEvent::CheckpointCorrected {
+                checkpoint: "50".to_owned(),
+            },
             ShardEvent::DamagedAggregate {
                 sequence_number: "49".to_owned(),
                 reason: "cut off".to_owned(),

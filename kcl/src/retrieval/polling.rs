@@ -186,12 +186,11 @@ impl Poller {
         let (now, wait) = (self.clock.now(), self.delays.after(self.failures));
         self.pacer.on_failure(now, wait);
         let is_new = |(told, at): (Hold, Instant)| told != hold || now.saturating_duration_since(at) >= HOLD_REMINDER;
-        if !self.held.is_none_or(is_new) {
-            return None;
+        if self.held.is_none_or(is_new) {
+            self.held = Some((hold, now));
+            let position = self.resume.to_string();
+            ShardEvent::OnHold { reason: hold, position }.emit(&self.shard);
         }
-        self.held = Some((hold, now));
-        let position = self.resume.to_string();
-        ShardEvent::OnHold { reason: hold, position }.emit(&self.shard);
         Some(Arrival::Hold(hold))
     }
 

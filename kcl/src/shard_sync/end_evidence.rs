@@ -89,7 +89,8 @@ impl fmt::Display for Hold {
             Self::ChildrenNotListed => "ListShards lists the shard as closed, without children",
             Self::PositionRefused => {
                 "the service refuses the checkpoint of the lease row: it belongs to another shard or stream, or was edited; \
-                 correct the row's checkpoint, or delete the row to read the shard from the configured starting position"
+                 correct the row's checkpoint, and the shard is read from there; or delete the row and restart a worker, and \
+                 the shard is read from the configured starting position"
             }
         })
     }
