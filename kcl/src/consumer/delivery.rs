@@ -18,6 +18,7 @@ use crate::record::Record;
 use crate::retrieval::pacer::PacerConfig;
 use crate::retrieval::polling::{CLOCK_TOLERANCE, Poller, PollerConfig};
 use crate::retrieval::source::{Arrival, ReadAhead};
+use crate::shard_sync::end_evidence::Hold;
 use crate::stream::{Incarnation, StartingPosition};
 
 /// The wait before a source that has panicked is started again. Our choice.
@@ -62,6 +63,10 @@ impl ShardConsumer {
         if let Some(delivery) = self.backlog.next(at_most, &self.position()) {
             return self.deliver(delivery).await;
         }
+        if self.on_hold == Some(Hold::PossibleLoss) {
+            self.wait(None).await;
+            return Ok(());
+        }
         let source = match &mut self.source {
             Some(source) => source,
             None => {
@@ -87,6 +92,10 @@ impl ShardConsumer {
             Some(Arrival::Hold(hold)) => {
                 self.on_hold = Some(hold);
                 self.look_for_a_correction(hold).await
+            }
+            Some(Arrival::PossibleLoss(loss)) => {
+                self.on_possible_loss(loss);
+                Ok(())
             }
             Some(Arrival::End(children)) => {
                 self.children = children;
@@ -366,6 +375,7 @@ impl ShardConsumer {
             shard: self.shard.clone(),
             from,
             timestamp,
+            losses: self.losses,
             max_records: config.max_records,
             pace: PacerConfig {
                 idle: config.idle_time_between_reads,

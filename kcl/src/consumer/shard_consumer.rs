@@ -1,7 +1,7 @@
 //! The task of one lease, from the wait for its parents to its end.
 //!
 //! What to do next is decided by the pure [`ConsumerState`]; this file carries it out, with `parents`, `delivery`,
-//! `correction`, `shard_end` and `leaving` for the larger steps.
+//! `holds`, `shard_end` and `leaving` for the larger steps.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -31,6 +31,7 @@ use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::table::LeaseTable;
 use crate::processor::{AnyProcessor, ProcessorFactory, ShardContext};
 use crate::retrieval::permit::ReadBudget;
+use crate::retrieval::polling::Losses;
 use crate::retrieval::source::ReadAhead;
 use crate::shard_sync::end_evidence::Hold;
 use crate::shard_sync::graph::ChildShard;
@@ -138,6 +139,8 @@ pub(crate) struct ShardConsumer {
     pub(super) backlog: Backlog,
     /// Why the source neither reads nor ends the shard.
     pub(super) on_hold: Option<Hold>,
+    /// Whether records that are missing are still to be reported.
+    pub(super) losses: Losses,
     /// When reading began, by the clock of the calls.
     pub(super) began_at: Option<SystemTime>,
     /// Everything up to here is processed or passed over.
@@ -185,6 +188,7 @@ impl ShardConsumer {
             source: None,
             backlog: Backlog::new(shard.clone()),
             on_hold: None,
+            losses: Losses::Sought,
             began_at: None,
             done: start.clone(),
             failing: None,
@@ -239,6 +243,9 @@ impl ShardConsumer {
             self.stop_reading();
         }
         let in_trouble = self.state.trouble() != Trouble::None;
+        if wishes.skips != before.skips {
+            self.accept_the_possible_loss();
+        }
         if wishes.skips != before.skips && in_trouble {
             self.skip_the_failing_records();
         }

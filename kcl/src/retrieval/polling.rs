@@ -10,6 +10,8 @@ use crate::checkpoint::position::Position;
 use crate::error::{CallErrorKind, StreamError};
 use crate::event::ShardEvent;
 use crate::fold::Fold;
+use crate::retrieval::deaggregate::RawRecord;
+use crate::retrieval::loss::{FirstPage, LossCheck, PossibleLoss};
 use crate::retrieval::pacer::{Brought, Pacer, PacerConfig};
 use crate::retrieval::page_size::PageSize;
 use crate::retrieval::permit::{Account, Permit};
@@ -43,6 +45,10 @@ pub(crate) struct Poller {
     /// Where to get the next iterator, should the one at hand be of no use.
     resume: ReadFrom,
     next: Next,
+    /// Until it is known whether records are missing behind the position that reading began at.
+    loss: Option<LossCheck>,
+    /// What waits until that is known: a page, and what to do behind it.
+    kept: Option<(Page, Next)>,
     evidence: EndEvidence,
     /// What the service said of the stream after it had given the iterator.
     stream: Incarnation,
@@ -69,6 +75,10 @@ enum Next {
     Verify(String),
     /// Read on.
     Read(String),
+    /// Find out whether records are missing in front of a page that was read.
+    Probe,
+    /// Hand the page on that was kept meanwhile.
+    Kept,
     /// Find out whether the shard has ended.
     Survey,
     /// The shard was read to its end; these took over.
@@ -82,14 +92,28 @@ pub(crate) struct PollerConfig {
     pub(crate) from: Position,
     /// What `AT_TIMESTAMP` means, where the row says that.
     pub(crate) timestamp: SystemTime,
+    /// Whether to look for missing records behind the position.
+    pub(crate) losses: Losses,
     pub(crate) max_records: u32,
     pub(crate) pace: PacerConfig,
     pub(crate) rng: fastrand::Rng,
     pub(crate) clock: Clock,
 }
 
+/// Whether a reader looks for records that are missing behind the position that it begins at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Losses {
+    Sought,
+    /// They were reported already.
+    Known,
+}
+
 impl Poller {
     pub(crate) fn new(calls: Calls, surveyor: Arc<Surveyor>, account: Account, config: PollerConfig) -> Self {
+        let loss = match (&config.from, config.losses) {
+            (Position::At(record), Losses::Sought) => Some(LossCheck::new(record.sequence_number.clone())),
+            (_, Losses::Sought | Losses::Known) => None,
+        };
         let (resume, next) = match config.from {
             Position::TrimHorizon => (ReadFrom::TrimHorizon, Next::Begin),
             Position::Latest => (ReadFrom::Latest, Next::Begin),
@@ -107,6 +131,8 @@ impl Poller {
             page_size: PageSize::new(config.max_records, config.pace.read_share),
             resume,
             next,
+            loss,
+            kept: None,
             evidence,
             stream: Incarnation::default(),
             held: None,
@@ -126,6 +152,8 @@ impl Poller {
             Next::Survey => return self.survey().await,
             Next::BeginAgain => return self.check_stream(Next::Begin).await,
             Next::Verify(iterator) => return self.check_stream(Next::Read(iterator)).await,
+            Next::Probe => return self.probe().await,
+            Next::Kept => return Ok(self.hand_on_kept()),
             Next::Begin => self.begin().await?,
             Next::Read(iterator) => {
                 // Paid for before the call, so that no reply finds the budget full.
@@ -173,7 +201,11 @@ impl Poller {
         };
         match self.evidence.judge(&survey) {
             Verdict::Open => self.next = Next::Begin,
-            Verdict::Ended(children) => self.next = Next::End(children),
+            Verdict::Ended(children) => {
+                self.next = Next::End(children);
+                let is_listed = survey.shards.iter().any(|shard| shard.id == self.shard.shard);
+                return Ok((!is_listed).then(|| Arrival::PossibleLoss(self.trimmed_shard())));
+            }
             Verdict::Hold(hold) => return Ok(self.hold(hold, Next::Survey)),
         }
         Ok(None)
@@ -223,21 +255,80 @@ impl Poller {
             NextRead::End(children) => Next::End(children),
             NextRead::Unknown => Next::Survey,
         };
-        if has_ended && records.is_empty() {
-            return None;
-        }
-        Some(Arrival::Page(Page {
+        let first_page = self.loss.as_ref().map(|loss| loss.judge(&records, brought.lag));
+        let page = Page {
             records,
             lag: brought.lag,
             stream: self.stream.clone(),
             permit,
-        }))
+        };
+        match first_page {
+            Some(FirstPage::Suspect) => {
+                let next = std::mem::replace(&mut self.next, Next::Probe);
+                self.kept = Some((page, next));
+                return None;
+            }
+            Some(FirstPage::Complete) => self.loss = None,
+            Some(FirstPage::Undecided) | None => {}
+        }
+        if has_ended && page.records.is_empty() {
+            return None;
+        }
+        Some(Arrival::Page(page))
+    }
+
+    /// Looks at the oldest record of the shard.
+    async fn probe(&mut self) -> Result<Option<Arrival>, StreamError> {
+        let oldest = match self.oldest_record().await {
+            Ok(records) => records,
+            // The shard is gone meanwhile: what was read of it is all that there is.
+            Err(error) if error.kind().is_not_found() => {
+                let kept = self.kept.as_ref().and_then(|(page, _)| page.records.first().cloned());
+                kept.into_iter().collect()
+            }
+            Err(error) => return Err(error),
+        };
+        self.next = Next::Kept;
+        let loss = self.loss.take().and_then(|loss| loss.conclude(oldest.first()));
+        Ok(loss.map(Arrival::PossibleLoss))
+    }
+
+    async fn oldest_record(&self) -> Result<Vec<RawRecord>, StreamError> {
+        let iterator = self
+            .calls
+            .get_shard_iterator(&self.shard, &ReadFrom::TrimHorizon)
+            .await?;
+        Ok(self.calls.get_records(&self.shard.stream, &iterator, 1).await?.records)
+    }
+
+    fn hand_on_kept(&mut self) -> Option<Arrival> {
+        let (page, next) = self.kept.take()?;
+        self.next = next;
+        let has_ended = matches!(self.next, Next::End(_) | Next::Survey);
+        (!has_ended || !page.records.is_empty()).then_some(Arrival::Page(page))
+    }
+
+    /// What may be lost of a shard that the stream has trimmed before its end was read.
+    fn trimmed_shard(&self) -> PossibleLoss {
+        PossibleLoss {
+            after: match &self.resume {
+                ReadFrom::At(number) | ReadFrom::After(number) => Some(number.clone()),
+                ReadFrom::TrimHorizon | ReadFrom::Latest | ReadFrom::Time(_) => None,
+            },
+            oldest: None,
+            oldest_arrived: None,
+        }
     }
 
     fn on_error(&mut self, error: &StreamError) {
         self.failures = self.failures.saturating_add(1);
         let (now, wait) = (self.clock.now(), self.delays.after(self.failures));
         self.pacer.on_failure(now, wait);
+        if matches!(self.next, Next::Probe) {
+            // The page that was read waits for it: the probe is made again.
+            self.tell(error, now);
+            return;
+        }
         match error.kind {
             // An iterator lives for five minutes; the next one begins behind what was read.
             CallErrorKind::Iterator { .. } => self.next = Next::BeginAgain,
@@ -255,6 +346,10 @@ impl Poller {
             | CallErrorKind::Unavailable { .. }
             | CallErrorKind::Unreadable { .. } => {}
         }
+        self.tell(error, now);
+    }
+
+    fn tell(&mut self, error: &StreamError, now: Instant) {
         if let Some(untold) = self.told.happened(now) {
             ShardEvent::ReadFailed { error, untold }.emit(&self.shard);
         }
@@ -265,7 +360,7 @@ impl Source for Poller {
     async fn next(&mut self) -> Arrival {
         loop {
             // An end is told at once: the children wait for it.
-            if !matches!(self.next, Next::End(_)) {
+            if !matches!(self.next, Next::End(_) | Next::Kept) {
                 self.clock.sleep_until(Some(self.pacer.next_read_at())).await;
             }
             match self.advance().await {

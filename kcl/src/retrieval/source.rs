@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::retrieval::deaggregate::RawRecord;
+use crate::retrieval::loss::PossibleLoss;
 use crate::retrieval::permit::Permit;
 use crate::shard_sync::end_evidence::Hold;
 use crate::shard_sync::graph::ChildShard;
@@ -30,6 +31,8 @@ pub(crate) enum Arrival {
     Page(Page),
     /// The shard is neither read nor ended for now. A later arrival ends the hold.
     Hold(Hold),
+    /// Records behind the position that reading began at may be missing. The page behind them follows.
+    PossibleLoss(PossibleLoss),
     /// Everything was read; these shards took over.
     End(Vec<ChildShard>),
 }

@@ -1,9 +1,11 @@
-//! A checkpoint that the service refuses, until somebody has corrected its row.
+//! What ends a hold: somebody has corrected the row of a refused checkpoint, or the application accepts a possible loss.
 
 use crate::consumer::shard_consumer::{ConsumerEnd, Interrupted, ShardConsumer};
 use crate::event::ShardEvent;
 use crate::lease::item::Row;
 use crate::lease::lost::LeaseLost;
+use crate::retrieval::loss::{OnPossibleLoss, PossibleLoss};
+use crate::retrieval::polling::Losses;
 use crate::shard_sync::end_evidence::Hold;
 
 impl ShardConsumer {
@@ -26,6 +28,23 @@ impl ShardConsumer {
                 Err(Interrupted::CheckpointCorrected)
             }
             None => Ok(()),
+        }
+    }
+
+    /// Reports that records may be missing, and holds the shard if the application has chosen so.
+    pub(super) fn on_possible_loss(&mut self, loss: PossibleLoss) {
+        ShardEvent::PossibleLoss(&loss).emit(&self.shard);
+        self.ports.board.possible_loss(loss);
+        match self.parts.config.on_possible_loss {
+            OnPossibleLoss::Report => self.losses = Losses::Known,
+            OnPossibleLoss::Halt => self.on_hold = Some(Hold::PossibleLoss),
+        }
+    }
+
+    /// Reads on although records may be missing, as the application asks.
+    pub(super) fn accept_the_possible_loss(&mut self) {
+        if self.on_hold == Some(Hold::PossibleLoss) {
+            (self.on_hold, self.losses) = (None, Losses::Known);
         }
     }
 
