@@ -85,9 +85,12 @@ impl ShardConsumer {
                 self.mark(&page.stream).await;
                 self.on_hold = None;
                 self.ports.board.lag(page.lag);
-                let is_empty = page.records.is_empty();
+                if page.records.is_empty() {
+                    self.note_idle(page.asked_at, page.lag).await;
+                    return self.idle().await;
+                }
                 self.backlog.put(page);
-                if is_empty { self.idle().await } else { Ok(()) }
+                Ok(())
             }
             Some(Arrival::Hold(hold)) => {
                 self.on_hold = Some(hold);
@@ -205,7 +208,7 @@ impl ShardConsumer {
     }
 
     /// Everything up to here is processed, passed over, or checkpointed.
-    fn position(&self) -> Position {
+    pub(super) fn position(&self) -> Position {
         self.checkpointer.reached().max(self.done.clone())
     }
 
@@ -375,6 +378,7 @@ impl ShardConsumer {
             shard: self.shard.clone(),
             from,
             timestamp,
+            idle: self.idle_since(),
             losses: self.losses,
             max_records: config.max_records,
             pace: PacerConfig {

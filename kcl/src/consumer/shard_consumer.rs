@@ -1,7 +1,7 @@
 //! The task of one lease, from the wait for its parents to its end.
 //!
 //! What to do next is decided by the pure [`ConsumerState`]; this file carries it out, with `parents`, `delivery`,
-//! `holds`, `shard_end` and `leaving` for the larger steps.
+//! `idleness`, `holds`, `shard_end` and `leaving` for the larger steps.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -141,6 +141,8 @@ pub(crate) struct ShardConsumer {
     pub(super) on_hold: Option<Hold>,
     /// Whether records that are missing are still to be reported.
     pub(super) losses: Losses,
+    /// When an idle position was noted last.
+    pub(super) idle_noted: Option<Instant>,
     /// When reading began, by the clock of the calls.
     pub(super) began_at: Option<SystemTime>,
     /// Everything up to here is processed or passed over.
@@ -189,6 +191,7 @@ impl ShardConsumer {
             backlog: Backlog::new(shard.clone()),
             on_hold: None,
             losses: Losses::Sought,
+            idle_noted: None,
             began_at: None,
             done: start.clone(),
             failing: None,

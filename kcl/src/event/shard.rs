@@ -134,6 +134,7 @@ mod tests {
     fn possible_loss() -> PossibleLoss {
         PossibleLoss {
             after: "49".parse().ok(),
+            complete_until: None,
             oldest: None,
             oldest_arrived: None,
         }

@@ -4,6 +4,8 @@
 //!  reading begins at the record of the checkpoint, and the first page
 //!     begins with it, or with an older one ─────────────► nothing is missing
 //!     has no records, and the reader is behind ─────────► not known yet: look at the next page
+//!     else, and there was nothing to read at a time
+//!     within the retention time of the stream ──────────► nothing is missing: what came later was not trimmed yet
 //!     else ─────────────────────────────────────────────► look at the oldest record of the shard
 //!  the oldest record of the shard
 //!     is not newer than the checkpoint ─────────────────► nothing is missing: no record has that number
@@ -13,10 +15,13 @@
 //! The service does not tell that a position was trimmed: it goes on with the oldest record.
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::checkpoint::position::SequenceNumber;
 use crate::retrieval::deaggregate::RawRecord;
+
+/// By how much the times of the services and of this process may differ. Our choice.
+const TOLERANCE: Duration = Duration::from_secs(60);
 
 /// What a worker does when the service may have trimmed records before they were read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,6 +41,8 @@ pub enum OnPossibleLoss {
 pub struct PossibleLoss {
     /// The last record that was certainly read. `None`: none was.
     pub after: Option<SequenceNumber>,
+    /// A time at which no other records were there, by the time of the lease table's service. `None`: none is known.
+    pub complete_until: Option<SystemTime>,
     /// The oldest record that the shard still has. `None`: it has none.
     pub oldest: Option<SequenceNumber>,
     /// When the oldest record arrived, by the service's clock.
@@ -66,6 +73,33 @@ impl fmt::Display for PossibleLoss {
 #[derive(Debug)]
 pub(crate) struct LossCheck {
     checkpoint: SequenceNumber,
+    idle: Option<Idle>,
+}
+
+/// A time at which there was nothing behind the position that reading begins at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Idle {
+    /// By the time of the lease table's service.
+    pub(crate) at: SystemTime,
+    /// The same time by this process's clock, if the service's time is known now.
+    pub(crate) since: Option<Instant>,
+}
+
+/// What is known of the oldest records that a stream can have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Horizon {
+    /// How long the service keeps records.
+    pub(crate) retention: Option<Duration>,
+    pub(crate) now: Instant,
+}
+
+impl Horizon {
+    /// Whether no record that came after `idle` can have been trimmed.
+    fn is_before(self, idle: Idle) -> bool {
+        let trimmed_at = self.retention.zip(idle.since);
+        let trimmed_at = trimmed_at.and_then(|(retention, since)| since.checked_add(retention));
+        trimmed_at.is_some_and(|trimmed_at| self.now + TOLERANCE < trimmed_at)
+    }
 }
 
 /// What the first page says.
@@ -80,27 +114,34 @@ pub(crate) enum FirstPage {
 }
 
 impl LossCheck {
-    /// A check for a reader that begins at this record.
-    pub(crate) fn new(checkpoint: SequenceNumber) -> Self {
-        Self { checkpoint }
+    /// A check for a reader that begins at this record, or at the time `idle` if that is known.
+    pub(crate) fn new(checkpoint: SequenceNumber, idle: Option<Idle>) -> Self {
+        Self { checkpoint, idle }
     }
 
     /// Judges by a page that the reader got. `lag` is `None` behind the end of the shard.
-    pub(crate) fn judge(&self, records: &[RawRecord], lag: Option<Duration>) -> FirstPage {
+    pub(crate) fn judge(&self, records: &[RawRecord], lag: Option<Duration>, horizon: Horizon) -> FirstPage {
         match (records.first(), lag) {
             (Some(first), _) if first.sequence_number <= self.checkpoint => FirstPage::Complete,
             (None, Some(lag)) if !lag.is_zero() => FirstPage::Undecided,
+            (Some(_) | None, _) if self.idle.is_some_and(|idle| horizon.is_before(idle)) => FirstPage::Complete,
             (Some(_) | None, _) => FirstPage::Suspect,
         }
     }
 
     /// Concludes from the oldest record of the shard, if it has one.
     pub(crate) fn conclude(self, oldest: Option<&RawRecord>) -> Option<PossibleLoss> {
-        if oldest.is_some_and(|oldest| oldest.sequence_number <= self.checkpoint) {
+        let is_complete = |oldest: &RawRecord| {
+            let arrived = oldest.approximate_arrival.zip(self.idle);
+            let was_there = arrived.is_some_and(|(arrived, idle)| arrived + TOLERANCE <= idle.at);
+            was_there || oldest.sequence_number <= self.checkpoint
+        };
+        if oldest.is_some_and(is_complete) {
             return None;
         }
         Some(PossibleLoss {
             after: Some(self.checkpoint),
+            complete_until: self.idle.map(|idle| idle.at),
             oldest: oldest.map(|oldest| oldest.sequence_number.clone()),
             oldest_arrived: oldest.and_then(|oldest| oldest.approximate_arrival),
         })
@@ -123,7 +164,7 @@ mod tests {
     }
 
     fn check() -> LossCheck {
-        LossCheck::new("5".parse().unwrap())
+        LossCheck::new("5".parse().unwrap(), None)
     }
 
     const TIP: Option<Duration> = Some(Duration::ZERO);
@@ -131,20 +172,57 @@ mod tests {
 
     #[test]
     fn a_page_that_begins_with_the_record_of_the_checkpoint_is_complete() {
-        assert_eq!(check().judge(&[record(5), record(7)], BEHIND), FirstPage::Complete);
-        assert_eq!(check().judge(&[record(4)], BEHIND), FirstPage::Complete);
+        assert_eq!(
+            check().judge(&[record(5), record(7)], BEHIND, horizon()),
+            FirstPage::Complete
+        );
+        assert_eq!(check().judge(&[record(4)], BEHIND, horizon()), FirstPage::Complete);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+    fn horizon() -> Horizon {
+        Horizon {
+            retention: Some(24 * HOUR),
+            now: Instant::now(),
+        }
+    }
+
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+
+    #[test]
+    fn nothing_is_missing_if_nothing_was_there_within_the_retention_time() {
+        let horizon = horizon();
+        let judge = |now, retention, since| {
+            let idle = Idle {
+                at: SystemTime::UNIX_EPOCH,
+                since,
+            };
+            let check = LossCheck::new("5".parse().unwrap(), Some(idle));
+            [&[record(7)][..], &[]].map(|records| check.judge(records, TIP, Horizon { retention, now }))
+        };
+        let (begun, retention) = (Some(horizon.now), horizon.retention);
+        assert_eq!(
+            judge(horizon.now + 23 * HOUR, retention, begun),
+            [FirstPage::Complete; 2]
+        );
+        assert_eq!(
+            judge(horizon.now + 24 * HOUR, retention, begun),
+            [FirstPage::Suspect; 2]
+        );
+        assert_eq!(judge(horizon.now, None, begun), [FirstPage::Suspect; 2]);
+        assert_eq!(judge(horizon.now, retention, None), [FirstPage::Suspect; 2]);
     }
 
     #[test]
     fn an_empty_page_on_the_way_to_records_decides_nothing() {
-        assert_eq!(check().judge(&[], BEHIND), FirstPage::Undecided);
+        assert_eq!(check().judge(&[], BEHIND, horizon()), FirstPage::Undecided);
     }
 
     #[test]
     fn a_page_without_the_record_of_the_checkpoint_is_suspect() {
-        assert_eq!(check().judge(&[record(7)], BEHIND), FirstPage::Suspect);
-        assert_eq!(check().judge(&[], TIP), FirstPage::Suspect);
-        assert_eq!(check().judge(&[], None), FirstPage::Suspect);
+        assert_eq!(check().judge(&[record(7)], BEHIND, horizon()), FirstPage::Suspect);
+        assert_eq!(check().judge(&[], TIP, horizon()), FirstPage::Suspect);
+        assert_eq!(check().judge(&[], None, horizon()), FirstPage::Suspect);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::error::{CallErrorKind, StreamError};
 use crate::event::ShardEvent;
 use crate::fold::Fold;
 use crate::retrieval::deaggregate::RawRecord;
-use crate::retrieval::loss::{FirstPage, LossCheck, PossibleLoss};
+use crate::retrieval::loss::{FirstPage, Horizon, Idle, LossCheck, PossibleLoss};
 use crate::retrieval::pacer::{Brought, Pacer, PacerConfig};
 use crate::retrieval::page_size::PageSize;
 use crate::retrieval::permit::{Account, Permit};
@@ -19,7 +19,7 @@ use crate::retrieval::source::{Arrival, Page, Source};
 use crate::shard_sync::end_evidence::{EndEvidence, Hold, Verdict};
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::surveyor::Surveyor;
-use crate::stream::{Incarnation, ShardRef};
+use crate::stream::{Description, Incarnation, ShardRef};
 
 /// The wait after the first failed read, and the longest. Our choice: the service's bucket refills within a second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -52,8 +52,12 @@ pub(crate) struct Poller {
     evidence: EndEvidence,
     /// What the service said of the stream after it had given the iterator.
     stream: Incarnation,
+    /// How long the service keeps records, as it said then.
+    retention: Option<Duration>,
     /// Why the shard is on hold, and when that was told last.
     held: Option<(Hold, Instant)>,
+    /// When the last read was sent.
+    asked_at: Instant,
     pacer: Pacer,
     delays: RetryDelays,
     failures: u32,
@@ -92,6 +96,8 @@ pub(crate) struct PollerConfig {
     pub(crate) from: Position,
     /// What `AT_TIMESTAMP` means, where the row says that.
     pub(crate) timestamp: SystemTime,
+    /// When there was nothing behind the position, if that is known.
+    pub(crate) idle: Option<Idle>,
     /// Whether to look for missing records behind the position.
     pub(crate) losses: Losses,
     pub(crate) max_records: u32,
@@ -110,14 +116,17 @@ pub(crate) enum Losses {
 
 impl Poller {
     pub(crate) fn new(calls: Calls, surveyor: Arc<Surveyor>, account: Account, config: PollerConfig) -> Self {
+        let idle = config.idle;
         let loss = match (&config.from, config.losses) {
-            (Position::At(record), Losses::Sought) => Some(LossCheck::new(record.sequence_number.clone())),
+            (Position::At(record), Losses::Sought) => Some(LossCheck::new(record.sequence_number.clone(), idle)),
             (_, Losses::Sought | Losses::Known) => None,
         };
         let (resume, next) = match config.from {
             Position::TrimHorizon => (ReadFrom::TrimHorizon, Next::Begin),
             Position::Latest => (ReadFrom::Latest, Next::Begin),
             Position::AtTimestamp => (ReadFrom::Time(config.timestamp), Next::Begin),
+            // The service would look through all the time in which there was nothing.
+            Position::At(_) if let Some(idle) = idle => (ReadFrom::Time(idle.at - CLOCK_TOLERANCE), Next::Begin),
             // At, not after: the checkpoint may lie in the middle of an aggregate.
             Position::At(record) => (ReadFrom::At(record.sequence_number), Next::Begin),
             Position::ShardEnd => (ReadFrom::Latest, Next::End(Vec::new())),
@@ -135,7 +144,9 @@ impl Poller {
             kept: None,
             evidence,
             stream: Incarnation::default(),
+            retention: None,
             held: None,
+            asked_at: config.clock.now(),
             pacer: Pacer::new(config.pace, config.clock.now()),
             delays: RetryDelays::new(RETRY, Jitter::Half, config.rng),
             failures: 0,
@@ -159,6 +170,7 @@ impl Poller {
                 // Paid for before the call, so that no reply finds the budget full.
                 let permit = self.account.permit(self.page_size.wanted()).await;
                 let limit = self.page_size.limit(permit.bytes());
+                self.asked_at = self.clock.now();
                 let reply = self.calls.get_records(&self.shard.stream, &iterator, limit).await?;
                 return Ok(self.on_reply(reply, permit));
             }
@@ -178,7 +190,8 @@ impl Poller {
 
     /// Goes on with `next` if positions of this shard still mean something: not in a stream that was created again.
     async fn check_stream(&mut self, next: Next) -> Result<Option<Arrival>, StreamError> {
-        let incarnation = self.surveyor.incarnation(self.clock.now()).await?;
+        let Description { incarnation, retention } = self.surveyor.describe(self.clock.now()).await?;
+        self.retention = retention;
         if !self.evidence.is_same_stream(&incarnation) {
             return Ok(self.hold(Hold::StreamCreatedAgain, Next::Survey));
         }
@@ -255,10 +268,18 @@ impl Poller {
             NextRead::End(children) => Next::End(children),
             NextRead::Unknown => Next::Survey,
         };
-        let first_page = self.loss.as_ref().map(|loss| loss.judge(&records, brought.lag));
+        let horizon = Horizon {
+            retention: self.retention,
+            now: self.clock.now(),
+        };
+        let first_page = self
+            .loss
+            .as_ref()
+            .map(|loss| loss.judge(&records, brought.lag, horizon));
         let page = Page {
             records,
             lag: brought.lag,
+            asked_at: self.asked_at,
             stream: self.stream.clone(),
             permit,
         };
@@ -315,6 +336,7 @@ impl Poller {
                 ReadFrom::At(number) | ReadFrom::After(number) => Some(number.clone()),
                 ReadFrom::TrimHorizon | ReadFrom::Latest | ReadFrom::Time(_) => None,
             },
+            complete_until: None,
             oldest: None,
             oldest_arrived: None,
         }
