@@ -2,7 +2,7 @@
 //! owner at a time (C3), and a handler's error loses nothing (C5).
 //!
 //! By subject: `reading`, `read_budget`, `checkpoints`, `simple_forms`, `callbacks`, `handler_errors`, `error_policies`,
-//! `misbehaving_handlers`, `control`, `health`, `one_owner`, `resharding`, `shard_ends`, `recreated_stream`, `lease_table`,
+//! `misbehaving_handlers`, `control`, `health`, `one_owner`, `pace`, `resharding`, `shard_ends`, `recreated_stream`, `refused_position`, `losses`, `lease_table`,
 //! `worker_errors`.
 
 mod callbacks;
@@ -13,11 +13,14 @@ mod handler_errors;
 mod health;
 mod lease_table;
 mod log;
+mod losses;
 mod misbehaving_handlers;
 mod one_owner;
+mod pace;
 mod read_budget;
 mod reading;
 mod recreated_stream;
+mod refused_position;
 mod resharding;
 mod shard_ends;
 mod shutdown;

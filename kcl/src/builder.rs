@@ -20,6 +20,7 @@ use crate::lease::model::WorkerId;
 use crate::processor::error_policy::ErrorPolicy;
 use crate::processor::simple::HandlerForm;
 use crate::processor::{ProcessorFactory, RecordProcessor, ShardContext};
+use crate::retrieval::loss::OnPossibleLoss;
 use crate::stream::{StartingPosition, StreamRef};
 use crate::worker::{Worker, WorkerControl};
 
@@ -187,8 +188,9 @@ impl WorkerBuilder {
     }
 
     /// The part of a shard's reads that this application may use, from 0.01 to 1: of 5 reads and 2 MiB a second, which
-    /// all polling applications of a stream share. Set it to a half when two applications poll one stream. Throttled reads
-    /// lower it further for a while. Default: 1.
+    /// all polling applications of a stream share. Set it to a half when two applications poll one stream. Below 1,
+    /// one read asks for no more than the share of a second. Throttled reads lower the share of the reads further for a
+    /// while. Default: 1.
     pub fn read_share(mut self, share: f64) -> Self {
         self.config.read_share = share;
         self
@@ -205,6 +207,13 @@ impl WorkerBuilder {
     /// The most user records of one [`Batch`](crate::Batch). Default: 10,000; at least 1.
     pub fn max_batch_records(mut self, records: usize) -> Self {
         self.config.max_batch_records = records;
+        self
+    }
+
+    /// What is done when the service may have trimmed records of a shard before they were read: it keeps records for the
+    /// stream's retention time, 24 hours unless that was changed. Default: [`OnPossibleLoss::Report`].
+    pub fn on_possible_loss(mut self, reaction: OnPossibleLoss) -> Self {
+        self.config.on_possible_loss = reaction;
         self
     }
 

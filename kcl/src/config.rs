@@ -6,6 +6,7 @@ use crate::error::{BuildError, BuildErrorKind};
 use crate::limits::{APPLICATION_STALL, MAX_RECORDS_PER_READ};
 use crate::processor::error_policy::ErrorPolicy;
 use crate::processor::simple::HandlerForm;
+use crate::retrieval::loss::OnPossibleLoss;
 use crate::stream::StartingPosition;
 
 /// The validated, immutable options of one worker.
@@ -25,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) max_batch_records: usize,
     pub(crate) form: HandlerForm,
     pub(crate) checkpoint_interval: Duration,
+    pub(crate) on_possible_loss: OnPossibleLoss,
     pub(crate) error_policy: ErrorPolicy,
     pub(crate) handler_grace: Duration,
     pub(crate) handler_timeout: Option<Duration>,
@@ -50,6 +52,7 @@ impl Default for Config {
             max_batch_records: MAX_RECORDS_PER_READ as usize,
             form: HandlerForm::Processor,
             checkpoint_interval: Duration::from_secs(5),
+            on_possible_loss: OnPossibleLoss::default(),
             error_policy: ErrorPolicy::default(),
             handler_grace: Duration::from_secs(5),
             handler_timeout: None,

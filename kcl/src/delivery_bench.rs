@@ -79,6 +79,7 @@ impl Pages {
         self.backlog.put(Page {
             records: self.page.clone(),
             lag: None,
+            asked_at: Clock::default().now(),
             stream: Incarnation::default(),
             permit: self.account.permit(1).await,
         });

@@ -60,5 +60,6 @@ pub use processor::dead_letter::{DeadLetter, DeadLetterSink};
 pub use processor::error_policy::ErrorPolicy;
 pub use processor::{Batch, HandlerError, RecordProcessor, ShardContext};
 pub use record::{Origin, Record};
+pub use retrieval::loss::{OnPossibleLoss, PossibleLoss};
 pub use stream::{ShardId, ShardRef, StartingPosition, StreamRef};
 pub use worker::{Degraded, Health, Worker, WorkerControl, WorkerPhase};

@@ -192,6 +192,7 @@ impl Worker {
             tasks: self.tasks.clone(),
             clock: self.clock.clone(),
             new_leases: Arc::clone(&lease_side.new_leases),
+            child_leases: lease_side.child_leases.clone(),
         }
     }
 }

@@ -37,7 +37,7 @@ impl io::Write for Writer {
 ///
 /// The subscriber is that of the whole process. With one for each thread, whether an event is wanted would be remembered
 /// as it was on the thread that came to it first.
-fn capture() {
+pub(super) fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let events = filter_fn(|event| event.target().starts_with("kcl::event"));
@@ -53,7 +53,7 @@ fn capture() {
 }
 
 /// The lines of this thread that contain `text`.
-fn lines(text: &str) -> Vec<String> {
+pub(super) fn lines(text: &str) -> Vec<String> {
     let written = WRITTEN.with_borrow(|written| String::from_utf8(written.clone()).unwrap());
     let lines = written.lines().filter(|line| line.contains(text));
     lines.map(|line| line.trim().to_owned()).collect()

@@ -1,12 +1,14 @@
 //! Looks for leases to take, and takes them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use service::{Clock, Jitter, RetryDelays};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::assignment::children::NewChildren;
 use crate::assignment::origin::{Name, Origin, StreamAtStart};
 use crate::assignment::taker::{Take, Taker};
 use crate::assignment::token_bases::TokenBases;
@@ -52,6 +54,10 @@ pub(crate) struct Assignment {
     pub(crate) owned: mpsc::Sender<OwnedLease>,
     /// A shard has ended: its children wait to be taken.
     pub(crate) new_leases: Arc<Notify>,
+    /// Children of ended shards whose leases are to be created.
+    pub(crate) children: mpsc::Receiver<NewChildren>,
+    /// The leases of shards that had been read to their ends when the table was last read.
+    pub(crate) finished: BTreeSet<LeaseKey>,
 }
 
 impl Assignment {
@@ -63,10 +69,8 @@ impl Assignment {
     pub(crate) async fn run(mut self, draining: CancellationToken) -> Result<(), WorkerError> {
         loop {
             let next = self.clock.now() + self.interval;
-            let listed = tokio::select! {
-                biased;
-                () = draining.cancelled() => return Ok(()),
-                listed = list(&*self.table, &self.clock, &mut self.rng) => listed,
+            let Some(listed) = self.list(&draining).await else {
+                return Ok(());
             };
             self.note(&listed);
             match listed {
@@ -76,11 +80,30 @@ impl Assignment {
                     Event::LeaseTableUnavailable { worker, error }.emit();
                 }
             }
+            loop {
+                tokio::select! {
+                    biased;
+                    () = draining.cancelled() => return Ok(()),
+                    Some(children) = self.children.recv() => self.create_children(children).await,
+                    () = self.new_leases.notified() => break,
+                    () = self.clock.sleep_until(Some(next)) => break,
+                }
+            }
+        }
+    }
+
+    /// Reads the table. The leases that are created meanwhile may be in the list or not: they are held by the time that their
+    /// rows are judged. `None` if the worker is asked to stop.
+    async fn list(&mut self, draining: &CancellationToken) -> Option<Result<Listing, TableError>> {
+        let (table, clock, mut rng) = (Arc::clone(&self.table), self.clock.clone(), self.rng.fork());
+        let listing = list(&*table, &clock, &mut rng);
+        tokio::pin!(listing);
+        loop {
             tokio::select! {
                 biased;
-                () = draining.cancelled() => return Ok(()),
-                () = self.new_leases.notified() => {}
-                () = self.clock.sleep_until(Some(next)) => {}
+                () = draining.cancelled() => return None,
+                Some(children) = self.children.recv() => self.create_children(children).await,
+                listed = &mut listing => return Some(listed),
             }
         }
     }
@@ -110,16 +133,18 @@ impl Assignment {
         self.token_bases.observe(&leases, time);
         self.leave_out_other_streams(&mut leases);
         // A shard that was read to its end is no work any more, whoever keeps its lease.
-        let mut held = self.renewer.occupied().await;
-        for finished in leases.extract_if(.., |lease| lease.is_finished()) {
-            held.remove(&finished.key);
-        }
+        let finished = leases.extract_if(.., |lease| lease.is_finished());
+        self.finished = finished.map(|lease| lease.key).collect();
+        let held = self.unfinished().await;
         let plan = self.taker.plan(&leases, &held, self.clock.now(), &mut self.rng);
         let mut delays = RetryDelays::new(TAKE_WAITS, Jitter::Half, self.rng.fork());
         let mut failures = 0;
         for take in plan.takes {
             if draining.is_cancelled() {
                 return Ok(());
+            }
+            while let Ok(children) = self.children.try_recv() {
+                self.create_children(children).await;
             }
             match self.take_one(&take).await {
                 Ok(()) => failures = 0,
@@ -131,6 +156,13 @@ impl Assignment {
             }
         }
         Ok(())
+    }
+
+    /// The keys that must not be taken, without those of shards that had been read to their ends.
+    pub(super) async fn unfinished(&self) -> BTreeSet<LeaseKey> {
+        let mut held = self.renewer.occupied().await;
+        held.retain(|key| !self.finished.contains(key));
+        held
     }
 
     /// One line in ten seconds: what fails for one lease mostly fails for the others.
@@ -190,7 +222,7 @@ impl Assignment {
 
     /// The attributes that the first owner of a row adds, if the row lacks them. Its consumer adds the stream, once it has
     /// read by the row's checkpoint.
-    fn own_attributes(&mut self, key: &LeaseKey) -> OwnAttributes {
+    pub(super) fn own_attributes(&mut self, key: &LeaseKey) -> OwnAttributes {
         let time = self.service_time();
         OwnAttributes {
             token_base: Some(self.token_bases.base(key, time)),
@@ -211,7 +243,7 @@ impl Assignment {
             Some(WriteOutcome::Applied(lease)) => lease,
             Some(WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error)) => return Err(error),
             Some(WriteOutcome::Refused(_)) => return Ok(()),
-            None => return Err(timed_out(self.write_timeout)),
+            None => return Err(timed_out("UpdateItem", self.write_timeout)),
         };
         let time = self.service_time();
         self.token_bases.observe([&lease], time);
@@ -221,11 +253,16 @@ impl Assignment {
             reason: take.because.to_string(),
         }
         .emit();
+        self.hand_over(lease, sent).await;
+        Ok(())
+    }
+
+    /// Has a lease renewed and read that is this worker's by a write sent at `sent`.
+    pub(super) async fn hand_over(&self, lease: Lease, sent: Instant) {
         if let Some(owned) = self.renewer.adopt(lease, sent).await {
             // Without a supervisor the worker is ending, and the lease expires.
             drop(self.owned.send(owned).await);
         }
-        Ok(())
     }
 }
 

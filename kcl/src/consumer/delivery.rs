@@ -18,6 +18,7 @@ use crate::record::Record;
 use crate::retrieval::pacer::PacerConfig;
 use crate::retrieval::polling::{CLOCK_TOLERANCE, Poller, PollerConfig};
 use crate::retrieval::source::{Arrival, ReadAhead};
+use crate::shard_sync::end_evidence::Hold;
 use crate::stream::{Incarnation, StartingPosition};
 
 /// The wait before a source that has panicked is started again. Our choice.
@@ -62,6 +63,10 @@ impl ShardConsumer {
         if let Some(delivery) = self.backlog.next(at_most, &self.position()) {
             return self.deliver(delivery).await;
         }
+        if self.on_hold == Some(Hold::PossibleLoss) {
+            self.wait(None).await;
+            return Ok(());
+        }
         let source = match &mut self.source {
             Some(source) => source,
             None => {
@@ -80,12 +85,19 @@ impl ShardConsumer {
                 self.mark(&page.stream).await;
                 self.on_hold = None;
                 self.ports.board.lag(page.lag);
-                let is_empty = page.records.is_empty();
+                if page.records.is_empty() {
+                    self.note_idle(page.asked_at, page.lag).await;
+                    return self.idle().await;
+                }
                 self.backlog.put(page);
-                if is_empty { self.idle().await } else { Ok(()) }
+                Ok(())
             }
             Some(Arrival::Hold(hold)) => {
                 self.on_hold = Some(hold);
+                self.look_for_a_correction(hold).await
+            }
+            Some(Arrival::PossibleLoss(loss)) => {
+                self.on_possible_loss(loss);
                 Ok(())
             }
             Some(Arrival::End(children)) => {
@@ -200,7 +212,7 @@ impl ShardConsumer {
     }
 
     /// Everything up to here is processed, passed over, or checkpointed.
-    fn position(&self) -> Position {
+    pub(super) fn position(&self) -> Position {
         self.checkpointer.reached().max(self.done.clone())
     }
 
@@ -370,6 +382,8 @@ impl ShardConsumer {
             shard: self.shard.clone(),
             from,
             timestamp,
+            idle: self.idle_since(),
+            losses: self.losses,
             max_records: config.max_records,
             pace: PacerConfig {
                 idle: config.idle_time_between_reads,

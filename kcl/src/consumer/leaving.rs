@@ -55,7 +55,7 @@ impl ShardConsumer {
         }
     }
 
-    async fn lease_is_lost(mut self, reason: LeaseLost) -> ConsumerEnd {
+    pub(super) async fn lease_is_lost(mut self, reason: LeaseLost) -> ConsumerEnd {
         // The lease must not be renewed while `lease_lost` runs, should an answer have extended it meanwhile.
         self.parts.renewer.give_up(&self.ownership).await;
         if let Some(mut processor) = self.initialised_processor() {

@@ -1,7 +1,7 @@
 //! The task of one lease, from the wait for its parents to its end.
 //!
 //! What to do next is decided by the pure [`ConsumerState`]; this file carries it out, with `parents`, `delivery`,
-//! `shard_end` and `leaving` for the larger steps.
+//! `idleness`, `holds`, `shard_end` and `leaving` for the larger steps.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime};
 use service::{Clock, Tasks};
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::assignment::children::ChildLeases;
 use crate::calls::Calls;
 use crate::checkpoint::checkpointer::Checkpointer;
 use crate::checkpoint::position::Position;
@@ -30,6 +31,7 @@ use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::table::LeaseTable;
 use crate::processor::{AnyProcessor, ProcessorFactory, ShardContext};
 use crate::retrieval::permit::ReadBudget;
+use crate::retrieval::polling::Losses;
 use crate::retrieval::source::ReadAhead;
 use crate::shard_sync::end_evidence::Hold;
 use crate::shard_sync::graph::ChildShard;
@@ -53,6 +55,8 @@ pub(crate) struct ConsumerParts {
     pub(crate) clock: Clock,
     /// Wakes the search for leases.
     pub(crate) new_leases: Arc<Notify>,
+    /// Creates the leases of children.
+    pub(crate) child_leases: ChildLeases,
 }
 
 /// How a consumer is reached while it runs.
@@ -81,6 +85,8 @@ pub(super) enum Interrupted {
     BySignal,
     /// A call to the application was dropped: its processor is called for nothing more, and the shard is given up.
     CallDropped,
+    /// Somebody has corrected the checkpoint in the row: the shard is given up, to begin anew there.
+    CheckpointCorrected,
 }
 
 /// Keeps to the first loss of the lease: an answer to a renewal that comes a moment later must not revive it for a consumer
@@ -133,6 +139,10 @@ pub(crate) struct ShardConsumer {
     pub(super) backlog: Backlog,
     /// Why the source neither reads nor ends the shard.
     pub(super) on_hold: Option<Hold>,
+    /// Whether records that are missing are still to be reported.
+    pub(super) losses: Losses,
+    /// When an idle position was noted last.
+    pub(super) idle_noted: Option<Instant>,
     /// When reading began, by the clock of the calls.
     pub(super) began_at: Option<SystemTime>,
     /// Everything up to here is processed or passed over.
@@ -180,6 +190,8 @@ impl ShardConsumer {
             source: None,
             backlog: Backlog::new(shard.clone()),
             on_hold: None,
+            losses: Losses::Sought,
+            idle_noted: None,
             began_at: None,
             done: start.clone(),
             failing: None,
@@ -219,6 +231,7 @@ impl ShardConsumer {
             match done {
                 Ok(()) | Err(Interrupted::BySignal) => {}
                 Err(Interrupted::CallDropped) => return self.leave_after_a_dropped_call().await,
+                Err(Interrupted::CheckpointCorrected) => return self.leave_for_a_correction().await,
             }
         }
     }
@@ -233,6 +246,9 @@ impl ShardConsumer {
             self.stop_reading();
         }
         let in_trouble = self.state.trouble() != Trouble::None;
+        if wishes.skips != before.skips {
+            self.accept_the_possible_loss();
+        }
         if wishes.skips != before.skips && in_trouble {
             self.skip_the_failing_records();
         }

@@ -138,15 +138,15 @@ impl ShardConsumer {
             }
         }
         let own = OwnAttributes::of(surveyor.began_with());
-        let worker = &self.parts.worker;
-        let created = create_children(
-            Creator { worker, table },
-            self.rows(),
-            &self.shard.shard,
-            &children,
-            &own,
-        )
-        .await;
+        let leases = planner::children_plan(self.rows(), &self.shard.shard, &children, &own);
+        let created = match self.parts.child_leases.create(leases.clone()).await {
+            Some(created) => created,
+            // The worker is asked to stop: another one is to have them.
+            None => {
+                let worker = &self.parts.worker;
+                create_children(Creator { worker, table }, &leases).await
+            }
+        };
         created.map_err(of_table)?;
         let ids = children.iter().map(|child| child.id.clone()).collect();
         self.children = children;

@@ -9,6 +9,7 @@ use service::chain;
 use crate::checkpoint::error::CheckpointError;
 use crate::error::{StreamError, WorkerError};
 use crate::lease::item::Hole;
+use crate::retrieval::loss::PossibleLoss;
 use crate::shard_sync::end_evidence::Hold;
 use crate::stream::{ShardId, ShardRef};
 
@@ -29,6 +30,10 @@ pub(crate) enum ShardEvent<'a> {
     ReadFailed { error: &'a StreamError, untold: u64 },
     /// It is not certain whether it has ended, so it is neither read nor ended.
     OnHold { reason: Hold, position: String },
+    /// The checkpoint that the service refuses was changed in its row: the shard begins anew there.
+    CheckpointCorrected { checkpoint: String },
+    /// The service may have trimmed records of it before they were read.
+    PossibleLoss(&'a PossibleLoss),
     /// Data that start like an aggregate cannot be read as one. They were delivered as a plain record.
     DamagedAggregate { sequence_number: String, reason: String },
     /// A record of an aggregate was damaged: the first one, if there are several in its aggregate.
@@ -69,10 +74,20 @@ impl ShardEvent<'_> {
                     tracing::error!(%stream, %shard, position, %reason, "stream was created again")
                 }
                 Hold::PositionRefused => tracing::error!(%stream, %shard, position, %reason, "checkpoint refused"),
-                Hold::StreamMissing | Hold::StreamUnknown | Hold::ShardNotListed | Hold::ChildrenNotListed => {
+                Hold::PossibleLoss
+                | Hold::StreamMissing
+                | Hold::StreamUnknown
+                | Hold::ShardNotListed
+                | Hold::ChildrenNotListed => {
                     tracing::warn!(%stream, %shard, position, %reason, "shard on hold");
                 }
             },
+            Self::CheckpointCorrected { checkpoint } => {
+                tracing::warn!(%stream, %shard, checkpoint, "refused checkpoint was corrected");
+            }
+            Self::PossibleLoss(loss) => {
+                tracing::error!(%stream, %shard, %loss, "possible loss by retention");
+            }
             Self::DamagedAggregate {
                 sequence_number,
                 reason,
@@ -116,6 +131,15 @@ mod tests {
     use crate::lease::item::{Item, Row, decode};
     use crate::stream::StreamRef;
 
+    fn possible_loss() -> PossibleLoss {
+        PossibleLoss {
+            after: "49".parse().ok(),
+            complete_until: None,
+            oldest: None,
+            oldest_arrived: None,
+        }
+    }
+
     #[test]
     fn each_line_about_a_shard_names_its_stream_and_its_id_in_two_fields() {
         let Row::Hole(hole) = decode(Item::default()) else {
@@ -147,6 +171,10 @@ mod tests {
             on_hold(Hold::StreamCreatedAgain),
             on_hold(Hold::PositionRefused),
             on_hold(Hold::StreamMissing),
+            ShardEvent::PossibleLoss(&possible_loss()),
+            ShardEvent::CheckpointCorrected {
+                checkpoint: "50".to_owned(),
+            },
             ShardEvent::DamagedAggregate {
                 sequence_number: "49".to_owned(),
                 reason: "cut off".to_owned(),

@@ -106,6 +106,8 @@ impl Bench {
             without_time: Fold::default(),
             owned,
             new_leases: Arc::default(),
+            children: mpsc::channel(1).1,
+            finished: BTreeSet::new(),
         };
         (assignment, renewing, leases)
     }

@@ -35,6 +35,7 @@ async fn backlog(records: impl IntoIterator<Item = RawRecord>) -> (ReadBudget, B
     backlog.put(Page {
         records: records.into_iter().collect(),
         lag: None,
+        asked_at: service::Clock::default().now(),
         stream: Incarnation::default(),
         permit: budget.account().permit(1_000_000).await,
     });

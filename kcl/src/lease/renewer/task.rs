@@ -114,7 +114,7 @@ impl RenewerTask {
             let outcome = clock.timeout(timeout, table.write(&write)).await;
             Written {
                 id,
-                outcome: outcome.unwrap_or_else(|| WriteOutcome::Unknown(timed_out(timeout))),
+                outcome: outcome.unwrap_or_else(|| WriteOutcome::Unknown(timed_out("UpdateItem", timeout))),
             }
         })
     }
@@ -275,10 +275,10 @@ fn not_sent() -> TableError {
 }
 
 /// The error of a write of a lease row that got no answer within `timeout`.
-pub(crate) fn timed_out(timeout: Duration) -> TableError {
+pub(crate) fn timed_out(operation: &'static str, timeout: Duration) -> TableError {
     let message = format!("no answer within {timeout:?}, a fifth of the failover time");
     TableError {
-        operation: "UpdateItem",
+        operation,
         kind: CallErrorKind::Unavailable {
             code: "Timeout".into(),
             message,
