@@ -79,6 +79,7 @@ pub(crate) enum EntityTypes {
 }
 
 /// What a row of the lease table holds.
+#[expect(clippy::large_enum_variant, reason = "almost every row is a lease")]
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Row {
     Lease(Lease),
