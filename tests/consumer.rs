@@ -1,10 +1,11 @@
 //! The consumer against the simulated services: nothing is skipped (C1), parents come before their children (C2), one
 //! owner at a time (C3), and a handler's error loses nothing (C5).
 //!
-//! By subject: `reading`, `read_budget`, `checkpoints`, `simple_forms`, `callbacks`, `handler_errors`, `error_policies`,
+//! By subject: `adapters`, `reading`, `read_budget`, `checkpoints`, `simple_forms`, `callbacks`, `handler_errors`, `error_policies`,
 //! `misbehaving_handlers`, `control`, `health`, `one_owner`, `resharding`, `shard_ends`, `recreated_stream`, `lease_table`,
 //! `worker_errors`.
 
+mod adapters;
 mod callbacks;
 mod checkpoints;
 mod control;

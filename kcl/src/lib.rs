@@ -45,7 +45,7 @@ mod shard_sync;
 mod stream;
 mod worker;
 
-pub use aggregation::{HashKey, InvalidHashKey, RecordDamage, Tag};
+pub use aggregation::{HashKey, HashKeyRange, InvalidHashKey, InvalidRange, RecordDamage, Tag};
 pub use builder::WorkerBuilder;
 pub use checkpoint::{
     CheckpointError, Checkpointer, InvalidPosition, InvalidSequenceNumber, Position, PreparedCheckpoint,
@@ -58,7 +58,7 @@ pub use lease::lost::LeaseLost;
 pub use lease::{LeaseEpoch, LeaseGuard, LeaseKey, PendingCheckpoint, WorkerId};
 pub use processor::dead_letter::{DeadLetter, DeadLetterSink};
 pub use processor::error_policy::ErrorPolicy;
-pub use processor::{Batch, HandlerError, RecordProcessor, ShardContext};
+pub use processor::{Batch, BoxProcessor, DynRecordProcessor, HandlerError, RecordProcessor, ShardContext};
 pub use record::{Origin, Record};
 pub use stream::{ShardId, ShardRef, StartingPosition, StreamRef};
 pub use worker::{Degraded, Health, Worker, WorkerControl, WorkerPhase};

@@ -28,7 +28,7 @@ use crate::lease::model::{Lease, WorkerId};
 use crate::lease::ownership::End;
 use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::table::LeaseTable;
-use crate::processor::{AnyProcessor, ProcessorFactory, ShardContext};
+use crate::processor::{BoxProcessor, ProcessorFactory, ShardContext};
 use crate::retrieval::permit::ReadBudget;
 use crate::retrieval::source::ReadAhead;
 use crate::shard_sync::end_evidence::Hold;
@@ -125,7 +125,7 @@ pub(crate) struct ShardConsumer {
     pub(super) heeded: Wishes,
     pub(super) application: Application,
     /// Once it is made, until its life is over.
-    pub(super) processor: Option<Box<dyn AnyProcessor>>,
+    pub(super) processor: Option<BoxProcessor>,
     pub(super) checkpointer: Checkpointer,
     pub(super) automatic: AutomaticCheckpoints,
     /// While records are read.
@@ -299,8 +299,11 @@ impl ShardConsumer {
     pub(super) fn context(&self) -> ShardContext {
         ShardContext {
             shard: self.shard.clone(),
+            parents: self.lease.parents.clone(),
+            hash_range: self.lease.range,
             checkpoint: self.start.clone(),
             pending: self.lease.pending.clone(),
+            worker: self.parts.worker.clone(),
             lease: self.guard.clone(),
         }
     }
