@@ -17,7 +17,8 @@
 //! * how far: `checkpoint`;
 //! * what can be seen: `event`, `fold` for its repeats, `error`;
 //! * what all of it stands on: `stream`, `calls`, `limits`; `planted_bugs`
-//!   for the simulation, `lease_bench` and `delivery_bench` for benchmarks.
+//!   for the simulation, `lease_bench` and `delivery_bench` for benchmarks;
+//! * for tests of processors: `testing`.
 
 mod assignment;
 mod builder;
@@ -43,6 +44,8 @@ mod record;
 mod retrieval;
 mod shard_sync;
 mod stream;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod worker;
 
 pub use aggregation::{HashKey, HashKeyRange, InvalidHashKey, InvalidRange, RecordDamage, Tag};

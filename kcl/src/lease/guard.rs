@@ -83,6 +83,12 @@ impl LeaseGuard {
         Self { epoch, state, clock }
     }
 
+    /// The same lease under another token.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn with_token(&self, epoch: LeaseEpoch) -> Self {
+        Self { epoch, ..self.clone() }
+    }
+
     /// The fencing token: larger than that of each earlier ownership of this lease, by whatever worker.
     ///
     /// A system that refuses a token lower than the largest that it has seen refuses the late writes of earlier owners.
