@@ -61,7 +61,9 @@ pub use lease::lost::LeaseLost;
 pub use lease::{LeaseEpoch, LeaseGuard, LeaseKey, PendingCheckpoint, WorkerId};
 pub use processor::dead_letter::{DeadLetter, DeadLetterSink};
 pub use processor::error_policy::ErrorPolicy;
-pub use processor::{Batch, BoxProcessor, DynRecordProcessor, HandlerError, RecordProcessor, ShardContext};
+pub use processor::{
+    Batch, BatchRoom, BoxProcessor, DynRecordProcessor, HandlerError, PerKey, RecordProcessor, ShardContext,
+};
 pub use record::{Origin, Record};
 pub use stream::{ShardId, ShardRef, StartingPosition, StreamRef};
 pub use worker::{Degraded, Health, Worker, WorkerControl, WorkerPhase};

@@ -2,19 +2,21 @@
 //!
 //! In the order of the data: a `batch` is delivered; a `handler_error` is judged by the `error_policy`, which may send records
 //! to a `dead_letter` sink. The `simple` forms of a handler are closures, for which the worker checkpoints by itself.
-//! Processors of several types are `boxed`.
+//! Processors of several types are `boxed`; `per_key` is one for records whose keys are independent.
 
 pub(crate) mod batch;
 pub(crate) mod boxed;
 pub(crate) mod dead_letter;
 pub(crate) mod error_policy;
 pub(crate) mod handler_error;
+pub(crate) mod per_key;
 pub(crate) mod simple;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aggregation::HashKeyRange;
+use service::Tasks;
 
 use crate::checkpoint::checkpointer::Checkpointer;
 use crate::checkpoint::position::Position;
@@ -22,9 +24,10 @@ use crate::lease::guard::LeaseGuard;
 use crate::lease::lost::LeaseLost;
 use crate::lease::model::{PendingCheckpoint, WorkerId};
 use crate::stream::{ShardId, ShardRef, StreamRef};
-pub use batch::Batch;
+pub use batch::{Batch, BatchRoom};
 pub use boxed::{BoxProcessor, DynRecordProcessor};
 pub use handler_error::HandlerError;
+pub use per_key::PerKey;
 
 /// Processes the records of one shard.
 ///
@@ -138,6 +141,8 @@ pub struct ShardContext {
     pub worker: WorkerId,
     /// Whether the lease is still held, and the fencing token of this ownership.
     pub lease: LeaseGuard,
+    /// How adapters start tasks.
+    pub(crate) tasks: Tasks,
 }
 
 impl ShardContext {

@@ -40,7 +40,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aggregation::HashKeyRange;
-use service::Clock;
+use service::{Clock, Tasks};
 use tokio::sync::watch;
 
 use crate::checkpoint::checkpointer::Checkpointer;
@@ -109,6 +109,7 @@ impl TestShard {
             pending: None,
             worker: WorkerId::new("worker-1"),
             lease: LeaseGuard::new(LeaseEpoch(1), state, clock),
+            tasks: Tasks::default(),
         };
         let recorder = Arc::new(Recorder::default());
         Self {

@@ -180,8 +180,37 @@ impl Checkpointer {
         self.ledger().delivered(record);
     }
 
+    /// For an adapter that keeps records until the application takes them: see [`Ledger::hand_out_when_taken`].
+    pub(crate) fn hand_out_when_taken(&self) {
+        self.ledger().hand_out_when_taken();
+    }
+
+    pub(crate) fn taken(&self, record: &RecordPosition) {
+        self.ledger().taken(record);
+    }
+
+    pub(crate) fn passed_over(&self, record: &RecordPosition) {
+        self.ledger().passed_over(record);
+    }
+
     pub(crate) fn processed(&self) {
         self.ledger().processed();
+    }
+
+    /// The furthest that the application has processed.
+    pub(crate) fn processed_up_to(&self) -> Position {
+        self.ledger().processed_up_to().clone()
+    }
+
+    /// The furthest that counts as delivered.
+    pub(crate) fn delivered_up_to(&self) -> Position {
+        self.ledger().delivered_up_to().clone()
+    }
+
+    /// For an adapter whose call is about to fail: records behind `position` that it took in earlier calls are to be delivered
+    /// again, except those that are checkpointed or deferred.
+    pub(crate) fn begin_again_behind(&self, position: Position) {
+        self.ledger().begin_again_behind(position);
     }
 
     pub(crate) fn failed(&self) {

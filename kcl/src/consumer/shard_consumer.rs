@@ -17,6 +17,7 @@ use crate::consumer::application::Application;
 use crate::consumer::automatic::AutomaticCheckpoints;
 use crate::consumer::backlog::Backlog;
 use crate::consumer::mailbox::{Mailbox, Report, Woken};
+use crate::consumer::rewind::Replay;
 use crate::consumer::shard_end::Ending;
 use crate::consumer::state::{ConsumerState, Failing, Phase, Step, Trouble};
 use crate::consumer::status::{Reading, ShardState, StatusBoard, Wishes};
@@ -143,6 +144,8 @@ pub(crate) struct ShardConsumer {
     pub(super) uncounted: Fold,
     /// What the lease's signal has been so far.
     pub(super) heard: Heard,
+    /// While records are delivered again that an adapter took in earlier calls.
+    pub(super) replay: Option<Replay>,
     /// How far the end of the shard has come.
     pub(super) ending: Ending,
     /// The shards that took over, once everything was read.
@@ -185,6 +188,7 @@ impl ShardConsumer {
             failing: None,
             uncounted: Fold::default(),
             heard: Heard::default(),
+            replay: None,
             ending: Ending::default(),
             children: Vec::new(),
             parts,
@@ -305,6 +309,7 @@ impl ShardConsumer {
             pending: self.lease.pending.clone(),
             worker: self.parts.worker.clone(),
             lease: self.guard.clone(),
+            tasks: self.parts.tasks.clone(),
         }
     }
 }

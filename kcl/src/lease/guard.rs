@@ -154,6 +154,11 @@ impl LeaseGuard {
         self.state.borrow().valid_until
     }
 
+    /// By which clock the lease is timed.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// What the consumer is to do at this moment.
     pub(crate) fn signal(&self) -> Signal {
         let signal = self.state.borrow().at(self.clock.now());

@@ -1,5 +1,6 @@
 //! Records that no service has stored.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use aggregation::{HashKey, RecordDamage, Tag, UserRecord};
@@ -139,21 +140,20 @@ impl From<Record> for TestRecord {
 }
 
 /// The position of a user record of this Kinesis record.
-#[expect(clippy::expect_used, reason = "the digits of a number are a sequence number")]
 pub(super) fn numbered(sequence_number: u128, place: u64) -> RecordPosition {
     RecordPosition {
-        sequence_number: SequenceNumber::new(&sequence_number.to_string()).expect("digits"),
+        sequence_number: digits(&sequence_number.to_string()),
         sub_sequence_number: place,
     }
 }
 
 /// The sequence number behind another; behind those that real streams have, too.
 fn next(before: &SequenceNumber) -> SequenceNumber {
-    let digits = before.as_str();
-    let split = digits.len().saturating_sub(30);
-    let (head, tail) = digits.split_at(split);
-    let tail: u128 = tail.parse().unwrap_or_default();
-    let width = digits.len() - split;
-    let text = format!("{head}{:0width$}", tail + 1);
-    SequenceNumber::new(&text).unwrap_or_else(|_| before.clone())
+    let (head, tail) = before.as_str().split_at(before.as_str().len().saturating_sub(30));
+    let (width, tail) = (tail.len(), tail.parse::<u128>().unwrap_or_default());
+    digits(&format!("{head}{:0width$}", tail + 1))
+}
+
+fn digits(text: &str) -> SequenceNumber {
+    Arc::<str>::from(text).into()
 }
