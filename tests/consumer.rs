@@ -1,9 +1,9 @@
 //! The consumer against the simulated services: nothing is skipped (C1), parents come before their children (C2), one
 //! owner at a time (C3), and a handler's error loses nothing (C5).
 //!
-//! By subject: `adapters`, `per_key`, `reading`, `read_budget`, `checkpoints`, `simple_forms`, `callbacks`, `handler_errors`,
-//! `error_policies`, `misbehaving_handlers`, `control`, `health`, `one_owner`, `resharding`, `shard_ends`, `recreated_stream`,
-//! `lease_table`, `worker_errors`.
+//! By subject: `adapters`, `per_key`, `stream`, `reading`, `read_budget`, `checkpoints`, `simple_forms`, `callbacks`,
+//! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `health`, `one_owner`, `resharding`, `shard_ends`,
+//! `recreated_stream`, `lease_table`, `worker_errors`.
 
 mod adapters;
 mod callbacks;
@@ -24,6 +24,7 @@ mod resharding;
 mod shard_ends;
 mod shutdown;
 mod simple_forms;
+mod stream;
 mod worker_errors;
 
 use std::time::Duration;

@@ -19,7 +19,7 @@ use crate::lease::layout::TableLayout;
 use crate::lease::model::WorkerId;
 use crate::processor::error_policy::ErrorPolicy;
 use crate::processor::simple::HandlerForm;
-use crate::processor::{ProcessorFactory, RecordProcessor, ShardContext};
+use crate::processor::{HandlerError, ProcessorFactory, RecordProcessor, ShardContext, ShardStream, StreamProcessor};
 use crate::stream::{StartingPosition, StreamRef};
 use crate::worker::{Worker, WorkerControl};
 
@@ -91,8 +91,8 @@ impl WorkerBuilder {
 
     /// Makes the processor of each shard whose lease this worker comes to hold. It checkpoints only when it says so.
     ///
-    /// Of `processor`, [`for_each_batch`](Self::for_each_batch) and [`for_each_record`](Self::for_each_record) the last call
-    /// counts.
+    /// Of `processor`, [`stream`](Self::stream), [`for_each_batch`](Self::for_each_batch) and
+    /// [`for_each_record`](Self::for_each_record) the last call counts.
     #[doc(alias = "ShardRecordProcessorFactory")]
     pub fn processor<P, F>(mut self, factory: F) -> Self
     where
@@ -102,6 +102,15 @@ impl WorkerBuilder {
         self.factory = Some(Arc::new(move |shard| Box::new(factory(shard))));
         self.config.form = HandlerForm::Processor;
         self
+    }
+
+    /// Hands the records of each shard to a task of its own, as a [`ShardStream`] of batches: the pull form of a processor.
+    pub fn stream<R, Running>(self, run: R) -> Self
+    where
+        R: Fn(ShardStream) -> Running + Clone + Send + Sync + 'static,
+        Running: Future<Output = Result<(), HandlerError>> + Send + 'static,
+    {
+        self.processor(move |shard: &ShardContext| StreamProcessor::new(shard, run.clone()))
     }
 
     /// Where shards that nobody has read yet are read from. Default: [`StartingPosition::TrimHorizon`].

@@ -63,6 +63,7 @@ pub use processor::dead_letter::{DeadLetter, DeadLetterSink};
 pub use processor::error_policy::ErrorPolicy;
 pub use processor::{
     Batch, BatchRoom, BoxProcessor, DynRecordProcessor, HandlerError, PerKey, RecordProcessor, ShardContext,
+    ShardStream, StreamEnd, StreamProcessor,
 };
 pub use record::{Origin, Record};
 pub use stream::{ShardId, ShardRef, StartingPosition, StreamRef};

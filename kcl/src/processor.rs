@@ -2,7 +2,8 @@
 //!
 //! In the order of the data: a `batch` is delivered; a `handler_error` is judged by the `error_policy`, which may send records
 //! to a `dead_letter` sink. The `simple` forms of a handler are closures, for which the worker checkpoints by itself.
-//! Processors of several types are `boxed`; `per_key` is one for records whose keys are independent.
+//! Processors of several types are `boxed`; `per_key` is one for records whose keys are independent, `stream` one that a task
+//! takes its batches from.
 
 pub(crate) mod batch;
 pub(crate) mod boxed;
@@ -11,6 +12,7 @@ pub(crate) mod error_policy;
 pub(crate) mod handler_error;
 pub(crate) mod per_key;
 pub(crate) mod simple;
+pub(crate) mod stream;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ pub use batch::{Batch, BatchRoom};
 pub use boxed::{BoxProcessor, DynRecordProcessor};
 pub use handler_error::HandlerError;
 pub use per_key::PerKey;
+pub use stream::{ShardStream, StreamEnd, StreamProcessor};
 
 /// Processes the records of one shard.
 ///
