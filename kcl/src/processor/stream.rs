@@ -289,7 +289,8 @@ impl RecordProcessor for StreamProcessor {
 
     async fn idle(&mut self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
         match self.task(checkpointer).running.try_join_next() {
-            Some(ended) => Err(self.failed(ended, checkpointer)),
+            // There are no records that it could be about, and it counts all the same: the task has ended.
+            Some(ended) => Err(self.failed(ended, checkpointer).of_no_record()),
             None => Ok(()),
         }
     }
