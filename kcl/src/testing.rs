@@ -32,6 +32,8 @@
 //! methods call a processor as a worker does; [`batch`](TestShard::batch), [`context`](TestShard::context) and
 //! [`checkpointer`](TestShard::checkpointer) are for tests that call it themselves, or that test functions below it.
 //!
+//! Inside, `record` makes the records.
+//!
 //! What a fleet of workers does with a processor (crashes, resharding, two owners) is tested with `kinesis-testkit`.
 
 mod record;

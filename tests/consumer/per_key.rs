@@ -145,7 +145,7 @@ async fn put(producer: &Producer, numbers: std::ops::Range<usize>) {
 }
 
 fn sometimes(number: usize, attempt: u32) -> bool {
-    attempt == 0 && draw(number, 7) % 40 == 0
+    attempt == 0 && draw(number, 7).is_multiple_of(40)
 }
 
 #[tokio::test(start_paused = true)]
