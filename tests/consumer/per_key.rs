@@ -210,6 +210,40 @@ async fn a_record_that_always_fails_halts_its_shard_and_other_keys_go_on_up_to_t
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_record_that_fails_is_tried_again_though_those_that_wait_for_it_fill_the_read_budget() {
+    let (sim, producer) = stream(1);
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let calling = Arc::clone(&calls);
+    let builder = Worker::builder(APPLICATION, STREAM)
+        .aws(&sim.client("w1"))
+        .seed(1)
+        .read_budget(256 * 1024)
+        .processor(move |_: &ShardContext| {
+            let calling = Arc::clone(&calling);
+            PerKey::new(move |record: kcl::Record| {
+                let calling = Arc::clone(&calling);
+                async move {
+                    tokio::time::sleep(Duration::from_secs(5)).await;
+                    let mut calls = calling.lock().unwrap();
+                    calls.push(record.data()[0]);
+                    if calls.len() <= 3 {
+                        return Err(HandlerError::new("no disk"));
+                    }
+                    Ok(())
+                }
+            })
+        });
+    let (_control, _running) = start(builder);
+    for number in 0..100_u8 {
+        let record = Record::new("key", vec![number; 20 * 1024]);
+        producer.put(record).await.unwrap().await.unwrap();
+    }
+    tokio::time::sleep(20 * MINUTE).await;
+    let expected: Vec<u8> = [0, 0, 0].into_iter().chain(0..100).collect();
+    assert_eq!(*calls.lock().unwrap(), expected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_the_record_that_fails_is_dead_lettered() {
     let (sim, producer) = stream(1);
     let ledger = Ledger::default();

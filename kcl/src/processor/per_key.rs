@@ -46,7 +46,8 @@ use watermark::Bounds;
 /// **The end.** When the shard ends, all records are run to their ends first. A shutdown waits for those that run, and starts
 /// no more. When the lease is lost, all are dropped at their next await, and no more are started.
 ///
-/// Records that wait or run count against the worker's `read_budget`.
+/// Records that wait or run count against the worker's `read_budget`; those that wait behind a failed one do not, and are
+/// read again with it.
 pub struct PerKey {
     handler: Handler,
     bounds: Bounds,

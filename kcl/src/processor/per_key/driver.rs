@@ -252,8 +252,8 @@ impl Runner {
                 self.told.insert(position);
                 Err(error.of_record(record))
             }
-            None if call.until == Until::AllDone && self.records.has_failed() => {
-                Err(HandlerError::new("a record has failed, and was not delivered again"))
+            None if call.until == Until::AllDone && self.records.is_incomplete() => {
+                Err(HandlerError::new("a record was not delivered again after a failure"))
             }
             None => Ok(()),
         };

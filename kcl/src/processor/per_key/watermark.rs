@@ -6,8 +6,9 @@
 //!                └──────────────── the window ───────────────┘
 //! ```
 //!
-//! One record of each key runs at a time, in the order of the shard. A record that has failed keeps those of its key behind
-//! it waiting, until it is delivered again or passed over.
+//! One record of each key runs at a time, in the order of the shard. A record that has failed holds up those of its key behind
+//! it, until it is delivered again or passed over. They are not kept meanwhile: their memory may be what keeps the worker from
+//! reading, and so from delivering the failed record again. All of them are delivered again with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,6 +61,8 @@ enum State<T> {
     Waiting(T),
     Running,
     Failed,
+    /// Not kept, because a record of its key has failed. It is to be delivered again.
+    Dropped,
     Done,
 }
 
@@ -82,25 +85,39 @@ impl<K: Ord + Clone, T> Watermark<K, T> {
         if self.mark.as_ref().is_some_and(|mark| position <= mark) {
             return Admission::Known;
         }
-        if let Some(entry) = self.entries.get_mut(position) {
-            if !self.failed.remove(position) {
-                return Admission::Known;
-            }
-            entry.state = State::Waiting(item);
-            self.ready.insert(position.clone());
-            return Admission::Again;
+        if self.entries.contains_key(position) {
+            return self.admit_again(position, item);
         }
         if self.entries.len() >= self.bounds.window {
             return Admission::Full;
         }
         let of_key = self.keys.entry(key.clone()).or_default();
-        if of_key.is_empty() {
-            self.ready.insert(position.clone());
-        }
+        let state = match of_key.first() {
+            Some(first) if self.failed.contains(first) => State::Dropped,
+            Some(_) => State::Waiting(item),
+            None => {
+                self.ready.insert(position.clone());
+                State::Waiting(item)
+            }
+        };
         of_key.insert(position.clone());
-        let state = State::Waiting(item);
         self.entries.insert(position.clone(), Entry { key, state });
         Admission::New
+    }
+
+    fn admit_again(&mut self, position: &RecordPosition, item: T) -> Admission {
+        let has_failed = self.failed.remove(position);
+        let Some(entry) = self.entries.get_mut(position) else {
+            return Admission::Known;
+        };
+        match entry.state {
+            State::Waiting(_) | State::Running | State::Done => return Admission::Known,
+            State::Failed | State::Dropped => entry.state = State::Waiting(item),
+        }
+        if self.keys.get(&entry.key).and_then(BTreeSet::first) == Some(position) {
+            self.ready.insert(position.clone());
+        }
+        if has_failed { Admission::Again } else { Admission::Known }
     }
 
     /// The next record to run, if one may: the oldest whose turn it is.
@@ -115,7 +132,7 @@ impl<K: Ord + Clone, T> Watermark<K, T> {
                 self.running += 1;
                 Some(item)
             }
-            State::Running | State::Failed | State::Done => None,
+            State::Running | State::Failed | State::Dropped | State::Done => None,
         }
     }
 
@@ -125,12 +142,19 @@ impl<K: Ord + Clone, T> Watermark<K, T> {
         self.finish(position);
     }
 
-    /// Notes that a running record has failed.
+    /// Notes that a running record has failed, and drops those that wait for it: it and they are to be delivered again.
     pub(super) fn failed(&mut self, position: &RecordPosition) {
         self.running = self.running.saturating_sub(1);
-        if let Some(entry) = self.entries.get_mut(position) {
-            entry.state = State::Failed;
-            self.failed.insert(position.clone());
+        let Some(entry) = self.entries.get_mut(position) else {
+            return;
+        };
+        entry.state = State::Failed;
+        self.failed.insert(position.clone());
+        let of_key = self.keys.get(&entry.key);
+        for behind in of_key.into_iter().flatten().filter(|other| *other > position) {
+            if let Some(entry) = self.entries.get_mut(behind) {
+                entry.state = State::Dropped;
+            }
         }
     }
 
@@ -141,9 +165,10 @@ impl<K: Ord + Clone, T> Watermark<K, T> {
         }
     }
 
-    /// Whether a record has failed that was neither delivered again nor passed over.
-    pub(super) fn has_failed(&self) -> bool {
-        !self.failed.is_empty()
+    /// Whether a record is to be delivered again.
+    pub(super) fn is_incomplete(&self) -> bool {
+        let is_missing = |entry: &Entry<K, T>| matches!(entry.state, State::Failed | State::Dropped);
+        self.entries.values().any(is_missing)
     }
 
     /// Everything up to this position is done. `None` while nothing is.
@@ -161,16 +186,25 @@ impl<K: Ord + Clone, T> Watermark<K, T> {
         self.running == 0 && self.ready.is_empty()
     }
 
+    /// Lets a record run that was the next one of its key, if it is kept.
+    fn its_turn(&mut self, position: RecordPosition) {
+        let entry = self.entries.get(&position);
+        if entry.is_some_and(|entry| matches!(entry.state, State::Waiting(_))) {
+            self.ready.insert(position);
+        }
+    }
+
     fn finish(&mut self, position: &RecordPosition) {
         let Some(entry) = self.entries.get_mut(position) else {
             return;
         };
         entry.state = State::Done;
-        if let Some(of_key) = self.keys.get_mut(&entry.key) {
+        let key = entry.key.clone();
+        if let Some(of_key) = self.keys.get_mut(&key) {
             of_key.remove(position);
-            match of_key.first() {
-                Some(next) => drop(self.ready.insert(next.clone())),
-                None => drop(self.keys.remove(&entry.key)),
+            match of_key.first().cloned() {
+                Some(next) => self.its_turn(next),
+                None => drop(self.keys.remove(&key)),
             }
         }
         while let Some(first) = self.entries.first_entry() {
@@ -236,7 +270,34 @@ mod tests {
         assert_eq!(records.admit(&at(3), 1, 30), Admission::Known);
         assert_eq!(records.start(), Some(10));
         records.done(&at(1));
-        assert_eq!(records.start(), Some(2));
+        assert_eq!(records.start(), Some(20));
+    }
+
+    #[test]
+    fn records_behind_a_failed_one_are_not_kept_and_hold_the_watermark_until_they_come_again() {
+        let mut records = running();
+        let memory = std::rc::Rc::new(());
+        let mut kept = Watermark::new(Bounds {
+            in_flight: 9,
+            window: 9,
+        });
+        for n in 1..4 {
+            kept.admit(&at(n), 0, std::rc::Rc::clone(&memory));
+        }
+        drop(kept.start());
+        kept.failed(&at(1));
+        kept.admit(&at(4), 0, std::rc::Rc::clone(&memory));
+        assert_eq!(std::rc::Rc::strong_count(&memory), 1);
+        records.failed(&at(1));
+        records.done(&at(3));
+        records.passed_over(&at(1));
+        assert_eq!((records.start(), records.mark()), (None, Some(&at(1))));
+        assert!(records.is_at_rest() && records.is_incomplete());
+        assert_eq!(records.admit(&at(2), 0, 20), Admission::Known);
+        assert_eq!(records.start(), Some(20));
+        records.done(&at(2));
+        assert_eq!(records.mark(), Some(&at(3)));
+        assert!(!records.is_incomplete());
     }
 
     #[test]
@@ -293,7 +354,15 @@ mod tests {
         Waiting,
         Running,
         Failed,
+        /// To be delivered again.
+        Dropped,
         Done,
+    }
+
+    /// Whether the first unfinished record of this key has failed.
+    fn has_failed(key: u8, keys: &[u8], seen: &[Seen]) -> bool {
+        let first = (0..seen.len()).find(|n| keys[*n] == key && seen[*n] != Seen::Done);
+        first.is_some_and(|first| seen[first] == Seen::Failed)
     }
 
     /// Does one act, and keeps account of it.
@@ -304,7 +373,8 @@ mod tests {
             Act::Deliver => {
                 let n = seen.len();
                 if n < keys.len() && records.admit(&at(n as u64), keys[n], n) == Admission::New {
-                    seen.push(Seen::Waiting);
+                    let drops = has_failed(keys[n], keys, seen);
+                    seen.push(if drops { Seen::Dropped } else { Seen::Waiting });
                 }
             }
             Act::Start => {
@@ -323,13 +393,17 @@ mod tests {
                 if let Some(n) = nth(n) {
                     records.failed(&at(n as u64));
                     seen[n] = Seen::Failed;
+                    for m in (n + 1..seen.len()).filter(|m| keys[*m] == keys[n]) {
+                        assert_ne!(seen[m], Seen::Running);
+                        seen[m] = Seen::Dropped;
+                    }
                 }
             }
             Act::Again => {
                 for n in 0..seen.len() {
                     let admission = records.admit(&at(n as u64), keys[n], n);
                     assert_eq!(admission == Admission::Again, seen[n] == Seen::Failed);
-                    if admission == Admission::Again {
+                    if matches!(seen[n], Seen::Failed | Seen::Dropped) {
                         seen[n] = Seen::Waiting;
                     }
                 }
