@@ -19,7 +19,7 @@ use crate::lease::layout::TableLayout;
 use crate::lease::model::WorkerId;
 use crate::processor::error_policy::ErrorPolicy;
 use crate::processor::simple::HandlerForm;
-use crate::processor::{ProcessorFactory, RecordProcessor, ShardContext};
+use crate::processor::{HandlerError, ProcessorFactory, RecordProcessor, ShardContext, ShardStream, StreamProcessor};
 use crate::retrieval::loss::OnPossibleLoss;
 use crate::stream::{StartingPosition, StreamRef};
 use crate::worker::{Worker, WorkerControl};
@@ -92,8 +92,8 @@ impl WorkerBuilder {
 
     /// Makes the processor of each shard whose lease this worker comes to hold. It checkpoints only when it says so.
     ///
-    /// Of `processor`, [`for_each_batch`](Self::for_each_batch) and [`for_each_record`](Self::for_each_record) the last call
-    /// counts.
+    /// Of `processor`, [`stream`](Self::stream), [`for_each_batch`](Self::for_each_batch) and
+    /// [`for_each_record`](Self::for_each_record) the last call counts.
     #[doc(alias = "ShardRecordProcessorFactory")]
     pub fn processor<P, F>(mut self, factory: F) -> Self
     where
@@ -103,6 +103,15 @@ impl WorkerBuilder {
         self.factory = Some(Arc::new(move |shard| Box::new(factory(shard))));
         self.config.form = HandlerForm::Processor;
         self
+    }
+
+    /// Hands the records of each shard to a task of its own, as a [`ShardStream`] of batches: the pull form of a processor.
+    pub fn stream<R, Running>(self, run: R) -> Self
+    where
+        R: Fn(ShardStream) -> Running + Clone + Send + Sync + 'static,
+        Running: Future<Output = Result<(), HandlerError>> + Send + 'static,
+    {
+        self.processor(move |shard: &ShardContext| StreamProcessor::new(shard, run.clone()))
     }
 
     /// Where shards that nobody has read yet are read from. Default: [`StartingPosition::TrimHorizon`].
@@ -248,8 +257,9 @@ impl WorkerBuilder {
 
     /// Passes each task of the worker through `wrap`, together with its name, before it is spawned: to instrument it, or
     /// to freeze and kill a simulated process. The tasks are one
-    /// `shard-consumer` and one `shard-source` for each lease, in real time a `heartbeat`, and in virtual time `leases`, which in real time is a thread
-    /// of its own; [`Worker::run`] itself is the caller's.
+    /// `shard-consumer` and one `shard-source` for each lease, a `per-key` and `per-key-record`s for each shard of a
+    /// [`PerKey`](crate::PerKey), a `shard-stream` for each [`ShardStream`], in real time a `heartbeat`, and in virtual time
+    /// `leases`, which in real time is a thread of its own; [`Worker::run`] itself is the caller's.
     ///
     /// What `wrap` returns runs in the task's place. If it ends without having run the task to its end, the worker is
     /// dead, and only dropping [`Worker::run`] ends it.

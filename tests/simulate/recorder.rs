@@ -103,7 +103,7 @@ impl Recorder {
         for _ in 0..self.rng.u64(STALL) {
             tokio::select! {
                 biased;
-                () = lease.lost(), if stops => return Err("the lease was lost".into()),
+                () = lease.cancelled(), if stops => return Err("the lease was lost".into()),
                 () = sleep(Duration::from_secs(1)) => {}
             }
             self.tell(ConsumerFact::AtWork { lease: claim(lease) });

@@ -157,7 +157,9 @@ impl ShardConsumer {
         let Err(error) = result else {
             self.checkpointer.processed();
             self.backlog.processed();
-            self.succeeded(Some(&last));
+            if self.has_caught_up(&last) {
+                self.succeeded(Some(&last));
+            }
             self.done = Position::At(last);
             self.checkpoint_by_itself().await;
             return Ok(());
@@ -175,7 +177,10 @@ impl ShardConsumer {
             HandlerForm::Processor | HandlerForm::EachBatch => count,
             HandlerForm::EachRecord => 1,
         };
-        let failing = self.records_again(unit, &last);
+        let failing = match self.rewind(&error, Position::At(last.clone())) {
+            Some(records) => records,
+            None => self.records_again(unit, &last),
+        };
         self.on_failure(error, failing).await
     }
 
@@ -200,13 +205,15 @@ impl ShardConsumer {
             Called::Dropped => return Err(Interrupted::CallDropped),
         };
         self.ports.board.checkpoint(self.checkpointer.last());
-        match result {
-            Ok(()) => {
-                self.ports.board.error(None);
-                self.checkpoint_by_itself().await;
-            }
-            Err(error) if error.verdict() == Some(Verdict::Fatal) => return self.on_failure(error, Vec::new()).await,
-            Err(error) => self.tell_uncounted(&error),
+        let Err(error) = result else {
+            self.ports.board.error(None);
+            self.checkpoint_by_itself().await;
+            return Ok(());
+        };
+        match self.rewind(&error, self.done.clone()) {
+            Some(failing) => return self.on_failure(error, failing).await,
+            None if error.verdict() == Some(Verdict::Fatal) => return self.on_failure(error, Vec::new()).await,
+            None => self.tell_uncounted(&error),
         }
         Ok(())
     }
@@ -273,6 +280,7 @@ impl ShardConsumer {
         }
         .emit(&self.shard);
         self.ports.board.error(Some(text));
+        self.failing = self.failing.take().or_else(|| self.replay.as_ref()?.failing());
         match reaction {
             Reaction::Again | Reaction::Isolate => Ok(()),
             Reaction::Halted | Reaction::StillHalted => {
@@ -301,11 +309,11 @@ impl ShardConsumer {
 
     /// A checkpoint may pass the records up to `last` now.
     fn passed_over(&mut self, last: RecordPosition) {
-        self.checkpointer.delivered(&last);
-        self.checkpointer.processed();
+        self.checkpointer.passed_over(&last);
         if self.parts.config.form != HandlerForm::Processor {
             self.checkpointer.defer();
         }
+        self.has_caught_up(&last);
         self.succeeded(Some(&last));
         self.done = Position::At(last);
     }

@@ -6,7 +6,7 @@ use crate::consumer::state::{Phase, Trouble};
 use crate::event::HandlerEvent;
 use crate::lease::guard::Signal;
 use crate::lease::lost::LeaseLost;
-use crate::processor::AnyProcessor;
+use crate::processor::BoxProcessor;
 
 impl ShardConsumer {
     /// Lets the application finish, and gives the lease back if it is still held.
@@ -71,7 +71,7 @@ impl ShardConsumer {
     }
 
     /// The processor, if it is one that has begun: only such a one is told of the end.
-    fn initialised_processor(&mut self) -> Option<Box<dyn AnyProcessor>> {
+    fn initialised_processor(&mut self) -> Option<BoxProcessor> {
         let processor = self.processor.take()?;
         match self.state.phase() {
             Phase::Reading | Phase::Ending => Some(processor),

@@ -18,6 +18,7 @@ use crate::consumer::application::Application;
 use crate::consumer::automatic::AutomaticCheckpoints;
 use crate::consumer::backlog::Backlog;
 use crate::consumer::mailbox::{Mailbox, Report, Woken};
+use crate::consumer::rewind::Replay;
 use crate::consumer::shard_end::Ending;
 use crate::consumer::state::{ConsumerState, Failing, Phase, Step, Trouble};
 use crate::consumer::status::{Reading, ShardState, StatusBoard, Wishes};
@@ -29,7 +30,7 @@ use crate::lease::model::{Lease, WorkerId};
 use crate::lease::ownership::End;
 use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::table::LeaseTable;
-use crate::processor::{AnyProcessor, ProcessorFactory, ShardContext};
+use crate::processor::{BoxProcessor, ProcessorFactory, ShardContext};
 use crate::retrieval::permit::ReadBudget;
 use crate::retrieval::polling::Losses;
 use crate::retrieval::source::ReadAhead;
@@ -131,7 +132,7 @@ pub(crate) struct ShardConsumer {
     pub(super) heeded: Wishes,
     pub(super) application: Application,
     /// Once it is made, until its life is over.
-    pub(super) processor: Option<Box<dyn AnyProcessor>>,
+    pub(super) processor: Option<BoxProcessor>,
     pub(super) checkpointer: Checkpointer,
     pub(super) automatic: AutomaticCheckpoints,
     /// While records are read.
@@ -153,6 +154,8 @@ pub(crate) struct ShardConsumer {
     pub(super) uncounted: Fold,
     /// What the lease's signal has been so far.
     pub(super) heard: Heard,
+    /// While records are delivered again that an adapter took in earlier calls.
+    pub(super) replay: Option<Replay>,
     /// How far the end of the shard has come.
     pub(super) ending: Ending,
     /// The shards that took over, once everything was read.
@@ -197,6 +200,7 @@ impl ShardConsumer {
             failing: None,
             uncounted: Fold::default(),
             heard: Heard::default(),
+            replay: None,
             ending: Ending::default(),
             children: Vec::new(),
             parts,
@@ -315,9 +319,13 @@ impl ShardConsumer {
     pub(super) fn context(&self) -> ShardContext {
         ShardContext {
             shard: self.shard.clone(),
+            parents: self.lease.parents.clone(),
+            hash_range: self.lease.range,
             checkpoint: self.start.clone(),
             pending: self.lease.pending.clone(),
+            worker: self.parts.worker.clone(),
             lease: self.guard.clone(),
+            tasks: self.parts.tasks.clone(),
         }
     }
 }

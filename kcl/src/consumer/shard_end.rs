@@ -74,7 +74,12 @@ impl ShardConsumer {
                 } else {
                     self.checkpointer.failed();
                 }
-                self.on_failure(error, Vec::new()).await
+                let failing = self.rewind(&error, self.done.clone());
+                if failing.is_some() {
+                    // Records are delivered again, and then the end.
+                    self.state.enter(Phase::Reading);
+                }
+                self.on_failure(error, failing.unwrap_or_default()).await
             }
             Called::Dropped => Err(Interrupted::CallDropped),
         }

@@ -73,7 +73,7 @@ impl RenewerTask {
         }
     }
 
-    /// Runs until every [`Renewer`] is gone.
+    /// Runs until every [`Renewer`](crate::lease::renewer::Renewer) is gone.
     ///
     /// # Errors
     ///
