@@ -3,7 +3,7 @@
 //!
 //! By subject: `reading`, `read_budget`, `checkpoints`, `simple_forms`, `callbacks`, `handler_errors`, `error_policies`,
 //! `misbehaving_handlers`, `control`, `health`, `one_owner`, `pace`, `resharding`, `shard_ends`, `recreated_stream`, `refused_position`, `losses`, `lease_table`,
-//! `worker_errors`.
+//! `starts`, `worker_errors`.
 
 mod callbacks;
 mod checkpoints;
@@ -25,6 +25,7 @@ mod resharding;
 mod shard_ends;
 mod shutdown;
 mod simple_forms;
+mod starts;
 mod worker_errors;
 
 use std::time::Duration;
