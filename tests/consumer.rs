@@ -3,7 +3,7 @@
 //!
 //! By subject: `adapters`, `per_key`, `stream`, `reading`, `read_budget`, `pace`, `checkpoints`, `simple_forms`, `callbacks`,
 //! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `health`, `one_owner`, `resharding`, `shard_ends`,
-//! `recreated_stream`, `refused_position`, `losses`, `lease_table`, `worker_errors`.
+//! `recreated_stream`, `refused_position`, `losses`, `lease_table`, `starts`, `worker_errors`.
 
 mod adapters;
 mod callbacks;
@@ -27,6 +27,7 @@ mod resharding;
 mod shard_ends;
 mod shutdown;
 mod simple_forms;
+mod starts;
 mod stream;
 mod worker_errors;
 

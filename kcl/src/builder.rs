@@ -196,6 +196,14 @@ impl WorkerBuilder {
         self
     }
 
+    /// How long the worker waits at its start for a stream that does not exist yet. Other troubles of the start are tried again
+    /// for [`initialization_timeout`](Self::initialization_timeout), which begins anew when the stream is there. Default: it
+    /// does not wait, so a mistyped name is noticed at once.
+    pub fn wait_for_stream(mut self, time: Duration) -> Self {
+        self.config.wait_for_stream = time;
+        self
+    }
+
     /// The part of a shard's reads that this application may use, from 0.01 to 1: of 5 reads and 2 MiB a second, which
     /// all polling applications of a stream share. Set it to a half when two applications poll one stream. Below 1,
     /// one read asks for no more than the share of a second. Throttled reads lower the share of the reads further for a

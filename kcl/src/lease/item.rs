@@ -81,6 +81,7 @@ pub(crate) enum EntityTypes {
 /// What a row of the lease table holds.
 #[expect(clippy::large_enum_variant, reason = "almost every row is a lease")]
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all rows are leases")]
 pub(crate) enum Row {
     Lease(Lease),
     /// The row does not hold a lease. It is kept as it is.
