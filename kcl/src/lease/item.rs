@@ -79,7 +79,6 @@ pub(crate) enum EntityTypes {
 }
 
 /// What a row of the lease table holds.
-#[expect(clippy::large_enum_variant, reason = "almost every row is a lease")]
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "nearly all rows are leases")]
 pub(crate) enum Row {
