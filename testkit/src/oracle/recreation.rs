@@ -22,10 +22,15 @@ pub(super) fn deleted(evidence: &mut Evidence, judge: &mut Judge) {
     faults.struck(stream, judge.now);
 }
 
-/// A worker said that it was created again, which is so only while there are leases of another stream.
+/// A worker said that it was created again, which is so only while there are leases of another stream, or workers that began
+/// with one.
 pub(super) fn told(evidence: &mut Evidence, judge: &mut Judge) {
-    if evidence.leases.is_any_of_another_stream() {
-        evidence.stream.told_of_recreation();
+    let Evidence {
+        stream, leases, fleet, ..
+    } = evidence;
+    let mut began = fleet.living().filter_map(|worker| fleet.started_at(worker));
+    if leases.is_any_of_another_stream() || began.any(|at| stream.changed_since(at)) {
+        stream.told_of_recreation();
     } else {
         let told = format_args!("a worker said that the stream was created again; all leases are of this one");
         judge.broken(Rule::AtLeastOnce, told);

@@ -169,12 +169,17 @@ fn a_row_that_comes_to_name_a_stream_is_of_it_if_nothing_was_read_by_it() {
 }
 
 #[test]
-fn a_worker_that_says_that_the_stream_was_created_again_is_right_only_while_a_lease_is_of_another_one() {
+fn a_worker_says_that_the_stream_was_created_again_while_a_lease_or_a_worker_is_of_another_one() {
     let mut story = created_again();
     story.fleet(FleetFact::RecreationTold);
     story.delete_lease("a", 0);
     story.lease("a", 0, row(None, 0, Position::TrimHorizon));
+    // Worker a began with the former stream.
+    story.fleet(FleetFact::RecreationTold);
     story.assert_kept();
+    story.kill("a");
+    story.later(1);
+    story.start("b");
     story.fleet(FleetFact::RecreationTold);
     assert_eq!(story.broken(), [Rule::AtLeastOnce]);
 }
