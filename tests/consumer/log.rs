@@ -12,7 +12,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::MINUTE;
-use crate::fleet::{Checkpoints, Journal, merge, put, start, stream, worker};
+use crate::fleet::{Checkpoints, Journal, merge, put, split, start, stream, worker};
 
 thread_local! {
     /// What was written on this thread: each test has a thread of its own, with all of its workers.
@@ -95,6 +95,54 @@ async fn a_shard_that_waits_for_a_parent_says_so_at_once_and_warns_each_five_min
     journal.until("all records", |journal| journal.read() == places).await;
     tokio::time::sleep(10 * MINUTE).await;
     assert_eq!(lines("waits for its parents").len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ended_shard_whose_child_waits_for_the_other_parent_says_so_at_once_and_warns_each_five_minutes() {
+    capture();
+    let (sim, producer) = stream(2);
+    let mut places = put(&producer, 0..300).await;
+    split(&sim, "shardId-000000000000", 1u128 << 126).await;
+    places.extend(put(&producer, 300..600).await);
+    merge(&sim, "shardId-000000000003", "shardId-000000000001").await;
+    // The other parent has no lease before the shard that it came from is read to its end.
+    let end = sim.now() + 13 * MINUTE;
+    sim.faults(move |call| {
+        let of_shard_0 = String::from_utf8_lossy(call.body).contains("shardId-000000000000");
+        match call.operation == "GetShardIterator" && of_shard_0 && call.now < end {
+            true => Fault::throttled(),
+            false => Fault::None,
+        }
+    });
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    tokio::time::sleep(12 * MINUTE).await;
+    let waits = lines("children wait for another parent");
+    let levels: Vec<_> = waits.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(levels, ["DEBUG", "WARN", "WARN"], "{waits:#?}");
+    let fields = r#"stream=orders shard=shardId-000000000001 parents="shardId-000000000003""#;
+    assert!(waits.iter().all(|line| line.contains(fields)), "{waits:#?}");
+    journal
+        .until("all records", |journal| journal.read().is_superset(&places))
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_that_cannot_be_leased_are_reported_once_in_ten_seconds() {
+    capture();
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let places = put(&producer, 0..10).await;
+    journal.until("all records", |journal| journal.read() == places).await;
+    sim.faults(|call| match call.operation {
+        "PutItem" => Fault::throttled(),
+        _ => Fault::None,
+    });
+    split(&sim, "shardId-000000000000", 1u128 << 127).await;
+    tokio::time::sleep(MINUTE).await;
+    let reports = lines("children not leased yet");
+    assert!((4..=7).contains(&reports.len()), "{reports:#?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use crate::lease::item::{Hole, Row};
 use crate::stream::ShardId;
 
 /// How often a wait that lasts is reported. Our choice.
-const REMINDER: Duration = Duration::from_secs(5 * 60);
+pub(super) const REMINDER: Duration = Duration::from_secs(5 * 60);
 
 /// One wait, and what was reported of it.
 #[derive(Debug)]

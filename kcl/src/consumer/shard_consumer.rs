@@ -19,7 +19,7 @@ use crate::consumer::automatic::AutomaticCheckpoints;
 use crate::consumer::backlog::Backlog;
 use crate::consumer::mailbox::{Mailbox, Report, Woken};
 use crate::consumer::rewind::Replay;
-use crate::consumer::shard_end::Ending;
+use crate::consumer::shard_end::{ChildWait, Ending};
 use crate::consumer::state::{ConsumerState, Failing, Phase, Step, Trouble};
 use crate::consumer::status::{Reading, ShardState, StatusBoard, Wishes};
 use crate::fold::Fold;
@@ -158,6 +158,7 @@ pub(crate) struct ShardConsumer {
     pub(super) replay: Option<Replay>,
     /// How far the end of the shard has come.
     pub(super) ending: Ending,
+    pub(super) child_wait: ChildWait,
     /// The shards that took over, once everything was read.
     pub(super) children: Vec<ChildShard>,
     pub(super) rng: fastrand::Rng,
@@ -202,6 +203,7 @@ impl ShardConsumer {
             heard: Heard::default(),
             replay: None,
             ending: Ending::default(),
+            child_wait: ChildWait::default(),
             children: Vec::new(),
             parts,
             shard,

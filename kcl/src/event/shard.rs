@@ -44,8 +44,14 @@ pub(crate) enum ShardEvent<'a> {
     EndNotCheckpointed { error: &'a CheckpointError },
     /// Its task panicked: its lease is given up.
     Panicked,
-    /// It was read to its end, and the leases of its children could not be created yet.
-    ChildrenNotLeased { error: &'a WorkerError },
+    /// It was read to its end, and its children get no leases before these other parents have one, after this time.
+    ChildrenWait {
+        parents: &'a BTreeSet<ShardId>,
+        waited: Duration,
+    },
+    /// It was read to its end, and the leases of its children could not be created yet; `untold` other failures since the last
+    /// of these events.
+    ChildrenNotLeased { error: &'a WorkerError, untold: u64 },
     /// It was read to its end, and the end is checkpointed.
     Ended { children: usize },
 }
@@ -100,8 +106,9 @@ impl ShardEvent<'_> {
                 tracing::warn!(%stream, %shard, error = chain(*error), "end of shard not checkpointed yet");
             }
             Self::Panicked => tracing::error!(%stream, %shard, "the task of a shard panicked: its lease is given up"),
-            Self::ChildrenNotLeased { error } => {
-                tracing::warn!(%stream, %shard, error = chain(*error), "children not leased yet");
+            Self::ChildrenWait { parents, waited } => children_wait(of, parents, *waited),
+            Self::ChildrenNotLeased { error, untold } => {
+                tracing::warn!(%stream, %shard, error = chain(*error), others = untold, "children not leased yet");
             }
             Self::Ended { children } => tracing::info!(%stream, %shard, children, "shard ended"),
         }
@@ -115,6 +122,16 @@ fn damaged_record(of: &ShardRef, position: &str, damage: &RecordDamage) {
         tracing::warn!(%stream, %shard, position, %damage, "damaged record");
     } else {
         tracing::debug!(%stream, %shard, position, %damage, "damaged record");
+    }
+}
+
+/// The beginning of the wait is ordinary. It is warned of while it lasts.
+fn children_wait(of: &ShardRef, parents: &BTreeSet<ShardId>, waited: Duration) {
+    let (ShardRef { stream, shard }, parents) = (of, list(parents));
+    if waited.is_zero() {
+        tracing::debug!(%stream, %shard, parents, "children wait for another parent to be leased");
+    } else {
+        tracing::warn!(%stream, %shard, parents, ?waited, "children wait for another parent to be leased");
     }
 }
 
@@ -186,8 +203,10 @@ mod tests {
                 error: &CheckpointError::LeaseLost,
             },
             ShardEvent::Panicked,
+            ShardEvent::ChildrenWait { parents, waited },
             ShardEvent::ChildrenNotLeased {
                 error: &WorkerError::TaskPanicked,
+                untold: 0,
             },
             ShardEvent::Ended { children: 2 },
         ];
