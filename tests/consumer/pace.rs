@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use aws_sdk_kinesis::config::interceptors::BeforeDeserializationInterceptorContextMut;
-use aws_sdk_kinesis::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_kinesis::error::BoxError;
 use kpl::{Producer, Record};
 use serde_json::Value;
 use testkit::sim::{Call, Outcome, Sim};
 
 use super::MINUTE;
 use crate::fleet::{Checkpoints, Journal, put, put_all, start, stream, worker};
+use crate::replies::edited;
 
 /// The reads by this client since then.
 fn reads(sim: &Sim, client: &str, since: Duration) -> Vec<Call> {
@@ -24,30 +22,10 @@ fn refused(reads: &[Call]) -> usize {
     reads.iter().filter(is_refused).count()
 }
 
-/// Says in each reply without records that the reader is a minute behind.
-#[derive(Debug)]
-struct ForeverBehind;
-
-impl Intercept for ForeverBehind {
-    fn name(&self) -> &'static str {
-        "ForeverBehind"
-    }
-
-    fn modify_before_deserialization(
-        &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let body = context.response_mut().body_mut();
-        let Some(Ok(mut reply)) = body.bytes().map(serde_json::from_slice::<Value>) else {
-            return Ok(());
-        };
-        if reply["Records"].as_array().is_some_and(Vec::is_empty) {
-            reply["MillisBehindLatest"] = 60_000.into();
-            *body = reply.to_string().into();
-        }
-        Ok(())
+/// Says in a reply without records that the reader is a minute behind.
+fn forever_behind(reply: &mut Value) {
+    if reply["Records"].as_array().is_some_and(Vec::is_empty) {
+        reply["MillisBehindLatest"] = 60_000.into();
     }
 }
 
@@ -56,9 +34,8 @@ async fn a_shard_of_empty_pages_with_a_lag_that_does_not_fall_is_read_less_than_
     let (sim, producer) = stream(1);
     let journal = Journal::default();
     let places = put(&producer, 0..10).await;
-    let config = aws_sdk_kinesis::config::Builder::from(&sim.client("w1"));
-    let kinesis = aws_sdk_kinesis::Client::from_conf(config.interceptor(ForeverBehind).build());
-    let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch).kinesis_client(kinesis);
+    let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch);
+    let builder = builder.kinesis_client(edited(&sim, "w1", forever_behind));
     let (_control, _running) = start(builder);
     journal.until("all records", |journal| journal.read() == places).await;
     let begun = sim.elapsed();
