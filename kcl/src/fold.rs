@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 /// How long repeats of a failure are counted before they are told. Our choice.
 const SPAN: Duration = Duration::from_secs(10);
 
+/// How often something that lasts is told again. Our choice.
+pub(crate) const REMINDER: Duration = Duration::from_secs(5 * 60);
+
 /// Folds the repeats of one event.
 #[derive(Debug)]
 pub(crate) struct Fold {

@@ -9,7 +9,7 @@ use crate::calls::{Calls, NextRead, Page as Reply, ReadFrom};
 use crate::checkpoint::position::Position;
 use crate::error::{CallErrorKind, StreamError};
 use crate::event::ShardEvent;
-use crate::fold::Fold;
+use crate::fold::{Fold, REMINDER};
 use crate::retrieval::deaggregate::RawRecord;
 use crate::retrieval::loss::{FirstPage, Horizon, Idle, LossCheck, PossibleLoss};
 use crate::retrieval::pacer::{Brought, Pacer, PacerConfig};
@@ -29,9 +29,6 @@ pub(crate) const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
 /// How often in a row the service may refuse the position of a checkpoint before the shard goes on hold. Our choice.
 const REFUSALS: u32 = 3;
-
-/// How often a shard that stays on hold is told of. Our choice.
-const HOLD_REMINDER: Duration = Duration::from_secs(5 * 60);
 
 /// The reader of one shard.
 #[derive(Debug)]
@@ -230,7 +227,7 @@ impl Poller {
         self.failures = self.failures.saturating_add(1);
         let (now, wait) = (self.clock.now(), self.delays.after(self.failures));
         self.pacer.on_failure(now, wait);
-        let is_new = |(told, at): (Hold, Instant)| told != hold || now.saturating_duration_since(at) >= HOLD_REMINDER;
+        let is_new = |(told, at): (Hold, Instant)| told != hold || now.saturating_duration_since(at) >= REMINDER;
         if self.held.is_none_or(is_new) {
             self.held = Some((hold, now));
             let position = self.resume.to_string();
