@@ -216,6 +216,9 @@ impl WorkerBuilder {
     /// The most bytes of records that the worker holds, in all of its shards together: read, and not yet released by the
     /// application. On top come 64 KiB for each shard, so that each can go on, and what the SDK holds while it reads a reply.
     /// Default: 64 MiB.
+    ///
+    /// A shard whose processor keeps its batches, or their [`room`](crate::Batch::room), is not read further once they reach the
+    /// budget, or the larger of 10 MiB and an eighth of it. Then `idle` is not called either: write what is kept before.
     pub fn read_budget(mut self, bytes: u64) -> Self {
         self.config.read_budget = bytes;
         self
@@ -249,7 +252,7 @@ impl WorkerBuilder {
     }
 
     /// How long a call to the processor may take before it is dropped and the shard's lease is given up, so that a worker, this
-    /// one perhaps, begins anew behind the last checkpoint. Default: as long as it likes; calls of more than a minute are
+    /// one perhaps, begins anew behind the last checkpoint (without any, at `start_at`). Default: as long as it likes; calls of more than a minute are
     /// warned of.
     pub fn handler_timeout(mut self, timeout: Duration) -> Self {
         self.config.handler_timeout = Some(timeout);

@@ -127,7 +127,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// After so many failures in a row the shard is halted, and nobody says so but the log and the report at the end.
+    /// Counts the failures in a row, as the worker does: after the last attempt that its policy allows, the shard is halted.
     fn count(&mut self, outcome: Called, lease: &LeaseGuard) {
         match outcome {
             Called::Done => self.failures = 0,

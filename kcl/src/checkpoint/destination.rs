@@ -73,7 +73,8 @@ impl Destination {
         }
     }
 
-    /// The furthest checkpoint that is known to be written. `None`: there is none yet, or who has written it has told.
+    /// The furthest checkpoint that is known to be written. `None` before the first write, and in a test, where
+    /// the ledger knows it.
     pub(super) fn written(&self) -> Option<Position> {
         match self {
             Self::Row(row) => row.progress.reached(),

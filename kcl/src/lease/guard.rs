@@ -17,7 +17,7 @@ use crate::lease::ownership::{Drain, End};
 ///
 /// This holds if more time passes between the first takes of the two rows than a millisecond for each write of the former
 /// row (a renewal, a checkpoint; two for a take), plus a second and the time that a reply takes, because replies show
-/// whole seconds. A worker that has seen larger tokens of the former row goes on from them whatever time has passed.
+/// whole seconds. A worker that has seen larger tokens of the former row goes on from them at any time.
 /// Tokens repeat if the table is restored from a backup, or if another program changes `tokenBase` or sets `leaseCounter`
 /// back. Behind a proxy that removes the `Date` header of replies the base is the time of the host, and the log says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -58,14 +58,14 @@ impl HandlerError {
 
     /// Passes over the records of this call that are not checkpointed. **This loses them.**
     ///
-    /// From `initialize` and `shard_ended`, where there are no records, it asks for another attempt.
+    /// From `initialize` and `shard_ended`, where there are no records, it asks for another attempt; from `idle` it is logged.
     pub fn skip(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::with(Verdict::Skip, error)
     }
 
     /// Sends the records of this call that are not checkpointed to the dead-letter sink, without more attempts.
     ///
-    /// Without a sink, and from `initialize` and `shard_ended`, it asks for another attempt.
+    /// Without a sink, and from `initialize` and `shard_ended`, it asks for another attempt; from `idle` it is logged.
     pub fn dead_letter(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::with(Verdict::DeadLetter, error)
     }

@@ -9,7 +9,7 @@
 //!     else ─────────────────────────────────────────────► look at the oldest record of the shard
 //!  the oldest record of the shard
 //!     is not newer than the checkpoint ─────────────────► nothing is missing: no record has that number
-//!     is newer, or there is none ───────────────────────► possible loss
+//!     is newer, or the shard has no records ────────────► possible loss
 //! ```
 //!
 //! The service does not tell that a position was trimmed: it goes on with the oldest record.

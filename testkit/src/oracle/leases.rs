@@ -64,7 +64,7 @@ impl Leases {
         self.leases.get(&shard).and_then(|lease| lease.row.as_ref())
     }
 
-    /// The row of the lease, if it is of the stream that had been deleted so many times before.
+    /// The row of the lease, if it is of the stream's incarnation after `deletions` deletions.
     pub(super) fn row_of(&self, deletions: usize, shard: ShardId) -> Option<&LeaseRow> {
         self.row(shard).filter(|_| self.deletions(shard) == Some(deletions))
     }

@@ -93,7 +93,7 @@ impl Stream {
             .is_some_and(|changed_at| changed_at >= time || self.shards.is_empty())
     }
 
-    /// A shard of the stream that had been deleted so many times before.
+    /// A shard of the stream's incarnation after `deletions` deletions.
     pub(super) fn of(&self, deletions: usize, shard: ShardId) -> Option<&Shard> {
         let gone = self.gone.get(deletions).map(|gone| &gone.shards);
         gone.unwrap_or(&self.shards).get(&shard)

@@ -13,7 +13,7 @@ fn shard() -> ShardRef {
     ShardRef::new(StreamRef::parse("orders"), ShardId::new("shardId-000000000000"))
 }
 
-/// A Kinesis record with this sequence number: an aggregate of so many user records, or with none a plain one.
+/// A Kinesis record with this sequence number: an aggregate of `aggregated` user records, or a plain record for 0.
 fn raw(sequence_number: u64, aggregated: usize) -> RawRecord {
     let mut encoder = Encoder::new();
     for _ in 0..aggregated {
