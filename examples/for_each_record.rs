@@ -19,7 +19,7 @@ use testkit::sim::Sim;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// What the application keeps: the sum of all amounts, and the texts that are none.
+/// What the application keeps: the sum of all amounts, and the texts that are not numbers.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Books {
     amounts: usize,

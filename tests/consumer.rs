@@ -1,10 +1,11 @@
 //! The consumer against the simulated services: nothing is skipped (C1), parents come before their children (C2), one
 //! owner at a time (C3), and a handler's error loses nothing (C5).
 //!
-//! By subject: `reading`, `read_budget`, `checkpoints`, `simple_forms`, `callbacks`, `handler_errors`, `error_policies`,
-//! `misbehaving_handlers`, `control`, `health`, `events`, `log`, `one_owner`, `resharding`, `shard_ends`, `recreated_stream`,
-//! `lease_table`, `worker_errors`.
+//! By subject: `adapters`, `per_key`, `stream`, `reading`, `read_budget`, `pace`, `checkpoints`, `simple_forms`, `callbacks`,
+//! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `health`, `events`, `log`, `one_owner`, `resharding`,
+//! `shard_ends`, `recreated_stream`, `refused_position`, `losses`, `lease_table`, `starts`, `worker_errors`.
 
+mod adapters;
 mod callbacks;
 mod checkpoints;
 mod control;
@@ -14,15 +15,21 @@ mod handler_errors;
 mod health;
 mod lease_table;
 mod log;
+mod losses;
 mod misbehaving_handlers;
 mod one_owner;
+mod pace;
+mod per_key;
 mod read_budget;
 mod reading;
 mod recreated_stream;
+mod refused_position;
 mod resharding;
 mod shard_ends;
 mod shutdown;
 mod simple_forms;
+mod starts;
+mod stream;
 mod worker_errors;
 
 use std::time::Duration;

@@ -9,6 +9,7 @@ mod distribution;
 mod fleet;
 mod permissions;
 mod producer;
+mod replies;
 mod shard_ranges;
 mod simulation;
 mod threads;

@@ -4,9 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_sdk_kinesis::config::interceptors::BeforeDeserializationInterceptorContextMut;
-use aws_sdk_kinesis::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_kinesis::error::BoxError;
 use futures::future::join_all;
 use kpl::event::RangeFaultKind;
 use kpl::{Event, Producer, Record};
@@ -14,43 +11,27 @@ use serde_json::Value;
 use testkit::sim::Sim;
 
 use crate::fleet::{Checkpoints, Journal, STREAM, put, start, stream, worker};
+use crate::replies::edited;
 
 /// The shard whose range is bad. Of four shards it is the third.
 const BAD: &str = "shardId-000000000002";
 
-/// Puts another end in the place of the range of one shard in each list.
-#[derive(Debug, Clone)]
+/// The end that one shard's range has in each list.
+#[derive(Debug, Clone, Copy)]
 struct WithEnd(&'static str, &'static str);
 
-impl Intercept for WithEnd {
-    fn name(&self) -> &'static str {
-        "WithEnd"
-    }
-
-    fn modify_before_deserialization(
-        &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let body = context.response_mut().body_mut();
-        let Some(Ok(mut reply)) = body.bytes().map(serde_json::from_slice::<Value>) else {
-            return Ok(());
-        };
-        let shards = reply.get_mut("Shards").and_then(Value::as_array_mut);
-        for shard in shards.into_iter().flatten() {
-            if shard["ShardId"] == self.0 {
-                shard["HashKeyRange"]["EndingHashKey"] = self.1.into();
+impl WithEnd {
+    /// A client of the process `name` that gets such lists.
+    fn client(self, sim: &Sim, name: &str) -> aws_sdk_kinesis::Client {
+        edited(sim, name, move |reply| {
+            let shards = reply.get_mut("Shards").and_then(Value::as_array_mut);
+            for shard in shards.into_iter().flatten() {
+                if shard["ShardId"] == self.0 {
+                    shard["HashKeyRange"]["EndingHashKey"] = self.1.into();
+                }
             }
-        }
-        *body = reply.to_string().into();
-        Ok(())
+        })
     }
-}
-
-fn tampering(sim: &Sim, name: &str, with_end: WithEnd) -> aws_sdk_kinesis::Client {
-    let config = aws_sdk_kinesis::config::Builder::from(&sim.client(name));
-    aws_sdk_kinesis::Client::from_conf(config.interceptor(with_end).build())
 }
 
 /// Puts 400 records through a list with this end. Returns the user records of each stored Kinesis record, by shard, and
@@ -61,7 +42,7 @@ async fn produce(with_end: WithEnd) -> (BTreeMap<String, Vec<usize>>, Vec<(Strin
     let told = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&told);
     let producer = Producer::builder(STREAM)
-        .client(tampering(&sim, "p1", with_end))
+        .client(with_end.client(&sim, "p1"))
         .shard_map_refresh_interval(Duration::from_secs(1))
         .seed(7)
         .on_event(move |event| {
@@ -123,7 +104,7 @@ async fn a_worker_reads_every_shard_of_a_list_with_a_bad_range() {
         let places = put(&producer, 0..100).await;
         let journal = Journal::default();
         let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch);
-        let (_control, _running) = start(builder.kinesis_client(tampering(&sim, "w1", with_end)));
+        let (_control, _running) = start(builder.kinesis_client(with_end.client(&sim, "w1")));
         journal.until("all records", |journal| journal.read() == places).await;
     }
 }

@@ -30,7 +30,9 @@ fn another_seed_has_other_events() {
 }
 
 /// Runs that broke a promise before what they found was mended. They are kept as they were drawn then.
-const ONCE_FAILED: [&str; 7] = [
+const ONCE_FAILED: [&str; 9] = [
+    // Records were trimmed while their stream was being deleted, which nobody told the oracle: they seemed to be skipped.
+    "trimmed_while_deleted.json",
     // A record that was returned while its request was delayed on its way to the service: the run told the return only
     // after the request had arrived, so the record seemed to be stored out of order.
     "returned_before_its_request_arrived.json",
@@ -47,6 +49,9 @@ const ONCE_FAILED: [&str; 7] = [
     "lease_without_a_reader.json",
     // A shard that opened and closed between two lists of the shards: what landed there was stored again.
     "shard_between_two_lists.json",
+    // A worker that was started after the stream was created again took the lease of a shard of the former one, and moved it
+    // to SHARD_END.
+    "lease_of_a_former_stream.json",
 ];
 
 #[test]

@@ -1,9 +1,12 @@
 //! Which worker reads which shard.
 //!
 //! `task` reads the table and leaves out the rows that are not of the stream, by the pure `origin`. Of the others it takes what
-//! the pure `taker` decides. A lease that has no base of fencing tokens yet gets one from the pure `token_bases`. At each search
-//! it reports the `gauges` of the worker.
+//! the pure `taker` decides, by the pure `families`. A lease that has no base of fencing tokens yet gets one from the pure
+//! `token_bases`. `children` creates the leases of the children of a shard that this worker has read to its end, as leases of
+//! this worker. At each search the task reports the `gauges` of the worker.
 
+pub(crate) mod children;
+pub(crate) mod families;
 pub(crate) mod gauges;
 pub(crate) mod origin;
 pub(crate) mod taker;

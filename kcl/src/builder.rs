@@ -23,7 +23,8 @@ use crate::metrics::{Meter, MetricsGranularity, MetricsLevel, SharedRecorder};
 use crate::observers::{Listener, Observers};
 use crate::processor::error_policy::ErrorPolicy;
 use crate::processor::simple::HandlerForm;
-use crate::processor::{ProcessorFactory, RecordProcessor, ShardContext};
+use crate::processor::{HandlerError, ProcessorFactory, RecordProcessor, ShardContext, ShardStream, StreamProcessor};
+use crate::retrieval::loss::OnPossibleLoss;
 use crate::retrieval::permit::ReadBudget;
 use crate::spans::Group;
 use crate::stream::{StartingPosition, StreamRef};
@@ -101,8 +102,8 @@ impl WorkerBuilder {
 
     /// Makes the processor of each shard whose lease this worker comes to hold. It checkpoints only when it says so.
     ///
-    /// Of `processor`, [`for_each_batch`](Self::for_each_batch) and [`for_each_record`](Self::for_each_record) the last call
-    /// counts.
+    /// Of `processor`, [`stream`](Self::stream), [`for_each_batch`](Self::for_each_batch) and
+    /// [`for_each_record`](Self::for_each_record) the last call counts.
     #[doc(alias = "ShardRecordProcessorFactory")]
     pub fn processor<P, F>(mut self, factory: F) -> Self
     where
@@ -112,6 +113,15 @@ impl WorkerBuilder {
         self.factory = Some(Arc::new(move |shard| Box::new(factory(shard))));
         self.config.form = HandlerForm::Processor;
         self
+    }
+
+    /// Hands the records of each shard to a task of its own, as a [`ShardStream`] of batches: the pull form of a processor.
+    pub fn stream<R, Running>(self, run: R) -> Self
+    where
+        R: Fn(ShardStream) -> Running + Clone + Send + Sync + 'static,
+        Running: Future<Output = Result<(), HandlerError>> + Send + 'static,
+    {
+        self.processor(move |shard: &ShardContext| StreamProcessor::new(shard, run.clone()))
     }
 
     /// Where shards that nobody has read yet are read from. Default: [`StartingPosition::TrimHorizon`].
@@ -196,9 +206,18 @@ impl WorkerBuilder {
         self
     }
 
+    /// How long the worker waits at its start for a stream that does not exist yet. Other troubles of the start are tried again
+    /// for [`initialization_timeout`](Self::initialization_timeout), which begins anew when the stream is there. Default: it
+    /// does not wait, so a mistyped name is noticed at once.
+    pub fn wait_for_stream(mut self, time: Duration) -> Self {
+        self.config.wait_for_stream = time;
+        self
+    }
+
     /// The part of a shard's reads that this application may use, from 0.01 to 1: of 5 reads and 2 MiB a second, which
-    /// all polling applications of a stream share. Set it to a half when two applications poll one stream. Throttled reads
-    /// lower it further for a while. Default: 1.
+    /// all polling applications of a stream share. Set it to a half when two applications poll one stream. Below 1,
+    /// one read asks for no more than the share of a second. Throttled reads lower the share of the reads further for a
+    /// while. Default: 1.
     pub fn read_share(mut self, share: f64) -> Self {
         self.config.read_share = share;
         self
@@ -207,6 +226,9 @@ impl WorkerBuilder {
     /// The most bytes of records that the worker holds, in all of its shards together: read, and not yet released by the
     /// application. On top come 64 KiB for each shard, so that each can go on, and what the SDK holds while it reads a reply.
     /// Default: 64 MiB.
+    ///
+    /// A shard whose processor keeps its batches, or their [`room`](crate::Batch::room), is not read further once they reach the
+    /// budget, or the larger of 10 MiB and an eighth of it. Then `idle` is not called either: write what is kept before.
     pub fn read_budget(mut self, bytes: u64) -> Self {
         self.config.read_budget = bytes;
         self
@@ -215,6 +237,13 @@ impl WorkerBuilder {
     /// The most user records of one [`Batch`](crate::Batch). Default: 10,000; at least 1.
     pub fn max_batch_records(mut self, records: usize) -> Self {
         self.config.max_batch_records = records;
+        self
+    }
+
+    /// What is done when the service may have trimmed records of a shard before they were read: it keeps records for the
+    /// stream's retention time, 24 hours unless that was changed. Default: [`OnPossibleLoss::Report`].
+    pub fn on_possible_loss(mut self, reaction: OnPossibleLoss) -> Self {
+        self.config.on_possible_loss = reaction;
         self
     }
 
@@ -233,7 +262,7 @@ impl WorkerBuilder {
     }
 
     /// How long a call to the processor may take before it is dropped and the shard's lease is given up, so that a worker, this
-    /// one perhaps, begins anew behind the last checkpoint. Default: as long as it likes; calls of more than a minute are
+    /// one perhaps, begins anew behind the last checkpoint (without any, at `start_at`). Default: as long as it likes; calls of more than a minute are
     /// warned of.
     pub fn handler_timeout(mut self, timeout: Duration) -> Self {
         self.config.handler_timeout = Some(timeout);
@@ -282,8 +311,9 @@ impl WorkerBuilder {
 
     /// Passes each task of the worker through `wrap`, together with its name, before it is spawned: to instrument it, or
     /// to freeze and kill a simulated process. The tasks are one
-    /// `shard-consumer` and one `shard-source` for each lease, in real time a `heartbeat`, and in virtual time `leases`, which in real time is a thread
-    /// of its own; [`Worker::run`] itself is the caller's.
+    /// `shard-consumer` and one `shard-source` for each lease, a `per-key` and `per-key-record`s for each shard of a
+    /// [`PerKey`](crate::PerKey), a `shard-stream` for each [`ShardStream`], in real time a `heartbeat`, and in virtual time
+    /// `leases`, which in real time is a thread of its own; [`Worker::run`] itself is the caller's.
     ///
     /// What `wrap` returns runs in the task's place. If it ends without having run the task to its end, the worker is
     /// dead, and only dropping [`Worker::run`] ends it.

@@ -27,7 +27,7 @@ use crate::limits::LIST_SHARDS_PAGE;
 use crate::observers::Observers;
 use crate::retrieval::deaggregate::RawRecord;
 use crate::shard_sync::graph::ChildShard;
-use crate::stream::{Incarnation, Shard, ShardId, ShardRef, ShardState, StartingPosition, StreamRef};
+use crate::stream::{Description, Incarnation, Shard, ShardId, ShardRef, ShardState, StartingPosition, StreamRef};
 
 /// The calls of one worker, to any stream. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -170,6 +170,11 @@ impl Calls {
 
     /// Which incarnation of `stream` there is now. Unknown if access to its description is denied.
     pub(crate) async fn incarnation(&self, stream: &StreamRef) -> Result<Incarnation, StreamError> {
+        Ok(self.describe(stream).await?.incarnation)
+    }
+
+    /// What the service says of `stream`; nothing if access to that is denied.
+    pub(crate) async fn describe(&self, stream: &StreamRef) -> Result<Description, StreamError> {
         let call = self
             .client
             .describe_stream_summary()
@@ -180,8 +185,8 @@ impl Calls {
             sent.map_err(|error| failed("DescribeStreamSummary", &error))
         };
         match self.in_time("DescribeStreamSummary", call).await {
-            Ok(output) => incarnation(&output),
-            Err(error) if error.kind().is_denied() => Ok(Incarnation::default()),
+            Ok(output) => description(&output),
+            Err(error) if error.kind().is_denied() => Ok(Description::default()),
             Err(error) => Err(error),
         }
     }
@@ -269,14 +274,18 @@ fn shard_filter(which: ShardsToList) -> Result<Option<ShardFilter>, StreamError>
     filter.build().map(Some).map_err(|error| misread("ListShards", &error))
 }
 
-fn incarnation(output: &DescribeStreamSummaryOutput) -> Result<Incarnation, StreamError> {
+fn description(output: &DescribeStreamSummaryOutput) -> Result<Description, StreamError> {
     let misread = |error: &dyn std::error::Error| misread("DescribeStreamSummary", error);
     let summary = output
         .stream_description_summary()
         .ok_or_else(|| not_understood("DescribeStreamSummary", "the reply holds no description"))?;
     let created = SystemTime::try_from(*summary.stream_creation_timestamp());
     let created = created.map_err(|error| misread(&error))?;
-    Ok(Incarnation::new(summary.stream_arn(), created))
+    let hours = u64::try_from(summary.retention_period_hours()).ok();
+    Ok(Description {
+        incarnation: Incarnation::new(summary.stream_arn(), created),
+        retention: hours.map(|hours| Duration::from_secs(hours * 60 * 60)),
+    })
 }
 
 fn page(output: GetRecordsOutput, faults: &mut Vec<RangeFault>) -> Result<Page, StreamError> {

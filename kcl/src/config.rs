@@ -7,6 +7,7 @@ use crate::limits::{APPLICATION_STALL, MAX_RECORDS_PER_READ};
 use crate::metrics::Selection;
 use crate::processor::error_policy::ErrorPolicy;
 use crate::processor::simple::HandlerForm;
+use crate::retrieval::loss::OnPossibleLoss;
 use crate::stream::StartingPosition;
 
 /// The validated, immutable options of one worker.
@@ -23,11 +24,13 @@ pub(crate) struct Config {
     pub(crate) parent_shard_poll_interval: Duration,
     pub(crate) kinesis_request_timeout: Duration,
     pub(crate) initialization_timeout: Duration,
+    pub(crate) wait_for_stream: Duration,
     pub(crate) read_share: f64,
     pub(crate) read_budget: u64,
     pub(crate) max_batch_records: usize,
     pub(crate) form: HandlerForm,
     pub(crate) checkpoint_interval: Duration,
+    pub(crate) on_possible_loss: OnPossibleLoss,
     pub(crate) error_policy: ErrorPolicy,
     pub(crate) handler_grace: Duration,
     pub(crate) handler_timeout: Option<Duration>,
@@ -50,11 +53,13 @@ impl Default for Config {
             parent_shard_poll_interval: Duration::from_secs(2),
             kinesis_request_timeout: Duration::from_secs(30),
             initialization_timeout: Duration::from_secs(60),
+            wait_for_stream: Duration::ZERO,
             read_share: 1.0,
             read_budget: 64 * 1024 * 1024,
             max_batch_records: MAX_RECORDS_PER_READ as usize,
             form: HandlerForm::Processor,
             checkpoint_interval: Duration::from_secs(5),
+            on_possible_loss: OnPossibleLoss::default(),
             error_policy: ErrorPolicy::default(),
             handler_grace: Duration::from_secs(5),
             handler_timeout: None,

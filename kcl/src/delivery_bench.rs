@@ -40,7 +40,7 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// A page of so many aggregates, of records with `payload` bytes of data and one key of `keys` different ones.
+    /// A page of `aggregates` aggregates. Their records have `payload` bytes of data, and `keys` different keys.
     pub fn new(aggregates: usize, payload: usize, keys: usize, now: Instant) -> Self {
         let shard = ShardRef::new(StreamRef::parse("orders"), ShardId::new("shardId-000000000000"));
         let clock = Clock::default();
@@ -83,6 +83,7 @@ impl Pages {
         self.backlog.put(Page {
             records: self.page.clone(),
             lag: None,
+            asked_at: Clock::default().now(),
             stream: Incarnation::default(),
             permit: self.account.permit(1).await,
         });

@@ -8,6 +8,8 @@ const SPAN: Duration = Duration::from_secs(10);
 
 /// How many kinds of events are remembered before those that have become rare are forgotten. Our choice.
 const KINDS: usize = 1_024;
+/// How often something that lasts is told again. Our choice.
+pub(crate) const REMINDER: Duration = Duration::from_secs(5 * 60);
 
 /// Folds the repeats of one event.
 #[derive(Debug)]

@@ -19,7 +19,8 @@
 //! * how far: `checkpoint`;
 //! * what can be seen: `event`, told through the `observers`, `fold` for its repeats, `metrics`, `spans`, `error`;
 //! * what all of it stands on: `stream`, `calls`, `limits`; `planted_bugs`
-//!   for the simulation, `lease_bench` and `delivery_bench` for benchmarks.
+//!   for the simulation, `lease_bench` and `delivery_bench` for benchmarks;
+//! * for tests of processors: `testing`.
 
 mod assignment;
 mod builder;
@@ -48,9 +49,11 @@ mod retrieval;
 mod shard_sync;
 mod spans;
 mod stream;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod worker;
 
-pub use aggregation::{HashKey, InvalidHashKey, RecordDamage, Tag};
+pub use aggregation::{HashKey, HashKeyRange, InvalidHashKey, InvalidRange, RecordDamage, Tag};
 pub use builder::WorkerBuilder;
 pub use checkpoint::{
     CheckpointError, Checkpointer, InvalidPosition, InvalidSequenceNumber, Position, PreparedCheckpoint,
@@ -65,7 +68,11 @@ pub use lease::{LeaseEpoch, LeaseGuard, LeaseKey, PendingCheckpoint, WorkerId};
 pub use metrics::{MetricsGranularity, MetricsLevel};
 pub use processor::dead_letter::{DeadLetter, DeadLetterSink};
 pub use processor::error_policy::ErrorPolicy;
-pub use processor::{Batch, HandlerError, RecordProcessor, ShardContext};
+pub use processor::{
+    Batch, BatchRoom, BoxProcessor, DynRecordProcessor, HandlerError, PerKey, RecordProcessor, ShardContext,
+    ShardStream, StreamEnd, StreamProcessor,
+};
 pub use record::{Origin, Record};
+pub use retrieval::loss::{OnPossibleLoss, PossibleLoss};
 pub use stream::{ShardId, ShardRef, StartingPosition, StreamRef};
 pub use worker::{Degraded, Health, Worker, WorkerControl, WorkerPhase};

@@ -2,25 +2,35 @@
 //!
 //! In the order of the data: a `batch` is delivered; a `handler_error` is judged by the `error_policy`, which may send records
 //! to a `dead_letter` sink. The `simple` forms of a handler are closures, for which the worker checkpoints by itself.
+//! Processors of several types are `boxed`; `per_key` is one for records whose keys are independent, `stream` one that a task
+//! takes its batches from.
 
 pub(crate) mod batch;
+pub(crate) mod boxed;
 pub(crate) mod dead_letter;
 pub(crate) mod error_policy;
 pub(crate) mod handler_error;
+pub(crate) mod per_key;
 pub(crate) mod simple;
+pub(crate) mod stream;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use aggregation::HashKeyRange;
+use service::Tasks;
 
 use crate::checkpoint::checkpointer::Checkpointer;
 use crate::checkpoint::position::Position;
 use crate::lease::guard::LeaseGuard;
 use crate::lease::lost::LeaseLost;
-use crate::lease::model::PendingCheckpoint;
+use crate::lease::model::{PendingCheckpoint, WorkerId};
 use crate::stream::{ShardId, ShardRef, StreamRef};
-pub use batch::Batch;
+pub use batch::{Batch, BatchRoom};
+pub use boxed::{BoxProcessor, DynRecordProcessor};
 pub use handler_error::HandlerError;
+pub use per_key::PerKey;
+pub use stream::{ShardStream, StreamEnd, StreamProcessor};
 
 /// Processes the records of one shard.
 ///
@@ -38,7 +48,7 @@ pub use handler_error::HandlerError;
 /// [`ErrorPolicy`](crate::ErrorPolicy).
 ///
 /// **Cancellation.** The lease of a shard can be lost at any time, and a handler that works on stops nobody: watch
-/// [`LeaseGuard::lost`] in long calls. A call that has not returned within `handler_grace` after the loss is dropped, and
+/// [`LeaseGuard::cancelled`] in long calls. A call that has not returned within `handler_grace` after the loss is dropped, and
 /// the processor is called for nothing more. The same happens to a call that takes longer than `handler_timeout`.
 ///
 /// **Panics** of a processor, also of its `Drop`, are errors of its shard alone.
@@ -121,13 +131,21 @@ pub trait RecordProcessor: Send + 'static {
 pub struct ShardContext {
     /// The shard, with its stream.
     pub shard: ShardRef,
+    /// The shards that a split or merge has made this one of; none, one or two. Their records were delivered, or are gone.
+    pub parents: BTreeSet<ShardId>,
+    /// The hash keys of the shard's records. `None` if its lease was created without them, by an old Java worker say.
+    pub hash_range: Option<HashKeyRange>,
     /// Behind which position the records begin.
     pub checkpoint: Position,
     /// A checkpoint that an earlier owner has prepared, and neither committed nor passed.
     #[doc(alias = "pendingCheckpointSequenceNumber")]
     pub pending: Option<PendingCheckpoint>,
+    /// The worker that holds the lease: this one.
+    pub worker: WorkerId,
     /// Whether the lease is still held, and the fencing token of this ownership.
     pub lease: LeaseGuard,
+    /// How adapters start tasks.
+    pub(crate) tasks: Tasks,
 }
 
 impl ShardContext {
@@ -142,49 +160,5 @@ impl ShardContext {
     }
 }
 
-/// A processor whose type is forgotten.
-pub(crate) trait AnyProcessor: Send {
-    fn initialize<'a>(&'a mut self, shard: &'a ShardContext) -> BoxFuture<'a, Result<(), HandlerError>>;
-    fn process<'a>(
-        &'a mut self,
-        batch: Batch,
-        checkpointer: &'a Checkpointer,
-    ) -> BoxFuture<'a, Result<(), HandlerError>>;
-    fn idle<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>>;
-    fn shard_ended<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>>;
-    fn shutdown_requested<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>>;
-    fn lease_lost(&mut self, reason: LeaseLost) -> BoxFuture<'_, ()>;
-}
-
-impl<P: RecordProcessor> AnyProcessor for P {
-    fn initialize<'a>(&'a mut self, shard: &'a ShardContext) -> BoxFuture<'a, Result<(), HandlerError>> {
-        Box::pin(async move { RecordProcessor::initialize(self, shard).await })
-    }
-
-    fn process<'a>(
-        &'a mut self,
-        batch: Batch,
-        checkpointer: &'a Checkpointer,
-    ) -> BoxFuture<'a, Result<(), HandlerError>> {
-        Box::pin(async move { RecordProcessor::process(self, batch, checkpointer).await })
-    }
-
-    fn idle<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>> {
-        Box::pin(async move { RecordProcessor::idle(self, checkpointer).await })
-    }
-
-    fn shard_ended<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>> {
-        Box::pin(async move { RecordProcessor::shard_ended(self, checkpointer).await })
-    }
-
-    fn shutdown_requested<'a>(&'a mut self, checkpointer: &'a Checkpointer) -> BoxFuture<'a, Result<(), HandlerError>> {
-        Box::pin(async move { RecordProcessor::shutdown_requested(self, checkpointer).await })
-    }
-
-    fn lease_lost(&mut self, reason: LeaseLost) -> BoxFuture<'_, ()> {
-        Box::pin(async move { RecordProcessor::lease_lost(self, reason).await })
-    }
-}
-
 /// Makes the processor of a shard.
-pub(crate) type ProcessorFactory = Arc<dyn Fn(&ShardContext) -> Box<dyn AnyProcessor> + Send + Sync>;
+pub(crate) type ProcessorFactory = Arc<dyn Fn(&ShardContext) -> BoxProcessor + Send + Sync>;

@@ -98,6 +98,11 @@ impl Record {
         &self.content.tags
     }
 
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn into_content(self) -> UserRecord {
+        self.content
+    }
+
     /// How it came.
     pub fn origin(&self) -> Origin {
         self.origin

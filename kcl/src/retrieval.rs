@@ -1,10 +1,12 @@
 //! Getting records out of a shard.
 //!
 //! In the order of the data: the `budget` says which reads there is room for (`permit` holds the room), `page_size` how much
-//! to ask for, the `pacer` when. `polling` is a `source`, which a task reads ahead; `deaggregate` takes its records apart.
+//! to ask for, the `pacer` when. `polling` is a `source`, which a task reads ahead; `loss` says whether records
+//! are missing behind a checkpoint, and `deaggregate` takes the records apart.
 
 pub(crate) mod budget;
 pub(crate) mod deaggregate;
+pub(crate) mod loss;
 pub(crate) mod pacer;
 pub(crate) mod page_size;
 pub(crate) mod permit;

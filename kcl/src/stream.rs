@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aggregation::HashKeyRange;
 
@@ -41,6 +41,14 @@ impl Incarnation {
         }
         agree(&self.arn, &other.arn) && agree(&self.created, &other.created)
     }
+}
+
+/// A stream at one time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Description {
+    pub(crate) incarnation: Incarnation,
+    /// How long the service keeps records.
+    pub(crate) retention: Option<Duration>,
 }
 
 /// One shard, as `ListShards` describes it.

@@ -97,8 +97,9 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`WorkerError`] if it cannot start within `initialization_timeout`, or at once if waiting cannot help: the stream
-    /// does not exist, access is denied, or the table is led by workers that this version does not understand.
+    /// [`WorkerError`] if it cannot start within `initialization_timeout`, or at once if waiting cannot help: the stream does not
+    /// exist (unless `wait_for_stream` says to wait), access is denied, or the table is led by workers that this version does
+    /// not understand.
     ///
     /// # Cancellation
     ///
@@ -195,6 +196,7 @@ impl Worker {
             tasks: self.tasks.clone(),
             clock: self.clock.clone(),
             new_leases: Arc::clone(&lease_side.new_leases),
+            child_leases: lease_side.child_leases.clone(),
         }
     }
 }

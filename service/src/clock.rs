@@ -6,7 +6,7 @@
 //! # A virtual machine that its hypervisor pauses
 //!
 //! A suspension is counted if the machine's own system goes to sleep. A pause of the whole virtual machine by its hypervisor
-//! (a snapshot, a live migration, `virsh suspend`, a debugger) is none for the system inside: on Linux both its monotonic and
+//! (a snapshot, a live migration, `virsh suspend`, a debugger) is not counted, because the system inside does not notice it: on Linux both its monotonic and
 //! its boot clock stand still, unless the host tells the guest of the pause and steps them. Only the wall clock of another
 //! machine shows it. So a process that resumes takes a lease for valid that has run out meanwhile, until its next write of
 //! the lease row is refused, usually within a renewal interval. Nothing inside the guest closes that gap: time

@@ -301,6 +301,11 @@ impl Kinesis {
         self.stream(stream).map(|stream| stream.identity.incarnation)
     }
 
+    /// When the stream of this name that there is now was created.
+    pub(crate) fn created(&self, stream: &str) -> Option<Timestamp> {
+        self.stream(stream).map(|stream| stream.identity.created)
+    }
+
     fn advance(&mut self, now: SystemTime) -> Timestamp {
         let now = self.clock.max(now.into());
         self.clock = now;

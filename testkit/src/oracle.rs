@@ -83,9 +83,11 @@
 //! checkpoint of its shard lay before it cannot be any more; how many were trimmed unread is a figure of the report. What
 //! was trimmed after a checkpoint had passed it is still missed.
 //!
-//! A stream may be deleted and created again. A lease, and each ownership of it, is of the stream that had its shard as
-//! the lease's row was created: it is offered records of that one alone, and its row comes to `SHARD_END` only if that
-//! shard was closed. What the new stream holds is read, or a worker says that the stream was created again.
+//! A stream may be deleted and created again. A lease is of the stream that its row names; if it names none, of the one
+//! that had its shard as the row was created, or that was there as a worker took it before anything was read by it. Who
+//! owns it is offered records of that stream alone, and its row comes to `SHARD_END` only if that shard was closed. What
+//! the new stream holds is read by leases of its own, or a worker says that the stream was created again. That counts
+//! until no lease is left: consumers begin anew then.
 //!
 //! What is not promised yet is excused by an [`Exception`], with a reason; the report counts how often that was needed.
 //!
@@ -95,17 +97,19 @@
 //!
 //! * what happened: `witness` sees a simulation and makes a `fact` of it, with `name`, `position`, `payload` and `row`
 //!   for its parts;
-//! * what is known, as `evidence`: the `stream`, each `shard` of it and the `contents` of its records, the `leases`, the `fleet` and the
-//!   `faults`, also `deletions` of the stream and the `lists` of its shards;
+//! * what is known, as `evidence`: the `stream`, each `shard` of it and the `contents` of its records, the `leases` and
+//!   each `departure` from one, the `fleet`, the `faults`, also `deletions` of the stream and the `lists` of its shards;
+//! * what changes all of that: a `recreation` of the stream;
 //! * the checks: of a `producer` (`permission`, `key_order`), of a `consumer` and each `tenant` of a shard
-//!   (`duplicates`), of all shards (`coverage`, `gaps`), of workers that end (`failure`), of the `recovery` after the last fault;
+//!   (`duplicates`), of all shards (`coverage`, `gaps`), of workers that end and tasks that do not (`failure`), of the `recovery` after the last fault;
 //! * what is counted: `rare` states;
-//! * the verdict: `rules`, `judge`, `report`.
+//! * the verdict: `rules`, `judge`, `report`, with times in `seconds`.
 
 mod consumer;
 mod contents;
 mod coverage;
 mod deletions;
+mod departure;
 mod duplicates;
 mod evidence;
 mod fact;
@@ -124,9 +128,11 @@ mod position;
 mod producer;
 mod rare;
 mod recovery;
+mod recreation;
 mod report;
 mod row;
 mod rules;
+mod seconds;
 mod shard;
 mod stream;
 mod tenant;
@@ -234,6 +240,11 @@ impl Oracle {
         self.judge.violations()
     }
 
+    /// Whether a worker said that the stream was created again, and not all leases were deleted since.
+    pub fn is_recreation_told(&self) -> bool {
+        self.evidence.stream.is_told()
+    }
+
     /// Whether everything stored so far was processed, and each open shard is read by a living worker that owns its lease.
     pub fn is_caught_up(&self) -> bool {
         let Evidence {
@@ -285,14 +296,10 @@ impl Oracle {
     }
 
     fn tell_of_service(&mut self, fact: ServiceFact) {
-        let Self {
-            judge,
-            evidence,
-            producers,
-            ..
-        } = self;
+        let (judge, evidence, producers) = (&mut self.judge, &mut self.evidence, &mut self.producers);
         let stream = &mut evidence.stream;
         match fact {
+            ServiceFact::StreamCreated { created } => stream.created(created),
             ServiceFact::ShardCreated {
                 shard,
                 parents,
@@ -318,19 +325,14 @@ impl Oracle {
                 }
             }
             ServiceFact::StreamDeleted => {
-                if coverage::is_anything_owned(stream, &evidence.leases, &evidence.fleet) {
-                    judge.reached(Rare::StreamDeletedUnderWorker);
-                }
-                stream.delete(judge.now);
+                recreation::deleted(evidence, judge);
                 producers.deleted(judge);
-                evidence.faults.struck(stream, judge.now);
                 self.gaps.forget();
             }
             ServiceFact::StreamMissed { caller } => producers.missed(&caller, &evidence.faults, judge),
             ServiceFact::StreamListed { caller, as_of } => producers.listed(caller, as_of, &evidence.faults, judge),
             ServiceFact::RecordsTrimmed { shard, below } => {
-                let is_of_this = evidence.leases.deletions(shard) == Some(stream.deletions());
-                let row = evidence.leases.row(shard).filter(|_| is_of_this);
+                let row = evidence.leases.present_row(shard);
                 stream.trim(shard, (below, row.map(|row| row.checkpoint)), judge);
             }
         }
@@ -345,7 +347,12 @@ impl Oracle {
             faults,
         } = evidence;
         match fact {
-            FleetFact::LeaseWritten(write) => leases.written(write, (stream, faults), judge),
+            FleetFact::LeaseWritten(write) => {
+                leases.written(write, (stream, faults), judge);
+                if leases.is_empty() {
+                    self.consumers.begin_anew();
+                }
+            }
             FleetFact::LeaseGarbled {
                 writer,
                 shard,
@@ -358,6 +365,9 @@ impl Oracle {
             FleetFact::WorkerStarted { worker } => {
                 if fleet.knows(&worker) {
                     judge.reached(Rare::WorkerBack);
+                }
+                if leases.is_any_of_another_stream() {
+                    judge.reached(Rare::StartedAfterRecreation);
                 }
                 fleet.started(worker, judge.now);
             }
@@ -372,21 +382,9 @@ impl Oracle {
                 evidence.faults.struck(&evidence.stream, judge.now);
             }
             FleetFact::WorkerStopped { worker } => fleet.stopped(worker, judge.now),
-            FleetFact::RecreationTold if stream.deletions() > 0 => stream.told_of_recreation(),
-            FleetFact::RecreationTold => {
-                let told = format_args!("a worker said that the stream was created again");
-                judge.broken(Rule::AtLeastOnce, told);
-            }
+            FleetFact::RecreationTold => recreation::told(evidence, judge),
             FleetFact::Calm => self.recovery.calm(judge.now),
-            FleetFact::TasksLeft { tasks } => {
-                judge.figures.tasks_left = tasks.len() as u64;
-                if !tasks.is_empty() {
-                    judge.broken(
-                        Rule::Shutdown,
-                        format_args!("tasks are left after everything was shut down: {}", tasks.join(", ")),
-                    );
-                }
-            }
+            FleetFact::TasksLeft { tasks } => failure::check_tasks_left(&tasks, judge),
             FleetFact::FaultBegan { fault, name, target } => faults.began(fault, name, target),
             FleetFact::FaultEnded { fault } => faults.ended(fault, stream, judge.now),
             FleetFact::Unacknowledged {

@@ -219,6 +219,11 @@ impl Sim {
         Arc::clone(&self.world.state().caller)
     }
 
+    /// When that call was sent.
+    pub(crate) fn called_at(&self) -> Duration {
+        self.world.state().called_at
+    }
+
     /// The beginnings and ends of troubles after the first `seen` ones.
     pub(crate) fn turns_after(&self, seen: usize) -> Vec<Turn> {
         self.world.state().turns.get(seen..).unwrap_or_default().to_vec()

@@ -203,3 +203,25 @@ async fn a_watcher_that_is_taken_back_is_told_nothing() {
     assert!(counters(&changes).is_empty());
     assert_eq!(get(&client, "a").await["leaseOwner"], s("worker-1"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_item_is_deleted_without_a_call_and_watchers_are_told() {
+    let sim = sim(Settings::default());
+    let client = with_table(&once(&sim)).await;
+    for lease in ["a", "b"] {
+        put(&client, lease, "worker-1").await;
+    }
+    let (changes, now) = (watched(&sim), sim.now());
+    let before = sim.calls().len();
+    for key in ["a", "none"] {
+        sim.dynamodb(|dynamodb| dynamodb.delete(TABLE, key, now));
+    }
+    sim.dynamodb(|dynamodb| dynamodb.delete("none", "b", now));
+    assert_eq!(sim.calls().len(), before);
+    let keys: Vec<_> = sim.dynamodb(|dynamodb| dynamodb.items(TABLE));
+    assert_eq!(keys.len(), 1);
+    let changes = std::mem::take(&mut *changes.lock().unwrap());
+    let deleted: Vec<_> = changes.iter().filter(|change| change.before.is_some()).collect();
+    assert_eq!(deleted.len(), 1);
+    assert!(deleted[0].after.is_none() && deleted[0].key["leaseKey"]["S"] == "a");
+}

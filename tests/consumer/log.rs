@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::sync::Once;
+use std::time::Duration;
 
 use kcl::{Batch, Checkpointer, HandlerError, RecordProcessor, Worker};
 use testkit::sim::Fault;
@@ -12,7 +13,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::MINUTE;
-use crate::fleet::{APPLICATION, Checkpoints, Journal, STREAM, merge, put, start, stream, worker};
+use crate::fleet::{APPLICATION, Checkpoints, Journal, STREAM, merge, put, split, start, stream, worker};
 
 thread_local! {
     /// What was written on this thread: each test has a thread of its own, with all of its workers.
@@ -37,7 +38,7 @@ impl io::Write for Writer {
 ///
 /// The subscriber is that of the whole process. With one for each thread, whether an event is wanted would be remembered
 /// as it was on the thread that came to it first.
-fn capture() {
+pub(super) fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let events = filter_fn(|metadata| metadata.target().starts_with("kcl"));
@@ -53,7 +54,7 @@ fn capture() {
 }
 
 /// The lines of this thread that contain `text`.
-fn lines(text: &str) -> Vec<String> {
+pub(super) fn lines(text: &str) -> Vec<String> {
     let written = WRITTEN.with_borrow(|written| String::from_utf8(written.clone()).unwrap());
     let lines = written.lines().filter(|line| line.contains(text));
     lines.map(|line| line.trim().to_owned()).collect()
@@ -95,6 +96,54 @@ async fn a_shard_that_waits_for_a_parent_says_so_at_once_and_warns_each_five_min
     journal.until("all records", |journal| journal.read() == places).await;
     tokio::time::sleep(10 * MINUTE).await;
     assert_eq!(lines("waits for its parents").len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ended_shard_whose_child_waits_for_the_other_parent_says_so_at_once_and_warns_each_five_minutes() {
+    capture();
+    let (sim, producer) = stream(2);
+    let mut places = put(&producer, 0..300).await;
+    split(&sim, "shardId-000000000000", 1u128 << 126).await;
+    places.extend(put(&producer, 300..600).await);
+    merge(&sim, "shardId-000000000003", "shardId-000000000001").await;
+    // The other parent has no lease before the shard that it came from is read to its end.
+    let end = sim.now() + 13 * MINUTE;
+    sim.faults(move |call| {
+        let of_shard_0 = String::from_utf8_lossy(call.body).contains("shardId-000000000000");
+        match call.operation == "GetShardIterator" && of_shard_0 && call.now < end {
+            true => Fault::throttled(),
+            false => Fault::None,
+        }
+    });
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    tokio::time::sleep(12 * MINUTE).await;
+    let waits = lines("children wait for another parent");
+    let levels: Vec<_> = waits.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(levels, ["DEBUG", "WARN", "WARN"], "{waits:#?}");
+    let fields = r#"stream=orders shard=shardId-000000000001 parents="shardId-000000000003""#;
+    assert!(waits.iter().all(|line| line.contains(fields)), "{waits:#?}");
+    journal
+        .until("all records", |journal| journal.read().is_superset(&places))
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_that_cannot_be_leased_are_reported_once_in_ten_seconds() {
+    capture();
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let places = put(&producer, 0..10).await;
+    journal.until("all records", |journal| journal.read() == places).await;
+    sim.faults(|call| match call.operation {
+        "PutItem" => Fault::throttled(),
+        _ => Fault::None,
+    });
+    split(&sim, "shardId-000000000000", 1u128 << 127).await;
+    tokio::time::sleep(MINUTE).await;
+    let reports = lines("children not leased yet");
+    assert!((4..=7).contains(&reports.len()), "{reports:#?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,4 +261,21 @@ async fn a_handler_runs_in_a_span_of_its_batch_with_the_names_of_opentelemetry()
         failed[0].contains("consumer{worker=w1}") && !failed[0].contains("process{"),
         "{failed:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closure_that_is_stopped_between_two_records_has_not_failed() {
+    capture();
+    let (sim, producer) = stream(1);
+    put(&producer, 0..60).await;
+    let builder = worker(&sim, "w1", &Journal::default(), Checkpoints::Never).for_each_record(|_| async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(())
+    });
+    let (control, running) = start(builder);
+    tokio::time::sleep(MINUTE / 4).await;
+    control.shutdown(MINUTE);
+    assert_eq!(running.await.unwrap().unwrap().released.len(), 1);
+    assert_eq!(lines("handler failed"), Vec::<String>::new());
+    assert!(!lines("worker=w1").is_empty(), "nothing was taken in");
 }

@@ -1,9 +1,11 @@
 //! Shards that split and merge: parents come before their children (C2), and ended ones are no burden.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use testkit::sim::{Fault, Sim};
+use testkit::sim::{Call, Fault, Sim};
 
 use super::MINUTE;
 use super::lease_table::lease_rows;
@@ -28,6 +30,96 @@ async fn children_are_read_after_their_parents_across_a_split_and_a_merge() {
         journal.assert_parent_before_child(parent, child);
     }
     journal.assert_first_reads_are_in_order();
+}
+
+/// Waits (in virtual time, to 5 ms) until `done` says so, and returns when that was.
+async fn time_of(sim: &Sim, journal: &Journal, done: impl Fn(&Entry) -> bool) -> Duration {
+    for _ in 0..12_000 {
+        if journal.entries().iter().any(&done) {
+            return sim.elapsed();
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it did not happen within a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_children_of_a_split_are_read_within_three_tenths_of_a_second_of_their_parents_end() {
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let (control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let before = put(&producer, 0..100).await;
+    journal
+        .until("the parent read", |journal| journal.read() == before)
+        .await;
+    control.pause();
+    split(&sim, "shardId-000000000000", 1u128 << 127).await;
+    put(&producer, 100..200).await;
+    control.resume();
+    time_of(&sim, &journal, |entry| matches!(entry, Entry::ShardEnded { .. })).await;
+    let calls = sim.calls();
+    let creates_child = |call: &Call| call.operation == "PutItem" && call.request.to_string().contains("000001");
+    let creation = calls.iter().position(creates_child).unwrap();
+    let is_read = |call: &&Call| call.operation == "GetRecords";
+    let ended = calls[..creation].iter().rfind(is_read).unwrap().at;
+    for child in ["01", "02"] {
+        let is_read = |entry: &Entry| matches!(entry, Entry::Read { place, .. } if place.0.ends_with(child));
+        let took = time_of(&sim, &journal, is_read).await - ended;
+        assert!(took <= Duration::from_millis(300), "{child}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_leases_of_children_are_created_for_the_worker_that_ended_their_parent() {
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    put(&producer, 0..100).await;
+    split(&sim, "shardId-000000000000", 1u128 << 127).await;
+    journal.until("the end", Journal::has_ended_a_shard).await;
+    let calls = sim.calls();
+    let created: Vec<_> = calls.iter().filter(|call| call.operation == "PutItem").collect();
+    let owned = created
+        .iter()
+        .filter(|call| call.request.to_string().contains("leaseOwner"));
+    assert_eq!(
+        (created.len(), owned.count()),
+        (3, 2),
+        "the parent has no owner when it is created"
+    );
+}
+
+/// A worker that may have two leases is killed when it has created the children's and not yet checkpointed the parent's end.
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_may_have_two_leases_reads_the_parent_before_the_children_that_a_crash_left_behind() {
+    for seed in 0..8 {
+        let (sim, producer) = stream(1);
+        let crash = Arc::new(AtomicBool::new(true));
+        let crashes = Arc::clone(&crash);
+        sim.faults(move |call| {
+            let is_end = String::from_utf8_lossy(call.body).contains("SHARD_END");
+            match crashes.load(Ordering::SeqCst) && call.operation == "UpdateItem" && is_end {
+                true => Fault::throttled(),
+                false => Fault::None,
+            }
+        });
+        let journal = Journal::default();
+        let (_control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch).max_leases(2));
+        let mut places = put(&producer, 0..100).await;
+        split(&sim, "shardId-000000000000", 1u128 << 127).await;
+        places.extend(put(&producer, 100..200).await);
+        while lease_rows(&sim).await.len() < 3 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        running.abort();
+        crash.store(false, Ordering::SeqCst);
+        let second = worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch).seed(seed);
+        let (_control, _running) = start(second.max_leases(2));
+        journal
+            .until("all records", |journal| journal.read().is_superset(&places))
+            .await;
+        journal.assert_parent_before_child("00", "01");
+    }
 }
 
 /// 0 splits into 2 and 3, and 3 merges with 1 into 4, before anybody reads; then 1 is read to its end long before 0 is.

@@ -1,19 +1,16 @@
 //! A shard ends by evidence alone: one wrong answer, a missing stream or another stream of the name ends none.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use aws_sdk_kinesis::config::interceptors::BeforeDeserializationInterceptorContextMut;
-use aws_sdk_kinesis::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_kinesis::error::BoxError;
 use serde_json::Value;
 use testkit::sim::{Call, Fault, Sim};
 
 use super::MINUTE;
 use super::lease_table::lease_rows;
 use crate::fleet::{Checkpoints, Entry, Journal, Place, STREAM, merge, put, split, start, stream, worker};
+use crate::replies::edited;
 
 /// The shards whose rows say that they were read to the end.
 async fn ended(sim: &Sim) -> Vec<String> {
@@ -146,53 +143,25 @@ async fn a_worker_that_starts_after_the_stream_was_created_again_reads_nothing_b
     );
 }
 
-/// Takes the next iterator and the children out of a reply that holds the last record.
-#[derive(Debug)]
-struct WithoutSuccessor {
-    last: String,
-    hidden: Arc<AtomicUsize>,
-    times: usize,
-}
-
-impl Intercept for WithoutSuccessor {
-    fn name(&self) -> &'static str {
-        "WithoutSuccessor"
-    }
-
-    fn modify_before_deserialization(
-        &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let body = context.response_mut().body_mut();
-        let Some(Ok(mut reply)) = body.bytes().map(serde_json::from_slice::<Value>) else {
-            return Ok(());
-        };
-        let holds_last = |record: &Value| record["SequenceNumber"] == self.last.as_str();
-        let is_last = reply["Records"]
-            .as_array()
-            .is_some_and(|records| records.iter().any(holds_last));
-        if is_last && self.hidden.fetch_add(1, Ordering::SeqCst) < self.times {
-            let reply_fields = reply.as_object_mut().unwrap();
-            reply_fields.remove("NextShardIterator");
-            reply_fields.remove("ChildShards");
-            *body = reply.to_string().into();
-        }
-        Ok(())
-    }
-}
-
 /// The sequence number of the last record of a shard.
 fn last_of(places: &BTreeSet<Place>, shard: &str) -> String {
     let of_shard = places.iter().filter(|place| place.0 == shard);
     of_shard.map(|place| place.1.clone()).max().unwrap()
 }
 
-fn tampering(sim: &Sim, last: String, times: usize) -> aws_sdk_kinesis::Client {
-    let config = aws_sdk_kinesis::config::Builder::from(&sim.client("w1"));
-    let hidden = Arc::default();
-    aws_sdk_kinesis::Client::from_conf(config.interceptor(WithoutSuccessor { last, hidden, times }).build())
+/// A client that takes the next iterator and the children out of the first `times` replies that hold the record `last`.
+fn without_successor(sim: &Sim, last: String, times: usize) -> aws_sdk_kinesis::Client {
+    let hidden = AtomicUsize::new(0);
+    edited(sim, "w1", move |reply| {
+        let holds_last = |record: &Value| record["SequenceNumber"] == last.as_str();
+        let records = reply["Records"].as_array();
+        let is_last = records.is_some_and(|records| records.iter().any(holds_last));
+        if is_last && hidden.fetch_add(1, Ordering::SeqCst) < times {
+            let fields = reply.as_object_mut().unwrap();
+            fields.remove("NextShardIterator");
+            fields.remove("ChildShards");
+        }
+    })
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,8 +170,8 @@ async fn a_last_page_without_iterator_and_children_is_delivered_and_the_list_of_
     let places = put(&producer, 0..50).await;
     split(&sim, "shardId-000000000000", 1u128 << 126).await;
     let journal = Journal::default();
-    let tampering = tampering(&sim, last_of(&places, "shardId-000000000000"), usize::MAX);
-    let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch).kinesis_client(tampering);
+    let kinesis = without_successor(&sim, last_of(&places, "shardId-000000000000"), usize::MAX);
+    let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch).kinesis_client(kinesis);
     let (_control, _running) = start(builder);
     let later = put(&producer, 50..100).await;
     let all: BTreeSet<Place> = places.union(&later).cloned().collect();
@@ -219,8 +188,8 @@ async fn a_page_of_an_open_shard_without_iterator_and_children_is_malformed_and_
     let (sim, producer) = stream(1);
     let mut places = put(&producer, 0..50).await;
     let journal = Journal::default();
-    let tampering = tampering(&sim, last_of(&places, "shardId-000000000000"), 1);
-    let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch).kinesis_client(tampering);
+    let kinesis = without_successor(&sim, last_of(&places, "shardId-000000000000"), 1);
+    let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch).kinesis_client(kinesis);
     let (_control, _running) = start(builder);
     places.extend(put(&producer, 50..100).await);
     journal.until("all records", |journal| journal.read() == places).await;

@@ -37,6 +37,8 @@ struct Shared {
     enough: AtomicBool,
     /// No worker starts again.
     closing: AtomicBool,
+    /// No worker starts for now.
+    held_back: AtomicBool,
     /// Counts the lives of all processes, for names and seeds of their own.
     lives: AtomicU64,
     /// Counts the records of all producers.
@@ -112,6 +114,32 @@ impl Fleet {
         here.into_iter().for_each(|worker| self.shut_down(worker));
     }
 
+    /// Whether all workers are to stop, for good.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.shared.closing.load(Ordering::Relaxed)
+    }
+
+    /// Asks every worker to stop in an orderly way, and waits until all have ended. They start again only when they are
+    /// [let](Self::let_workers_start).
+    pub(crate) async fn stop_all_workers(&self) {
+        self.shared.held_back.store(true, Ordering::Relaxed);
+        let controls = std::mem::take(&mut *self.controls());
+        for (life, (process, control)) in controls {
+            if self.living().contains(&self.worker_id(&process, life)) {
+                self.returning().entry(process.clone()).or_default();
+                self.shut_down((life, (process, control)));
+            }
+        }
+        while !self.living().is_empty() && !self.is_closing() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Ends what [`stop_all_workers`](Self::stop_all_workers) began.
+    pub(crate) fn let_workers_start(&self) {
+        self.shared.held_back.store(false, Ordering::Relaxed);
+    }
+
     fn shut_down(&self, (life, (process, control)): (u64, (String, WorkerControl))) {
         let worker = oracle::Process::new(&self.worker_id(&process, life));
         self.witness.tell(Fact::Fleet(FleetFact::WorkerStopping { worker }));
@@ -147,12 +175,11 @@ impl Fleet {
     }
 
     async fn consume(self, process: Process) {
-        while !self.shared.closing.load(Ordering::Relaxed) {
+        while !self.is_closing() {
             let life = self.next_life();
-            let here = self.take_id(self.worker_id(process.name(), life)).await;
-            if self.shared.closing.load(Ordering::Relaxed) {
+            let Some(here) = self.take_id(self.worker_id(process.name(), life)).await else {
                 return;
-            }
+            };
             let worker = self.worker(&process, life);
             self.controls()
                 .insert(life, (process.name().to_owned(), worker.control()));
@@ -175,13 +202,18 @@ impl Fleet {
         }
     }
 
-    /// Takes the id of a worker, when no other has it.
-    async fn take_id(&self, id: String) -> Here {
-        while !self.living().insert(id.clone()) {
+    /// Takes the id of a worker, when workers may start and no other has it; `None` if none is to start any more.
+    async fn take_id(&self, id: String) -> Option<Here> {
+        loop {
+            if self.is_closing() {
+                return None;
+            }
+            if !self.shared.held_back.load(Ordering::Relaxed) && self.living().insert(id.clone()) {
+                let shared = Arc::clone(&self.shared);
+                return Some(Here { id, shared });
+            }
             sleep(Duration::from_millis(100)).await;
         }
-        let shared = Arc::clone(&self.shared);
-        Here { id, shared }
     }
 
     fn worker(&self, process: &Process, life: u64) -> Worker {

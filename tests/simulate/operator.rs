@@ -6,7 +6,7 @@ use testkit::kinesis::{ServiceError, ShardId, Traffic};
 use testkit::sim::Sim;
 use tokio::time::sleep;
 
-use crate::fleet::{Fleet, GRACE};
+use crate::fleet::{APPLICATION, Fleet, GRACE};
 use crate::scenario::{Act, STREAM, Scenario, Shortage, What, worker_name};
 
 /// Creates the stream of a run.
@@ -86,6 +86,33 @@ pub(crate) async fn retain(fleet: Fleet, retention: Duration) {
             drop(fleet.witness.trim_before(horizon));
         }
     }
+}
+
+/// Does what the page of the consumer says about a stream that was created again, some time after a worker says that it was.
+pub(crate) async fn begin_anew(fleet: Fleet, reaction: Duration) {
+    while !fleet.is_closing() {
+        sleep(Duration::from_secs(1)).await;
+        if fleet.witness.is_recreation_told() {
+            sleep(reaction).await;
+            fleet.stop_all_workers().await;
+            if fleet.is_closing() {
+                return;
+            }
+            delete_leases(&fleet);
+            fleet.let_workers_start();
+        }
+    }
+}
+
+/// Deletes all rows of the lease table at once. A call of DeleteItem that was delayed would delete the rows of the workers
+/// that start next.
+fn delete_leases(fleet: &Fleet) {
+    let now = fleet.sim.now();
+    fleet.sim.dynamodb(|dynamodb| {
+        let rows = dynamodb.items(APPLICATION);
+        let keys = rows.iter().filter_map(|row| row.get("leaseKey")?.get("S")?.as_str());
+        keys.for_each(|key| dynamodb.delete(APPLICATION, key, now));
+    });
 }
 
 /// Deletes the stream, unless it is gone or being changed, and creates it again.

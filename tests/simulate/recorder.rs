@@ -103,7 +103,7 @@ impl Recorder {
         for _ in 0..self.rng.u64(STALL) {
             tokio::select! {
                 biased;
-                () = lease.lost(), if stops => return Err("the lease was lost".into()),
+                () = lease.cancelled(), if stops => return Err("the lease was lost".into()),
                 () = sleep(Duration::from_secs(1)) => {}
             }
             self.tell(ConsumerFact::AtWork { lease: claim(lease) });
@@ -127,7 +127,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// After so many failures in a row the shard is halted, and nobody says so but the log and the report at the end.
+    /// Counts the failures in a row, as the worker does: after the last attempt that its policy allows, the shard is halted.
     fn count(&mut self, outcome: Called, lease: &LeaseGuard) {
         match outcome {
             Called::Done => self.failures = 0,

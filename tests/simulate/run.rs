@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::cpu;
 use crate::exceptions;
 use crate::fleet::{APPLICATION, Fleet, GRACE};
-use crate::operator::{create_stream, perform, retain};
+use crate::operator::{begin_anew, create_stream, perform, retain};
 use crate::panics;
 use crate::scenario::{AFTER_LOAD, Kind, STREAM, Scenario, producer_name, worker_name};
 use crate::told;
@@ -109,6 +109,9 @@ async fn simulate(scenario: Scenario) -> Run {
     if let Some(retention) = scenario.retention {
         background.spawn(retain(fleet.clone(), retention));
     }
+    if let Some(reaction) = scenario.begins_anew_after {
+        background.spawn(begin_anew(fleet.clone(), reaction));
+    }
     sim.advance(scenario.load).await;
     acts.join_all().await;
     let (settled, report) = if scenario.kind == Kind::Restless {
@@ -153,7 +156,8 @@ async fn end_in_calm(fleet: &Fleet) -> (bool, Report) {
     let settled = sim
         .until(limit, || {
             fleet.restart_halted();
-            !fleet.is_producing() && (scenario.workers == 0 || witness.is_caught_up())
+            let is_to_begin_anew = scenario.begins_anew_after.is_some() && witness.is_recreation_told();
+            !fleet.is_producing() && (scenario.workers == 0 || witness.is_caught_up()) && !is_to_begin_anew
         })
         .await;
     let verdict = if settled { None } else { witness.finish(Ending::Quiet) };

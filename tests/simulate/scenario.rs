@@ -99,6 +99,10 @@ pub(crate) struct Scenario {
     /// How long the stream keeps records. By default longer than the run lasts.
     #[serde(default)]
     pub(crate) retention: Option<Duration>,
+    /// When an operator begins anew after a worker has said that the stream was created again: stops all workers, deletes
+    /// the rows of the lease table, and starts the workers. By default never.
+    #[serde(default)]
+    pub(crate) begins_anew_after: Option<Duration>,
     /// How the tasks of a process take turns. By default in the order of their wakes.
     #[serde(default)]
     pub(crate) poll_order: PollOrder,
@@ -351,7 +355,7 @@ impl fmt::Display for Scenario {
         )?;
         writeln!(
             f,
-            "handlers: {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}; worker ids {:?}; retention {:?}; {:?}",
+            "handlers: {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}; worker ids {:?}; retention {:?}; begins anew after {:?}; {:?}",
             self.handlers,
             self.pause,
             self.puts,
@@ -360,6 +364,7 @@ impl fmt::Display for Scenario {
             self.tables,
             self.worker_ids,
             self.retention,
+            self.begins_anew_after,
             self.poll_order
         )?;
         for act in &self.acts {

@@ -10,8 +10,13 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{DefaultGuard, Interest, set_default};
 use tracing::{Event, Metadata, Subscriber};
 
-/// How a worker says that its stream was deleted and created again.
-const CREATED_AGAIN: &str = "stream was created again";
+/// How a worker says that its stream was deleted and created again: of a shard that it reads, and of leases that it does
+/// not take.
+const CREATED_AGAIN: [&str; 3] = [
+    "stream was created again",
+    "stream created again, or the table is another stream's",
+    "leases not taken",
+];
 
 thread_local! {
     static WITNESS: RefCell<Option<Witness>> = const { RefCell::new(None) };
@@ -90,7 +95,7 @@ enum Message {
 
 impl Visit for Message {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" && format!("{value:?}") == CREATED_AGAIN {
+        if field.name() == "message" && CREATED_AGAIN.contains(&format!("{value:?}").as_str()) {
             *self = Self::CreatedAgain;
         }
     }

@@ -6,7 +6,11 @@
 //!  else, while it holds less than an equal share:
 //!     some are unowned, or their counter stood still ────────► Unowned, Expired: up to the share
 //!     else the most loaded worker has its share or more ─────► Steal: few at a time
+//!  nobody's, and waits for a parent ─────────────────────────► last, if there is room
 //! ```
+//!
+//! A lease that waits for a parent is no load: it is in nobody's share, and is not stolen. How it counts against the most
+//! that a worker may have is said in [`families`](crate::assignment::families).
 //!
 //! A lease is alive as long as its counter moves between two scans of the table; clocks of others play no part.
 //!
@@ -17,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::assignment::families::{Families, Load};
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
 
 /// How many failover times a lease has to stand still to be very old.
@@ -52,6 +57,7 @@ pub(crate) struct Taker {
     worker: WorkerId,
     policy: TakerPolicy,
     observations: BTreeMap<LeaseKey, Observation>,
+    families: Families,
 }
 
 /// When a lease's counter was last seen to move.
@@ -123,10 +129,12 @@ impl Taker {
             worker,
             policy,
             observations: BTreeMap::new(),
+            families: Families::default(),
         }
     }
 
-    /// Decides what to take of `leases`, the whole table as scanned at `now`.
+    /// Decides what to take of `leases`, the whole table as scanned at `now`, without those of shards that were read to
+    /// their ends.
     ///
     /// `held` are the leases that this process has. They are never taken, whatever their rows say.
     pub(crate) fn plan(
@@ -137,10 +145,12 @@ impl Taker {
         rng: &mut fastrand::Rng,
     ) -> TakePlan {
         self.observe(leases, now);
+        self.families = Families::of(leases);
+        let mut load = Load::new(&self.families, held, self.policy.max_leases);
         let table = self.sort(leases, held, now);
         let living_workers = table.living.keys().filter(|owner| ***owner != self.worker).count();
         let workers = living_workers + 1;
-        let share = leases.len().div_ceil(workers);
+        let share = (leases.len() - table.waiting).div_ceil(workers);
         let target = share.min(self.policy.max_leases);
         let mine = table.recoverable.len() + table.living.get(&self.worker).map_or(0, Vec::len);
         let unowned = table
@@ -148,12 +158,14 @@ impl Taker {
             .iter()
             .filter(|lease| lease.actual_owner().is_none())
             .count();
-        let room = self.policy.max_leases.saturating_sub(held.len());
-        let recovered = table.recoverable.iter().take(room);
-        let recovered = recovered.map(|lease| take(lease, Reason::Recovered));
-        let chosen = self.choose(&table, Share { target, mine }, now, rng);
+        let recovered = table.recoverable.iter().map(|lease| take(lease, Reason::Recovered));
+        let mut takes: Vec<Take> = recovered.filter(|take| load.admit(&take.lease.key)).collect();
+        let mut picker = Picker { load, rng };
+        takes.extend(self.choose(&table, Share { target, mine }, now, &mut picker));
+        let to_wait = table.to_wait.iter().filter(|(lease, _)| picker.load.admit(&lease.key));
+        takes.extend(to_wait.map(|(lease, because)| take(lease, because.clone())));
         TakePlan {
-            takes: recovered.chain(chosen).collect(),
+            takes,
             workers,
             target,
             spillover: share - target,
@@ -187,6 +199,16 @@ impl Taker {
         let in_order: BTreeMap<_, _> = leases.iter().map(|lease| (&lease.key, lease)).collect();
         for lease in in_order.into_values() {
             let is_held = held.contains(&lease.key);
+            if self.families.waits(&lease.key) {
+                table.waiting += 1;
+                if let Some(because) = self.reason_to_wait(lease, now).filter(|_| !is_held) {
+                    table.to_wait.push((lease, because));
+                }
+                // Its owner is a living worker, if it renews the lease.
+                let owner = lease.actual_owner().filter(|_| is_held || self.is_alive(lease, now));
+                owner.map(|owner| table.living.entry(owner).or_default());
+                continue;
+            }
             match lease.actual_owner() {
                 Some(owner) if is_held => table.living.entry(owner).or_default().push(lease),
                 None if is_held => {}
@@ -194,7 +216,7 @@ impl Taker {
                 Some(owner) if *owner == self.worker && lease.checkpoint_owner.is_none() => {
                     table.recoverable.push(lease);
                 }
-                Some(_) if self.stood_still(lease, self.policy.failover, now) => table.available.push(lease),
+                Some(_) if !self.is_alive(lease, now) => table.available.push(lease),
                 Some(owner) => {
                     table.living.entry(owner).or_default().push(lease);
                     if lease.checkpoint_owner.is_none() {
@@ -206,6 +228,25 @@ impl Taker {
         table
     }
 
+    /// Why this worker would take a lease that waits for a parent, if it would.
+    fn reason_to_wait(&self, lease: &Lease, now: Instant) -> Option<Reason> {
+        match lease.actual_owner() {
+            None => Some(Reason::Unowned),
+            Some(owner) if *owner == self.worker && lease.checkpoint_owner.is_none() => Some(Reason::Recovered),
+            Some(_) => (!self.is_alive(lease, now)).then_some(Reason::Expired),
+        }
+    }
+
+    fn is_alive(&self, lease: &Lease, now: Instant) -> bool {
+        !self.stood_still(lease, self.policy.failover, now)
+    }
+
+    /// Whether this worker may have the lease of a child besides those that it holds.
+    pub(crate) fn may_have_child(&mut self, child: &Lease, held: &BTreeSet<LeaseKey>) -> bool {
+        self.families.add(child);
+        Load::new(&self.families, held, self.policy.max_leases).admit(&child.key)
+    }
+
     /// Whether the counter has not moved for longer than `duration`.
     fn stood_still(&self, lease: &Lease, duration: Duration, now: Instant) -> bool {
         let moved_at = self
@@ -215,24 +256,22 @@ impl Taker {
         moved_at.is_none_or(|moved_at| now.saturating_duration_since(moved_at) > duration)
     }
 
-    fn choose(&self, table: &Table<'_>, share: Share, now: Instant, rng: &mut fastrand::Rng) -> Vec<Take> {
+    fn choose(&self, table: &Table<'_>, share: Share, now: Instant, picker: &mut Picker<'_, '_>) -> Vec<Take> {
         let very_old = self.very_old(table, now);
         if !very_old.is_empty() {
-            let room = self.policy.max_leases.saturating_sub(share.mine);
-            return pick(&very_old, room, rng)
-                .map(|lease| take(lease, Reason::VeryOld))
-                .collect();
+            let room = self.policy.max_leases;
+            let picked = picker.pick(&very_old, room).into_iter();
+            return picked.map(|lease| take(lease, Reason::VeryOld)).collect();
         }
         if table.available.is_empty() {
-            return self.steal(table, share, rng);
+            return self.steal(table, share, picker);
         }
         let because = |lease: &Lease| match lease.actual_owner() {
             None => Reason::Unowned,
             Some(_) => Reason::Expired,
         };
-        pick(&table.available, share.needed(), rng)
-            .map(|lease| take(lease, because(lease)))
-            .collect()
+        let picked = picker.pick(&table.available, share.needed()).into_iter();
+        picked.map(|lease| take(lease, because(lease))).collect()
     }
 
     fn very_old<'a>(&self, table: &Table<'a>, now: Instant) -> Vec<&'a Lease> {
@@ -251,7 +290,7 @@ impl Taker {
     /// Takes the leases of the most loaded worker beyond its share; or one lease, if this worker is two or more short.
     ///
     /// So no worker steals a lease only to have the odd one itself.
-    fn steal(&self, table: &Table<'_>, share: Share, rng: &mut fastrand::Rng) -> Vec<Take> {
+    fn steal(&self, table: &Table<'_>, share: Share, picker: &mut Picker<'_, '_>) -> Vec<Take> {
         let others = table.living.iter().filter(|(owner, _)| ***owner != self.worker);
         // Of equally loaded workers the last one that `max_by_key` meets: the first by name.
         let Some((victim, theirs)) = others.rev().max_by_key(|(_, theirs)| theirs.len()) else {
@@ -270,9 +309,8 @@ impl Taker {
         let reason = || Reason::Steal {
             from: (*victim).clone(),
         };
-        pick(stealable, number, rng)
-            .map(|lease| take(lease, reason()))
-            .collect()
+        let picked = picker.pick(stealable, number).into_iter();
+        picked.map(|lease| take(lease, reason())).collect()
     }
 }
 
@@ -283,6 +321,10 @@ struct Table<'a> {
     recoverable: Vec<&'a Lease>,
     /// Nobody's: unowned or expired.
     available: Vec<&'a Lease>,
+    /// The leases that wait for a parent.
+    waiting: usize,
+    /// Those of them that are nobody's, or this worker's and not held.
+    to_wait: Vec<(&'a Lease, Reason)>,
     /// Those of the workers that renew them.
     living: BTreeMap<&'a WorkerId, Vec<&'a Lease>>,
     /// The living ones that can change hands: not held here, and not on their way to another worker.
@@ -309,12 +351,22 @@ fn take(lease: &Lease, because: Reason) -> Take {
     }
 }
 
-/// Some of `leases` at random, so that workers that decide at once seldom choose the same.
-fn pick<'a>(leases: &[&'a Lease], number: usize, rng: &mut fastrand::Rng) -> impl Iterator<Item = &'a Lease> + use<'a> {
-    // It allocates for as many as are asked for.
-    let mut picked = rng.choose_multiple(leases.iter().copied(), number.min(leases.len()));
-    picked.sort_by(|a, b| a.key.cmp(&b.key));
-    picked.into_iter()
+/// Picks leases at random, so that workers that decide at once seldom choose the same.
+struct Picker<'l, 'r> {
+    load: Load<'l>,
+    rng: &'r mut fastrand::Rng,
+}
+
+impl Picker<'_, '_> {
+    /// At most `number` of `leases`, as far as the worker may have them, in the order of their keys.
+    fn pick<'a>(&mut self, leases: &[&'a Lease], number: usize) -> Vec<&'a Lease> {
+        let mut shuffled = leases.to_vec();
+        self.rng.shuffle(&mut shuffled);
+        let admitted = shuffled.into_iter().filter(|lease| self.load.admit(&lease.key));
+        let mut picked: Vec<_> = admitted.take(number).collect();
+        picked.sort_by(|a, b| a.key.cmp(&b.key));
+        picked
+    }
 }
 
 #[cfg(test)]

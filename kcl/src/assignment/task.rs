@@ -1,12 +1,14 @@
 //! Looks for leases to take, and takes them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use service::{Clock, Jitter, RetryDelays};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::assignment::children::NewChildren;
 use crate::assignment::gauges::Gauges;
 use crate::assignment::origin::{Name, Origin, StreamAtStart};
 use crate::assignment::taker::{Reason, Take, TakePlan, Taker};
@@ -49,6 +51,10 @@ pub(crate) struct Assignment {
     pub(crate) owned: mpsc::Sender<OwnedLease>,
     /// A shard has ended: its children wait to be taken.
     pub(crate) new_leases: Arc<Notify>,
+    /// Children of ended shards whose leases are to be created.
+    pub(crate) children: mpsc::Receiver<NewChildren>,
+    /// The leases of shards that had been read to their ends when the table was last read.
+    pub(crate) finished: BTreeSet<LeaseKey>,
 }
 
 /// Whether a lease was taken.
@@ -67,10 +73,8 @@ impl Assignment {
         loop {
             let begun = self.clock.now();
             let next = begun + self.interval;
-            let listed = tokio::select! {
-                biased;
-                () = draining.cancelled() => return Ok(()),
-                listed = list(&*self.table, &self.clock, &mut self.rng, &self.observers) => listed,
+            let Some(listed) = self.list(&draining).await else {
+                return Ok(());
             };
             self.note(&listed);
             self.observers.ended(Outcome::LIST_LEASES, begun, &listed);
@@ -88,11 +92,31 @@ impl Assignment {
                 }
             }
             self.observers.took(Series::TakeLeasesTime, begun);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = draining.cancelled() => return Ok(()),
+                    Some(children) = self.children.recv() => self.create_children(children).await,
+                    () = self.new_leases.notified() => break,
+                    () = self.clock.sleep_until(Some(next)) => break,
+                }
+            }
+        }
+    }
+
+    /// Reads the table. The leases that are created meanwhile may be in the list or not: they are held by the time that their
+    /// rows are judged. `None` if the worker is asked to stop.
+    async fn list(&mut self, draining: &CancellationToken) -> Option<Result<Listing, TableError>> {
+        let (table, clock, mut rng) = (Arc::clone(&self.table), self.clock.clone(), self.rng.fork());
+        let observers = self.observers.clone();
+        let listing = list(&*table, &clock, &mut rng, &observers);
+        tokio::pin!(listing);
+        loop {
             tokio::select! {
                 biased;
-                () = draining.cancelled() => return Ok(()),
-                () = self.new_leases.notified() => {}
-                () = self.clock.sleep_until(Some(next)) => {}
+                () = draining.cancelled() => return None,
+                Some(children) = self.children.recv() => self.create_children(children).await,
+                listed = &mut listing => return Some(listed),
             }
         }
     }
@@ -122,10 +146,9 @@ impl Assignment {
         self.token_bases.observe(&leases, time);
         self.leave_out_other_streams(&mut leases);
         // A shard that was read to its end is no work any more, whoever keeps its lease.
-        let mut held = self.renewer.occupied().await;
-        for finished in leases.extract_if(.., |lease| lease.is_finished()) {
-            held.remove(&finished.key);
-        }
+        let finished = leases.extract_if(.., |lease| lease.is_finished());
+        self.finished = finished.map(|lease| lease.key).collect();
+        let held = self.unfinished().await;
         let plan = self.taker.plan(&leases, &held, self.clock.now(), &mut self.rng);
         self.measure(&plan, leases.len());
         let mut delays = RetryDelays::new(TAKE_WAITS, Jitter::Half, self.rng.fork());
@@ -133,6 +156,9 @@ impl Assignment {
         for take in plan.takes {
             if draining.is_cancelled() {
                 return Ok(());
+            }
+            while let Ok(children) = self.children.try_recv() {
+                self.create_children(children).await;
             }
             let sent = self.clock.now();
             let result = self.take_one(&take).await;
@@ -151,6 +177,13 @@ impl Assignment {
         self.observers.add(Series::TakenLeases, f64::from(taken));
         self.observers.add(Series::UntakenLeases, all as f64 - f64::from(taken));
         Ok(())
+    }
+
+    /// The keys that must not be taken, without those of shards that had been read to their ends.
+    pub(super) async fn unfinished(&self) -> BTreeSet<LeaseKey> {
+        let mut held = self.renewer.occupied().await;
+        held.retain(|key| !self.finished.contains(key));
+        held
     }
 
     /// Adds the plan to the series.
@@ -216,7 +249,7 @@ impl Assignment {
 
     /// The attributes that the first owner of a row adds, if the row lacks them. Its consumer adds the stream, once it has
     /// read by the row's checkpoint.
-    fn own_attributes(&mut self, key: &LeaseKey) -> OwnAttributes {
+    pub(super) fn own_attributes(&mut self, key: &LeaseKey) -> OwnAttributes {
         let time = self.service_time();
         OwnAttributes {
             token_base: Some(self.token_bases.base(key, time)),
@@ -237,7 +270,7 @@ impl Assignment {
             Some(WriteOutcome::Applied(lease)) => lease,
             Some(WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error)) => return Err(error),
             Some(WriteOutcome::Refused(_)) => return Ok(Taken::ByAnother),
-            None => return Err(timed_out(self.write_timeout)),
+            None => return Err(timed_out("UpdateItem", self.write_timeout)),
         };
         let time = self.service_time();
         self.token_bases.observe([&lease], time);
@@ -245,11 +278,16 @@ impl Assignment {
             lease: lease.key.clone(),
             reason: take.because.to_string(),
         });
+        self.hand_over(lease, sent).await;
+        Ok(Taken::Yes)
+    }
+
+    /// Has a lease renewed and read that is this worker's by a write sent at `sent`.
+    pub(super) async fn hand_over(&self, lease: Lease, sent: Instant) {
         if let Some(owned) = self.renewer.adopt(lease, sent).await {
             // Without a supervisor the worker is ending, and the lease expires.
             drop(self.owned.send(owned).await);
         }
-        Ok(Taken::Yes)
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::checkpoint::destination::{Destination, LeaseRow};
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::ledger::{Ledger, Proposal};
 use crate::checkpoint::position::{Position, RecordPosition};
 use crate::checkpoint::prepared::PreparedCheckpoint;
+#[cfg(any(test, feature = "testing"))]
+use crate::checkpoint::recorder::Recorder;
 use crate::lease::holdings::OwnershipId;
 use crate::lease::model::PendingCheckpoint;
 use crate::lease::renewer::{ProgressPort, Renewer};
@@ -28,19 +31,30 @@ pub struct Checkpointer {
 
 #[derive(Debug)]
 struct Shared {
-    ownership: OwnershipId,
-    renewer: Renewer,
-    progress: ProgressPort,
+    destination: Destination,
     ledger: Mutex<Ledger>,
 }
 
 impl Checkpointer {
     pub(crate) fn new(ownership: OwnershipId, renewer: Renewer, progress: ProgressPort, initial: Position) -> Self {
+        let row = LeaseRow {
+            ownership,
+            renewer,
+            progress,
+        };
+        Self::to(Destination::Row(row), initial)
+    }
+
+    /// For a test: what is checkpointed goes to `recorder`.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn recorded(recorder: Arc<Recorder>, initial: Position) -> Self {
+        Self::to(Destination::Recorder(recorder), initial)
+    }
+
+    fn to(destination: Destination, initial: Position) -> Self {
         Self {
             shared: Arc::new(Shared {
-                ownership,
-                renewer,
-                progress,
+                destination,
                 ledger: Mutex::new(Ledger::new(initial)),
             }),
         }
@@ -146,10 +160,10 @@ impl Checkpointer {
     /// The last checkpoint that was written, as far as is known, or where the ownership began.
     pub fn last(&self) -> Position {
         let last = self.ledger().last().clone();
-        self.shared
-            .progress
-            .reached()
-            .map_or(last.clone(), |reached| reached.max(last))
+        match self.shared.destination.written() {
+            Some(written) => written.max(last),
+            None => last,
+        }
     }
 
     /// Up to where the application has said that it is done: written, or deferred.
@@ -159,19 +173,44 @@ impl Checkpointer {
 
     /// Lets what is deferred be written soon, without waiting for it.
     pub(crate) async fn write_deferred(&self) {
-        let position = self.reached();
-        self.shared
-            .renewer
-            .checkpoint_soon(&self.shared.ownership, position)
-            .await;
+        self.shared.destination.checkpoint_soon(self.reached()).await;
     }
 
     pub(crate) fn delivered(&self, record: &RecordPosition) {
         self.ledger().delivered(record);
     }
 
+    /// For an adapter that keeps records until the application takes them: see [`Ledger::hand_out_when_taken`].
+    pub(crate) fn hand_out_when_taken(&self) {
+        self.ledger().hand_out_when_taken();
+    }
+
+    pub(crate) fn taken(&self, record: &RecordPosition) {
+        self.ledger().taken(record);
+    }
+
+    pub(crate) fn passed_over(&self, record: &RecordPosition) {
+        self.ledger().passed_over(record);
+    }
+
     pub(crate) fn processed(&self) {
         self.ledger().processed();
+    }
+
+    /// The furthest that the application has processed.
+    pub(crate) fn processed_up_to(&self) -> Position {
+        self.ledger().processed_up_to().clone()
+    }
+
+    /// The furthest that counts as delivered.
+    pub(crate) fn delivered_up_to(&self) -> Position {
+        self.ledger().delivered_up_to().clone()
+    }
+
+    /// For an adapter whose call is about to fail: records behind `position` that it took in earlier calls are to be delivered
+    /// again, except those that are checkpointed or deferred.
+    pub(crate) fn begin_again_behind(&self, position: Position) {
+        self.ledger().begin_again_behind(position);
     }
 
     pub(crate) fn failed(&self) {
@@ -188,8 +227,7 @@ impl Checkpointer {
         let Proposal::Write(position) = self.ledger().propose(position)? else {
             return Ok(());
         };
-        let Shared { renewer, ownership, .. } = &*self.shared;
-        renewer.checkpoint(ownership, position.clone()).await?;
+        self.shared.destination.checkpoint(position.clone()).await?;
         let mut ledger = self.ledger();
         if position > *ledger.last() {
             ledger.written(position);
@@ -204,7 +242,7 @@ impl Checkpointer {
                 position: position.clone(),
                 state: (!state.is_empty()).then_some(state),
             };
-            self.shared.renewer.prepare(&self.shared.ownership, pending).await?;
+            self.shared.destination.prepare(pending).await?;
         }
         let position = match proposal {
             Proposal::Write(position) => position,
@@ -217,7 +255,7 @@ impl Checkpointer {
         match ledger.propose(position)? {
             Proposal::Write(position) => {
                 ledger.deferred(&position);
-                self.shared.progress.defer(position);
+                self.shared.destination.defer(position);
             }
             Proposal::AlreadyThere => {}
         }

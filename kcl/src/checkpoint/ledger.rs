@@ -24,6 +24,16 @@ pub(crate) struct Ledger {
     /// The furthest that the application has processed.
     processed: Position,
     end: End,
+    handing: Handing,
+}
+
+/// When records count as delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Handing {
+    /// When the worker hands them to the processor.
+    AtOnce,
+    /// When the application takes them from the processor.
+    WhenTaken,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,17 +60,53 @@ impl Ledger {
             delivered: initial.clone(),
             processed: initial,
             end: End::Ahead,
+            handing: Handing::AtOnce,
         }
     }
 
-    /// Permits checkpoints up to a record that is handed to the application.
+    /// Permits checkpoints up to a record that the worker hands to the processor, unless it is taken from there later.
     pub(crate) fn delivered(&mut self, record: &RecordPosition) {
+        match self.handing {
+            Handing::AtOnce => self.taken(record),
+            Handing::WhenTaken => {}
+        }
+    }
+
+    /// Permits checkpoints up to a record that the application has.
+    pub(crate) fn taken(&mut self, record: &RecordPosition) {
         self.delivered = Position::At(record.clone()).max(self.delivered.clone());
+    }
+
+    /// From now on records count as delivered when they are [`taken`](Self::taken), also those that were handed over last.
+    pub(crate) fn hand_out_when_taken(&mut self) {
+        self.handing = Handing::WhenTaken;
+        self.delivered = self.processed.clone().max(self.reached().clone());
+    }
+
+    /// Records up to this one are skipped, or kept elsewhere: they count as processed.
+    pub(crate) fn passed_over(&mut self, record: &RecordPosition) {
+        self.taken(record);
+        self.processed();
     }
 
     /// The application has processed what was delivered.
     pub(crate) fn processed(&mut self) {
         self.processed = self.delivered.clone();
+    }
+
+    /// The furthest that was delivered.
+    pub(crate) fn delivered_up_to(&self) -> &Position {
+        &self.delivered
+    }
+
+    /// The furthest that the application has processed.
+    pub(crate) fn processed_up_to(&self) -> &Position {
+        &self.processed
+    }
+
+    /// Everything behind `position` is to be delivered again, except what is checkpointed or deferred.
+    pub(crate) fn begin_again_behind(&mut self, position: Position) {
+        self.processed = position.max(self.reached().clone());
     }
 
     /// The application has not processed what was delivered last, nor the end of the shard: a checkpoint must not pass
@@ -171,6 +217,31 @@ mod tests {
         }
         ledger.written(at(1, 0));
         ledger
+    }
+
+    #[test]
+    fn a_record_that_waits_to_be_taken_may_not_be_checkpointed_yet() {
+        let mut ledger = ledger();
+        ledger.hand_out_when_taken();
+        assert_eq!(ledger.largest(), at(1, 0));
+        ledger.delivered(&record(7, 0));
+        assert_eq!(ledger.largest(), at(1, 0));
+        ledger.taken(&record(5, 0));
+        assert_eq!(ledger.largest(), at(5, 0));
+        ledger.passed_over(&record(7, 0));
+        assert_eq!((ledger.largest(), ledger.processed_up_to()), (at(7, 0), &at(7, 0)));
+    }
+
+    #[test]
+    fn what_is_to_be_delivered_again_lies_behind_the_last_checkpoint() {
+        let mut ledger = ledger();
+        ledger.processed();
+        ledger.begin_again_behind(at(5, 0));
+        assert_eq!(ledger.processed_up_to(), &at(5, 0));
+        ledger.begin_again_behind(Position::TrimHorizon);
+        assert_eq!(ledger.processed_up_to(), &at(1, 0));
+        ledger.failed();
+        assert_eq!(ledger.largest(), at(1, 0));
     }
 
     fn ended() -> Ledger {

@@ -7,18 +7,17 @@ use crate::checkpoint::position::{Position, RecordPosition};
 use crate::consumer::application::Called;
 use crate::consumer::backlog::Delivery;
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
-use crate::consumer::state::{BatchSize, Failing, Phase, Reaction};
-use crate::event::{HandlerEvent, ShardEvent};
+use crate::consumer::state::{BatchSize, Phase};
+use crate::event::ShardEvent;
 use crate::metrics::{Outcome, Series};
 use crate::processor::batch::Batch;
-use crate::processor::dead_letter::DeadLetter;
 use crate::processor::error_policy::Verdict;
-use crate::processor::handler_error::HandlerError;
 use crate::processor::simple::HandlerForm;
 use crate::record::Record;
 use crate::retrieval::pacer::PacerConfig;
 use crate::retrieval::polling::{CLOCK_TOLERANCE, Poller, PollerConfig};
 use crate::retrieval::source::{Arrival, ReadAhead};
+use crate::shard_sync::end_evidence::Hold;
 use crate::spans::{batch_span, within};
 use crate::stream::{Incarnation, StartingPosition};
 
@@ -66,6 +65,10 @@ impl ShardConsumer {
         if let Some(delivery) = self.backlog.next(at_most, &self.position()) {
             return self.deliver(delivery).await;
         }
+        if self.on_hold == Some(Hold::PossibleLoss) {
+            self.wait(None).await;
+            return Ok(());
+        }
         let source = match &mut self.source {
             Some(source) => source,
             None => {
@@ -84,12 +87,19 @@ impl ShardConsumer {
                 self.mark(&page.stream).await;
                 self.on_hold = None;
                 self.ports.board.lag(page.lag);
-                let is_empty = page.records.is_empty();
+                if page.records.is_empty() {
+                    self.note_idle(page.asked_at, page.lag).await;
+                    return self.idle().await;
+                }
                 self.backlog.put(page);
-                if is_empty { self.idle().await } else { Ok(()) }
+                Ok(())
             }
             Some(Arrival::Hold(hold)) => {
                 self.on_hold = Some(hold);
+                self.look_for_a_correction(hold).await
+            }
+            Some(Arrival::PossibleLoss(loss)) => {
+                self.on_possible_loss(loss);
                 Ok(())
             }
             Some(Arrival::End(children)) => {
@@ -151,7 +161,9 @@ impl ShardConsumer {
         let Err(error) = result else {
             self.checkpointer.processed();
             self.backlog.processed();
-            self.succeeded(Some(&last));
+            if self.has_caught_up(&last) {
+                self.succeeded(Some(&last));
+            }
             self.done = Position::At(last);
             self.observer.add(Series::RecordsProcessed, count as f64);
             self.observer.add(Series::DataBytesProcessed, bytes as f64);
@@ -163,11 +175,18 @@ impl ShardConsumer {
         if self.checkpointer.reached() > before {
             self.state.on_progress();
         }
+        if self.parts.config.form == HandlerForm::EachRecord && error.verdict().is_none() {
+            // It has stopped between two records, because the lease is lost or drained: that is no failure.
+            self.check()?;
+        }
         let unit = match self.parts.config.form {
             HandlerForm::Processor | HandlerForm::EachBatch => count,
             HandlerForm::EachRecord => 1,
         };
-        let failing = self.records_again(unit, &last);
+        let failing = match self.rewind(&error, Position::At(last.clone())) {
+            Some(records) => records,
+            None => self.records_again(unit, &last),
+        };
         self.on_failure(error, failing).await
     }
 
@@ -192,19 +211,21 @@ impl ShardConsumer {
             Called::Dropped => return Err(Interrupted::CallDropped),
         };
         self.ports.board.checkpoint(self.checkpointer.last());
-        match result {
-            Ok(()) => {
-                self.ports.board.error(None);
-                self.checkpoint_by_itself().await;
-            }
-            Err(error) if error.verdict() == Some(Verdict::Fatal) => return self.on_failure(error, Vec::new()).await,
-            Err(error) => self.tell_uncounted(&error),
+        let Err(error) = result else {
+            self.ports.board.error(None);
+            self.checkpoint_by_itself().await;
+            return Ok(());
+        };
+        match self.rewind(&error, self.done.clone()) {
+            Some(failing) => return self.on_failure(error, failing).await,
+            None if error.verdict() == Some(Verdict::Fatal) => return self.on_failure(error, Vec::new()).await,
+            None => self.tell_uncounted(&error),
         }
         Ok(())
     }
 
     /// Everything up to here is processed, passed over, or checkpointed.
-    fn position(&self) -> Position {
+    pub(super) fn position(&self) -> Position {
         self.checkpointer.reached().max(self.done.clone())
     }
 
@@ -218,138 +239,6 @@ impl ShardConsumer {
         if self.automatic.is_due(&done, &written, self.parts.clock.now()) {
             self.checkpointer.write_deferred().await;
         }
-    }
-
-    /// Notes a call that succeeded, and up to where its records are processed.
-    pub(super) fn succeeded(&mut self, through: Option<&RecordPosition>) {
-        self.state.on_success(through);
-        self.failing = None;
-        self.ports.board.error(None);
-    }
-
-    /// Tells of a failure that is no attempt.
-    fn tell_uncounted(&self, error: &HandlerError) {
-        let text = self.application.text(error);
-        self.observer.tell(HandlerEvent::Failed {
-            error: text.clone(),
-            failures: self.state.failures(),
-            position: None,
-            repeated: 0,
-        });
-        self.ports.board.error(Some(text));
-    }
-
-    /// Does about a failed call what the policy says. `records` are those that it was given and has not checkpointed.
-    pub(super) async fn on_failure(&mut self, error: HandlerError, records: Vec<Record>) -> Result<(), Interrupted> {
-        let now = self.parts.clock.now();
-        // The lease is lost, or the table is away: nothing is wrong with the handler.
-        let verdict = error.verdict().filter(|_| !error.is_of_the_table());
-        let Some(verdict) = verdict.filter(|_| self.guard.is_valid()) else {
-            self.tell_uncounted(&error);
-            self.state.on_table_failure(now);
-            return Ok(());
-        };
-        self.failing = records.last().map(|last| Failing {
-            count: records.len(),
-            last: last.position().clone(),
-        });
-        let reaction = self.state.on_failure(verdict, self.failing.as_ref(), now);
-        let text = self.application.text(&error);
-        let position = records.first().map(|record| record.position().clone());
-        self.observer.tell(HandlerEvent::Failed {
-            error: text.clone(),
-            failures: self.state.failures(),
-            position: position.clone(),
-            repeated: 0,
-        });
-        self.ports.board.error(Some(text));
-        match reaction {
-            Reaction::Again | Reaction::Isolate => Ok(()),
-            Reaction::Halted | Reaction::StillHalted => {
-                self.halted(reaction, position);
-                Ok(())
-            }
-            Reaction::Skip => {
-                self.skip_the_failing_records();
-                Ok(())
-            }
-            Reaction::DeadLetter => self.dead_letter(error, records).await,
-        }
-    }
-
-    /// Passes over the records on which the handler failed last.
-    pub(super) fn skip_the_failing_records(&mut self) {
-        if let Some(Failing { count, last }) = self.failing.take() {
-            self.observer.tell(HandlerEvent::Skipped {
-                last: last.clone(),
-                count,
-            });
-            self.passed_over(last);
-        }
-    }
-
-    /// A checkpoint may pass the records up to `last` now.
-    fn passed_over(&mut self, last: RecordPosition) {
-        self.checkpointer.delivered(&last);
-        self.checkpointer.processed();
-        if self.parts.config.form != HandlerForm::Processor {
-            self.checkpointer.defer();
-        }
-        self.succeeded(Some(&last));
-        self.done = Position::At(last);
-    }
-
-    async fn dead_letter(&mut self, error: HandlerError, records: Vec<Record>) -> Result<(), Interrupted> {
-        let Some(sink) = self.parts.config.error_policy.sink().cloned() else {
-            return Ok(());
-        };
-        let Some(last) = records.last().map(|record| record.position().clone()) else {
-            return Ok(());
-        };
-        let count = records.len();
-        let letter = DeadLetter {
-            shard: self.shard.clone(),
-            records,
-            attempts: self.state.attempts(),
-            error: Arc::new(error),
-        };
-        match self.application.call(sink.send(letter)).await {
-            Called::Returned(Ok(())) => {
-                self.observer.tell(HandlerEvent::DeadLettered {
-                    last: last.clone(),
-                    count,
-                });
-                self.passed_over(last);
-                Ok(())
-            }
-            Called::Returned(Err(error)) => {
-                let text = self.application.text(&error);
-                self.ports.board.error(Some(text.clone()));
-                self.observer.tell(HandlerEvent::SinkFailed {
-                    error: text,
-                    repeated: 0,
-                });
-                let reaction = self.state.on_sink_failure(self.parts.clock.now());
-                self.halted(reaction, Some(last));
-                Ok(())
-            }
-            Called::Dropped => Err(Interrupted::CallDropped),
-        }
-    }
-
-    /// Tells of a halt. Nothing is read while the shard is halted.
-    fn halted(&mut self, reaction: Reaction, position: Option<RecordPosition>) {
-        match reaction {
-            Reaction::Halted | Reaction::StillHalted => {}
-            Reaction::Again | Reaction::Isolate | Reaction::Skip | Reaction::DeadLetter => return,
-        }
-        let error = self.ports.board.status().last_error.unwrap_or_default();
-        self.observer.tell(HandlerEvent::Halted {
-            position,
-            failures: self.state.failures(),
-            error,
-        });
-        self.stop_reading();
     }
 
     /// Stops the source, and drops what was read and not delivered: reading begins again behind what was delivered.
@@ -375,6 +264,8 @@ impl ShardConsumer {
             observer: self.observer.clone(),
             from,
             timestamp,
+            idle: self.idle_since(),
+            losses: self.losses,
             max_records: config.max_records,
             pace: PacerConfig {
                 idle: config.idle_time_between_reads,

@@ -7,7 +7,7 @@ use crate::event::HandlerEvent;
 use crate::lease::guard::Signal;
 use crate::lease::lost::LeaseLost;
 use crate::metrics::Series;
-use crate::processor::AnyProcessor;
+use crate::processor::BoxProcessor;
 
 impl ShardConsumer {
     /// Lets the application finish, and gives the lease back if it is still held.
@@ -58,7 +58,7 @@ impl ShardConsumer {
         }
     }
 
-    async fn lease_is_lost(mut self, reason: LeaseLost) -> ConsumerEnd {
+    pub(super) async fn lease_is_lost(mut self, reason: LeaseLost) -> ConsumerEnd {
         // The lease must not be renewed while `lease_lost` runs, should an answer have extended it meanwhile.
         self.parts.renewer.give_up(&self.ownership).await;
         if let Some(mut processor) = self.initialised_processor() {
@@ -76,7 +76,7 @@ impl ShardConsumer {
     }
 
     /// The processor, if it is one that has begun: only such a one is told of the end.
-    fn initialised_processor(&mut self) -> Option<Box<dyn AnyProcessor>> {
+    fn initialised_processor(&mut self) -> Option<BoxProcessor> {
         let processor = self.processor.take()?;
         match self.state.phase() {
             Phase::Reading | Phase::Ending => Some(processor),

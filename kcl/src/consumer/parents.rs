@@ -1,17 +1,14 @@
 //! The wait for the parents of a shard: its records come after theirs.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
 use crate::consumer::state::Phase;
 use crate::event::{LeaseEvent, ShardEvent};
-use crate::fold::Fold;
+use crate::fold::{Fold, REMINDER};
 use crate::lease::item::{Hole, Row};
 use crate::stream::ShardId;
-
-/// How often a wait that lasts is reported. Our choice.
-const REMINDER: Duration = Duration::from_secs(5 * 60);
 
 /// One wait, and what was reported of it.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The task of one lease, from the wait for its parents to its end.
 //!
 //! What to do next is decided by the pure [`ConsumerState`]; this file carries it out, with `parents`, `delivery`,
-//! `shard_end` and `leaving` for the larger steps.
+//! `idleness`, `holds`, `shard_end` and `leaving` for the larger steps.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime};
 use service::{Clock, Tasks};
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::assignment::children::ChildLeases;
 use crate::calls::Calls;
 use crate::checkpoint::checkpointer::Checkpointer;
 use crate::checkpoint::position::Position;
@@ -17,7 +18,8 @@ use crate::consumer::application::Application;
 use crate::consumer::automatic::AutomaticCheckpoints;
 use crate::consumer::backlog::Backlog;
 use crate::consumer::mailbox::{Mailbox, Report, Woken};
-use crate::consumer::shard_end::Ending;
+use crate::consumer::rewind::Replay;
+use crate::consumer::shard_end::{ChildWait, Ending};
 use crate::consumer::state::{ConsumerState, Failing, Phase, Step, Trouble};
 use crate::consumer::status::{Reading, ShardState, StatusBoard, Wishes};
 use crate::lease::guard::{LeaseGuard, Signal};
@@ -28,8 +30,9 @@ use crate::lease::ownership::End;
 use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::table::LeaseTable;
 use crate::observers::{Observers, ShardObserver};
-use crate::processor::{AnyProcessor, ProcessorFactory, ShardContext};
+use crate::processor::{BoxProcessor, ProcessorFactory, ShardContext};
 use crate::retrieval::permit::ReadBudget;
+use crate::retrieval::polling::Losses;
 use crate::retrieval::source::ReadAhead;
 use crate::shard_sync::end_evidence::Hold;
 use crate::shard_sync::graph::ChildShard;
@@ -57,6 +60,8 @@ pub(crate) struct ConsumerParts {
     pub(crate) clock: Clock,
     /// Wakes the search for leases.
     pub(crate) new_leases: Arc<Notify>,
+    /// Creates the leases of children.
+    pub(crate) child_leases: ChildLeases,
 }
 
 /// How a consumer is reached while it runs.
@@ -86,6 +91,8 @@ pub(super) enum Interrupted {
     BySignal,
     /// A call to the application was dropped: its processor is called for nothing more, and the shard is given up.
     CallDropped,
+    /// Somebody has corrected the checkpoint in the row: the shard is given up, to begin anew there.
+    CheckpointCorrected,
 }
 
 /// Keeps to the first loss of the lease: an answer to a renewal that comes a moment later must not revive it for a consumer
@@ -131,7 +138,7 @@ pub(crate) struct ShardConsumer {
     pub(super) heeded: Wishes,
     pub(super) application: Application,
     /// Once it is made, until its life is over.
-    pub(super) processor: Option<Box<dyn AnyProcessor>>,
+    pub(super) processor: Option<BoxProcessor>,
     pub(super) checkpointer: Checkpointer,
     pub(super) automatic: AutomaticCheckpoints,
     /// While records are read.
@@ -139,6 +146,10 @@ pub(crate) struct ShardConsumer {
     pub(super) backlog: Backlog,
     /// Why the source neither reads nor ends the shard.
     pub(super) on_hold: Option<Hold>,
+    /// Whether records that are missing are still to be reported.
+    pub(super) losses: Losses,
+    /// When an idle position was noted last.
+    pub(super) idle_noted: Option<Instant>,
     /// When reading began, by the clock of the calls.
     pub(super) began_at: Option<SystemTime>,
     /// Everything up to here is processed or passed over.
@@ -147,8 +158,11 @@ pub(crate) struct ShardConsumer {
     pub(super) failing: Option<Failing>,
     /// What the lease's signal has been so far.
     pub(super) heard: Heard,
+    /// While records are delivered again that an adapter took in earlier calls.
+    pub(super) replay: Option<Replay>,
     /// How far the end of the shard has come.
     pub(super) ending: Ending,
+    pub(super) child_wait: ChildWait,
     /// The shards that took over, once everything was read.
     pub(super) children: Vec<ChildShard>,
     pub(super) rng: fastrand::Rng,
@@ -184,11 +198,15 @@ impl ShardConsumer {
             source: None,
             backlog: Backlog::new(ports.observer.clone()),
             on_hold: None,
+            losses: Losses::Sought,
+            idle_noted: None,
             began_at: None,
             done: start.clone(),
             failing: None,
             heard: Heard::default(),
+            replay: None,
             ending: Ending::default(),
+            child_wait: ChildWait::default(),
             children: Vec::new(),
             parts,
             shard,
@@ -223,6 +241,7 @@ impl ShardConsumer {
             match done {
                 Ok(()) | Err(Interrupted::BySignal) => {}
                 Err(Interrupted::CallDropped) => return self.leave_after_a_dropped_call().await,
+                Err(Interrupted::CheckpointCorrected) => return self.leave_for_a_correction().await,
             }
         }
     }
@@ -237,6 +256,9 @@ impl ShardConsumer {
             self.stop_reading();
         }
         let in_trouble = self.state.trouble() != Trouble::None;
+        if wishes.skips != before.skips {
+            self.accept_the_possible_loss();
+        }
         if wishes.skips != before.skips && in_trouble {
             self.skip_the_failing_records();
         }
@@ -303,9 +325,13 @@ impl ShardConsumer {
     pub(super) fn context(&self) -> ShardContext {
         ShardContext {
             shard: self.shard.clone(),
+            parents: self.lease.parents.clone(),
+            hash_range: self.lease.range,
             checkpoint: self.start.clone(),
             pending: self.lease.pending.clone(),
+            worker: self.parts.worker.clone(),
             lease: self.guard.clone(),
+            tasks: self.parts.tasks.clone(),
         }
     }
 }

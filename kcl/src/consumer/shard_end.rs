@@ -1,5 +1,8 @@
 //! The end of a shard: its children get their leases before the application is told and the end is checkpointed.
 
+use std::collections::BTreeSet;
+use std::time::Instant;
+
 use crate::checkpoint::position::Position;
 use crate::consumer::application::Called;
 use crate::consumer::mailbox::Report;
@@ -7,19 +10,38 @@ use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
 use crate::consumer::state::Phase;
 use crate::error::WorkerError;
 use crate::event::ShardEvent;
+use crate::fold::{Fold, REMINDER};
 use crate::lease::model::OwnAttributes;
 use crate::lease::scan::list;
 use crate::metrics::Series;
 use crate::shard_sync::end_evidence::Hold;
 use crate::shard_sync::planner;
 use crate::shard_sync::task::{Creator, create_children};
+use crate::stream::ShardId;
 
 /// Whether the children of an ended shard have their leases.
 enum Children {
     Leased,
     /// A child of a merge must not exist before its other parent: a worker that took it would find that parent missing,
     /// and read the child at once.
-    WaitForTheOtherParent,
+    WaitFor(BTreeSet<ShardId>),
+}
+
+/// The wait for the leases of an ended shard's children, and what was reported of it.
+#[derive(Debug)]
+pub(super) struct ChildWait {
+    since: Option<Instant>,
+    /// The first report is of the beginning.
+    reports: Fold,
+}
+
+impl Default for ChildWait {
+    fn default() -> Self {
+        Self {
+            since: None,
+            reports: Fold::into_one_each(REMINDER),
+        }
+    }
 }
 
 /// How far the end of a shard has come.
@@ -56,10 +78,19 @@ impl ShardConsumer {
                 self.ending = Ending::ChildrenLeased;
                 return Ok(());
             }
-            Ok(Children::WaitForTheOtherParent) => {}
+            Ok(Children::WaitFor(parents)) => self.report_the_wait_for(&parents),
             Err(error) => self.observer.tell(not_leased(&error)),
         }
         self.wait_for_change().await
+    }
+
+    fn report_the_wait_for(&mut self, parents: &BTreeSet<ShardId>) {
+        let now = self.parts.clock.now();
+        let since = *self.child_wait.since.get_or_insert(now);
+        if self.child_wait.reports.happened(now).is_some() {
+            let (parents, waited) = (parents.clone(), now.saturating_duration_since(since));
+            self.observer.tell(ShardEvent::ChildrenWait { parents, waited });
+        }
     }
 
     async fn tell_the_application(&mut self) -> Result<(), Interrupted> {
@@ -83,7 +114,12 @@ impl ShardConsumer {
                 } else {
                     self.checkpointer.failed();
                 }
-                self.on_failure(error, Vec::new()).await
+                let failing = self.rewind(&error, self.done.clone());
+                if failing.is_some() {
+                    // Records are delivered again, and then the end.
+                    self.state.enter(Phase::Reading);
+                }
+                self.on_failure(error, failing.unwrap_or_default()).await
             }
             Called::Dropped => Err(Interrupted::CallDropped),
         }
@@ -134,27 +170,27 @@ impl ShardConsumer {
             }
             let leases = list(&**table, &self.parts.clock, &mut self.rng, &self.parts.observers).await;
             let leases = leases.map_err(of_table)?.leases;
-            let others = children
-                .iter()
-                .flat_map(|child| &child.parents)
-                .filter(|parent| **parent != self.shard.shard);
-            if others
-                .into_iter()
-                .any(|parent| planner::is_still_to_come(self.rows(), parent, shards, &leases))
-            {
-                return Ok(Children::WaitForTheOtherParent);
+            let others = children.iter().flat_map(|child| &child.parents);
+            let others = others.filter(|parent| **parent != self.shard.shard);
+            let rows = self.parts.layout.rows_of(&self.shard.stream);
+            let awaited: BTreeSet<_> = others
+                .filter(|parent| planner::is_still_to_come(rows, parent, shards, &leases))
+                .cloned()
+                .collect();
+            if !awaited.is_empty() {
+                return Ok(Children::WaitFor(awaited));
             }
         }
         let own = OwnAttributes::of(surveyor.began_with());
-        let observers = &self.parts.observers;
-        let created = create_children(
-            Creator { observers, table },
-            self.rows(),
-            &self.shard.shard,
-            &children,
-            &own,
-        )
-        .await;
+        let leases = planner::children_plan(self.rows(), &self.shard.shard, &children, &own);
+        let created = match self.parts.child_leases.create(leases.clone()).await {
+            Some(created) => created,
+            // The worker is asked to stop: another one is to have them.
+            None => {
+                let observers = &self.parts.observers;
+                create_children(Creator { observers, table }, &leases).await
+            }
+        };
         created.map_err(of_table)?;
         let ids = children.iter().map(|child| child.id.clone()).collect();
         self.children = children;

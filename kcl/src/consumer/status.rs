@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::checkpoint::position::Position;
 use crate::lease::guard::LeaseEpoch;
+use crate::retrieval::loss::PossibleLoss;
 use crate::stream::ShardRef;
 
 /// How a shard stands with the worker that holds its lease.
@@ -29,6 +30,8 @@ pub struct ShardStatus {
     pub in_handler: Option<Duration>,
     /// The last error of the handler since its last success.
     pub last_error: Option<String>,
+    /// Records that the service may have trimmed before this worker could read them.
+    pub possible_loss: Option<PossibleLoss>,
 }
 
 /// What a worker does with a shard whose lease it holds.
@@ -110,6 +113,7 @@ impl StatusBoard {
             checkpoint,
             in_handler: None,
             last_error: None,
+            possible_loss: None,
         };
         let (noted, _) = watch::channel(Noted {
             status,
@@ -177,6 +181,10 @@ impl StatusBoard {
             status.checkpoint = checkpoint;
             is_new
         });
+    }
+
+    pub(crate) fn possible_loss(&self, loss: PossibleLoss) {
+        self.noted.send_modify(|noted| noted.status.possible_loss = Some(loss));
     }
 
     pub(crate) fn error(&self, error: Option<String>) {

@@ -25,8 +25,8 @@ use crate::stream::ShardRef;
 pub struct ShutdownReport {
     /// Their processors were asked to finish and their leases given back: others can take them at once.
     pub released: Vec<ShardRef>,
-    /// Those of the released ones that had been halted, because their handlers kept failing. Nothing of them was skipped:
-    /// the next owner tries again from the last checkpoint.
+    /// Those of the released ones that had been halted, because their handlers kept failing. Their next owner tries again behind
+    /// the last checkpoint; without any checkpoint, at `start_at`.
     pub halted: Vec<ShardRef>,
     /// Their processors were still at work when the time was over, or the lease could not be given back: others take
     /// them when the lease has expired.

@@ -11,6 +11,7 @@ use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::position::Position;
 use crate::error::{CallErrorKind, StreamError};
 use crate::lease::model::LeaseKey;
+use crate::retrieval::loss::PossibleLoss;
 use crate::stream::{ShardId, ShardRef};
 
 /// Something that has happened to a shard whose lease the worker holds.
@@ -57,12 +58,15 @@ pub enum ShardEvent {
         /// The position from which it would be read.
         position: String,
     },
-    /// Records may have been lost to the stream's retention before they were read.
+    /// The checkpoint that the service refuses was changed in its row: the shard begins anew there.
+    CheckpointCorrected {
+        /// The checkpoint that was found.
+        checkpoint: Position,
+    },
+    /// The service may have trimmed records of it before they were read.
     PossibleLoss {
-        /// The last position that was read, or at which reading was to begin.
-        position: String,
-        /// What is known of the loss.
-        reason: String,
+        /// Between which records.
+        loss: PossibleLoss,
     },
     /// Data that start like an aggregate cannot be read as one. They were delivered as a plain record.
     DamagedAggregate {
@@ -93,6 +97,14 @@ pub enum ShardEvent {
         /// Others that were not told since the last one.
         repeated: u64,
     },
+    /// It was read to its end, and its children get no leases before their other parents have one. Told at once, and again
+    /// each five minutes.
+    ChildrenWait {
+        /// These other parents.
+        parents: BTreeSet<ShardId>,
+        /// For how long.
+        waited: Duration,
+    },
     /// It was read to its end, and the leases of its children could not be created yet.
     ChildrenNotLeased {
         /// Why, with all causes.
@@ -113,16 +125,18 @@ impl ShardEvent {
         match self {
             Self::WaitsForParents { .. } | Self::ReadingBegins { .. } => Severity::Debug,
             Self::DamagedRecord { damage, .. } if !loses_a_key(damage) => Severity::Debug,
+            Self::ChildrenWait { waited, .. } if waited.is_zero() => Severity::Debug,
             Self::OnHold { reason, .. } if reason.needs_action() => Severity::Error,
-            Self::SourcePanicked | Self::Panicked => Severity::Error,
+            Self::PossibleLoss { .. } | Self::SourcePanicked | Self::Panicked => Severity::Error,
             Self::Ended { .. } => Severity::Info,
             Self::StillWaitsForParents { .. }
             | Self::ParentUnreadable { .. }
             | Self::ReadFailed { .. }
             | Self::OnHold { .. }
-            | Self::PossibleLoss { .. }
+            | Self::CheckpointCorrected { .. }
             | Self::DamagedAggregate { .. }
             | Self::DamagedRecord { .. }
+            | Self::ChildrenWait { .. }
             | Self::EndNotCheckpointed { .. }
             | Self::ChildrenNotLeased { .. } => Severity::Warn,
         }
@@ -154,7 +168,9 @@ impl ShardEvent {
             | Self::ParentUnreadable { .. }
             | Self::ReadingBegins { .. }
             | Self::OnHold { .. }
+            | Self::CheckpointCorrected { .. }
             | Self::PossibleLoss { .. }
+            | Self::ChildrenWait { .. }
             | Self::SourcePanicked
             | Self::Panicked
             | Self::Ended { .. } => None,
@@ -180,9 +196,10 @@ impl ShardEvent {
             }
             Self::ReadFailed { error, repeated } => tracing::warn!(%stream, %shard, %error, repeated, "read failed"),
             Self::OnHold { reason, row, position } => on_hold(of, *reason, row, position),
-            Self::PossibleLoss { position, reason } => {
-                tracing::warn!(%stream, %shard, position, reason, "records may have been lost to retention");
+            Self::CheckpointCorrected { checkpoint } => {
+                tracing::warn!(%stream, %shard, %checkpoint, "refused checkpoint was corrected");
             }
+            Self::PossibleLoss { loss } => tracing::error!(%stream, %shard, %loss, "possible loss by retention"),
             Self::DamagedAggregate {
                 sequence_number,
                 reason,
@@ -200,6 +217,7 @@ impl ShardEvent {
             Self::EndNotCheckpointed { error, repeated } => {
                 tracing::warn!(%stream, %shard, error = chain(error), repeated, "end of shard not checkpointed yet");
             }
+            Self::ChildrenWait { parents, waited } => children_wait(of, parents, *waited),
             Self::ChildrenNotLeased { error, repeated } => {
                 tracing::warn!(%stream, %shard, error, repeated, "children not leased yet");
             }
@@ -224,6 +242,7 @@ fn on_hold(of: &ShardRef, reason: Hold, row: &LeaseKey, position: &str) {
             tracing::error!(%stream, %shard, %row, position, %reason, "stream was created again");
         }
         Hold::PositionRefused => tracing::error!(%stream, %shard, %row, position, %reason, "checkpoint refused"),
+        Hold::PossibleLoss => tracing::error!(%stream, %shard, %row, position, %reason, "shard on hold"),
         Hold::StreamMissing | Hold::StreamUnknown | Hold::ShardNotListed | Hold::ChildrenNotListed => {
             tracing::warn!(%stream, %shard, %row, position, %reason, "shard on hold");
         }
@@ -239,6 +258,16 @@ fn damaged_record(of: &ShardRef, position: &str, damage: &RecordDamage, repeated
     }
 }
 
+/// The beginning of the wait is ordinary. It is warned of while it lasts.
+fn children_wait(of: &ShardRef, parents: &BTreeSet<ShardId>, waited: Duration) {
+    let (ShardRef { stream, shard }, parents) = (of, list(parents));
+    if waited.is_zero() {
+        tracing::debug!(%stream, %shard, parents, "children wait for another parent to be leased");
+    } else {
+        tracing::warn!(%stream, %shard, parents, ?waited, "children wait for another parent to be leased");
+    }
+}
+
 fn list(shards: &BTreeSet<ShardId>) -> String {
     let ids: Vec<&str> = shards.iter().map(ShardId::as_str).collect();
     ids.join(", ")
@@ -250,6 +279,15 @@ mod tests {
     use crate::event::OfShard as _;
     use crate::event::logged::{lease, line};
     use crate::stream::StreamRef;
+
+    fn possible_loss() -> PossibleLoss {
+        PossibleLoss {
+            after: "49".parse().ok(),
+            complete_until: None,
+            oldest: None,
+            oldest_arrived: None,
+        }
+    }
 
     fn read_failed(kind: CallErrorKind, repeated: u64) -> ShardEvent {
         let operation = "GetRecords";
@@ -356,12 +394,16 @@ mod tests {
         let (reason, repeated) = ("cut off".to_owned(), 2);
         vec![
             (
-                ShardEvent::PossibleLoss {
-                    position: "49".into(),
-                    reason: reason.clone(),
+                ShardEvent::CheckpointCorrected {
+                    checkpoint: Position::TrimHorizon,
                 },
-                r#"WARN "records may have been lost to retention""#,
-                r#"position="49" reason="cut off""#,
+                r#"WARN "refused checkpoint was corrected""#,
+                "checkpoint=TRIM_HORIZON",
+            ),
+            (
+                ShardEvent::PossibleLoss { loss: possible_loss() },
+                r#"ERROR "possible loss by retention""#,
+                "loss=records behind 49 may have been trimmed before they were read; the oldest record of the shard is none",
             ),
             (
                 ShardEvent::DamagedAggregate {
@@ -385,6 +427,11 @@ mod tests {
         ]
     }
 
+    fn children_wait(waited: Duration) -> ShardEvent {
+        let parents = two();
+        ShardEvent::ChildrenWait { parents, waited }
+    }
+
     fn ending() -> Vec<Case> {
         let (error, repeated) = ("cut off".to_owned(), 2);
         vec![
@@ -405,6 +452,16 @@ mod tests {
                 },
                 r#"WARN "end of shard not checkpointed yet""#,
                 r#"error="the lease was lost, and"#,
+            ),
+            (
+                children_wait(Duration::ZERO),
+                r#"DEBUG "children wait for another parent to be leased""#,
+                r#"parents="shardId-0, shardId-1""#,
+            ),
+            (
+                children_wait(Duration::from_secs(300)),
+                r#"WARN "children wait for another parent to be leased""#,
+                r#"parents="shardId-0, shardId-1" waited=300s"#,
             ),
             (
                 ShardEvent::ChildrenNotLeased { error, repeated },

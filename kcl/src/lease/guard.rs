@@ -5,6 +5,7 @@ use std::time::Instant;
 use service::Clock;
 use tokio::sync::watch;
 
+use crate::lease::lost::LeaseLost;
 use crate::lease::ownership::{Drain, End};
 
 /// Counts the ownerships of a lease, whatever workers have them: each is larger than all before it.
@@ -16,7 +17,7 @@ use crate::lease::ownership::{Drain, End};
 ///
 /// This holds if more time passes between the first takes of the two rows than a millisecond for each write of the former
 /// row (a renewal, a checkpoint; two for a take), plus a second and the time that a reply takes, because replies show
-/// whole seconds. A worker that has seen larger tokens of the former row goes on from them whatever time has passed.
+/// whole seconds. A worker that has seen larger tokens of the former row goes on from them at any time.
 /// Tokens repeat if the table is restored from a backup, or if another program changes `tokenBase` or sets `leaseCounter`
 /// back. Behind a proxy that removes the `Date` header of replies the base is the time of the host, and the log says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +31,20 @@ impl LeaseEpoch {
 }
 
 /// Tells whether this worker still holds a lease. Cheap to clone.
+///
+/// It ends work whose effect nobody would use, and fences writes to other systems:
+///
+/// ```
+/// # use kcl::{HandlerError, LeaseGuard};
+/// # async fn store(_token: u64) -> Result<(), HandlerError> { Ok(()) }
+/// # async fn handle(lease: LeaseGuard) -> Result<(), HandlerError> {
+/// tokio::select! {
+///     biased;
+///     () = lease.cancelled() => Err(HandlerError::lease_lost()),
+///     stored = store(lease.token().value()) => stored, // refuses a token lower than one that it has seen
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct LeaseGuard {
     epoch: LeaseEpoch,
@@ -68,16 +83,43 @@ impl LeaseGuard {
         Self { epoch, state, clock }
     }
 
-    /// Which ownership this is.
+    /// The same lease under another token.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn with_token(&self, epoch: LeaseEpoch) -> Self {
+        Self { epoch, ..self.clone() }
+    }
+
+    /// The fencing token: larger than that of each earlier ownership of this lease, by whatever worker.
+    ///
+    /// A system that refuses a token lower than the largest that it has seen refuses the late writes of earlier owners.
+    #[doc(alias = "fencing_token")]
+    pub fn token(&self) -> LeaseEpoch {
+        self.epoch
+    }
+
+    /// Which ownership this is: the same as [`token`](Self::token).
     pub fn epoch(&self) -> LeaseEpoch {
         self.epoch
+    }
+
+    /// Until when no worker with another id can take the lease, by the writes that were answered so far.
+    ///
+    /// Each renewal moves it, three times in a failover time. It is a time of [`Instant::now`], for `tokio::time::timeout_at`
+    /// say, as of this call: a suspension of the machine brings it nearer, and so does whatever
+    /// [`is_valid`](Self::is_valid) cannot see. Of a lost lease it is no later than now.
+    pub fn deadline(&self) -> Instant {
+        let (monotonic, now) = (self.clock.monotonic(), self.clock.now());
+        if !self.is_valid() {
+            return monotonic;
+        }
+        monotonic + self.state.borrow().valid_until.saturating_duration_since(now)
     }
 
     /// Whether no worker with another id can have taken the lease yet. The time counts for which this machine was suspended.
     ///
     /// After a hypervisor has paused this virtual machine (a snapshot, a live migration) it may be wrong until the next write
     /// of the lease row is answered, usually within a third of the failover time: the machine's clocks stand still during the
-    /// pause. No checkpoint is written meanwhile, because the table refuses the write. Give [`epoch`](Self::epoch) to other
+    /// pause. No checkpoint is written meanwhile, because the table refuses the write. Give [`token`](Self::token) to other
     /// systems as a fencing token, so that they can refuse late writes too.
     pub fn is_valid(&self) -> bool {
         !matches!(self.signal(), Signal::Lost(_))
@@ -85,17 +127,36 @@ impl LeaseGuard {
 
     /// Waits until the lease is lost, to stop work whose effect would be discarded.
     ///
+    /// The shutdown of the worker cancels nothing: a handler may finish then.
+    ///
     /// # Cancellation
     ///
     /// Dropping the future only stops the waiting.
-    pub async fn lost(&self) {
-        self.until(|signal| matches!(signal, Signal::Lost(_))).await;
+    pub async fn cancelled(&self) {
+        self.lost().await;
+    }
+
+    /// Waits until the lease is lost, as [`cancelled`](Self::cancelled) does, and returns why it was.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future only stops the waiting.
+    pub async fn lost(&self) -> LeaseLost {
+        match self.until(|signal| matches!(signal, Signal::Lost(_))).await {
+            Signal::Lost(end) => end.into(),
+            Signal::Run | Signal::Drain(_) => LeaseLost::Expired,
+        }
     }
 
     /// Until when no other worker can have taken the lease, by the writes that were answered so far.
     #[cfg(feature = "_bench")]
     pub(crate) fn valid_until(&self) -> Instant {
         self.state.borrow().valid_until
+    }
+
+    /// By which clock the lease is timed.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// What the consumer is to do at this moment.
@@ -204,7 +265,32 @@ mod tests {
         assert!(guard.is_valid());
         suspended.store(60, Ordering::SeqCst);
         assert!(!guard.is_valid());
-        assert_eq!(guard.lost().now_or_never(), Some(()));
+        assert_eq!(guard.lost().now_or_never(), Some(LeaseLost::Expired));
+        assert_eq!(guard.cancelled().now_or_never(), Some(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_is_a_time_of_the_running_clock_and_moves_with_renewals() {
+        let suspended = Arc::default();
+        let clock = Clock::of(Arc::new(Suspended(Arc::clone(&suspended))));
+        suspended.store(60, Ordering::SeqCst);
+        let (keeper, guard) = lease(&clock);
+        assert_eq!(guard.deadline(), clock.monotonic() + 10 * SECOND);
+        clock.sleep(SECOND).await;
+        keeper.send_modify(|state| state.valid_until += 4 * SECOND);
+        assert_eq!(guard.deadline(), clock.monotonic() + 13 * SECOND);
+        suspended.store(65, Ordering::SeqCst);
+        assert_eq!(guard.deadline(), clock.monotonic() + 8 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_lease_has_a_deadline_that_is_over_and_tells_why_it_was_lost() {
+        let clock = Clock::default();
+        let (keeper, guard) = lease(&clock);
+        let end = End::Taken { by: None };
+        keeper.send_modify(|state| state.signal = Signal::Lost(end));
+        assert!(guard.deadline() <= clock.monotonic());
+        assert_eq!(guard.lost().now_or_never(), Some(LeaseLost::Taken { by: None }));
     }
 
     #[tokio::test(start_paused = true)]

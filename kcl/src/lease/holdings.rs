@@ -12,7 +12,7 @@ use service::{Jitter, RetryDelays};
 
 use crate::checkpoint::position::Position;
 use crate::lease::guard::LeaseEpoch;
-use crate::lease::model::{Lease, LeaseKey, PendingCheckpoint, WorkerId};
+use crate::lease::model::{IdlePosition, Lease, LeaseKey, PendingCheckpoint, WorkerId};
 use crate::lease::ownership::{Drain, Effect, Ownership, Terms, Waiter};
 use crate::lease::write::{OwnerWrite, WriteOutcome};
 #[cfg(feature = "planted-bugs")]
@@ -66,6 +66,8 @@ pub(crate) enum Request<W> {
     Children(BTreeSet<ShardId>),
     /// The stream of the shard, to be noted with the next write.
     Stream(Incarnation),
+    /// A time at which the shard had no records behind a checkpoint, to be noted with the next write.
+    Idle(IdlePosition),
     /// To give the lease up: its consumer has finished.
     Leave(W),
 }
@@ -170,10 +172,14 @@ impl<W: Waiter> Holdings<W> {
                 ownership.stream(stream);
                 Vec::new()
             }
+            (Some(ownership), Request::Idle(idle)) => {
+                ownership.idle(idle);
+                Vec::new()
+            }
             (None, Request::Checkpoint(_, waiter) | Request::Prepare(_, waiter) | Request::Leave(waiter)) => {
                 return Err(waiter);
             }
-            (None, Request::Children(_) | Request::Stream(_)) => Vec::new(),
+            (None, Request::Children(_) | Request::Stream(_) | Request::Idle(_)) => Vec::new(),
         };
         self.reschedule(&id.key);
         Ok(effects)

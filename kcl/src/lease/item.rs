@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::checkpoint::position::Position;
 use crate::event::LeaseEvent;
 use crate::lease::layout::{LeaseKey, shard_in_row};
-use crate::lease::model::{Lease, OtherAttributes, OwnAttributes, PendingCheckpoint, WorkerId};
+use crate::lease::model::{IdlePosition, Lease, OtherAttributes, OwnAttributes, PendingCheckpoint, WorkerId};
 use crate::stream::{Incarnation, ShardId};
 use fields::Fields;
 pub(crate) use fields::{Problem, RowError};
@@ -58,6 +58,10 @@ pub(crate) mod attribute {
     pub(crate) const STREAM_ARN: &str = "streamArn";
     /// Ours.
     pub(crate) const STREAM_CREATED: &str = "streamCreated";
+    /// Ours: a time at which the shard had no records behind the checkpoint.
+    pub(crate) const IDLE_AT: &str = "idleAt";
+    /// Ours: the checkpoint that the row had then.
+    pub(crate) const IDLE_CHECKPOINT: [&str; 2] = ["idleCheckpoint", "idleCheckpointSubSequenceNumber"];
     /// Ours.
     pub(crate) const TOKEN_BASE: &str = "tokenBase";
 }
@@ -77,6 +81,7 @@ pub(crate) enum EntityTypes {
 
 /// What a row of the lease table holds.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all rows are leases")]
 pub(crate) enum Row {
     Lease(Lease),
     /// The row does not hold a lease. It is kept as it is.
@@ -148,6 +153,10 @@ pub(crate) fn encode(lease: &Lease, entity_types: EntityTypes) -> Item {
     item.extend(shard_set(attribute::CHILD_SHARDS, &lease.children));
     item.extend(lease.range.and_then(hash_key_pair).into_iter().flatten());
     item.extend(own_attributes(&lease.own));
+    if let Some(IdlePosition { at, checkpoint }) = &lease.idle {
+        item.extend(position_pair(attribute::IDLE_CHECKPOINT, checkpoint));
+        item.extend([number(attribute::IDLE_AT, *at)]);
+    }
     match entity_types {
         EntityTypes::Written => item.extend([text(attribute::ENTITY_TYPE, LEASE_ENTITY)]),
         EntityTypes::AsRead => {}
@@ -198,6 +207,7 @@ fn read(item: &Item) -> Result<Lease, RowError> {
             },
             token_base: fields.number(attribute::TOKEN_BASE).ok().flatten(),
         },
+        idle: idle(&fields),
         others: OtherAttributes::default(),
     })
 }
@@ -216,8 +226,10 @@ fn is_read(lease: &Lease, name: &str) -> bool {
         attribute::STREAM_NAME | attribute::SHARD_ID => lease.stream.is_some(),
         attribute::STREAM_ARN => lease.own.stream.arn.is_some(),
         attribute::STREAM_CREATED => lease.own.stream.created.is_some(),
+        attribute::IDLE_AT => lease.idle.is_some(),
         attribute::TOKEN_BASE => lease.own.token_base.is_some(),
         _ if of_pair(attribute::CHECKPOINT) => lease.checkpoint.is_some(),
+        _ if of_pair(attribute::IDLE_CHECKPOINT) => lease.idle.is_some(),
         _ if of_pair(attribute::PENDING_CHECKPOINT) => lease.pending.is_some(),
         _ => false,
     }
@@ -259,6 +271,13 @@ fn pending(fields: &Fields<'_>) -> Result<Option<PendingCheckpoint>, RowError> {
     let position = position(fields, attribute::PENDING_CHECKPOINT)?;
     let state = fields.bytes(attribute::PENDING_STATE).map(<[u8]>::to_vec);
     Ok(position.map(|position| PendingCheckpoint { position, state }))
+}
+
+/// An idle position that cannot be read counts as absent: the shard is read from its checkpoint.
+fn idle(fields: &Fields<'_>) -> Option<IdlePosition> {
+    let checkpoint = position(fields, attribute::IDLE_CHECKPOINT).ok().flatten()?;
+    let at = fields.number(attribute::IDLE_AT).ok().flatten()?;
+    Some(IdlePosition { at, checkpoint })
 }
 
 fn shards(fields: &Fields<'_>, attribute: &'static str) -> Result<BTreeSet<ShardId>, RowError> {

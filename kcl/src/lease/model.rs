@@ -11,7 +11,7 @@
 //!     base by one. A row that is deleted and created again, also by a Java worker, begins without it and gets a
 //!     larger token base. A row whose stream was deleted and created again keeps the creation time of the former stream, and
 //!     is recognised by it.
-//!   * What says *where its reader stands* (a pinned start, an idle position, a halt; none exists yet) belongs to one
+//!   * What says *where its reader stands* (an idle position; a pinned start and a halt do not exist yet) belongs to one
 //!     checkpoint. A Java worker moves the checkpoint and leaves such an attribute behind, so a stale one comes back when
 //!     we read the row again. It is therefore stored in the same write as its checkpoint, together with a copy of the
 //!     checkpoint's pair of attributes, and ignored when the row's checkpoint differs from that copy.
@@ -20,6 +20,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use aggregation::HashKeyRange;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -73,6 +74,7 @@ pub(crate) struct Lease {
     pub(crate) children: BTreeSet<ShardId>,
     pub(crate) range: Option<HashKeyRange>,
     pub(crate) own: OwnAttributes,
+    pub(crate) idle: Option<IdlePosition>,
     pub(crate) others: OtherAttributes,
 }
 
@@ -88,6 +90,15 @@ pub struct PendingCheckpoint {
     pub state: Option<Vec<u8>>,
 }
 
+/// A time at which a shard had no records behind a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IdlePosition {
+    /// Milliseconds since the Unix epoch, by the time of the lease table's service.
+    pub(crate) at: u64,
+    /// The checkpoint that the row had then. The time says nothing of another one.
+    pub(crate) checkpoint: Position,
+}
+
 /// The attributes of ours that belong to the row as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct OwnAttributes {
@@ -96,6 +107,14 @@ pub(crate) struct OwnAttributes {
     /// What the fencing tokens of this row begin with: milliseconds since the Unix epoch by the service's clock when it was
     /// first taken, plus one for each take since then.
     pub(crate) token_base: Option<u64>,
+}
+
+impl IdlePosition {
+    /// A time as it is in the row. `None` for a time before the Unix epoch.
+    pub(crate) fn millis(time: SystemTime) -> Option<u64> {
+        let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        u64::try_from(since_epoch.as_millis()).ok()
+    }
 }
 
 impl OwnAttributes {
@@ -155,8 +174,16 @@ impl Lease {
             children: BTreeSet::new(),
             range: None,
             own: OwnAttributes::default(),
+            idle: None,
             others: OtherAttributes::default(),
         }
+    }
+
+    /// A time at which the shard had no records behind the checkpoint, if one is known.
+    pub(crate) fn idle_at(&self) -> Option<SystemTime> {
+        let idle = self.idle.as_ref();
+        let idle = idle.filter(|idle| self.checkpoint.as_ref() == Some(&idle.checkpoint))?;
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(idle.at))
     }
 
     /// Whether its shard was read to the end.

@@ -41,7 +41,7 @@ use std::time::{Duration, Instant};
 use crate::checkpoint::position::Position;
 use crate::error::TableError;
 use crate::lease::guard::LeaseEpoch;
-use crate::lease::model::{Lease, OwnAttributes, PendingCheckpoint, WorkerId};
+use crate::lease::model::{IdlePosition, Lease, OwnAttributes, PendingCheckpoint, WorkerId};
 use crate::lease::write::{OwnerWrite, Then, WriteOutcome};
 #[cfg(feature = "planted-bugs")]
 use crate::planted_bugs::PlantedBug;
@@ -79,6 +79,7 @@ pub(crate) struct Ownership<W> {
     children: Option<BTreeSet<ShardId>>,
     /// To be set where the row does not say it.
     stream: Incarnation,
+    idle: Option<IdlePosition>,
     leaving: Option<Leaving<W>>,
 }
 
@@ -145,6 +146,7 @@ impl<W> Ownership<W> {
             progress: Progress::default(),
             children: None,
             stream: Incarnation::default(),
+            idle: None,
             leaving: None,
         }
     }
@@ -206,6 +208,12 @@ impl<W> Ownership<W> {
         self.stream = stream;
     }
 
+    /// Notes that the shard had no records behind `idle.checkpoint`. That goes with the next write, unless the row's checkpoint
+    /// is another one by then.
+    pub(crate) fn idle(&mut self, idle: IdlePosition) {
+        self.idle = Some(idle);
+    }
+
     /// Asks the consumer to finish. A hand-off that comes during a shutdown replaces it: the lease goes to the next owner.
     pub(crate) fn drain(&mut self, drain: Drain) -> Vec<Effect<W>> {
         match (&self.drain, &drain) {
@@ -258,6 +266,10 @@ impl<W> Ownership<W> {
             pending: written.pending.clone(),
             children: self.children.clone(),
             own: OwnAttributes::of(&self.stream),
+            idle: self
+                .idle
+                .clone()
+                .filter(|idle| self.row.checkpoint.as_ref() == Some(&idle.checkpoint)),
             then,
             ..OwnerWrite::renewal(self.row.clone())
         };
@@ -329,6 +341,7 @@ impl<W> Ownership<W> {
         if row.own.stream.is_known() {
             self.stream = Incarnation::default();
         }
+        self.idle = self.idle.take().filter(|idle| row.idle.as_ref() != Some(idle));
         let before = std::mem::replace(&mut self.row, row).checkpoint;
         let row = &self.row;
         self.failures = 0;

@@ -16,7 +16,7 @@ use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::position::Position;
 use crate::lease::guard::LeaseGuard;
 use crate::lease::holdings::{OwnershipId, Request};
-use crate::lease::model::{Lease, LeaseKey, PendingCheckpoint, WorkerId};
+use crate::lease::model::{IdlePosition, Lease, LeaseKey, PendingCheckpoint, WorkerId};
 use crate::lease::ownership::{Drain, Terms, Waiter};
 use crate::lease::table::LeaseTable;
 use crate::observers::Observers;
@@ -137,6 +137,12 @@ impl Renewer {
     /// Notes the stream of a shard in its row, if that does not say it, together with the next write.
     pub(crate) async fn set_stream(&self, id: &OwnershipId, stream: Incarnation) {
         let (id, request) = (id.clone(), Request::Stream(stream));
+        drop(self.messages.send(Message::Request { id, request }).await);
+    }
+
+    /// Notes in a row that the shard had no records behind a checkpoint, together with the next write.
+    pub(crate) async fn set_idle(&self, id: &OwnershipId, idle: IdlePosition) {
+        let (id, request) = (id.clone(), Request::Idle(idle));
         drop(self.messages.send(Message::Request { id, request }).await);
     }
 

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::checkpoint::position::Position;
 use crate::lease::item::{self, attribute};
-use crate::lease::model::{Lease, OwnAttributes, PendingCheckpoint, WorkerId};
+use crate::lease::model::{IdlePosition, Lease, OwnAttributes, PendingCheckpoint, WorkerId};
 use crate::lease::write::{CounterCondition, LeaseWrite, OwnerWrite, Then, is_switch, raised_token_base};
 use crate::stream::ShardId;
 
@@ -89,6 +89,10 @@ impl Clauses {
             self.children(children);
         }
         self.own(&write.own);
+        if let Some(IdlePosition { at, checkpoint }) = &write.idle {
+            self.position(attribute::IDLE_CHECKPOINT, checkpoint);
+            self.set(attribute::IDLE_AT, ":idleAt", number(*at));
+        }
         match write.then {
             Then::Keep => {}
             Then::Release => self

@@ -20,7 +20,7 @@ use aggregation::HashKeyRange;
 
 use crate::checkpoint::position::Position;
 use crate::error::TableError;
-use crate::lease::model::{Lease, LeaseKey, OwnAttributes, PendingCheckpoint, WorkerId};
+use crate::lease::model::{IdlePosition, Lease, LeaseKey, OwnAttributes, PendingCheckpoint, WorkerId};
 use crate::stream::ShardId;
 
 /// One conditional write of a lease row.
@@ -73,6 +73,8 @@ pub(crate) struct OwnerWrite {
     pub(crate) children: Option<BTreeSet<ShardId>>,
     /// Is set where the row has none.
     pub(crate) own: OwnAttributes,
+    /// Notes that the shard had no records behind its checkpoint at a time.
+    pub(crate) idle: Option<IdlePosition>,
     pub(crate) then: Then,
 }
 
@@ -133,6 +135,7 @@ impl OwnerWrite {
             pending: None,
             children: None,
             own: OwnAttributes::default(),
+            idle: None,
             then: Then::Keep,
         }
     }

@@ -37,11 +37,13 @@ fn of_shard(event: &ShardEvent) -> Option<(Series, f64)> {
         | ShardEvent::ParentUnreadable { .. }
         | ShardEvent::ReadingBegins { .. }
         | ShardEvent::OnHold { .. }
+        | ShardEvent::CheckpointCorrected { .. }
         | ShardEvent::DamagedAggregate { .. }
         | ShardEvent::DamagedRecord { .. }
         | ShardEvent::SourcePanicked
         | ShardEvent::Panicked
         | ShardEvent::EndNotCheckpointed { .. }
+        | ShardEvent::ChildrenWait { .. }
         | ShardEvent::ChildrenNotLeased { .. }
         | ShardEvent::Ended { .. } => None,
     }

@@ -64,6 +64,9 @@ impl ErrorPolicy {
     ///
     /// The worker keeps the lease, so that its fleet does not pass the failing records around, and tries the handler once
     /// each five minutes. A new owner, after a restart say, tries at once. Progress of other shards is not affected.
+    ///
+    /// A shard that was begun at [`StartingPosition::Latest`](crate::StartingPosition::Latest) and has no checkpoint yet begins
+    /// at the tip again with its next owner, so the records in between are not delivered.
     pub fn halt() -> Self {
         Self::new(Unit::Batch, Exhausted::Halt)
     }

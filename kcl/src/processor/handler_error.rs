@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::checkpoint::error::CheckpointError;
 use crate::processor::error_policy::Verdict;
+use crate::record::Record;
 
 /// Why a handler failed. Any error becomes one by `?`, also a text, a boxed error and one of `anyhow`; the call is then made
 /// again by the worker's [`ErrorPolicy`](crate::ErrorPolicy).
@@ -23,6 +24,18 @@ use crate::processor::error_policy::Verdict;
 pub struct HandlerError {
     error: Box<dyn Error + Send + Sync>,
     asks: Asks,
+    about: About,
+}
+
+/// Which records have failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum About {
+    /// Those of the call that are not checkpointed.
+    Call,
+    /// This one alone. It may be of an earlier call.
+    Record(Box<Record>),
+    /// Nobody knows which ones; those of the call have not.
+    Unknown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,14 +58,14 @@ impl HandlerError {
 
     /// Passes over the records of this call that are not checkpointed. **This loses them.**
     ///
-    /// From `initialize` and `shard_ended`, where there are no records, it asks for another attempt.
+    /// From `initialize` and `shard_ended`, where there are no records, it asks for another attempt; from `idle` it is logged.
     pub fn skip(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::with(Verdict::Skip, error)
     }
 
     /// Sends the records of this call that are not checkpointed to the dead-letter sink, without more attempts.
     ///
-    /// Without a sink, and from `initialize` and `shard_ended`, it asks for another attempt.
+    /// Without a sink, and from `initialize` and `shard_ended`, it asks for another attempt; from `idle` it is logged.
     pub fn dead_letter(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::with(Verdict::DeadLetter, error)
     }
@@ -64,6 +77,7 @@ impl HandlerError {
         Self {
             error: Box::new(CheckpointError::LeaseLost),
             asks: Asks::Nothing,
+            about: About::Call,
         }
     }
 
@@ -71,7 +85,29 @@ impl HandlerError {
         Self {
             error: error.into(),
             asks: Asks::For(verdict),
+            about: About::Call,
         }
+    }
+
+    /// The error of this record alone.
+    pub(crate) fn of_record(self, record: Record) -> Self {
+        Self {
+            about: About::Record(Box::new(record)),
+            ..self
+        }
+    }
+
+    /// An error that the records of the call have nothing to do with.
+    pub(crate) fn of_no_record(self) -> Self {
+        Self {
+            about: About::Unknown,
+            ..self
+        }
+    }
+
+    /// Which records have failed.
+    pub(crate) fn about(&self) -> &About {
+        &self.about
     }
 
     /// The error itself.

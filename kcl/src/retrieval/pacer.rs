@@ -8,8 +8,10 @@
 //!                                 the latest of these is the next read
 //! ```
 //!
-//! The first two are the service's limits for all polling readers of a shard. This reader takes a share of them: the one
-//! that is configured, times what throttling has left of it. Each throttled read lowers the share, and each reply raises it.
+//! The first two are the service's limits for all polling readers of a shard. This reader takes the configured share of them.
+//! Each throttled read lowers its share of the reads, and each reply raises it. Bytes that were read are paid off by the
+//! configured share whatever came before: at a share that was lowered while another reader got a large reply, a large reply
+//! of one's own would hold up the reads behind it for minutes.
 //!
 //! Everything counts from the reply, so that no delay on the way can bring two reads closer together.
 
@@ -23,7 +25,7 @@ const READS_PER_SECOND: f64 = 5.0;
 /// How many bytes a second one shard yields, to all its polling readers together.
 ///
 /// Source: Amazon Kinesis Data Streams API reference, `GetRecords`.
-const BYTES_PER_SECOND: f64 = 2.0 * 1024.0 * 1024.0;
+pub(crate) const BYTES_PER_SECOND: f64 = 2.0 * 1024.0 * 1024.0;
 
 /// The wait between reads of a shard to which records are written now. Our choice: it leaves a fifth of the reads to others.
 const FLOWING: Duration = Duration::from_millis(250);
@@ -105,7 +107,7 @@ impl Pacer {
     /// Notes a reply.
     pub(crate) fn on_reply(&mut self, now: Instant, brought: Brought) {
         self.left = (self.left + RECOVERED).min(1.0);
-        let to_pay = Duration::from_secs_f64(brought.bytes as f64 / (BYTES_PER_SECOND * self.share()));
+        let to_pay = Duration::from_secs_f64(brought.bytes as f64 / (BYTES_PER_SECOND * self.config.read_share));
         self.paid_off_at = self.paid_off_at.max(now) + to_pay;
         let wait = self.pace(brought);
         self.schedule(now, wait);

@@ -2,9 +2,12 @@
 //!
 //! The service is asked for a number of records, the budget is counted in bytes. The sizes of recent records turn one into
 //! the other.
+//!
+//! A reader that has a part of the shard asks for no more than that part yields in a second. The service answers a read with
+//! up to five seconds' worth of bytes, and then refuses the reads of all others for as long.
 
 use crate::retrieval::budget::{LARGEST_PAGE, SMALL_PAGE};
-use crate::retrieval::pacer::Brought;
+use crate::retrieval::pacer::{BYTES_PER_SECOND, Brought};
 
 /// What a record is taken for until the first ones are seen: an aggregate. Our choice: the KPL's aggregates have up to 51,200
 /// bytes, so that a reader that has room for a small page begins with one record.
@@ -17,6 +20,8 @@ const PAST: (u64, u64) = (3, 4);
 #[derive(Debug, Clone)]
 pub(crate) struct PageSize {
     max_records: u32,
+    /// The most bytes of a page.
+    largest: u64,
     /// The mean bytes of a record, none before records were seen.
     record: Option<u64>,
     /// The mean bytes of a reply with records.
@@ -26,10 +31,22 @@ pub(crate) struct PageSize {
 }
 
 impl PageSize {
-    /// Nothing is known yet. `max_records` is the most that a read may ask for.
-    pub(crate) fn new(max_records: u32) -> Self {
+    /// Nothing is known yet. `max_records` is the most that a read may ask for, and `read_share` the part of the shard that
+    /// this reader may use.
+    pub(crate) fn new(max_records: u32, read_share: f64) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the share is between 0 and 1"
+        )]
+        let in_a_second = (read_share * BYTES_PER_SECOND) as u64;
+        let largest = match read_share < 1.0 {
+            true => in_a_second.max(SMALL_PAGE),
+            false => LARGEST_PAGE,
+        };
         Self {
             max_records,
+            largest,
             record: None,
             page: 0,
             is_behind: true,
@@ -39,9 +56,9 @@ impl PageSize {
     /// How many bytes to get a permit for: a full page when behind, or else twice what recent pages had.
     pub(crate) fn wanted(&self) -> u64 {
         if self.is_behind {
-            LARGEST_PAGE
+            self.largest
         } else {
-            self.page.saturating_mul(2).clamp(SMALL_PAGE, LARGEST_PAGE)
+            self.page.saturating_mul(2).clamp(SMALL_PAGE, self.largest)
         }
     }
 
@@ -85,7 +102,7 @@ mod tests {
     const MAX_RECORDS: u32 = 10_000;
 
     fn after(replies: impl IntoIterator<Item = (usize, usize, u64)>) -> PageSize {
-        let mut size = PageSize::new(MAX_RECORDS);
+        let mut size = PageSize::new(MAX_RECORDS, 1.0);
         for (records, bytes, lag_millis) in replies {
             let lag = Some(Duration::from_millis(lag_millis));
             size.on_reply(Brought { records, bytes, lag });
@@ -95,9 +112,15 @@ mod tests {
 
     #[test]
     fn a_reader_that_is_behind_asks_for_a_full_page() {
-        assert_eq!(PageSize::new(MAX_RECORDS).wanted(), LARGEST_PAGE);
+        assert_eq!(PageSize::new(MAX_RECORDS, 1.0).wanted(), LARGEST_PAGE);
         assert_eq!(after([(1, 100, 1)]).wanted(), LARGEST_PAGE);
-        assert_eq!(PageSize::new(MAX_RECORDS).limit(LARGEST_PAGE), MAX_RECORDS);
+        assert_eq!(PageSize::new(MAX_RECORDS, 1.0).limit(LARGEST_PAGE), MAX_RECORDS);
+    }
+
+    #[test]
+    fn a_reader_with_half_of_a_shard_asks_for_what_that_yields_in_a_second() {
+        assert_eq!(PageSize::new(MAX_RECORDS, 0.5).wanted(), 1024 * 1024);
+        assert_eq!(PageSize::new(MAX_RECORDS, 0.001).wanted(), SMALL_PAGE);
     }
 
     #[test]
@@ -109,14 +132,14 @@ mod tests {
 
     #[test]
     fn a_small_permit_is_spent_by_the_mean_size_of_records() {
-        assert_eq!(PageSize::new(MAX_RECORDS).limit(SMALL_PAGE), 1);
+        assert_eq!(PageSize::new(MAX_RECORDS, 1.0).limit(SMALL_PAGE), 1);
         assert_eq!(after([(100, 100_000, 1)]).limit(SMALL_PAGE), 65);
         assert_eq!(after([(1, 10 * 1024 * 1024, 1)]).limit(SMALL_PAGE), 1);
     }
 
     #[test]
     fn a_limit_is_never_more_than_the_configured_one() {
-        let mut size = PageSize::new(10);
+        let mut size = PageSize::new(10, 1.0);
         size.on_reply(Brought {
             records: 10,
             bytes: 10,

@@ -9,8 +9,11 @@ use crate::calls::{Calls, NextRead, Page as Reply, ReadFrom};
 use crate::checkpoint::position::Position;
 use crate::error::{CallErrorKind, StreamError};
 use crate::event::ShardEvent;
+use crate::fold::REMINDER;
 use crate::metrics::{Outcome, Series};
 use crate::observers::ShardObserver;
+use crate::retrieval::deaggregate::RawRecord;
+use crate::retrieval::loss::{FirstPage, Horizon, Idle, LossCheck, PossibleLoss};
 use crate::retrieval::pacer::{Brought, Pacer, PacerConfig};
 use crate::retrieval::page_size::PageSize;
 use crate::retrieval::permit::{Account, Permit};
@@ -18,7 +21,7 @@ use crate::retrieval::source::{Arrival, Page, Source};
 use crate::shard_sync::end_evidence::{EndEvidence, Hold, Verdict};
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::surveyor::Surveyor;
-use crate::stream::{Incarnation, ShardRef};
+use crate::stream::{Description, Incarnation, ShardRef};
 
 /// The wait after the first failed read, and the longest. Our choice: the service's bucket refills within a second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -28,9 +31,6 @@ pub(crate) const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
 /// How often in a row the service may refuse the position of a checkpoint before the shard goes on hold. Our choice.
 const REFUSALS: u32 = 3;
-
-/// How often a shard that stays on hold is told of. Our choice.
-const HOLD_REMINDER: Duration = Duration::from_secs(5 * 60);
 
 /// The reader of one shard.
 #[derive(Debug)]
@@ -44,11 +44,19 @@ pub(crate) struct Poller {
     /// Where to get the next iterator, should the one at hand be of no use.
     resume: ReadFrom,
     next: Next,
+    /// Until it is known whether records are missing behind the position that reading began at.
+    loss: Option<LossCheck>,
+    /// What waits until that is known: a page, and what to do behind it.
+    kept: Option<(Page, Next)>,
     evidence: EndEvidence,
     /// What the service said of the stream after it had given the iterator.
     stream: Incarnation,
+    /// How long the service keeps records, as it said then.
+    retention: Option<Duration>,
     /// Why the shard is on hold, and when that was told last.
     held: Option<(Hold, Instant)>,
+    /// When the last read was sent.
+    asked_at: Instant,
     pacer: Pacer,
     delays: RetryDelays,
     failures: u32,
@@ -69,6 +77,10 @@ enum Next {
     Verify(String),
     /// Read on.
     Read(String),
+    /// Find out whether records are missing in front of a page that was read.
+    Probe,
+    /// Hand the page on that was kept meanwhile.
+    Kept,
     /// Find out whether the shard has ended.
     Survey,
     /// The shard was read to its end; these took over.
@@ -83,18 +95,37 @@ pub(crate) struct PollerConfig {
     pub(crate) from: Position,
     /// What `AT_TIMESTAMP` means, where the row says that.
     pub(crate) timestamp: SystemTime,
+    /// When there was nothing behind the position, if that is known.
+    pub(crate) idle: Option<Idle>,
+    /// Whether to look for missing records behind the position.
+    pub(crate) losses: Losses,
     pub(crate) max_records: u32,
     pub(crate) pace: PacerConfig,
     pub(crate) rng: fastrand::Rng,
     pub(crate) clock: Clock,
 }
 
+/// Whether a reader looks for records that are missing behind the position that it begins at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Losses {
+    Sought,
+    /// They were reported already.
+    Known,
+}
+
 impl Poller {
     pub(crate) fn new(calls: Calls, surveyor: Arc<Surveyor>, account: Account, config: PollerConfig) -> Self {
+        let idle = config.idle;
+        let loss = match (&config.from, config.losses) {
+            (Position::At(record), Losses::Sought) => Some(LossCheck::new(record.sequence_number.clone(), idle)),
+            (_, Losses::Sought | Losses::Known) => None,
+        };
         let (resume, next) = match config.from {
             Position::TrimHorizon => (ReadFrom::TrimHorizon, Next::Begin),
             Position::Latest => (ReadFrom::Latest, Next::Begin),
             Position::AtTimestamp => (ReadFrom::Time(config.timestamp), Next::Begin),
+            // The service would look through all the time in which there was nothing.
+            Position::At(_) if let Some(idle) = idle => (ReadFrom::Time(idle.at - CLOCK_TOLERANCE), Next::Begin),
             // At, not after: the checkpoint may lie in the middle of an aggregate.
             Position::At(record) => (ReadFrom::At(record.sequence_number), Next::Begin),
             Position::ShardEnd => (ReadFrom::Latest, Next::End(Vec::new())),
@@ -105,12 +136,16 @@ impl Poller {
             surveyor,
             shard: config.shard,
             account,
-            page_size: PageSize::new(config.max_records),
+            page_size: PageSize::new(config.max_records, config.pace.read_share),
             resume,
             next,
+            loss,
+            kept: None,
             evidence,
             stream: Incarnation::default(),
+            retention: None,
             held: None,
+            asked_at: config.clock.now(),
             pacer: Pacer::new(config.pace, config.clock.now()),
             delays: RetryDelays::new(RETRY, Jitter::Half, config.rng),
             failures: 0,
@@ -127,14 +162,16 @@ impl Poller {
             Next::Survey => return self.survey().await,
             Next::BeginAgain => return self.check_stream(Next::Begin).await,
             Next::Verify(iterator) => return self.check_stream(Next::Read(iterator)).await,
+            Next::Probe => return self.probe().await,
+            Next::Kept => return Ok(self.hand_on_kept()),
             Next::Begin => self.begin().await?,
             Next::Read(iterator) => {
                 // Paid for before the call, so that no reply finds the budget full.
                 let permit = self.account.permit(self.page_size.wanted()).await;
                 let limit = self.page_size.limit(permit.bytes());
-                let sent = self.clock.now();
+                self.asked_at = self.clock.now();
                 let reply = self.calls.get_records(&self.shard.stream, &iterator, limit).await;
-                self.observer.ended(Outcome::GET_RECORDS, sent, &reply);
+                self.observer.ended(Outcome::GET_RECORDS, self.asked_at, &reply);
                 return Ok(self.on_reply(reply?, permit));
             }
         }
@@ -153,7 +190,8 @@ impl Poller {
 
     /// Goes on with `next` if positions of this shard still mean something: not in a stream that was created again.
     async fn check_stream(&mut self, next: Next) -> Result<Option<Arrival>, StreamError> {
-        let incarnation = self.surveyor.incarnation(self.clock.now()).await?;
+        let Description { incarnation, retention } = self.surveyor.describe(self.clock.now()).await?;
+        self.retention = retention;
         if !self.evidence.is_same_stream(&incarnation) {
             return Ok(self.hold(Hold::StreamCreatedAgain, Next::Survey));
         }
@@ -176,7 +214,11 @@ impl Poller {
         };
         match self.evidence.judge(&survey) {
             Verdict::Open => self.next = Next::Begin,
-            Verdict::Ended(children) => self.next = Next::End(children),
+            Verdict::Ended(children) => {
+                self.next = Next::End(children);
+                let is_listed = survey.shards.iter().any(|shard| shard.id == self.shard.shard);
+                return Ok((!is_listed).then(|| Arrival::PossibleLoss(self.trimmed_shard())));
+            }
             Verdict::Hold(hold) => return Ok(self.hold(hold, Next::Survey)),
         }
         Ok(None)
@@ -188,17 +230,15 @@ impl Poller {
         self.failures = self.failures.saturating_add(1);
         let (now, wait) = (self.clock.now(), self.delays.after(self.failures));
         self.pacer.on_failure(now, wait);
-        let is_new = |(told, at): (Hold, Instant)| told != hold || now.saturating_duration_since(at) >= HOLD_REMINDER;
-        if !self.held.is_none_or(is_new) {
-            return None;
+        let is_new = |(told, at): (Hold, Instant)| told != hold || now.saturating_duration_since(at) >= REMINDER;
+        if self.held.is_none_or(is_new) {
+            self.held = Some((hold, now));
+            self.observer.tell(ShardEvent::OnHold {
+                reason: hold,
+                row: self.observer.lease().clone(),
+                position: self.resume.to_string(),
+            });
         }
-        self.held = Some((hold, now));
-        let position = self.resume.to_string();
-        self.observer.tell(ShardEvent::OnHold {
-            reason: hold,
-            row: self.observer.lease().clone(),
-            position,
-        });
         Some(Arrival::Hold(hold))
     }
 
@@ -234,21 +274,92 @@ impl Poller {
             NextRead::End(children) => Next::End(children),
             NextRead::Unknown => Next::Survey,
         };
-        if has_ended && records.is_empty() {
-            return None;
-        }
-        Some(Arrival::Page(Page {
+        let horizon = Horizon {
+            retention: self.retention,
+            now: self.clock.now(),
+        };
+        let first_page = self
+            .loss
+            .as_ref()
+            .map(|loss| loss.judge(&records, brought.lag, horizon));
+        let page = Page {
             records,
             lag: brought.lag,
+            asked_at: self.asked_at,
             stream: self.stream.clone(),
             permit,
-        }))
+        };
+        match first_page {
+            Some(FirstPage::Suspect) => {
+                let next = std::mem::replace(&mut self.next, Next::Probe);
+                self.kept = Some((page, next));
+                return None;
+            }
+            Some(FirstPage::Complete) => self.loss = None,
+            Some(FirstPage::Undecided) | None => {}
+        }
+        if has_ended && page.records.is_empty() {
+            return None;
+        }
+        Some(Arrival::Page(page))
+    }
+
+    /// Looks at the oldest record of the shard.
+    async fn probe(&mut self) -> Result<Option<Arrival>, StreamError> {
+        let oldest = match self.oldest_record().await {
+            Ok(records) => records,
+            // The shard is gone meanwhile: what was read of it is all that there is.
+            Err(error) if error.kind().is_not_found() => {
+                let kept = self.kept.as_ref().and_then(|(page, _)| page.records.first().cloned());
+                kept.into_iter().collect()
+            }
+            Err(error) => return Err(error),
+        };
+        self.next = Next::Kept;
+        let loss = self.loss.take().and_then(|loss| loss.conclude(oldest.first()));
+        Ok(loss.map(Arrival::PossibleLoss))
+    }
+
+    async fn oldest_record(&self) -> Result<Vec<RawRecord>, StreamError> {
+        let iterator = self
+            .calls
+            .get_shard_iterator(&self.shard, &ReadFrom::TrimHorizon)
+            .await?;
+        Ok(self.calls.get_records(&self.shard.stream, &iterator, 1).await?.records)
+    }
+
+    fn hand_on_kept(&mut self) -> Option<Arrival> {
+        let (page, next) = self.kept.take()?;
+        self.next = next;
+        let has_ended = matches!(self.next, Next::End(_) | Next::Survey);
+        (!has_ended || !page.records.is_empty()).then_some(Arrival::Page(page))
+    }
+
+    /// What may be lost of a shard that the stream has trimmed before its end was read.
+    fn trimmed_shard(&self) -> PossibleLoss {
+        PossibleLoss {
+            after: match &self.resume {
+                ReadFrom::At(number) | ReadFrom::After(number) => Some(number.clone()),
+                ReadFrom::TrimHorizon | ReadFrom::Latest | ReadFrom::Time(_) => None,
+            },
+            complete_until: None,
+            oldest: None,
+            oldest_arrived: None,
+        }
     }
 
     fn on_error(&mut self, error: &StreamError) {
+        self.observer.tell(ShardEvent::ReadFailed {
+            error: error.clone(),
+            repeated: 0,
+        });
         self.failures = self.failures.saturating_add(1);
         let (now, wait) = (self.clock.now(), self.delays.after(self.failures));
         self.pacer.on_failure(now, wait);
+        if matches!(self.next, Next::Probe) {
+            // The page that was read waits for it: the probe is made again.
+            return;
+        }
         match error.kind {
             // An iterator lives for five minutes; the next one begins behind what was read.
             CallErrorKind::Iterator { .. } => self.next = Next::BeginAgain,
@@ -266,17 +377,16 @@ impl Poller {
             | CallErrorKind::Unavailable { .. }
             | CallErrorKind::Unreadable { .. } => {}
         }
-        self.observer.tell(ShardEvent::ReadFailed {
-            error: error.clone(),
-            repeated: 0,
-        });
     }
 }
 
 impl Source for Poller {
     async fn next(&mut self) -> Arrival {
         loop {
-            self.clock.sleep_until(Some(self.pacer.next_read_at())).await;
+            // An end is told at once: the children wait for it.
+            if !matches!(self.next, Next::End(_) | Next::Kept) {
+                self.clock.sleep_until(Some(self.pacer.next_read_at())).await;
+            }
             match self.advance().await {
                 Ok(Some(arrival)) => return arrival,
                 Ok(None) => {}

@@ -1,6 +1,6 @@
 //! Where the pages of a shard come from, and the task that reads ahead of the application.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use service::Tasks;
 use tokio::sync::mpsc;
@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::retrieval::deaggregate::RawRecord;
+use crate::retrieval::loss::PossibleLoss;
 use crate::retrieval::permit::Permit;
 use crate::shard_sync::end_evidence::Hold;
 use crate::shard_sync::graph::ChildShard;
@@ -30,6 +31,8 @@ pub(crate) enum Arrival {
     Page(Page),
     /// The shard is neither read nor ended for now. A later arrival ends the hold.
     Hold(Hold),
+    /// Records behind the position that reading began at may be missing. The page behind them follows.
+    PossibleLoss(PossibleLoss),
     /// Everything was read; these shards took over.
     End(Vec<ChildShard>),
 }
@@ -40,6 +43,8 @@ pub(crate) struct Page {
     pub(crate) records: Vec<RawRecord>,
     /// How far the last record is behind the newest one of the shard, if the service says so.
     pub(crate) lag: Option<Duration>,
+    /// When the read was sent: records may have come since.
+    pub(crate) asked_at: Instant,
     /// What the service said of the stream after it had accepted the position. Unknown if access to that is denied.
     pub(crate) stream: Incarnation,
     /// Room for the records in the read budget.

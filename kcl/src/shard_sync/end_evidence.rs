@@ -72,13 +72,15 @@ pub enum Hold {
     ChildrenNotListed,
     /// The service refuses the checkpoint as a position of this shard.
     PositionRefused,
+    /// Records may be missing behind the checkpoint, and the application has chosen to halt then.
+    PossibleLoss,
 }
 
 impl Hold {
     /// Whether it lasts until somebody acts.
     pub(crate) fn needs_action(self) -> bool {
         match self {
-            Self::StreamCreatedAgain | Self::PositionRefused => true,
+            Self::StreamCreatedAgain | Self::PositionRefused | Self::PossibleLoss => true,
             Self::StreamMissing | Self::StreamUnknown | Self::ShardNotListed | Self::ChildrenNotListed => false,
         }
     }
@@ -98,9 +100,14 @@ impl fmt::Display for Hold {
             }
             Self::ShardNotListed => "ListShards does not list the shard",
             Self::ChildrenNotListed => "ListShards lists the shard as closed, without children",
+            Self::PossibleLoss => {
+                "records behind the checkpoint may have been trimmed before they were read; WorkerControl::skip reads on with \
+                 the oldest record"
+            }
             Self::PositionRefused => {
                 "the service refuses the checkpoint of the lease row: it belongs to another shard or stream, or was edited; \
-                 correct the row's checkpoint, or delete the row to read the shard from the configured starting position"
+                 correct the row's checkpoint, and the shard is read from there; or delete the row and restart a worker, and \
+                 the shard is read from the configured starting position"
             }
         })
     }

@@ -27,7 +27,7 @@ use aggregation::HashKeyRange;
 use super::graph::{ChildShard, Graph, first_gap};
 use crate::checkpoint::position::{Position, SequenceNumber};
 use crate::lease::layout::StreamRows;
-use crate::lease::model::{Lease, LeaseKey};
+use crate::lease::model::{Lease, LeaseKey, OwnAttributes};
 use crate::stream::{Shard, ShardId, ShardState, StartingPosition};
 
 /// The leases to create.
@@ -203,9 +203,15 @@ impl<'g, 'a> Family<'g, 'a> {
 
 /// The leases of a shard's children, which are created before its end is checkpointed.
 ///
-/// Whatever the worker's starting position, a child is read from its first record on.
-pub(crate) fn children_plan(rows: StreamRows<'_>, parent: &ShardId, children: &[ChildShard]) -> Vec<Lease> {
+/// Whatever the worker's starting position, a child is read from its first record on. `own` tells of which stream they are.
+pub(crate) fn children_plan(
+    rows: StreamRows<'_>,
+    parent: &ShardId,
+    children: &[ChildShard],
+    own: &OwnAttributes,
+) -> Vec<Lease> {
     let lease = |child: &ChildShard| Lease {
+        own: own.clone(),
         parents: child.parents.iter().chain([parent]).cloned().collect(),
         range: child.range,
         ..rows.new_lease(&child.id, Position::TrimHorizon)

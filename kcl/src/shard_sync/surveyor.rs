@@ -10,7 +10,7 @@ use crate::calls::{Calls, ShardsToList};
 use crate::error::StreamError;
 use crate::shard_sync::end_evidence::Survey;
 use crate::shard_sync::single_flight::SingleFlight;
-use crate::stream::{Incarnation, StreamRef};
+use crate::stream::{Description, Incarnation, StreamRef};
 
 /// The surveys of one stream by one worker. One is made at a time, and its outcome shared by all who wait for it: thousands of
 /// shards in doubt ask together, and the service allows an account 20 calls of DescribeStreamSummary a second.
@@ -25,7 +25,7 @@ pub(crate) struct Surveyor {
     /// A survey may take as long as many pages of shards.
     surveys: SingleFlight<Arc<Survey>>,
     /// Apart from surveys: readers of healthy shards wait for these answers.
-    incarnations: SingleFlight<Incarnation>,
+    descriptions: SingleFlight<Description>,
 }
 
 impl Surveyor {
@@ -36,7 +36,7 @@ impl Surveyor {
             began_with,
             replaced: CancellationToken::new(),
             surveys: SingleFlight::new(clock.clone()),
-            incarnations: SingleFlight::new(clock.clone()),
+            descriptions: SingleFlight::new(clock.clone()),
         }
     }
 
@@ -75,7 +75,7 @@ impl Surveyor {
         Ok(survey)
     }
 
-    /// Which incarnation of the stream there was at `since` or later. Unknown if access is denied.
+    /// What the service says of the stream at `since` or later. Nothing if access is denied.
     ///
     /// # Errors
     ///
@@ -84,12 +84,12 @@ impl Surveyor {
     /// # Cancellation
     ///
     /// The other consumers go on with the question.
-    pub(crate) async fn incarnation(&self, since: Instant) -> Result<Incarnation, StreamError> {
+    pub(crate) async fn describe(&self, since: Instant) -> Result<Description, StreamError> {
         let (calls, stream) = (self.calls.clone(), self.stream.clone());
-        let make = |_| async move { calls.incarnation(&stream).await };
-        let incarnation = self.incarnations.call(since, make).await?;
-        self.compare(&incarnation);
-        Ok(incarnation)
+        let make = |_| async move { calls.describe(&stream).await };
+        let description = self.descriptions.call(since, make).await?;
+        self.compare(&description.incarnation);
+        Ok(description)
     }
 
     fn compare(&self, seen: &Incarnation) {
@@ -142,7 +142,7 @@ mod tests {
         let calls = Calls::new(&client, Duration::from_secs(30));
         let surveyor = Surveyor::new(calls, StreamRef::parse("orders"), Incarnation::default(), &clock);
         let asked = clock.now();
-        let answers = join_all((0..1_000).map(|_| surveyor.incarnation(asked))).await;
+        let answers = join_all((0..1_000).map(|_| surveyor.describe(asked))).await;
         assert!(answers.iter().all(|answer| answer.is_err()));
         assert_eq!(calls_of(&sim, "DescribeStreamSummary"), 1);
     }

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use crate::calls::{Calls, ShardsToList};
 use crate::error::{TableError, WorkerError};
 use crate::event::LeaseEvent;
-use crate::lease::layout::{StreamRows, TableLayout};
+use crate::lease::layout::TableLayout;
 use crate::lease::model::{Lease, OwnAttributes};
 use crate::lease::table::{Creation, LeaseTable};
 use crate::observers::Observers;
-use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::planner;
-use crate::stream::{Shard, ShardId, StartingPosition, StreamRef};
+use crate::stream::{Shard, StartingPosition, StreamRef};
 
 /// What leases are given that are created.
 #[derive(Debug, Clone)]
@@ -90,18 +89,10 @@ pub(crate) async fn sync_shards(
     Ok(())
 }
 
-/// Creates the leases of the shards that took over from `parent`.
-pub(crate) async fn create_children(
-    creator: Creator<'_>,
-    rows: StreamRows<'_>,
-    parent: &ShardId,
-    children: &[ChildShard],
-    own: &OwnAttributes,
-) -> Result<(), TableError> {
-    for lease in planner::children_plan(rows, parent, children) {
-        let own = own.clone();
-        let lease = Lease { own, ..lease };
-        creator.create(&lease, "its parent was read to the end").await?;
+/// Creates the leases of an ended shard's children, for any worker to take.
+pub(crate) async fn create_children(creator: Creator<'_>, children: &[Lease]) -> Result<(), TableError> {
+    for lease in children {
+        creator.create(lease, "its parent was read to the end").await?;
     }
     Ok(())
 }

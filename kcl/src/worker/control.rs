@@ -88,8 +88,8 @@ impl WorkerControl {
         self.shards.ask(shard, |wishes| wishes.retries += 1)
     }
 
-    /// Passes over the records on which the handler of a halted or retrying shard has failed. **This loses them.** Returns
-    /// whether this worker holds the shard's lease.
+    /// Passes over the records on which the handler of a halted or retrying shard has failed. **This loses them.** A shard on
+    /// hold for a possible loss ([`OnPossibleLoss::Halt`](crate::OnPossibleLoss::Halt)) is read on. Returns whether this worker holds the shard's lease.
     pub fn skip(&self, shard: &ShardRef) -> bool {
         self.shards.ask(shard, |wishes| wishes.skips += 1)
     }

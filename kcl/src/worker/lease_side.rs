@@ -1,5 +1,6 @@
 //! The side of a worker that keeps its leases, set up and started.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use super::Worker;
 use super::application_watch::{ApplicationWatch, watch_application};
 use super::lease_keeper::LeaseKeeper;
 use super::lease_thread::{LeaseRuntime, LeaseThread, LeaseThreadError};
+use crate::assignment::children::ChildLeases;
 use crate::assignment::gauges::Gauges;
 use crate::assignment::origin::StreamAtStart;
 use crate::assignment::taker::{Taker, TakerPolicy, VeryOldLeases};
@@ -33,6 +35,8 @@ pub(super) struct LeaseSide {
     pub(super) leases: mpsc::Receiver<OwnedLease>,
     /// Wakes the search for leases.
     pub(super) new_leases: Arc<Notify>,
+    /// Creates the leases of children.
+    pub(super) child_leases: ChildLeases,
     keeping: LeaseThread<Result<(), WorkerError>>,
     stop: CancellationToken,
     _heartbeat: JoinSet<Infallible>,
@@ -53,6 +57,7 @@ impl LeaseSide {
     pub(super) fn start(worker: &mut Worker, stream: StreamAtStart, replaced: CancellationToken) -> Self {
         let (owned, leases) = mpsc::channel(OWNED_LEASES);
         let new_leases = Arc::new(Notify::new());
+        let (child_leases, children) = ChildLeases::new();
         let stop = CancellationToken::new();
         let place = Place::of(worker);
         let (renewer, renewing) = renewer(worker, &place.table.table);
@@ -82,6 +87,8 @@ impl LeaseSide {
             },
             owned,
             new_leases: Arc::clone(&new_leases),
+            children,
+            finished: BTreeSet::new(),
         };
         let keeper = LeaseKeeper {
             assignment,
@@ -95,6 +102,7 @@ impl LeaseSide {
             renewer,
             leases,
             new_leases,
+            child_leases,
             keeping: place.runtime.spawn(move || keeper.run()),
             stop,
             _heartbeat: place.heartbeat,

@@ -1,7 +1,7 @@
 //! The start of a worker: the lease table is made usable and brought in line with the stream.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use service::{Clock, Jitter, RetryDelays};
 
@@ -42,7 +42,9 @@ impl Start<'_> {
     /// Returns which stream it is.
     pub(super) async fn run(mut self) -> Result<StreamAtStart, WorkerError> {
         let mut delays = RetryDelays::new(WAITS, Jitter::Half, self.rng.fork());
-        let deadline = self.clock.now().checked_add(self.config.initialization_timeout);
+        let begun = self.clock.now();
+        let no_stream_until = begun.checked_add(self.config.wait_for_stream);
+        let mut deadline = begun.checked_add(self.config.initialization_timeout);
         let mut failures = 0;
         loop {
             let error = match self.attempt().await {
@@ -51,8 +53,16 @@ impl Start<'_> {
             };
             failures += 1;
             let again = self.clock.now() + delays.after(failures);
-            if !may_pass(&error) || deadline.is_some_and(|deadline| again > deadline) {
+            let is_in_time = |end: Option<Instant>| end.is_none_or(|end| again <= end);
+            let goes_on = match is_stream_missing(&error) {
+                true => is_in_time(no_stream_until),
+                false => may_pass(&error) && is_in_time(deadline),
+            };
+            if !goes_on {
                 return Err(error);
+            }
+            if is_stream_missing(&error) {
+                deadline = again.checked_add(self.config.initialization_timeout);
             }
             let error = service::chain(&error);
             self.observers.tell(WorkerEvent::StartFailed {
@@ -156,6 +166,10 @@ impl Start<'_> {
             source,
         }
     }
+}
+
+fn is_stream_missing(error: &WorkerError) -> bool {
+    matches!(error, WorkerError::Stream { source, .. } if source.kind().is_not_found())
 }
 
 /// Whether a start that failed like this may work later, by itself or because an operator restores a key.

@@ -1,7 +1,12 @@
 //! What tests can do to DynamoDB and see of it, and clients cannot.
 
+use std::time::SystemTime;
+
+use serde_json::json;
+
 use super::capacity::Capacity;
-use super::{Calls, Change, DynamoDb, Item, Throttling};
+use super::request::Request;
+use super::{Calls, Change, DynamoDb, Item, Throttling, engine};
 
 /// What tests can do and see, and clients cannot. None of it takes time, uses capacity, or is a call.
 impl DynamoDb {
@@ -51,6 +56,18 @@ impl DynamoDb {
     /// All items of a table, sorted by their keys; none if there is no such table. Lags do not show.
     pub fn items(&self, table: &str) -> Vec<Item> {
         self.engine.items(table)
+    }
+
+    /// Deletes the item of a table whose whole key is a string, at the time `now`; nothing if it is not there. Watchers are
+    /// told as of any other write.
+    pub fn delete(&mut self, table: &str, key: &str, now: SystemTime) {
+        let key = self.tables.get(table).and_then(|known| known.key_with(key));
+        if let Some(key) = key {
+            let fields = engine::fields(json!({ "TableName": table, "Key": key }));
+            self.move_to(now);
+            // Without a condition, an item that is there can be deleted.
+            drop(self.write(&Request::new("DeleteItem", fields), now));
+        }
     }
 
     /// The item of a table whose whole key is a string, if it is there. Lags do not show.

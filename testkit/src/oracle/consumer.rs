@@ -1,6 +1,6 @@
 //! Pure: what happened to the application, ownership by ownership (C1 to C3, C5, duplicates).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::coverage;
@@ -24,6 +24,8 @@ pub(super) struct Consumers {
     tenants: Vec<Tenant>,
     /// The latest ownership of each shard by each worker.
     latest: BTreeMap<(ShardId, Process), usize>,
+    /// Those of a lease whose stream never had the shard.
+    strangers: BTreeSet<Ownership>,
     /// The largest fencing token of each shard.
     largest: BTreeMap<ShardId, u64>,
     /// The shards that were given up, and by which worker.
@@ -40,6 +42,10 @@ impl Consumers {
     ) {
         if let ConsumerFact::Initialized { checkpoint } = fact {
             self.initialized(ownership, checkpoint, evidence, judge);
+            return;
+        }
+        if self.strangers.contains(ownership) {
+            permission::check_stranger(ownership, &fact, judge);
             return;
         }
         let number = self.numbers.get(ownership).copied();
@@ -113,15 +119,13 @@ impl Consumers {
     fn initialized(&mut self, ownership: &Ownership, checkpoint: Position, evidence: &mut Evidence, judge: &mut Judge) {
         // From a start position nothing is passed over, whatever stream the row was made for.
         if checkpoint.is_start() && evidence.stream.get(ownership.shard).is_some() {
-            evidence.leases.adopt(ownership.shard, evidence.stream.deletions());
+            evidence.leases.adopt(ownership.shard);
         }
         let deletions = evidence.leases.deletions(ownership.shard);
         let deletions = deletions.unwrap_or_else(|| evidence.stream.deletions());
         let Some(shard) = evidence.stream.of_mut(deletions, ownership.shard) else {
-            judge.broken(
-                Rule::History,
-                format_args!("{ownership} was initialized, of a shard that nobody told of"),
-            );
+            // The stream was created again while the worker that created the lease listed its shards.
+            self.strangers.insert(ownership.clone());
             return;
         };
         // An error is followed by another call, in the same ownership.
@@ -213,13 +217,18 @@ impl Consumers {
             .is_some_and(|tenant| !tenant.is_over())
     }
 
+    /// All leases were deleted, and all workers with them are gone: nothing is halted any more.
+    pub(super) fn begin_anew(&mut self) {
+        self.halted.clear();
+    }
+
     /// Whether each open shard is read by the owner of its lease, or given up by the application.
     pub(super) fn are_complete(&self, evidence: &Evidence) -> bool {
         let mut open = evidence.stream.shards().filter(|(_, shard)| shard.life == Life::Open);
         let is_told = evidence.stream.is_told();
         is_told
             || open.all(|(id, shard)| {
-                let owner = evidence.leases.row(id).and_then(|row| row.reader());
+                let owner = evidence.leases.present_row(id).and_then(|row| row.reader());
                 owner.is_some_and(|owner| self.reads(id, owner))
                     || coverage::waits(id, shard, &evidence.leases)
                     || self.is_halted(id, evidence)

@@ -21,7 +21,7 @@ pub(super) fn check(stream: &Stream, leases: &Leases, fleet: &Fleet, judge: &mut
         if waits(shard, stored, leases) || is_owned(shard, leases, fleet) {
             continue;
         }
-        let Some(row) = leases.row(shard) else {
+        let Some(row) = leases.present_row(shard) else {
             judge.broken(
                 Rule::Coverage,
                 format_args!("{shard} is open and has no lease; no parent is left to wait for"),
@@ -52,7 +52,7 @@ pub(super) fn is_to_be_ended(id: ShardId, shard: &Shard, leases: &Leases) -> boo
 
 /// Whether a parent that the shard's lease names, or would, was not read to its end.
 pub(super) fn waits(id: ShardId, shard: &Shard, leases: &Leases) -> bool {
-    let named = leases.row(id).map_or(&shard.parents, |row| &row.parents);
+    let named = leases.present_row(id).map_or(&shard.parents, |row| &row.parents);
     named.iter().any(|parent| is_before_its_end(*parent, leases))
 }
 
@@ -69,12 +69,12 @@ pub(super) fn is_anything_owned(stream: &Stream, leases: &Leases, fleet: &Fleet)
 
 /// Whether a living worker owns the shard's lease.
 pub(super) fn is_owned(shard: ShardId, leases: &Leases, fleet: &Fleet) -> bool {
-    let row = leases.row(shard);
+    let row = leases.present_row(shard);
     row.and_then(|row| row.reader()).is_some_and(|owner| fleet.lives(owner))
 }
 
 fn is_before_its_end(shard: ShardId, leases: &Leases) -> bool {
     leases
-        .row(shard)
+        .present_row(shard)
         .is_some_and(|row| row.checkpoint != Position::ShardEnd)
 }

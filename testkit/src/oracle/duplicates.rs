@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use super::departure::Way;
 use super::evidence::Evidence;
 use super::judge::Judge;
-use super::leases::Way;
 use super::tenant::Tenant;
 use crate::Service;
 

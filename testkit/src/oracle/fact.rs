@@ -9,7 +9,7 @@ use super::name::{Digest, FaultId, Ownership, Process, RecordId};
 use super::position::{Place, Position};
 use super::rules::Budget;
 use crate::Service;
-use crate::kinesis::{SequenceNumber, ShardId};
+use crate::kinesis::{SequenceNumber, ShardId, Timestamp};
 
 /// One thing that happened.
 ///
@@ -31,6 +31,11 @@ pub enum Fact {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServiceFact {
+    /// There is a stream, which has no shards yet. Need not be told if no lease names its stream.
+    StreamCreated {
+        /// When, as the service describes it.
+        created: Timestamp,
+    },
     /// The stream has a new shard. Parents come before their children.
     ShardCreated {
         /// The shard.
@@ -57,7 +62,7 @@ pub enum ServiceFact {
         data: Bytes,
     },
     /// The stream is gone, with its shards. The one that is created under its name next may have shards of the same ids.
-    /// Leases go on to be of the stream that had their shards as their rows were created.
+    /// Leases go on to be of the stream that their rows name, or else that had their shards as their rows were created.
     StreamDeleted,
     /// A process learnt from the service that there is no such stream.
     StreamMissed {
@@ -213,7 +218,8 @@ pub enum FleetFact {
         /// The worker.
         worker: Process,
     },
-    /// A worker said that the stream is another one than its leases are of. Nothing of this one has to be read then.
+    /// A worker said that there are leases of another stream than the present one. Nothing of this one has to be read then,
+    /// until all leases were deleted.
     RecreationTold,
     /// From now on nothing goes wrong, nothing is put, and nobody intervenes.
     Calm,
@@ -326,6 +332,8 @@ pub enum LeaseClaim {
 pub struct LeaseWrite {
     /// The process that wrote.
     pub writer: Process,
+    /// When it sent the write.
+    pub sent: Duration,
     /// The shard whose lease it is.
     pub shard: ShardId,
     /// The row after the write; `None` if it was deleted.
@@ -345,6 +353,8 @@ pub struct LeaseRow {
     pub checkpoint: Position,
     /// `parentShardId`.
     pub parents: Vec<ShardId>,
+    /// `streamCreated`: when the stream was created whose shard it is, if the row says so.
+    pub stream_created: Option<Timestamp>,
 }
 
 impl LeaseRow {

@@ -1,4 +1,4 @@
-//! Pure: whether a worker may end by itself.
+//! Pure: whether a worker may end by itself, and all its tasks do.
 
 use super::evidence::Evidence;
 use super::fact::Failure;
@@ -18,5 +18,16 @@ pub(super) fn check(worker: &Process, failure: &Failure, evidence: &Evidence, ju
             Rule::Survival,
             format_args!("{worker} ended with an error, though no fault hit it in its life: {error}"),
         ),
+    }
+}
+
+/// After everything was shut down, no task is left.
+pub(super) fn check_tasks_left(tasks: &[String], judge: &mut Judge) {
+    judge.figures.tasks_left = tasks.len() as u64;
+    if !tasks.is_empty() {
+        judge.broken(
+            Rule::Shutdown,
+            format_args!("tasks are left after everything was shut down: {}", tasks.join(", ")),
+        );
     }
 }

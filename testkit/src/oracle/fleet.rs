@@ -62,7 +62,13 @@ impl Fleet {
     }
 
     pub(super) fn anyone_lives(&self) -> bool {
-        self.0.values().any(|worker| worker.state != State::Gone)
+        self.living().next().is_some()
+    }
+
+    /// The living workers.
+    pub(super) fn living(&self) -> impl Iterator<Item = &Process> {
+        let living = self.0.iter().filter(|(_, worker)| worker.state != State::Gone);
+        living.map(|(name, _)| name)
     }
 
     /// The living workers that nobody has asked to stop.

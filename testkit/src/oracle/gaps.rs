@@ -170,7 +170,7 @@ impl Gaps {
 
 /// The owner of the shard's lease, if it lives and nobody has asked it to stop.
 fn owner_in_service(id: ShardId, evidence: &Evidence) -> Option<&Process> {
-    let owner = evidence.leases.row(id)?.reader()?;
+    let owner = evidence.leases.present_row(id)?.reader()?;
     evidence.fleet.takers().find(|worker| *worker == owner)
 }
 

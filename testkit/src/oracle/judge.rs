@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::rare::Rare;
 use super::report::{Excused, Figures};
 use super::rules::{Exception, Rule, Rules};
+pub(super) use super::seconds::Seconds;
 
 /// How many violations are listed with their texts; the others are counted. Our choice: the first ones tell the most.
 const LISTED: usize = 100;
@@ -26,16 +27,6 @@ pub struct Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} broken at {}: {}", self.rule, Seconds(self.at), self.text)
-    }
-}
-
-/// A virtual time, or a stretch of it, for people.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Seconds(pub(super) Duration);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3} s", self.0.as_secs_f64())
     }
 }
 

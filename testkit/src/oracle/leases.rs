@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::departure::{Departure, Tenure, Way};
 use super::fact::{LeaseRow, LeaseWrite};
 use super::faults::Faults;
-use super::judge::{Judge, Seconds};
+use super::judge::Judge;
 use super::name::{Ownership, Process};
 use super::position::Position;
 use super::rare::Rare;
@@ -17,20 +18,24 @@ use crate::kinesis::ShardId;
 
 /// The lease table.
 #[derive(Debug, Default)]
-pub(super) struct Leases(BTreeMap<ShardId, Lease>);
+pub(super) struct Leases {
+    leases: BTreeMap<ShardId, Lease>,
+    /// How often the stream was deleted.
+    deletions: usize,
+}
 
 /// One lease, and what became of its owners.
 #[derive(Debug)]
 struct Lease {
     row: Option<LeaseRow>,
-    /// How often the stream had been deleted before, as the row was created.
+    /// How often the stream whose shard it is had been deleted before.
     deletions: usize,
     /// When its counter moved last, which is what other workers watch.
     renewed_at: Duration,
     /// When its counter moved last after it had stood still for about the failover time.
     revived_at: Option<Duration>,
-    /// Who wrote it last, and when.
-    written: Option<(Process, Duration)>,
+    /// The last write of it.
+    written: Option<Written>,
     /// The furthest checkpoint that was ever written.
     reached: Option<Position>,
     /// A checkpoint that waits for a write of the row.
@@ -42,86 +47,85 @@ struct Lease {
     departures: BTreeMap<Process, Departure>,
 }
 
-/// How a worker lost a lease.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Departure {
-    pub(super) how: Way,
-    pub(super) at: Duration,
-    /// Its last renewal before that.
-    pub(super) renewed_at: Duration,
-}
+/// How often a lease is renewed in its life. Source: amazon-kinesis-client, `DynamoDBLeaseCoordinator`.
+const RENEWALS: u32 = 3;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// Not renewed for the failover time, and taken by another.
-    Expired,
-    /// Taken by another before that.
-    Stolen,
-    /// Passed on, as agreed in the row.
-    HandedOver,
-    /// Left without an owner, or deleted.
-    Released,
-}
-
-/// Whether a worker may deliver, by the table.
+/// A write of a lease.
 #[derive(Debug)]
-pub(super) enum Tenure<'a> {
-    /// It may: it was renewed less than the failover time ago.
-    Held,
-    /// Others may have taken the lease by now; its last renewal.
-    Overdue(Duration),
-    /// The row is another's, or nobody's.
-    Lost {
-        now_owned_by: Option<&'a Process>,
-        departure: Option<Departure>,
-    },
+struct Written {
+    writer: Process,
+    sent: Duration,
+    at: Duration,
 }
 
 impl Leases {
-    /// The row of a shard's lease.
+    /// The row of a shard's lease, whatever stream it is of.
     pub(super) fn row(&self, shard: ShardId) -> Option<&LeaseRow> {
-        self.0.get(&shard).and_then(|lease| lease.row.as_ref())
+        self.leases.get(&shard).and_then(|lease| lease.row.as_ref())
+    }
+
+    /// The row of the lease, if it is of the stream's incarnation after `deletions` deletions.
+    pub(super) fn row_of(&self, deletions: usize, shard: ShardId) -> Option<&LeaseRow> {
+        self.row(shard).filter(|_| self.deletions(shard) == Some(deletions))
+    }
+
+    /// The row of the lease, if it is of the present stream.
+    pub(super) fn present_row(&self, shard: ShardId) -> Option<&LeaseRow> {
+        self.row_of(self.deletions, shard)
+    }
+
+    /// Whether there are leases, and of another stream than the present one.
+    pub(super) fn is_any_of_another_stream(&self) -> bool {
+        let mut leases = self.leases.values().filter(|lease| lease.row.is_some());
+        leases.any(|lease| lease.deletions != self.deletions)
+    }
+
+    /// The stream was deleted: from now on, all leases are of another one.
+    pub(super) fn stream_deleted(&mut self) {
+        self.deletions += 1;
     }
 
     /// How often the stream whose shard the lease is of had been deleted before; `None` without a row.
     pub(super) fn deletions(&self, shard: ShardId) -> Option<usize> {
-        let lease = self.0.get(&shard).filter(|lease| lease.row.is_some());
+        let lease = self.leases.get(&shard).filter(|lease| lease.row.is_some());
         lease.map(|lease| lease.deletions)
     }
 
-    /// The lease, of whose shard nothing was read, is taken for one of the present stream.
-    pub(super) fn adopt(&mut self, shard: ShardId, deletions: usize) {
-        if let Some(lease) = self.0.get_mut(&shard) {
-            lease.deletions = deletions;
+    /// The lease, of whose shard nothing was read, is taken for one of the present stream, unless its row names its own.
+    pub(super) fn adopt(&mut self, shard: ShardId) {
+        let lease = self.leases.get_mut(&shard);
+        let is_nameless = |row: &LeaseRow| row.stream_created.is_none();
+        if let Some(lease) = lease.filter(|lease| lease.row.as_ref().is_none_or(is_nameless)) {
+            lease.deletions = self.deletions;
         }
     }
 
     /// The furthest checkpoint that was ever written.
     pub(super) fn reached(&self, shard: ShardId) -> Option<Position> {
-        self.0.get(&shard).and_then(|lease| lease.reached)
+        self.leases.get(&shard).and_then(|lease| lease.reached)
     }
 
     /// The owner has left a checkpoint to the next write of the shard's row.
     pub(super) fn deferred(&mut self, shard: ShardId, position: Position) {
-        if let Some(lease) = self.0.get_mut(&shard) {
+        if let Some(lease) = self.leases.get_mut(&shard) {
             lease.deferred = Some(position);
         }
     }
 
     /// How the worker lost the shard's lease last, if another has been its owner since.
     pub(super) fn departure(&self, shard: ShardId, worker: &Process) -> Option<Departure> {
-        let lease = self.0.get(&shard)?;
+        let lease = self.leases.get(&shard)?;
         lease.departures.get(worker).copied()
     }
 
     /// When the counter of the shard's lease moved last.
     pub(super) fn renewed_at(&self, shard: ShardId) -> Option<Duration> {
-        self.0.get(&shard).map(|lease| lease.renewed_at)
+        self.leases.get(&shard).map(|lease| lease.renewed_at)
     }
 
     /// Since when the shard's lease has its present owner.
     pub(super) fn owned_since(&self, shard: ShardId) -> Option<Duration> {
-        self.0.get(&shard).map(|lease| lease.owned_since)
+        self.leases.get(&shard).map(|lease| lease.owned_since)
     }
 
     /// Since when the worker has the shard's lease, or, if it is another's by now, when it lost it last.
@@ -137,13 +141,13 @@ impl Leases {
 
     /// Whether the shard's lease was renewed within the failover time.
     pub(super) fn is_renewed(&self, shard: ShardId, judge: &Judge) -> bool {
-        let lease = self.0.get(&shard);
+        let lease = self.leases.get(&shard);
         lease.is_some_and(|lease| judge.now <= lease.renewed_at + judge.rules.failover)
     }
 
     /// Whether the shard's lease was not renewed for so long, at some time since then, that its owner gave it up.
     pub(super) fn lapsed_since(&self, shard: ShardId, time: Duration) -> bool {
-        let lease = self.0.get(&shard);
+        let lease = self.leases.get(&shard);
         lease.and_then(|lease| lease.revived_at).is_some_and(|at| at >= time)
     }
 
@@ -153,7 +157,7 @@ impl Leases {
             now_owned_by: None,
             departure: None,
         };
-        let Some(lease) = self.0.get(&ownership.shard) else {
+        let Some(lease) = self.leases.get(&ownership.shard) else {
             return lost;
         };
         match lease.row.as_ref().and_then(LeaseRow::reader) {
@@ -174,26 +178,9 @@ impl Leases {
     /// The table applied a write.
     pub(super) fn written(&mut self, write: LeaseWrite, (stream, faults): (&mut Stream, &Faults), judge: &mut Judge) {
         judge.figures.lease_writes += 1;
-        let lease = self.0.entry(write.shard).or_insert_with(|| Lease::new(judge.now));
-        if let (None, Some(created)) = (&lease.row, &write.after) {
-            let deletions = stream.last_with(write.shard).unwrap_or_default();
-            let is_first = lease.reached.is_none() || lease.deletions != deletions;
-            lease.deletions = deletions;
-            if is_first && deletions == stream.deletions() {
-                stream.first_lease(write.shard, created.checkpoint, judge.now);
-            }
-        }
-        let Some(stored) = stream.of(lease.deletions, write.shard) else {
-            judge.broken(
-                Rule::History,
-                format_args!(
-                    "{} wrote a lease of {}, a shard that nobody told of",
-                    write.writer, write.shard
-                ),
-            );
-            return;
-        };
-        lease.check_move(&write, stored, judge);
+        let lease = self.leases.entry(write.shard).or_insert_with(|| Lease::new(judge.now));
+        lease.find_stream(&write, stream, judge);
+        lease.check_move(&write, stream.of(lease.deletions, write.shard), judge);
         if lease.is_renewed_after_a_lost_reply(&write, faults, judge.now) {
             judge.reached(Rare::LostReplyRecognised);
         }
@@ -204,18 +191,37 @@ impl Leases {
         }
         lease.change_hands(write.after.as_ref(), judge);
         let ends = lease.ends(&write);
-        lease.written = Some((write.writer, judge.now));
+        if lease.carries_a_renewal(&write, judge.rules.failover) {
+            judge.reached(Rare::CheckpointRidesOnRenewal);
+        }
+        lease.written = Some(Written {
+            writer: write.writer,
+            sent: write.sent,
+            at: judge.now,
+        });
         lease.row = write.after;
         if ends && self.leaves_a_second_parent(write.shard, stream) {
             judge.reached(Rare::SecondParentAwaited);
         }
+        if self.is_empty() {
+            if stream.is_told() {
+                judge.reached(Rare::BegunAnew);
+            }
+            self.leases.values_mut().for_each(|lease| lease.reached = None);
+            stream.begin_anew();
+        }
+    }
+
+    /// Whether there is no lease.
+    pub(super) fn is_empty(&self) -> bool {
+        self.leases.values().all(|lease| lease.row.is_none())
     }
 
     /// Whether a child of the shard has another parent that was not read to its end.
     fn leaves_a_second_parent(&self, shard: ShardId, stream: &Stream) -> bool {
         let mut children = stream.shards().filter(|(_, child)| child.parents.contains(&shard));
         children.any(|(_, child)| {
-            let mut rows = child.parents.iter().filter_map(|parent| self.row(*parent));
+            let mut rows = child.parents.iter().filter_map(|parent| self.present_row(*parent));
             rows.any(|row| row.checkpoint != Position::ShardEnd)
         })
     }
@@ -237,10 +243,43 @@ impl Lease {
         }
     }
 
+    /// Finds of which stream the lease is: of the one that its row names, or else of the last one that has or had its
+    /// shard as the row is created. A row that comes to name a stream after something was read by it stays of the one that
+    /// was read.
+    fn find_stream(&mut self, write: &LeaseWrite, stream: &mut Stream, judge: &mut Judge) {
+        let Some(after) = &write.after else { return };
+        let named = after.stream_created.and_then(|created| stream.created_at(created));
+        match &self.row {
+            None => {
+                let deletions = named.or_else(|| stream.last_with(write.shard));
+                if deletions.is_none() {
+                    judge.broken(
+                        Rule::History,
+                        format_args!(
+                            "{} wrote a lease of {}, a shard that nobody told of",
+                            write.writer, write.shard
+                        ),
+                    );
+                }
+                let deletions = deletions.unwrap_or_default();
+                let is_first = self.reached.is_none() || self.deletions != deletions;
+                self.deletions = deletions;
+                if is_first && deletions == stream.deletions() {
+                    stream.first_lease(write.shard, after.checkpoint, judge.now);
+                }
+            }
+            Some(before) if before.stream_created.is_none() && before.checkpoint.is_start() => {
+                self.deletions = named.unwrap_or(self.deletions);
+            }
+            Some(_) => {}
+        }
+    }
+
     /// When the checkpoint moves, nothing that the application wants may lie behind it unprocessed.
     ///
-    /// It moves back in one case alone: the row was deleted, and is created again.
-    fn check_move(&mut self, write: &LeaseWrite, stored: &Shard, judge: &mut Judge) {
+    /// It moves back in one case alone: the row was deleted, and is created again. It does not move in a shard that its
+    /// stream never had.
+    fn check_move(&mut self, write: &LeaseWrite, stored: Option<&Shard>, judge: &mut Judge) {
         let Some(to) = write.after.as_ref().map(|row| row.checkpoint) else {
             return;
         };
@@ -252,6 +291,13 @@ impl Lease {
         if let Some(from) = from.filter(|from| *from > to) {
             judge.broken(Rule::AtLeastOnce, format_args!("{moved}, back from {from}"));
         }
+        self.reached = self.reached.max(Some(to));
+        let Some(stored) = stored else {
+            if !to.is_start() {
+                judge.broken(Rule::AtLeastOnce, format_args!("{moved}, which its stream never had"));
+            }
+            return;
+        };
         let passed = stored.count_up_to(to);
         if let Some(undone) = stored.first_undone().filter(|_| stored.done() < passed) {
             judge.broken(
@@ -272,7 +318,6 @@ impl Lease {
         {
             judge.broken(Rule::AtLeastOnce, format_args!("{moved}, where no record was stored"));
         }
-        self.reached = self.reached.max(Some(to));
     }
 
     /// Whether the write says that the shard was read to its end, which the row did not.
@@ -283,7 +328,8 @@ impl Lease {
 
     /// Whether the owner writes again, on top of a write of its own that was not acknowledged to it.
     fn is_renewed_after_a_lost_reply(&self, write: &LeaseWrite, faults: &Faults, now: Duration) -> bool {
-        let (Some(before), Some(after), Some((writer, at))) = (&self.row, &write.after, &self.written) else {
+        let (Some(before), Some(after), Some(Written { writer, at, .. })) = (&self.row, &write.after, &self.written)
+        else {
             return false;
         };
         before.reader().is_some()
@@ -293,6 +339,19 @@ impl Lease {
             && *at < now
             && *at == self.renewed_at
             && faults.was_unacknowledged(writer, Service::DynamoDb, *at)
+    }
+
+    /// Whether the write in which an owner moves the checkpoint, and keeps the lease, was due as a renewal: a third of the
+    /// failover time had passed as it was sent since the owner sent its last one.
+    fn carries_a_renewal(&self, write: &LeaseWrite, failover: Duration) -> bool {
+        let (Some(before), Some(after), Some(last)) = (&self.row, &write.after, &self.written) else {
+            return false;
+        };
+        before.checkpoint != after.checkpoint
+            && before.reader().is_some()
+            && before.reader() == after.reader()
+            && last.writer == write.writer
+            && write.sent >= last.sent + failover / RENEWALS
     }
 
     /// Notes renewals, and how the reader of the lease changes.
@@ -332,34 +391,5 @@ impl Lease {
             }
             self.renewed_at = judge.now;
         }
-    }
-}
-
-impl Departure {
-    /// Whether another worker took the lease at this time or later, before it could have expired.
-    pub(super) fn is_theft_since(self, time: Duration) -> bool {
-        self.how == Way::Stolen && self.at >= time
-    }
-
-    /// Whether a worker from which the lease was stolen cannot know it yet at `now`.
-    pub(super) fn is_fresh_theft(self, now: Duration, failover: Duration) -> bool {
-        self.how == Way::Stolen && now <= self.renewed_at + failover
-    }
-}
-
-impl std::fmt::Display for Departure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let how = match self.how {
-            Way::Expired => "it expired",
-            Way::Stolen => "it was stolen",
-            Way::HandedOver => "it was handed over",
-            Way::Released => "it was released",
-        };
-        write!(
-            f,
-            "{how} at {}, last renewed at {}",
-            Seconds(self.at),
-            Seconds(self.renewed_at)
-        )
     }
 }

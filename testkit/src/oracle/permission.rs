@@ -2,10 +2,11 @@
 
 use std::cmp::Ordering;
 
+use super::departure::Tenure;
 use super::evidence::Evidence;
-use super::fact::LeaseClaim;
+use super::fact::{ConsumerFact, LeaseClaim};
 use super::judge::{Judge, Seconds};
-use super::leases::{Leases, Tenure};
+use super::leases::Leases;
 use super::name::Ownership;
 use super::position::Position;
 use super::rules::{Exception, Rule};
@@ -25,10 +26,20 @@ pub(super) fn check(
     check_parents((ownership, deletions), evidence, judge);
 }
 
-/// The token of an ownership that begins is larger than all before it (C3).
+/// The token of an ownership that begins is larger than all before it (C3), also over a row that is deleted and made again.
 pub(super) fn check_new_token(ownership: &Ownership, largest: u64, leases: &Leases, judge: &mut Judge) {
     if largest >= ownership.token {
         outranked(ownership, largest, leases, judge);
+    }
+}
+
+/// An ownership of a lease whose stream never had the shard is offered nothing (C1).
+pub(super) fn check_stranger(ownership: &Ownership, fact: &ConsumerFact, judge: &mut Judge) {
+    if matches!(fact, ConsumerFact::Offered { .. }) {
+        judge.broken(
+            Rule::AtLeastOnce,
+            format_args!("{ownership} was offered records, but the stream of its lease never had the shard"),
+        );
     }
 }
 
@@ -126,7 +137,7 @@ fn check_parents((ownership, deletions): (&Ownership, usize), evidence: &Evidenc
         return;
     };
     for parent in &shard.parents {
-        let row = evidence.leases.row(*parent);
+        let row = evidence.leases.row_of(deletions, *parent);
         if let Some(row) = row.filter(|row| row.checkpoint != Position::ShardEnd) {
             judge.broken(
                 Rule::ParentFirst,

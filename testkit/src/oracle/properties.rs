@@ -235,6 +235,7 @@ impl Fleet {
     fn write(&mut self, number: u32, writer: usize, after: LeaseRow) {
         self.tell(Fact::Fleet(FleetFact::LeaseWritten(LeaseWrite {
             writer: Process::new(WORKERS[writer]),
+            sent: self.now,
             shard: shard(number),
             after: Some(after),
         })));

@@ -14,12 +14,18 @@ pub enum Rare {
     HaltedShardMoved,
     /// A worker renewed a lease though its last write of the row was not acknowledged.
     LostReplyRecognised,
+    /// An owner moved the checkpoint of a lease in a write that was also due as a renewal.
+    CheckpointRidesOnRenewal,
     /// A lease was taken from a worker before it could have expired.
     LeaseStolen,
     /// A worker was started again under the id that it had.
     WorkerBack,
     /// The stream was deleted while a living worker owned a lease of it.
     StreamDeletedUnderWorker,
+    /// A worker was started while leases of a stream that was deleted were left.
+    StartedAfterRecreation,
+    /// All leases were deleted, after a worker had said that the stream was created again.
+    BegunAnew,
     /// Records were trimmed before they were processed.
     TrimmedUnread,
     /// A write of a lease carried a checkpoint that asked for no write.
@@ -28,14 +34,17 @@ pub enum Rare {
 
 impl Rare {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::LapseBeforeReply,
         Self::SecondParentAwaited,
         Self::HaltedShardMoved,
         Self::LostReplyRecognised,
+        Self::CheckpointRidesOnRenewal,
         Self::LeaseStolen,
         Self::WorkerBack,
         Self::StreamDeletedUnderWorker,
+        Self::StartedAfterRecreation,
+        Self::BegunAnew,
         Self::TrimmedUnread,
         Self::DeferredCheckpointWritten,
     ];
@@ -48,9 +57,12 @@ impl fmt::Display for Rare {
             Self::SecondParentAwaited => "a child waits on a second parent",
             Self::HaltedShardMoved => "a halted shard moves to another worker",
             Self::LostReplyRecognised => "a lost reply of a conditional write is recognised",
+            Self::CheckpointRidesOnRenewal => "a checkpoint rides on a renewal",
             Self::LeaseStolen => "a lease is stolen",
             Self::WorkerBack => "a worker comes back under its id",
             Self::StreamDeletedUnderWorker => "a stream is recreated under a worker",
+            Self::StartedAfterRecreation => "a worker starts on the leases of a former stream",
+            Self::BegunAnew => "the leases of a former stream are deleted",
             Self::TrimmedUnread => "records are trimmed unread",
             Self::DeferredCheckpointWritten => "a deferred checkpoint rides on another write",
         })

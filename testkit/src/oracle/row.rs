@@ -6,7 +6,7 @@ use super::fact::LeaseRow;
 use super::name::Process;
 use super::position::Position;
 use crate::dynamodb::Item;
-use crate::kinesis::ShardId;
+use crate::kinesis::{ShardId, Timestamp};
 
 /// The attribute that is missing, or holds what it cannot.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,6 +27,7 @@ pub(super) fn read(item: &Item) -> Result<LeaseRow, Unreadable> {
         counter: number(item, "leaseCounter")?.ok_or(Unreadable("leaseCounter"))?,
         checkpoint: Position::from_row(checkpoint, sub_sequence_number).map_err(|_| Unreadable("checkpoint"))?,
         parents: parents(item).ok_or(Unreadable("parentShardId"))?,
+        stream_created: number(item, "streamCreated")?.map(Timestamp::from_millis),
     })
 }
 
@@ -86,6 +87,9 @@ mod tests {
         assert_eq!((whole.counter, whole.checkpoint_owner), (5, None));
         assert_eq!(whole.checkpoint, Position::from_row("17", 3).unwrap());
         assert_eq!(whole.parents, [ShardId::new(0).unwrap()]);
+        assert_eq!(whole.stream_created, None);
+        let named = read_with("streamCreated", Some(json!({"N": "1767225600123"}))).unwrap();
+        assert_eq!(named.stream_created, Some(Timestamp::from_millis(1_767_225_600_123)));
     }
 
     #[test]
@@ -98,6 +102,7 @@ mod tests {
             ("leaseCounter", Some(json!({"S": "5"}))),
             ("leaseOwner", Some(json!({"NULL": true}))),
             ("checkpointOwner", Some(json!({"N": "1"}))),
+            ("streamCreated", Some(json!({"S": "yesterday"}))),
             ("parentShardId", Some(json!({"SS": ["first"]}))),
             ("parentShardId", Some(json!({"S": "shardId-000000000000"}))),
         ] {

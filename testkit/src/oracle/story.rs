@@ -63,6 +63,7 @@ pub(super) fn row(owner: Option<&str>, counter: u64, checkpoint: Position) -> Le
         counter,
         checkpoint,
         parents: Vec::new(),
+        stream_created: None,
     }
 }
 
@@ -160,6 +161,7 @@ impl Story {
     pub(super) fn lease(&mut self, writer: &str, number: u32, after: LeaseRow) {
         self.fleet(FleetFact::LeaseWritten(LeaseWrite {
             writer: Process::new(writer),
+            sent: self.now,
             shard: shard(number),
             after: Some(after),
         }));
@@ -168,6 +170,7 @@ impl Story {
     pub(super) fn delete_lease(&mut self, writer: &str, number: u32) {
         self.fleet(FleetFact::LeaseWritten(LeaseWrite {
             writer: Process::new(writer),
+            sent: self.now,
             shard: shard(number),
             after: None,
         }));

@@ -13,7 +13,7 @@ use super::position::{Place, Position};
 use super::rare::Rare;
 use super::rules::{Rule, Start};
 use super::shard::{Fate, Life, Shard, StoredRecord};
-use crate::kinesis::{SequenceNumber, ShardId};
+use crate::kinesis::{SequenceNumber, ShardId, Timestamp};
 
 /// The shards of the stream.
 #[derive(Debug)]
@@ -21,13 +21,22 @@ pub(super) struct Stream {
     start: Start,
     /// When the first lease of this stream was written.
     consumed_since: Option<Duration>,
+    /// When it was created, as the service describes it.
+    created: Option<Timestamp>,
     shards: BTreeMap<ShardId, Shard>,
-    /// Those of the streams that had its name before.
-    gone: Vec<BTreeMap<ShardId, Shard>>,
+    /// The streams that had its name before.
+    gone: Vec<Gone>,
     /// When the stream was deleted or created again last.
     changed_at: Option<Duration>,
-    /// Whether a worker said that this stream is not the one that its leases are of.
+    /// Whether a worker said that this stream is not the one that the leases are of.
     is_told: bool,
+}
+
+/// A stream that was deleted.
+#[derive(Debug)]
+struct Gone {
+    created: Option<Timestamp>,
+    shards: BTreeMap<ShardId, Shard>,
 }
 
 impl Stream {
@@ -35,6 +44,7 @@ impl Stream {
         Self {
             start,
             consumed_since: None,
+            created: None,
             shards: BTreeMap::new(),
             gone: Vec::new(),
             changed_at: None,
@@ -47,11 +57,18 @@ impl Stream {
         self.gone.len()
     }
 
+    /// There is a stream, without shards.
+    pub(super) fn created(&mut self, created: Timestamp) {
+        self.created = Some(created);
+    }
+
     pub(super) fn delete(&mut self, now: Duration) {
-        self.gone.push(std::mem::take(&mut self.shards));
+        self.gone.push(Gone {
+            created: self.created.take(),
+            shards: std::mem::take(&mut self.shards),
+        });
         self.consumed_since = None;
         self.changed_at = Some(now);
-        self.is_told = false;
     }
 
     /// A worker said that the stream was created again: it reads nothing of it, and the operator knows.
@@ -59,9 +76,15 @@ impl Stream {
         self.is_told = true;
     }
 
-    /// Whether a worker said that the stream was created again.
+    /// Whether a worker said that the stream was created again, and leases of an earlier one are left.
     pub(super) fn is_told(&self) -> bool {
         self.is_told
+    }
+
+    /// No leases are left: consumers begin anew, where they are told to.
+    pub(super) fn begin_anew(&mut self) {
+        self.is_told = false;
+        self.consumed_since = None;
     }
 
     /// Whether the stream is missing, or was created again after that time.
@@ -70,14 +93,22 @@ impl Stream {
             .is_some_and(|changed_at| changed_at >= time || self.shards.is_empty())
     }
 
-    /// A shard of the stream that had been deleted so many times before.
+    /// A shard of the stream's incarnation after `deletions` deletions.
     pub(super) fn of(&self, deletions: usize, shard: ShardId) -> Option<&Shard> {
-        self.gone.get(deletions).unwrap_or(&self.shards).get(&shard)
+        let gone = self.gone.get(deletions).map(|gone| &gone.shards);
+        gone.unwrap_or(&self.shards).get(&shard)
     }
 
     /// The same, to be changed.
     pub(super) fn of_mut(&mut self, deletions: usize, shard: ShardId) -> Option<&mut Shard> {
-        self.gone.get_mut(deletions).unwrap_or(&mut self.shards).get_mut(&shard)
+        let gone = self.gone.get_mut(deletions).map(|gone| &mut gone.shards);
+        gone.unwrap_or(&mut self.shards).get_mut(&shard)
+    }
+
+    /// The stream that was created at that time, by its deletions before.
+    pub(super) fn created_at(&self, time: Timestamp) -> Option<usize> {
+        let gone = self.gone.iter().map(|gone| gone.created);
+        gone.chain([self.created]).position(|created| created == Some(time))
     }
 
     /// Of the streams that had its name, the last that has or had the shard, by its deletions before.
@@ -89,7 +120,8 @@ impl Stream {
 
     /// The record at a place, in this stream or in one that had its name: no number comes twice.
     pub(super) fn ever_stored(&self, shard: ShardId, place: Place) -> Option<&StoredRecord> {
-        let mut lives = std::iter::once(&self.shards).chain(&self.gone);
+        let gone = self.gone.iter().map(|gone| &gone.shards);
+        let mut lives = std::iter::once(&self.shards).chain(gone);
         lives.find_map(|shards| {
             let shard = shards.get(&shard)?;
             shard.record(shard.find(place)?)

@@ -140,7 +140,9 @@ impl Tenant {
     /// Takes the next batch; it begins where the last one ended, or again where the handler failed.
     pub(super) fn take(&mut self, batch: Range<usize>, shard: &mut Shard, judge: &mut Judge) {
         let again = self.failed.as_ref().map_or(self.next, |failed| failed.start);
-        if batch.start < again && !self.begins_early(judge) {
+        if batch.start < again && self.begins_early(judge) {
+            self.next = batch.start;
+        } else if batch.start < again {
             let (ownership, place) = (&self.ownership, shard.place_of(batch.start));
             judge.broken(
                 Rule::Duplicate,

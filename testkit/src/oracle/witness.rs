@@ -37,6 +37,8 @@ struct Seen {
     stream: String,
     /// Each shard, and the last record of it that was told.
     shards: BTreeMap<ShardId, SeenShard>,
+    /// The stream that was told of last.
+    incarnation: Option<u64>,
     /// The stream that was deleted last, while there is no other one.
     deleted: Option<u64>,
     turns: usize,
@@ -69,6 +71,7 @@ impl Witness {
             told: Duration::ZERO,
             stream: stream.to_owned(),
             shards: BTreeMap::new(),
+            incarnation: None,
             deleted: None,
             turns: 0,
             unacknowledged: 0,
@@ -120,6 +123,11 @@ impl Witness {
     pub fn trim_before(&self, horizon: SystemTime) -> Result<(), ServiceError> {
         let mut seen = self.seen();
         seen.catch_up(&self.sim);
+        let incarnation = self.sim.kinesis(|kinesis| kinesis.incarnation(&seen.stream));
+        if seen.deleted.is_some() && seen.deleted == incarnation {
+            // Nothing more is told of a stream that is being deleted, so it forgets nothing more.
+            return Ok(());
+        }
         let trimmed = self.sim.stream(&seen.stream).control(|stream| {
             stream.trim_before(horizon);
             Ok(())
@@ -134,6 +142,12 @@ impl Witness {
         seen.oracle
             .as_ref()
             .map_or_else(Vec::new, |oracle| oracle.violations().to_vec())
+    }
+
+    /// Whether a worker said that the stream was created again, and the leases of the earlier one are still there.
+    pub fn is_recreation_told(&self) -> bool {
+        let seen = self.seen();
+        seen.oracle.as_ref().is_some_and(Oracle::is_recreation_told)
     }
 
     /// Whether every stored record was processed, and each open shard is read by a living worker that owns its lease.
@@ -202,6 +216,7 @@ impl Seen {
             if self.deleted.is_some() && self.deleted == kinesis.incarnation(&self.stream) {
                 return facts;
             }
+            facts.extend(self.news_of_its_creation(kinesis));
             let listed = kinesis.shards(&self.stream);
             let gone = self.shards.iter_mut().filter(|(id, _)| {
                 let id = **id;
@@ -229,6 +244,17 @@ impl Seen {
         })
     }
 
+    /// That there is a stream which was not told of yet.
+    fn news_of_its_creation(&mut self, kinesis: &Kinesis) -> Option<Told> {
+        let incarnation = kinesis.incarnation(&self.stream);
+        let created = kinesis
+            .created(&self.stream)
+            .filter(|_| self.incarnation != incarnation)?;
+        self.incarnation = incarnation;
+        let fact = Fact::Service(ServiceFact::StreamCreated { created });
+        Some((clock::elapsed_at(created.into()), fact))
+    }
+
     fn row_changed(&mut self, sim: &Sim, change: &Change) {
         // A row that is no shard's is none of ours.
         let Some(shard) = row::shard(&change.key) else {
@@ -236,7 +262,12 @@ impl Seen {
         };
         let writer = Process::new(&sim.caller());
         let fact = match change.after.as_ref().map(row::read).transpose() {
-            Ok(after) => FleetFact::LeaseWritten(LeaseWrite { writer, shard, after }),
+            Ok(after) => FleetFact::LeaseWritten(LeaseWrite {
+                writer,
+                sent: sim.called_at(),
+                shard,
+                after,
+            }),
             Err(Unreadable(attribute)) => FleetFact::LeaseGarbled {
                 writer,
                 shard,

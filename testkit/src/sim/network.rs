@@ -38,6 +38,7 @@ pub(super) enum Arrival {
 struct InFlight {
     ordinal: u64,
     call: Outgoing,
+    sent: Duration,
     trip: RoundTrip,
     fault: Fault,
 }
@@ -101,6 +102,7 @@ fn depart(world: &World, call: Outgoing) -> InFlight {
     InFlight {
         ordinal,
         call,
+        sent: world.clock.elapsed(),
         trip,
         fault,
     }
@@ -144,7 +146,7 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
     }
     if let Fault::Duplicated(later) = flight.fault {
         pass(later).await;
-        let again = apply(&world, &flight.call, &Fault::None);
+        let again = apply(&world, &flight, &Fault::None);
         note(&world, &flight, again.as_ref(), Some("sent again"));
         let applied = applied_now(&world, again.as_ref());
         unacknowledged(&world, &flight, applied, Missed::Doubled);
@@ -182,14 +184,19 @@ fn unacknowledged(world: &World, flight: &InFlight, applied: Option<Duration>, b
 
 /// Lets a call arrive and notes it: applied and answered, or, by its fault, `None`.
 fn arrive(world: &World, flight: &InFlight) -> Option<Reply> {
-    let reply = apply(world, &flight.call, &flight.fault);
+    let reply = apply(world, flight, &flight.fault);
     note(world, flight, reply.as_ref(), flight.fault.name());
     reply
 }
 
-fn apply(world: &World, call: &Outgoing, fault: &Fault) -> Option<Reply> {
-    world.state().caller = Arc::clone(&call.process);
-    world.services.call_under(fault, &call.received, world.clock.now())
+fn apply(world: &World, flight: &InFlight, fault: &Fault) -> Option<Reply> {
+    let mut state = world.state();
+    state.caller = Arc::clone(&flight.call.process);
+    state.called_at = flight.sent;
+    drop(state);
+    world
+        .services
+        .call_under(fault, &flight.call.received, world.clock.now())
 }
 
 fn note(world: &World, flight: &InFlight, reply: Option<&Reply>, fault: Option<&'static str>) {

@@ -51,6 +51,8 @@ pub(super) struct State {
     pub(super) sent: u64,
     /// The process whose call is being applied, or was last.
     pub(super) caller: Arc<str>,
+    /// When that call was sent.
+    pub(super) called_at: Duration,
     seed: u64,
     poll_order: PollOrder,
     processes: BTreeMap<String, ProcessState>,
@@ -87,6 +89,7 @@ impl State {
             log: EventLog::new(log),
             sent: 0,
             caller: "".into(),
+            called_at: Duration::ZERO,
             seed,
             poll_order,
             processes: BTreeMap::new(),

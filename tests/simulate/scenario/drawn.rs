@@ -56,6 +56,7 @@ impl Scenario {
             tables: Tables::default(),
             worker_ids: WorkerIds::default(),
             retention: None,
+            begins_anew_after: None,
             poll_order: PollOrder::drawn(seed),
             acts: Vec::new(),
             plan: Plan::default(),

@@ -339,6 +339,83 @@ fn a_slow_scan_does_not_make_leases_older() {
     assert_eq!(keys(&me.plan(&renewed(&leases, "a"))), [""; 0]);
 }
 
+/// The leases of `owners`, of which those from the second on wait for the first.
+fn family(owners: &[&str]) -> Vec<Lease> {
+    let mut leases = table(owners);
+    let parent = leases[0].shard.clone();
+    leases[1..]
+        .iter_mut()
+        .for_each(|child| child.parents = BTreeSet::from([parent.clone()]));
+    leases
+}
+
+#[test]
+fn the_parent_is_taken_before_the_children_that_wait_for_it() {
+    let two = TakerPolicy {
+        max_leases: 2,
+        ..POLICY
+    };
+    for seed in 0..20 {
+        let mut me = Me::new(two);
+        me.rng = fastrand::Rng::with_seed(seed);
+        assert_eq!(keys(&me.plan(&family(&["", "", ""])))[0], "shardId-000");
+        let recovered = Me::new(two).plan(&family(&["me", "me", "me"]));
+        assert_eq!(keys(&recovered), ["shardId-000", "shardId-001", "shardId-002"]);
+    }
+}
+
+#[test]
+fn a_parent_is_taken_by_the_worker_whose_leases_wait_for_it_however_many_those_are() {
+    let leases = family(&["", "me", "me"]);
+    let mut me = Me::new(TakerPolicy {
+        max_leases: 2,
+        ..POLICY
+    })
+    .holding(&leases);
+    assert_eq!(keys(&me.plan(&leases)), ["shardId-000"]);
+}
+
+#[test]
+fn leases_that_wait_are_no_load_and_are_not_stolen() {
+    let mut leases = family(&["a", "a", "a"]);
+    leases.extend([lease(3, "me"), lease(4, "a")]);
+    let plan = Me::new(POLICY).holding(&leases).plan(&leases);
+    assert_eq!((keys(&plan), plan.workers, plan.target, plan.mine), (vec![], 2, 2, 1));
+}
+
+#[test]
+fn leases_that_wait_make_their_owner_a_living_worker() {
+    let plan = Me::new(POLICY).plan(&family(&["b", "a"]));
+    assert_eq!((keys(&plan), plan.workers), (vec![], 3));
+}
+
+#[test]
+fn a_lease_that_waits_is_taken_if_nobody_renews_it() {
+    let leases = family(&["a", "dead"]);
+    let mut me = Me::new(POLICY);
+    assert_eq!(keys(&me.plan(&leases)), [""; 0]);
+    let plan = me.plan_after(FAILOVER + A_MOMENT, &renewed(&leases, "a"));
+    assert_eq!(
+        (keys(&plan), reasons(&plan)),
+        (vec!["shardId-001"], vec![Reason::Expired])
+    );
+}
+
+#[test]
+fn a_child_may_be_had_in_the_place_of_its_parent() {
+    let leases = family(&["me"]);
+    let mut me = Me::new(TakerPolicy {
+        max_leases: 1,
+        ..POLICY
+    })
+    .holding(&leases);
+    me.plan(&leases);
+    let children = &family(&["", "", ""])[1..];
+    assert!(me.taker.may_have_child(&children[0], &me.held));
+    me.held.insert(children[0].key.clone());
+    assert!(!me.taker.may_have_child(&children[1], &me.held));
+}
+
 /// Workers that scan, take and renew on one table with conditional writes.
 struct Fleet {
     table: Vec<Lease>,

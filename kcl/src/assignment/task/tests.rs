@@ -110,6 +110,8 @@ impl Bench {
             },
             owned,
             new_leases: Arc::default(),
+            children: mpsc::channel(1).1,
+            finished: BTreeSet::new(),
         };
         (assignment, renewing, leases)
     }

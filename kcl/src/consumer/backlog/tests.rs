@@ -18,7 +18,7 @@ fn observer() -> ShardObserver {
     Observers::default().of_shard(shard, lease)
 }
 
-/// A Kinesis record with this sequence number: an aggregate of so many user records, or with none a plain one.
+/// A Kinesis record with this sequence number: an aggregate of `aggregated` user records, or a plain record for 0.
 fn raw(sequence_number: u64, aggregated: usize) -> RawRecord {
     let mut encoder = Encoder::new();
     for _ in 0..aggregated {
@@ -40,6 +40,7 @@ async fn backlog(records: impl IntoIterator<Item = RawRecord>) -> (ReadBudget, B
     backlog.put(Page {
         records: records.into_iter().collect(),
         lag: None,
+        asked_at: service::Clock::default().now(),
         stream: Incarnation::default(),
         permit: budget.account().permit(1_000_000).await,
     });

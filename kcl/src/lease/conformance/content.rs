@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::bench::{Bench, at, key, owned, unowned};
 use crate::checkpoint::position::Position;
 use crate::lease::item::{self, EntityTypes};
-use crate::lease::model::{Lease, OwnAttributes, PendingCheckpoint, WorkerId};
+use crate::lease::model::{IdlePosition, Lease, OwnAttributes, PendingCheckpoint, WorkerId};
 use crate::lease::table::Creation;
 use crate::lease::write::{LeaseWrite, OwnerWrite, Then, WriteOutcome};
 use crate::stream::{Incarnation, ShardId};
@@ -27,6 +27,7 @@ run_against_each_backend! {
     an_empty_set_of_children_removes_them,
     a_range_is_noted_and_the_counter_stays,
     an_owners_write_sets_our_own_attributes_where_they_are_absent,
+    an_idle_position_is_noted_with_a_renewal,
     attributes_that_are_not_known_survive_every_write,
     a_checkpoint_owner_that_is_null_keeps_nobody_from_writing,
     the_row_of_a_finished_shard_is_deleted,
@@ -259,6 +260,28 @@ async fn an_owners_write_sets_our_own_attributes_where_they_are_absent(bench: &B
     let written = bench.applied(LeaseWrite::Owner(write)).await;
     assert_eq!((written.own.stream.created, written.own.token_base), (Some(6), Some(5)));
     assert_eq!(written.fencing_token(), Some(13));
+}
+
+async fn an_idle_position_is_noted_with_a_renewal(bench: &Bench) {
+    bench.put(&owned()).await;
+    let idle = IdlePosition {
+        at: 1_700_000_000_000,
+        checkpoint: at("7"),
+    };
+    let write = OwnerWrite {
+        idle: Some(idle.clone()),
+        ..OwnerWrite::renewal(owned())
+    };
+    let written = bench.applied(LeaseWrite::Owner(write)).await;
+    let expected = Lease {
+        counter: owned().counter + 1,
+        idle: Some(idle),
+        ..owned()
+    };
+    assert_eq!(
+        (&written, bench.lease(&key()).await.as_ref()),
+        (&expected, Some(&expected))
+    );
 }
 
 async fn attributes_that_are_not_known_survive_every_write(bench: &Bench) {

@@ -326,6 +326,7 @@ prop_compose! {
         (parents, children) in (btree_set("[a-z0-9-]{1,9}", 0..3), btree_set("[a-z0-9-]{1,9}", 0..3)),
         range in option::of(any_range().prop_filter("one key is not written", |range| range.start() < range.end())),
         own in any_own(),
+        idle in option::of((any::<u64>(), any_position())),
         others in btree_map("x[a-z]{1,9}", "[a-z]{0,9}".prop_map(AttributeValue::S), 0..3),
     ) -> Lease {
         Lease {
@@ -342,6 +343,7 @@ prop_compose! {
             children: children.iter().map(|id| ShardId::new(id)).collect(),
             range,
             own,
+            idle: idle.map(|(at, checkpoint)| IdlePosition { at, checkpoint }),
             others: others.into_iter().collect(),
         }
     }

@@ -59,6 +59,9 @@ fn of_owner(row: &mut Lease, write: &OwnerWrite) {
         row.children.clone_from(children);
     }
     set_where_absent(&mut row.own, &write.own);
+    if let Some(idle) = &write.idle {
+        row.idle = Some(idle.clone());
+    }
     match write.then {
         Then::Keep => {}
         Then::Release => (row.owner, row.checkpoint_owner) = (None, None),

@@ -581,3 +581,31 @@ fn a_prepared_checkpoint_whose_answer_was_lost_is_recognised_in_the_row() {
         }]
     );
 }
+
+#[test]
+fn an_idle_position_asks_for_no_write_and_goes_with_the_next_one() {
+    let mut world = World::new();
+    let idle = IdlePosition {
+        at: 1_700_000_000_000,
+        checkpoint: Position::TrimHorizon,
+    };
+    world.ownership.idle(idle.clone());
+    assert!(world.is_idle());
+    assert_eq!(world.pass(RENEWAL).write().idle, Some(idle.clone()));
+    let written = Lease {
+        idle: Some(idle),
+        ..row(6)
+    };
+    world.outcome(WriteOutcome::Applied(written));
+    assert_eq!(world.pass(RENEWAL).write().idle, None);
+}
+
+#[test]
+fn an_idle_position_of_another_checkpoint_is_not_written() {
+    let mut world = World::new();
+    world.ownership.idle(IdlePosition {
+        at: 1_700_000_000_000,
+        checkpoint: at(7),
+    });
+    assert_eq!(world.pass(RENEWAL).write().idle, None);
+}

@@ -42,7 +42,7 @@ impl ProgressPort {
         });
     }
 
-    /// The last checkpoint of this ownership that is known to be in the row. `None`: there is none yet.
+    /// The last checkpoint of this ownership that is known to be in the row. `None` before the first.
     pub(crate) fn reached(&self) -> Option<Position> {
         self.reached.borrow().clone()
     }

@@ -76,7 +76,7 @@ impl RenewerTask {
         }
     }
 
-    /// Runs until every [`Renewer`] is gone.
+    /// Runs until every [`Renewer`](crate::lease::renewer::Renewer) is gone.
     ///
     /// # Errors
     ///
@@ -125,7 +125,7 @@ impl RenewerTask {
             };
             let (write, sent) = (LeaseWrite::Owner(write), clock.now());
             let outcome = clock.timeout(timeout, table.write(&write)).await;
-            let outcome = outcome.unwrap_or_else(|| WriteOutcome::Unknown(timed_out(timeout)));
+            let outcome = outcome.unwrap_or_else(|| WriteOutcome::Unknown(timed_out("UpdateItem", timeout)));
             written(outcome, sent)
         })
     }
@@ -266,10 +266,10 @@ fn not_sent() -> TableError {
 }
 
 /// The error of a write of a lease row that got no answer within `timeout`.
-pub(crate) fn timed_out(timeout: Duration) -> TableError {
+pub(crate) fn timed_out(operation: &'static str, timeout: Duration) -> TableError {
     let message = format!("no answer within {timeout:?}, a fifth of the failover time");
     TableError {
-        operation: "UpdateItem",
+        operation,
         kind: CallErrorKind::Unavailable {
             code: "Timeout".into(),
             message,

@@ -227,7 +227,7 @@ proptest! {
             let held: u64 = readers.values().map(|r| r.granted.unwrap_or(0) + r.pages.iter().sum::<u64>()).sum();
             prop_assert_eq!(held, budget.charged());
             prop_assert!(held <= limit + SMALL_PAGE * SHARDS as u64);
-            // Whoever waits holds pages, so that a release comes that serves it.
+            // A reader that waits holds pages, so a release comes that serves it.
             prop_assert!(readers.values().all(|reader| !reader.waits || !reader.pages.is_empty()));
         }
     }

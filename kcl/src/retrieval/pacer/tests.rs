@@ -173,6 +173,18 @@ fn throttling_lowers_the_share_and_replies_raise_it_again() {
 }
 
 #[test]
+fn a_large_reply_behind_throttled_reads_is_paid_off_at_the_configured_share() {
+    let mut now = start();
+    let mut pacer = Pacer::new(PacerConfig::default(), now);
+    for _ in 0..10 {
+        pacer.on_throttled(now, Duration::ZERO);
+        now = pacer.next_read_at();
+    }
+    pacer.on_reply(now, brought(10 * 1024 * 1024, BEHIND));
+    assert_eq!(pacer.next_read_at() - now, Duration::from_secs(5));
+}
+
+#[test]
 fn a_reader_that_is_throttled_for_ever_still_reads_now_and_then() {
     let mut now = start();
     let mut pacer = Pacer::new(PacerConfig::default(), now);

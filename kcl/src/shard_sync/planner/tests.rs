@@ -313,7 +313,7 @@ fn children_are_read_from_their_first_record_on() {
         parents: BTreeSet::from([id(6), id(7)]),
         range: Some(HashKeyRange::FULL),
     };
-    let leases = children_plan(rows(), &id(6), &[child]);
+    let leases = children_plan(rows(), &id(6), &[child], &OwnAttributes::default());
     let [lease] = leases.as_slice() else {
         panic!("{leases:?}")
     };
@@ -333,7 +333,7 @@ fn a_child_that_names_no_parent_still_waits_for_the_shard_that_named_it() {
         range: Some(HashKeyRange::FULL),
     };
     assert_eq!(
-        children_plan(rows(), &id(6), &[child])[0].parents,
+        children_plan(rows(), &id(6), &[child], &OwnAttributes::default())[0].parents,
         BTreeSet::from([id(6)])
     );
 }

@@ -2,9 +2,7 @@
 
 use super::{checkpoint, split, story};
 use crate::oracle::story::{at, payload, place, row, shard};
-use crate::oracle::{
-    ConsumerFact, Ending, FleetFact, LeaseClaim, LeaseWrite, OfferedRecord, Position, Process, Rule, ServiceFact,
-};
+use crate::oracle::{ConsumerFact, Ending, LeaseClaim, OfferedRecord, Position, Rule, ServiceFact};
 
 #[test]
 fn a_checkpoint_past_a_record_that_was_not_processed_breaks_c1() {
@@ -41,11 +39,7 @@ fn a_row_that_is_created_again_further_on_breaks_c1_and_further_back_does_not() 
         let mut story = story();
         story.work("a", 1, 1..=3);
         story.lease("a", 0, row(Some("a"), 2, at(3)));
-        story.fleet(FleetFact::LeaseWritten(LeaseWrite {
-            writer: Process::new("operator"),
-            shard: shard(0),
-            after: None,
-        }));
+        story.delete_lease("operator", 0);
         story.lease("a", 0, row(None, 0, checkpoint));
         assert_eq!(story.broken(), broken, "{checkpoint}");
     }

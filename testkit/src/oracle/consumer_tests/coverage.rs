@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use super::story;
 use crate::oracle::story::{FAILOVER, Story, at, row, shard};
-use crate::oracle::{
-    ConsumerFact, Ending, FaultId, FleetFact, LeaseRow, LeaseWrite, Position, Process, Rule, Rules, Target,
-};
+use crate::oracle::{ConsumerFact, Ending, FaultId, FleetFact, LeaseRow, Position, Process, Rule, Rules, Target};
 
 const BOUND: u64 = 60;
 
@@ -186,11 +184,7 @@ fn a_closed_shard_that_nobody_takes_breaks_c4_until_its_row_is_gone() {
         story.close(0);
         story.waits(BOUND - 1);
         if gone {
-            story.fleet(FleetFact::LeaseWritten(LeaseWrite {
-                writer: Process::new("a"),
-                shard: shard(0),
-                after: None,
-            }));
+            story.delete_lease("a", 0);
         }
         story.waits(3);
         let broken = if gone { vec![] } else { vec![Rule::Coverage] };

@@ -2,7 +2,7 @@
 
 use super::super::rare::Rare;
 use crate::oracle::story::{FAILOVER, RENEW, Story, at, row};
-use crate::oracle::{ConsumerFact, Ending, FleetFact, Position, Process, Rules};
+use crate::oracle::{ConsumerFact, Ending, FleetFact, Position, Process, Rules, ServiceFact};
 
 fn rare(story: Story) -> Vec<Rare> {
     story.finish(Ending::CutShort).figures.rare.into_keys().collect()
@@ -44,6 +44,22 @@ fn a_reply_that_was_lost_is_recognised_by_the_next_write_of_the_same_owner() {
 }
 
 #[test]
+fn a_checkpoint_rides_on_a_renewal_that_was_due_as_it_was_sent() {
+    for (after, owner, checkpoint, expected) in [
+        (4, Some("a"), at(1), vec![Rare::CheckpointRidesOnRenewal]),
+        (3, Some("a"), at(1), vec![]),
+        (4, Some("a"), Position::TrimHorizon, vec![]),
+        (4, None, at(1), vec![]),
+    ] {
+        let mut story = consumer();
+        story.work("a", 1, [1]);
+        story.later(after);
+        story.lease("a", 0, row(owner, 2, checkpoint));
+        assert_eq!(rare(story), expected, "{after} s, {owner:?}, {checkpoint}");
+    }
+}
+
+#[test]
 fn a_child_of_a_merge_waits_on_the_parent_that_is_not_at_its_end() {
     for (other, expected) in [(at(1), vec![Rare::SecondParentAwaited]), (Position::ShardEnd, vec![])] {
         let mut story = Story::new();
@@ -71,6 +87,24 @@ fn a_halted_shard_moves_if_another_machine_takes_it_up() {
         story.consumer("a", 1, ConsumerFact::ShardHalted);
         story.lease("a", 0, row(None, 2, Position::TrimHorizon));
         story.take("b", 3, Position::TrimHorizon);
+        assert_eq!(rare(story), expected);
+    }
+}
+
+#[test]
+fn a_worker_starts_on_the_leases_of_a_former_stream_until_they_are_deleted() {
+    for (told, expected) in [(true, vec![Rare::BegunAnew]), (false, vec![])] {
+        let mut story = consumer();
+        story.kill("a");
+        story.service(ServiceFact::StreamDeleted);
+        story.create(0, &[], 0..=u128::MAX);
+        story.start("b");
+        if told {
+            story.fleet(FleetFact::RecreationTold);
+        }
+        story.delete_lease("operator", 0);
+        story.start("c");
+        let expected: Vec<_> = std::iter::once(Rare::StartedAfterRecreation).chain(expected).collect();
         assert_eq!(rare(story), expected);
     }
 }

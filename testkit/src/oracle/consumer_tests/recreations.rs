@@ -1,7 +1,41 @@
 //! A stream that is deleted and created again under workers: what they owe to either.
 
+use crate::kinesis::Timestamp;
 use crate::oracle::story::{FAILOVER, Story, at, row};
-use crate::oracle::{Ending, FleetFact, Position, Rule, Rules, ServiceFact, Start};
+use crate::oracle::{ConsumerFact, Ending, FleetFact, LeaseRow, Position, Rule, Rules, ServiceFact, Start};
+
+/// The creation time of the nth stream.
+fn created(nth: u64) -> Timestamp {
+    Timestamp::from_millis(nth)
+}
+
+/// A row that names the nth stream.
+fn row_of(nth: u64, owner: Option<&str>, counter: u64, checkpoint: Position) -> LeaseRow {
+    LeaseRow {
+        stream_created: Some(created(nth)),
+        ..row(owner, counter, checkpoint)
+    }
+}
+
+/// The same as [`created_again`], but the row was created by worker a for the stream that it names, at the oldest record,
+/// and nothing was read by it.
+fn unread(nth: u64) -> Story {
+    let mut story = Story::by(Rules::new(FAILOVER).coverage_within(FAILOVER));
+    story.service(ServiceFact::StreamCreated { created: created(1) });
+    story.create(0, &[], 0..=u128::MAX);
+    story.create(1, &[], 0..=u128::MAX);
+    story.start("a");
+    story.service(ServiceFact::StreamDeleted);
+    story.later(1);
+    story.service(ServiceFact::StreamCreated { created: created(2) });
+    story.create(0, &[], 0..=u128::MAX);
+    story.store(0, 7);
+    story.lease("a", 0, row_of(nth, None, 0, Position::TrimHorizon));
+    story.lease("a", 0, row_of(nth, Some("a"), 1, Position::TrimHorizon));
+    let checkpoint = Position::TrimHorizon;
+    story.consumer("a", 1, ConsumerFact::Initialized { checkpoint });
+    story
+}
 
 /// Worker a has processed the records 1 to 6 of shard 0; then the stream is deleted and created again, and stores 7.
 fn created_again() -> Story {
@@ -83,4 +117,106 @@ fn a_start_at_latest_wants_of_a_new_stream_what_arrives_after_its_first_lease() 
     story.store(1, 7);
     story.lease("a", 1, row(None, 0, Position::Latest));
     story.assert_kept();
+}
+
+#[test]
+fn a_lease_is_of_the_stream_that_its_row_names() {
+    for (nth, broken) in [(1, vec![Rule::AtLeastOnce]), (2, vec![])] {
+        let mut story = unread(nth);
+        story.offer("a", 1, [7]);
+        assert_eq!(story.broken(), broken);
+    }
+}
+
+#[test]
+fn a_lease_of_another_stream_covers_no_shard_of_the_present_one() {
+    let mut story = unread(1);
+    for number in 1..20 {
+        story.later(1);
+        story.lease("a", 0, row_of(1, Some("a"), 1 + number, Position::TrimHorizon));
+    }
+    assert_eq!(story.broken(), [Rule::Coverage]);
+}
+
+#[test]
+fn a_lease_of_a_shard_that_its_stream_never_had_gives_nothing_and_does_not_move() {
+    for (position, broken) in [(at(7), vec![Rule::AtLeastOnce]), (Position::TrimHorizon, vec![])] {
+        let mut story = unread(2);
+        story.create(2, &[], 0..=u128::MAX);
+        story.lease("a", 2, row_of(1, Some("a"), 1, Position::TrimHorizon));
+        story.lease("a", 2, row_of(1, Some("a"), 2, position));
+        assert_eq!(story.broken(), broken);
+    }
+}
+
+#[test]
+fn a_row_that_comes_to_name_a_stream_is_of_it_if_nothing_was_read_by_it() {
+    for (checkpoint, broken) in [(at(6), vec![Rule::AtLeastOnce]), (Position::TrimHorizon, vec![])] {
+        let mut story = Story::by(Rules::new(FAILOVER));
+        story.service(ServiceFact::StreamCreated { created: created(1) });
+        story.create(0, &[], 0..=u128::MAX);
+        story.lease("a", 0, row(None, 0, checkpoint));
+        story.service(ServiceFact::StreamDeleted);
+        story.service(ServiceFact::StreamCreated { created: created(2) });
+        story.create(0, &[], 0..=u128::MAX);
+        story.store(0, 7);
+        story.start("a");
+        story.lease("a", 0, row_of(2, Some("a"), 1, checkpoint));
+        story.consumer("a", 1, ConsumerFact::Initialized { checkpoint });
+        story.offer("a", 1, [7]);
+        assert_eq!(story.broken(), broken);
+    }
+}
+
+#[test]
+fn a_worker_says_that_the_stream_was_created_again_while_a_lease_or_a_worker_is_of_another_one() {
+    let mut story = created_again();
+    story.fleet(FleetFact::RecreationTold);
+    story.delete_lease("a", 0);
+    story.lease("a", 0, row(None, 0, Position::TrimHorizon));
+    // Worker a began with the former stream.
+    story.fleet(FleetFact::RecreationTold);
+    story.assert_kept();
+    story.kill("a");
+    story.later(1);
+    story.start("b");
+    story.fleet(FleetFact::RecreationTold);
+    assert_eq!(story.broken(), [Rule::AtLeastOnce]);
+}
+
+#[test]
+fn once_all_leases_are_deleted_the_new_stream_has_to_be_read() {
+    let mut story = created_again();
+    story.fleet(FleetFact::RecreationTold);
+    story.delete_lease("operator", 0);
+    let report = story.finish(Ending::Quiet);
+    let broken: Vec<_> = report.violations.iter().map(|violation| violation.rule).collect();
+    assert_eq!(broken, [Rule::AtLeastOnce, Rule::Coverage]);
+}
+
+#[test]
+fn a_start_at_latest_without_any_lease_begins_anew() {
+    let mut story = Story::by(Rules::new(FAILOVER).start(Start::Latest));
+    story.create(0, &[], 0..=u128::MAX);
+    story.start("a");
+    story.lease("a", 0, row(None, 0, Position::Latest));
+    story.store(0, 7);
+    story.delete_lease("operator", 0);
+    story.store(0, 8);
+    story.lease("a", 0, row(None, 0, Position::Latest));
+    story.assert_kept();
+    story.store(0, 9);
+    assert_eq!(story.finish(Ending::Quiet).figures.unread, 1);
+}
+
+#[test]
+fn tokens_grow_over_a_row_that_is_deleted_and_made_again() {
+    for (token, broken) in [(10, vec![]), (9, vec![Rule::OneOwner])] {
+        let mut story = Story::of_a_consumer(Rules::new(FAILOVER));
+        story.take("a", 9, Position::TrimHorizon);
+        story.delete_lease("operator", 0);
+        story.lease("a", 0, row(None, 0, Position::TrimHorizon));
+        story.take("b", token, Position::TrimHorizon);
+        assert_eq!(story.broken(), broken);
+    }
 }

@@ -56,6 +56,23 @@ fn an_owner_at_latest_is_offered_what_came_before_it_with_the_exception_alone_an
 }
 
 #[test]
+fn an_owner_at_latest_that_began_earlier_goes_on_from_there() {
+    for (then, broken) in [(2..=4, vec![]), (1..=4, vec![Rule::Duplicate])] {
+        let rules = Rules::new(FAILOVER).start(Start::Latest);
+        let mut story = Story::by(rules.except(Exception::UnpinnedLatest, "not pinned yet"));
+        story.create(0, &[], 0..=u128::MAX);
+        story.start("a");
+        (1..=3).for_each(|number| story.store(0, number));
+        story.lease("a", 0, row(None, 0, Position::Latest));
+        story.take("a", 1, Position::Latest);
+        story.store(0, 4);
+        story.work("a", 1, [1]);
+        story.work("a", 1, then);
+        assert_eq!(story.broken(), broken);
+    }
+}
+
+#[test]
 fn what_an_owner_at_latest_left_behind_is_excused_with_the_exception_alone() {
     for ended in [false, true] {
         let next_owner = |rules: Rules| {

@@ -1,13 +1,15 @@
 //! Pure: more of what some runs have and others do not, from draws of its own.
 
+use std::ops::Range;
 use std::time::Duration;
-
-use fastrand::Rng;
-use testkit::sim::TroubleKind;
 
 use super::millis;
 use super::variety::{moment, one_in};
 use crate::scenario::{Act, Kind, Scenario, Start, What, WorkerIds};
+use fastrand::Rng;
+
+/// How long an operator takes to hear that the stream was created again, and to act.
+pub(crate) const REACTION: Range<Duration> = Duration::ZERO..Duration::from_secs(30);
 
 impl Scenario {
     /// Draws what is off by default, and came up after the rest.
@@ -18,8 +20,8 @@ impl Scenario {
         if matches!(self.kind, Kind::Crash | Kind::Fleet | Kind::Restless) && one_in(5, rng) {
             self.draw_retention(rng);
         }
-        if matches!(self.kind, Kind::Steady | Kind::Reshard) && one_in(5, rng) {
-            self.draw_recreation(rng);
+        if self.kind != Kind::Produce && one_in(5, rng) {
+            self.draw_recreations_under_workers(rng);
         }
         if one_in(3, rng) {
             self.handlers.deferred = rng.u8(20..=100);
@@ -40,18 +42,20 @@ impl Scenario {
         self.acts.push(Act { at, what });
     }
 
-    /// The stream is deleted and created again under the workers, whose leases are then another stream's. No worker is
-    /// started afterwards: see `NOT_SIMULATED`.
-    fn draw_recreation(&mut self, rng: &mut Rng) {
-        let what = What::Recreate {
-            shards: rng.usize(1..=8),
-            pause: Duration::from_millis(rng.u64(1_000..20_000)),
-        };
-        let at = moment(self.load, rng);
-        self.acts.push(Act { at, what });
-        self.acts.retain(|act| !matches!(act.what, What::Restart { .. }));
-        self.plan.troubles.retain(|trouble| trouble.kind != TroubleKind::Crash);
-        self.handlers.outage = None;
+    /// The stream is deleted and created again under the workers, whose leases are then another stream's.
+    fn draw_recreations_under_workers(&mut self, rng: &mut Rng) {
+        let times = if one_in(4, rng) { 2 } else { 1 };
+        for _ in 0..times {
+            let what = What::Recreate {
+                shards: rng.usize(1..=8),
+                pause: Duration::from_millis(rng.u64(1_000..20_000)),
+            };
+            let at = moment(self.load, rng);
+            self.acts.push(Act { at, what });
+        }
+        self.begins_anew_after = Some(Duration::from_millis(
+            rng.u64(millis(REACTION.start)..millis(REACTION.end)),
+        ));
         // Records may be given back while the stream is gone, which nobody would see without the receipts.
         self.puts.dropped = 0;
     }

@@ -1,0 +1,147 @@
+//! What is done about a failed call to the application.
+
+use std::sync::Arc;
+
+use crate::checkpoint::position::{Position, RecordPosition};
+use crate::consumer::application::Called;
+use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
+use crate::consumer::state::{Failing, Reaction};
+use crate::event::HandlerEvent;
+use crate::processor::dead_letter::DeadLetter;
+use crate::processor::handler_error::HandlerError;
+use crate::processor::simple::HandlerForm;
+use crate::record::Record;
+
+impl ShardConsumer {
+    /// Notes a call that succeeded, and up to where its records are processed.
+    pub(super) fn succeeded(&mut self, through: Option<&RecordPosition>) {
+        self.state.on_success(through);
+        self.failing = None;
+        self.ports.board.error(None);
+    }
+
+    /// Tells of a failure that is no attempt.
+    pub(super) fn tell_uncounted(&self, error: &HandlerError) {
+        let text = self.application.text(error);
+        self.tell_failed(text.clone(), None);
+        self.ports.board.error(Some(text));
+    }
+
+    fn tell_failed(&self, error: String, position: Option<RecordPosition>) {
+        self.observer.tell(HandlerEvent::Failed {
+            error,
+            failures: self.state.failures(),
+            position,
+            repeated: 0,
+        });
+    }
+
+    /// Does about a failed call what the policy says. `records` are those that it was given and has not checkpointed.
+    pub(super) async fn on_failure(&mut self, error: HandlerError, records: Vec<Record>) -> Result<(), Interrupted> {
+        let now = self.parts.clock.now();
+        // The lease is lost, or the table is away: nothing is wrong with the handler.
+        let verdict = error.verdict().filter(|_| !error.is_of_the_table());
+        let Some(verdict) = verdict.filter(|_| self.guard.is_valid()) else {
+            self.tell_uncounted(&error);
+            self.state.on_table_failure(now);
+            return Ok(());
+        };
+        self.failing = records.last().map(|last| Failing {
+            count: records.len(),
+            last: last.position().clone(),
+        });
+        let reaction = self.state.on_failure(verdict, self.failing.as_ref(), now);
+        let text = self.application.text(&error);
+        let position = records.first().map(|record| record.position().clone());
+        self.tell_failed(text.clone(), position.clone());
+        self.ports.board.error(Some(text));
+        self.failing = self.failing.take().or_else(|| self.replay.as_ref()?.failing());
+        match reaction {
+            Reaction::Again | Reaction::Isolate => Ok(()),
+            Reaction::Halted | Reaction::StillHalted => {
+                self.halted(reaction, position);
+                Ok(())
+            }
+            Reaction::Skip => {
+                self.skip_the_failing_records();
+                Ok(())
+            }
+            Reaction::DeadLetter => self.dead_letter(error, records).await,
+        }
+    }
+
+    /// Passes over the records on which the handler failed last.
+    pub(super) fn skip_the_failing_records(&mut self) {
+        if let Some(Failing { count, last }) = self.failing.take() {
+            self.observer.tell(HandlerEvent::Skipped {
+                last: last.clone(),
+                count,
+            });
+            self.passed_over(last);
+        }
+    }
+
+    /// A checkpoint may pass the records up to `last` now.
+    fn passed_over(&mut self, last: RecordPosition) {
+        self.checkpointer.passed_over(&last);
+        if self.parts.config.form != HandlerForm::Processor {
+            self.checkpointer.defer();
+        }
+        self.has_caught_up(&last);
+        self.succeeded(Some(&last));
+        self.done = Position::At(last);
+    }
+
+    async fn dead_letter(&mut self, error: HandlerError, records: Vec<Record>) -> Result<(), Interrupted> {
+        let Some(sink) = self.parts.config.error_policy.sink().cloned() else {
+            return Ok(());
+        };
+        let Some(last) = records.last().map(|record| record.position().clone()) else {
+            return Ok(());
+        };
+        let count = records.len();
+        let letter = DeadLetter {
+            shard: self.shard.clone(),
+            records,
+            attempts: self.state.attempts(),
+            error: Arc::new(error),
+        };
+        match self.application.call(sink.send(letter)).await {
+            Called::Returned(Ok(())) => {
+                self.observer.tell(HandlerEvent::DeadLettered {
+                    last: last.clone(),
+                    count,
+                });
+                self.passed_over(last);
+                Ok(())
+            }
+            Called::Returned(Err(error)) => {
+                let text = self.application.text(&error);
+                self.ports.board.error(Some(text.clone()));
+                self.observer.tell(HandlerEvent::SinkFailed {
+                    error: text,
+                    repeated: 0,
+                });
+                let reaction = self.state.on_sink_failure(self.parts.clock.now());
+                self.halted(reaction, Some(last));
+                Ok(())
+            }
+            Called::Dropped => Err(Interrupted::CallDropped),
+        }
+    }
+
+    /// Tells of a halt. Nothing is read while the shard is halted.
+    fn halted(&mut self, reaction: Reaction, position: Option<RecordPosition>) {
+        match reaction {
+            Reaction::Halted | Reaction::StillHalted => {}
+            Reaction::Again | Reaction::Isolate | Reaction::Skip | Reaction::DeadLetter => return,
+        }
+        let error = self.ports.board.status().last_error.unwrap_or_default();
+        self.observer.tell(HandlerEvent::Halted {
+            position,
+            failures: self.state.failures(),
+            error,
+        });
+        self.stop_reading();
+    }
+}

@@ -1,0 +1,73 @@
+//! Failures that adapters tell late: of records that they took in earlier calls, which are then read again.
+
+use crate::checkpoint::position::{Position, RecordPosition};
+use crate::consumer::shard_consumer::ShardConsumer;
+use crate::consumer::state::Failing;
+use crate::processor::handler_error::{About, HandlerError};
+use crate::record::Record;
+
+/// Records that are delivered again, up to where a call has failed. Until then a call that succeeds proves nothing.
+#[derive(Debug)]
+pub(super) struct Replay {
+    up_to: Position,
+    /// The checkpoint at the failure. A later one is progress.
+    checkpoint: Position,
+}
+
+impl Replay {
+    /// The records that the failure may be about, whose number is not known.
+    pub(super) fn failing(&self) -> Option<Failing> {
+        match &self.up_to {
+            Position::At(last) => Some(Failing {
+                count: 0,
+                last: last.clone(),
+            }),
+            Position::AtTimestamp | Position::TrimHorizon | Position::Latest | Position::ShardEnd => None,
+        }
+    }
+}
+
+impl ShardConsumer {
+    /// After a failed call that came as far as `up_to`: goes back to where the adapter wants to begin again, and returns the
+    /// records that have failed, as far as it knows them. `None` for a call that failed on its own records.
+    pub(super) fn rewind(&mut self, error: &HandlerError, up_to: Position) -> Option<Vec<Record>> {
+        let record = match error.about() {
+            About::Record(record) => Some(Record::clone(record)),
+            About::Call | About::Unknown => None,
+        };
+        let processed = self.checkpointer.processed_up_to();
+        let goes_back = processed < self.done;
+        if goes_back {
+            self.done = processed;
+            self.checkpointer.failed();
+            self.stop_reading();
+            let failed_at = record.as_ref().map(|record| Position::At(record.position().clone()));
+            self.replay = Some(Replay {
+                up_to: failed_at.unwrap_or(up_to),
+                checkpoint: self.checkpointer.reached(),
+            });
+        }
+        if *error.about() == About::Call && !goes_back {
+            return None;
+        }
+        self.backlog.failed();
+        let before = self.failing.as_ref().map(|failing| &failing.last);
+        let is_another = |record: &Record| before.is_some_and(|last| last != record.position());
+        if record.as_ref().is_some_and(is_another) {
+            // The record that failed before is done, and each has all of its attempts.
+            self.state.on_progress();
+        }
+        Some(record.into_iter().collect())
+    }
+
+    /// Whether a call that succeeded as far as `last` counts: not while it only repeats what was done before the failure.
+    pub(super) fn has_caught_up(&mut self, last: &RecordPosition) -> bool {
+        let is_behind = self.replay.as_ref().is_some_and(|replay| {
+            Position::At(last.clone()) < replay.up_to && self.checkpointer.reached() <= replay.checkpoint
+        });
+        if !is_behind {
+            self.replay = None;
+        }
+        !is_behind
+    }
+}

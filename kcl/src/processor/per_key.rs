@@ -1,0 +1,231 @@
+//! Records of different keys at once, those of one key one after the other.
+//!
+//! `PerKey` is the processor that a worker calls. It hands each call to the `driver`, a task that runs the records and asks
+//! the pure `watermark` which ones may run and how far everything is done.
+
+mod driver;
+mod watermark;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use service::Tasks;
+
+use crate::checkpoint::checkpointer::Checkpointer;
+use crate::checkpoint::position::{Position, RecordPosition};
+use crate::lease::guard::LeaseGuard;
+use crate::lease::lost::LeaseLost;
+use crate::processor::batch::Batch;
+use crate::processor::handler_error::HandlerError;
+use crate::processor::{RecordProcessor, ShardContext};
+use crate::record::Record;
+use driver::{Ask, Driver, Handler, Outcome};
+use watermark::Bounds;
+
+/// Runs a function for each record: records of different partition keys at once, those of one key in their order.
+///
+/// ```
+/// # use kcl::{HandlerError, PerKey, Record, ShardContext, Worker};
+/// # async fn charge(_customer: &str, _order: &[u8]) -> Result<(), HandlerError> { Ok(()) }
+/// let worker = Worker::builder("billing", "orders").processor(|_shard: &ShardContext| {
+///     PerKey::new(|record: Record| async move { charge(record.partition_key(), record.data()).await }).max_in_flight(32)
+/// });
+/// ```
+///
+/// **Checkpoints** are its own: the *watermark*, up to which every record is done, at most each
+/// [`checkpoint_interval`](Self::checkpoint_interval), at a shutdown, and at the end of the shard. After a crash the records
+/// behind the last checkpoint come again, also those that were done: at most a [`window`](Self::window) and what was done
+/// since.
+///
+/// **Errors** of a record go to the worker's [`ErrorPolicy`](crate::ErrorPolicy), as an error of that record alone: it is
+/// tried again, skipped or dead-lettered by itself. Until then the records of its key wait behind it, and the watermark stays
+/// in front of it. Records of other keys go on, up to the window. A worker that tries a record again reads the shard again
+/// from the watermark on; records that are done or running meanwhile are not run twice.
+///
+/// **The end.** When the shard ends, all records are run to their ends first. A shutdown waits for those that run, and starts
+/// no more. When the lease is lost, all are dropped at their next await, and no more are started.
+///
+/// Records that wait or run count against the worker's `read_budget`; those that wait behind a failed one do not, and are
+/// read again with it.
+pub struct PerKey {
+    handler: Handler,
+    bounds: Bounds,
+    interval: Duration,
+    tasks: Tasks,
+    running: Option<Running>,
+}
+
+/// The state of a shard of which something was delivered.
+#[derive(Debug)]
+struct Running {
+    driver: Driver,
+    lease: LeaseGuard,
+    /// Everything up to here is done.
+    mark: Option<RecordPosition>,
+    /// The last record that was delivered since the last failure: how far a checkpoint is permitted.
+    delivered: Option<RecordPosition>,
+    /// `None`: never.
+    checkpoint_due: Option<Instant>,
+}
+
+impl fmt::Debug for PerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PerKey")
+            .field("bounds", &self.bounds)
+            .field("interval", &self.interval)
+            .field("running", &self.running)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PerKey {
+    /// A processor that calls `handler` for each record.
+    ///
+    /// A panic of `handler` is an error of its record.
+    pub fn new<H, Handling>(handler: H) -> Self
+    where
+        H: Fn(Record) -> Handling + Send + Sync + 'static,
+        Handling: Future<Output = Result<(), HandlerError>> + Send + 'static,
+    {
+        Self {
+            handler: Arc::new(move |record| Box::pin(handler(record))),
+            bounds: Bounds {
+                in_flight: 64,
+                window: 10_000,
+            },
+            interval: Duration::from_secs(5),
+            tasks: Tasks::default(),
+            running: None,
+        }
+    }
+
+    /// The most records of the shard that run at once. Default: 64; at least 1.
+    #[must_use]
+    pub fn max_in_flight(mut self, records: usize) -> Self {
+        self.bounds.in_flight = records.max(1);
+        self
+    }
+
+    /// The most records from the watermark to the newest one that was begun or waits. When it is full, the shard is not read
+    /// on until the oldest record is done. Default: 10,000; at least 1.
+    #[must_use]
+    pub fn window(mut self, records: usize) -> Self {
+        self.bounds.window = records.max(1);
+        self
+    }
+
+    /// The least time between two checkpoints while records flow. Default: 5 s.
+    #[must_use]
+    pub fn checkpoint_interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// The state, begun with the first batch.
+    fn running(&mut self, lease: &LeaseGuard) -> &mut Running {
+        let (handler, bounds, tasks, interval) = (&self.handler, self.bounds, &self.tasks, self.interval);
+        self.running.get_or_insert_with(|| Running {
+            driver: Driver::start(Arc::clone(handler), bounds, lease.clone(), tasks.clone()),
+            mark: None,
+            delivered: None,
+            checkpoint_due: lease.clock().now().checked_add(interval),
+            lease: lease.clone(),
+        })
+    }
+
+    /// Makes a call while records flow, and checkpoints when it is time to.
+    async fn ask(&mut self, ask: Ask, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+        let Some(running) = &mut self.running else {
+            return Ok(());
+        };
+        running.ask(ask, checkpointer).await?;
+        let now = running.lease.clock().now();
+        if running.checkpoint_due.is_none_or(|due| now < due) {
+            return Ok(());
+        }
+        running.checkpoint_due = now.checked_add(self.interval);
+        let checkpointed = running.checkpoint(checkpointer).await;
+        // What the table refuses was told by the renewer, and a later checkpoint makes up for it.
+        checkpointed.or_else(|error| if error.is_of_the_table() { Ok(()) } else { Err(error) })
+    }
+}
+
+impl Running {
+    /// Makes a call. Records that have failed are to be delivered again.
+    async fn ask(&mut self, ask: Ask, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+        let outcome = self.call(ask, checkpointer).await;
+        if outcome.is_err() {
+            // The worker permits checkpoints up to here, until it has delivered the records again.
+            self.delivered.clone_from(&self.mark);
+            let mark = self.mark.clone().map_or(Position::AtTimestamp, Position::At);
+            checkpointer.begin_again_behind(mark);
+        }
+        outcome
+    }
+
+    async fn call(&mut self, ask: Ask, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+        let Some(Outcome { result, mark }) = self.driver.ask(ask, checkpointer.processed_up_to()).await else {
+            return Err(match self.lease.is_valid() {
+                true => HandlerError::new("the task that runs the records has ended"),
+                false => HandlerError::lease_lost(),
+            });
+        };
+        self.mark = mark;
+        result
+    }
+
+    /// Checkpoints the watermark.
+    async fn checkpoint(&self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+        match self.mark.as_ref().min(self.delivered.as_ref()) {
+            Some(mark) if Position::At(mark.clone()) > checkpointer.last() => {
+                Ok(checkpointer.checkpoint_at(mark.clone()).await?)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl RecordProcessor for PerKey {
+    async fn initialize(&mut self, shard: &ShardContext) -> Result<(), HandlerError> {
+        self.tasks = shard.tasks.clone();
+        Ok(())
+    }
+
+    async fn process(&mut self, batch: Batch, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+        let running = self.running(&batch.lease);
+        running.delivered = batch.records.last().map(|record| record.position().clone());
+        self.ask(Ask::Process(batch), checkpointer).await
+    }
+
+    async fn idle(&mut self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+        self.ask(Ask::Look, checkpointer).await
+    }
+
+    async fn shard_ended(&mut self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+        let Some(running) = &mut self.running else {
+            return Ok(());
+        };
+        // The worker checkpoints the end itself.
+        running.ask(Ask::FinishAll, checkpointer).await
+    }
+
+    async fn shutdown_requested(&mut self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+        let Some(running) = &mut self.running else {
+            return Ok(());
+        };
+        // Records may have failed; those in front of them are done all the same.
+        let finished = running.call(Ask::FinishRunning, checkpointer).await;
+        running.checkpoint(checkpointer).await?;
+        finished
+    }
+
+    async fn lease_lost(&mut self, _: LeaseLost) {
+        if let Some(running) = self.running.take() {
+            running.driver.stop().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

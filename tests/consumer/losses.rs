@@ -1,0 +1,203 @@
+//! Records that the service trims before they are read: reported, never passed over in silence (C1).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use kcl::{OnPossibleLoss, Position, ShardState, WorkerControl};
+use kpl::Producer;
+use testkit::sim::Sim;
+
+use super::MINUTE;
+use super::lease_table::lease_rows;
+use super::log::{capture, lines};
+use crate::fleet::{APPLICATION, Checkpoints, Journal, Place, put, split, start, stream, worker};
+
+const REPORT: &str = "possible loss by retention";
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// A worker reads the first 20 records, and ends. Returns the checkpoint of the first shard.
+async fn read_and_stop(sim: &Sim, producer: &Producer) -> String {
+    let journal = Journal::default();
+    let (control, running) = start(worker(sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let places = put(producer, 0..20).await;
+    journal.until("all records", |journal| journal.read() == places).await;
+    control.shutdown(MINUTE);
+    running.await.unwrap().unwrap();
+    lease_rows(sim).await[0]["checkpoint"].as_s().unwrap().clone()
+}
+
+/// The same, then records that no worker reads within the retention time of 24 hours, and others that are there.
+async fn lose_records(sim: &Sim, producer: &Producer) -> (String, BTreeSet<Place>) {
+    let checkpoint = read_and_stop(sim, producer).await;
+    tokio::time::sleep(HOUR).await;
+    put(producer, 20..40).await;
+    tokio::time::sleep(25 * HOUR).await;
+    (checkpoint, put(producer, 40..60).await)
+}
+
+fn is_on_hold(control: &WorkerControl) -> bool {
+    matches!(control.shards()[0].state, ShardState::OnHold { .. })
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_were_trimmed_behind_a_checkpoint_are_reported_and_the_others_are_read() {
+    capture();
+    let (sim, producer) = stream(1);
+    let (checkpoint, places) = lose_records(&sim, &producer).await;
+    let journal = Journal::default();
+    let (control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    journal.until("the rest", |journal| journal.read() == places).await;
+    control.pause();
+    tokio::time::sleep(MINUTE).await;
+    control.resume();
+    tokio::time::sleep(MINUTE).await;
+    let reports = lines(REPORT);
+    assert_eq!(reports.len(), 1, "{reports:#?}");
+    let oldest = &places.first().unwrap().1;
+    assert!(reports[0].contains("ERROR") && reports[0].contains(&checkpoint) && reports[0].contains(oldest));
+    let loss = control.shards().remove(0).possible_loss.unwrap();
+    assert_eq!(loss.after.unwrap().as_str(), checkpoint);
+    assert_eq!(loss.oldest.unwrap().as_str(), oldest);
+    assert!(sim.now().duration_since(loss.oldest_arrived.unwrap()).unwrap() < 10 * MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_reported_within_the_retention_time() {
+    capture();
+    let (sim, producer) = stream(1);
+    read_and_stop(&sim, &producer).await;
+    let places = put(&producer, 20..40).await;
+    tokio::time::sleep(23 * HOUR).await;
+    let journal = Journal::default();
+    let (control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    journal.until("the rest", |journal| journal.read() == places).await;
+    assert_eq!(lines(REPORT), [""; 0]);
+    assert_eq!(control.shards()[0].possible_loss, None);
+}
+
+/// A worker reads the first 20 records, is idle for ten minutes, and ends.
+async fn read_idle_and_stop(sim: &Sim, producer: &Producer) {
+    let journal = Journal::default();
+    let (control, running) = start(worker(sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let places = put(producer, 0..20).await;
+    journal.until("all records", |journal| journal.read() == places).await;
+    tokio::time::sleep(10 * MINUTE).await;
+    control.shutdown(MINUTE);
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_loss_is_reported_of_a_shard_that_was_idle_within_the_retention_time() {
+    capture();
+    let (sim, producer) = stream(1);
+    read_idle_and_stop(&sim, &producer).await;
+    // The record of the checkpoint is trimmed after 24 hours, and nothing that came later is.
+    tokio::time::sleep(24 * HOUR - 5 * MINUTE).await;
+    let journal = Journal::default();
+    let (control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    tokio::time::sleep(MINUTE).await;
+    let places = put(&producer, 20..40).await;
+    journal.until("the rest", |journal| journal.read() == places).await;
+    assert_eq!(lines(REPORT), [""; 0]);
+    assert_eq!(control.shards()[0].possible_loss, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_behind_an_idle_position_is_reported() {
+    capture();
+    let (sim, producer) = stream(1);
+    read_idle_and_stop(&sim, &producer).await;
+    tokio::time::sleep(HOUR).await;
+    put(&producer, 20..40).await;
+    tokio::time::sleep(25 * HOUR).await;
+    let journal = Journal::default();
+    let (control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    let places = put(&producer, 40..60).await;
+    journal.until("the rest", |journal| journal.read() == places).await;
+    assert_eq!(lines(REPORT).len(), 1);
+    let loss = control.shards().remove(0).possible_loss.unwrap();
+    let ago = sim.now().duration_since(loss.complete_until.unwrap()).unwrap();
+    assert!(ago > 26 * HOUR && ago < 26 * HOUR + 5 * MINUTE, "{ago:?}");
+}
+
+/// The kinds of iterators that a worker has asked for.
+fn iterators(sim: &Sim, client: &str) -> Vec<String> {
+    let calls = sim.calls();
+    let asked = calls
+        .iter()
+        .filter(|call| call.client == client && call.operation == "GetShardIterator");
+    asked.map(|call| call.request.to_string()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_shard_is_read_on_from_the_time_of_its_last_empty_read() {
+    let (sim, producer) = stream(1);
+    read_idle_and_stop(&sim, &producer).await;
+    let places = put(&producer, 20..40).await;
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    journal.until("the rest", |journal| journal.read() == places).await;
+    assert_eq!(journal.all_read().len(), 20, "nothing is read twice");
+    assert!(iterators(&sim, "w2")[0].contains("AT_TIMESTAMP"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_idle_position_of_another_checkpoint_is_ignored() {
+    let (sim, producer) = stream(1);
+    read_idle_and_stop(&sim, &producer).await;
+    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
+    // A worker of a Java KCL goes back, and leaves the attributes that it does not know as they are.
+    let edit = client
+        .update_item()
+        .table_name(APPLICATION)
+        .key("leaseKey", AttributeValue::S("shardId-000000000000".into()))
+        .update_expression("SET checkpoint = :checkpoint")
+        .expression_attribute_values(":checkpoint", AttributeValue::S("TRIM_HORIZON".into()));
+    edit.send().await.unwrap();
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    journal.until("all records", |journal| journal.read().len() == 20).await;
+    assert!(iterators(&sim, "w2")[0].contains("TRIM_HORIZON"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_halts_on_a_possible_loss_reads_on_when_it_is_told_to() {
+    capture();
+    let (sim, producer) = stream(1);
+    let (checkpoint, places) = lose_records(&sim, &producer).await;
+    let journal = Journal::default();
+    let builder = worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch);
+    let (control, _running) = start(builder.on_possible_loss(OnPossibleLoss::Halt));
+    tokio::time::sleep(10 * MINUTE).await;
+    assert!(
+        journal.read().is_empty() && is_on_hold(&control),
+        "{:?}",
+        control.shards()
+    );
+    assert_eq!(lease_rows(&sim).await[0]["checkpoint"].as_s().unwrap(), &checkpoint);
+    let status = control.shards().remove(0);
+    assert!(matches!(status.checkpoint, Position::At(_)), "{status:?}");
+    assert!(control.skip(&status.shard));
+    journal.until("the rest", |journal| journal.read() == places).await;
+    assert!(!is_on_hold(&control));
+    assert_eq!(lines(REPORT).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_was_closed_and_trimmed_before_its_end_was_read_is_reported() {
+    capture();
+    let (sim, producer) = stream(1);
+    let checkpoint = read_and_stop(&sim, &producer).await;
+    put(&producer, 20..40).await;
+    split(&sim, "shardId-000000000000", 1u128 << 127).await;
+    tokio::time::sleep(50 * HOUR).await;
+    let places = put(&producer, 40..60).await;
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    journal
+        .until("the rest", |journal| journal.read().is_superset(&places))
+        .await;
+    let reports = lines(REPORT);
+    assert!(reports.len() == 1 && reports[0].contains(&checkpoint), "{reports:#?}");
+}

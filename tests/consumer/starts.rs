@@ -1,0 +1,62 @@
+//! The start of a worker before its stream is there.
+
+use std::time::Duration;
+
+use kcl::{CallErrorKind, WorkerError};
+use kpl::Producer;
+use testkit::sim::Sim;
+
+use super::MINUTE;
+use crate::fleet::{Checkpoints, Journal, STREAM, put, start, worker};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Asks the service for the stream, which is CREATING for a while.
+async fn create_stream(sim: &Sim) {
+    let client = aws_sdk_kinesis::Client::new(&sim.client("operator"));
+    let creation = client.create_stream().stream_name(STREAM).shard_count(2);
+    creation.send().await.unwrap();
+}
+
+async fn read_all(sim: &Sim, journal: &Journal) {
+    tokio::time::sleep(MINUTE).await;
+    let producer = Producer::builder(STREAM).aws(&sim.client("producer")).seed(11);
+    let places = put(&producer.build().unwrap(), 0..20).await;
+    journal.until("all records", |journal| journal.read() == places).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_waits_for_its_stream_as_long_as_it_is_told_to() {
+    let sim = Sim::new(11);
+    let journal = Journal::default();
+    let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch);
+    let builder = builder.wait_for_stream(MINUTE).initialization_timeout(10 * SECOND);
+    let (_control, _running) = start(builder);
+    tokio::time::sleep(45 * SECOND).await;
+    create_stream(&sim).await;
+    read_all(&sim, &journal).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_ends_when_its_stream_has_not_come_in_time() {
+    let sim = Sim::new(11);
+    for (wait, at_least) in [(Duration::ZERO, Duration::ZERO), (MINUTE, 50 * SECOND)] {
+        let begun = sim.elapsed();
+        let builder = worker(&sim, "w1", &Journal::default(), Checkpoints::AfterEachBatch);
+        let (_control, running) = start(builder.wait_for_stream(wait));
+        let error = running.await.unwrap().unwrap_err();
+        let is_missing = |error: &WorkerError| matches!(error, WorkerError::Stream { source, .. } if *source.kind() == CallErrorKind::NotFound);
+        assert!(is_missing(&error), "{error:?}");
+        let took = sim.elapsed() - begun;
+        assert!(took >= at_least && took <= wait + SECOND, "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_being_created_is_waited_for_without_being_told_to() {
+    let sim = Sim::new(11);
+    create_stream(&sim).await;
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    read_all(&sim, &journal).await;
+}

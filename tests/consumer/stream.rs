@@ -1,0 +1,158 @@
+//! The pull form: a task takes the batches of its shard from a stream.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use kcl::{ErrorPolicy, HandlerError, Record, ShardState, ShardStream, StreamEnd, Worker, WorkerBuilder};
+use testkit::sim::Sim;
+
+use super::MINUTE;
+use crate::fleet::{APPLICATION, Place, STREAM, put, split, start, stream};
+
+/// What was written, by place.
+#[derive(Debug, Clone, Default)]
+struct Written(Arc<Mutex<BTreeSet<Place>>>);
+
+impl Written {
+    fn write(&self, shard: &str, records: &[Record]) {
+        let place = |record: &Record| {
+            let (number, sub) = (record.sequence_number().to_string(), record.sub_sequence_number());
+            (shard.to_owned(), number, sub)
+        };
+        self.0.lock().unwrap().extend(records.iter().map(place));
+    }
+
+    fn places(&self) -> BTreeSet<Place> {
+        self.0.lock().unwrap().clone()
+    }
+
+    async fn until(&self, places: &BTreeSet<Place>) {
+        for _ in 0..6_000 {
+            if self.places().is_superset(places) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{} of {} records", self.places().len(), places.len());
+    }
+}
+
+/// Keeps records until it has 70 of them, writes those, and checkpoints the last one. Each `fails`-th write fails.
+async fn write_chunks(
+    mut shard: ShardStream,
+    written: Written,
+    writes: Arc<AtomicU32>,
+    fails: u32,
+) -> Result<(), HandlerError> {
+    let id = shard.context().shard_id().to_string();
+    let mut kept: Vec<Record> = Vec::new();
+    while let Some(batch) = shard.next().await {
+        kept.extend(batch.records);
+        while kept.len() >= 70 {
+            if writes.fetch_add(1, Ordering::SeqCst) % fails == fails - 1 {
+                return Err(HandlerError::new("the disk is full"));
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let chunk: Vec<Record> = kept.drain(..70).collect();
+            written.write(&id, &chunk);
+            shard.checkpointer().checkpoint_at(&chunk[69]).await?;
+        }
+    }
+    if !matches!(shard.end(), Some(StreamEnd::LeaseLost(_))) {
+        written.write(&id, &kept);
+        shard.checkpointer().checkpoint().await?;
+    }
+    Ok(())
+}
+
+fn worker(sim: &Sim, name: &str, written: &Written, fails: u32) -> WorkerBuilder {
+    let (written, writes) = (written.clone(), Arc::<AtomicU32>::default());
+    Worker::builder(APPLICATION, STREAM)
+        .aws(&sim.client(name))
+        .worker_id(name)
+        .seed(1)
+        .max_batch_records(30)
+        .stream(move |shard| write_chunks(shard, written.clone(), Arc::clone(&writes), fails))
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_a_task_keeps_are_not_lost_by_its_failures_a_crash_a_split_or_a_shutdown() {
+    let (sim, producer) = stream(1);
+    let written = Written::default();
+    let mut places = put(&producer, 0..500).await;
+    let (_control, crashing) = start(worker(&sim, "w1", &written, 4));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    crashing.abort();
+    let (control, running) = start(worker(&sim, "w1", &written, 4));
+    split(&sim, "shardId-000000000000", 1 << 127).await;
+    tokio::time::sleep(MINUTE).await;
+    assert!(
+        written.places().is_superset(&places),
+        "the end of the parent writes the rest"
+    );
+    places.extend(put(&producer, 500..650).await);
+    tokio::time::sleep(MINUTE).await;
+    control.shutdown(MINUTE);
+    assert_eq!(running.await.unwrap().unwrap().abandoned, []);
+    written.until(&places).await;
+    // Everything is checkpointed: the next owner writes nothing.
+    let next = Written::default();
+    let (control, running) = start(worker(&sim, "w2", &next, 4));
+    tokio::time::sleep(MINUTE).await;
+    control.shutdown(MINUTE);
+    running.await.unwrap().unwrap();
+    assert_eq!(next.places(), BTreeSet::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_always_fails_halts_its_shard_though_it_takes_batches_again_and_again() {
+    for policy in [ErrorPolicy::halt(), ErrorPolicy::skip()] {
+        let (sim, producer) = stream(1);
+        let written = Written::default();
+        put(&producer, 0..200).await;
+        let (control, _running) = start(worker(&sim, "w1", &written, 1).error_policy(policy));
+        tokio::time::sleep(10 * MINUTE).await;
+        let status = control.shards().remove(0);
+        assert!(matches!(status.state, ShardState::Halted { .. }), "{status:?}");
+        assert_eq!(status.last_error.as_deref(), Some("the disk is full"));
+        assert_eq!(written.places(), BTreeSet::new());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_skips_passes_over_the_record_on_which_a_task_fails() {
+    let (sim, producer) = stream(1);
+    let places = put(&producer, 0..100).await;
+    let poison = places.iter().nth(50).unwrap().clone();
+    let (written, number, sub) = (Written::default(), poison.1.clone(), poison.2);
+    let writing = written.clone();
+    let builder = Worker::builder(APPLICATION, STREAM)
+        .aws(&sim.client("w1"))
+        .seed(1)
+        .error_policy(ErrorPolicy::skip().attempts(3))
+        .stream(move |shard| {
+            let (written, number) = (writing.clone(), number.clone());
+            async move {
+                let (id, checkpointer) = (shard.context().shard_id().to_string(), shard.checkpointer().clone());
+                let mut batches = std::pin::pin!(shard);
+                while let Some(batch) = batches.as_mut().next().await {
+                    let is_poison =
+                        |record: &Record| *record.sequence_number() == *number && record.sub_sequence_number() == sub;
+                    if batch.records.iter().any(is_poison) {
+                        return Err(HandlerError::new("not readable"));
+                    }
+                    written.write(&id, &batch.records);
+                    checkpointer.checkpoint().await?;
+                }
+                Ok(())
+            }
+        });
+    let (_control, _running) = start(builder);
+    let mut expected = places;
+    expected.remove(&poison);
+    written.until(&expected).await;
+    assert_eq!(written.places(), expected);
+}
