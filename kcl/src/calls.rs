@@ -1,33 +1,28 @@
-//! The calls to the stream. No SDK type leaves this file, apart from the client that comes in.
+//! The calls to the stream. No SDK type leaves this file and `replies`, apart from the client that comes in.
+
+mod replies;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use aggregation::HashKeyRange;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_kinesis::operation::describe_stream_summary::DescribeStreamSummaryOutput;
-use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::operation::list_shards::ListShardsOutput;
 use aws_sdk_kinesis::primitives::DateTime;
-use aws_sdk_kinesis::types::{
-    ChildShard as SdkChildShard, HashKeyRange as SdkRange, Record as SdkRecord, Shard as SdkShard, ShardFilter,
-    ShardFilterType, ShardIteratorType,
-};
+use aws_sdk_kinesis::types::{ShardFilter, ShardFilterType, ShardIteratorType};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::retry::RetryConfig;
-use bytes::Bytes;
-use service::{CallError, Clock, RangeFault, read_range};
+use service::{CallError, Clock, RangeFault};
 
+pub(crate) use self::replies::{NextRead, Page};
+use self::replies::{described_shard, description, misread, not_understood};
 use crate::checkpoint::position::SequenceNumber;
 use crate::error::{CallErrorKind, StreamError};
 use crate::event::WorkerEvent;
 use crate::limits::LIST_SHARDS_PAGE;
 use crate::observers::Observers;
-use crate::retrieval::deaggregate::RawRecord;
-use crate::shard_sync::graph::ChildShard;
-use crate::stream::{Description, Incarnation, Shard, ShardId, ShardRef, ShardState, StartingPosition, StreamRef};
+use crate::stream::{Description, Incarnation, Shard, ShardRef, StartingPosition, StreamRef};
 
 /// The calls of one worker, to any stream. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -68,24 +63,6 @@ impl fmt::Display for ReadFrom {
             Self::At(number) | Self::After(number) => number.fmt(f),
         }
     }
-}
-
-/// One reply of `GetRecords`.
-#[derive(Debug)]
-pub(crate) struct Page {
-    pub(crate) records: Vec<RawRecord>,
-    pub(crate) millis_behind_latest: Option<u64>,
-    pub(crate) next: NextRead,
-}
-
-/// How a shard goes on after a page.
-#[derive(Debug)]
-pub(crate) enum NextRead {
-    Iterator(String),
-    /// The shard has ended; these took over.
-    End(Vec<ChildShard>),
-    /// Neither a next iterator nor children: the shard has ended, or the reply is malformed.
-    Unknown,
 }
 
 impl Calls {
@@ -237,7 +214,7 @@ impl Calls {
             output.map_err(|error| of_iterator(failed("GetRecords", &error)))
         };
         let mut faults = Vec::new();
-        let page = page(self.in_time("GetRecords", call).await?, &mut faults);
+        let page = Page::of(self.in_time("GetRecords", call).await?, &mut faults);
         self.tell(stream, faults);
         page
     }
@@ -274,88 +251,6 @@ fn shard_filter(which: ShardsToList) -> Result<Option<ShardFilter>, StreamError>
     filter.build().map(Some).map_err(|error| misread("ListShards", &error))
 }
 
-fn description(output: &DescribeStreamSummaryOutput) -> Result<Description, StreamError> {
-    let misread = |error: &dyn std::error::Error| misread("DescribeStreamSummary", error);
-    let summary = output
-        .stream_description_summary()
-        .ok_or_else(|| not_understood("DescribeStreamSummary", "the reply holds no description"))?;
-    let created = SystemTime::try_from(*summary.stream_creation_timestamp());
-    let created = created.map_err(|error| misread(&error))?;
-    let hours = u64::try_from(summary.retention_period_hours()).ok();
-    Ok(Description {
-        incarnation: Incarnation::new(summary.stream_arn(), created),
-        retention: hours.map(|hours| Duration::from_secs(hours * 60 * 60)),
-    })
-}
-
-fn page(output: GetRecordsOutput, faults: &mut Vec<RangeFault>) -> Result<Page, StreamError> {
-    let records = output.records.into_iter().map(raw_record).collect::<Result<_, _>>()?;
-    let next = match output.next_shard_iterator {
-        Some(iterator) => NextRead::Iterator(iterator),
-        None => {
-            let children = output.child_shards.unwrap_or_default();
-            match children.is_empty() {
-                true => NextRead::Unknown,
-                false => NextRead::End(children.iter().map(|child| child_shard(child, faults)).collect()),
-            }
-        }
-    };
-    let millis_behind_latest = output
-        .millis_behind_latest
-        .and_then(|millis| u64::try_from(millis).ok());
-    Ok(Page {
-        records,
-        millis_behind_latest,
-        next,
-    })
-}
-
-fn raw_record(record: SdkRecord) -> Result<RawRecord, StreamError> {
-    Ok(RawRecord {
-        sequence_number: record
-            .sequence_number
-            .parse()
-            .map_err(|error| misread("GetRecords", &error))?,
-        // A stream that distributes records itself need not give them a key.
-        partition_key: record.partition_key.unwrap_or_default(),
-        data: Bytes::from(record.data.into_inner()),
-        approximate_arrival: record
-            .approximate_arrival_timestamp
-            .and_then(|time| SystemTime::try_from(time).ok()),
-    })
-}
-
-fn child_shard(child: &SdkChildShard, faults: &mut Vec<RangeFault>) -> ChildShard {
-    let id = ShardId::new(child.shard_id());
-    let parents = child.parent_shards().iter();
-    ChildShard {
-        parents: parents.map(|parent| ShardId::new(parent)).collect(),
-        range: hash_range(&id, child.hash_key_range(), faults),
-        id,
-    }
-}
-
-fn described_shard(shard: &SdkShard, faults: &mut Vec<RangeFault>) -> Shard {
-    let numbers = shard.sequence_number_range();
-    let closed = numbers.is_some_and(|range| range.ending_sequence_number().is_some());
-    let parents = [shard.parent_shard_id(), shard.adjacent_parent_shard_id()];
-    let id = ShardId::new(shard.shard_id());
-    Shard {
-        parents: parents.into_iter().flatten().map(ShardId::new).collect(),
-        range: hash_range(&id, shard.hash_key_range(), faults),
-        state: if closed { ShardState::Closed } else { ShardState::Open },
-        starting_sequence_number: numbers
-            .map(|range| range.starting_sequence_number().to_owned())
-            .unwrap_or_default(),
-        id,
-    }
-}
-
-fn hash_range(shard: &ShardId, range: Option<&SdkRange>, faults: &mut Vec<RangeFault>) -> Option<HashKeyRange> {
-    let range = range.map(|range| (range.starting_hash_key(), range.ending_hash_key()));
-    read_range(shard, range, faults)
-}
-
 fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
     operation: &'static str,
     error: &SdkError<E, HttpResponse>,
@@ -384,22 +279,6 @@ fn of_iterator(error: StreamError) -> StreamError {
         | CallErrorKind::Unreadable { .. }) => StreamError {
             operation: error.operation,
             kind,
-        },
-    }
-}
-
-fn misread(operation: &'static str, error: &dyn std::error::Error) -> StreamError {
-    StreamError {
-        operation,
-        kind: CallErrorKind::unreadable(error),
-    }
-}
-
-fn not_understood(operation: &'static str, message: &str) -> StreamError {
-    StreamError {
-        operation,
-        kind: CallErrorKind::Unreadable {
-            message: message.to_owned(),
         },
     }
 }

@@ -227,8 +227,11 @@ async fn a_checkpoint_that_the_service_refuses_is_told_with_row_value_and_cure_a
         "12345".to_owned(),
     );
     assert!(holds.iter().all(|hold| *hold == expected), "{holds:?}");
-    let cure = "correct the row's checkpoint, or delete the row";
-    assert!(Hold::PositionRefused.to_string().contains(cure));
+    let cure = Hold::PositionRefused.to_string();
+    assert!(
+        cure.contains("correct the row's checkpoint") && cure.contains("or delete the row"),
+        "{cure}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
