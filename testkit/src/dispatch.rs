@@ -4,7 +4,8 @@
 //! speaks, the services get AWS JSON. Nothing here waits or reads a clock.
 //!
 //! In the order of a call: `received` finds out whom a request is for; `protocol` turns its body into AWS JSON, with
-//! `cbor` and `query`; `fault` is what it may meet, `partial_failure` one of those; `reply` is the answer.
+//! `cbor` and `query`; `fault` is what it may meet, `partial_failure` one of those; the service answers, or gives a
+//! `refusal`; either is sent as a `reply`.
 
 mod cbor;
 mod fault;
@@ -12,6 +13,7 @@ mod partial_failure;
 mod protocol;
 mod query;
 mod received;
+mod refusal;
 mod reply;
 
 use std::fmt;
@@ -24,7 +26,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::protocol::Protocol;
 pub(crate) use self::received::{Head, Received, Target};
-pub(crate) use self::reply::{Refusal, Reply};
+pub(crate) use self::refusal::Refusal;
+pub(crate) use self::reply::Reply;
 use crate::cloudwatch::CloudWatch;
 use crate::dynamodb::{self, DynamoDb};
 use crate::kinesis::{self, Kinesis, Settings};

@@ -5,8 +5,7 @@ use bytes::Bytes;
 use super::Service;
 use super::cbor::{self, Epoch};
 use super::query;
-use super::received::Head;
-use super::reply::Refusal;
+use super::refusal::Refusal;
 use crate::cloudwatch::shape_of;
 
 /// How a call is written.
@@ -27,18 +26,6 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// What the head of a call tells, before its service is known.
-    pub(super) fn of(head: &Head<'_>) -> Self {
-        if head.path.starts_with("/service/") {
-            return Self::QueryCompatibleCbor;
-        }
-        match head.content_type.split(';').next().map(str::trim) {
-            Some("application/x-www-form-urlencoded") => Self::AwsQuery,
-            Some("application/x-amz-cbor-1.1") => Self::AwsCbor11,
-            _ => Self::AwsJson11,
-        }
-    }
-
     /// The JSON that a service speaks, whatever version a client states.
     pub(super) const fn json_of(service: Service) -> Self {
         match service {

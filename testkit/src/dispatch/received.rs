@@ -9,7 +9,7 @@ use http::StatusCode;
 use super::Service;
 use super::protocol::Protocol;
 use super::query;
-use super::reply::Refusal;
+use super::refusal::Refusal;
 
 /// The largest request once it is decompressed. Our choice: as much as an uncompressed request may have.
 const MAX_DECOMPRESSED: usize = 16 << 20;
@@ -20,10 +20,10 @@ const CLOUDWATCH: &str = "GraniteServiceVersion20100801";
 /// What the head of an HTTP request says about the call in its body; what it does not say is empty.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Head<'a> {
-    pub(super) path: &'a str,
-    pub(super) target: &'a str,
-    pub(super) content_type: &'a str,
-    pub(super) content_encoding: &'a str,
+    path: &'a str,
+    target: &'a str,
+    content_type: &'a str,
+    content_encoding: &'a str,
 }
 
 impl<'a> Head<'a> {
@@ -38,9 +38,16 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// How a refusal of this request is written as long as its service is not known.
+    /// The protocol that the head states. A refusal is written in it as long as the service is not known.
     pub(crate) fn protocol(&self) -> Protocol {
-        Protocol::of(self)
+        if self.path.starts_with("/service/") {
+            return Protocol::QueryCompatibleCbor;
+        }
+        match self.content_type.split(';').next().map(str::trim) {
+            Some("application/x-www-form-urlencoded") => Protocol::AwsQuery,
+            Some("application/x-amz-cbor-1.1") => Protocol::AwsCbor11,
+            _ => Protocol::AwsJson11,
+        }
     }
 }
 
