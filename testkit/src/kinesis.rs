@@ -50,10 +50,10 @@
 //! * the call: `request` and `wire` decode it, `call` counts it, `validate` checks its members, `addressing` finds the
 //!   stream in the `account`;
 //! * the operations: `lifecycle`, `describe`, `list_shards`, `put`, `get`, `reshard` and `scaling`, `capacity`,
-//!   `distribution`, `encryption`, `monitoring`, `tags`;
-//! * the state: a `stream` with its `configuration`, its pending `change` and what the day allows (`daily`); its
-//!   `shard`s by `shard_id`, their `throughput` by `token_bucket`; numbers and tokens: `sequence`, `iterator`,
-//!   `token`, `timestamp`;
+//!   `distribution`, `encryption` by `kms`, `monitoring`, `tags`;
+//! * the state: a `stream` with its `identity`, its `configuration` and what the day allows (`daily`); its pending
+//!   `change`, and the `transition` to another state that it makes; its `shard`s by `shard_id`, their `throughput` by
+//!   `token_bucket`; numbers and tokens: `sequence`, `iterator`, `token`, `timestamp`;
 //! * the answer: `response`, or an `error`, most of them a `refusal`;
 //! * for tests: `settings`, `limits`, `control`.
 
@@ -73,7 +73,9 @@ mod distribution;
 mod encryption;
 mod error;
 mod get;
+mod identity;
 mod iterator;
+mod kms;
 mod lifecycle;
 pub mod limits;
 mod list_shards;
@@ -94,6 +96,7 @@ mod throughput;
 mod timestamp;
 mod token;
 mod token_bucket;
+mod transition;
 mod validate;
 mod wire;
 
@@ -102,8 +105,8 @@ mod scenarios;
 
 pub use call::{CallRate, CallRates, Scope};
 pub use control::Control;
-pub use encryption::KmsFailure;
 pub use error::ServiceError;
+pub use kms::KmsFailure;
 pub use request::Request;
 pub use response::Response;
 pub use sequence::{InvalidSequenceNumber, SequenceNumber};

@@ -37,15 +37,8 @@ pub(super) const PRODUCER: [&str; 31] = [
     "kpl/src/stats/ledger.rs",
 ];
 
-/// The test kit: one circle each of the model of a stream, of the oracle and of the simulation.
-pub(super) const TEST_KIT: [&str; 20] = [
-    "testkit/src/kinesis/change.rs",
-    "testkit/src/kinesis/encryption.rs",
-    "testkit/src/kinesis/refusal.rs",
-    "testkit/src/kinesis/settings.rs",
-    "testkit/src/kinesis/shard.rs",
-    "testkit/src/kinesis/stream.rs",
-    "testkit/src/kinesis/throughput.rs",
+/// The test kit: one circle each of the oracle and of the simulation.
+pub(super) const TEST_KIT: [&str; 13] = [
     "testkit/src/oracle/coverage.rs",
     "testkit/src/oracle/duplicates.rs",
     "testkit/src/oracle/evidence.rs",

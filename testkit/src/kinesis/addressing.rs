@@ -36,7 +36,7 @@ impl Kinesis {
         if in_account && rate.is_none_or(|rate| stream.calls.admits(call, rate)) {
             Ok(stream)
         } else {
-            Err(stream.call_rate_exceeded())
+            Err(refusal::call_rate_exceeded(&stream.identity))
         }
     }
 

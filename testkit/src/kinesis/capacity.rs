@@ -117,7 +117,7 @@ impl Stream {
         ServiceError::limit_exceeded(format!(
             "The mode was switched {} times in the last 24 hours for {}.",
             limits::MODE_SWITCHES_PER_DAY,
-            self.label()
+            self.identity.label()
         ))
     }
 }

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use aggregation::HashKey;
 
 use super::change::{Change, Pending};
-use super::encryption::KmsFailure;
 use super::error::ServiceError;
+use super::kms::KmsFailure;
 use super::refusal;
 use super::request::RecordDistributionStrategy;
 use super::sequence::SequenceNumber;

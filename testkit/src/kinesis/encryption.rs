@@ -1,6 +1,4 @@
-//! Pure: StartStreamEncryption, StopStreamEncryption, and KMS when it fails.
-
-use serde::{Deserialize, Serialize};
+//! Pure: StartStreamEncryption and StopStreamEncryption.
 
 use super::call::Call;
 use super::change::{Change, Pending};
@@ -9,60 +7,6 @@ use super::request::EncryptionType;
 use super::stream::Stream;
 use super::validate::Constraints;
 use super::{Kinesis, limits, request};
-
-/// How KMS fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum KmsFailure {
-    /// The key is disabled: `KMSDisabledException`.
-    Disabled,
-    /// The caller may not use the key: `KMSAccessDeniedException`.
-    AccessDenied,
-    /// The key is about to be deleted, for instance: `KMSInvalidStateException`.
-    InvalidState,
-    /// The key does not exist: `KMSNotFoundException`.
-    NotFound,
-    /// The account has not subscribed to KMS: `KMSOptInRequired`.
-    OptInRequired,
-    /// There are too many requests to KMS: `KMSThrottlingException`.
-    Throttling,
-}
-
-impl KmsFailure {
-    /// The error of a call that needed KMS. Source of codes and wording: API reference, PutRecord, Errors.
-    fn error(self) -> ServiceError {
-        let (code, message) = match self {
-            Self::Disabled => (
-                "KMSDisabledException",
-                "The request was rejected because the specified customer master key (CMK) isn't enabled.",
-            ),
-            Self::AccessDenied => (
-                "KMSAccessDeniedException",
-                "The ciphertext references a key that doesn't exist or that you don't have access to.",
-            ),
-            Self::InvalidState => (
-                "KMSInvalidStateException",
-                "The request was rejected because the state of the specified resource isn't valid for this request.",
-            ),
-            Self::NotFound => (
-                "KMSNotFoundException",
-                "The request was rejected because the specified entity or resource can't be found.",
-            ),
-            Self::OptInRequired => (
-                "KMSOptInRequired",
-                "The AWS access key ID needs a subscription for the service.",
-            ),
-            Self::Throttling => (
-                "KMSThrottlingException",
-                "The request was denied due to request throttling.",
-            ),
-        };
-        ServiceError {
-            code: code.to_owned(),
-            message: message.to_owned(),
-            status: 400,
-        }
-    }
-}
 
 impl Kinesis {
     pub(super) fn start_encryption(
@@ -103,7 +47,7 @@ impl Kinesis {
         stream.check_active()?;
         check_type(request.encryption_type)?;
         if stream.config.encryption_key.is_none() {
-            let message = format!("Encryption is not enabled for {}.", stream.label());
+            let message = format!("Encryption is not enabled for {}.", stream.identity.label());
             return Err(ServiceError::invalid_argument(message));
         }
         let stops = &mut stream.daily.encryption_stops;
@@ -129,7 +73,7 @@ impl Stream {
         ServiceError::limit_exceeded(format!(
             "{operation} was called {} times in the last 24 hours for {}.",
             limits::ENCRYPTION_CHANGES_PER_DAY,
-            self.label()
+            self.identity.label()
         ))
     }
 }

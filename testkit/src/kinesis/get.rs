@@ -28,13 +28,13 @@ impl Kinesis {
             .check()?;
         let (enforced, generation, now) = (self.settings.limits, self.iterator_generation, call.now);
         let stream = self.stream_mut(call, name, arn)?;
-        let (incarnation, label) = (stream.identity.incarnation, stream.label());
+        let (incarnation, label) = (stream.identity.incarnation, stream.identity.label());
         let (account, name) = (stream.identity.account_id.clone(), stream.identity.name.clone());
 
         let shard = stream.shard_named(&request.shard_id)?;
         let start = start(shard, request, now).map_err(|problem| problem.describe(shard.id, &label))?;
         if !shard.throughput.admit_iterator(enforced, now) {
-            return Err(stream.read_rate_exceeded(&request.shard_id));
+            return Err(refusal::read_rate_exceeded(&request.shard_id, &stream.identity));
         }
         let iterator = ShardIterator {
             account,
@@ -71,12 +71,12 @@ impl Kinesis {
         iterator.check_age(self.iterator_generation, now)?;
         let stream = self.stream_of(call, &iterator.account, &iterator.stream)?;
         if stream.identity.incarnation != iterator.incarnation {
-            return Err(stream.not_found());
+            return Err(refusal::not_found(&stream.identity));
         }
         stream.check_kms()?;
         let shard = stream.shard_named(&iterator.shard.to_string())?;
         if !shard.throughput.admit_read(enforced, now) {
-            return Err(stream.read_rate_exceeded(iterator.shard));
+            return Err(refusal::read_rate_exceeded(iterator.shard, &stream.identity));
         }
         let limit = request
             .limit

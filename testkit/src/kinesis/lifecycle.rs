@@ -5,9 +5,10 @@ use super::capacity::warm_throughput;
 use super::change::{Change, Pending};
 use super::configuration::Configuration;
 use super::error::ServiceError;
+use super::identity::Identity;
 use super::request::{RecordDistributionStrategy, StreamMode};
 use super::settings::OnDemand;
-use super::stream::{Identity, Stream};
+use super::stream::Stream;
 use super::validate::Constraints;
 use super::{Kinesis, distribution, limits, request, tags};
 

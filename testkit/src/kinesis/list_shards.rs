@@ -9,7 +9,7 @@ use super::shard_id::ShardId;
 use super::stream::Stream;
 use super::timestamp::Timestamp;
 use super::validate::Constraints;
-use super::{Kinesis, limits, request, token};
+use super::{Kinesis, limits, refusal, request, token};
 
 impl Kinesis {
     pub(super) fn list_shards(
@@ -45,7 +45,7 @@ impl Kinesis {
             .stream_creation_timestamp
             .is_some_and(|created| created.as_secs() != stream.identity.created.as_secs())
         {
-            return Err(stream.not_found());
+            return Err(refusal::not_found(&stream.identity));
         }
         let (filter, above) = Filter::of(request.shard_filter.as_ref(), stream.trim_horizon(call.now))?;
         let start = request.exclusive_start_shard_id.as_deref().map(shard_id).transpose()?;
@@ -84,7 +84,7 @@ impl Kinesis {
         }
         let stream = self.stream_of(call, &next.account, &next.stream)?;
         if stream.identity.incarnation != next.incarnation {
-            return Err(stream.not_found());
+            return Err(refusal::not_found(&stream.identity));
         }
         Ok((stream, next.listing))
     }

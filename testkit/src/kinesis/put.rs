@@ -15,7 +15,7 @@ use super::stream::Stream;
 use super::timestamp::Timestamp;
 use super::validate::Constraints;
 use super::wire::VIOLATION;
-use super::{Kinesis, limits, request};
+use super::{Kinesis, limits, refusal, request};
 
 const THROTTLED: &str = "ProvisionedThroughputExceededException";
 
@@ -48,9 +48,9 @@ impl Kinesis {
             stream.check_ordering(minimum, call.now)?;
         }
         stream.check_kms()?;
-        let (shard_id, sequence_number) = stream
-            .put(record, enforced, call.now)
-            .map_err(|shard| ServiceError::throughput_exceeded(stream.write_rate_exceeded(shard)))?;
+        let (shard_id, sequence_number) = stream.put(record, enforced, call.now).map_err(|shard| {
+            ServiceError::throughput_exceeded(refusal::write_rate_exceeded(shard, &stream.identity))
+        })?;
         Ok(response::PutRecord {
             shard_id,
             sequence_number,
@@ -86,7 +86,7 @@ impl Kinesis {
                     failed_record_count += 1;
                     PutRecordsResult::Refused {
                         error_code: THROTTLED,
-                        error_message: stream.write_rate_exceeded(shard),
+                        error_message: refusal::write_rate_exceeded(shard, &stream.identity),
                     }
                 }
             })
@@ -196,7 +196,7 @@ impl Stream {
     }
 
     fn check_ordering(&self, minimum: &str, now: Timestamp) -> Result<(), ServiceError> {
-        let label = self.label();
+        let label = self.identity.label();
         if self.config.distribution == RecordDistributionStrategy::Auto {
             return Err(ServiceError::invalid_argument(format!(
                 "SequenceNumberForOrdering cannot be used in PutRecord on {label}, which uses the AUTO record distribution \

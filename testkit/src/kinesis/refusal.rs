@@ -6,9 +6,9 @@ use std::fmt::Display;
 
 use super::call::Call;
 use super::error::ServiceError;
+use super::identity::Identity;
 use super::response::StreamStatus;
 use super::shard_id::ShardId;
-use super::stream::{Identity, Stream};
 
 /// Says that a stream is not there.
 pub(super) fn no_stream(name: &str, account_id: &str) -> ServiceError {
@@ -34,63 +34,31 @@ pub(super) fn dry_run() -> ServiceError {
     ServiceError::dry_run("The request was rejected because the DryRun parameter was specified.")
 }
 
-impl Stream {
-    /// "stream orders under account 000000000000".
-    pub(super) fn label(&self) -> String {
-        let Identity { name, account_id, .. } = &self.identity;
-        format!("stream {name} under account {account_id}")
-    }
+/// Says that a stream is not there: one of this name is, but not the one that is meant.
+pub(super) fn not_found(Identity { name, account_id, .. }: &Identity) -> ServiceError {
+    no_stream(name, account_id)
+}
 
-    /// Refuses all states but ACTIVE.
-    pub(super) fn check_active(&self) -> Result<(), ServiceError> {
-        match self.status() {
-            StreamStatus::Active => Ok(()),
-            StreamStatus::Creating | StreamStatus::Deleting | StreamStatus::Updating => Err(self.in_use()),
-        }
-    }
+/// Says that a stream is in a state in which the call is not allowed.
+pub(super) fn in_use(Identity { name, account_id, .. }: &Identity, status: StreamStatus) -> ServiceError {
+    let status = status.name();
+    let message = format!("Stream {name} under account {account_id} not ACTIVE, instead in state {status}");
+    ServiceError::resource_in_use(message)
+}
 
-    /// Refuses the states in which there are no shards to list.
-    pub(super) fn check_listable(&self) -> Result<(), ServiceError> {
-        match self.status() {
-            StreamStatus::Active | StreamStatus::Updating => Ok(()),
-            StreamStatus::Creating | StreamStatus::Deleting => Err(self.in_use()),
-        }
-    }
+/// The message for a record that a shard has no throughput for.
+pub(super) fn write_rate_exceeded(shard: ShardId, stream: &Identity) -> String {
+    format!("Rate exceeded for shard {shard} in {}.", stream.label())
+}
 
-    /// Refuses, as not there, the states in which nothing can be written.
-    pub(super) fn check_writable(&self) -> Result<(), ServiceError> {
-        match self.status() {
-            StreamStatus::Active | StreamStatus::Updating => Ok(()),
-            StreamStatus::Creating | StreamStatus::Deleting => Err(self.not_found()),
-        }
-    }
+/// The error for a read that a shard has no throughput for. Source: reports of users, since 2023.
+pub(super) fn read_rate_exceeded(shard: impl Display, stream: &Identity) -> ServiceError {
+    let Identity { name, account_id, .. } = stream;
+    let message = format!("Rate exceeded for Shard - {account_id}/{name}/{shard}");
+    ServiceError::throughput_exceeded(message)
+}
 
-    /// Says that the stream is not there: one of this name is, but not the one that is meant.
-    pub(super) fn not_found(&self) -> ServiceError {
-        no_stream(&self.identity.name, &self.identity.account_id)
-    }
-
-    /// The message for a record that a shard has no throughput for.
-    pub(super) fn write_rate_exceeded(&self, shard: ShardId) -> String {
-        format!("Rate exceeded for shard {shard} in {}.", self.label())
-    }
-
-    /// The error for a read that a shard has no throughput for. Source: reports of users, since 2023.
-    pub(super) fn read_rate_exceeded(&self, shard: impl Display) -> ServiceError {
-        let Identity { name, account_id, .. } = &self.identity;
-        let message = format!("Rate exceeded for Shard - {account_id}/{name}/{shard}");
-        ServiceError::throughput_exceeded(message)
-    }
-
-    /// The error for a call of the control plane too many.
-    pub(super) fn call_rate_exceeded(&self) -> ServiceError {
-        ServiceError::limit_exceeded(format!("Rate exceeded for {}.", self.label()))
-    }
-
-    fn in_use(&self) -> ServiceError {
-        let Identity { name, account_id, .. } = &self.identity;
-        let status = self.status().name();
-        let message = format!("Stream {name} under account {account_id} not ACTIVE, instead in state {status}");
-        ServiceError::resource_in_use(message)
-    }
+/// The error for a call of the control plane too many.
+pub(super) fn call_rate_exceeded(stream: &Identity) -> ServiceError {
+    ServiceError::limit_exceeded(format!("Rate exceeded for {}.", stream.label()))
 }

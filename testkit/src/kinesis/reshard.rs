@@ -51,7 +51,7 @@ impl Kinesis {
                 "Shards {} and {} in {} are not an adjacent pair of shards eligible for merging",
                 shard.id,
                 adjacent.id,
-                stream.label()
+                stream.identity.label()
             )));
         }
         stream.pending = Some(Pending {
@@ -115,13 +115,13 @@ impl Stream {
             StreamMode::Provisioned => Ok(()),
             StreamMode::OnDemand => Err(ServiceError::validation(format!(
                 "Shards of {} are managed by the service: it is in ON_DEMAND mode.",
-                self.label()
+                self.identity.label()
             ))),
         }
     }
 
     fn open_shard_named(&self, name: &str) -> Result<&Shard, ServiceError> {
-        let label = self.label();
+        let label = self.identity.label();
         let shard = name.parse().ok().and_then(|id| self.shard(id));
         let shard = shard
             .ok_or_else(|| ServiceError::resource_not_found(format!("Could not find shard {name} in {label}.")))?;
@@ -139,7 +139,7 @@ impl Stream {
              StartingHashKey {} and less than the shard's EndingHashKey {}.",
             request.new_starting_hash_key,
             shard.id,
-            self.label(),
+            self.identity.label(),
             shard.range.start(),
             shard.range.end()
         ))
@@ -165,7 +165,7 @@ impl Stream {
         ServiceError::limit_exceeded(format!(
             "UpdateShardCount was called {} times in the last 24 hours for {}.",
             limits::SCALINGS_PER_DAY,
-            self.label()
+            self.identity.label()
         ))
     }
 }

@@ -10,24 +10,14 @@ use super::call::CallCounter;
 use super::change::Pending;
 use super::configuration::Configuration;
 use super::daily::DailyChanges;
-use super::encryption::KmsFailure;
 use super::error::ServiceError;
+use super::identity::Identity;
+use super::kms::KmsFailure;
 use super::refusal;
 use super::sequence::SequenceNumber;
 use super::shard::{NewRecord, Origin, Parents, Shard};
 use super::shard_id::ShardId;
 use super::timestamp::Timestamp;
-
-/// Which stream it is.
-#[derive(Debug)]
-pub(super) struct Identity {
-    pub(super) name: String,
-    pub(super) account_id: String,
-    pub(super) arn: String,
-    pub(super) created: Timestamp,
-    /// Tells apart the streams that have had this name: the second under which its first sequence numbers sort.
-    pub(super) incarnation: u64,
-}
 
 /// A stream.
 #[derive(Debug)]

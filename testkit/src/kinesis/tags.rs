@@ -90,7 +90,7 @@ impl Stream {
         self.check_listable()?;
         let mut all = self.config.tags.clone();
         all.extend(tags);
-        check(&all, &self.label())?;
+        check(&all, &self.identity.label())?;
         self.config.tags = all;
         Ok(())
     }
