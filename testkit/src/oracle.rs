@@ -98,13 +98,15 @@
 //! * what happened: `witness` sees a simulation and makes a `fact` of it, with `name`, `position`, `payload` and `row`
 //!   for its parts;
 //! * what is known, as `evidence`: the `stream`, each `shard` of it and the `contents` of its records, the `leases` and
-//!   each `departure` from one, the `fleet`, the `faults`, also `deletions` of the stream and the `lists` of its shards;
+//!   each `departure` from one, the `fleet`, the `faults` and the `recovery_time` after them, also `deletions` of the stream
+//!   and the `lists` of its shards;
 //! * what changes all of that: a `recreation` of the stream;
 //! * the checks: of a `producer` (`permission`, `key_order`), of a `consumer` and each `tenant` of a shard
 //!   (`duplicates`), of all shards (`coverage`, `gaps`), of workers that end and tasks that do not (`failure`), of the `recovery` after the last fault;
-//! * what is counted: `rare` states;
+//! * what is counted, as `figures`: also each `cause` of a duplicate, and `rare` states;
 //! * the verdict: `rules`, `judge`, `report`, with times in `seconds`.
 
+mod cause;
 mod consumer;
 mod contents;
 mod coverage;
@@ -115,6 +117,7 @@ mod evidence;
 mod fact;
 mod failure;
 mod faults;
+mod figures;
 mod fleet;
 mod gaps;
 mod judge;
@@ -128,6 +131,7 @@ mod position;
 mod producer;
 mod rare;
 mod recovery;
+mod recovery_time;
 mod recreation;
 mod report;
 mod row;
@@ -149,16 +153,17 @@ mod story;
 
 use std::time::Duration;
 
-pub use duplicates::Cause;
+pub use cause::Cause;
 pub use fact::{
     AcceptedRecord, ConsumerFact, Fact, Failure, FleetFact, LeaseClaim, LeaseRow, LeaseWrite, Missed, OfferedRecord,
     ProducerFact, ServiceFact, Stored, Target,
 };
-pub use judge::Violation;
+pub use figures::Figures;
+pub use judge::{Excused, Violation};
 pub use name::{Digest, FaultId, Ownership, Process, RecordId};
 pub use position::{Place, Position};
 pub use rare::Rare;
-pub use report::{Excused, Figures, Report};
+pub use report::Report;
 pub use rules::{Budget, Exception, Rule, Rules, Start};
 pub use witness::Witness;
 
@@ -217,13 +222,7 @@ impl Oracle {
             }
             Fact::Fleet(fact) => self.tell_of_fleet(fact),
         }
-        let Evidence {
-            stream,
-            leases,
-            fleet,
-            faults,
-        } = &mut self.evidence;
-        faults.observe(stream, leases, fleet, at);
+        self.evidence.observe(at);
         self.wait(at);
     }
 
@@ -272,7 +271,7 @@ impl Oracle {
             unread,
             trimmed_unread,
             faults: self.evidence.faults.by_name(),
-            recovery: self.evidence.faults.recovery(),
+            recovery: self.evidence.recovery_time.took(),
             ..self.judge.figures.clone()
         };
         Report {
@@ -345,6 +344,7 @@ impl Oracle {
             leases,
             fleet,
             faults,
+            ..
         } = evidence;
         match fact {
             FleetFact::LeaseWritten(write) => {
@@ -374,19 +374,19 @@ impl Oracle {
             FleetFact::WorkerStopping { worker } => fleet.stopping(&worker),
             FleetFact::WorkerKilled { worker } => {
                 fleet.killed(worker, judge.now);
-                faults.struck(stream, judge.now);
+                evidence.struck(judge.now);
             }
             FleetFact::WorkerFailed { worker, failure } => {
                 failure::check(&worker, &failure, evidence, judge);
                 evidence.fleet.killed(worker, judge.now);
-                evidence.faults.struck(&evidence.stream, judge.now);
+                evidence.struck(judge.now);
             }
             FleetFact::WorkerStopped { worker } => fleet.stopped(worker, judge.now),
             FleetFact::RecreationTold => recreation::told(evidence, judge),
             FleetFact::Calm => self.recovery.calm(judge.now),
             FleetFact::TasksLeft { tasks } => failure::check_tasks_left(&tasks, judge),
-            FleetFact::FaultBegan { fault, name, target } => faults.began(fault, name, target),
-            FleetFact::FaultEnded { fault } => faults.ended(fault, stream, judge.now),
+            FleetFact::FaultBegan { fault, name, target } => evidence.fault_began(fault, name, target),
+            FleetFact::FaultEnded { fault } => evidence.fault_ended(fault, judge.now),
             FleetFact::Unacknowledged {
                 caller,
                 service,

@@ -37,17 +37,8 @@ pub(super) const PRODUCER: [&str; 31] = [
     "kpl/src/stats/ledger.rs",
 ];
 
-/// The test kit: one circle each of the oracle and of the simulation.
-pub(super) const TEST_KIT: [&str; 13] = [
-    "testkit/src/oracle/coverage.rs",
-    "testkit/src/oracle/duplicates.rs",
-    "testkit/src/oracle/evidence.rs",
-    "testkit/src/oracle/faults.rs",
-    "testkit/src/oracle/judge.rs",
-    "testkit/src/oracle/leases.rs",
-    "testkit/src/oracle/report.rs",
-    "testkit/src/oracle/stream.rs",
-    "testkit/src/oracle/tenant.rs",
+/// The test kit: one circle of the simulation.
+pub(super) const TEST_KIT: [&str; 4] = [
     "testkit/src/sim/connector.rs",
     "testkit/src/sim/network.rs",
     "testkit/src/sim/process.rs",

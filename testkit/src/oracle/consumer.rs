@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::cause::Cause;
 use super::coverage;
-use super::duplicates::{self, Cause};
+use super::duplicates;
 use super::evidence::Evidence;
 use super::fact::{ConsumerFact, LeaseClaim, OfferedRecord};
 use super::judge::Judge;

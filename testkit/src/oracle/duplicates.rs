@@ -1,47 +1,11 @@
-//! Pure: why a record is offered again.
+//! Pure: finds what explains that a record is offered again.
 
-use std::fmt;
-
+use super::cause::Cause;
 use super::departure::Way;
 use super::evidence::Evidence;
 use super::judge::Judge;
 use super::tenant::Tenant;
 use crate::Service;
-
-/// Why a record was offered again. Each is a consequence of "at least once": the next owner of a shard begins behind
-/// the last checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Cause {
-    /// The handler failed on it, in the same ownership.
-    HandlerFailure,
-    /// The worker that had it died.
-    Crash,
-    /// The worker that had it did not renew its lease in time.
-    Expiry,
-    /// The lease was taken from a living worker.
-    Theft,
-    /// The lease was handed over by agreement.
-    HandOver,
-    /// The lease was given back, as at a shutdown.
-    Release,
-    /// The worker that had it was stopped, kept the lease, and was started again under its id.
-    Restart,
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::HandlerFailure => "handler failure",
-            Self::Crash => "crash",
-            Self::Expiry => "expiry",
-            Self::Theft => "theft",
-            Self::HandOver => "hand-over",
-            Self::Release => "release",
-            Self::Restart => "restart",
-        })
-    }
-}
 
 /// Why `next` is offered what `previous` was offered. `None` if nothing explains it.
 pub(super) fn between(previous: &Tenant, next: &Tenant, evidence: &Evidence, judge: &Judge) -> Option<Cause> {

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::fact::Target;
 use super::faults::Faults;
 use super::fleet::Fleet;
 use super::leases::Leases;
-use super::name::{Ownership, Process};
+use super::name::{FaultId, Ownership, Process};
+use super::recovery_time::RecoveryTime;
 use super::rules::Rules;
 use super::stream::Stream;
 use crate::Service;
@@ -17,6 +19,7 @@ pub(super) struct Evidence {
     pub(super) leases: Leases,
     pub(super) fleet: Fleet,
     pub(super) faults: Faults,
+    pub(super) recovery_time: RecoveryTime,
 }
 
 impl Evidence {
@@ -41,12 +44,35 @@ impl Evidence {
             && renewed_at.is_some_and(|at| self.faults.was_unacknowledged(&ownership.worker, Service::DynamoDb, at))
     }
 
+    pub(super) fn fault_began(&mut self, fault: FaultId, name: String, target: Target) {
+        self.faults.began(fault, name, target);
+        self.recovery_time = RecoveryTime::NotDue;
+    }
+
+    pub(super) fn fault_ended(&mut self, fault: FaultId, now: Duration) {
+        self.faults.ended(fault, now);
+        self.struck(now);
+    }
+
+    /// Something went wrong, and is over: a fault, or the life of a worker.
+    pub(super) fn struck(&mut self, now: Duration) {
+        if !self.faults.any_lasts() {
+            self.recovery_time = RecoveryTime::pending(&self.stream, now);
+        }
+    }
+
+    /// Notes if the consumers have recovered from the last fault.
+    pub(super) fn observe(&mut self, now: Duration) {
+        self.recovery_time.observe(&self.stream, &self.leases, &self.fleet, now);
+    }
+
     pub(super) fn new(rules: &Rules) -> Self {
         Self {
             stream: Stream::new(rules.start),
             leases: Leases::default(),
             fleet: Fleet::default(),
             faults: Faults::default(),
+            recovery_time: RecoveryTime::default(),
         }
     }
 }

@@ -1,17 +1,12 @@
-//! Pure: what was made to go wrong, and how long the consumers took to recover from it.
+//! Pure: what was made to go wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::coverage;
 use super::fact::{Missed, Target};
-use super::fleet::Fleet;
-use super::leases::Leases;
 use super::name::{FaultId, Process};
-use super::stream::Stream;
 use crate::Service;
-use crate::kinesis::ShardId;
 
 /// The faults of a run.
 #[derive(Debug, Default)]
@@ -23,7 +18,6 @@ pub(super) struct Faults {
     unacknowledged: BTreeSet<(Process, Service, u128)>,
     /// Those of them that the network had doubled.
     doubled: BTreeSet<(Process, Service, u128)>,
-    recovery: Recovery,
 }
 
 #[derive(Debug)]
@@ -31,19 +25,6 @@ struct Fault {
     name: String,
     target: Target,
     ended: Option<Duration>,
-}
-
-#[derive(Debug, Default)]
-enum Recovery {
-    /// There was nothing to recover from, or a fault lasts.
-    #[default]
-    NotDue,
-    /// Since this time, until so many records of each shard are done.
-    Pending {
-        since: Duration,
-        backlog: Vec<(ShardId, usize)>,
-    },
-    Took(Duration),
 }
 
 impl Faults {
@@ -54,7 +35,6 @@ impl Faults {
             ended: None,
         };
         self.faults.insert(fault, began);
-        self.recovery = Recovery::NotDue;
     }
 
     pub(super) fn lives_in(&mut self, process: Process, host: Process, now: Duration) {
@@ -81,43 +61,15 @@ impl Faults {
         self.hosts.get(process).map(|(host, _)| host)
     }
 
-    pub(super) fn ended(&mut self, fault: FaultId, stream: &Stream, now: Duration) {
+    pub(super) fn ended(&mut self, fault: FaultId, now: Duration) {
         if let Some(fault) = self.faults.get_mut(&fault) {
             fault.ended.get_or_insert(now);
         }
-        self.struck(stream, now);
     }
 
-    /// Something went wrong, and is over: a fault, or the life of a worker.
-    pub(super) fn struck(&mut self, stream: &Stream, now: Duration) {
-        if self.faults.values().all(|fault| fault.ended.is_some()) {
-            let backlog = stream.shards().map(|(id, shard)| (id, shard.len())).collect();
-            self.recovery = Recovery::Pending { since: now, backlog };
-        }
-    }
-
-    /// Notes if what was stored when the last fault ended is processed, and each open shard is owned.
-    pub(super) fn observe(&mut self, stream: &Stream, leases: &Leases, fleet: &Fleet, now: Duration) {
-        let Recovery::Pending { since, backlog } = &mut self.recovery else {
-            return;
-        };
-        // What is done stays done, so that no shard is looked at twice.
-        while let Some((shard, due)) = backlog.last() {
-            if stream.get(*shard).is_some_and(|shard| shard.done() < *due) {
-                return;
-            }
-            backlog.pop();
-        }
-        if coverage::is_complete(stream, leases, fleet) {
-            self.recovery = Recovery::Took(now.saturating_sub(*since));
-        }
-    }
-
-    pub(super) fn recovery(&self) -> Option<Duration> {
-        match self.recovery {
-            Recovery::Took(time) => Some(time),
-            Recovery::NotDue | Recovery::Pending { .. } => None,
-        }
+    /// Whether a fault has not ended.
+    pub(super) fn any_lasts(&self) -> bool {
+        self.faults.values().any(|fault| fault.ended.is_none())
     }
 
     /// How often there was a fault of each name.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::figures::Figures;
 use super::rare::Rare;
-use super::report::{Excused, Figures};
 use super::rules::{Exception, Rule, Rules};
 pub(super) use super::seconds::Seconds;
 
@@ -28,6 +28,18 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} broken at {}: {}", self.rule, Seconds(self.at), self.text)
     }
+}
+
+/// An exception that the rules make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Excused {
+    /// What is excused.
+    pub exception: Exception,
+    /// Why.
+    pub reason: String,
+    /// How often it was needed.
+    pub times: u64,
 }
 
 /// What all checks write to.

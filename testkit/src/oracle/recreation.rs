@@ -9,17 +9,14 @@ use super::rules::Rule;
 /// The stream was deleted.
 pub(super) fn deleted(evidence: &mut Evidence, judge: &mut Judge) {
     let Evidence {
-        stream,
-        leases,
-        fleet,
-        faults,
+        stream, leases, fleet, ..
     } = evidence;
     if coverage::is_anything_owned(stream, leases, fleet) {
         judge.reached(Rare::StreamDeletedUnderWorker);
     }
     stream.delete(judge.now);
     leases.stream_deleted();
-    faults.struck(stream, judge.now);
+    evidence.struck(judge.now);
 }
 
 /// A worker said that it was created again, which is so only while there are leases of another stream, or workers that began
