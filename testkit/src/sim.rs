@@ -20,11 +20,12 @@
 //!
 //! # Inside
 //!
-//! In the order of a call: a `process` has a `machine_clock` and `clients` with a `connector` for HTTP; its tasks pass a
-//! `gate` in their `poll_order`; the `network` carries a call after its `latency`, unless one of the `faults` meets it, to the `world`. A `plan` of
-//! troubles is carried out by the `conductor`. What happened is in `events`, of which a `call` is one. Tests hold a
-//! `stream`, and ask what was `consumed` of it.
+//! A `builder` sets a simulation up. In the order of a call: a `process` has a `machine_clock` and `clients` with a
+//! `connector` for HTTP; its tasks pass a `gate` in their `poll_order`; the `network` carries a call after its `latency`,
+//! unless one of the `faults` meets it, to the `world`. A `plan` of troubles is carried out by the `conductor`. What happened
+//! is in `events`, of which a `call` is one. Tests hold a `stream`, and ask what was `consumed` of it.
 
+mod builder;
 mod call;
 mod clients;
 mod conductor;
@@ -42,14 +43,14 @@ mod process;
 mod stream;
 mod world;
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use serde_json::json;
 use tokio::time::sleep;
-use tokio_util::task::TaskTracker;
 
+pub use self::builder::SimBuilder;
 pub use self::call::{Call, Outcome, Request as CallRequest};
 pub use self::events::{Event, ProcessChange};
 use self::faults::Decide;
@@ -61,13 +62,11 @@ pub use self::plan::{Plan, Severity, Trouble, TroubleKind};
 pub use self::poll_order::PollOrder;
 pub use self::process::Process;
 pub use self::stream::{SimStream, UserRecord};
-use self::world::{State, World};
-use crate::clock::VirtualClock;
+use self::world::World;
 use crate::cloudwatch::CloudWatch;
-use crate::dispatch::{Service, Services};
-use crate::dynamodb::{self, DynamoDb};
+use crate::dynamodb::DynamoDb;
 use crate::kinesis::request::RecordDistributionStrategy;
-use crate::kinesis::{Kinesis, Request, ServiceError, Settings};
+use crate::kinesis::{Kinesis, Request, ServiceError};
 
 /// Amazon Kinesis, DynamoDB and CloudWatch in virtual time. Clones are handles on the same simulation.
 #[derive(Debug, Clone)]
@@ -265,7 +264,7 @@ impl Sim {
     }
 
     /// Creates a stream without a call: no time passes, nothing is logged. It is ACTIVE after the
-    /// [`creation_time`](Settings::creation_time) of the settings, by default at once.
+    /// [`creation_time`](crate::kinesis::Settings::creation_time) of the settings, by default at once.
     ///
     /// # Errors
     ///
@@ -305,96 +304,5 @@ pub(crate) struct WeakSim(Weak<World>);
 impl WeakSim {
     pub(crate) fn upgrade(&self) -> Option<Sim> {
         self.0.upgrade().map(|world| Sim { world })
-    }
-}
-
-/// The settings of a [`Sim`].
-#[derive(Debug, Clone)]
-pub struct SimBuilder {
-    seed: u64,
-    /// By default that of the seed.
-    poll_order: Option<PollOrder>,
-    kinesis: Settings,
-    dynamodb: dynamodb::Settings,
-    kinesis_latency: Latency,
-    dynamodb_latency: Latency,
-    cloudwatch_latency: Latency,
-    event_log: usize,
-}
-
-impl Default for SimBuilder {
-    fn default() -> Self {
-        Self {
-            seed: 0,
-            poll_order: None,
-            kinesis: Settings {
-                creation_time: Duration::ZERO,
-                ..Settings::default()
-            },
-            dynamodb: dynamodb::Settings::default(),
-            kinesis_latency: Latency::KINESIS,
-            dynamodb_latency: Latency::DYNAMODB,
-            cloudwatch_latency: Latency::CLOUDWATCH,
-            event_log: 10_000,
-        }
-    }
-}
-
-impl SimBuilder {
-    /// The seed of all the simulation's randomness. Default: 0.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
-
-    /// How the tasks of processes take turns. Default: [`PollOrder::drawn`] from the seed.
-    pub fn poll_order(mut self, order: PollOrder) -> Self {
-        self.poll_order = Some(order);
-        self
-    }
-
-    /// How the Kinesis service behaves. Default: [`Settings::default`], but streams are ACTIVE as soon as created.
-    pub fn kinesis(mut self, settings: Settings) -> Self {
-        self.kinesis = settings;
-        self
-    }
-
-    /// How the DynamoDB service behaves. Default: [`dynamodb::Settings::default`], everything at once and without limits.
-    pub fn dynamodb(mut self, settings: dynamodb::Settings) -> Self {
-        self.dynamodb = settings;
-        self
-    }
-
-    /// The latency of `service`. Default: [`Latency::KINESIS`], [`Latency::DYNAMODB`] and
-    /// [`Latency::CLOUDWATCH`].
-    pub fn latency(mut self, service: Service, latency: Latency) -> Self {
-        match service {
-            Service::Kinesis => self.kinesis_latency = latency,
-            Service::DynamoDb => self.dynamodb_latency = latency,
-            Service::CloudWatch => self.cloudwatch_latency = latency,
-        }
-        self
-    }
-
-    /// How many events [`Sim::events`] remembers; beyond that the oldest are forgotten. Default: 10,000.
-    pub fn event_log(mut self, capacity: usize) -> Self {
-        self.event_log = capacity;
-        self
-    }
-
-    /// Starts the simulation, and its clock.
-    pub fn build(self) -> Sim {
-        let order = self.poll_order.unwrap_or_else(|| PollOrder::drawn(self.seed));
-        let world = World {
-            // Not the very seed of the latencies, or lags and latencies would go together.
-            services: Services::new(self.kinesis, self.dynamodb, !self.seed),
-            clock: VirtualClock::start(),
-            kinesis_latency: self.kinesis_latency,
-            dynamodb_latency: self.dynamodb_latency,
-            cloudwatch_latency: self.cloudwatch_latency,
-            tasks: TaskTracker::new(),
-            state: Mutex::new(State::new(self.seed, order, self.event_log)),
-        };
-        Sim { world: Arc::new(world) }
     }
 }
