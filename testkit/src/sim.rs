@@ -22,8 +22,9 @@
 //!
 //! A `builder` sets a simulation up. In the order of a call: a `process` has a `machine_clock` and `clients` with a
 //! `connector` for HTTP; its tasks pass a `gate` in their `poll_order`; the `network` carries a call after its `latency`,
-//! unless one of the `faults` meets it, to the `world`. A `plan` of troubles is carried out by the `conductor`. What happened
-//! is in `events`, of which a `call` is one. Tests hold a `stream`, and ask what was `consumed` of it.
+//! unless one of the `faults` meets it, to the `world`, which keeps each `process_state` and each `observation` of the
+//! network. A `plan` of troubles is carried out by the `conductor`. What happened is in `events`, of which a `call` is one.
+//! Tests hold a `stream`, and ask what was `consumed` of it.
 
 mod builder;
 mod call;
@@ -37,9 +38,11 @@ mod gate;
 mod latency;
 mod machine_clock;
 mod network;
+mod observation;
 mod plan;
 mod poll_order;
 mod process;
+mod process_state;
 mod stream;
 mod world;
 
@@ -56,7 +59,7 @@ pub use self::events::{Event, ProcessChange};
 use self::faults::Decide;
 pub use self::faults::{CallInfo, Entries, Fault};
 pub use self::latency::Latency;
-pub(crate) use self::network::{Lesson, Unacknowledged};
+pub(crate) use self::observation::{Lesson, Unacknowledged};
 pub(crate) use self::plan::{Phase, Turn};
 pub use self::plan::{Plan, Severity, Trouble, TroubleKind};
 pub use self::poll_order::PollOrder;

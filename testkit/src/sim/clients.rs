@@ -1,5 +1,9 @@
-//! Clients of a simulated process that leave out what no simulated service looks at.
+//! Clients of a simulated process: as an application has them, or without what no simulated service looks at.
 
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_runtime::invocation_id::InvocationIdInterceptor;
 use aws_runtime::user_agent::UserAgentInterceptor;
 use aws_sdk_dynamodb::config::Builder as DynamoDbConfig;
@@ -13,9 +17,29 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::{GetIdentityResolver, RuntimeComponents};
 use aws_smithy_types::config_bag::ConfigBag;
 
+use super::connector::SimClient;
 use super::process::Process;
+use crate::account;
 
 impl Process {
+    /// The SDK configuration of its clients, with its own view of the network and of the time.
+    ///
+    /// SDK retries are the SDK's default and time-outs are unset; whoever builds a client from it may set both.
+    pub fn sdk_config(&self) -> SdkConfig {
+        let clock = self.machine_clock();
+        account::sdk_config()
+            .into_builder()
+            .http_client(SimClient::new(
+                Arc::clone(&self.name),
+                clock.clone(),
+                Arc::clone(&self.world),
+            ))
+            .sleep_impl(clock.clone())
+            .time_source(clock)
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build()
+    }
+
     /// A Kinesis client of this process, like those of [`sdk_config`](Self::sdk_config), that neither signs its requests
     /// nor says which SDK made them.
     ///
@@ -90,7 +114,7 @@ impl Intercept for Unnamed {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
 

@@ -10,6 +10,7 @@ use super::call::{Call, Outcome, Request};
 use super::events::Event;
 use super::faults::{CallInfo, Fault};
 use super::latency::RoundTrip;
+use super::observation::{Lesson, Unacknowledged};
 use super::process::Process;
 use super::world::World;
 use crate::dispatch::{Received, Reply, Service};
@@ -41,25 +42,6 @@ struct InFlight {
     sent: Duration,
     trip: RoundTrip,
     fault: Fault,
-}
-
-/// What a process learnt of a stream from Kinesis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lesson {
-    /// There is none.
-    Missing,
-    /// Its open shards, at that time.
-    Shards(Duration),
-}
-
-/// A call that a service applied without its caller's knowing, or not in time: whoever made it makes it again.
-#[derive(Debug, Clone)]
-pub(crate) struct Unacknowledged {
-    pub(crate) caller: Arc<str>,
-    pub(crate) service: Service,
-    pub(crate) operation: String,
-    pub(crate) applied: Duration,
-    pub(crate) because: Missed,
 }
 
 /// Sends a call. From now on it is the network's: it goes its way whatever becomes of the process.

@@ -1,81 +1,21 @@
 //! One process of a simulated fleet: what it runs, what it sees of the network and of the time, and how it dies.
 
 use std::fmt;
+use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::SdkConfig;
-use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
-use fastrand::Rng;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use service::Clock;
 
-use super::connector::SimClient;
 use super::events::{Event, ProcessChange};
 use super::gate::{Gate, Passage, Stop};
 use super::machine_clock::MachineClock;
-use super::poll_order::{PollOrder, Turns};
+use super::process_state::{ProcessState, Program};
 use super::world::World;
-use crate::account;
 use crate::dispatch::Service;
-
-/// What a process runs from each of its starts on.
-pub(super) type Program = Arc<dyn Fn(Process) -> BoxFuture<'static, ()> + Send + Sync>;
-
-/// What the world knows of a process.
-pub(super) struct ProcessState {
-    /// Of its present life.
-    pub(super) gate: Arc<Gate>,
-    lives: Lives,
-    pub(super) clock: MachineClock,
-    pub(super) cut_off_from: Vec<Service>,
-    /// It freezes when it has sent a call to this service.
-    freezes_at: Option<Service>,
-    pub(super) program: Option<Program>,
-}
-
-/// Opens the gates of the lives of a process.
-#[derive(Debug)]
-pub(super) struct Lives {
-    order: PollOrder,
-    seeds: Rng,
-}
-
-impl Lives {
-    pub(super) fn new(order: PollOrder, seed: u64) -> Self {
-        let seeds = Rng::with_seed(seed);
-        Self { order, seeds }
-    }
-
-    fn next_gate(&mut self) -> Arc<Gate> {
-        Arc::new(Gate::new(Turns::new(self.order, self.seeds.u64(..))))
-    }
-}
-
-impl ProcessState {
-    /// A process that begins to live.
-    pub(super) fn new(clock: MachineClock, mut lives: Lives) -> Self {
-        Self {
-            gate: lives.next_gate(),
-            lives,
-            clock,
-            cut_off_from: Vec::new(),
-            freezes_at: None,
-            program: None,
-        }
-    }
-}
-
-impl fmt::Debug for ProcessState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProcessState")
-            .field("passage", &self.gate.passage())
-            .field("cut_off_from", &self.cut_off_from)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A simulated process.
 ///
@@ -90,10 +30,10 @@ impl fmt::Debug for ProcessState {
 /// Calls are on the network's side once they are sent: they arrive although their process is frozen or dead by then.
 #[derive(Clone)]
 pub struct Process {
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
     /// Of the life that this handle is from.
     gate: Arc<Gate>,
-    world: Arc<World>,
+    pub(super) world: Arc<World>,
 }
 
 impl fmt::Debug for Process {
@@ -121,30 +61,12 @@ impl Process {
         &self.name
     }
 
-    /// The SDK configuration of its clients, with its own view of the network and of the time.
-    ///
-    /// SDK retries are the SDK's default and time-outs are unset; whoever builds a client from it may set both.
-    pub fn sdk_config(&self) -> SdkConfig {
-        let clock = self.machine_clock();
-        account::sdk_config()
-            .into_builder()
-            .http_client(SimClient::new(
-                Arc::clone(&self.name),
-                clock.clone(),
-                Arc::clone(&self.world),
-            ))
-            .sleep_impl(clock.clone())
-            .time_source(clock)
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build()
-    }
-
     /// Its clocks, for what runs in it: each process has its own.
     pub fn clock(&self) -> Clock {
         Clock::of(Arc::new(self.machine_clock()))
     }
 
-    fn machine_clock(&self) -> MachineClock {
+    pub(super) fn machine_clock(&self) -> MachineClock {
         self.world.state().process(&self.name, self.world.clock).clock.clone()
     }
 
@@ -156,7 +78,15 @@ impl Process {
     where
         P: Future<Output = ()> + Send + 'static,
     {
-        let program: Program = Arc::new(move |process| program(process).boxed());
+        // The world keeps the program, so the program must not keep the world.
+        let (name, world) = (Arc::clone(&self.name), Arc::downgrade(&self.world));
+        let program: Program = Arc::new(move |gate| match world.upgrade() {
+            Some(world) => {
+                let name = Arc::clone(&name);
+                program(Self { name, gate, world }).boxed()
+            }
+            None => ready(()).boxed(),
+        });
         let mut state = self.world.state();
         state.process(&self.name, self.world.clock).program = Some(Arc::clone(&program));
         drop(state);
@@ -256,11 +186,7 @@ impl Process {
         }
         let mut program = None;
         self.change(ProcessChange::Restarted, |state| {
-            state.gate = state.lives.next_gate();
-            // The machine outlives the process.
-            if state.clock.is_suspended() {
-                state.gate.stop(Stop::Suspended);
-            }
+            state.begin_life();
             program = state.program.clone();
         });
         let process = Self::named(&self.world, &self.name);
@@ -295,7 +221,8 @@ impl Process {
     }
 
     fn start(&self, program: &Program) {
-        let (process, running) = (self.clone(), AssertUnwindSafe(program(self.clone())).catch_unwind());
+        let running = program(Arc::clone(&self.gate));
+        let (process, running) = (self.clone(), AssertUnwindSafe(running).catch_unwind());
         let watched = async move {
             if let Err(panic) = running.await {
                 process.change(ProcessChange::Panicked, |_| {});

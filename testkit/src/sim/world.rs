@@ -13,10 +13,10 @@ use super::faults::{CallInfo, Decide, Fault};
 use super::gate::Passage;
 use super::latency::Latency;
 use super::machine_clock::MachineClock;
-use super::network::{Lesson, Unacknowledged};
+use super::observation::{Lesson, Unacknowledged};
 use super::plan::{ActiveTroubles, Turn};
 use super::poll_order::PollOrder;
-use super::process::{Lives, ProcessState};
+use super::process_state::{Lives, ProcessState};
 use crate::clock::VirtualClock;
 use crate::dispatch::{Service, Services};
 
