@@ -59,7 +59,7 @@ impl RecordProcessor for Billing {
 
 /// Puts orders, and has a worker read them for two minutes.
 async fn bill_orders(sim: &Sim) -> Result<(), Failure> {
-    let producer = Producer::builder(STREAM).aws(&sim.sdk_config()).seed(1);
+    let producer = Producer::builder(STREAM).aws(&sim.sdk_config());
     let producer = producer.metrics_level(kpl::MetricsLevel::None).build()?;
     let orders = (0..ORDERS).map(|n| Record::new(format!("customer-{n}"), format!("order-{n:05}")));
     let receipts: Result<Vec<_>, _> = producer.put_all(orders).await.into_iter().collect();
@@ -68,7 +68,6 @@ async fn bill_orders(sim: &Sim) -> Result<(), Failure> {
         .aws(&sim.sdk_config())
         .worker_id("worker-1")
         .metrics_granularity(MetricsGranularity::Shard)
-        .seed(1)
         .processor(|_: &ShardContext| Billing)
         .build()?;
     let control = worker.control();

@@ -53,7 +53,6 @@ async fn install_exporter(
 async fn put_orders(sim: &Sim) -> Result<(), Failure> {
     let producer = Producer::builder(STREAM)
         .aws(&sim.sdk_config())
-        .seed(1)
         .fail_if_throttled()
         .metrics_granularity(MetricsGranularity::Shard)
         .build()?;

@@ -33,7 +33,6 @@ async fn consume(sim: &Sim, records: usize) -> Result<Books, Failure> {
     let (adding, keeping) = (Arc::clone(&books), Arc::clone(&books));
     let worker = Worker::builder("bookkeeping", "amounts")
         .aws(&sim.client("bookkeeper"))
-        .seed(42)
         .for_each_record(move |record| {
             let books = Arc::clone(&adding);
             async move {
@@ -74,10 +73,7 @@ async fn consume(sim: &Sim, records: usize) -> Result<Books, Failure> {
 async fn amounts() -> Result<(Sim, Books), Failure> {
     let sim = Sim::new(42);
     sim.create_stream("amounts", 2)?;
-    let producer = Producer::builder("amounts")
-        .aws(&sim.client("producer"))
-        .seed(42)
-        .build()?;
+    let producer = Producer::builder("amounts").aws(&sim.client("producer")).build()?;
     let mut receipts = Vec::new();
     for n in 0..1_000 {
         let amount = if n == 500 {

@@ -67,8 +67,6 @@ fn start_worker(process: &Process, ledger: &Ledger) {
             let worker = Worker::builder("bookkeeping", "orders")
                 .aws(&process.sdk_config())
                 .worker_id(process.name())
-                .wrap_tasks(process.task_wrapper())
-                .seed(1)
                 .processor(move |_shard: &ShardContext| Bookkeeper { ledger: ledger.clone() })
                 .build();
             match worker {
@@ -85,7 +83,7 @@ fn start_worker(process: &Process, ledger: &Ledger) {
 
 /// Puts orders, a thousand in about ten seconds, and waits until the service has them.
 async fn put_orders(sim: &Sim, numbers: Range<usize>) -> Result<(), Failure> {
-    let producer = Producer::builder("orders").aws(&sim.client("shop")).seed(1).build()?;
+    let producer = Producer::builder("orders").aws(&sim.client("shop")).build()?;
     let mut receipts = Vec::new();
     for number in numbers {
         let record = Record::new(format!("customer-{}", number % 50), format!("order-{number}"));

@@ -77,7 +77,7 @@ fn document(number: usize) -> (String, Vec<u8>) {
 
 /// Puts all documents and waits until the service has them.
 async fn put_documents(sim: &Sim) -> Result<(), Failure> {
-    let producer = Producer::builder("documents").aws(&sim.sdk_config()).seed(1).build()?;
+    let producer = Producer::builder("documents").aws(&sim.sdk_config()).build()?;
     let compressing = producer.encoding(Zstd { level: 3 });
     let records = (0..DOCUMENTS)
         .map(document)
@@ -98,7 +98,6 @@ async fn read_documents(sim: &Sim) -> Result<BTreeMap<String, Vec<u8>>, Failure>
     let config = sim.sdk_config();
     let worker = Worker::builder("archive", "documents")
         .aws(&config)
-        .seed(1)
         .processor(processor)
         .build()?;
     let complete = sim.until(Duration::from_secs(60), || archive.documents().len() == DOCUMENTS);

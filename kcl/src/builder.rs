@@ -1,37 +1,28 @@
 //! How a worker is made.
 //!
-//! The closures that may take the place of a processor are in `simple_forms`.
+//! `simple_forms` are the closures that may take the place of a processor, `observing` are the options of log, events and
+//! metrics, and `build` makes the worker.
 
+mod build;
+mod observing;
 mod simple_forms;
+#[cfg(feature = "_simulation")]
+mod simulation;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::metrics::Recorder;
 use aws_config::SdkConfig;
-use futures::future::BoxFuture;
 use service::{Clock, Tasks};
 
-use crate::calls::Calls;
 use crate::config::Config;
-use crate::error::{BuildError, BuildErrorKind};
-use crate::event::Event;
-use crate::lease::dynamodb::DynamoDbLeaseTable;
-use crate::lease::layout::TableLayout;
-use crate::lease::model::WorkerId;
-use crate::metrics::{Meter, MetricsGranularity, MetricsLevel, SharedRecorder};
-use crate::observers::{Listener, Observers};
+use crate::metrics::SharedRecorder;
+use crate::observers::Listener;
 use crate::processor::error_policy::ErrorPolicy;
 use crate::processor::simple::HandlerForm;
 use crate::processor::{HandlerError, ProcessorFactory, RecordProcessor, ShardContext, ShardStream, StreamProcessor};
 use crate::retrieval::loss::OnPossibleLoss;
-use crate::retrieval::permit::ReadBudget;
-use crate::spans::Group;
-use crate::stream::{StartingPosition, StreamRef};
-use crate::worker::{Worker, WorkerControl};
-
-/// Keys that the lease table keeps for itself; a worker of that name would overwrite them.
-const RESERVED_KEYS: [&str; 3] = ["Leader", "Migration3.0", "TableMigration3.5"];
+use crate::stream::StartingPosition;
 
 /// The options of a [`Worker`]. Each is validated by [`build`](Self::build), and fixed from then on.
 #[must_use = "a builder does nothing until `build`"]
@@ -267,133 +258,5 @@ impl WorkerBuilder {
     pub fn handler_timeout(mut self, timeout: Duration) -> Self {
         self.config.handler_timeout = Some(timeout);
         self
-    }
-
-    /// Calls `listen` with each [`Event`], after it was logged. It is called by the tasks and the lease thread of the worker,
-    /// several at a time, so it must not block; a panic in it is contained. Default: events go to the log alone.
-    pub fn on_event(mut self, listen: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.listener = Listener::new(listen);
-        self
-    }
-
-    /// How much the worker tells of itself through the [`metrics`](crate::metrics) facade. It costs next to nothing as long as
-    /// the process has installed no recorder. Default: [`MetricsLevel::Detailed`], the KCL's.
-    #[doc(alias = "metricsLevel")]
-    pub fn metrics_level(mut self, level: MetricsLevel) -> Self {
-        self.config.metrics.level = level;
-        self
-    }
-
-    /// Of what there are series of its own. Each shard has up to 14 series, which most monitoring services charge for;
-    /// [`WorkerControl::shards`] shows the state and the lag of each shard for nothing. Default:
-    /// [`MetricsGranularity::Application`] (the KCL's is `Shard`).
-    #[doc(alias = "metricsEnabledDimensions")]
-    pub fn metrics_granularity(mut self, granularity: MetricsGranularity) -> Self {
-        self.config.metrics.granularity = granularity;
-        self
-    }
-
-    /// The recorder that gets the series, in place of the one of the process: for tests, and for workers that report to
-    /// different places. It is one of the crate `metrics` 0.24. Default: the one that `metrics::set_global_recorder` has
-    /// installed when the worker is built, if any.
-    #[doc(alias = "metricsFactory")]
-    pub fn metrics_recorder(mut self, recorder: impl Recorder + Send + Sync + 'static) -> Self {
-        self.recorder = SharedRecorder::new(recorder);
-        self
-    }
-
-    /// The seed of all random choices, for tests that repeat a run. Default: random. The default
-    /// [`worker_id`](Self::worker_id) is one of them: workers with the same seed need names of their own.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
-    }
-
-    /// Passes each task of the worker through `wrap`, together with its name, before it is spawned: to instrument it, or
-    /// to freeze and kill a simulated process. The tasks are one
-    /// `shard-consumer` and one `shard-source` for each lease, a `per-key` and `per-key-record`s for each shard of a
-    /// [`PerKey`](crate::PerKey), a `shard-stream` for each [`ShardStream`], in real time a `heartbeat`, and in virtual time
-    /// `leases`, which in real time is a thread of its own; [`Worker::run`] itself is the caller's.
-    ///
-    /// What `wrap` returns runs in the task's place. If it ends without having run the task to its end, the worker is
-    /// dead, and only dropping [`Worker::run`] ends it.
-    /// Default: nothing is wrapped.
-    pub fn wrap_tasks(
-        mut self,
-        wrap: impl Fn(&'static str, BoxFuture<'static, ()>) -> BoxFuture<'static, ()> + Send + Sync + 'static,
-    ) -> Self {
-        self.tasks = Tasks::wrapped_by(wrap);
-        self
-    }
-
-    /// Reads the time from `clock`, for a simulation that gives each process its own. Default: the system's clocks.
-    #[doc(hidden)]
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Validates the options. Makes no call and starts nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`BuildError`] for an option out of range, for contradictions, and for what is missing.
-    pub fn build(self) -> Result<Worker, BuildError> {
-        self.config.validate()?;
-        for (name, value) in [
-            ("the application's name", &self.application),
-            ("the stream's name or ARN", &self.stream),
-        ] {
-            if value.is_empty() {
-                return Err(BuildErrorKind::Empty { name }.into());
-            }
-        }
-        let mut rng = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
-        let id = self.worker_id.unwrap_or_else(|| format!("{:032x}", rng.u128(..)));
-        if id.is_empty() {
-            return Err(BuildErrorKind::Empty {
-                name: "the worker's id",
-            }
-            .into());
-        }
-        if RESERVED_KEYS.contains(&id.as_str()) || id.starts_with("shardId-") {
-            return Err(BuildErrorKind::ReservedWorkerId { id }.into());
-        }
-        let kinesis = self.kinesis.ok_or(BuildErrorKind::NoClient { service: "Kinesis" })?;
-        let dynamodb = self.dynamodb.ok_or(BuildErrorKind::NoClient { service: "DynamoDB" })?;
-        let factory = self.factory.ok_or(BuildErrorKind::NoProcessor)?;
-        let stream = StreamRef::parse(&self.stream);
-        if let Some(fault) = stream.fault() {
-            let reason = fault.to_string();
-            return Err(BuildErrorKind::InvalidStream { reason }.into());
-        }
-        let table = self.table_name.unwrap_or_else(|| self.application.clone());
-        let id = WorkerId::new(&id);
-        let meter = Meter::new(self.recorder, self.config.metrics, &id);
-        let observers = Observers::new(id.clone(), self.listener, meter, self.clock.clone());
-        Ok(Worker {
-            group: Group {
-                application: self.application.as_str().into(),
-                worker: id.clone(),
-            },
-            id,
-            layout: TableLayout::OneStream(stream.clone()),
-            stream,
-            calls: Calls::new(&kinesis, self.config.kinesis_request_timeout)
-                .with_clock(self.clock.clone())
-                .with_observers(observers.clone()),
-            table: Arc::new(
-                DynamoDbLeaseTable::new(&dynamodb, table, &self.application, self.clock.clone())
-                    .with_observers(observers.clone()),
-            ),
-            factory,
-            budget: ReadBudget::new(self.config.read_budget),
-            observers,
-            config: self.config,
-            control: WorkerControl::new(self.clock.clone()),
-            tasks: self.tasks,
-            clock: self.clock,
-            rng,
-        })
     }
 }

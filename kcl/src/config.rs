@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{BuildError, BuildErrorKind};
+use crate::error::BuildErrorKind;
 use crate::limits::{APPLICATION_STALL, MAX_RECORDS_PER_READ};
 use crate::metrics::Selection;
 use crate::processor::error_policy::ErrorPolicy;
@@ -70,30 +70,14 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks each option's range and the contradictions between them.
-    pub(crate) fn validate(&self) -> Result<(), BuildError> {
-        let millis = Duration::from_millis;
-        between("failover_time", self.failover_time, millis(100))?;
-        between("lease_assignment_interval", self.assignment_interval(), millis(10))?;
-        between("idle_time_between_reads", self.idle_time_between_reads, millis(200))?;
-        between(
-            "parent_shard_poll_interval",
-            self.parent_shard_poll_interval,
-            millis(10),
-        )?;
-        between("kinesis_request_timeout", self.kinesis_request_timeout, millis(10))?;
-        between("initialization_timeout", self.initialization_timeout, millis(1))?;
-        between("checkpoint_interval", self.checkpoint_interval, Duration::ZERO)?;
-        between("handler_grace", self.handler_grace, Duration::ZERO)?;
-        if let Some(timeout) = self.handler_timeout {
-            between("handler_timeout", timeout, millis(1))?;
-        }
+    /// Every option that is out of its range.
+    pub(crate) fn out_of_range(&self) -> Vec<BuildErrorKind> {
+        let mut broken = self.times_out_of_range();
         if !(LEAST_READ_SHARE..=1.0).contains(&self.read_share) {
-            return Err(BuildErrorKind::ShareOutOfRange {
+            broken.push(BuildErrorKind::ShareOutOfRange {
                 option: "read_share",
                 value: self.read_share.to_string(),
-            }
-            .into());
+            });
         }
         for (option, value, max) in [
             ("max_records", self.max_records as usize, MAX_RECORDS_PER_READ as usize),
@@ -105,17 +89,47 @@ impl Config {
                 usize::MAX,
             ),
         ] {
-            if !(1..=max).contains(&value) {
-                return Err(BuildErrorKind::OutOfRange {
+            let min = 1;
+            if !(min..=max).contains(&value) {
+                broken.push(BuildErrorKind::OutOfRange {
                     option,
                     value,
-                    min: 1,
+                    min,
                     max,
-                }
-                .into());
+                });
             }
         }
-        Ok(())
+        broken
+    }
+
+    fn times_out_of_range(&self) -> Vec<BuildErrorKind> {
+        let millis = Duration::from_millis;
+        let handler_timeout = self.handler_timeout.unwrap_or(LONGEST);
+        let times = [
+            ("failover_time", self.failover_time, millis(100)),
+            ("lease_assignment_interval", self.assignment_interval(), millis(10)),
+            ("idle_time_between_reads", self.idle_time_between_reads, millis(200)),
+            (
+                "parent_shard_poll_interval",
+                self.parent_shard_poll_interval,
+                millis(10),
+            ),
+            ("kinesis_request_timeout", self.kinesis_request_timeout, millis(10)),
+            ("initialization_timeout", self.initialization_timeout, millis(1)),
+            ("checkpoint_interval", self.checkpoint_interval, Duration::ZERO),
+            ("handler_grace", self.handler_grace, Duration::ZERO),
+            ("handler_timeout", handler_timeout, millis(1)),
+        ];
+        let is_broken = |(_, value, min): &(_, Duration, Duration)| !(*min..=LONGEST).contains(value);
+        let broken = times.into_iter().filter(is_broken);
+        broken
+            .map(|(option, value, min)| BuildErrorKind::DurationOutOfRange {
+                option,
+                value,
+                min,
+                max: LONGEST,
+            })
+            .collect()
     }
 
     /// How often the lease table is read for leases to take.
@@ -141,56 +155,42 @@ const LEAST_READ_SHARE: f64 = 0.01;
 /// No time of a worker is longer than this: a day is more than any of them means, and can always be added to a clock.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn between(option: &'static str, value: Duration, min: Duration) -> Result<(), BuildError> {
-    if (min..=LONGEST).contains(&value) {
-        return Ok(());
-    }
-    Err(BuildErrorKind::DurationOutOfRange {
-        option,
-        value,
-        min,
-        max: LONGEST,
-    }
-    .into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The names of the options that are refused, which their reasons begin with.
+    fn refused(config: &Config) -> Vec<String> {
+        let name = |kind: BuildErrorKind| kind.to_string().split(' ').next().unwrap().to_owned();
+        config.out_of_range().into_iter().map(name).collect()
+    }
+
     #[test]
     fn the_defaults_are_valid() {
-        Config::default().validate().unwrap();
+        assert_eq!(refused(&Config::default()), [""; 0]);
     }
 
     #[test]
-    fn an_idle_time_below_the_services_read_limit_is_refused_by_name() {
+    fn all_options_out_of_range_are_refused_together() {
         let config = Config {
+            // Below the service's limit of reads.
             idle_time_between_reads: Duration::from_millis(199),
+            // No clock can add it.
+            handler_timeout: Some(Duration::MAX),
+            handler_grace: LONGEST,
+            read_share: 0.0,
+            max_leases: 0,
+            max_records: 10_001,
             ..Config::default()
         };
-        assert!(
-            config
-                .validate()
-                .unwrap_err()
-                .to_string()
-                .contains("idle_time_between_reads")
-        );
-    }
-
-    #[test]
-    fn a_time_that_no_clock_can_add_is_refused_by_name() {
-        let config = Config {
-            idle_time_between_reads: Duration::MAX,
-            ..Config::default()
-        };
-        assert!(
-            config
-                .validate()
-                .unwrap_err()
-                .to_string()
-                .contains("idle_time_between_reads")
-        );
+        let expected = [
+            "idle_time_between_reads",
+            "handler_timeout",
+            "read_share",
+            "max_records",
+            "max_leases",
+        ];
+        assert_eq!(refused(&config), expected);
     }
 
     #[test]

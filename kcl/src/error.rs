@@ -1,95 +1,13 @@
 //! What can go wrong, as types to act on.
 
+mod build;
+
 use std::time::Duration;
 
 use service::{CallClass, CallError, Effect};
 
+pub use self::build::{BuildError, BuildErrorKind};
 use crate::lease::model::{LeaseKey, WorkerId};
-
-/// Why [`WorkerBuilder::build`](crate::WorkerBuilder::build) refused.
-#[derive(Debug, thiserror::Error)]
-#[error("the worker cannot be built: {kind}")]
-pub struct BuildError {
-    kind: BuildErrorKind,
-}
-
-impl BuildError {
-    /// The reason, to match on.
-    pub fn kind(&self) -> &BuildErrorKind {
-        &self.kind
-    }
-}
-
-impl From<BuildErrorKind> for BuildError {
-    fn from(kind: BuildErrorKind) -> Self {
-        Self { kind }
-    }
-}
-
-/// The reasons of a [`BuildError`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildErrorKind {
-    /// A name that must not be empty is.
-    #[error("{name} is empty")]
-    Empty {
-        /// What the name is for.
-        name: &'static str,
-    },
-    /// No stream can have this name or ARN.
-    #[error("{reason}")]
-    InvalidStream {
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The worker's id is one of the keys that the lease table keeps for itself.
-    #[error("the worker id {id:?} is a reserved key of the lease table")]
-    ReservedWorkerId {
-        /// The id.
-        id: String,
-    },
-    /// A client is missing.
-    #[error("no {service} client: call `aws(&SdkConfig)` or hand the client in")]
-    NoClient {
-        /// Which one.
-        service: &'static str,
-    },
-    /// `processor` was not called.
-    #[error("no record processor: call `processor(|shard| …)`")]
-    NoProcessor,
-    /// A time is outside its range.
-    #[error("{option} is {value:?}, which is not in {min:?}..={max:?}")]
-    DurationOutOfRange {
-        /// The option's name.
-        option: &'static str,
-        /// What was given.
-        value: Duration,
-        /// The shortest allowed.
-        min: Duration,
-        /// The longest allowed.
-        max: Duration,
-    },
-    /// An option is outside its range.
-    #[error("{option} is {value}, which is not in {min}..={max}")]
-    OutOfRange {
-        /// The option's name.
-        option: &'static str,
-        /// What was given.
-        value: usize,
-        /// The least allowed.
-        min: usize,
-        /// The most allowed.
-        max: usize,
-    },
-    /// A part of something is too small, or more than all of it.
-    #[error("{option} is {value}, which is not in 0.01..=1")]
-    ShareOutOfRange {
-        /// The option's name.
-        option: &'static str,
-        /// What was given.
-        value: String,
-    },
-}
 
 /// Why [`Worker::run`](crate::Worker::run) ended although nobody asked it to.
 #[derive(Debug, thiserror::Error)]

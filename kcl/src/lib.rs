@@ -41,7 +41,7 @@ pub mod lease_bench;
 pub mod limits;
 pub mod metrics;
 mod observers;
-#[cfg(feature = "planted-bugs")]
+#[cfg(feature = "_simulation")]
 pub mod planted_bugs;
 mod processor;
 mod record;

@@ -151,7 +151,7 @@ impl SealedAggregate {
     }
 
     /// Gives its room back before it has its outcome.
-    #[cfg(feature = "planted-bugs")]
+    #[cfg(feature = "_simulation")]
     pub(crate) fn release_room(&mut self) {
         drop(self.charge.take());
     }

@@ -1,9 +1,12 @@
 //! How a producer is made.
 //!
-//! `hooks` has the options by which a producer calls the application; `fit` checks the client against the stream.
+//! `hooks` has the option by which a producer calls the application, `simulation` those of tests that repeat a run; `fit`
+//! checks the client against the stream.
 
 mod fit;
 mod hooks;
+#[cfg(feature = "_simulation")]
+mod simulation;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -305,12 +308,6 @@ impl ProducerBuilder {
     pub fn kpl_properties(mut self, properties: &KplProperties) -> Self {
         properties.apply(&mut self.config);
         self.properties = Some(properties.clone());
-        self
-    }
-
-    /// The seed of the jitter, for tests that repeat a run. Default: random.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
         self
     }
 

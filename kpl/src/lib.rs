@@ -51,7 +51,7 @@ mod observation;
 mod ordering;
 mod outcome;
 mod pipeline;
-#[cfg(feature = "planted-bugs")]
+#[cfg(feature = "_simulation")]
 pub mod planted_bugs;
 mod producer;
 pub mod properties;

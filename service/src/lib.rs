@@ -5,12 +5,14 @@
 //! # Modules
 //!
 //! * names: `stream_ref`, `shard_id`, `shard_ref`, `sequence_number`; what a list says of shards: `hash_range`;
+//! * what was refused, with all of its `reasons`;
 //! * failed calls: `call_error`, `call_class`, and the wait after them, `retry`;
 //! * the process: `tasks`, `clock`.
 mod call_class;
 mod call_error;
 mod clock;
 mod hash_range;
+mod reasons;
 mod retry;
 mod sequence_number;
 mod shard_id;
@@ -22,6 +24,7 @@ pub use call_class::CallClass;
 pub use call_error::{CallError, Effect, chain};
 pub use clock::{Clock, ClockSource};
 pub use hash_range::{RangeFault, RangeFaultKind, read_range};
+pub use reasons::Reasons;
 pub use retry::{Jitter, RetryDelays};
 pub use sequence_number::{InvalidSequenceNumber, SequenceNumber};
 pub use shard_id::ShardId;

@@ -47,8 +47,7 @@ pub(crate) struct Args {
     /// Where a run that failed is written to, for `--replay`
     #[arg(long, value_name = "DIRECTORY", default_value = "target/simulate")]
     pub(crate) failures: PathBuf,
-    /// Plants this bug first, or each in turn with `all`; exits with 1 if one is not found. Needs the feature planted-bugs
-    #[cfg(feature = "planted-bugs")]
+    /// Plants this bug first, or each in turn with `all`; exits with 1 if one is not found.
     #[arg(long)]
     pub(crate) planted: Option<String>,
 }

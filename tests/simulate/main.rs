@@ -18,7 +18,6 @@ mod failures;
 mod fleet;
 mod operator;
 mod panics;
-#[cfg(feature = "planted-bugs")]
 mod planted;
 mod producer;
 mod recorder;
@@ -60,7 +59,6 @@ fn simulate(args: &Args) -> io::Result<ExitCode> {
         println!("written to {}", path.display());
         return Ok(ExitCode::SUCCESS);
     }
-    #[cfg(feature = "planted-bugs")]
     if let Some(bug) = &args.planted {
         return Ok(planted::hunt(bug, &runs));
     }

@@ -46,7 +46,7 @@ impl ParentWait {
 impl ShardConsumer {
     /// Waits until every parent was read to its end, or is gone.
     pub(super) async fn wait_for_parents(&mut self) -> Result<(), Interrupted> {
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(feature = "_simulation")]
         if crate::planted_bugs::PlantedBug::SkipParent.is_planted() {
             self.state.enter(Phase::Initializing);
             return Ok(());

@@ -15,7 +15,7 @@ use crate::lease::guard::LeaseEpoch;
 use crate::lease::model::{IdlePosition, Lease, LeaseKey, PendingCheckpoint, WorkerId};
 use crate::lease::ownership::{Drain, Effect, Ownership, Terms, Waiter};
 use crate::lease::write::{OwnerWrite, WriteOutcome};
-#[cfg(feature = "planted-bugs")]
+#[cfg(feature = "_simulation")]
 use crate::planted_bugs::PlantedBug;
 use crate::stream::{Incarnation, ShardId};
 
@@ -82,7 +82,7 @@ pub(crate) struct Adopted {
 
 impl<W: Waiter> Holdings<W> {
     pub(crate) fn new(worker: WorkerId, terms: Terms, mut rng: fastrand::Rng) -> Self {
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(feature = "_simulation")]
         let terms = match PlantedBug::DeliverAfterExpiry.is_planted() {
             true => Terms {
                 failover: terms.failover * 10,
@@ -190,7 +190,7 @@ impl<W: Waiter> Holdings<W> {
         let Some(entry) = self.entries.get_mut(&id.key).filter(|entry| entry.epoch == id.epoch) else {
             return;
         };
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(feature = "_simulation")]
         if PlantedBug::RenewWithoutReader.is_planted() && entry.ownership.is_some() {
             return;
         }

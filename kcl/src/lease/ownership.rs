@@ -43,7 +43,7 @@ use crate::error::TableError;
 use crate::lease::guard::LeaseEpoch;
 use crate::lease::model::{IdlePosition, Lease, OwnAttributes, PendingCheckpoint, WorkerId};
 use crate::lease::write::{OwnerWrite, Then, WriteOutcome};
-#[cfg(feature = "planted-bugs")]
+#[cfg(feature = "_simulation")]
 use crate::planted_bugs::PlantedBug;
 use crate::stream::{Incarnation, ShardId};
 pub(crate) use checkpoint_slot::Waiter;
@@ -166,7 +166,7 @@ impl<W> Ownership<W> {
     where
         W: Waiter,
     {
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(feature = "_simulation")]
         if PlantedBug::AcknowledgeUnwritten.is_planted() {
             return vec![Effect::Checkpointed { waiter }];
         }
@@ -292,7 +292,7 @@ impl<W> Ownership<W> {
             return Vec::new();
         };
         let has_left = matches!(outcome, WriteOutcome::Applied(_)) && sent.then != Then::Keep;
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(feature = "_simulation")]
         let has_left = has_left || PlantedBug::RenewWithoutReader.is_planted();
         if now >= self.valid_until && !has_left {
             return vec![self.end(End::Lapsed)];

@@ -100,7 +100,7 @@ impl Clauses {
                 .extend([attribute::LEASE_OWNER, attribute::CHECKPOINT_OWNER]),
             Then::HandOver => self.remove.push(attribute::CHECKPOINT_OWNER),
         }
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(feature = "_simulation")]
         if crate::planted_bugs::PlantedBug::CheckpointWithoutCounter.is_planted() && write.checkpoint.is_some() {
             self.condition.clear();
             self.values

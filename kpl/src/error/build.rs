@@ -1,64 +1,45 @@
 //! Pure: why a producer could not be built.
 
-use std::error::Error;
 use std::fmt;
-use std::iter;
+
+use service::Reasons;
 
 use crate::ordering::RecordDistribution;
 
 /// Why [`ProducerBuilder::build`](crate::ProducerBuilder::build) refused. It knows all that is wrong with the
 /// options, the stream and the client together; whether a runtime is there is looked at after these.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the producer cannot be built: {reasons}")]
 pub struct BuildError {
-    reasons: Box<Reasons>,
-}
-
-#[derive(Debug)]
-struct Reasons {
-    first: BuildErrorKind,
-    others: Vec<BuildErrorKind>,
+    reasons: Box<Reasons<BuildErrorKind>>,
 }
 
 impl BuildError {
     /// An error if there is any reason.
     pub(crate) fn unless_empty(reasons: impl IntoIterator<Item = BuildErrorKind>) -> Result<(), Self> {
-        let mut reasons = reasons.into_iter();
-        match reasons.next() {
-            Some(first) => Err(Self::new(first, reasons.collect())),
+        match Reasons::of(reasons) {
+            Some(reasons) => Err(Self {
+                reasons: Box::new(reasons),
+            }),
             None => Ok(()),
         }
     }
 
-    fn new(first: BuildErrorKind, others: Vec<BuildErrorKind>) -> Self {
-        let reasons = Box::new(Reasons { first, others });
-        Self { reasons }
-    }
-
     /// The reason, to match on; of several, the first.
     pub fn kind(&self) -> &BuildErrorKind {
-        &self.reasons.first
+        self.reasons.first()
     }
 
     /// All reasons.
     pub fn kinds(&self) -> impl Iterator<Item = &BuildErrorKind> {
-        let Reasons { first, others } = &*self.reasons;
-        iter::once(first).chain(others)
-    }
-}
-
-impl Error for BuildError {}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Reasons { first, others } = &*self.reasons;
-        write!(f, "the producer cannot be built: {first}")?;
-        others.iter().try_for_each(|kind| write!(f, "; {kind}"))
+        self.reasons.iter()
     }
 }
 
 impl From<BuildErrorKind> for BuildError {
     fn from(kind: BuildErrorKind) -> Self {
-        Self::new(kind, Vec::new())
+        let reasons = Box::new(Reasons::from(kind));
+        Self { reasons }
     }
 }
 

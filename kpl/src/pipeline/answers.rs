@@ -14,7 +14,7 @@ use crate::error::PutErrorKind;
 use crate::limits::DEFAULT_MAX_RECORD_BYTES;
 use crate::observation::Observation;
 use crate::ordering::Ordering;
-#[cfg(feature = "planted-bugs")]
+#[cfg(feature = "_simulation")]
 use crate::planted_bugs::PlantedBug;
 
 /// The KPL's error code for an answer with another number of results than records were sent.
@@ -327,7 +327,7 @@ impl Pipeline {
         let Some(aggregate) = self.unexpired(aggregate, now) else {
             return;
         };
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(feature = "_simulation")]
         if PlantedBug::DropRetried.is_planted() {
             self.outstanding.leave(aggregate.generation);
             return std::mem::forget(aggregate);

@@ -10,7 +10,7 @@ use crate::attempt::AttemptFailure;
 use crate::config::OnMisplacement;
 use crate::observation::Observation;
 use crate::ordering::Ordering;
-#[cfg(feature = "planted-bugs")]
+#[cfg(feature = "_simulation")]
 use crate::planted_bugs::PlantedBug;
 
 /// The error code under which the KPL counts an aggregate that landed on a shard where it does not belong.
@@ -90,7 +90,7 @@ impl Pipeline {
 
     /// An aggregate that a consumer would drop as a whole is sent again as a whole.
     fn on_misplaced(&mut self, stored: Stored, now: Instant) {
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(feature = "_simulation")]
         if PlantedBug::AcceptMisplaced.is_planted() {
             return self.deliver(stored);
         }

@@ -42,7 +42,7 @@ impl Pipeline {
     /// Queues an aggregate before all that is queued for its shard, or for the shards that its keys belong to now.
     pub(super) fn retry_in_order(&mut self, mut aggregate: SealedAggregate, (at, now): (Instant, Instant)) {
         self.released.append(&mut aggregate.lanes_held);
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(feature = "_simulation")]
         if crate::planted_bugs::PlantedBug::FreeLane.is_planted() {
             return self.retry_at(at, aggregate);
         }

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 use super::{InFlight, Output, Pipeline};
 use crate::aggregate::SealedAggregate;
 use crate::budget::{Cargo, Copies};
-#[cfg(feature = "planted-bugs")]
+#[cfg(feature = "_simulation")]
 use crate::planted_bugs::PlantedBug;
 use crate::stats::Load;
 
@@ -89,7 +89,7 @@ impl Pipeline {
             return;
         }
         let entries = aggregates.iter().map(|aggregate| aggregate.record.clone()).collect();
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(feature = "_simulation")]
         let aggregates = self.with_planted_bugs(aggregates);
         let request = self.next_request;
         self.next_request += 1;
@@ -112,7 +112,7 @@ impl Pipeline {
         self.outputs.push_back(Output::Send { request, entries });
     }
 
-    #[cfg(feature = "planted-bugs")]
+    #[cfg(feature = "_simulation")]
     fn with_planted_bugs(&mut self, mut aggregates: Vec<SealedAggregate>) -> Vec<SealedAggregate> {
         if PlantedBug::ReleaseEarly.is_planted() {
             aggregates.iter_mut().for_each(SealedAggregate::release_room);

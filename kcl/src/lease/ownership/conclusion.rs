@@ -53,7 +53,7 @@ pub(super) fn conclude(worker: &WorkerId, seen: &Lease, then: Then, found: Optio
             false => Conclusion::Lost(End::WorkerIdInUse),
         };
     }
-    #[cfg(feature = "planted-bugs")]
+    #[cfg(feature = "_simulation")]
     if crate::planted_bugs::PlantedBug::RenewTakenLease.is_planted() {
         return Conclusion::GoOn(Box::new(row));
     }
