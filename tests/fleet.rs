@@ -224,7 +224,7 @@ pub(crate) fn start(
     builder: WorkerBuilder,
 ) -> (
     kcl::WorkerControl,
-    JoinHandle<Result<kcl::ShutdownReport, kcl::WorkerError>>,
+    JoinHandle<Result<kcl::ShutdownReport, kcl::RunError>>,
 ) {
     let worker = builder.build().unwrap();
     let control = worker.control();

@@ -43,7 +43,7 @@ pub(crate) enum Error {
     #[error("the worker was not built")]
     Consumer(#[from] kcl::BuildError),
     #[error("worker {worker} ended")]
-    Worker { worker: usize, source: kcl::WorkerError },
+    Worker { worker: usize, source: kcl::RunError },
     #[error("worker {worker} ended, although nobody asked it to")]
     WorkerLeft { worker: usize },
     #[error("a task ended early")]

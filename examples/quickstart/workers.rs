@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kcl::{ShutdownReport, Worker, WorkerControl, WorkerError};
+use kcl::{RunError, ShutdownReport, Worker, WorkerControl};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
@@ -23,7 +23,7 @@ pub(crate) const FAILOVER_TIME: Duration = Duration::from_secs(3);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// A worker's number, and what its task returned.
-type Ended = (usize, Result<ShutdownReport, WorkerError>);
+type Ended = (usize, Result<ShutdownReport, RunError>);
 
 /// Workers that run, each in a task of its own.
 #[derive(Debug)]

@@ -75,4 +75,4 @@ pub use processor::{
 pub use record::{Origin, Record};
 pub use retrieval::loss::{OnPossibleLoss, PossibleLoss};
 pub use stream::{ShardId, ShardRef, StartingPosition, StreamRef};
-pub use worker::{Degraded, Health, Worker, WorkerControl, WorkerPhase};
+pub use worker::{Degraded, Health, RunError, Worker, WorkerControl, WorkerPhase};

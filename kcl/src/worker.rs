@@ -1,8 +1,9 @@
 //! One worker of a fleet.
 //!
-//! In the order of the data: `control` is the application's handle, `health` what it tells. `start` makes the lease table usable. `lease_side` sets up what keeps the leases: the
-//! `lease_keeper`, which takes and renews them, on the `lease_thread`, apart from the application's threads.
-//! `application_watch` reports to it that the application's threads have stopped, by the rule of the pure `stall`.
+//! In the order of the data: `control` is the application's handle, `health` what it tells. `start` makes the lease table
+//! usable. `lease_side` sets up what keeps the leases: the `lease_keeper`, which takes and renews them, on the `lease_thread`,
+//! apart from the application's threads. `application_watch` reports to it that the application's threads have stopped, by the
+//! rule of the pure `stall`. `run_error` is the end that nobody asked for.
 
 pub(crate) mod application_watch;
 mod control;
@@ -10,6 +11,7 @@ pub(crate) mod health;
 mod lease_keeper;
 mod lease_side;
 pub(crate) mod lease_thread;
+mod run_error;
 mod stall;
 mod start;
 
@@ -44,6 +46,7 @@ use crate::stream::StreamRef;
 pub use control::WorkerControl;
 pub use health::{Degraded, Health, WorkerPhase};
 use lease_side::LeaseSide;
+pub use run_error::RunError;
 use start::Start;
 
 /// How long the lease thread, and handlers that were aborted, may take to stop before they are left to themselves. Our choice.
@@ -97,14 +100,14 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`WorkerError`] if it cannot start within `initialization_timeout`, or at once if waiting cannot help: the stream does not
+    /// [`RunError`], with its [`WorkerError`] and a report of the shards: if it cannot start within `initialization_timeout`, or at once if waiting cannot help: the stream does not
     /// exist (unless `wait_for_stream` says to wait), access is denied, or the table is led by workers that this version does
     /// not understand.
     ///
     /// # Cancellation
     ///
     /// Dropping the future stops all of its tasks on the spot, as a crash would: the leases expire.
-    pub async fn run(mut self) -> Result<ShutdownReport, WorkerError> {
+    pub async fn run(mut self) -> Result<ShutdownReport, RunError> {
         let draining = self.control.draining.clone();
         let health = self.control.health.clone();
         // Also when the future is dropped.
@@ -112,7 +115,7 @@ impl Worker {
         let stream = tokio::select! {
             biased;
             () = draining.cancelled() => return Ok(ShutdownReport::default()),
-            started = self.start() => started?,
+            started = self.start() => started.map_err(|error| RunError::new(error, ShutdownReport::default()))?,
         };
         self.observers.tell(WorkerEvent::Started {
             stream: self.stream.clone(),
@@ -124,7 +127,10 @@ impl Worker {
             released: report.released.len(),
             abandoned: report.abandoned.len(),
         });
-        result.map(|()| report)
+        match result {
+            Ok(()) => Ok(report),
+            Err(error) => Err(RunError::new(error, report)),
+        }
     }
 
     fn start(&mut self) -> impl Future<Output = Result<StreamAtStart, WorkerError>> {

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::config::interceptors::BeforeDeserializationInterceptorCont
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use kcl::{ShutdownReport, WorkerControl, WorkerError};
+use kcl::{RunError, ShutdownReport, WorkerControl, WorkerError};
 use testkit::Service;
 use testkit::sim::{Fault, Process, Sim};
 use tokio::task::JoinHandle;
@@ -136,7 +136,7 @@ async fn two_processes_with_one_worker_id_are_noticed_and_one_of_them_ends() {
         }
     });
     let error = ended.await.unwrap().unwrap().unwrap_err();
-    assert!(matches!(error, WorkerError::WorkerIdInUse { .. }), "{error}");
+    assert!(matches!(error.error(), WorkerError::WorkerIdInUse { .. }), "{error}");
     assert!(error.to_string().contains("w1"));
     places.extend(put(&producer, 100..200).await);
     journal.until("all records", |journal| journal.read() == places).await;
@@ -213,7 +213,7 @@ async fn a_release_waits_out_a_table_that_refuses_for_a_moment() {
     assert_eq!((report.released.len(), report.abandoned.len()), (2, 0));
 }
 
-type Running = JoinHandle<Result<ShutdownReport, WorkerError>>;
+type Running = JoinHandle<Result<ShutdownReport, RunError>>;
 
 /// A number that the row of the first shard's lease holds.
 async fn number_in_the_first_row(sim: &Sim, attribute: &str) -> u64 {

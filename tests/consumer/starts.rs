@@ -46,7 +46,7 @@ async fn a_worker_ends_when_its_stream_has_not_come_in_time() {
         let (_control, running) = start(builder.wait_for_stream(wait));
         let error = running.await.unwrap().unwrap_err();
         let is_missing = |error: &WorkerError| matches!(error, WorkerError::Stream { source, .. } if *source.kind() == CallErrorKind::NotFound);
-        assert!(is_missing(&error), "{error:?}");
+        assert!(is_missing(error.error()), "{error:?}");
         let took = sim.elapsed() - begun;
         assert!(took >= at_least && took <= wait + SECOND, "{took:?}");
     }

@@ -21,10 +21,24 @@ async fn a_stream_that_does_not_exist_ends_the_worker_at_once_and_is_named() {
     let (_control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
     let error = running.await.unwrap().unwrap_err();
     assert!(
-        matches!(&error, WorkerError::Stream { stream, .. } if stream == STREAM),
+        matches!(error.error(), WorkerError::Stream { stream, .. } if stream == STREAM),
         "{error}"
     );
     assert!(sim.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_ends_by_itself_reports_its_shards_with_its_error() {
+    let (sim, producer) = stream(2);
+    let journal = Journal::default();
+    let (_control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let places = put(&producer, 0..100).await;
+    journal.until("all records", |journal| journal.read() == places).await;
+    be_led_by_others(&sim).await;
+    let error = running.await.unwrap().unwrap_err();
+    assert!(matches!(error.error(), WorkerError::LedByOthers { .. }), "{error}");
+    let report = error.report();
+    assert_eq!((report.released.len(), report.abandoned.len()), (2, 0), "{report:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,7 +55,7 @@ async fn a_lease_table_that_cannot_be_reached_ends_the_worker_with_its_name() {
     let (_control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
     let error = running.await.unwrap().unwrap_err();
     assert!(
-        matches!(&error, WorkerError::LeaseTable { table, .. } if table == APPLICATION),
+        matches!(error.error(), WorkerError::LeaseTable { table, .. } if table == APPLICATION),
         "{error}"
     );
     assert!(sim.elapsed() < 2 * MINUTE);
@@ -91,18 +105,15 @@ async fn a_worker_whose_key_stays_disabled_ends_when_its_time_to_start_is_over()
     let journal = Journal::default();
     let (_control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
     let error = running.await.unwrap().unwrap_err();
-    let WorkerError::Stream { source, .. } = &error else {
+    let WorkerError::Stream { source, .. } = error.error() else {
         panic!("{error}")
     };
     assert!(matches!(source.kind(), CallErrorKind::Encryption { .. }), "{source}");
     assert!(sim.elapsed() > MINUTE / 2 && sim.elapsed() < 2 * MINUTE);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_table_that_other_workers_lead_is_refused_with_what_was_found() {
-    let (sim, _producer) = stream(1);
-    let journal = Journal::default();
-    leave_a_table(&sim, &journal).await;
+/// A worker of KCL 3.x begins to lead the table.
+async fn be_led_by_others(sim: &Sim) {
     let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
     let leader = client
         .put_item()
@@ -114,9 +125,17 @@ async fn a_table_that_other_workers_lead_is_refused_with_what_was_found() {
         .send()
         .await
         .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_other_workers_lead_is_refused_with_what_was_found() {
+    let (sim, _producer) = stream(1);
+    let journal = Journal::default();
+    leave_a_table(&sim, &journal).await;
+    be_led_by_others(&sim).await;
     let (_control, running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
     let error = running.await.unwrap().unwrap_err();
-    assert!(matches!(error, WorkerError::LedByOthers { .. }), "{error}");
+    assert!(matches!(error.error(), WorkerError::LedByOthers { .. }), "{error}");
     assert!(
         error.to_string().contains(APPLICATION) && error.to_string().contains("Leader"),
         "{error}"
@@ -143,7 +162,7 @@ async fn the_table_of_a_worker_for_several_streams_is_refused() {
         .unwrap();
     let (_control, running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
     let error = running.await.unwrap().unwrap_err();
-    assert!(matches!(error, WorkerError::LedByOthers { .. }), "{error}");
+    assert!(matches!(error.error(), WorkerError::LedByOthers { .. }), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,7 +183,7 @@ async fn the_table_of_another_program_is_refused_with_the_name_of_its_key() {
     let (_control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
     let error = running.await.unwrap().unwrap_err();
     assert!(
-        matches!(&error, WorkerError::NotALeaseTable { table, key } if table == APPLICATION && key == "ShardID"),
+        matches!(error.error(), WorkerError::NotALeaseTable { table, key } if table == APPLICATION && key == "ShardID"),
         "{error}"
     );
     assert!(

@@ -195,7 +195,7 @@ impl Fleet {
                 }
                 Err(error) => {
                     self.sim.note(format!("{id} ended: {error}"));
-                    alive.fail(&error);
+                    alive.fail(error.error());
                     sleep(RESPAWN).await;
                 }
             }

@@ -137,9 +137,9 @@ fn the_shards_of_a_deadlocked_application_are_elsewhere_after_the_bound() {
     stage.unblock();
     let passed = stage.gate.wait_for_passed(THREADS);
     assert!(passed.iter().all(|passed| !passed.lease_is_valid), "{passed:?}");
-    let ended = stage.end_of_blocked();
+    let ended = stage.end_of_blocked().unwrap_err();
     assert!(
-        matches!(ended, Err(WorkerError::ApplicationStalled { still }) if still >= BOUND),
+        matches!(ended.error(), WorkerError::ApplicationStalled { still } if *still >= BOUND),
         "{ended:?}"
     );
 }

@@ -17,11 +17,11 @@ use super::gate::{Blocking, Gate, Idle};
 use super::lease_log::LeaseLog;
 use super::provider::{Manner, Provider};
 use super::{BLOCKED, EACH, FAILOVER, OTHER, SHARDS, THREADS};
-use crate::{ShutdownReport, Worker, WorkerBuilder, WorkerError};
+use crate::{RunError, ShutdownReport, Worker, WorkerBuilder};
 
 const STREAM: &str = "orders";
 
-type Running = JoinSet<Result<ShutdownReport, WorkerError>>;
+type Running = JoinSet<Result<ShutdownReport, RunError>>;
 
 /// A worker whose handlers block all of its threads, and another one. Each holds half of the leases.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl Stage {
     }
 
     /// Waits until the worker that was blocked has ended.
-    pub(super) fn end_of_blocked(&mut self) -> Result<ShutdownReport, WorkerError> {
+    pub(super) fn end_of_blocked(&mut self) -> Result<ShutdownReport, RunError> {
         let Self { services, blocked, .. } = self;
         let ended = async { tokio::time::timeout(super::PATIENCE, blocked.join_next()).await };
         services.block_on(ended).unwrap().unwrap().unwrap()
