@@ -1,7 +1,7 @@
 //! How a worker is made.
 //!
 //! `simple_forms` are the closures that may take the place of a processor, `observing` are the options of log, events and
-//! metrics, and `build` makes the worker.
+//! metrics, `simulation` those of tests that repeat a run, and `build` makes the worker.
 
 mod build;
 mod observing;

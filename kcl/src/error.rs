@@ -1,4 +1,4 @@
-//! What can go wrong, as types to act on.
+//! What can go wrong, as types to act on. `build` has what is wrong with the options of a worker.
 
 mod build;
 
