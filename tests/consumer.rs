@@ -3,7 +3,7 @@
 //!
 //! By subject: `adapters`, `per_key`, `stream`, `reading`, `read_budget`, `pace`, `checkpoints`, `simple_forms`, `callbacks`,
 //! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `health`, `events`, `log`, `one_owner`, `resharding`,
-//! `shard_ends`, `recreated_stream`, `refused_position`, `losses`, `lease_table`, `starts`, `worker_errors`.
+//! `shard_ends`, `recreated_stream`, `refused_position`, `losses`, `lease_table`, `starts`, `permissions`, `worker_errors`.
 
 mod adapters;
 mod callbacks;
@@ -20,6 +20,7 @@ mod misbehaving_handlers;
 mod one_owner;
 mod pace;
 mod per_key;
+mod permissions;
 mod read_budget;
 mod reading;
 mod recreated_stream;

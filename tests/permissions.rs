@@ -1,4 +1,5 @@
-//! Each policy in the pages of permissions is enough for its feature, and none of its actions is superfluous.
+//! Each policy in the producer's page of permissions is enough for its feature, and none of its actions is superfluous. The
+//! consumer's are tested in `consumer/permissions.rs`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,19 +12,32 @@ use testkit::sim::{Fault, Sim};
 
 const PRODUCER: &str = include_str!("../kpl/PERMISSIONS.md");
 
-/// The actions of each policy of a page, in its order.
-fn policies(page: &str) -> Vec<BTreeSet<String>> {
+/// An action and the resource on which it is allowed.
+pub(crate) type Grant = (String, String);
+
+/// What each policy of a page allows, in its order.
+pub(crate) fn grants(page: &str) -> Vec<BTreeSet<Grant>> {
     let blocks = page
         .split("```json")
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap());
-    let actions = |block: &str| {
-        let policy: Value = serde_json::from_str(block).unwrap();
-        let statements = policy["Statement"].as_array().unwrap().iter();
-        let named = statements.flat_map(|statement| statement["Action"].as_array().unwrap().clone());
-        named.map(|action| action.as_str().unwrap().to_owned()).collect()
+    let of_statement = |statement: &Value| {
+        let resource = statement["Resource"].as_str().unwrap().to_owned();
+        let actions = statement["Action"].as_array().unwrap().clone().into_iter();
+        actions.map(move |action| (action.as_str().unwrap().to_owned(), resource.clone()))
     };
-    blocks.map(actions).collect()
+    let of_policy = |block: &str| {
+        let policy: Value = serde_json::from_str(block).unwrap();
+        let statements = policy["Statement"].as_array().unwrap();
+        statements.iter().flat_map(of_statement).collect()
+    };
+    blocks.map(of_policy).collect()
+}
+
+/// The actions of each policy of a page, in its order.
+fn policies(page: &str) -> Vec<BTreeSet<String>> {
+    let actions = |grants: BTreeSet<Grant>| grants.into_iter().map(|(action, _)| action).collect();
+    grants(page).into_iter().map(actions).collect()
 }
 
 /// A world in which only these actions are allowed.

@@ -1,0 +1,245 @@
+//! The policies in the page of permissions are enough for a fleet, and what the page says of each action that is missing is so.
+
+use std::collections::BTreeSet;
+
+use kcl::{CallErrorKind, Degraded, WorkerError};
+use serde_json::Value;
+use testkit::Service;
+use testkit::sim::{CallInfo, Fault, Sim};
+
+use super::MINUTE;
+use super::log::{capture, lines};
+use crate::fleet::{APPLICATION, Checkpoints, Journal, STREAM, put, split, start, stream, worker};
+use crate::permissions::{Grant, grants};
+
+const PAGE: &str = include_str!("../../kcl/PERMISSIONS.md");
+
+/// The policies of the page: for a fleet, for a fleet whose table is there, and for what is around it.
+fn page() -> (BTreeSet<Grant>, BTreeSet<Grant>) {
+    let policies = grants(PAGE);
+    let [all, table_exists, around @ ..] = policies.as_slice() else {
+        panic!("{policies:?}");
+    };
+    let around: Vec<_> = around.iter().flatten().map(|(action, _)| action).collect();
+    assert_eq!(around, ["kms:Decrypt", "cloudwatch:PutMetricData"]);
+    (all.clone(), table_exists.clone())
+}
+
+/// What a policy has to allow for this call.
+fn needed(call: &CallInfo<'_>) -> Grant {
+    let body: Value = serde_json::from_slice(call.body).unwrap();
+    let operation = call.operation;
+    match call.service {
+        Service::Kinesis => {
+            let stream = body.get("StreamName").and_then(Value::as_str).unwrap_or(STREAM);
+            let resource = format!("arn:aws:kinesis:eu-central-1:123456789012:stream/{stream}");
+            (format!("kinesis:{operation}"), resource)
+        }
+        Service::DynamoDb => {
+            let table = body["TableName"].as_str().unwrap();
+            let resource = format!("arn:aws:dynamodb:eu-central-1:123456789012:table/{table}");
+            (format!("dynamodb:{operation}"), resource)
+        }
+        Service::CloudWatch => panic!("a worker calls no CloudWatch"),
+    }
+}
+
+/// Denies the workers everything else.
+fn allow(sim: &Sim, policy: &BTreeSet<Grant>) {
+    let policy = policy.clone();
+    sim.faults(
+        move |call| match call.client.starts_with('w') && !policy.contains(&needed(&call)) {
+            true => Fault::access_denied(),
+            false => Fault::None,
+        },
+    );
+}
+
+/// What became of a fleet.
+#[derive(Debug)]
+struct Outcome {
+    /// Whether all records were read, those of the children of a split too.
+    is_all_read: bool,
+    /// Whether any record was.
+    is_any_read: bool,
+    /// The error of a worker that could not start.
+    error: Option<WorkerError>,
+}
+
+/// Two workers read a stream across a split, with this policy.
+async fn consume(sim: &Sim, producer: &kpl::Producer, policy: &BTreeSet<Grant>) -> Outcome {
+    allow(sim, policy);
+    let journal = Journal::default();
+    let mut places = put(producer, 0..100).await;
+    let (_first, one) = start(worker(sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let (_second, two) = start(worker(sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    tokio::time::sleep(MINUTE).await;
+    split(sim, "shardId-000000000000", 1u128 << 126).await;
+    places.extend(put(producer, 100..200).await);
+    tokio::time::sleep(2 * MINUTE).await;
+    let error = match one.is_finished() {
+        true => one.await.unwrap().err(),
+        false => {
+            one.abort();
+            None
+        }
+    };
+    two.abort();
+    Outcome {
+        is_all_read: journal.read().is_superset(&places),
+        is_any_read: !journal.read().is_empty(),
+        error,
+    }
+}
+
+/// What becomes of a fleet from whose policy `action` on `resource` is taken away.
+async fn without(action: &str, resource: &str) -> Outcome {
+    let (mut policy, _) = page();
+    policy.retain(|(named, on)| !(named == action && on.ends_with(resource)));
+    assert_eq!(policy.len(), page().0.len() - 1, "{action} on {resource}");
+    let (sim, producer) = stream(2);
+    consume(&sim, &producer, &policy).await
+}
+
+/// The operation that was denied to a worker which therefore ended.
+fn denied(outcome: &Outcome) -> Option<String> {
+    let (kind, words) = match outcome.error.as_ref()? {
+        WorkerError::Stream { source, .. } => (source.kind(), source.to_string()),
+        WorkerError::LeaseTable { source, .. } => (source.kind(), source.to_string()),
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(kind, CallErrorKind::Denied { .. }), "{words}");
+    words.split(' ').next().map(str::to_owned)
+}
+
+const TABLE: &str = "table/billing";
+const COORDINATOR: &str = "table/billing-CoordinatorState";
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_needs_no_more_than_the_policy_of_the_page() {
+    let (policy, _) = page();
+    let (sim, producer) = stream(2);
+    let outcome = consume(&sim, &producer, &policy).await;
+    assert!(outcome.is_all_read && outcome.error.is_none(), "{outcome:?}");
+    let called: BTreeSet<String> = sim
+        .calls()
+        .iter()
+        .filter(|call| call.client.starts_with('w'))
+        .map(|call| call.operation.clone())
+        .collect();
+    let named: BTreeSet<String> = policy
+        .iter()
+        .map(|(action, _)| action.split(':').nth(1).unwrap().to_owned())
+        .collect();
+    assert_eq!(called, named, "each action of the policy was called");
+    assert_eq!(APPLICATION, "billing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_whose_table_exists_needs_no_more_than_the_policy_without_create_table() {
+    let (all, table_exists) = page();
+    let create_table = all.difference(&table_exists).map(|(action, _)| action);
+    assert_eq!(create_table.collect::<Vec<_>>(), ["dynamodb:CreateTable"]);
+    assert!(table_exists.is_subset(&all));
+    let (sim, producer) = stream(2);
+    super::lease_table::leave_a_table(&sim, &Journal::default()).await;
+    let outcome = consume(&sim, &producer, &table_exists).await;
+    assert!(outcome.is_all_read && outcome.error.is_none(), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_lacks_what_its_start_needs_ends_and_names_the_operation() {
+    for (action, resource) in [
+        ("kinesis:ListShards", "stream/orders"),
+        ("dynamodb:CreateTable", TABLE),
+        ("dynamodb:DescribeTable", TABLE),
+        ("dynamodb:Scan", TABLE),
+        ("dynamodb:PutItem", TABLE),
+    ] {
+        let outcome = without(action, resource).await;
+        assert!(!outcome.is_any_read, "{action}");
+        let operation = action.split(':').nth(1).map(str::to_owned);
+        assert_eq!(denied(&outcome), operation, "{action}: {outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_goes_on_without_what_only_recognises_others_and_warns() {
+    for (action, resource, warning) in [
+        (
+            "kinesis:DescribeStreamSummary",
+            "stream/orders",
+            "a stream that is deleted and created again is not noticed",
+        ),
+        (
+            "dynamodb:DescribeTable",
+            COORDINATOR,
+            "cannot tell whether workers of KCL 3.0 to 3.4 lead this application",
+        ),
+    ] {
+        capture();
+        let outcome = without(action, resource).await;
+        assert!(outcome.is_all_read && outcome.error.is_none(), "{action}: {outcome:?}");
+        assert!(!lines(warning).is_empty(), "{action}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_may_not_read_or_write_leases_runs_and_warns() {
+    for (action, resource, warning, is_any_read) in [
+        ("kinesis:GetShardIterator", "stream/orders", "read failed", false),
+        ("kinesis:GetRecords", "stream/orders", "read failed", false),
+        ("dynamodb:UpdateItem", TABLE, "lease write failed", false),
+        ("dynamodb:GetItem", TABLE, "lease table unavailable", true),
+    ] {
+        capture();
+        let outcome = without(action, resource).await;
+        assert!(!outcome.is_all_read && outcome.error.is_none(), "{action}: {outcome:?}");
+        assert_eq!(outcome.is_any_read, is_any_read, "{action}");
+        let warnings = lines(warning);
+        assert!(
+            warnings.iter().any(|line| line.contains("AccessDenied")),
+            "{action}: {warnings:?}"
+        );
+        assert!(PAGE.contains(&format!("`{warning}`")), "{warning}");
+    }
+}
+
+/// The permission is taken away from a worker that runs, and given back.
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_runs_goes_on_by_itself_once_its_policy_is_corrected() {
+    let (all, _) = page();
+    for (action, warning) in [
+        ("dynamodb:Scan", "lease table unavailable"),
+        ("dynamodb:PutItem", "children not leased yet"),
+        ("dynamodb:UpdateItem", "lease write failed"),
+        ("kinesis:GetRecords", "read failed"),
+    ] {
+        capture();
+        let (sim, producer) = stream(1);
+        let journal = Journal::default();
+        let mut places = put(&producer, 0..50).await;
+        let (control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+        journal.until("all records", |journal| journal.read() == places).await;
+        let mut denied = all.clone();
+        denied.retain(|(named, _)| named != action);
+        allow(&sim, &denied);
+        split(&sim, "shardId-000000000000", 1u128 << 127).await;
+        tokio::time::sleep(2 * MINUTE).await;
+        assert!(!running.is_finished() && control.health().is_live(), "{action}");
+        let is_degraded = control
+            .health()
+            .degraded
+            .iter()
+            .any(|reason| matches!(reason, Degraded::LeaseTable { .. }));
+        assert_eq!(is_degraded, action == "dynamodb:Scan", "{action}");
+        assert!(!lines(warning).is_empty(), "{action}");
+        assert!(PAGE.contains(&format!("`{warning}`")), "{warning}");
+        allow(&sim, &all);
+        places.extend(put(&producer, 50..100).await);
+        journal
+            .until("the rest", |journal| journal.read().is_superset(&places))
+            .await;
+        running.abort();
+    }
+}
