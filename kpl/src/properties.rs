@@ -22,21 +22,21 @@
 //! Sources: <https://github.com/awslabs/amazon-kinesis-producer>, `KinesisProducerConfiguration` and
 //! `default_config.properties`; <https://docs.oracle.com/javase/8/docs/api/java/util/Properties.html>.
 //!
-//! Inside, in the order of the data: `syntax` reads lines, `options` lists the KPL's options, `form` reads their
-//! values, and `fault` says what is wrong.
+//! Inside, in the order of the data: `options` lists the KPL's options, `form` reads their values, and `fault` says what is
+//! wrong.
 
 mod fault;
 mod form;
 mod options;
-mod syntax;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use service::{MalformedEscape, PropertyEntry, property_entries};
+
 pub use self::fault::{Fault, FaultKind, PropertiesError};
 use self::options::OPTIONS;
-use self::syntax::Entry;
 use crate::config::Config;
 use crate::error::OptionOrigin;
 
@@ -183,8 +183,9 @@ impl KplProperties {
     fn read(text: &str, unknown: UnknownKeys) -> Result<Self, PropertiesError> {
         let mut given = BTreeMap::new();
         let mut faults = Vec::new();
-        for read in syntax::entries(text).map(|entry| entry.and_then(|entry| check(entry, unknown))) {
-            match read {
+        for entry in property_entries(text) {
+            let read = entry.map_err(Fault::from);
+            match read.and_then(|entry| check(entry, unknown)) {
                 Ok((key, setting)) => drop(given.insert(key, setting)),
                 Err(fault) => faults.push(fault),
             }
@@ -205,8 +206,8 @@ fn disposition(key: &str, number: u64) -> Disposition {
 }
 
 /// Holds one setting to the rule of its option.
-fn check(entry: Entry, unknown: UnknownKeys) -> Result<(String, Given), Fault> {
-    let Entry { line, key, value } = entry;
+fn check(entry: PropertyEntry, unknown: UnknownKeys) -> Result<(String, Given), Fault> {
+    let PropertyEntry { line, key, value } = entry;
     let value = value.trim_end().to_owned();
     let number = match options::find(&key) {
         Some(option) => option.form.read(&value),
@@ -218,6 +219,12 @@ fn check(entry: Entry, unknown: UnknownKeys) -> Result<(String, Given), Fault> {
     match number {
         Ok(number) => Ok((key, Given { line, value, number })),
         Err(kind) => Err(Fault::new(line, &key, kind)),
+    }
+}
+
+impl From<MalformedEscape> for Fault {
+    fn from(malformed: MalformedEscape) -> Self {
+        Self::new(malformed.line, &malformed.key, FaultKind::MalformedEscape)
     }
 }
 

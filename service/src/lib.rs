@@ -7,11 +7,13 @@
 //! * names: `stream_ref`, `shard_id`, `shard_ref`, `sequence_number`; what a list says of shards: `hash_range`;
 //! * what was refused, with all of its `reasons`;
 //! * failed calls: `call_error`, `call_class`, and the wait after them, `retry`;
-//! * the process: `tasks`, `clock`.
+//! * the process: `tasks`, `clock`;
+//! * files of Java programs: `properties`.
 mod call_class;
 mod call_error;
 mod clock;
 mod hash_range;
+mod properties;
 mod reasons;
 mod retry;
 mod sequence_number;
@@ -24,6 +26,7 @@ pub use call_class::CallClass;
 pub use call_error::{CallError, Effect, chain};
 pub use clock::{Clock, ClockSource};
 pub use hash_range::{RangeFault, RangeFaultKind, read_range};
+pub use properties::{MalformedEscape, PropertyEntry, property_entries};
 pub use reasons::Reasons;
 pub use retry::{Jitter, RetryDelays};
 pub use sequence_number::{InvalidSequenceNumber, SequenceNumber};

@@ -1,18 +1,29 @@
 //! Pure: the lines of a Java properties file as keys and values.
-
-use super::{Fault, FaultKind};
+//!
+//! Source: <https://docs.oracle.com/javase/8/docs/api/java/util/Properties.html>.
 
 /// One setting as the file has it, its escapes resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub struct PropertyEntry {
     /// The line in which it begins, from 1.
-    pub(super) line: usize,
-    pub(super) key: String,
-    pub(super) value: String,
+    pub line: usize,
+    /// Its key.
+    pub key: String,
+    /// Its value, with the blanks behind it, which Java keeps.
+    pub value: String,
 }
 
-/// The settings of a file, in their order, or what is wrong with one.
-pub(super) fn entries(text: &str) -> impl Iterator<Item = Result<Entry, Fault>> {
+/// A setting with a `\u` that four hexadecimal digits do not follow, or that is half of a character.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MalformedEscape {
+    /// The line in which the setting begins, from 1.
+    pub line: usize,
+    /// Its key as it is written.
+    pub key: String,
+}
+
+/// The settings of a Java properties file, in their order, or what is wrong with one.
+pub fn property_entries(text: &str) -> impl Iterator<Item = Result<PropertyEntry, MalformedEscape>> {
     let lines = logical_lines(text).into_iter();
     lines.map(|(line, text)| entry(line, &text))
 }
@@ -43,12 +54,16 @@ fn is_continued(line: &str) -> bool {
     backslashes % 2 == 1
 }
 
-fn entry(line: usize, text: &str) -> Result<Entry, Fault> {
+fn entry(line: usize, text: &str) -> Result<PropertyEntry, MalformedEscape> {
     let (key, rest) = text.split_at(key_end(text));
     let rest = rest.trim_start_matches(is_blank);
     let value = rest.strip_prefix(['=', ':']).unwrap_or(rest);
-    let resolve = |text: &str| unescape(text).ok_or_else(|| Fault::new(line, key, FaultKind::MalformedEscape));
-    Ok(Entry {
+    let malformed = || MalformedEscape {
+        line,
+        key: key.to_owned(),
+    };
+    let resolve = |text: &str| unescape(text).ok_or_else(malformed);
+    Ok(PropertyEntry {
         line,
         key: resolve(key)?,
         value: resolve(value.trim_start_matches(is_blank))?,
@@ -111,8 +126,8 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Vec<(usize, String, String)> {
-        let entry = |Entry { line, key, value }| (line, key, value);
-        entries(text).map(|read| entry(read.unwrap())).collect()
+        let entry = |PropertyEntry { line, key, value }| (line, key, value);
+        property_entries(text).map(|read| entry(read.unwrap())).collect()
     }
 
     fn pair(key: &str, value: &str) -> Vec<(usize, String, String)> {
@@ -171,9 +186,9 @@ mod tests {
     fn a_malformed_unicode_escape_is_refused_with_its_line() {
         for text in [r"a = \u12", r"a = \u12g4x", r"a = \ud83d alone"] {
             let text = format!("\n{text}\nb = 2");
-            let read: Vec<_> = entries(&text).collect();
-            let fault = read[0].as_ref().unwrap_err();
-            assert_eq!((fault.line(), fault.kind()), (2, &FaultKind::MalformedEscape), "{text}");
+            let read: Vec<_> = property_entries(&text).collect();
+            let malformed = read[0].as_ref().unwrap_err();
+            assert_eq!((malformed.line, malformed.key.as_str()), (2, "a"), "{text}");
             assert!(read[1].is_ok(), "what follows is read");
         }
     }
