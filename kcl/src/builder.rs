@@ -1,10 +1,12 @@
 //! How a worker is made.
 //!
 //! `simple_forms` are the closures that may take the place of a processor, `observing` are the options of log, events and
-//! metrics, `simulation` those of tests that repeat a run, and `build` makes the worker.
+//! metrics, `simulation` those of tests that repeat a run, `properties` takes the file of a KCL program over, and `build` makes
+//! the worker.
 
 mod build;
 mod observing;
+mod properties;
 mod simple_forms;
 #[cfg(feature = "_simulation")]
 mod simulation;
@@ -21,6 +23,7 @@ use crate::observers::Listener;
 use crate::processor::error_policy::ErrorPolicy;
 use crate::processor::simple::HandlerForm;
 use crate::processor::{HandlerError, ProcessorFactory, RecordProcessor, ShardContext, ShardStream, StreamProcessor};
+use crate::properties::KclProperties;
 use crate::retrieval::loss::OnPossibleLoss;
 use crate::stream::StartingPosition;
 
@@ -41,6 +44,7 @@ pub struct WorkerBuilder {
     tasks: Tasks,
     clock: Clock,
     config: Config,
+    properties: Option<KclProperties>,
 }
 
 impl std::fmt::Debug for WorkerBuilder {
@@ -69,6 +73,7 @@ impl WorkerBuilder {
             tasks: Tasks::default(),
             clock: Clock::default(),
             config: Config::default(),
+            properties: None,
         }
     }
 

@@ -153,7 +153,7 @@ impl Config {
 const LEAST_READ_SHARE: f64 = 0.01;
 
 /// No time of a worker is longer than this: a day is more than any of them means, and can always be added to a clock.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {

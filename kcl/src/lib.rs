@@ -13,7 +13,7 @@
 //!
 //! Inside, in the order of the data:
 //!
-//! * the start: `builder` and `config` make a `worker`; `shard_sync` creates the leases that are missing;
+//! * the start: `builder` and `config` make a `worker`, also from `properties`; `shard_sync` creates the leases that are missing;
 //! * who reads what: `lease` has the table and the leases that are held, `assignment` takes leases;
 //! * reading: a `consumer` for each lease, `retrieval` of pages, `record` and the application's `processor`;
 //! * how far: `checkpoint`;
@@ -44,6 +44,7 @@ mod observers;
 #[cfg(feature = "_simulation")]
 pub mod planted_bugs;
 mod processor;
+pub mod properties;
 mod record;
 mod retrieval;
 mod shard_sync;

@@ -24,13 +24,14 @@ impl WorkerBuilder {
     /// # Errors
     ///
     /// [`BuildError`] for options out of range, for names that no stream, table or worker can have, without a client or with one
-    /// that has no region, and without a handler. It tells everything that is wrong at once.
+    /// that has no region, without a handler, and for a properties file of another worker. It tells everything that is wrong at once.
     pub fn build(self) -> Result<Worker, BuildError> {
         let stream = StreamRef::parse(&self.stream);
         let table = self.table_name.as_ref().unwrap_or(&self.application).clone();
         let mut refused = self.config.out_of_range();
         refused.extend(self.impossible_names(&stream, &table));
         refused.extend(self.missing());
+        refused.extend(self.other_properties());
         BuildError::unless_empty(refused)?;
 
         let mut rng = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);

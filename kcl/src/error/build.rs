@@ -96,6 +96,16 @@ pub enum BuildErrorKind {
         /// Of which service.
         service: &'static str,
     },
+    /// The file of [`kcl_properties`](crate::WorkerBuilder::kcl_properties) names another application, stream or region.
+    #[error("the properties file has {key} = {properties}, and this worker has {worker}: it was written for another one")]
+    PropertiesOfAnotherWorker {
+        /// The key in the file.
+        key: &'static str,
+        /// What the file says.
+        properties: String,
+        /// What this worker has.
+        worker: String,
+    },
     /// There is nothing to hand the records to.
     #[error(
         "no handler: call one of `for_each_record`, `for_each_batch`, `processor` and `stream`, which are told the records"
