@@ -20,7 +20,8 @@
 //! * what can be seen: `event`, told through the `observers`, `fold` for its repeats, `metrics`, `spans`, `error`;
 //! * what all of it stands on: `stream`, `calls`, `limits`; `planted_bugs`
 //!   for the simulation, `lease_bench` and `delivery_bench` for benchmarks;
-//! * for tests of processors: `testing`.
+//! * for tests of processors: `testing`;
+//! * pages for its users: `guide`.
 
 mod assignment;
 mod builder;
@@ -34,6 +35,7 @@ pub mod delivery_bench;
 mod error;
 pub mod event;
 mod fold;
+pub mod guide;
 mod lease;
 #[cfg(feature = "_bench")]
 #[doc(hidden)]

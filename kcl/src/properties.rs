@@ -155,6 +155,7 @@ impl KclProperties {
                 option.fate.apply(config, number);
             }
         }
+        config.start_is_set = POSITIONS.iter().any(|key| self.given.contains_key(*key));
         if self.number("leaseAssignmentIntervalMillis").is_none() {
             let twice = config.failover_time.saturating_mul(2);
             config.lease_assignment_interval = Some(twice.min(LONGEST));

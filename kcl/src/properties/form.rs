@@ -18,6 +18,8 @@ pub(super) enum Form {
     Decimal,
     /// One of these words, in upper or lower case.
     OneOf(&'static [&'static str], &'static str),
+    /// Names of dimensions, with commas between them.
+    Dimensions,
     /// How shards are read.
     RetrievalMode,
     Text,
@@ -39,6 +41,7 @@ impl Form {
                 Some(place) => Ok(Some(place)),
                 None => Err(malformed(value, expected)),
             },
+            Self::Dimensions => dimensions(value).map(Some),
             Self::RetrievalMode => retrieval_mode(value),
             Self::Text => Ok(Some(0)),
         }
@@ -55,6 +58,25 @@ fn retrieval_mode(value: &str) -> Result<Option<u64>, FaultKind> {
         Some(place) => Ok(Some(place)),
         None => Err(malformed(value, "DEFAULT, POLLING or FANOUT")),
     }
+}
+
+/// 0 without dimensions of workers and shards, 1 with that of workers, 2 with that of shards.
+fn dimensions(value: &str) -> Result<u64, FaultKind> {
+    let mut finest = 0;
+    for name in value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        finest = match name {
+            "Operation" => finest,
+            "WorkerIdentifier" => finest.max(1),
+            "ShardId" | "StreamId" | "ALL" => 2,
+            _ => {
+                return Err(malformed(
+                    value,
+                    "ALL, or some of Operation, ShardId and WorkerIdentifier with commas between",
+                ));
+            }
+        };
+    }
+    Ok(finest)
 }
 
 fn place(words: &[&str], value: &str) -> Option<u64> {

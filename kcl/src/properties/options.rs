@@ -4,9 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use self::Fate::{Applied, Compared, Ignored, Named, Raised, Sdk};
 use super::Disposition;
-use super::form::Form::{self, Boolean, Decimal, Exactly, Number, OneOf, RetrievalMode, Text};
+use super::form::Form::{self, Boolean, Decimal, Dimensions, Exactly, Number, OneOf, RetrievalMode, Text};
 use crate::config::Config;
 use crate::limits::MAX_RECORDS_PER_READ;
+use crate::metrics::{MetricsGranularity, MetricsLevel};
 use crate::stream::StartingPosition;
 
 /// One option of the KCL.
@@ -201,6 +202,18 @@ pub(super) static OPTIONS: &[KclOption] = &[
         Applied("parent_shard_poll_interval", |config, time| config.parent_shard_poll_interval = milliseconds(time))),
     option("timeoutInSeconds", "", Exactly(1, DAY / 1_000),
         Applied("handler_timeout", |config, seconds| config.handler_timeout = Some(Duration::from_secs(seconds)))),
+    option("metricsLevel", "DETAILED", LEVELS,
+        Applied("metrics_level", |config, level| {
+            config.metrics.level = match level { 0 => MetricsLevel::None, 1 => MetricsLevel::Summary, _ => MetricsLevel::Detailed };
+        })),
+    option("metricsEnabledDimensions", "ALL", Dimensions,
+        Applied("metrics_granularity", |config, finest| {
+            config.metrics.granularity = match finest {
+                0 => MetricsGranularity::Application,
+                1 => MetricsGranularity::Worker,
+                _ => MetricsGranularity::Shard,
+            };
+        })),
 
     option("regionName", "", Text, Sdk("the region")),
     option("kinesisEndpoint", "", Text, Sdk("the endpoint URL of Kinesis")),
@@ -245,8 +258,6 @@ pub(super) static OPTIONS: &[KclOption] = &[
     option("taskBackoffTimeMillis", "500", Number(0, MAX), Ignored("a handler that fails is called again as the `error_policy` says")),
     option("logWarningForTaskAfterMillis", "", Number(0, MAX), Ignored("a handler that has not returned is warned of each minute")),
     option("validateSequenceNumberBeforeCheckpointing", "false", Boolean, Ignored("each checkpoint has to be of a record that was delivered")),
-    option("metricsLevel", "DETAILED", LEVELS, Ignored("there are no metrics yet")),
-    option("metricsEnabledDimensions", "ALL", Text, Ignored("there are no metrics yet")),
     option("metricsBufferTimeMillis", "10000", Number(0, MAX), Ignored(EXPORTER)),
     option("metricsMaxQueueSize", "10000", Number(0, MAX_INT), Ignored(EXPORTER)),
 

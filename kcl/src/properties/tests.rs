@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use proptest::prelude::*;
 
 use super::*;
+use crate::metrics::{MetricsGranularity, MetricsLevel};
 use crate::stream::StartingPosition;
 
 fn parse(text: &str) -> Result<KclProperties, PropertiesError> {
@@ -29,7 +30,7 @@ fn loaded(text: &str) -> Config {
 /// A line of a file, and whether the configuration is as it asks for.
 type Effect = (&'static str, fn(&Config) -> bool);
 
-const EFFECTS: [Effect; 13] = [
+const EFFECTS: [Effect; 18] = [
     ("failoverTimeMillis = 20000", |config| {
         config.failover_time == Duration::from_secs(20) && config.assignment_interval() == Duration::from_secs(40)
     }),
@@ -60,6 +61,21 @@ const EFFECTS: [Effect; 13] = [
     ("pollingConfig.maxRecords = 70", |config| config.max_records == 70),
     ("parentShardPollIntervalMillis = 500", |config| {
         config.parent_shard_poll_interval == Duration::from_millis(500)
+    }),
+    ("metricsLevel = summary", |config| {
+        config.metrics.level == MetricsLevel::Summary
+    }),
+    ("metricsLevel = NONE", |config| {
+        config.metrics.level == MetricsLevel::None
+    }),
+    ("metricsEnabledDimensions = Operation", |config| {
+        config.metrics.granularity == MetricsGranularity::Application
+    }),
+    ("metricsEnabledDimensions = Operation, WorkerIdentifier", |config| {
+        config.metrics.granularity == MetricsGranularity::Worker
+    }),
+    ("metricsEnabledDimensions = ShardId,WorkerIdentifier", |config| {
+        config.metrics.granularity == MetricsGranularity::Shard
     }),
     ("timeoutInSeconds = 90", |config| {
         config.handler_timeout == Some(Duration::from_secs(90))
@@ -93,11 +109,15 @@ fn what_the_file_leaves_out_has_the_default_of_the_kcl_and_not_ours() {
     // The KCL has no such time, so nothing sets it back.
     config.handler_timeout = None;
     parse("").unwrap().apply(&mut config);
-    assert_eq!(config.start_at, StartingPosition::Latest);
+    assert_eq!(
+        (config.start_at, config.start_is_set),
+        (StartingPosition::Latest, false)
+    );
     assert_eq!(config.idle_time_between_reads, Duration::from_millis(1_500));
     assert_eq!(config.assignment_interval(), Duration::from_secs(20));
     assert_eq!(config.parent_shard_poll_interval, Duration::from_secs(10));
     assert_eq!(config.max_leases, 2_147_483_647);
+    assert_eq!(config.metrics.granularity, MetricsGranularity::Shard);
     let ours = Config::default();
     let same = Config {
         start_at: ours.start_at,
@@ -105,6 +125,7 @@ fn what_the_file_leaves_out_has_the_default_of_the_kcl_and_not_ours() {
         lease_assignment_interval: ours.lease_assignment_interval,
         parent_shard_poll_interval: ours.parent_shard_poll_interval,
         max_leases: ours.max_leases,
+        metrics: ours.metrics,
         ..config
     };
     assert_eq!(format!("{same:?}"), format!("{ours:?}"), "all else is the same");
@@ -214,6 +235,28 @@ fn each_default_of_the_kcl_is_a_value_that_its_option_takes() {
     }
 }
 
+#[test]
+fn the_migration_page_says_of_every_option_what_becomes_of_it() {
+    let page = include_str!("../../MIGRATING.md");
+    let (_, page) = page.split_once("\n## Options\n").unwrap();
+    for option in OPTIONS {
+        let key = format!("`{}`", option.key);
+        let mut rows = page.lines().filter(|line| line.starts_with("| `"));
+        let row = rows.find(|line| line.contains(&key));
+        let row = row.unwrap_or_else(|| panic!("{key} is missing"));
+        let said = match option.fate.disposition(Some(u64::MAX)) {
+            Disposition::Applied { option } | Disposition::Raised { option, .. } => {
+                row.contains(&format!("`{option}`"))
+            }
+            Disposition::Compared { argument } => row.contains(&format!("`{argument}`")),
+            Disposition::SdkConfiguration { .. } => row.contains("the SDK's"),
+            Disposition::Ignored { .. } => !row.contains("the SDK's"),
+            Disposition::Unknown { .. } => false,
+        };
+        assert!(said && row.contains(option.default), "{row}");
+    }
+}
+
 fn any_key() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(OPTIONS.iter().map(|option| option.key).collect::<Vec<_>>())
 }
@@ -222,8 +265,8 @@ fn any_value() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<i64>().prop_map(|number| number.to_string()),
         (0i64..100_000).prop_map(|number| number.to_string()),
-        "true|FALSE|LATEST|trim_horizon|POLLING|FANOUT|DEFAULT|SUMMARY|0.5|NaN",
-        "\\PC{0,12}",
+        "true|FALSE|LATEST|trim_horizon|POLLING|FANOUT|DEFAULT|SUMMARY|0\\.5|NaN",
+        "\\PC{0,12}".prop_filter("of one line", |value| !value.contains(['\n', '\r', '\\'])),
     ]
 }
 

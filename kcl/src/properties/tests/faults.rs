@@ -27,7 +27,7 @@ fn a_value_outside_its_range_is_refused_with_key_line_and_range() {
 fn every_fault_of_a_file_is_told_at_once_one_line_each() {
     let text = "maxRecords = many\nnoSuch = 1\nretrievalMode = FANOUT\ninitialPositionInStream = AT_TIMESTAMP\n\
                 streamname = orders\nisGracefulLeaseHandoffEnabled = yes\nregionName = \\u12\nworkerMetricsEMAAlpha = half\n\
-                retrievalMode = PULL";
+                retrievalMode = PULL\nmetricsEnabledDimensions = Operation, Host";
     assert_eq!(
         parse(text).unwrap_err().to_string(),
         "line 1, maxRecords: \"many\" is not a whole number\n\
@@ -40,7 +40,9 @@ fn every_fault_of_a_file_is_told_at_once_one_line_each() {
          line 6, isGracefulLeaseHandoffEnabled: \"yes\" is not true or false\n\
          line 7, regionName: a \\u escape is malformed\n\
          line 8, workerMetricsEMAAlpha: \"half\" is not a number\n\
-         line 9, retrievalMode: \"PULL\" is not DEFAULT, POLLING or FANOUT"
+         line 9, retrievalMode: \"PULL\" is not DEFAULT, POLLING or FANOUT\n\
+         line 10, metricsEnabledDimensions: \"Operation, Host\" is not ALL, or some of Operation, ShardId and WorkerIdentifier \
+         with commas between"
     );
 }
 

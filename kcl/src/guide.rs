@@ -1,0 +1,101 @@
+//! Beyond the single call: where to start from the KCL, what to tune, which permissions are needed, and what to do when.
+//!
+//! Each page is a file that reads well by itself. Its links lead to other files there, and from here to the items: of two
+//! definitions of a link, the first counts.
+
+/// [`BoxProcessor`]: crate::BoxProcessor
+/// [`BuildError`]: crate::BuildError
+/// [`CheckpointError::IllegalPosition`]: crate::CheckpointError::IllegalPosition
+/// [`CheckpointError::LeaseLost`]: crate::CheckpointError::LeaseLost
+/// [`CheckpointError::Table`]: crate::CheckpointError::Table
+/// [`CheckpointError::Throttled`]: crate::CheckpointError::Throttled
+/// [`Checkpointer`]: crate::Checkpointer
+/// [`ErrorPolicy`]: crate::ErrorPolicy
+/// [`HandlerError`]: crate::HandlerError
+/// [`LeaseGuard`]: crate::LeaseGuard
+/// [`PerKey`]: crate::PerKey
+/// [`PreparedCheckpoint::commit`]: crate::PreparedCheckpoint::commit
+/// [`RecordPosition`]: crate::RecordPosition
+/// [`RecordProcessor`]: crate::RecordProcessor
+/// [`Record::damage`]: crate::Record::damage
+/// [`Record`]: crate::Record
+/// [`ShardContext`]: crate::ShardContext
+/// [`ShardState::WaitingForParents`]: crate::ShardState::WaitingForParents
+/// [`ShardStatus::possible_loss`]: crate::ShardStatus::possible_loss
+/// [`ShutdownReport`]: crate::ShutdownReport
+/// [`TableError`]: crate::TableError
+/// [`Worker::builder`]: crate::Worker::builder
+/// [`WorkerControl::health`]: crate::WorkerControl::health
+/// [`WorkerError::LedByOthers`]: crate::WorkerError::LedByOthers
+/// [`WorkerError`]: crate::WorkerError
+/// [`for_each_batch`]: crate::WorkerBuilder::for_each_batch
+/// [`for_each_record`]: crate::WorkerBuilder::for_each_record
+/// [`lease_assignment_interval`]: crate::WorkerBuilder::lease_assignment_interval
+/// [`on_event`]: crate::WorkerBuilder::on_event
+/// [`on_possible_loss`]: crate::WorkerBuilder::on_possible_loss
+/// [`processor`]: crate::WorkerBuilder::processor
+/// [`read_budget`]: crate::WorkerBuilder::read_budget
+/// [`read_share`]: crate::WorkerBuilder::read_share
+/// [`ready`]: crate::WorkerControl::ready
+/// [`run`]: crate::Worker::run
+/// [`shutdown`]: crate::WorkerControl::shutdown
+/// [`stream`]: crate::WorkerBuilder::stream
+/// [events]: crate::event
+///
+#[doc = include_str!("../MIGRATING.md")]
+pub mod migrating {}
+
+/// [`WorkerError::LeaseTable`]: crate::WorkerError::LeaseTable
+/// [`WorkerError::Stream`]: crate::WorkerError::Stream
+/// [`failover_time`]: crate::WorkerBuilder::failover_time
+/// [`lease_assignment_interval`]: crate::WorkerBuilder::lease_assignment_interval
+/// [`table_name`]: crate::WorkerBuilder::table_name
+///
+#[doc = include_str!("../PERMISSIONS.md")]
+pub mod permissions {}
+
+/// [`Batch::room`]: crate::Batch::room
+/// [`PerKey`]: crate::PerKey
+/// [`ShardStatus::lag`]: crate::ShardStatus::lag
+/// [`checkpoint_interval`]: crate::WorkerBuilder::checkpoint_interval
+/// [`failover_time`]: crate::WorkerBuilder::failover_time
+/// [`for_each_batch`]: crate::WorkerBuilder::for_each_batch
+/// [`for_each_record`]: crate::WorkerBuilder::for_each_record
+/// [`handler_timeout`]: crate::WorkerBuilder::handler_timeout
+/// [`idle_time_between_reads`]: crate::WorkerBuilder::idle_time_between_reads
+/// [`lease_assignment_interval`]: crate::WorkerBuilder::lease_assignment_interval
+/// [`max_batch_records`]: crate::WorkerBuilder::max_batch_records
+/// [`read_budget`]: crate::WorkerBuilder::read_budget
+/// [`read_share`]: crate::WorkerBuilder::read_share
+/// [`shutdown`]: crate::WorkerControl::shutdown
+/// [`worker_id`]: crate::WorkerBuilder::worker_id
+///
+#[doc = include_str!("../TUNING.md")]
+pub mod tuning {}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// The labels of the link definitions below `mark`.
+    fn defined<'a>(text: &'a str, mark: &str) -> BTreeSet<&'a str> {
+        let lines = text
+            .lines()
+            .filter_map(|line| line.strip_prefix(mark)?.split_once("]: "));
+        lines.map(|(label, _)| label).collect()
+    }
+
+    #[test]
+    fn each_link_of_a_page_leads_to_an_item_here() {
+        let pages = [
+            include_str!("../MIGRATING.md"),
+            include_str!("../PERMISSIONS.md"),
+            include_str!("../TUNING.md"),
+        ];
+        let mut modules = include_str!("guide.rs").split("pub mod ");
+        for page in pages {
+            let module = modules.next().unwrap();
+            assert_eq!(defined(page, "["), defined(module, "/// ["));
+        }
+    }
+}
