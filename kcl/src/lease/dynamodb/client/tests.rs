@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use aws_sdk_dynamodb::config::{Builder, Config, Region};
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Config, Region};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use testkit::sandbox::Sandbox;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -110,5 +114,51 @@ async fn a_lease_client_opens_connections_of_its_own_from_the_applications_http_
     }
     for client in leases.iter().chain([&application]) {
         assert_eq!(call(client).await, 3, "kept alive");
+    }
+}
+
+/// Notes where requests go, and answers none.
+#[derive(Debug, Clone, Default)]
+struct Hosts(Arc<Mutex<Vec<String>>>);
+
+impl HttpConnector for Hosts {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let host = request.uri().split('/').nth(2).unwrap().to_owned();
+        self.0.lock().unwrap().push(host);
+        HttpConnectorFuture::ready(Err(ConnectorError::user("noted".into())))
+    }
+}
+
+/// Where the calls of the application and of the lease thread go, with credentials of an account and without.
+#[tokio::test]
+async fn with_the_account_of_the_credentials_both_clients_use_its_own_endpoint() {
+    for (account, expected) in [
+        (Some("123456789012"), "123456789012.ddb.eu-north-1.amazonaws.com"),
+        (None, "dynamodb.eu-north-1.amazonaws.com"),
+    ] {
+        let hosts = Hosts::default();
+        let connector = SharedHttpConnector::new(hosts.clone());
+        let mut credentials = Credentials::builder()
+            .access_key_id("key")
+            .secret_access_key("secret")
+            .provider_name("test");
+        credentials.set_account_id(account.map(Into::into));
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-north-1"))
+            .credentials_provider(credentials.build())
+            .http_client(http_client_fn(move |_, _| connector.clone()));
+        let application = Client::from_conf(config.build());
+        let LeaseClient { client, refresher } = LeaseClient::new(&application, rng());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { match refresher.run().await {} });
+        for client in [&application, &client] {
+            client.describe_table().table_name("billing").send().await.unwrap_err();
+        }
+        let noted = hosts.0.lock().unwrap().clone();
+        assert!(
+            noted.len() >= 2 && noted.iter().all(|host| host == expected),
+            "{noted:?}"
+        );
     }
 }
