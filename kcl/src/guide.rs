@@ -54,6 +54,18 @@ pub mod migrating {}
 #[doc = include_str!("../PERMISSIONS.md")]
 pub mod permissions {}
 
+/// [`ErrorPolicy`]: crate::ErrorPolicy
+/// [`WorkerControl`]: crate::WorkerControl
+/// [`WorkerControl::health`]: crate::WorkerControl::health
+/// [`handler_timeout`]: crate::WorkerBuilder::handler_timeout
+/// [`on_event`]: crate::WorkerBuilder::on_event
+/// [`read_share`]: crate::WorkerBuilder::read_share
+/// [`shards`]: crate::WorkerControl::shards
+/// [`shutdown`]: crate::WorkerControl::shutdown
+///
+#[doc = include_str!("../RUNBOOK.md")]
+pub mod runbook {}
+
 /// [`Batch::room`]: crate::Batch::room
 /// [`PerKey`]: crate::PerKey
 /// [`ShardStatus::lag`]: crate::ShardStatus::lag
@@ -90,6 +102,7 @@ mod tests {
         let pages = [
             include_str!("../MIGRATING.md"),
             include_str!("../PERMISSIONS.md"),
+            include_str!("../RUNBOOK.md"),
             include_str!("../TUNING.md"),
         ];
         let mut modules = include_str!("guide.rs").split("pub mod ");
@@ -97,5 +110,64 @@ mod tests {
             let module = modules.next().unwrap();
             assert_eq!(defined(page, "["), defined(module, "/// ["));
         }
+    }
+
+    /// The sources of the events, with single blanks.
+    fn event_sources() -> String {
+        let sources = [
+            include_str!("event/handler.rs"),
+            include_str!("event/lease.rs"),
+            include_str!("event/shard.rs"),
+            include_str!("event/worker.rs"),
+        ];
+        let words = sources.iter().flat_map(|source| source.split_whitespace());
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether a macro of this level writes a line with this message.
+    fn is_written(sources: &str, level: &str, message: &str) -> bool {
+        let uses = sources.match_indices(message).filter_map(|(at, _)| sources.get(..at));
+        let mut calls = uses.filter_map(|before| before.rsplit_once("tracing::")?.1.split_once('!'));
+        calls.any(|(called, arguments)| {
+            called.eq_ignore_ascii_case(level) && arguments.ends_with('"') && !arguments.contains(';')
+        })
+    }
+
+    /// What stands in backticks in the page, and begins with a level.
+    fn lines_of(page: &str) -> Vec<(&str, &str)> {
+        let quoted = page.split('`').skip(1).step_by(2);
+        let lines = quoted.filter_map(|text| text.split_once(' '));
+        lines
+            .filter(|(level, _)| matches!(*level, "INFO" | "WARN" | "ERROR"))
+            .collect()
+    }
+
+    #[test]
+    fn each_line_of_the_log_in_the_runbook_is_written_at_its_level() {
+        let sources = event_sources();
+        let lines = lines_of(include_str!("../RUNBOOK.md"));
+        assert!(lines.len() > 25, "{lines:?}");
+        for (level, message) in lines {
+            let message = message.trim_end_matches('…').trim();
+            assert!(is_written(&sources, level, message), "{level} {message}");
+        }
+    }
+
+    #[test]
+    fn each_error_of_run_in_the_runbook_is_one() {
+        let (_, page) = include_str!("../RUNBOOK.md")
+            .split_once("## A worker that ends")
+            .unwrap();
+        let errors = include_str!("error.rs");
+        let rows = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+        let mut told = 0;
+        for (error, _) in rows {
+            told += 1;
+            let parts = error.split('…').map(str::trim).filter(|part| !part.is_empty());
+            assert!(parts.clone().all(|part| errors.contains(part)), "{error}");
+        }
+        assert_eq!(told, 7, "of the kinds of errors");
     }
 }
