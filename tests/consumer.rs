@@ -2,14 +2,16 @@
 //! owner at a time (C3), and a handler's error loses nothing (C5).
 //!
 //! By subject: `adapters`, `per_key`, `stream`, `reading`, `read_budget`, `pace`, `checkpoints`, `simple_forms`, `callbacks`,
-//! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `costs`, `health`, `events`, `log`, `one_owner`, `resharding`,
-//! `shard_ends`, `recreated_stream`, `refused_position`, `losses`, `lease_table`, `starts`, `permissions`, `worker_errors`.
+//! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `costs`, `deploy`, `health`, `events`, `log`,
+//! `one_owner`, `resharding`, `shard_ends`, `recreated_stream`, `refused_position`, `losses`, `lease_table`, `starts`,
+//! `permissions`, `worker_errors`.
 
 mod adapters;
 mod callbacks;
 mod checkpoints;
 mod control;
 mod costs;
+mod deploy;
 mod error_policies;
 mod events;
 mod handler_errors;
