@@ -1,4 +1,8 @@
 //! [METRICS.md]: metrics
+//! [MIGRATING.md]: guide::migrating
+//! [PERMISSIONS.md]: guide::permissions
+//! [RUNBOOK.md]: guide::runbook
+//! [TUNING.md]: guide::tuning
 //!
 #![doc = include_str!("../README.md")]
 //!
