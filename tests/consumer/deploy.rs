@@ -21,26 +21,18 @@ async fn create_table(sim: &Sim) -> Value {
 /// Writes a value in block style, each line behind `indent` blanks.
 fn yaml(value: &Value, indent: usize, lines: &mut Vec<String>) {
     let margin = " ".repeat(indent);
-    match value {
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                match field {
-                    Value::String(text) => lines.push(format!("{margin}{name}: {text}")),
-                    nested => {
-                        lines.push(format!("{margin}{name}:"));
-                        yaml(nested, indent + 2, lines);
-                    }
-                }
-            }
+    for (name, field) in value.as_object().into_iter().flatten() {
+        if let Value::String(text) = field {
+            lines.push(format!("{margin}{name}: {text}"));
+        } else {
+            lines.push(format!("{margin}{name}:"));
+            yaml(field, indent + 2, lines);
         }
-        Value::Array(items) => {
-            for item in items {
-                let first = lines.len();
-                yaml(item, indent + 2, lines);
-                lines[first].replace_range(indent..=indent, "-");
-            }
-        }
-        other => panic!("{other}"),
+    }
+    for item in value.as_array().into_iter().flatten() {
+        let first = lines.len();
+        yaml(item, indent + 2, lines);
+        lines[first].replace_range(indent..=indent, "-");
     }
 }
 

@@ -48,20 +48,26 @@ fn needed(call: &CallInfo<'_>) -> Grant {
 fn allow(sim: &Sim, policy: &BTreeSet<Grant>) {
     let policy = policy.clone();
     sim.faults(
-        move |call| match call.client.starts_with('w') && !policy.contains(&needed(&call)) {
+        move |call| match call.client.starts_with('w') && !policy.contains(&needed(call)) {
             true => Fault::access_denied(),
             false => Fault::None,
         },
     );
 }
 
+/// How many of the records were read.
+#[derive(Debug, PartialEq, Eq)]
+enum ReadRecords {
+    None,
+    Some,
+    /// Those of the children of a split too.
+    All,
+}
+
 /// What became of a fleet.
 #[derive(Debug)]
 struct Outcome {
-    /// Whether all records were read, those of the children of a split too.
-    is_all_read: bool,
-    /// Whether any record was.
-    is_any_read: bool,
+    read: ReadRecords,
     /// The error of a worker that could not start.
     error: Option<WorkerError>,
 }
@@ -86,8 +92,11 @@ async fn consume(sim: &Sim, producer: &kpl::Producer, policy: &BTreeSet<Grant>) 
     };
     two.abort();
     Outcome {
-        is_all_read: journal.read().is_superset(&places),
-        is_any_read: !journal.read().is_empty(),
+        read: match journal.read() {
+            read if read.is_superset(&places) => ReadRecords::All,
+            read if read.is_empty() => ReadRecords::None,
+            _ => ReadRecords::Some,
+        },
         error,
     }
 }
@@ -103,10 +112,13 @@ async fn without(action: &str, resource: &str) -> Outcome {
 
 /// The operation that was denied to a worker which therefore ended.
 fn denied(outcome: &Outcome) -> Option<String> {
-    let (kind, words) = match outcome.error.as_ref()? {
-        WorkerError::Stream { source, .. } => (source.kind(), source.to_string()),
-        WorkerError::LeaseTable { source, .. } => (source.kind(), source.to_string()),
-        other => panic!("{other:?}"),
+    let error = outcome.error.as_ref()?;
+    let (kind, words) = if let WorkerError::Stream { source, .. } = error {
+        (source.kind(), source.to_string())
+    } else if let WorkerError::LeaseTable { source, .. } = error {
+        (source.kind(), source.to_string())
+    } else {
+        panic!("{error:?}");
     };
     assert!(matches!(kind, CallErrorKind::Denied { .. }), "{words}");
     words.split(' ').next().map(str::to_owned)
@@ -120,7 +132,10 @@ async fn a_fleet_needs_no_more_than_the_policy_of_the_page() {
     let (policy, _) = page();
     let (sim, producer) = stream(2);
     let outcome = consume(&sim, &producer, &policy).await;
-    assert!(outcome.is_all_read && outcome.error.is_none(), "{outcome:?}");
+    assert!(
+        outcome.read == ReadRecords::All && outcome.error.is_none(),
+        "{outcome:?}"
+    );
     let called: BTreeSet<String> = sim
         .calls()
         .iter()
@@ -144,7 +159,10 @@ async fn a_fleet_whose_table_exists_needs_no_more_than_the_policy_without_create
     let (sim, producer) = stream(2);
     super::lease_table::leave_a_table(&sim, &Journal::default()).await;
     let outcome = consume(&sim, &producer, &table_exists).await;
-    assert!(outcome.is_all_read && outcome.error.is_none(), "{outcome:?}");
+    assert!(
+        outcome.read == ReadRecords::All && outcome.error.is_none(),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,7 +175,7 @@ async fn a_worker_that_lacks_what_its_start_needs_ends_and_names_the_operation()
         ("dynamodb:PutItem", TABLE),
     ] {
         let outcome = without(action, resource).await;
-        assert!(!outcome.is_any_read, "{action}");
+        assert_eq!(outcome.read, ReadRecords::None, "{action}");
         let operation = action.split(':').nth(1).map(str::to_owned);
         assert_eq!(denied(&outcome), operation, "{action}: {outcome:?}");
     }
@@ -179,23 +197,31 @@ async fn a_worker_goes_on_without_what_only_recognises_others_and_warns() {
     ] {
         capture();
         let outcome = without(action, resource).await;
-        assert!(outcome.is_all_read && outcome.error.is_none(), "{action}: {outcome:?}");
+        assert!(
+            outcome.read == ReadRecords::All && outcome.error.is_none(),
+            "{action}: {outcome:?}"
+        );
         assert!(!lines(warning).is_empty(), "{action}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_may_not_read_or_write_leases_runs_and_warns() {
-    for (action, resource, warning, is_any_read) in [
-        ("kinesis:GetShardIterator", "stream/orders", "read failed", false),
-        ("kinesis:GetRecords", "stream/orders", "read failed", false),
-        ("dynamodb:UpdateItem", TABLE, "lease write failed", false),
-        ("dynamodb:GetItem", TABLE, "lease table unavailable", true),
+    for (action, resource, warning, read) in [
+        (
+            "kinesis:GetShardIterator",
+            "stream/orders",
+            "read failed",
+            ReadRecords::None,
+        ),
+        ("kinesis:GetRecords", "stream/orders", "read failed", ReadRecords::None),
+        ("dynamodb:UpdateItem", TABLE, "lease write failed", ReadRecords::None),
+        ("dynamodb:GetItem", TABLE, "lease table unavailable", ReadRecords::Some),
     ] {
         capture();
         let outcome = without(action, resource).await;
-        assert!(!outcome.is_all_read && outcome.error.is_none(), "{action}: {outcome:?}");
-        assert_eq!(outcome.is_any_read, is_any_read, "{action}");
+        assert!(outcome.error.is_none(), "{action}: {outcome:?}");
+        assert_eq!(outcome.read, read, "{action}");
         let warnings = lines(warning);
         assert!(
             warnings.iter().any(|line| line.contains("AccessDenied")),
