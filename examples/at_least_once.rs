@@ -49,7 +49,6 @@ async fn consume_and_crash(sim: &Sim, name: &str, handled: &Handled, orders: usi
     let worker = Worker::builder("billing", "orders")
         .aws(&sim.client(name))
         .worker_id(name)
-        .seed(1)
         .for_each_record(move |record| {
             let counting = counting.clone();
             async move {
@@ -72,10 +71,7 @@ async fn consume_and_crash(sim: &Sim, name: &str, handled: &Handled, orders: usi
 async fn crash_and_go_on() -> Result<Handled, Failure> {
     let sim = Sim::new(42);
     sim.create_stream("orders", 1)?;
-    let producer = Producer::builder("orders")
-        .aws(&sim.client("producer"))
-        .seed(42)
-        .build()?;
+    let producer = Producer::builder("orders").aws(&sim.client("producer")).build()?;
     let mut receipts = Vec::new();
     for n in 0..ORDERS {
         receipts.push(

@@ -51,10 +51,7 @@ async fn keep(dead: Producer, letter: DeadLetter) -> Result<(), HandlerError> {
 }
 
 async fn put_orders(sim: &Sim) -> Result<(), Failure> {
-    let producer = Producer::builder("orders")
-        .aws(&sim.client("producer"))
-        .seed(42)
-        .build()?;
+    let producer = Producer::builder("orders").aws(&sim.client("producer")).build()?;
     let mut receipts = Vec::new();
     for n in 0..ORDERS {
         let order = if n == 500 {
@@ -74,15 +71,11 @@ async fn bill() -> Result<(usize, Vec<Value>), Failure> {
     sim.create_stream("orders", 2)?;
     sim.create_stream("dead-orders", 1)?;
     put_orders(&sim).await?;
-    let dead = Producer::builder("dead-orders")
-        .aws(&sim.client("worker"))
-        .seed(43)
-        .build()?;
+    let dead = Producer::builder("dead-orders").aws(&sim.client("worker")).build()?;
     let handled = Arc::new(AtomicUsize::new(0));
     let counting = Arc::clone(&handled);
     let worker = Worker::builder("billing", "orders")
         .aws(&sim.client("worker"))
-        .seed(42)
         .for_each_record(move |record| {
             let counting = Arc::clone(&counting);
             async move {

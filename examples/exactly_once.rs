@@ -150,7 +150,6 @@ fn worker(sim: &Sim, name: &str, accounts: &Accounts, pause: Duration) -> Result
     let builder = Worker::builder("booking", "amounts")
         .aws(&sim.client(name))
         .worker_id(name)
-        .seed(1)
         .max_batch_records(100)
         .handler_grace(Duration::from_secs(120))
         .processor(move |shard: &ShardContext| Booking {
@@ -174,10 +173,7 @@ async fn until(sim: &Sim, what: &str, done: impl FnMut() -> bool) -> Result<(), 
 async fn book() -> Result<Accounts, Failure> {
     let sim = Sim::new(42);
     sim.create_stream("amounts", 1)?;
-    let producer = Producer::builder("amounts")
-        .aws(&sim.client("producer"))
-        .seed(42)
-        .build()?;
+    let producer = Producer::builder("amounts").aws(&sim.client("producer")).build()?;
     let mut receipts = Vec::new();
     for n in 1..=AMOUNTS {
         receipts.push(

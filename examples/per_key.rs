@@ -30,10 +30,7 @@ type Handled = BTreeMap<String, Vec<usize>>;
 async fn handle() -> Result<(Handled, Duration), Failure> {
     let sim = Sim::new(42);
     sim.create_stream("orders", 1)?;
-    let producer = Producer::builder("orders")
-        .aws(&sim.client("producer"))
-        .seed(42)
-        .build()?;
+    let producer = Producer::builder("orders").aws(&sim.client("producer")).build()?;
     let mut receipts = Vec::new();
     for n in 0..ORDERS {
         receipts.push(
@@ -60,7 +57,6 @@ async fn handle() -> Result<(Handled, Duration), Failure> {
     };
     let worker = Worker::builder("billing", "orders")
         .aws(&sim.client("worker"))
-        .seed(42)
         .processor(move |_: &ShardContext| PerKey::new(handler.clone()).max_in_flight(32))
         .build()?;
     let control = worker.control();

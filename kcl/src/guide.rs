@@ -19,6 +19,7 @@
 /// [`RecordProcessor`]: crate::RecordProcessor
 /// [`Record::damage`]: crate::Record::damage
 /// [`Record`]: crate::Record
+/// [`RunError`]: crate::RunError
 /// [`ShardContext`]: crate::ShardContext
 /// [`ShardState::WaitingForParents`]: crate::ShardState::WaitingForParents
 /// [`ShardStatus::possible_loss`]: crate::ShardStatus::possible_loss

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kcl::{CallErrorKind, Degraded, WorkerError};
+use kcl::{CallErrorKind, Degraded, RunError, WorkerError};
 use serde_json::Value;
 use testkit::Service;
 use testkit::sim::{CallInfo, Fault, Sim};
@@ -69,7 +69,7 @@ enum ReadRecords {
 struct Outcome {
     read: ReadRecords,
     /// The error of a worker that could not start.
-    error: Option<WorkerError>,
+    error: Option<RunError>,
 }
 
 /// Two workers read a stream across a split, with this policy.
@@ -112,7 +112,7 @@ async fn without(action: &str, resource: &str) -> Outcome {
 
 /// The operation that was denied to a worker which therefore ended.
 fn denied(outcome: &Outcome) -> Option<String> {
-    let error = outcome.error.as_ref()?;
+    let error = outcome.error.as_ref()?.error();
     let (kind, words) = if let WorkerError::Stream { source, .. } = error {
         (source.kind(), source.to_string())
     } else if let WorkerError::LeaseTable { source, .. } = error {

@@ -119,9 +119,6 @@ mod tests {
         assert_eq!(builder.worker_id("w-8").worker_id.as_deref(), Some("w-8"));
         let properties = "workerIdentifier = w-9\ntableName =".parse().unwrap();
         let builder = Worker::builder("billing", "orders").kcl_properties(&properties);
-        assert_eq!(
-            (builder.table_name, builder.worker_id.as_deref()),
-            (None, Some("w-9"))
-        );
+        assert_eq!((builder.table_name, builder.worker_id.as_deref()), (None, Some("w-9")));
     }
 }

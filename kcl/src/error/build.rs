@@ -97,7 +97,9 @@ pub enum BuildErrorKind {
         service: &'static str,
     },
     /// The file of [`kcl_properties`](crate::WorkerBuilder::kcl_properties) names another application, stream or region.
-    #[error("the properties file has {key} = {properties}, and this worker has {worker}: it was written for another one")]
+    #[error(
+        "the properties file has {key} = {properties}, and this worker has {worker}: it was written for another one"
+    )]
     PropertiesOfAnotherWorker {
         /// The key in the file.
         key: &'static str,
