@@ -27,7 +27,7 @@ use crate::properties::KclProperties;
 use crate::retrieval::loss::OnPossibleLoss;
 use crate::stream::StartingPosition;
 
-/// The options of a [`Worker`]. Each is validated by [`build`](Self::build), and fixed from then on.
+/// The options of a [`Worker`](crate::Worker). Each is validated by [`build`](Self::build), and fixed from then on.
 #[must_use = "a builder does nothing until `build`"]
 #[doc(alias = "ConfigsBuilder")]
 pub struct WorkerBuilder {

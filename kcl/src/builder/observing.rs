@@ -24,7 +24,7 @@ impl WorkerBuilder {
     }
 
     /// Of what there are series of its own. Each shard has up to 14 series, which most monitoring services charge for;
-    /// [`WorkerControl::shards`] shows the state and the lag of each shard for nothing. Default:
+    /// [`WorkerControl::shards`](crate::WorkerControl::shards) shows the state and the lag of each shard for nothing. Default:
     /// [`MetricsGranularity::Application`] (the KCL's is `Shard`).
     #[doc(alias = "metricsEnabledDimensions")]
     pub fn metrics_granularity(mut self, granularity: MetricsGranularity) -> Self {
