@@ -239,7 +239,13 @@ impl StreamProcessor {
     ) -> HandlerError {
         self.task = None;
         // What is passed over is not checkpointed yet, and does not come again.
-        checkpointer.begin_again_behind(checkpointer.passed_over_up_to());
+        let behind = checkpointer.passed_over_up_to();
+        #[cfg(feature = "planted-bugs")]
+        let behind = match crate::planted_bugs::PlantedBug::ForgetWhatWasTaken.is_planted() {
+            true => checkpointer.processed_up_to(),
+            false => behind,
+        };
+        checkpointer.begin_again_behind(behind);
         match ended {
             Ok(Err(error)) => error,
             Ok(Ok(())) => HandlerError::new("the task of the shard's stream returned before the stream had ended"),
