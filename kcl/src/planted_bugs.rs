@@ -21,17 +21,35 @@ pub enum PlantedBug {
     AcknowledgeUnwritten = 5,
     /// A lease that another worker has taken is renewed on top of that worker's row.
     RenewTakenLease = 6,
+    /// Records on which the handler failed may be checkpointed.
+    CheckpointPastFailure = 7,
+    /// `PerKey` checkpoints the last record that it was given, not the last up to which all are done.
+    HighestOfAllKeys = 8,
+    /// `PerKey` does not wait for the records that run when the worker is asked to stop.
+    LeaveRecordsRunning = 9,
+    /// A policy for single records passes over their whole batch.
+    SkipBatchOfRecord = 10,
+    /// Records that the dead-letter sink refused are passed over.
+    IgnoreTheSink = 11,
+    /// What a failed task of a stream had taken before its last batch does not come again.
+    ForgetWhatWasTaken = 12,
 }
 
 impl PlantedBug {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 12] = [
         Self::DeliverAfterExpiry,
         Self::CheckpointWithoutCounter,
         Self::SkipParent,
         Self::RenewWithoutReader,
         Self::AcknowledgeUnwritten,
         Self::RenewTakenLease,
+        Self::CheckpointPastFailure,
+        Self::HighestOfAllKeys,
+        Self::LeaveRecordsRunning,
+        Self::SkipBatchOfRecord,
+        Self::IgnoreTheSink,
+        Self::ForgetWhatWasTaken,
     ];
 
     /// What it is called on a command line.
@@ -43,6 +61,12 @@ impl PlantedBug {
             Self::RenewWithoutReader => "renew-without-a-reader",
             Self::AcknowledgeUnwritten => "acknowledge-an-unwritten-checkpoint",
             Self::RenewTakenLease => "renew-a-lease-that-was-taken",
+            Self::CheckpointPastFailure => "checkpoint-past-a-failed-batch",
+            Self::HighestOfAllKeys => "checkpoint-the-highest-of-all-keys",
+            Self::LeaveRecordsRunning => "shut-down-while-records-run",
+            Self::SkipBatchOfRecord => "skip-the-batch-of-a-record",
+            Self::IgnoreTheSink => "pass-over-what-the-sink-refused",
+            Self::ForgetWhatWasTaken => "forget-what-a-failed-task-had",
         }
     }
 

@@ -13,6 +13,7 @@
 //! | a producer's caller | records accepted, delivered and returned; the end of the producer |
 //! | the lease table | each applied write, whoever made it |
 //! | a record processor | each call of it, and when it is done with records, *before* it checkpoints them |
+//! | a worker | the records that it passes over; the dead-letter sink tells which it took |
 //! | the test | workers that start, die and stop; faults |
 //!
 //! ```
@@ -70,15 +71,18 @@
 //!   no shard is without an owner, or read no further, a closed one to its end, for longer than that while a worker could see to it.
 //! * [recovery](Rule::Recovery): once nothing goes wrong and nothing is put any more, everything is read, owned and
 //!   ended within a [bound](Rules::recovery_within), if the rules set one.
-//! * [C5](Rule::NothingSkipped): records on which a handler failed are offered again before any behind them.
+//! * [C5](Rule::NothingSkipped): records on which a handler failed are offered again before any behind them; where one runs
+//!   records of different keys at once, before any of their keys. Records are passed over only if a handler failed on them,
+//!   and only by the [policy](Rules::exhausted), by the handler's wish, or by an operator's.
 //! * [duplicate](Rule::Duplicate): what is offered again was offered to a handler that failed, or to an ownership that
 //!   ended for a reason that the facts tell, and lies behind the checkpoint. What is stored again was misplaced before,
 //!   or in a stream that was deleted since, or one of the two writes was not acknowledged.
-//! * [shutdown](Rule::Shutdown): after everything was shut down, no task is left.
+//! * [shutdown](Rule::Shutdown): after everything was shut down, no task is left; nor does a handler of single records run
+//!   when the end of its ownership is told.
 //! * [survival](Rule::Survival): a worker ends by itself only if a fault hit it, and never by a panic.
 //! * [history](Rule::History): the facts fit together; if not, the test tells them wrongly.
 //!
-//! "Processed" is what the application says, in [`ConsumerFact::Processed`]; so a checkpoint that a library writes on
+//! "Processed" is what the application says, in [`ConsumerFact::Processed`]; a record that was passed over counts as it. So a checkpoint that a library writes on
 //! its own is seen. Only records behind the [`Start`] of the rules have to be processed. What was trimmed while the
 //! checkpoint of its shard lay before it cannot be any more; how many were trimmed unread is a figure of the report. What
 //! was trimmed after a checkpoint had passed it is still missed.
@@ -95,14 +99,15 @@
 //!
 //! In the order of a fact:
 //!
-//! * what happened: `witness` sees a simulation and makes a `fact` of it, with `name`, `position`, `payload` and `row`
-//!   for its parts;
+//! * what happened: `witness` sees a simulation and makes a `fact` of it, with `name`, `position`, `payload` and `row` for
+//!   its parts; `tell` takes note of those of the service and of the fleet;
 //! * what is known, as `evidence`: the `stream`, each `shard` of it and the `contents` of its records, the `leases` and
 //!   each `departure` from one, the `fleet`, the `faults` and the `recovery_time` after them, also `deletions` of the stream
 //!   and the `lists` of its shards;
 //! * what changes all of that: a `recreation` of the stream;
 //! * the checks: of a `producer` (`permission`, `key_order`), of a `consumer` and each `tenant` of a shard
-//!   (`duplicates`), of all shards (`coverage`, `gaps`), of workers that end and tasks that do not (`failure`), of the `recovery` after the last fault;
+//!   (`duplicates`; `keyed` if its records run at once; what is `passed_over`), of all shards (`coverage`, `gaps`), of workers
+//!   that end and tasks that do not (`failure`), of the `recovery` after the last fault;
 //! * what is counted, as `figures`: also each `cause` of a duplicate, and `rare` states;
 //! * the verdict: `rules`, `judge`, `report`, with times in `seconds`.
 
@@ -122,9 +127,11 @@ mod fleet;
 mod gaps;
 mod judge;
 mod key_order;
+mod keyed;
 mod leases;
 mod lists;
 mod name;
+mod passed_over;
 mod payload;
 mod permission;
 mod position;
@@ -139,6 +146,7 @@ mod rules;
 mod seconds;
 mod shard;
 mod stream;
+mod tell;
 mod tenant;
 mod witness;
 
@@ -155,8 +163,8 @@ use std::time::Duration;
 
 pub use cause::Cause;
 pub use fact::{
-    AcceptedRecord, ConsumerFact, Fact, Failure, FleetFact, LeaseClaim, LeaseRow, LeaseWrite, Missed, OfferedRecord,
-    ProducerFact, ServiceFact, Stored, Target,
+    AcceptedRecord, Asks, ConsumerFact, Fact, Failure, FleetFact, LeaseClaim, LeaseRow, LeaseWrite, Missed,
+    OfferedRecord, ProducerFact, Remedy, ServiceFact, Stored, Target, WorkerFact,
 };
 pub use figures::Figures;
 pub use judge::{Excused, Violation};
@@ -164,7 +172,7 @@ pub use name::{Digest, FaultId, Ownership, Process, RecordId};
 pub use position::{Place, Position};
 pub use rare::Rare;
 pub use report::Report;
-pub use rules::{Budget, Exception, Rule, Rules, Start};
+pub use rules::{Budget, Exception, Exhausted, PassedOver, Rule, Rules, Start};
 pub use witness::Witness;
 
 use consumer::Consumers;
@@ -220,6 +228,7 @@ impl Oracle {
                 self.consumers
                     .tell(&ownership, fact, &mut self.evidence, &mut self.judge);
             }
+            Fact::Worker(worker, fact) => self.consumers.told(&worker, fact, &mut self.evidence, &mut self.judge),
             Fact::Fleet(fact) => self.tell_of_fleet(fact),
         }
         self.evidence.observe(at);
@@ -292,108 +301,5 @@ impl Oracle {
             );
         }
         self.judge.now = self.judge.now.max(at);
-    }
-
-    fn tell_of_service(&mut self, fact: ServiceFact) {
-        let (judge, evidence, producers) = (&mut self.judge, &mut self.evidence, &mut self.producers);
-        let stream = &mut evidence.stream;
-        match fact {
-            ServiceFact::StreamCreated { created } => stream.created(created),
-            ServiceFact::ShardCreated {
-                shard,
-                parents,
-                hash_range,
-            } => {
-                if stream.create(shard, parents, &hash_range, judge.now).is_none() {
-                    judge.broken(
-                        Rule::History,
-                        format_args!("{shard} was created twice, or without hash keys"),
-                    );
-                }
-            }
-            ServiceFact::ShardClosed { shard } => stream.close(shard, judge),
-            ServiceFact::RecordStored {
-                shard,
-                sequence_number,
-                partition_key,
-                data,
-            } => {
-                let contents = stream.store(shard, sequence_number, (&partition_key, &data), judge);
-                if let Some(contents) = contents {
-                    producers.stored(shard, &contents, (stream, &evidence.faults), judge);
-                }
-            }
-            ServiceFact::StreamDeleted => {
-                recreation::deleted(evidence, judge);
-                producers.deleted(judge);
-                self.gaps.forget();
-            }
-            ServiceFact::StreamMissed { caller } => producers.missed(&caller, &evidence.faults, judge),
-            ServiceFact::StreamListed { caller, as_of } => producers.listed(caller, as_of, &evidence.faults, judge),
-            ServiceFact::RecordsTrimmed { shard, below } => {
-                let row = evidence.leases.present_row(shard);
-                stream.trim(shard, (below, row.map(|row| row.checkpoint)), judge);
-            }
-        }
-    }
-
-    fn tell_of_fleet(&mut self, fact: FleetFact) {
-        let Self { judge, evidence, .. } = self;
-        let Evidence {
-            stream,
-            leases,
-            fleet,
-            faults,
-            ..
-        } = evidence;
-        match fact {
-            FleetFact::LeaseWritten(write) => {
-                leases.written(write, (stream, faults), judge);
-                if leases.is_empty() {
-                    self.consumers.begin_anew();
-                }
-            }
-            FleetFact::LeaseGarbled {
-                writer,
-                shard,
-                attribute,
-            } => judge.broken(
-                Rule::History,
-                format_args!("{writer} wrote a lease of {shard} whose {attribute} cannot be read"),
-            ),
-            FleetFact::LivesIn { process, host } => faults.lives_in(process, host, judge.now),
-            FleetFact::WorkerStarted { worker } => {
-                if fleet.knows(&worker) {
-                    judge.reached(Rare::WorkerBack);
-                }
-                if leases.is_any_of_another_stream() {
-                    judge.reached(Rare::StartedAfterRecreation);
-                }
-                fleet.started(worker, judge.now);
-            }
-            FleetFact::WorkerStopping { worker } => fleet.stopping(&worker),
-            FleetFact::WorkerKilled { worker } => {
-                fleet.killed(worker, judge.now);
-                evidence.struck(judge.now);
-            }
-            FleetFact::WorkerFailed { worker, failure } => {
-                failure::check(&worker, &failure, evidence, judge);
-                evidence.fleet.killed(worker, judge.now);
-                evidence.struck(judge.now);
-            }
-            FleetFact::WorkerStopped { worker } => fleet.stopped(worker, judge.now),
-            FleetFact::RecreationTold => recreation::told(evidence, judge),
-            FleetFact::Calm => self.recovery.calm(judge.now),
-            FleetFact::TasksLeft { tasks } => failure::check_tasks_left(&tasks, judge),
-            FleetFact::FaultBegan { fault, name, target } => evidence.fault_began(fault, name, target),
-            FleetFact::FaultEnded { fault } => evidence.fault_ended(fault, judge.now),
-            FleetFact::Unacknowledged {
-                caller,
-                service,
-                operation,
-                applied,
-                because,
-            } => faults.unacknowledged(caller, (service, &operation), applied, because),
-        }
     }
 }

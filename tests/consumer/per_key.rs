@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kcl::event::{Event, HandlerEvent};
 use kcl::{DeadLetter, ErrorPolicy, HandlerError, PerKey, ShardContext, ShardState, Worker, WorkerBuilder};
 use kpl::{Producer, Record};
 use testkit::sim::Sim;
+use tokio::sync::Notify;
 
 use super::MINUTE;
 use crate::fleet::{APPLICATION, STREAM, start, stream};
@@ -292,5 +294,52 @@ async fn a_handler_that_asks_to_skip_loses_its_one_record_only() {
     put(&producer, 0..100).await;
     tokio::time::sleep(2 * MINUTE).await;
     let expected: BTreeSet<usize> = (0..100).filter(|number| number % 10 != 7).collect();
+    assert_eq!(*done.lock().unwrap(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_wait_behind_one_failure_are_not_lost_when_the_next_one_is_passed_over() {
+    let (sim, producer) = stream(1);
+    let done = Arc::new(Mutex::new(BTreeSet::new()));
+    let (doing, skipped) = (Arc::clone(&done), Arc::new(Notify::new()));
+    let skips = Arc::clone(&skipped);
+    let builder = Worker::builder(APPLICATION, STREAM)
+        .aws(&sim.client("w1"))
+        .seed(1)
+        .max_batch_records(1)
+        .on_event(move |event| {
+            if matches!(
+                event,
+                Event::Handler {
+                    event: HandlerEvent::Skipped { .. },
+                    ..
+                }
+            ) {
+                skips.notify_one();
+            }
+        })
+        .processor(move |_: &ShardContext| {
+            let (doing, skipped) = (Arc::clone(&doing), Arc::clone(&skipped));
+            PerKey::new(move |record| {
+                let (doing, skipped) = (Arc::clone(&doing), Arc::clone(&skipped));
+                async move {
+                    match number_in(&record) {
+                        // When 20 and 40, of its key, wait behind it.
+                        0 => tokio::time::sleep(MINUTE).await,
+                        // Before 20 is delivered again.
+                        30 => skipped.notified().await,
+                        number => {
+                            doing.lock().unwrap().insert(number);
+                            return Ok(());
+                        }
+                    }
+                    Err(HandlerError::skip("not readable"))
+                }
+            })
+        });
+    put(&producer, 0..50).await;
+    let (_control, _running) = start(builder);
+    tokio::time::sleep(5 * MINUTE).await;
+    let expected: BTreeSet<usize> = (0..50).filter(|number| ![0, 30].contains(number)).collect();
     assert_eq!(*done.lock().unwrap(), expected);
 }

@@ -18,11 +18,10 @@ struct Written(Arc<Mutex<BTreeSet<Place>>>);
 
 impl Written {
     fn write(&self, shard: &str, records: &[Record]) {
-        let place = |record: &Record| {
-            let (number, sub) = (record.sequence_number().to_string(), record.sub_sequence_number());
-            (shard.to_owned(), number, sub)
-        };
-        self.0.lock().unwrap().extend(records.iter().map(place));
+        self.0
+            .lock()
+            .unwrap()
+            .extend(records.iter().map(|record| place(shard, record)));
     }
 
     fn places(&self) -> BTreeSet<Place> {
@@ -38,6 +37,11 @@ impl Written {
         }
         panic!("{} of {} records", self.places().len(), places.len());
     }
+}
+
+fn place(shard: &str, record: &Record) -> Place {
+    let (number, sub) = (record.sequence_number().to_string(), record.sub_sequence_number());
+    (shard.to_owned(), number, sub)
 }
 
 /// Keeps records until it has 70 of them, writes those, and checkpoints the last one. Each `fails`-th write fails.
@@ -155,4 +159,40 @@ async fn a_policy_that_skips_passes_over_the_record_on_which_a_task_fails() {
     expected.remove(&poison);
     written.until(&expected).await;
     assert_eq!(written.places(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_was_passed_over_does_not_come_again_when_the_next_one_fails() {
+    let (sim, producer) = stream(1);
+    let places = put(&producer, 0..100).await;
+    let poison: BTreeSet<_> = places.iter().skip(50).take(3).cloned().collect();
+    let (written, tried) = (Written::default(), Arc::new(Mutex::new(Vec::new())));
+    let (writing, trying, bad) = (written.clone(), Arc::clone(&tried), poison.clone());
+    let builder = Worker::builder(APPLICATION, STREAM)
+        .aws(&sim.client("w1"))
+        .seed(1)
+        .max_batch_records(1)
+        .error_policy(ErrorPolicy::skip().attempts(2))
+        .stream(move |mut shard| {
+            let (written, tried, bad) = (writing.clone(), Arc::clone(&trying), bad.clone());
+            async move {
+                let id = shard.context().shard_id().to_string();
+                while let Some(batch) = shard.next().await {
+                    let place = place(&id, &batch.records[0]);
+                    if bad.contains(&place) {
+                        tried.lock().unwrap().push(place);
+                        return Err(HandlerError::new("not readable"));
+                    }
+                    written.write(&id, &batch.records);
+                    shard.checkpointer().checkpoint().await?;
+                }
+                Ok(())
+            }
+        });
+    let (_control, _running) = start(builder);
+    let expected = places.difference(&poison).cloned().collect();
+    written.until(&expected).await;
+    assert_eq!(written.places(), expected);
+    let twice: Vec<_> = poison.iter().flat_map(|place| [place.clone(), place.clone()]).collect();
+    assert_eq!(*tried.lock().unwrap(), twice);
 }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use testkit::Service;
-use testkit::oracle::{self, Budget, Exception, Rule, Rules};
+use testkit::oracle::{self, Budget, Exception, Exhausted, Rule, Rules};
 use testkit::sim::{Fault, Trouble, TroubleKind};
 
 use crate::fleet::GRACE;
+use crate::scenario::application::Policy;
 use crate::scenario::{KeyOrder, Scenario, Start, is_producer};
 
 /// The failover time of the workers: their default.
@@ -58,7 +59,8 @@ const RETRIES: Duration = Duration::from_secs(8);
 /// delivered; workers are up; what has no owner is taken within [`COVERAGE`]. Then one generation of shards after the
 /// other is read. Each takes its readers up to twice the failover time to take the leases, and two batches for each of
 /// its shards: what was stored until the first read, and the rest. Handlers that give up soon have their shards halted,
-/// and the operator restarts the worker: its leases are released, or taken within [`COVERAGE`]. Where the stream was created
+/// and the operator restarts the worker: its leases are released, or taken within [`COVERAGE`]. Or an operator sees to each
+/// halted shard; the records on which a handler fails may all be in one shard. Where the stream was created
 /// again, it may be told last of all, and everything begins anew.
 pub(crate) fn recovery(scenario: &Scenario) -> Duration {
     let handlers = &scenario.handlers;
@@ -76,8 +78,13 @@ pub(crate) fn recovery(scenario: &Scenario) -> Duration {
         Some(reaction) => COVERAGE + reaction + GRACE + START,
         None => Duration::ZERO,
     };
-    let generation = FAILOVER * 2 + (handlers.work + stall + retries) * 2 + halt;
-    DELIVERY + START + COVERAGE + anew + generation * scenario.generations()
+    let application = &scenario.application;
+    // A handler that fails twice by chance may do so as often as its policy allows.
+    let chance = application
+        .policy
+        .map_or(Duration::ZERO, |policy| policy.patience() + application.reaction);
+    let generation = FAILOVER * 2 + (handlers.work + stall + retries + chance) * 2 + halt;
+    DELIVERY + START + COVERAGE + anew + application.delay() + generation * scenario.generations()
 }
 
 /// What the runs are judged by.
@@ -86,6 +93,7 @@ pub(crate) fn rules(scenario: &Scenario) -> Rules {
         .budget(BUDGET)
         .coverage_within(COVERAGE)
         .recovery_within(recovery(scenario))
+        .exhausted(scenario.application.policy.map_or(Exhausted::Halt, Policy::exhausted))
         .start(match scenario.start {
             Start::TrimHorizon => oracle::Start::TrimHorizon,
             Start::Latest => oracle::Start::Latest,

@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use fastrand::Rng;
-use kcl::{ShardContext, StartingPosition, Worker, WorkerControl, WorkerError};
-use testkit::oracle::{self, Fact, Failure, FleetFact, RecordId, Witness};
+use kcl::{WorkerControl, WorkerError};
+use testkit::oracle::{self, Fact, Failure, FleetFact, Ownership, RecordId, Witness};
 use testkit::sim::{Process, Sim};
 use tokio::time::sleep;
 
-use crate::recorder::Recorder;
-use crate::scenario::{STREAM, Scenario, Start, WorkerIds};
+use crate::scenario::{Scenario, WorkerIds};
 
 pub(crate) const APPLICATION: &str = "billing";
 
@@ -45,6 +44,10 @@ struct Shared {
     records: AtomicU64,
     /// Producers that have not ended.
     producing: AtomicU64,
+    /// How many calls with each record have failed.
+    failures: Mutex<BTreeMap<u64, u32>>,
+    /// The ownerships that a task has begun.
+    begun: Mutex<BTreeSet<Ownership>>,
     /// The processes whose workers have halted shards.
     halts: Mutex<BTreeSet<String>>,
     /// The processes whose workers start again when they have stopped, and after which time.
@@ -160,11 +163,30 @@ impl Fleet {
 
     /// Does what an operator does about halted shards: once their handlers can work again, restarts the workers.
     pub(crate) fn restart_halted(&self) {
-        let outage = self.scenario.handlers.outage;
-        if outage.is_none_or(|outage| outage.from + outage.lasts <= self.sim.elapsed()) {
+        if !self.is_out() {
             let halted = std::mem::take(&mut *self.halts());
             halted.iter().for_each(|process| self.restart_worker(process, RESPAWN));
         }
+    }
+
+    /// Whether handlers cannot work for now.
+    pub(crate) fn is_out(&self) -> bool {
+        let (now, outage) = (self.sim.elapsed(), self.scenario.handlers.outage);
+        outage.is_some_and(|outage| (outage.from..outage.from + outage.lasts).contains(&now))
+    }
+
+    /// How often calls with this record have failed, this one included.
+    pub(crate) fn failed_before(&self, record: u64) -> u32 {
+        let mut failures = self.shared.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = failures.entry(record).or_default();
+        *count += 1;
+        *count
+    }
+
+    /// Whether a task of this ownership was begun before.
+    pub(crate) fn begins_anew(&self, ownership: &Ownership) -> bool {
+        let mut begun = self.shared.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        !begun.insert(ownership.clone())
     }
 
     /// Asks every worker to stop in an orderly way, for good.
@@ -180,12 +202,17 @@ impl Fleet {
             let Some(here) = self.take_id(self.worker_id(process.name(), life)).await else {
                 return;
             };
-            let worker = self.worker(&process, life);
+            let (worker, lookout) = self.worker(&process, life);
             self.controls()
                 .insert(life, (process.name().to_owned(), worker.control()));
             let id = here.id.clone();
             let alive = Alive::begin(&self.witness, here, process.name());
-            match worker.run().await {
+            let ended = tokio::select! {
+                biased;
+                ended = worker.run() => ended,
+                never = lookout.watch(), if self.scenario.application.is_looked_after() => match never {},
+            };
+            match ended {
                 Ok(_report) => {
                     alive.stop();
                     let Some(pause) = self.returning().remove(process.name()) else {
@@ -216,46 +243,11 @@ impl Fleet {
         }
     }
 
-    fn worker(&self, process: &Process, life: u64) -> Worker {
-        let mut rng = self.rng(life);
-        let id = self.worker_id(process.name(), life);
-        let (fleet, name, choices) = (self.clone(), id.clone(), Mutex::new(rng.fork()));
-        let builder = Worker::builder(APPLICATION, STREAM);
-        let builder = match self.scenario.handlers.outage {
-            Some(outage) => builder.error_policy(kcl::ErrorPolicy::halt().attempts(outage.retries + 1)),
-            None => builder,
-        };
-        builder
-            .aws(&process.sdk_config())
-            .worker_id(id)
-            .seed(rng.u64(..))
-            .start_at(self.starting_position())
-            .clock(process.clock())
-            .wrap_tasks(process.task_wrapper())
-            .processor(move |shard: &ShardContext| {
-                let rng = choices.lock().unwrap_or_else(PoisonError::into_inner).fork();
-                Recorder::new(&name, shard, fleet.clone(), rng)
-            })
-            .build()
-            .expect("the options of a run are valid")
-    }
-
     /// The id of a worker in one life of its process.
-    fn worker_id(&self, process: &str, life: u64) -> String {
+    pub(crate) fn worker_id(&self, process: &str, life: u64) -> String {
         match self.scenario.worker_ids {
             WorkerIds::New => format!("{process}.{life}"),
             WorkerIds::Kept => process.to_owned(),
-        }
-    }
-
-    fn starting_position(&self) -> StartingPosition {
-        match self.scenario.start {
-            Start::TrimHorizon => StartingPosition::TrimHorizon,
-            Start::Latest => StartingPosition::Latest,
-            Start::AtTimestamp(after) => {
-                let begun = self.sim.now().checked_sub(self.sim.elapsed());
-                StartingPosition::AtTimestamp(begun.unwrap_or(SystemTime::UNIX_EPOCH) + after)
-            }
         }
     }
 

@@ -1,8 +1,10 @@
 //! Whole fleets in virtual time, run from seeds and judged by the promises.
 //!
 //! In the order of a run: `args` and `source` say which `scenario`s to run, a `campaign` runs them; `run` is one of
-//! them, with a `fleet` of `producer`s and of workers that `recorder` watches; `exceptions` has what is not promised
-//! yet, `table` what is printed; `panics` and `cpu` are counted; `planted` hunts bugs on purpose.
+//! them, with a `fleet` of `producer`s and of `workers`; `forms` are those of their handlers, of batches (`recorder`, also
+//! of those that they `pull`) or of `records`, which fail on `poison`; a `lookout` sees to shards that are halted.
+//! `exceptions` has what is not promised yet, `table` what is printed; `panics` and `cpu` are counted; `planted` hunts bugs
+//! on purpose.
 
 #![expect(
     clippy::print_stdout,
@@ -16,11 +18,16 @@ mod cpu;
 mod exceptions;
 mod failures;
 mod fleet;
+mod forms;
+mod lookout;
 mod operator;
 mod panics;
 mod planted;
+mod poison;
 mod producer;
+mod pull;
 mod recorder;
+mod records;
 mod run;
 mod scenario;
 mod shrink;
@@ -28,6 +35,7 @@ mod sometimes;
 mod source;
 mod table;
 mod told;
+mod workers;
 
 use std::io;
 use std::process::ExitCode;

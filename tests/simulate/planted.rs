@@ -30,8 +30,9 @@ impl Bug {
     /// The promises that it breaks. To be stopped by anything else is not to be found.
     fn breaks(self) -> &'static [Rule] {
         use kcl::planted_bugs::PlantedBug::{
-            AcknowledgeUnwritten, CheckpointWithoutCounter, DeliverAfterExpiry, RenewTakenLease, RenewWithoutReader,
-            SkipParent,
+            AcknowledgeUnwritten, CheckpointPastFailure, CheckpointWithoutCounter, DeliverAfterExpiry,
+            ForgetWhatWasTaken, HighestOfAllKeys, IgnoreTheSink, LeaveRecordsRunning, RenewTakenLease,
+            RenewWithoutReader, SkipBatchOfRecord, SkipParent,
         };
         use kpl::planted_bugs::PlantedBug::{AcceptMisplaced, AcknowledgeEarly, DropRetried, FreeLane, ReleaseEarly};
         match self {
@@ -45,6 +46,10 @@ impl Bug {
             Self::Consumer(AcknowledgeUnwritten) => &[Rule::AtLeastOnce],
             Self::Consumer(RenewWithoutReader) => &[Rule::Coverage],
             Self::Consumer(RenewTakenLease) => &[Rule::OneOwner],
+            Self::Consumer(CheckpointPastFailure | HighestOfAllKeys) => &[Rule::AtLeastOnce],
+            Self::Consumer(IgnoreTheSink) => &[Rule::NothingSkipped, Rule::AtLeastOnce],
+            Self::Consumer(LeaveRecordsRunning) => &[Rule::Shutdown],
+            Self::Consumer(SkipBatchOfRecord | ForgetWhatWasTaken) => &[Rule::NothingSkipped],
         }
     }
 

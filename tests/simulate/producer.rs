@@ -293,7 +293,11 @@ fn returned(record: RecordId, error: &PutError) -> ProducerFact {
 
 /// The number in a record's data, as [`Life::record`] wrote it.
 fn id_of(record: &Record) -> RecordId {
-    let data = String::from_utf8_lossy(record.data());
-    let number = data.split('/').nth(1).and_then(|number| number.parse().ok());
-    RecordId(number.expect("a record of a run"))
+    RecordId(number_of(record.data()).expect("a record of a run"))
+}
+
+/// The number in a record's data.
+pub(crate) fn number_of(data: &[u8]) -> Option<u64> {
+    let number = data.split(|byte| *byte == b'/').nth(1)?;
+    std::str::from_utf8(number).ok()?.parse().ok()
 }

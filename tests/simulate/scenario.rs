@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use testkit::kinesis::request::RecordDistributionStrategy;
 use testkit::sim::{Plan, PollOrder, Severity};
 
+use application::Application;
+
+pub(crate) mod application;
 mod drawn;
 mod smaller;
 
@@ -86,6 +89,8 @@ pub(crate) struct Scenario {
     /// The longest pause of a producer between two records.
     pub(crate) pause: Duration,
     pub(crate) handlers: Handlers,
+    #[serde(default)]
+    pub(crate) application: Application,
     #[serde(default)]
     pub(crate) puts: Puts,
     #[serde(default)]
@@ -355,8 +360,9 @@ impl fmt::Display for Scenario {
         )?;
         writeln!(
             f,
-            "handlers: {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}; worker ids {:?}; retention {:?}; begins anew after {:?}; {:?}",
+            "handlers: {:?}; {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}; worker ids {:?}; retention {:?}; begins anew after {:?}; {:?}",
             self.handlers,
+            self.application,
             self.pause,
             self.puts,
             self.distribution,

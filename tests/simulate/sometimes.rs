@@ -16,7 +16,22 @@ const SCAN_THROTTLED: &str = "a scan page is throttled";
 const SUSPENDED: &str = "a machine is suspended";
 
 /// The states that the events of a run show. The oracle tells [the others](Rare::ALL).
-const OF_EVENTS: [&str; 4] = [BUDGET_EXHAUSTED, ITERATOR_EXPIRED, SCAN_THROTTLED, SUSPENDED];
+const OF_EVENTS: [&str; 7] = [
+    BUDGET_EXHAUSTED,
+    ITERATOR_EXPIRED,
+    SCAN_THROTTLED,
+    SUSPENDED,
+    DRAINED,
+    STREAM_ENDED,
+    HANG_IS_DROPPED,
+];
+
+/// The states that the application notes.
+const NOTED: [&str; 3] = [DRAINED, STREAM_ENDED, HANG_IS_DROPPED];
+
+pub(crate) const DRAINED: &str = "PerKey drains what it started";
+pub(crate) const STREAM_ENDED: &str = "a stream form ends a shard";
+pub(crate) const HANG_IS_DROPPED: &str = "a handler that hangs is dropped";
 
 /// How often each state was reached.
 #[derive(Debug, Default)]
@@ -65,7 +80,8 @@ fn shown_by(event: &Event) -> Option<&'static str> {
     match event {
         Event::Call(call) => shown_by_call(call),
         Event::Process { change, .. } => (*change == ProcessChange::Suspended).then_some(SUSPENDED),
-        Event::Note { text, .. } => text.ends_with(NO_ROOM).then_some(BUDGET_EXHAUSTED),
+        Event::Note { text, .. } if text.ends_with(NO_ROOM) => Some(BUDGET_EXHAUSTED),
+        Event::Note { text, .. } => NOTED.into_iter().find(|state| text == state),
         Event::Plan { .. } | _ => None,
     }
 }

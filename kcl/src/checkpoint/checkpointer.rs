@@ -202,6 +202,11 @@ impl Checkpointer {
         self.ledger().processed_up_to().clone()
     }
 
+    /// The furthest that was skipped, or kept elsewhere, after the handler had failed on it.
+    pub(crate) fn passed_over_up_to(&self) -> Position {
+        self.ledger().passed_over_up_to().clone()
+    }
+
     /// The furthest that counts as delivered.
     pub(crate) fn delivered_up_to(&self) -> Position {
         self.ledger().delivered_up_to().clone()

@@ -23,6 +23,8 @@ pub(crate) struct Ledger {
     delivered: Position,
     /// The furthest that the application has processed.
     processed: Position,
+    /// The furthest that was skipped, or kept elsewhere, after the handler had failed on it.
+    passed_over: Position,
     end: End,
     handing: Handing,
 }
@@ -58,7 +60,8 @@ impl Ledger {
             last: initial.clone(),
             deferred: initial.clone(),
             delivered: initial.clone(),
-            processed: initial,
+            processed: initial.clone(),
+            passed_over: initial,
             end: End::Ahead,
             handing: Handing::AtOnce,
         }
@@ -87,6 +90,12 @@ impl Ledger {
     pub(crate) fn passed_over(&mut self, record: &RecordPosition) {
         self.taken(record);
         self.processed();
+        self.passed_over = self.processed.clone();
+    }
+
+    /// The furthest that was passed over; where the ownership began, if nothing was.
+    pub(crate) fn passed_over_up_to(&self) -> &Position {
+        &self.passed_over
     }
 
     /// The application has processed what was delivered.

@@ -170,8 +170,7 @@ impl ShardConsumer {
             self.checkpoint_by_itself().await;
             return Ok(());
         };
-        // No later checkpoint, of shutdown_requested say, may pass over these records.
-        self.checkpointer.failed();
+        self.keep_from_checkpoints(&last);
         if self.checkpointer.reached() > before {
             self.state.on_progress();
         }
@@ -188,6 +187,15 @@ impl ShardConsumer {
             None => self.records_again(unit, &last),
         };
         self.on_failure(error, failing).await
+    }
+
+    /// No later checkpoint, of `shutdown_requested` say, may pass over the records of a failed call, of which `_last` is one.
+    fn keep_from_checkpoints(&self, _last: &RecordPosition) {
+        self.checkpointer.failed();
+        #[cfg(feature = "planted-bugs")]
+        if crate::planted_bugs::PlantedBug::CheckpointPastFailure.is_planted() {
+            self.checkpointer.delivered(_last);
+        }
     }
 
     /// The records of a failed call that are not checkpointed.

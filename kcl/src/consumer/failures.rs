@@ -115,6 +115,11 @@ impl ShardConsumer {
                 self.passed_over(last);
                 Ok(())
             }
+            #[cfg(feature = "planted-bugs")]
+            Called::Returned(Err(_)) if crate::planted_bugs::PlantedBug::IgnoreTheSink.is_planted() => {
+                self.passed_over(last);
+                Ok(())
+            }
             Called::Returned(Err(error)) => {
                 let text = self.application.text(&error);
                 self.ports.board.error(Some(text.clone()));

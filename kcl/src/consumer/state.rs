@@ -263,9 +263,12 @@ impl ConsumerState {
         if !is_isolated && self.has_attempts_left() {
             return self.again(now);
         }
+        let isolates = failing.count > 1 && self.policy.unit() == Unit::Record;
+        #[cfg(feature = "planted-bugs")]
+        let isolates = isolates && !crate::planted_bugs::PlantedBug::SkipBatchOfRecord.is_planted();
         match self.policy.exhausted() {
             Exhausted::Halt => self.halt(HaltedBy::Attempts, now),
-            Exhausted::Skip | Exhausted::DeadLetter(_) if failing.count > 1 && self.policy.unit() == Unit::Record => {
+            Exhausted::Skip | Exhausted::DeadLetter(_) if isolates => {
                 self.isolation = Isolation::On {
                     through: failing.last.clone(),
                     failures: self.failures,

@@ -192,7 +192,7 @@ impl StreamProcessor {
             let end = Arc::new(OnceLock::new());
             let stream = ShardStream {
                 context: ShardContext {
-                    checkpoint: checkpointer.reached(),
+                    checkpoint: checkpointer.reached().max(checkpointer.passed_over_up_to()),
                     ..context.clone()
                 },
                 checkpointer: checkpointer.clone(),
@@ -238,7 +238,14 @@ impl StreamProcessor {
         checkpointer: &Checkpointer,
     ) -> HandlerError {
         self.task = None;
-        checkpointer.begin_again_behind(Position::AtTimestamp);
+        // What is passed over is not checkpointed yet, and does not come again.
+        let behind = checkpointer.passed_over_up_to();
+        #[cfg(feature = "planted-bugs")]
+        let behind = match crate::planted_bugs::PlantedBug::ForgetWhatWasTaken.is_planted() {
+            true => checkpointer.processed_up_to(),
+            false => behind,
+        };
+        checkpointer.begin_again_behind(behind);
         match ended {
             Ok(Err(error)) => error,
             Ok(Ok(())) => HandlerError::new("the task of the shard's stream returned before the stream had ended"),

@@ -71,6 +71,11 @@ impl Layout {
 }
 
 impl SequenceNumber {
+    /// The shard whose number it is. `None` if the service never wrote it.
+    pub fn shard(self) -> Option<ShardId> {
+        self.layout().map(|layout| layout.shard)
+    }
+
     /// Takes the number apart. `None` if the service never wrote it.
     pub(super) fn layout(self) -> Option<Layout> {
         let shard = u32::try_from(self.low >> 4 & u128::from(u32::MAX)).ok()?;

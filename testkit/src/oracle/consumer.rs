@@ -25,6 +25,8 @@ pub(super) struct Consumers {
     tenants: Vec<Tenant>,
     /// The latest ownership of each shard by each worker.
     latest: BTreeMap<(ShardId, Process), usize>,
+    /// The shards that a worker says it reads, and the worker.
+    said: BTreeSet<(ShardId, Process)>,
     /// Those of a lease whose stream never had the shard.
     strangers: BTreeSet<Ownership>,
     /// The largest fencing token of each shard.
@@ -61,34 +63,42 @@ impl Consumers {
             );
             return;
         };
+        tenant.told(&fact, shard, judge);
+        let deletions = tenant.deletions;
         match fact {
-            ConsumerFact::Initialized { .. } => {}
             ConsumerFact::Offered { records, lease } => {
-                tenant.check_life(judge);
-                let deletions = tenant.deletions;
                 self.check_permission((ownership, deletions), lease, evidence, judge);
                 self.offered(number, &records, evidence, judge);
             }
+            ConsumerFact::RecordBegun { record, lease } => {
+                self.check_permission((ownership, deletions), lease, evidence, judge);
+                self.begun(number, record, evidence, judge);
+            }
             ConsumerFact::AtWork { lease } => permission::check_work(ownership, lease, &evidence.leases, judge),
-            ConsumerFact::Processed { through } => tenant.processed(through, shard, judge),
-            ConsumerFact::Failed => tenant.failed(shard),
+            ConsumerFact::PendingFound { position } => {
+                permission::check_pending(ownership, position, &evidence.leases, judge);
+            }
             ConsumerFact::CheckpointAcknowledged { position } => {
                 permission::check_acknowledgement(ownership, position, &evidence.leases, judge);
             }
             ConsumerFact::CheckpointDeferred { position } => evidence.leases.deferred(ownership.shard, position),
-            ConsumerFact::ShardEnded => tenant.shard_ended(shard, judge),
-            ConsumerFact::ShutdownRequested => tenant.over("it was asked to stop"),
             ConsumerFact::LeaseLost => {
-                tenant.over("it was told that the lease is lost");
                 if evidence.lapsed_before_its_reply(ownership) {
                     judge.reached(Rare::LapseBeforeReply);
                 }
             }
-            ConsumerFact::ShardHalted => {
-                tenant.over("it was halted");
-                self.halted.insert(ownership.shard, ownership.worker.clone());
-                judge.figures.halted += 1;
-            }
+            ConsumerFact::ShardHalted => self.shard_halted(ownership, judge),
+            ConsumerFact::HaltEnds { .. } => self.halt_is_over(ownership),
+            ConsumerFact::Initialized { .. }
+            | ConsumerFact::BegunAnew { .. }
+            | ConsumerFact::Processed { .. }
+            | ConsumerFact::Failed
+            | ConsumerFact::GaveUp { .. }
+            | ConsumerFact::RecordDone { .. }
+            | ConsumerFact::RecordFailed { .. }
+            | ConsumerFact::ShardEnded
+            | ConsumerFact::ShutdownRequested
+            | ConsumerFact::Left => {}
         }
     }
 
@@ -163,6 +173,27 @@ impl Consumers {
         permission::check((ownership, deletions), lease, largest, evidence, judge);
     }
 
+    /// A record of an ownership begins to run, beside others.
+    fn begun(&mut self, number: usize, record: OfferedRecord, evidence: &mut Evidence, judge: &mut Judge) {
+        judge.figures.offered += 1;
+        let Some(tenant) = self.tenants.get_mut(number) else {
+            return;
+        };
+        let Some(shard) = evidence.stream.of_mut(tenant.deletions, tenant.ownership.shard) else {
+            return;
+        };
+        if let Some(found) = tenant.locate(&[record], shard, judge) {
+            tenant.record_begun(found.start, shard, judge);
+            self.count_duplicates(number, found, evidence, judge);
+        }
+    }
+
+    /// The tenant of a shard whose records a worker tells of.
+    pub(super) fn latest(&mut self, shard: ShardId, worker: &Process) -> Option<&mut Tenant> {
+        let number = self.latest.get(&(shard, worker.clone()))?;
+        self.tenants.get_mut(*number)
+    }
+
     fn offered(&mut self, number: usize, records: &[OfferedRecord], evidence: &mut Evidence, judge: &mut Judge) {
         judge.figures.offered += records.len() as u64;
         let Some(tenant) = self.tenants.get_mut(number) else {
@@ -173,6 +204,9 @@ impl Consumers {
         };
         if let Some(batch) = tenant.locate(records, shard, judge) {
             tenant.take(batch.clone(), shard, judge);
+            let ownership = tenant.ownership.clone();
+            // A halted shard is tried now and then.
+            self.halt_is_over(&ownership);
             self.count_duplicates(number, batch, evidence, judge);
         }
     }
@@ -210,8 +244,34 @@ impl Consumers {
         }
     }
 
-    /// Whether the worker reads the shard: the application was given it, and not told that this is over.
+    /// Only the latest owner of a shard can halt it.
+    fn shard_halted(&mut self, ownership: &Ownership, judge: &mut Judge) {
+        let largest = self.largest.get(&ownership.shard).copied().unwrap_or_default();
+        if ownership.token == largest {
+            self.halted.insert(ownership.shard, ownership.worker.clone());
+        }
+        judge.figures.halted += 1;
+    }
+
+    fn halt_is_over(&mut self, ownership: &Ownership) {
+        if self.halted.get(&ownership.shard) == Some(&ownership.worker) {
+            self.halted.remove(&ownership.shard);
+        }
+    }
+
+    pub(super) fn says_that_it_reads(&mut self, shard: ShardId, worker: &Process) {
+        self.said.insert((shard, worker.clone()));
+    }
+
+    pub(super) fn says_that_it_left(&mut self, shard: ShardId, worker: &Process) {
+        self.said.remove(&(shard, worker.clone()));
+    }
+
+    /// Whether the worker reads the shard: the application was given it, and not told that this is over; or the worker says so.
     pub(super) fn reads(&self, shard: ShardId, worker: &Process) -> bool {
+        if self.said.contains(&(shard, worker.clone())) {
+            return true;
+        }
         let latest = self.latest.get(&(shard, worker.clone()));
         latest
             .and_then(|number| self.tenants.get(*number))

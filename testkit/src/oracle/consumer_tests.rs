@@ -3,8 +3,10 @@
 mod at_least_once;
 mod coverage;
 mod failed_batches;
+mod keyed;
 mod one_owner;
 mod parents;
+mod passed_over;
 mod rare;
 mod recovery;
 mod recreations;

@@ -1,9 +1,12 @@
-//! Pure: what the oracle is told.
+//! Pure: what the oracle is told. What consumers tell is in `consumer`.
+
+mod consumer;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
+pub use consumer::{Asks, ConsumerFact, LeaseClaim, OfferedRecord, Remedy, WorkerFact};
 
 use super::name::{Digest, FaultId, Ownership, Process, RecordId};
 use super::position::{Place, Position};
@@ -23,6 +26,8 @@ pub enum Fact {
     Producer(Process, ProducerFact),
     /// To the application, in this ownership of a shard.
     Consumer(Ownership, ConsumerFact),
+    /// To the shards and the records that this worker has.
+    Worker(Process, WorkerFact),
     /// To the lease table and the processes.
     Fleet(FleetFact),
 }
@@ -124,56 +129,6 @@ pub enum ProducerFact {
     ShutDown,
     /// The producer's process died. Its open records will never have an outcome.
     Killed,
-}
-
-/// What happened to the application.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConsumerFact {
-    /// The record processor was initialized.
-    Initialized {
-        /// Behind which position its records begin.
-        checkpoint: Position,
-    },
-    /// A handler was called with records.
-    Offered {
-        /// The records, in their order.
-        records: Vec<OfferedRecord>,
-        /// What the lease's guard said as the handler began.
-        lease: LeaseClaim,
-    },
-    /// The application is done with records of the batch that it was offered last.
-    ///
-    /// Tell it before the application checkpoints them, and with `None` when the handler returns without an error.
-    Processed {
-        /// The last of these records; `None` means the whole batch, and that the handler returned.
-        through: Option<Place>,
-    },
-    /// A handler returned an error, panicked or was dropped in the middle.
-    Failed,
-    /// A handler that is at work looked at its lease.
-    AtWork {
-        /// What the lease's guard said.
-        lease: LeaseClaim,
-    },
-    /// A checkpoint was acknowledged to the application.
-    CheckpointAcknowledged {
-        /// The position that is now safe.
-        position: Position,
-    },
-    /// The application left a checkpoint to the next write of the lease's row. Tell it before.
-    CheckpointDeferred {
-        /// The position.
-        position: Position,
-    },
-    /// The application was told that the shard has ended.
-    ShardEnded,
-    /// The application was asked to stop.
-    ShutdownRequested,
-    /// The application was told that the lease is lost.
-    LeaseLost,
-    /// The worker said that it reads the shard no further, because its handler keeps failing.
-    ShardHalted,
 }
 
 /// What happened to the lease table and the processes.
@@ -309,24 +264,6 @@ pub enum Stored {
     Maybe,
 }
 
-/// A user record as a handler got it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OfferedRecord {
-    /// Its place in the shard.
-    pub place: Place,
-    /// Its payload.
-    pub payload: Digest,
-}
-
-/// What the guard of a lease said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeaseClaim {
-    /// The lease is held.
-    Held,
-    /// The lease is lost.
-    Lost,
-}
-
 /// A write that the lease table applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseWrite {
@@ -351,6 +288,8 @@ pub struct LeaseRow {
     pub counter: u64,
     /// `checkpoint` and `checkpointSubSequenceNumber`.
     pub checkpoint: Position,
+    /// `pendingCheckpoint` and `pendingCheckpointSubSequenceNumber`: a checkpoint that is prepared.
+    pub pending: Option<Position>,
     /// `parentShardId`.
     pub parents: Vec<ShardId>,
     /// `streamCreated`: when the stream was created whose shard it is, if the row says so.

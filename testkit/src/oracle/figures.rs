@@ -32,6 +32,8 @@ pub struct Figures {
     pub unread: u64,
     /// Records that the service forgot before a handler had processed them.
     pub trimmed_unread: u64,
+    /// Records that were passed over, by how.
+    pub passed_over: BTreeMap<String, u64>,
     /// Shards that were halted.
     pub halted: u64,
     /// Ownerships that began.
@@ -66,11 +68,12 @@ impl fmt::Display for Figures {
         )?;
         writeln!(
             f,
-            "consumers: {} offered, of which again{}; {} unread, {} trimmed unread, {} shards halted",
+            "consumers: {} offered, of which again{}; {} unread, {} trimmed unread, passed over{}, {} shards halted",
             self.offered,
             Parts(&self.offered_again),
             self.unread,
             self.trimmed_unread,
+            Parts(&self.passed_over),
             self.halted,
         )?;
         writeln!(

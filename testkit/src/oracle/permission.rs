@@ -9,6 +9,7 @@ use super::judge::{Judge, Seconds};
 use super::leases::Leases;
 use super::name::Ownership;
 use super::position::Position;
+use super::rare::Rare;
 use super::rules::{Exception, Rule};
 
 /// Whether the ownership may begin a delivery, while tokens have come to `largest`.
@@ -62,6 +63,26 @@ pub(super) fn check_beginning(ownership: &Ownership, checkpoint: Position, lease
             row.checkpoint
         ),
     );
+}
+
+/// A new owner finds what its predecessor has prepared and neither committed nor passed (C1).
+pub(super) fn check_pending(ownership: &Ownership, found: Option<Position>, leases: &Leases, judge: &mut Judge) {
+    let row = leases.row(ownership.shard);
+    // The row of a lease that was stolen meanwhile is the thief's.
+    let Some(row) = row.filter(|row| row.reader() == Some(&ownership.worker)) else {
+        return;
+    };
+    if row.pending != found {
+        let text = |position: Option<Position>| position.map_or("none".to_owned(), |position| position.to_string());
+        let (found, pending) = (text(found), text(row.pending));
+        judge.broken(
+            Rule::AtLeastOnce,
+            format_args!("{ownership} was told of the prepared checkpoint {found}; its row has {pending}"),
+        );
+    }
+    if found.is_some() {
+        judge.reached(Rare::PendingFound);
+    }
 }
 
 /// A checkpoint that is acknowledged is in the row, or was (C1).

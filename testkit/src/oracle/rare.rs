@@ -30,11 +30,23 @@ pub enum Rare {
     TrimmedUnread,
     /// A write of a lease carried a checkpoint that asked for no write.
     DeferredCheckpointWritten,
+    /// Records were passed over because a handler kept failing on them.
+    SkippedByPolicy,
+    /// Records of a halted shard were passed over because an operator wanted it.
+    SkippedByOperator,
+    /// Records were passed over because the handler's error asked for it.
+    SkippedByHandler,
+    /// A dead-letter sink took records.
+    DeadLettered,
+    /// A checkpoint that one owner had prepared was found by the next.
+    PendingFound,
+    /// The task of a stream of batches was begun anew, in the same ownership.
+    TaskBegunAnew,
 }
 
 impl Rare {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 18] = [
         Self::LapseBeforeReply,
         Self::SecondParentAwaited,
         Self::HaltedShardMoved,
@@ -47,6 +59,12 @@ impl Rare {
         Self::BegunAnew,
         Self::TrimmedUnread,
         Self::DeferredCheckpointWritten,
+        Self::SkippedByPolicy,
+        Self::SkippedByOperator,
+        Self::SkippedByHandler,
+        Self::DeadLettered,
+        Self::PendingFound,
+        Self::TaskBegunAnew,
     ];
 }
 
@@ -65,6 +83,12 @@ impl fmt::Display for Rare {
             Self::BegunAnew => "the leases of a former stream are deleted",
             Self::TrimmedUnread => "records are trimmed unread",
             Self::DeferredCheckpointWritten => "a deferred checkpoint rides on another write",
+            Self::SkippedByPolicy => "a record is skipped by policy",
+            Self::SkippedByOperator => "an operator skips the records of a halted shard",
+            Self::SkippedByHandler => "a handler's error skips its records",
+            Self::DeadLettered => "a record is dead-lettered",
+            Self::PendingFound => "a prepared checkpoint is found by the next owner",
+            Self::TaskBegunAnew => "the task of a stream form is begun anew",
         })
     }
 }

@@ -26,9 +26,20 @@ pub(super) fn read(item: &Item) -> Result<LeaseRow, Unreadable> {
         checkpoint_owner: text(item, "checkpointOwner")?.map(Process::new),
         counter: number(item, "leaseCounter")?.ok_or(Unreadable("leaseCounter"))?,
         checkpoint: Position::from_row(checkpoint, sub_sequence_number).map_err(|_| Unreadable("checkpoint"))?,
+        pending: pending(item)?,
         parents: parents(item).ok_or(Unreadable("parentShardId"))?,
         stream_created: number(item, "streamCreated")?.map(Timestamp::from_millis),
     })
+}
+
+fn pending(item: &Item) -> Result<Option<Position>, Unreadable> {
+    const NAMES: [&str; 2] = ["pendingCheckpoint", "pendingCheckpointSubSequenceNumber"];
+    let Some(pending) = text(item, NAMES[0])? else {
+        return Ok(None);
+    };
+    let sub_sequence_number = number(item, NAMES[1])?.unwrap_or(0);
+    let position = Position::from_row(pending, sub_sequence_number);
+    position.map(Some).map_err(|_| Unreadable(NAMES[0]))
 }
 
 fn parents(item: &Item) -> Option<Vec<ShardId>> {

@@ -12,6 +12,7 @@ pub struct Rules {
     pub(super) budget: Option<Budget>,
     pub(super) coverage_within: Option<Duration>,
     pub(super) recovery_within: Option<Duration>,
+    pub(super) exhausted: Exhausted,
     pub(super) exceptions: BTreeMap<Exception, String>,
 }
 
@@ -24,6 +25,7 @@ impl Rules {
             budget: None,
             coverage_within: None,
             recovery_within: None,
+            exhausted: Exhausted::Halt,
             exceptions: BTreeMap::new(),
         }
     }
@@ -55,6 +57,12 @@ impl Rules {
         self
     }
 
+    /// What the workers do with records on which handlers keep failing. Default: [`Exhausted::Halt`].
+    pub fn exhausted(mut self, exhausted: Exhausted) -> Self {
+        self.exhausted = exhausted;
+        self
+    }
+
     /// Excuses what cannot be promised yet. The report counts how often it was needed, and gives the reason.
     pub fn except(mut self, exception: Exception, reason: &str) -> Self {
         self.exceptions.insert(exception, reason.to_owned());
@@ -72,6 +80,26 @@ pub enum Start {
     Latest,
     /// With what arrives from this virtual time on. As in the service, milliseconds count.
     AtTimestamp(Duration),
+}
+
+/// What becomes of records when a handler has failed on them as often as it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exhausted {
+    /// The shard halts.
+    Halt,
+    /// A record on which the handler fails alone is passed over.
+    EachRecord(PassedOver),
+    /// The records of the failed call that are not checkpointed are passed over.
+    WholeBatches(PassedOver),
+}
+
+/// How records are passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PassedOver {
+    /// The worker says so.
+    Skipped,
+    /// A sink takes them.
+    DeadLettered,
 }
 
 /// What a producer holds, or may hold at most.
@@ -161,7 +189,7 @@ pub enum Exception {
     /// most for the failover time, the old owner goes on delivering, beside the new one.
     StolenLeases,
     /// A lease at `LATEST` is not pinned to a place: what arrives between the creation of its row and the first read is
-    /// not delivered. An owner whose iterator is of no use any more, before it read anything, may begin earlier than it
+    /// not delivered. An owner that has processed nothing, and whose iterator is of no use any more, may begin earlier than it
     /// had. What another owner was offered of that needs its own cause all the same.
     UnpinnedLatest,
     /// A producer that had no list of the shards that names the shard to which it wrote an aggregate cannot tell whether a

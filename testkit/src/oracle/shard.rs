@@ -50,6 +50,8 @@ pub(super) enum Fate {
     /// It has to be processed, if it is wanted.
     Due,
     Processed,
+    /// A handler kept failing on it, and it was skipped, or sent to the dead-letter sink.
+    PassedOver,
     /// The service forgot it while the checkpoint of its shard lay before it.
     Trimmed,
 }
@@ -133,6 +135,30 @@ impl Shard {
         let records = self.records.get_mut(records).unwrap_or_default();
         records.iter_mut().for_each(|record| record.fate = Fate::Processed);
         self.advance();
+    }
+
+    /// What is due of these records is passed over. Returns how many.
+    pub(super) fn pass_over(&mut self, records: Range<usize>) -> usize {
+        let mut count = 0;
+        for record in self.records.get_mut(records).unwrap_or_default() {
+            if record.fate == Fate::Due {
+                record.fate = Fate::PassedOver;
+                count += 1;
+            }
+        }
+        self.advance();
+        count
+    }
+
+    /// The first of these records that was neither passed over nor trimmed, or their end.
+    pub(super) fn first_kept(&self, records: Range<usize>) -> usize {
+        let (end, is_kept) = (records.end, |record: &StoredRecord| {
+            matches!(record.fate, Fate::Due | Fate::Processed)
+        });
+        records
+            .into_iter()
+            .find(|index| self.record(*index).is_some_and(is_kept))
+            .unwrap_or(end)
     }
 
     /// The first of these records that was not processed, or their end.

@@ -62,6 +62,7 @@ pub(super) fn row(owner: Option<&str>, counter: u64, checkpoint: Position) -> Le
         checkpoint_owner: None,
         counter,
         checkpoint,
+        pending: None,
         parents: Vec::new(),
         stream_created: None,
     }

@@ -252,7 +252,7 @@ impl Stream {
         let mut unread = (0, 0);
         for record in self.shards.values().flat_map(Shard::wanted) {
             match record.fate {
-                Fate::Processed => {}
+                Fate::Processed | Fate::PassedOver => {}
                 Fate::Trimmed => unread.1 += 1,
                 Fate::Due => unread.0 += 1,
             }

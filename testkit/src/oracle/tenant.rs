@@ -1,15 +1,27 @@
 //! Pure: one ownership of a shard, and what its handler was given.
+//!
+//! What it learns from a fact is `told`; what it is offered `again` after a failure has a file of its own.
+
+mod again;
+mod told;
 
 use std::ops::Range;
 use std::time::Duration;
 
 use super::evidence::Evidence;
-use super::fact::OfferedRecord;
+use super::fact::{Asks, OfferedRecord, Remedy};
 use super::judge::Judge;
+use super::keyed::Keyed;
 use super::name::Ownership;
 use super::position::{Place, Position};
 use super::rules::{Exception, Rule};
 use super::shard::Shard;
+
+/// What ends an ownership whose shard was read to its end.
+const SHARD_ENDED: &str = "it was told that the shard has ended";
+
+/// How long a halted shard is left alone, if nobody sees to it: somewhat less than the five minutes of the consumer.
+const HALTED_RETRY: Duration = Duration::from_secs(290);
 
 /// One ownership. Records are counted from 0 in their shard.
 #[derive(Debug)]
@@ -22,14 +34,36 @@ pub(super) struct Tenant {
     /// When it was offered records last.
     pub(super) offered_at: Duration,
     begins: Begins,
+    /// Whether it began at `LATEST`, and may still begin earlier: nothing that it was offered is processed.
+    is_unpinned: bool,
     /// The record that has to come next.
     next: usize,
     /// The batch that the handler is at.
     batch: Option<Range<usize>>,
     /// What a handler failed on, and was not processed again yet.
-    failed: Option<Range<usize>>,
+    pub(super) failed: Option<Range<usize>>,
+    /// How much of that comes again.
+    repeats: Repeats,
+    /// The records of the last failed call, and what it asked for.
+    pub(super) last_failed: Option<(Range<usize>, Option<Asks>)>,
+    /// The first record that it may be offered.
+    first: usize,
+    /// The records that run, for a handler of single records.
+    pub(super) keyed: Keyed,
+    /// Since when it is halted.
+    halted_at: Option<Duration>,
+    /// What an operator has done about the handler's failure.
+    pub(super) remedy: Option<Remedy>,
     /// What ended it, in the application's eyes.
     over: Option<&'static str>,
+}
+
+/// How much comes again of what a handler failed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repeats {
+    Unprocessed,
+    /// Also what was processed, because the task that had it has failed.
+    Everything,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,9 +97,16 @@ impl Tenant {
             leased_at,
             offered_at: judge.now,
             begins,
+            is_unpinned: checkpoint == Position::Latest,
             next,
+            first: next,
             batch: None,
             failed: None,
+            repeats: Repeats::Unprocessed,
+            last_failed: None,
+            keyed: Keyed::default(),
+            halted_at: None,
+            remedy: None,
             over: None,
         }
     }
@@ -80,16 +121,44 @@ impl Tenant {
         self.over.is_some()
     }
 
-    /// Whether the handler may be called with records.
-    pub(super) fn check_life(&self, judge: &mut Judge) {
-        let ownership = &self.ownership;
-        if let Some(over) = self.over {
-            judge.broken(
-                Rule::OneOwner,
-                format_args!("{ownership} was offered records after {over}"),
-            );
-        }
+    /// The worker said that it reads the shard no further.
+    pub(super) fn halted(&mut self, now: Duration) {
+        self.halted_at.get_or_insert(now);
+    }
+
+    /// An operator sees to the halted shard.
+    pub(super) fn halt_ends(&mut self, by: Remedy) {
+        self.halted_at = None;
+        self.remedy = Some(by);
+    }
+
+    /// Whether the handler may be called with a batch.
+    pub(super) fn check_life(&mut self, judge: &mut Judge) {
+        self.check_end(judge);
+        self.check_halt(judge);
         self.check_turn(judge);
+    }
+
+    /// Whether anything may be offered.
+    pub(super) fn check_end(&self, judge: &mut Judge) {
+        if let Some(over) = self.over {
+            self.offered_after(over, judge);
+        }
+    }
+
+    /// Whether the handler may be tried again. A halted shard is now and then.
+    pub(super) fn check_halt(&mut self, judge: &mut Judge) {
+        if self.halted_at.take().is_some_and(|at| judge.now < at + HALTED_RETRY) {
+            self.offered_after("it was halted", judge);
+        }
+    }
+
+    fn offered_after(&self, what: &str, judge: &mut Judge) {
+        let ownership = &self.ownership;
+        judge.broken(
+            Rule::OneOwner,
+            format_args!("{ownership} was offered records after {what}"),
+        );
     }
 
     /// Methods of one processor are called one at a time.
@@ -141,7 +210,7 @@ impl Tenant {
     pub(super) fn take(&mut self, batch: Range<usize>, shard: &mut Shard, judge: &mut Judge) {
         let again = self.failed.as_ref().map_or(self.next, |failed| failed.start);
         if batch.start < again && self.begins_early(judge) {
-            self.next = batch.start;
+            (self.first, self.next) = (self.first.min(batch.start), batch.start);
         } else if batch.start < again {
             let (ownership, place) = (&self.ownership, shard.place_of(batch.start));
             judge.broken(
@@ -174,6 +243,7 @@ impl Tenant {
             );
             return;
         };
+        self.is_unpinned = false;
         match through {
             Some(place) => {
                 let end = shard.count_up_to(Position::At(place));
@@ -188,18 +258,31 @@ impl Tenant {
     }
 
     /// A handler failed. If that was not with records, it concerns none.
-    pub(super) fn failed(&mut self, shard: &Shard) {
+    pub(super) fn failed(&mut self, asks: Option<Asks>, shard: &Shard) {
         let Some(batch) = self.batch.take() else { return };
         self.next = shard.first_unprocessed(batch.clone());
+        self.last_failed = Some((batch.clone(), asks));
         self.failed = Some(match self.failed.take() {
             None => batch,
             Some(failed) => failed.start.min(batch.start)..failed.end.max(batch.end),
         });
     }
 
+    /// The application was told that the ownership is over: no handler of single records runs any more.
+    pub(super) fn ends(&mut self, what: &'static str, judge: &mut Judge) {
+        self.over(what);
+        if let Some(running) = self.keyed.first_running() {
+            let ownership = &self.ownership;
+            judge.broken(
+                Rule::Shutdown,
+                format_args!("{ownership} still ran record {running} of its shard, counted from 0, as {what}"),
+            );
+        }
+    }
+
     /// The application was told that the shard has ended.
     pub(super) fn shard_ended(&mut self, shard: &mut Shard, judge: &mut Judge) {
-        self.over("it was told that the shard has ended");
+        self.ends(SHARD_ENDED, judge);
         self.check_turn(judge);
         if self.begins == Begins::WithWhatArrives {
             excuse_unpinned(shard, judge);
@@ -242,6 +325,9 @@ impl Tenant {
             failed.start = failed.start.max(end);
         }
         self.failed.take_if(|failed| failed.start >= failed.end);
+        if self.failed.is_none() {
+            self.repeats = Repeats::Unprocessed;
+        }
     }
 
     /// The first record that must not be left out of those that are, or their end.
@@ -252,6 +338,9 @@ impl Tenant {
         // Of what its handler failed on, it need not be offered what was processed. Behind that, and behind its checkpoint,
         // it is offered everything, whatever an earlier owner has processed without a checkpoint.
         match &self.failed {
+            Some(failed) if failed.contains(&left_out.start) && self.repeats == Repeats::Everything => {
+                shard.first_kept(left_out.start..left_out.end.min(failed.end))
+            }
             Some(failed) if failed.contains(&left_out.start) => {
                 shard.first_unprocessed(left_out.start..left_out.end.min(failed.end))
             }
@@ -261,7 +350,7 @@ impl Tenant {
 
     /// Whether it may be offered what arrived before it began.
     fn begins_early(&self, judge: &mut Judge) -> bool {
-        self.begins == Begins::WithWhatArrives && judge.excuses(Exception::UnpinnedLatest)
+        self.is_unpinned && judge.excuses(Exception::UnpinnedLatest)
     }
 
     /// Nothing of `gap` was offered.

@@ -1,7 +1,8 @@
 //! Pure: runs drawn from seeds.
 //!
-//! `variety` has what only a fraction of the seeds has.
+//! `variety` and `later` have what only a fraction of the seeds has, `forms` the handlers.
 
+mod forms;
 mod later;
 mod variety;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use testkit::sim::{Plan, PollOrder, Severity};
 
+use super::application::Application;
 use super::{AFTER_LOAD, Act, Distribution, Handlers, KeyOrder, Kind, Puts, Scenario, Start, Tables, What, WorkerIds};
 
 /// When the first act and the first trouble may happen: not before the fleet has begun to work.
@@ -18,6 +20,9 @@ const CALM: Duration = Duration::from_secs(5);
 
 /// Sets what came later apart, so that earlier seeds still draw what they drew.
 const LATER: u64 = 0x5EED_0F0F_A11D_2A17;
+
+/// The same for the forms of handlers.
+const FORMS: u64 = 0x0DD5_F0A3_35E7_91C4;
 
 /// How long producers put, in seconds.
 const LOAD: Range<u64> = 30..120;
@@ -50,6 +55,7 @@ impl Scenario {
                 panics: 0,
                 outage: None,
             },
+            application: Application::default(),
             puts: Puts::default(),
             distribution: Distribution::default(),
             start: Start::default(),
@@ -71,6 +77,7 @@ impl Scenario {
         scenario.plan = Plan::drawn(rng.u64(..), severity, &processes, CALM..troubled);
         scenario.draw_variety(&mut Rng::with_seed(!seed));
         scenario.draw_later_variety(&mut Rng::with_seed(seed ^ LATER));
+        scenario.draw_application(&mut Rng::with_seed(seed ^ FORMS));
         scenario
     }
 

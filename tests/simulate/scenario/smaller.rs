@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use testkit::sim::PollOrder;
 
+use super::application::Application;
 use super::{Distribution, KeyOrder, Puts, Scenario, Start, Tables, What, WorkerIds};
 use crate::shrink::{Kept, Search, Shrink};
 
@@ -21,6 +22,7 @@ impl Shrink for Scenario {
         search.lower(0, |scenario| scenario.producers as u64, set_producers);
         search.leave_out(|scenario| &mut scenario.plan.troubles);
         search.leave_out(|scenario| &mut scenario.acts);
+        search.leave_out(|scenario| &mut scenario.application.poison);
         search.shorten(LOAD, |scenario| scenario.load, Self::end_load_at);
         search.shorten(LOAD, |scenario| scenario.load, |scenario, load| scenario.load = load);
         for times in [8, 2] {
@@ -40,13 +42,17 @@ impl Shrink for Scenario {
 }
 
 /// Each makes one thing as simple as it can be.
-const SIMPLER: [fn(&mut Scenario); 18] = [
+const SIMPLER: [fn(&mut Scenario); 22] = [
     |scenario| scenario.handlers.failures = 0,
     |scenario| scenario.handlers.checkpoints_inside = 0,
     |scenario| scenario.handlers.deferred = 0,
     |scenario| scenario.handlers.stalls = 0,
     |scenario| scenario.handlers.panics = 0,
     |scenario| scenario.handlers.outage = None,
+    |scenario| scenario.application = Application::default(),
+    |scenario| scenario.application.timeout = None,
+    |scenario| scenario.application.max_batch = None,
+    |scenario| scenario.application.sink_refuses = 0,
     |scenario| scenario.handlers.checkpoint_every = 1,
     |scenario| scenario.handlers.work = Duration::ZERO,
     |scenario| scenario.puts = Puts::default(),

@@ -37,7 +37,7 @@ pub(super) enum Ask {
 /// How a call ended.
 #[derive(Debug)]
 pub(super) struct Outcome {
-    /// The error of the oldest record that has failed and was not told of, if there is one.
+    /// The error of the oldest record that has failed and was not told of, if there is one that may be told.
     pub(super) result: Result<(), HandlerError>,
     /// Everything up to here is done.
     pub(super) mark: Option<RecordPosition>,
@@ -161,6 +161,10 @@ impl Runner {
             Ask::Process(batch) => (Until::Taken, Some(batch)),
             Ask::Look => (Until::Taken, None),
             Ask::FinishAll => (Until::AllDone, None),
+            #[cfg(feature = "planted-bugs")]
+            Ask::FinishRunning if crate::planted_bugs::PlantedBug::LeaveRecordsRunning.is_planted() => {
+                (Until::Taken, None)
+            }
             Ask::FinishRunning => (Until::RunningDone, None),
         };
         let room = batch.as_ref().map(Batch::room);
@@ -237,17 +241,29 @@ impl Runner {
         }
     }
 
+    /// Whether there is a failure to tell. The worker may pass over the record, and then delivers what lies behind it: so
+    /// nothing in front of it may be waiting to be delivered again.
+    fn may_tell(&self) -> bool {
+        let Some((failed, _)) = self.untold.first_key_value() else {
+            return false;
+        };
+        let missing = [self.told.first(), self.records.first_dropped()];
+        missing.into_iter().flatten().all(|missing| missing > failed)
+    }
+
     /// Answers the call, if it is time to.
     fn answer(&mut self) {
+        let may_tell = self.may_tell();
         let answers = |call: &mut Current| match call.until {
-            Until::Taken => call.again.is_empty() && (call.waiting.is_empty() || !self.untold.is_empty()),
+            Until::Taken => call.again.is_empty() && (call.waiting.is_empty() || may_tell),
             Until::AllDone => self.records.is_at_rest(),
             Until::RunningDone => self.records.running() == 0,
         };
         let Some(call) = self.current.take_if(answers) else {
             return;
         };
-        let result = match self.untold.pop_first() {
+        let failure = if may_tell { self.untold.pop_first() } else { None };
+        let result = match failure {
             Some((position, (record, error))) => {
                 self.told.insert(position);
                 Err(error.of_record(record))

@@ -171,6 +171,13 @@ impl<K: Ord + Clone, T> Watermark<K, T> {
         self.entries.values().any(is_missing)
     }
 
+    /// The first record that is not kept, and is to be delivered again.
+    pub(super) fn first_dropped(&self) -> Option<&RecordPosition> {
+        let mut entries = self.entries.iter();
+        let dropped = entries.find(|(_, entry)| matches!(entry.state, State::Dropped));
+        dropped.map(|(position, _)| position)
+    }
+
     /// Everything up to this position is done. `None` while nothing is.
     pub(super) fn mark(&self) -> Option<&RecordPosition> {
         self.mark.as_ref()
@@ -293,6 +300,7 @@ mod tests {
         records.passed_over(&at(1));
         assert_eq!((records.start(), records.mark()), (None, Some(&at(1))));
         assert!(records.is_at_rest() && records.is_incomplete());
+        assert_eq!(records.first_dropped(), Some(&at(2)));
         assert_eq!(records.admit(&at(2), 0, 20), Admission::Known);
         assert_eq!(records.start(), Some(20));
         records.done(&at(2));

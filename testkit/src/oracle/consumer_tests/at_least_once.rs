@@ -2,7 +2,7 @@
 
 use super::{checkpoint, split, story};
 use crate::oracle::story::{at, payload, place, row, shard};
-use crate::oracle::{ConsumerFact, Ending, LeaseClaim, OfferedRecord, Position, Rule, ServiceFact};
+use crate::oracle::{ConsumerFact, Ending, LeaseClaim, LeaseRow, OfferedRecord, Position, Rule, ServiceFact};
 
 #[test]
 fn a_checkpoint_past_a_record_that_was_not_processed_breaks_c1() {
@@ -165,4 +165,23 @@ fn a_record_that_is_not_processed_at_a_quiet_end_breaks_c1_unless_its_shard_was_
     split(&mut halted);
     halted.store(1, 11);
     assert!(halted.finish(Ending::Quiet).is_clean());
+}
+
+#[test]
+fn a_checkpoint_that_is_prepared_must_be_found_by_the_next_owner() {
+    for (found, broken) in [(Some(at(2)), vec![]), (None, vec![Rule::AtLeastOnce])] {
+        let mut story = story();
+        story.work("a", 1, 1..=2);
+        let prepared = |owner, counter| LeaseRow {
+            pending: Some(at(2)),
+            ..row(owner, counter, Position::TrimHorizon)
+        };
+        story.lease("a", 0, prepared(Some("a"), 2));
+        story.lease("a", 0, prepared(None, 3));
+        story.lease("b", 0, prepared(Some("b"), 4));
+        let checkpoint = Position::TrimHorizon;
+        story.consumer("b", 4, ConsumerFact::Initialized { checkpoint });
+        story.consumer("b", 4, ConsumerFact::PendingFound { position: found });
+        assert_eq!(story.broken(), broken);
+    }
 }

@@ -74,3 +74,33 @@ fn a_failed_batch_that_is_checkpointed_breaks_c1() {
     checkpoint(&mut story, 2, at(4));
     assert_eq!(story.broken(), [Rule::AtLeastOnce]);
 }
+
+#[test]
+fn everything_behind_the_checkpoint_comes_again_to_a_task_that_is_begun_anew() {
+    for (first, broken) in [(3, vec![]), (4, vec![Rule::NothingSkipped]), (2, vec![Rule::Duplicate])] {
+        let mut story = story();
+        story.work("a", 1, 1..=2);
+        checkpoint(&mut story, 2, at(2));
+        story.work("a", 1, 3..=4);
+        story.offer("a", 1, 5..=5);
+        story.consumer("a", 1, ConsumerFact::Failed);
+        story.consumer("a", 1, ConsumerFact::BegunAnew { checkpoint: at(2) });
+        story.work("a", 1, first..=6);
+        assert_eq!(story.broken(), broken, "{first}");
+    }
+}
+
+#[test]
+fn a_task_is_begun_anew_after_the_end_of_the_shard_and_not_after_that_of_the_ownership() {
+    for (end, broken) in [
+        (ConsumerFact::ShardEnded, vec![]),
+        (ConsumerFact::ShutdownRequested, vec![Rule::OneOwner]),
+    ] {
+        let mut story = story();
+        story.work("a", 1, 1..=6);
+        story.consumer("a", 1, end);
+        story.consumer("a", 1, ConsumerFact::BegunAnew { checkpoint: at(2) });
+        story.work("a", 1, 3..=6);
+        assert_eq!(story.broken(), broken);
+    }
+}

@@ -101,6 +101,28 @@ fn what_an_owner_at_latest_left_behind_is_excused_with_the_exception_alone() {
 }
 
 #[test]
+fn an_owner_at_latest_may_begin_earlier_until_a_record_is_processed() {
+    for (fails, broken) in [(true, vec![]), (false, vec![Rule::Duplicate])] {
+        let rules = Rules::new(FAILOVER).start(Start::Latest);
+        let mut story = Story::by(rules.except(Exception::UnpinnedLatest, "not pinned yet"));
+        story.create(0, &[], 0..=u128::MAX);
+        (1..=2).for_each(|number| story.store(0, number));
+        story.start("a");
+        story.take("a", 1, Position::Latest);
+        story.store(0, 3);
+        story.offer("a", 1, 3..=3);
+        let end = if fails {
+            ConsumerFact::Failed
+        } else {
+            ConsumerFact::Processed { through: None }
+        };
+        story.consumer("a", 1, end);
+        story.work("a", 1, 2..=3);
+        assert_eq!(story.broken(), broken);
+    }
+}
+
+#[test]
 fn a_lease_at_latest_begins_with_its_row_if_its_shard_was_there_first() {
     for (created_late, broken) in [(false, vec![]), (true, vec![Rule::AtLeastOnce])] {
         let mut story = Story::by(Rules::new(FAILOVER).start(Start::Latest));
