@@ -13,6 +13,7 @@ use tokio::time::sleep;
 
 use crate::recorder::Recorder;
 use crate::scenario::{STREAM, Scenario, Start, WorkerIds};
+use crate::told;
 
 pub(crate) const APPLICATION: &str = "billing";
 
@@ -232,6 +233,7 @@ impl Fleet {
             .start_at(self.starting_position())
             .clock(process.clock())
             .wrap_tasks(process.task_wrapper())
+            .on_event(told::listener(&self.witness))
             .processor(move |shard: &ShardContext| {
                 let rng = choices.lock().unwrap_or_else(PoisonError::into_inner).fork();
                 Recorder::new(&name, shard, fleet.clone(), rng)
