@@ -195,7 +195,9 @@ impl WorkerBuilder {
         self
     }
 
-    /// How long the worker tries to start while its services fail. Default: 60 s; at least 1 ms.
+    /// How long the worker tries to start while its services fail. That includes the time in which a lease table that is
+    /// missing is created. DynamoDB mostly needs some seconds for it, and promises nothing; a creation that takes longer goes
+    /// on, and a later start finds the table. Default: 60 s; at least 1 ms.
     #[doc(alias = "maxInitializationAttempts")]
     pub fn initialization_timeout(mut self, timeout: Duration) -> Self {
         self.config.initialization_timeout = timeout;

@@ -252,6 +252,10 @@ impl CallErrorKind {
         matches!(self, Self::Denied { .. })
     }
 
+    pub(crate) fn is_credentials(&self) -> bool {
+        matches!(self, Self::Credentials { .. })
+    }
+
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound)
     }

@@ -25,6 +25,7 @@ use crate::lease::table::{Creation, LeaseTable, OpenError, ScanPage, SeparateTab
 use crate::lease::write::{LeaseWrite, WriteOutcome};
 use crate::observers::Observers;
 use crate::stream::{Incarnation, ShardId, ShardRef, StreamRef};
+use crate::trouble::Trouble;
 
 const WORKER: &str = "0123456789abcdef0123456789abcdef";
 const STREAM_ARN: &str = "arn:aws:kinesis:eu-north-1:123456789012:stream/orders";
@@ -88,6 +89,7 @@ impl TakenLeases {
             worker: WorkerId::new(WORKER),
             terms: self.terms,
             write_timeout: Config::default().lease_write_timeout(),
+            writes: Trouble::default(),
             clock: clock.clone(),
             rng: fastrand::Rng::with_seed(1),
             observers: Observers::default(),

@@ -21,7 +21,8 @@
 //! * who reads what: `lease` has the table and the leases that are held, `assignment` takes leases;
 //! * reading: a `consumer` for each lease, `retrieval` of pages, `record` and the application's `processor`;
 //! * how far: `checkpoint`;
-//! * what can be seen: `event`, told through the `observers`, `fold` for its repeats, `metrics`, `spans`, `error`;
+//! * what can be seen: `event`, told through the `observers`, `fold` for its repeats, `metrics`, `spans`, `error`, and `trouble` for what
+//!   fails for now;
 //! * what all of it stands on: `stream`, `calls`, `limits`; `planted_bugs`
 //!   for the simulation, `lease_bench` and `delivery_bench` for benchmarks;
 //! * for tests of processors: `testing`;
@@ -58,6 +59,7 @@ mod spans;
 mod stream;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod trouble;
 mod worker;
 
 pub use aggregation::{HashKey, HashKeyRange, InvalidHashKey, InvalidRange, RecordDamage, Tag};

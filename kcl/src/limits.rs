@@ -18,7 +18,8 @@ pub const OWNER_INDEX: &str = "LeaseOwnerToLeaseKeyIndex";
 /// How often a table in creation is looked at. Our choice; creation takes seconds.
 pub const TABLE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a table may take to become usable. The KCL's value.
+/// How long a table may take to become usable before an attempt to start counts as failed. The KCL's value;
+/// `initialization_timeout` ends the wait earlier if it is shorter.
 pub const TABLE_WAIT: Duration = Duration::from_secs(600);
 
 /// How long a call to the lease table may take. Writes of held leases are bounded more tightly, by the failover time.

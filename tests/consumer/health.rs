@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use kcl::{Batch, Checkpointer, Degraded, ErrorPolicy, HandlerError, RecordProcessor, ShardContext, Worker};
+use kcl::{
+    Batch, CallErrorKind, Checkpointer, Degraded, ErrorPolicy, HandlerError, RecordProcessor, ShardContext, Worker,
+};
 use testkit::Service;
-use testkit::sim::Fault;
+use testkit::sim::{Fault, Sim};
 
 use super::MINUTE;
 use crate::fleet::{APPLICATION, Checkpoints, Journal, STREAM, put, start, stream, worker};
@@ -93,7 +95,7 @@ async fn a_lease_table_that_is_away_degrades_a_worker_until_it_is_back() {
 }
 
 /// The handlers of one shard fail, those of the other are slow.
-fn troubled(sim: &testkit::sim::Sim) -> kcl::WorkerBuilder {
+fn troubled(sim: &Sim) -> kcl::WorkerBuilder {
     Worker::builder(APPLICATION, STREAM)
         .aws(&sim.client("w1"))
         .seed(1)
@@ -131,4 +133,111 @@ async fn a_halted_shard_a_slow_handler_and_an_unreadable_row_degrade_a_worker() 
     assert_eq!(lease.as_str(), "damaged");
     assert!(shard.shard.as_str().ends_with('0') && slow.shard.as_str().ends_with('1'));
     assert_eq!(error.as_deref(), Some("no such column"));
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Has the calls of one operation of a client fail.
+fn fail(sim: &Sim, client: &'static str, operation: &'static str, fault: Fault) {
+    sim.faults(move |call| match (call.client, call.operation) == (client, operation) {
+        true => fault.clone(),
+        false => Fault::None,
+    });
+}
+
+fn expired_credentials() -> Fault {
+    Fault::Error {
+        status: 400,
+        code: "ExpiredTokenException".to_owned(),
+        message: "injected".to_owned(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_whose_reads_are_throttled_for_a_minute_degrades_a_worker_until_one_succeeds() {
+    let (sim, _producer) = stream(1);
+    let (control, _running) = start(worker(&sim, "w1", &Journal::default(), Checkpoints::Never));
+    tokio::time::sleep(MINUTE / 2).await;
+    fail(&sim, "w1", "GetRecords", Fault::throttled());
+    tokio::time::sleep(MINUTE - 2 * SECOND).await;
+    assert_eq!(control.health().degraded, [], "throttling mostly passes");
+    tokio::time::sleep(4 * SECOND).await;
+    let health = control.health();
+    let [Degraded::ReadsFail { lasting, error, .. }] = &health.degraded[..] else {
+        panic!("{health:?}")
+    };
+    assert!(*lasting >= MINUTE && *lasting < MINUTE + 4 * SECOND, "{lasting:?}");
+    assert!(matches!(error.kind(), CallErrorKind::Throttled { .. }), "{error:?}");
+    let status = &control.shards()[0];
+    assert_eq!(status.read_error.as_ref(), Some(error));
+    sim.heal();
+    tokio::time::sleep(12 * SECOND).await;
+    assert_eq!(control.health().degraded, []);
+    assert_eq!(control.shards()[0].reads_failing, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_shard_whose_last_reads_failed_degrades_no_worker() {
+    let (sim, _producer) = stream(1);
+    let (control, _running) = start(worker(&sim, "w1", &Journal::default(), Checkpoints::Never));
+    tokio::time::sleep(MINUTE / 2).await;
+    fail(&sim, "w1", "GetRecords", Fault::throttled());
+    tokio::time::sleep(2 * MINUTE).await;
+    assert!(!control.health().degraded.is_empty());
+    control.pause();
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(control.health().degraded, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_are_refused_degrade_a_worker_once_and_until_they_are_accepted() {
+    for operation in ["GetRecords", "Scan", "UpdateItem"] {
+        let (sim, _producer) = stream(3);
+        let (control, _running) = start(worker(&sim, "w1", &Journal::default(), Checkpoints::Never));
+        tokio::time::sleep(MINUTE / 2).await;
+        fail(&sim, "w1", operation, expired_credentials());
+        tokio::time::sleep(8 * SECOND).await;
+        let health = control.health();
+        assert!(
+            matches!(&health.degraded[..], [Degraded::Credentials { error, .. }]
+                if error.contains(operation) && error.contains("ExpiredTokenException")),
+            "{health:?}"
+        );
+        sim.heal();
+        tokio::time::sleep(MINUTE / 2).await;
+        assert_eq!(control.health().degraded, [], "{operation}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn lease_rows_that_cannot_be_written_degrade_a_worker_though_they_can_be_read() {
+    let (sim, _producer) = stream(2);
+    let (control, _running) = start(worker(&sim, "w1", &Journal::default(), Checkpoints::Never));
+    tokio::time::sleep(MINUTE / 2).await;
+    fail(&sim, "w1", "UpdateItem", Fault::throttled());
+    // Before the leases lapse, and after: then the worker fails to take them.
+    for wait in [8 * SECOND, MINUTE] {
+        tokio::time::sleep(wait).await;
+        let health = control.health();
+        assert!(
+            matches!(&health.degraded[..], [Degraded::LeaseTable { error, .. }] if error.contains("UpdateItem")),
+            "after {wait:?}: {health:?}"
+        );
+    }
+    assert!(control.shards().is_empty(), "the leases have lapsed");
+    sim.heal();
+    tokio::time::sleep(MINUTE / 2).await;
+    assert_eq!(control.health().degraded, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_lost_its_leases_to_another_and_has_nothing_to_write_is_not_degraded_for_ever() {
+    let (sim, _producer) = stream(1);
+    let (control, _running) = start(worker(&sim, "w1", &Journal::default(), Checkpoints::Never));
+    tokio::time::sleep(MINUTE / 2).await;
+    fail(&sim, "w1", "UpdateItem", Fault::throttled());
+    let (other, _running) = start(worker(&sim, "w2", &Journal::default(), Checkpoints::Never));
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(other.shards().len(), 1);
+    assert_eq!(control.health().degraded, []);
 }

@@ -1,9 +1,10 @@
-//! The start of a worker before its stream is there.
+//! The start of a worker before its stream or its lease table is there.
 
 use std::time::Duration;
 
 use kcl::{CallErrorKind, WorkerError};
 use kpl::Producer;
+use testkit::dynamodb;
 use testkit::sim::Sim;
 
 use super::MINUTE;
@@ -58,5 +59,48 @@ async fn a_stream_that_is_being_created_is_waited_for_without_being_told_to() {
     create_stream(&sim).await;
     let journal = Journal::default();
     let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    read_all(&sim, &journal).await;
+}
+
+/// A stream, and a DynamoDB that takes this long to create a table.
+async fn with_slow_tables(table_creation_time: Duration) -> Sim {
+    let tables = dynamodb::Settings {
+        table_creation_time,
+        ..dynamodb::Settings::default()
+    };
+    let sim = Sim::builder().seed(11).dynamodb(tables).build();
+    create_stream(&sim).await;
+    tokio::time::sleep(10 * SECOND).await;
+    sim
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_table_that_is_not_usable_in_time_ends_the_start_at_its_bound() {
+    let sim = with_slow_tables(5 * MINUTE).await;
+    for bound in [7 * SECOND, MINUTE] {
+        let begun = sim.elapsed();
+        let builder = worker(&sim, "w1", &Journal::default(), Checkpoints::AfterEachBatch);
+        let (_control, running) = start(builder.initialization_timeout(bound));
+        let ended = tokio::time::timeout(2 * bound, running).await.expect("an end in time");
+        let error = ended.unwrap().unwrap_err();
+        let WorkerError::LeaseTable { source, .. } = error.error() else {
+            panic!("{error:?}")
+        };
+        assert!(source.to_string().contains("not usable within"), "{source}");
+        let took = sim.elapsed() - begun;
+        assert!(took + SECOND >= bound && took <= bound + SECOND, "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_table_that_takes_minutes_to_create_is_waited_for_by_a_worker_with_that_time() {
+    let sim = with_slow_tables(15 * MINUTE).await;
+    let journal = Journal::default();
+    let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch);
+    let (control, _running) = start(builder.initialization_timeout(20 * MINUTE));
+    let begun = sim.elapsed();
+    assert!(control.ready().await);
+    let took = sim.elapsed() - begun;
+    assert!(took >= 15 * MINUTE && took <= 16 * MINUTE, "{took:?}");
     read_all(&sim, &journal).await;
 }

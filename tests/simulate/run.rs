@@ -16,7 +16,6 @@ use crate::fleet::{APPLICATION, Fleet, GRACE};
 use crate::operator::{begin_anew, create_stream, perform, retain};
 use crate::panics;
 use crate::scenario::{AFTER_LOAD, Kind, STREAM, Scenario, producer_name, worker_name};
-use crate::told;
 
 /// How many events a failed run can show.
 const EVENTS: usize = 200_000;
@@ -95,7 +94,6 @@ async fn simulate(scenario: Scenario) -> Run {
     let sim = sim(&scenario);
     create_stream(&sim, &scenario, scenario.shards).expect("a new stream");
     let witness = Witness::new(&sim, STREAM, APPLICATION, exceptions::rules(&scenario));
-    let _listening = told::listen(&witness);
     let fleet = Fleet::new(sim.clone(), witness.clone(), scenario.clone());
     (0..scenario.workers).for_each(|number| fleet.start_worker(&worker_name(number)));
     (0..scenario.producers).for_each(|number| fleet.start_producer(&producer_name(number)));

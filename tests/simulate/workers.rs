@@ -14,6 +14,7 @@ use crate::forms::Handlers;
 use crate::lookout::Lookout;
 use crate::recorder::{place, shard_id};
 use crate::scenario::{STREAM, Start};
+use crate::told;
 
 impl Fleet {
     /// A worker of the process, and who looks after its shards.
@@ -50,6 +51,7 @@ impl Fleet {
         };
         let (witness, id) = (self.witness.clone(), oracle::Process::new(worker));
         let builder = builder.on_event(move |event| {
+            told::hear(&witness, event);
             if let Some(fact) = skipped(event) {
                 witness.tell(Fact::Worker(id.clone(), fact));
             }

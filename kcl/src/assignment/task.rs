@@ -123,14 +123,13 @@ impl Assignment {
 
     /// Notes for the worker's health how the table was found.
     fn note(&self, listed: &Result<Listing, TableError>) {
-        let now = self.clock.now();
         match listed {
             Ok(listing) => {
-                self.health.table_used(None, now);
+                self.health.scans.over();
                 let holes = listing.holes.iter().map(|hole| hole.key.clone());
                 self.health.rows_unreadable(holes);
             }
-            Err(error) => self.health.table_used(Some(error.to_string()), now),
+            Err(error) => self.health.scans.met(error.clone(), self.clock.now()),
         }
     }
 
@@ -151,6 +150,10 @@ impl Assignment {
         let held = self.unfinished().await;
         let plan = self.taker.plan(&leases, &held, self.clock.now(), &mut self.rng);
         self.measure(&plan, leases.len());
+        if plan.takes.is_empty() && held.is_empty() && self.renewer.occupied().await.is_empty() {
+            // Nothing is written that could tell whether writes work again.
+            self.health.writes.over();
+        }
         let mut delays = RetryDelays::new(TAKE_WAITS, Jitter::Half, self.rng.fork());
         let (mut failures, mut taken, all) = (0, 0, plan.takes.len());
         for take in plan.takes {
@@ -163,6 +166,10 @@ impl Assignment {
             let sent = self.clock.now();
             let result = self.take_one(&take).await;
             self.observers.ended(Outcome::TAKE_LEASE, sent, &result);
+            match &result {
+                Ok(_) => self.health.writes.over(),
+                Err(error) => self.health.writes.met(error.clone(), self.clock.now()),
+            }
             match result {
                 Ok(Taken::Yes) => (failures, taken) = (0, taken + 1),
                 Ok(Taken::ByAnother) => failures = 0,

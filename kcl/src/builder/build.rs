@@ -42,6 +42,7 @@ impl WorkerBuilder {
         let factory = self.factory.ok_or(BuildErrorKind::NoHandler)?;
         let meter = Meter::new(self.recorder, self.config.metrics, &id);
         let observers = Observers::new(id.clone(), self.listener, meter, self.clock.clone());
+        let control = WorkerControl::new(self.clock.clone());
         Ok(Worker {
             group: Group {
                 application: self.application.as_str().into(),
@@ -55,13 +56,14 @@ impl WorkerBuilder {
                 .with_observers(observers.clone()),
             table: Arc::new(
                 DynamoDbLeaseTable::new(&dynamodb, table, &self.application, self.clock.clone())
-                    .with_observers(observers.clone()),
+                    .with_observers(observers.clone())
+                    .with_credentials_trouble(control.health.credentials.clone()),
             ),
             factory,
             budget: ReadBudget::new(self.config.read_budget),
             observers,
             config: self.config,
-            control: WorkerControl::new(self.clock.clone()),
+            control,
             tasks: self.tasks,
             clock: self.clock,
             rng,

@@ -270,6 +270,7 @@ impl ShardConsumer {
         let config = PollerConfig {
             shard: self.shard.clone(),
             observer: self.observer.clone(),
+            reads: self.ports.board.reads(),
             from,
             timestamp,
             idle: self.idle_since(),

@@ -6,9 +6,11 @@ use service::Clock;
 use tokio::sync::watch;
 
 use crate::checkpoint::position::Position;
+use crate::error::StreamError;
 use crate::lease::guard::LeaseEpoch;
 use crate::retrieval::loss::PossibleLoss;
 use crate::stream::ShardRef;
+use crate::trouble::Trouble;
 
 /// How a shard stands with the worker that holds its lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +32,10 @@ pub struct ShardStatus {
     pub in_handler: Option<Duration>,
     /// The last error of the handler since its last success.
     pub last_error: Option<String>,
+    /// For how long no read has succeeded, if the last one failed.
+    pub reads_failing: Option<Duration>,
+    /// Why the last read failed, if it did.
+    pub read_error: Option<StreamError>,
     /// Records that the service may have trimmed before this worker could read them.
     pub possible_loss: Option<PossibleLoss>,
 }
@@ -89,6 +95,7 @@ pub(crate) struct Wishes {
 #[derive(Debug, Clone)]
 pub(crate) struct StatusBoard {
     noted: watch::Sender<Noted>,
+    reads: Trouble<StreamError>,
     clock: Clock,
 }
 
@@ -113,6 +120,8 @@ impl StatusBoard {
             checkpoint,
             in_handler: None,
             last_error: None,
+            reads_failing: None,
+            read_error: None,
             possible_loss: None,
         };
         let (noted, _) = watch::channel(Noted {
@@ -121,14 +130,23 @@ impl StatusBoard {
             lag_at: clock.now(),
             call_since: None,
         });
-        Self { noted, clock }
+        let reads = Trouble::default();
+        Self { noted, reads, clock }
+    }
+
+    /// Where the source notes how its reads end.
+    pub(crate) fn reads(&self) -> Trouble<StreamError> {
+        self.reads.clone()
     }
 
     /// The status now.
     pub(crate) fn status(&self) -> ShardStatus {
         let now = self.clock.now();
+        let (reads_failing, read_error) = self.reads.lasting(now).unzip();
         let noted = self.noted.borrow();
         ShardStatus {
+            reads_failing,
+            read_error,
             in_state: now.saturating_duration_since(noted.state_since),
             in_handler: noted.call_since.map(|since| now.saturating_duration_since(since)),
             ..noted.status.clone()

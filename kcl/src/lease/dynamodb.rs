@@ -28,6 +28,7 @@ use crate::lease::update_expression::UpdateExpression;
 use crate::lease::write::{LeaseWrite, WriteOutcome};
 use crate::limits::{OWNER_INDEX, TABLE_CALL_TIMEOUT};
 use crate::observers::Observers;
+use crate::trouble::Trouble;
 
 pub(crate) mod client;
 mod identities;
@@ -48,6 +49,7 @@ pub(crate) struct DynamoDbLeaseTable {
     clock: Clock,
     service_time: ServiceTime,
     observers: Observers,
+    credentials: Trouble<String>,
 }
 
 impl DynamoDbLeaseTable {
@@ -76,12 +78,19 @@ impl DynamoDbLeaseTable {
             clock,
             service_time,
             observers: Observers::default(),
+            credentials: Trouble::default(),
         }
     }
 
     /// Tells `observers` of rows that cannot be read and of credentials.
     pub(crate) fn with_observers(mut self, observers: Observers) -> Self {
         self.observers = observers;
+        self
+    }
+
+    /// Notes in `credentials` that those of the lease thread cannot be loaded.
+    pub(crate) fn with_credentials_trouble(mut self, credentials: Trouble<String>) -> Self {
+        self.credentials = credentials;
         self
     }
 
@@ -238,9 +247,12 @@ impl LeaseTable for DynamoDbLeaseTable {
 
     fn on_another_runtime(&self, rng: fastrand::Rng) -> SeparateTable {
         let LeaseClient { client, refresher } = LeaseClient::new(&self.client, rng);
+        let refresher = refresher
+            .with_observers(self.observers.clone())
+            .with_trouble(self.credentials.clone(), self.clock.clone());
         SeparateTable {
             table: Arc::new(Self { client, ..self.clone() }),
-            upkeep: Box::pin(refresher.with_observers(self.observers.clone()).run()),
+            upkeep: Box::pin(refresher.run()),
         }
     }
 

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::position::Position;
+use crate::error::TableError;
 use crate::lease::guard::LeaseGuard;
 use crate::lease::holdings::{OwnershipId, Request};
 use crate::lease::model::{IdlePosition, Lease, LeaseKey, PendingCheckpoint, WorkerId};
@@ -21,6 +22,7 @@ use crate::lease::ownership::{Drain, Terms, Waiter};
 use crate::lease::table::LeaseTable;
 use crate::observers::Observers;
 use crate::stream::{Incarnation, ShardId};
+use crate::trouble::Trouble;
 pub(crate) use progress::ProgressPort;
 pub(crate) use task::{RenewerTask, timed_out};
 
@@ -83,6 +85,8 @@ pub(crate) struct RenewerParts {
     pub(crate) terms: Terms,
     /// How long a write may take.
     pub(crate) write_timeout: Duration,
+    /// Where writes that fail are noted until one is answered.
+    pub(crate) writes: Trouble<TableError>,
     pub(crate) clock: Clock,
     pub(crate) rng: fastrand::Rng,
     pub(crate) observers: Observers,

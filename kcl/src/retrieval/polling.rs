@@ -1,7 +1,10 @@
-//! Reading a shard by `GetRecords`, within the service's limits and over every passing failure.
+//! Reading a shard by `GetRecords`, within the service's limits and over every passing failure. `config` is what a reader is made
+//! with.
+
+mod config;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use service::{Clock, Jitter, RetryDelays};
 
@@ -13,8 +16,8 @@ use crate::fold::REMINDER;
 use crate::metrics::{Outcome, Series};
 use crate::observers::ShardObserver;
 use crate::retrieval::deaggregate::RawRecord;
-use crate::retrieval::loss::{FirstPage, Horizon, Idle, LossCheck, PossibleLoss};
-use crate::retrieval::pacer::{Brought, Pacer, PacerConfig};
+use crate::retrieval::loss::{FirstPage, Horizon, LossCheck, PossibleLoss};
+use crate::retrieval::pacer::{Brought, Pacer};
 use crate::retrieval::page_size::PageSize;
 use crate::retrieval::permit::{Account, Permit};
 use crate::retrieval::source::{Arrival, Page, Source};
@@ -22,6 +25,8 @@ use crate::shard_sync::end_evidence::{EndEvidence, Hold, Verdict};
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::surveyor::Surveyor;
 use crate::stream::{Description, Incarnation, ShardRef};
+use crate::trouble::Trouble;
+pub(crate) use config::{Losses, PollerConfig};
 
 /// The wait after the first failed read, and the longest. Our choice: the service's bucket refills within a second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -63,6 +68,7 @@ pub(crate) struct Poller {
     /// Refusals of the position from which to read, without an iterator between them.
     refusals: u32,
     observer: ShardObserver,
+    reads: Trouble<StreamError>,
     clock: Clock,
 }
 
@@ -87,32 +93,6 @@ enum Next {
     End(Vec<ChildShard>),
 }
 
-/// Where a reader starts and how it behaves.
-#[derive(Debug)]
-pub(crate) struct PollerConfig {
-    pub(crate) shard: ShardRef,
-    pub(crate) observer: ShardObserver,
-    pub(crate) from: Position,
-    /// What `AT_TIMESTAMP` means, where the row says that.
-    pub(crate) timestamp: SystemTime,
-    /// When there was nothing behind the position, if that is known.
-    pub(crate) idle: Option<Idle>,
-    /// Whether to look for missing records behind the position.
-    pub(crate) losses: Losses,
-    pub(crate) max_records: u32,
-    pub(crate) pace: PacerConfig,
-    pub(crate) rng: fastrand::Rng,
-    pub(crate) clock: Clock,
-}
-
-/// Whether a reader looks for records that are missing behind the position that it begins at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Losses {
-    Sought,
-    /// They were reported already.
-    Known,
-}
-
 impl Poller {
     pub(crate) fn new(calls: Calls, surveyor: Arc<Surveyor>, account: Account, config: PollerConfig) -> Self {
         let idle = config.idle;
@@ -130,6 +110,8 @@ impl Poller {
             Position::At(record) => (ReadFrom::At(record.sequence_number), Next::Begin),
             Position::ShardEnd => (ReadFrom::Latest, Next::End(Vec::new())),
         };
+        // Whatever an earlier reader has met.
+        config.reads.over();
         let evidence = EndEvidence::new(config.shard.shard.clone(), surveyor.began_with().clone());
         Self {
             calls,
@@ -151,6 +133,7 @@ impl Poller {
             failures: 0,
             refusals: 0,
             observer: config.observer,
+            reads: config.reads,
             clock: config.clock,
         }
     }
@@ -227,6 +210,8 @@ impl Poller {
     /// Neither reads nor ends the shard, and tries `next` later.
     fn hold(&mut self, hold: Hold, next: Next) -> Option<Arrival> {
         self.next = next;
+        // The service answers, and the hold says what is wrong.
+        self.reads.over();
         self.failures = self.failures.saturating_add(1);
         let (now, wait) = (self.clock.now(), self.delays.after(self.failures));
         self.pacer.on_failure(now, wait);
@@ -250,6 +235,7 @@ impl Poller {
             next,
         } = reply;
         (self.failures, self.refusals, self.held) = (0, 0, None);
+        self.reads.over();
         let bytes = records
             .iter()
             .map(|record| record.data.len() + record.partition_key.len())
@@ -355,6 +341,7 @@ impl Poller {
         });
         self.failures = self.failures.saturating_add(1);
         let (now, wait) = (self.clock.now(), self.delays.after(self.failures));
+        self.reads.met(error.clone(), now);
         self.pacer.on_failure(now, wait);
         if matches!(self.next, Next::Probe) {
             // The page that was read waits for it: the probe is made again.

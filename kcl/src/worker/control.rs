@@ -18,7 +18,7 @@ pub struct WorkerControl {
     pub(super) draining: CancellationToken,
     grace: Arc<watch::Sender<Duration>>,
     pub(super) shards: Shards,
-    pub(super) health: HealthBoard,
+    pub(crate) health: HealthBoard,
     clock: Clock,
 }
 

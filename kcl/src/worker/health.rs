@@ -8,8 +8,14 @@ use tokio::sync::watch;
 
 use crate::consumer::application::LONG_CALL;
 use crate::consumer::status::{ShardState, ShardStatus};
+use crate::error::{StreamError, TableError};
 use crate::lease::model::LeaseKey;
 use crate::stream::ShardRef;
+use crate::trouble::Trouble;
+
+/// How long the reads of a shard may fail before that needs attention. Our choice: a failed read is tried again after ten
+/// seconds at most, so at least six have failed in a row; throttling by other readers of a shard passes sooner.
+const READS_FAIL: Duration = Duration::from_secs(60);
 
 /// How a worker is at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +88,23 @@ pub enum Degraded {
         /// For how long.
         lasting: Duration,
     },
+    /// Each read of a shard has failed, or was throttled, for more than a minute. Ends with the next one that succeeds.
+    ReadsFail {
+        /// The shard.
+        shard: ShardRef,
+        /// Since the first of these failures.
+        lasting: Duration,
+        /// The last error.
+        error: StreamError,
+    },
+    /// Credentials are refused, or cannot be loaded. Those that were loaded before are used while they are valid. Ends with
+    /// the next success of what failed: a load, a read, or a use of the lease table.
+    Credentials {
+        /// For how long.
+        lasting: Duration,
+        /// The last error.
+        error: String,
+    },
     /// The lease table cannot be read or written: throttled, denied, or out of reach.
     LeaseTable {
         /// For how long.
@@ -101,12 +124,17 @@ pub enum Degraded {
 pub(crate) struct HealthBoard {
     phase: Arc<watch::Sender<WorkerPhase>>,
     troubles: Arc<Mutex<Troubles>>,
+    /// Of the searches for leases.
+    pub(crate) scans: Trouble<TableError>,
+    /// Of the writes of lease rows. The last that was answered counts, of whatever lease.
+    pub(crate) writes: Trouble<TableError>,
+    /// Of the loads of credentials on the lease thread.
+    pub(crate) credentials: Trouble<String>,
 }
 
 #[derive(Debug, Default)]
 struct Troubles {
     start: Option<String>,
-    table: Option<(Instant, String)>,
     unreadable: BTreeSet<LeaseKey>,
 }
 
@@ -115,6 +143,9 @@ impl Default for HealthBoard {
         Self {
             phase: Arc::new(watch::Sender::new(WorkerPhase::NotStarted)),
             troubles: Arc::default(),
+            scans: Trouble::default(),
+            writes: Trouble::default(),
+            credentials: Trouble::default(),
         }
     }
 }
@@ -122,8 +153,12 @@ impl Default for HealthBoard {
 impl HealthBoard {
     /// How the worker is, with shards of which this is known.
     pub(crate) fn health(&self, shards: &[ShardStatus], now: Instant) -> Health {
-        let mut degraded = self.troubles().degraded(now);
+        let mut degraded: Vec<_> = self.start_failing().into_iter().collect();
+        degraded.extend(self.credentials_failing(shards, now));
+        degraded.extend(self.table_failing(now));
+        degraded.extend(self.rows_failing());
         degraded.extend(shards.iter().filter_map(of_shard));
+        degraded.extend(shards.iter().filter_map(reads_fail));
         degraded.extend(shards.iter().filter_map(slow_handler));
         Health {
             phase: *self.phase.borrow(),
@@ -151,36 +186,50 @@ impl HealthBoard {
         self.troubles().start = Some(error);
     }
 
-    /// Notes how a use of the lease table ended.
-    pub(crate) fn table_used(&self, error: Option<String>, now: Instant) {
-        let mut troubles = self.troubles();
-        let since = troubles.table.take().map_or(now, |(since, _)| since);
-        troubles.table = error.map(|error| (since, error));
-    }
-
     /// Notes which rows could not be read.
     pub(crate) fn rows_unreadable(&self, keys: impl IntoIterator<Item = LeaseKey>) {
         self.troubles().unreadable = keys.into_iter().collect();
     }
 
+    fn start_failing(&self) -> Option<Degraded> {
+        let error = self.troubles().start.clone()?;
+        Some(Degraded::Starting { error })
+    }
+
+    /// One entry, however many calls the credentials fail.
+    fn credentials_failing(&self, shards: &[ShardStatus], now: Instant) -> Option<Degraded> {
+        let loads = self.credentials.lasting(now);
+        let of_table = self.of_table(now).filter(|(_, error)| error.kind().is_credentials());
+        let of_table = of_table.map(|(lasting, error)| (lasting, error.to_string()));
+        let reads = shards.iter().filter_map(failing_reads);
+        let reads = reads.filter(|(_, error)| error.kind().is_credentials());
+        let reads = reads.map(|(lasting, error)| (lasting, error.to_string()));
+        let longest = loads.into_iter().chain(of_table).chain(reads);
+        let (lasting, error) = longest.max_by_key(|(lasting, _)| *lasting)?;
+        Some(Degraded::Credentials { lasting, error })
+    }
+
+    fn table_failing(&self, now: Instant) -> Option<Degraded> {
+        let of_table = self.of_table(now).filter(|(_, error)| !error.kind().is_credentials());
+        let (lasting, error) = of_table.max_by_key(|(lasting, _)| *lasting)?;
+        let error = error.to_string();
+        Some(Degraded::LeaseTable { lasting, error })
+    }
+
+    fn rows_failing(&self) -> Vec<Degraded> {
+        let unreadable = self.troubles().unreadable.clone();
+        let degraded = unreadable.into_iter().map(|lease| Degraded::UnreadableRow { lease });
+        degraded.collect()
+    }
+
+    /// What fails of the lease table.
+    fn of_table(&self, now: Instant) -> impl Iterator<Item = (Duration, TableError)> + use<> {
+        let uses = [self.scans.lasting(now), self.writes.lasting(now)];
+        uses.into_iter().flatten()
+    }
+
     fn troubles(&self) -> MutexGuard<'_, Troubles> {
         self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Troubles {
-    fn degraded(&self, now: Instant) -> Vec<Degraded> {
-        let start = self.start.clone().map(|error| Degraded::Starting { error });
-        let table = self.table.clone().map(|(since, error)| Degraded::LeaseTable {
-            lasting: now.saturating_duration_since(since),
-            error,
-        });
-        let unreadable = self
-            .unreadable
-            .iter()
-            .cloned()
-            .map(|lease| Degraded::UnreadableRow { lease });
-        start.into_iter().chain(table).chain(unreadable).collect()
     }
 }
 
@@ -212,4 +261,17 @@ fn slow_handler(status: &ShardStatus) -> Option<Degraded> {
     let lasting = status.in_handler.filter(|lasting| *lasting >= LONG_CALL)?;
     let shard = status.shard.clone();
     Some(Degraded::SlowHandler { shard, lasting })
+}
+
+/// The failures to read a shard, if that is what its worker is at.
+fn failing_reads(status: &ShardStatus) -> Option<(Duration, StreamError)> {
+    let is_read = status.state == ShardState::Reading;
+    is_read.then(|| status.reads_failing.zip(status.read_error.clone()))?
+}
+
+fn reads_fail(status: &ShardStatus) -> Option<Degraded> {
+    let (lasting, error) = failing_reads(status)?;
+    let is_told = lasting >= READS_FAIL && !error.kind().is_credentials();
+    let shard = status.shard.clone();
+    is_told.then_some(Degraded::ReadsFail { shard, lasting, error })
 }

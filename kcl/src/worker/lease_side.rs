@@ -163,6 +163,7 @@ fn renewer(worker: &mut Worker, table: &Arc<dyn LeaseTable>) -> (Renewer, Renewe
             renewal: worker.config.renewal_interval(),
         },
         write_timeout: worker.config.lease_write_timeout(),
+        writes: worker.control.health.writes.clone(),
         clock: worker.clock.clone(),
         rng: worker.rng.fork(),
         observers: worker.observers.clone(),

@@ -9,7 +9,7 @@ use crate::assignment::origin::StreamAtStart;
 use crate::calls::{Calls, ShardsToList};
 use crate::checkpoint::position::Position;
 use crate::config::Config;
-use crate::error::{TableError, WorkerError};
+use crate::error::{CallErrorKind, TableError, WorkerError};
 use crate::event::WorkerEvent;
 use crate::lease::layout::TableLayout;
 use crate::lease::model::{Lease, OwnAttributes};
@@ -47,7 +47,7 @@ impl Start<'_> {
         let mut deadline = begun.checked_add(self.config.initialization_timeout);
         let mut failures = 0;
         loop {
-            let error = match self.attempt().await {
+            let error = match self.attempt(deadline).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => error,
             };
@@ -74,7 +74,7 @@ impl Start<'_> {
         }
     }
 
-    async fn attempt(&mut self) -> Result<StreamAtStart, WorkerError> {
+    async fn attempt(&mut self, deadline: Option<Instant>) -> Result<StreamAtStart, WorkerError> {
         self.refuse_other_coordinators().await?;
         // Before the list: should the stream be created again in between, its shards are held and not read.
         let incarnation = self.calls.incarnation(self.stream).await;
@@ -86,7 +86,7 @@ impl Start<'_> {
         // Before the table is created: a mistyped stream leaves nothing behind.
         let shards = self.calls.list_shards(self.stream, ShardsToList::All).await;
         let shards = shards.map_err(|error| self.of_stream(error))?;
-        self.open().await?;
+        self.open(deadline).await?;
         let listing = list(&**self.table, self.clock, &mut self.rng, self.observers).await;
         let listing = listing.map_err(|error| self.of_table(error))?;
         if let Some(found) = listing.led_by_others() {
@@ -136,8 +136,18 @@ impl Start<'_> {
         }
     }
 
-    async fn open(&self) -> Result<(), WorkerError> {
-        self.table.open().await.map_err(|error| match error {
+    /// Waits for a table that is being created, but not beyond the deadline of the start.
+    async fn open(&self, deadline: Option<Instant>) -> Result<(), WorkerError> {
+        let opening = self.table.open();
+        let opened = match deadline {
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(self.clock.now());
+                let opened = self.clock.timeout(left, opening).await;
+                opened.unwrap_or_else(|| Err(not_usable_within(self.config.initialization_timeout).into()))
+            }
+            None => opening.await,
+        };
+        opened.map_err(|error| match error {
             OpenError::Call(source) => self.of_table(source),
             OpenError::OtherKey { found } => WorkerError::NotALeaseTable {
                 table: self.table.name().to_owned(),
@@ -165,6 +175,20 @@ impl Start<'_> {
             stream: self.stream.to_string(),
             source,
         }
+    }
+}
+
+fn not_usable_within(timeout: Duration) -> TableError {
+    let message = format!(
+        "the table is not usable within initialization_timeout, {timeout:?}; if it is being created, that goes on, and a \
+         later start finds it"
+    );
+    TableError {
+        operation: "DescribeTable",
+        kind: CallErrorKind::Unavailable {
+            code: "Timeout".into(),
+            message,
+        },
     }
 }
 

@@ -15,6 +15,7 @@ use crate::lease::ownership::Terms;
 use crate::lease::renewer::{RenewerParts, RenewerTask};
 use crate::retrieval::permit::ReadBudget;
 use crate::stream::Incarnation;
+use crate::trouble::Trouble;
 
 /// Leases that nobody has: a search takes all of them, one after the other.
 const LEASES: u64 = 8;
@@ -79,6 +80,7 @@ impl Bench {
                 renewal: FAILOVER * 100,
             },
             write_timeout: WRITE_TIMEOUT,
+            writes: Trouble::default(),
             clock: clock.clone(),
             rng: rng.fork(),
             observers: Observers::default(),

@@ -23,13 +23,14 @@ use aws_smithy_runtime_api::client::auth::AuthSchemeId;
 use aws_smithy_runtime_api::client::identity::{Identity, IdentityFuture, ResolveIdentity, SharedIdentityResolver};
 use aws_smithy_runtime_api::client::runtime_components::{GetIdentityResolver, RuntimeComponentsBuilder};
 use futures::FutureExt;
-use service::{Jitter, RetryDelays};
+use service::{Clock, Jitter, RetryDelays};
 use tokio::sync::{mpsc, watch};
 
 use super::client::PoolNumber;
 use super::refresh::Validity;
 use crate::event::WorkerEvent;
 use crate::observers::Observers;
+use crate::trouble::Trouble;
 
 /// The scheme whose identities are AWS credentials.
 const SIGV4: AuthSchemeId = AuthSchemeId::new("sigv4");
@@ -63,6 +64,8 @@ pub(crate) struct IdentityRefresher {
     delays: RetryDelays,
     rng: fastrand::Rng,
     observers: Observers,
+    trouble: Trouble<String>,
+    clock: Clock,
 }
 
 /// A credentials provider, and the components of the call that named it.
@@ -112,6 +115,8 @@ pub(super) fn refreshed_identities(
         delays: RetryDelays::new(LOAD_WAITS, Jitter::Half, rng.fork()),
         rng,
         observers: Observers::default(),
+        trouble: Trouble::default(),
+        clock: Clock::default(),
     };
     (identities, refresher)
 }
@@ -191,6 +196,11 @@ impl IdentityRefresher {
         Self { observers, ..self }
     }
 
+    /// Notes loads that fail in `trouble`, by `clock`, until one succeeds.
+    pub(crate) fn with_trouble(self, trouble: Trouble<String>, clock: Clock) -> Self {
+        Self { trouble, clock, ..self }
+    }
+
     /// Loads credentials for the first call, and then again before they expire. It never ends by itself. Once it is dropped,
     /// calls fail.
     ///
@@ -232,10 +242,12 @@ impl IdentityRefresher {
                 let validity = Validity::new(now, identity.expiration(), &mut self.rng);
                 loads.held = Some((identity, validity));
                 (loads.error, loads.failures) = (None, 0);
+                self.trouble.over();
                 validity.refresh_in(now)
             }
             Err(error) => {
                 loads.failures = loads.failures.saturating_add(1);
+                self.trouble.met(service::chain(&error), self.clock.now());
                 report(&error, &loads, now, &self.observers);
                 loads.error = Some(error);
                 self.delays.after(loads.failures)

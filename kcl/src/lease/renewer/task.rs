@@ -23,6 +23,7 @@ use crate::lease::table::LeaseTable;
 use crate::lease::write::{LeaseWrite, OwnerWrite, Then, WriteOutcome};
 use crate::metrics::Outcome;
 use crate::observers::Observers;
+use crate::trouble::Trouble;
 
 /// Writes that may be in flight at once. Our choice: each takes a connection, and a table that answers within 100 ms lets
 /// that many renew 10,000 leases in time.
@@ -40,6 +41,7 @@ pub(crate) struct RenewerTask {
     published: BTreeMap<LeaseKey, Published>,
     writing: FuturesUnordered<BoxFuture<'static, Written>>,
     room: Arc<Semaphore>,
+    writes: Trouble<TableError>,
     observers: Observers,
 }
 
@@ -72,6 +74,7 @@ impl RenewerTask {
             published: BTreeMap::new(),
             writing: FuturesUnordered::new(),
             room: Arc::new(Semaphore::new(WRITES_IN_FLIGHT)),
+            writes: parts.writes,
             observers: parts.observers,
         }
     }
@@ -186,6 +189,10 @@ impl RenewerTask {
     fn on_written(&mut self, written: Written) -> Result<(), WorkerError> {
         let result = written.outcome.result();
         self.observers.ended(written.measured_as, written.sent, &result);
+        match &result {
+            Ok(()) | Err(None) => self.writes.over(),
+            Err(Some(error)) => self.writes.met((*error).clone(), self.clock.now()),
+        }
         let Some(id) = written.id else {
             return Ok(());
         };

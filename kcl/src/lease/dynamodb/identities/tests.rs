@@ -101,6 +101,7 @@ struct Stage {
     client: Client,
     provider: Provider,
     time: Wall,
+    trouble: Trouble<String>,
     refreshing: JoinSet<Infallible>,
 }
 
@@ -123,11 +124,14 @@ fn stage(answer: Answer) -> Stage {
         .build();
     let lease = LeaseClient::new(&Client::new(&config), fastrand::Rng::with_seed(1));
     let mut refreshing = JoinSet::new();
-    refreshing.spawn(lease.refresher.run());
+    let trouble = Trouble::default();
+    let refresher = lease.refresher.with_trouble(trouble.clone(), Clock::default());
+    refreshing.spawn(refresher.run());
     Stage {
         client: lease.client,
         provider,
         time,
+        trouble,
         refreshing,
     }
 }
@@ -233,6 +237,20 @@ async fn a_refresh_that_fails_is_logged_ever_more_rarely_and_only_while_calls_do
     for part in ["WARN", "the vault is sealed", "valid_for=Some(3"] {
         assert!(first.contains(part), "{part}: {first}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn loads_that_fail_are_noted_while_calls_use_what_is_valid_and_until_one_succeeds() {
+    let stage = stage(Answer::After(Duration::ZERO, HOUR));
+    stage.call().await.unwrap();
+    stage.provider.will(Answer::Failure);
+    stage.calls_for(HOUR - MINUTE).await;
+    let (lasting, error) = stage.trouble.lasting(Clock::default().now()).unwrap();
+    assert!(lasting > SECOND && lasting < HOUR / 2, "{lasting:?}");
+    assert!(error.contains("the vault is sealed"), "{error}");
+    stage.provider.will(Answer::After(Duration::ZERO, HOUR));
+    stage.calls_for(MINUTE / 2).await;
+    assert_eq!(stage.trouble.lasting(Clock::default().now()), None);
 }
 
 #[tokio::test(start_paused = true)]
