@@ -3,7 +3,7 @@
 //!
 //! By subject: `adapters`, `per_key`, `stream`, `reading`, `read_budget`, `pace`, `checkpoints`, `simple_forms`, `callbacks`,
 //! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `health`, `events`, `log`, `one_owner`, `resharding`,
-//! `shard_ends`, `recreated_stream`, `refused_position`, `losses`, `lease_table`, `starts`, `worker_errors`.
+//! `shard_ends`, `recreated_stream`, `refused_position`, `losses`, `lease_table`, `start_times`, `starts`, `worker_errors`.
 
 mod adapters;
 mod callbacks;
@@ -28,6 +28,7 @@ mod resharding;
 mod shard_ends;
 mod shutdown;
 mod simple_forms;
+mod start_times;
 mod starts;
 mod stream;
 mod worker_errors;

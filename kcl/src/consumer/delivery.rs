@@ -252,7 +252,8 @@ impl ShardConsumer {
         self.observer.tell(ShardEvent::ReadingBegins { from });
         let config = &self.parts.config;
         let has_read = self.began_at.is_some();
-        let began = *self.began_at.get_or_insert_with(|| self.parts.calls.wall_clock());
+        let (wall_clock, service_time) = (self.parts.calls.wall_clock(), self.parts.table.service_time());
+        let began = *self.began_at.get_or_insert(service_time.unwrap_or(wall_clock));
         let (from, timestamp) = match (self.position(), config.start_at) {
             // Records that came while the source was stopped must not be skipped.
             (Position::Latest, _) if has_read => (Position::AtTimestamp, began - CLOCK_TOLERANCE),
@@ -264,6 +265,9 @@ impl ShardConsumer {
             observer: self.observer.clone(),
             from,
             timestamp,
+            clock_ahead: service_time
+                .and_then(|service_time| wall_clock.duration_since(service_time).ok())
+                .unwrap_or_default(),
             idle: self.idle_since(),
             losses: self.losses,
             max_records: config.max_records,

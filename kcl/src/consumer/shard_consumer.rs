@@ -150,7 +150,7 @@ pub(crate) struct ShardConsumer {
     pub(super) losses: Losses,
     /// When an idle position was noted last.
     pub(super) idle_noted: Option<Instant>,
-    /// When reading began, by the clock of the calls.
+    /// When reading began, by the service's clock if that is known.
     pub(super) began_at: Option<SystemTime>,
     /// Everything up to here is processed or passed over.
     pub(super) done: Position,

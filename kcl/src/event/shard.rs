@@ -243,7 +243,11 @@ fn on_hold(of: &ShardRef, reason: Hold, row: &LeaseKey, position: &str) {
         }
         Hold::PositionRefused => tracing::error!(%stream, %shard, %row, position, %reason, "checkpoint refused"),
         Hold::PossibleLoss => tracing::error!(%stream, %shard, %row, position, %reason, "shard on hold"),
-        Hold::StreamMissing | Hold::StreamUnknown | Hold::ShardNotListed | Hold::ChildrenNotListed => {
+        Hold::StreamMissing
+        | Hold::StreamUnknown
+        | Hold::ShardNotListed
+        | Hold::ChildrenNotListed
+        | Hold::StartsLater => {
             tracing::warn!(%stream, %shard, %row, position, %reason, "shard on hold");
         }
     }

@@ -1,6 +1,7 @@
 //! Creates the leases that the planner asks for.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use crate::calls::{Calls, ShardsToList};
 use crate::error::{TableError, WorkerError};
@@ -62,7 +63,8 @@ pub(crate) async fn sync_shards(
         own,
     } = new;
     let shards = if leases.is_empty() {
-        let listed = calls.list_shards(&stream, ShardsToList::ToStartAt(start)).await;
+        let first = not_later(start, creator.table.service_time());
+        let listed = calls.list_shards(&stream, ShardsToList::ToStartAt(first)).await;
         listed.map_err(|source| WorkerError::Stream {
             stream: stream.to_string(),
             source,
@@ -89,10 +91,40 @@ pub(crate) async fn sync_shards(
     Ok(())
 }
 
+/// By how much the service's clock may be behind its estimate: replies show whole seconds.
+const ESTIMATE: Duration = Duration::from_secs(2);
+
+/// Nobody knows the shards of a time to come, so those of `now` are asked for. Each record of that time is in one of them, or
+/// in one that comes of them.
+fn not_later(start: StartingPosition, now: Option<SystemTime>) -> StartingPosition {
+    match (start, now.and_then(|now| now.checked_sub(ESTIMATE))) {
+        (StartingPosition::AtTimestamp(time), Some(now)) => StartingPosition::AtTimestamp(time.min(now)),
+        (StartingPosition::AtTimestamp(_) | StartingPosition::TrimHorizon | StartingPosition::Latest, _) => start,
+    }
+}
+
 /// Creates the leases of an ended shard's children, for any worker to take.
 pub(crate) async fn create_children(creator: Creator<'_>, children: &[Lease]) -> Result<(), TableError> {
     for lease in children {
         creator.create(lease, "its parent was read to the end").await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+    }
+
+    #[test]
+    fn the_shards_of_a_time_to_come_are_those_of_now() {
+        let first = |time| not_later(StartingPosition::AtTimestamp(at(time)), Some(at(100)));
+        assert_eq!(first(1_000), StartingPosition::AtTimestamp(at(98)));
+        assert_eq!(first(50), StartingPosition::AtTimestamp(at(50)));
+        let unknown = not_later(StartingPosition::AtTimestamp(at(1_000)), None);
+        assert_eq!(unknown, StartingPosition::AtTimestamp(at(1_000)));
+    }
 }
