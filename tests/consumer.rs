@@ -2,7 +2,7 @@
 //! owner at a time (C3), and a handler's error loses nothing (C5).
 //!
 //! By subject: `adapters`, `per_key`, `stream`, `reading`, `read_budget`, `pace`, `checkpoints`, `simple_forms`, `callbacks`,
-//! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `health`, `events`, `log`, `one_owner`, `resharding`,
+//! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `seeks`, `health`, `events`, `log`, `one_owner`, `resharding`,
 //! `shard_ends`, `recreated_stream`, `refused_position`, `losses`, `lease_table`, `start_times`, `starts`, `worker_errors`.
 
 mod adapters;
@@ -25,6 +25,7 @@ mod reading;
 mod recreated_stream;
 mod refused_position;
 mod resharding;
+mod seeks;
 mod shard_ends;
 mod shutdown;
 mod simple_forms;

@@ -59,6 +59,7 @@ pub use checkpoint::{
     CheckpointError, Checkpointer, InvalidPosition, InvalidSequenceNumber, Position, PreparedCheckpoint,
     RecordPosition, SequenceNumber,
 };
+pub use consumer::seek::{SeekError, SeekTo};
 pub use consumer::status::{ShardState, ShardStatus};
 pub use consumer::supervisor::ShutdownReport;
 pub use error::{BuildError, BuildErrorKind, CallErrorKind, StreamError, TableError, WorkerError};

@@ -80,8 +80,16 @@ impl ShardConsumer {
             biased;
             signal = self.guard.interrupted() => return Err(self.heard.hear(signal)),
             Ok(()) = self.ports.wishes.changed() => return Err(Interrupted::BySignal),
+            Some(seek) = self.ports.seeks.recv() => {
+                self.seek = Some(seek);
+                return Err(Interrupted::BySignal);
+            }
             arrival = source.next() => arrival,
         };
+        self.on_arrival(arrival).await
+    }
+
+    async fn on_arrival(&mut self, arrival: Option<Arrival>) -> Result<(), Interrupted> {
         match arrival {
             Some(Arrival::Page(page)) => {
                 self.mark(&page.stream).await;

@@ -37,6 +37,7 @@ fn of_shard(event: &ShardEvent) -> Option<(Series, f64)> {
         | ShardEvent::ParentUnreadable { .. }
         | ShardEvent::ReadingBegins { .. }
         | ShardEvent::OnHold { .. }
+        | ShardEvent::Moved { .. }
         | ShardEvent::CheckpointCorrected { .. }
         | ShardEvent::DamagedAggregate { .. }
         | ShardEvent::DamagedRecord { .. }
