@@ -3,7 +3,7 @@
 //!
 //! By subject: `adapters`, `per_key`, `stream`, `reading`, `read_budget`, `pace`, `checkpoints`, `simple_forms`, `callbacks`,
 //! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `seeks`, `health`, `events`, `log`, `one_owner`, `resharding`,
-//! `shard_ends`, `recreated_stream`, `refused_position`, `losses`, `lease_table`, `start_times`, `starts`, `worker_errors`.
+//! `shard_ends`, `recreated_stream`, `recreated_restart`, `refused_position`, `losses`, `lease_table`, `start_times`, `starts`, `worker_errors`.
 
 mod adapters;
 mod callbacks;
@@ -22,6 +22,7 @@ mod pace;
 mod per_key;
 mod read_budget;
 mod reading;
+mod recreated_restart;
 mod recreated_stream;
 mod refused_position;
 mod resharding;

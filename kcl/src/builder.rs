@@ -1,13 +1,15 @@
 //! How a worker is made.
 //!
 //! `simple_forms` are the closures that may take the place of a processor, `observing` are the options of log, events and
-//! metrics, `simulation` those of tests that repeat a run, and `build` makes the worker.
+//! metrics, `simulation` those of tests that repeat a run, `stream_options` say what is done when the stream is not what it was,
+//! and `build` makes the worker.
 
 mod build;
 mod observing;
 mod simple_forms;
 #[cfg(feature = "_simulation")]
 mod simulation;
+mod stream_options;
 
 use std::sync::Arc;
 use std::time::Duration;

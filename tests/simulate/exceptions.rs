@@ -7,7 +7,7 @@ use testkit::oracle::{self, Budget, Exception, Rule, Rules};
 use testkit::sim::{Fault, Trouble, TroubleKind};
 
 use crate::fleet::GRACE;
-use crate::scenario::{KeyOrder, Scenario, Start, is_producer};
+use crate::scenario::{KeyOrder, OnRecreated, Scenario, Start, is_producer};
 
 /// The failover time of the workers: their default.
 const FAILOVER: Duration = Duration::from_secs(10);
@@ -72,9 +72,10 @@ pub(crate) fn recovery(scenario: &Scenario) -> Duration {
         Some(_) => START + COVERAGE,
         None => Duration::ZERO,
     };
-    let anew = match scenario.begins_anew_after {
-        Some(reaction) => COVERAGE + reaction + GRACE + START,
-        None => Duration::ZERO,
+    let anew = match (scenario.begins_anew_after, scenario.on_recreated) {
+        (Some(reaction), _) => COVERAGE + reaction + GRACE + START,
+        (None, OnRecreated::Restart) => COVERAGE + GRACE + START,
+        (None, OnRecreated::Halt) => Duration::ZERO,
     };
     let generation = FAILOVER * 2 + (handlers.work + stall + retries) * 2 + halt;
     DELIVERY + START + COVERAGE + anew + generation * scenario.generations()

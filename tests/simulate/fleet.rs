@@ -12,7 +12,7 @@ use testkit::sim::{Process, Sim};
 use tokio::time::sleep;
 
 use crate::recorder::Recorder;
-use crate::scenario::{STREAM, Scenario, Start, WorkerIds};
+use crate::scenario::{OnRecreated, STREAM, Scenario, Start, WorkerIds};
 
 pub(crate) const APPLICATION: &str = "billing";
 
@@ -230,6 +230,10 @@ impl Fleet {
             .worker_id(id)
             .seed(rng.u64(..))
             .start_at(self.starting_position())
+            .on_recreated(match self.scenario.on_recreated {
+                OnRecreated::Halt => kcl::OnRecreated::Halt,
+                OnRecreated::Restart => kcl::OnRecreated::Restart,
+            })
             .clock(process.clock())
             .wrap_tasks(process.task_wrapper())
             .processor(move |shard: &ShardContext| {

@@ -278,6 +278,7 @@ impl ShardConsumer {
                 .unwrap_or_default(),
             idle: self.idle_since(),
             losses: self.losses,
+            on_recreated: config.on_recreated,
             max_records: config.max_records,
             pace: PacerConfig {
                 idle: config.idle_time_between_reads,

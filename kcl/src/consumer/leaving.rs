@@ -6,7 +6,7 @@ use crate::consumer::state::{Phase, Trouble};
 use crate::event::HandlerEvent;
 use crate::lease::guard::Signal;
 use crate::lease::lost::LeaseLost;
-use crate::lease::ownership::End;
+use crate::lease::ownership::{Drain, End};
 use crate::metrics::Series;
 use crate::processor::BoxProcessor;
 
@@ -15,7 +15,8 @@ impl ShardConsumer {
     pub(super) async fn leave(mut self) -> ConsumerEnd {
         self.stop_reading();
         match self.heard.latest(&self.guard) {
-            Signal::Run | Signal::Drain(_) => self.give_back().await,
+            Signal::Drain(Drain::StreamCreatedAgain) => self.lease_is_lost(LeaseLost::StreamCreatedAgain).await,
+            Signal::Run | Signal::Drain(Drain::Shutdown | Drain::HandOff { .. }) => self.give_back().await,
             Signal::Lost(end) => self.lease_is_lost(end.into()).await,
         }
     }

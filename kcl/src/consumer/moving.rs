@@ -61,7 +61,7 @@ impl ShardConsumer {
         if self.state.phase() == Phase::Ended || self.ending == Ending::Told {
             return Err(SeekError::Ended);
         }
-        if self.on_hold == Some(Hold::StreamCreatedAgain) {
+        if matches!(self.on_hold, Some(Hold::StreamCreatedAgain | Hold::BeginsAnew)) {
             return Err(SeekError::FormerStream);
         }
         // The service allows few reads of a shard: those of the search are made in the place of the source's.

@@ -256,6 +256,7 @@ fn on_hold(of: &ShardRef, reason: Hold, row: &LeaseKey, position: &str) {
         | Hold::StreamUnknown
         | Hold::ShardNotListed
         | Hold::ChildrenNotListed
+        | Hold::BeginsAnew
         | Hold::StartsLater => {
             tracing::warn!(%stream, %shard, %row, position, %reason, "shard on hold");
         }

@@ -92,6 +92,8 @@ pub(crate) enum Drain {
     Shutdown,
     /// The row names the next owner, which waits for this one.
     HandOff { to: WorkerId },
+    /// The shard is one of a former stream, and the worker begins anew with the present one.
+    StreamCreatedAgain,
 }
 
 /// An effect of an input.
@@ -213,7 +215,8 @@ impl<W> Ownership<W> {
     /// Asks the consumer to finish. A hand-off that comes during a shutdown replaces it: the lease goes to the next owner.
     pub(crate) fn drain(&mut self, drain: Drain) -> Vec<Effect<W>> {
         match (&self.drain, &drain) {
-            (Some(Drain::HandOff { .. }), _) | (Some(Drain::Shutdown), Drain::Shutdown) => Vec::new(),
+            (Some(Drain::HandOff { .. } | Drain::StreamCreatedAgain), _)
+            | (Some(Drain::Shutdown), Drain::Shutdown | Drain::StreamCreatedAgain) => Vec::new(),
             (None, _) | (Some(Drain::Shutdown), Drain::HandOff { .. }) => {
                 self.drain = Some(drain.clone());
                 vec![Effect::Drain(drain)]

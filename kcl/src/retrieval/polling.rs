@@ -21,6 +21,7 @@ use crate::retrieval::page_size::PageSize;
 use crate::retrieval::permit::{Account, Permit};
 use crate::retrieval::source::{Arrival, Page, Source};
 use crate::shard_sync::end_evidence::{EndEvidence, Hold};
+use crate::shard_sync::former::OnRecreated;
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::surveyor::Surveyor;
 use crate::stream::{Incarnation, ShardRef};
@@ -53,6 +54,7 @@ pub(crate) struct Poller {
     /// What waits until that is known: a page, and what to do behind it.
     kept: Option<(Page, Next)>,
     evidence: EndEvidence,
+    on_recreated: OnRecreated,
     /// What the service said of the stream after it had given the iterator.
     stream: Incarnation,
     /// How long the service keeps records, as it said then.
@@ -105,6 +107,7 @@ pub(crate) struct PollerConfig {
     pub(crate) idle: Option<Idle>,
     /// Whether to look for missing records behind the position.
     pub(crate) losses: Losses,
+    pub(crate) on_recreated: OnRecreated,
     pub(crate) max_records: u32,
     pub(crate) pace: PacerConfig,
     pub(crate) rng: fastrand::Rng,
@@ -149,6 +152,7 @@ impl Poller {
             loss,
             kept: None,
             evidence,
+            on_recreated: config.on_recreated,
             stream: Incarnation::default(),
             retention: None,
             held: None,

@@ -64,6 +64,8 @@ pub enum Hold {
     StreamMissing,
     /// Another stream has the name now: positions of the earlier one mean nothing in it.
     StreamCreatedAgain,
+    /// The same, and this worker begins anew with it in a moment.
+    BeginsAnew,
     /// The stream's creation time is unknown, so the shard may be another stream's.
     StreamUnknown,
     /// The list lacks the shard.
@@ -87,7 +89,8 @@ impl Hold {
             | Self::StreamUnknown
             | Self::ShardNotListed
             | Self::ChildrenNotListed
-            | Self::StartsLater => false,
+            | Self::StartsLater
+            | Self::BeginsAnew => false,
         }
     }
 }
@@ -106,6 +109,7 @@ impl fmt::Display for Hold {
             }
             Self::ShardNotListed => "ListShards does not list the shard",
             Self::ChildrenNotListed => "ListShards lists the shard as closed, without children",
+            Self::BeginsAnew => "the stream was deleted and created again, and this worker begins anew with it",
             Self::StartsLater => {
                 "the time to read from is later than the service's clock; the shard is read once that time has come"
             }

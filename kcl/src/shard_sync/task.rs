@@ -10,7 +10,9 @@ use crate::lease::layout::TableLayout;
 use crate::lease::model::{Lease, OwnAttributes};
 use crate::lease::table::{Creation, LeaseTable};
 use crate::observers::Observers;
+use crate::shard_sync::former::Sorted;
 use crate::shard_sync::planner;
+use crate::shard_sync::replacement::Former;
 use crate::stream::{Shard, StartingPosition, StreamRef};
 
 /// What leases are given that are created.
@@ -48,14 +50,16 @@ impl Creator<'_> {
 
 /// Brings the lease table in line with the stream: each shard has a lease, or an ancestor that has one.
 ///
-/// Workers may do this side by side: a lease is created only if there is none.
+/// Workers may do this side by side: a lease is created only if there is none, and those of a former stream are replaced or
+/// deleted only as they were read. A worker that stops half-way leaves what the next one completes.
 pub(crate) async fn sync_shards(
     creator: Creator<'_>,
     calls: &Calls,
     all_shards: Vec<Shard>,
-    leases: &[Lease],
+    leases: Sorted,
     new: NewLeases,
 ) -> Result<(), WorkerError> {
+    let Sorted { kept: leases, former } = leases;
     let NewLeases {
         stream,
         layout,
@@ -73,22 +77,26 @@ pub(crate) async fn sync_shards(
         all_shards
     };
     let rows = layout.rows_of(&stream);
-    let plan = planner::plan(rows, &shards, leases, start).map_err(|refused| WorkerError::InconsistentShards {
+    let plan = planner::plan(rows, &shards, &leases, start).map_err(|refused| WorkerError::InconsistentShards {
         stream: stream.to_string(),
         reason: refused.to_string(),
     })?;
+    let mut former = Former::new(creator, &own.stream, former);
     for creation in plan.create {
         let lease = Lease {
             own: own.clone(),
             ..creation.lease
         };
+        if former.replace(&lease).await? {
+            continue;
+        }
         let created = creator.create(&lease, &creation.because.to_string()).await;
         created.map_err(|source| WorkerError::LeaseTable {
             table: creator.table.name().to_owned(),
             source,
         })?;
     }
-    Ok(())
+    former.discard().await
 }
 
 /// By how much the service's clock may be behind its estimate: replies show whole seconds.

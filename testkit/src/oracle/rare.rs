@@ -26,6 +26,8 @@ pub enum Rare {
     StartedAfterRecreation,
     /// All leases were deleted, after a worker had said that the stream was created again.
     BegunAnew,
+    /// The lease of a former stream was made one of another stream.
+    LeaseOfFormerReplaced,
     /// Records were trimmed before they were processed.
     TrimmedUnread,
     /// A write of a lease carried a checkpoint that asked for no write.
@@ -34,7 +36,7 @@ pub enum Rare {
 
 impl Rare {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::LapseBeforeReply,
         Self::SecondParentAwaited,
         Self::HaltedShardMoved,
@@ -45,6 +47,7 @@ impl Rare {
         Self::StreamDeletedUnderWorker,
         Self::StartedAfterRecreation,
         Self::BegunAnew,
+        Self::LeaseOfFormerReplaced,
         Self::TrimmedUnread,
         Self::DeferredCheckpointWritten,
     ];
@@ -63,6 +66,7 @@ impl fmt::Display for Rare {
             Self::StreamDeletedUnderWorker => "a stream is recreated under a worker",
             Self::StartedAfterRecreation => "a worker starts on the leases of a former stream",
             Self::BegunAnew => "the leases of a former stream are deleted",
+            Self::LeaseOfFormerReplaced => "the lease of a former stream is replaced",
             Self::TrimmedUnread => "records are trimmed unread",
             Self::DeferredCheckpointWritten => "a deferred checkpoint rides on another write",
         })

@@ -10,6 +10,7 @@ use crate::fold::REMINDER;
 use crate::retrieval::loss::PossibleLoss;
 use crate::retrieval::source::Arrival;
 use crate::shard_sync::end_evidence::{Hold, Verdict};
+use crate::shard_sync::former::OnRecreated;
 use crate::stream::Description;
 
 impl Poller {
@@ -60,6 +61,10 @@ impl Poller {
 
     /// Neither reads nor ends the shard, and tries `next` later.
     pub(super) fn hold(&mut self, hold: Hold, next: Next) -> Option<Arrival> {
+        let hold = match (hold, self.on_recreated) {
+            (Hold::StreamCreatedAgain, OnRecreated::Restart) => Hold::BeginsAnew,
+            (hold, OnRecreated::Restart | OnRecreated::Halt) => hold,
+        };
         self.next = next;
         self.failures = self.failures.saturating_add(1);
         let (now, wait) = (self.clock.now(), self.delays.after(self.failures));
