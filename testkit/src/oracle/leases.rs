@@ -182,7 +182,7 @@ impl Leases {
         if write.makes_anew(lease.row.as_ref()) {
             judge.reached(Rare::LeaseOfFormerReplaced);
             lease.change_hands(None, judge);
-            (lease.row, lease.reached, lease.deferred) = (None, None, None);
+            (lease.row, lease.deferred) = (None, None);
         }
         lease.find_stream(&write, stream, judge);
         lease.check_move(&write, stream.of(lease.deletions, write.shard), judge);
