@@ -2,9 +2,9 @@
 //! owner at a time (C3), and a handler's error loses nothing (C5).
 //!
 //! By subject: `adapters`, `per_key`, `stream`, `reading`, `read_budget`, `pace`, `checkpoints`, `simple_forms`, `callbacks`,
-//! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `costs`, `deploy`, `health`, `events`, `log`,
-//! `one_owner`, `resharding`, `shard_ends`, `recreated_stream`, `refused_position`, `losses`, `lease_table`, `starts`,
-//! `permissions`, `worker_errors`.
+//! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `seeks`, `costs`, `deploy`, `health`, `events`, `log`,
+//! `one_owner`, `resharding`, `shard_ends`, `recreated_stream`, `recreated_restart`, `refused_position`, `losses`, `lease_table`,
+//! `start_times`, `starts`, `permissions`, `worker_errors`.
 
 mod adapters;
 mod callbacks;
@@ -26,12 +26,15 @@ mod per_key;
 mod permissions;
 mod read_budget;
 mod reading;
+mod recreated_restart;
 mod recreated_stream;
 mod refused_position;
 mod resharding;
+mod seeks;
 mod shard_ends;
 mod shutdown;
 mod simple_forms;
+mod start_times;
 mod starts;
 mod stream;
 mod worker_errors;

@@ -1,8 +1,8 @@
 //! How a worker is made.
 //!
 //! `simple_forms` are the closures that may take the place of a processor, `observing` are the options of log, events and
-//! metrics, `simulation` those of tests that repeat a run, `properties` takes the file of a KCL program over, and `build` makes
-//! the worker.
+//! metrics, `simulation` those of tests that repeat a run, `stream_options` say what is done when the stream is not what it was,
+//! `properties` takes the file of a KCL program over, and `build` makes the worker.
 
 mod build;
 mod observing;
@@ -10,6 +10,7 @@ mod properties;
 mod simple_forms;
 #[cfg(feature = "_simulation")]
 mod simulation;
+mod stream_options;
 
 use std::sync::Arc;
 use std::time::Duration;

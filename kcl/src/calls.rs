@@ -59,7 +59,7 @@ impl fmt::Display for ReadFrom {
         match self {
             Self::TrimHorizon => f.write_str("TRIM_HORIZON"),
             Self::Latest => f.write_str("LATEST"),
-            Self::Time(_) => f.write_str("AT_TIMESTAMP"),
+            Self::Time(time) => write!(f, "AT_TIMESTAMP {}", DateTime::from(*time)),
             Self::At(number) | Self::After(number) => number.fmt(f),
         }
     }

@@ -8,6 +8,7 @@ use crate::metrics::Selection;
 use crate::processor::error_policy::ErrorPolicy;
 use crate::processor::simple::HandlerForm;
 use crate::retrieval::loss::OnPossibleLoss;
+use crate::shard_sync::former::OnRecreated;
 use crate::stream::StartingPosition;
 
 /// The validated, immutable options of one worker.
@@ -31,6 +32,7 @@ pub(crate) struct Config {
     pub(crate) form: HandlerForm,
     pub(crate) checkpoint_interval: Duration,
     pub(crate) on_possible_loss: OnPossibleLoss,
+    pub(crate) on_recreated: OnRecreated,
     pub(crate) error_policy: ErrorPolicy,
     pub(crate) handler_grace: Duration,
     pub(crate) handler_timeout: Option<Duration>,
@@ -60,6 +62,7 @@ impl Default for Config {
             form: HandlerForm::Processor,
             checkpoint_interval: Duration::from_secs(5),
             on_possible_loss: OnPossibleLoss::default(),
+            on_recreated: OnRecreated::default(),
             error_policy: ErrorPolicy::default(),
             handler_grace: Duration::from_secs(5),
             handler_timeout: None,

@@ -6,7 +6,7 @@
 //! In the order of the data: the `supervisor` starts a `shard_consumer` for each lease; `mailbox` and `shards` are how the two,
 //! and the application, reach each other. What a consumer does next is its `state`, what it tells is its `status`. Its steps
 //! are `parents`, `delivery` (out of the `backlog`; `automatic` says when the worker checkpoints by itself), `idleness`,
-//! `holds`, `failures` and, for those that come late, `rewind`, `shard_end` and `leaving`; each call to the processor goes through
+//! `holds`, `failures` and, for those that come late, `rewind`, `shard_end`, `moving` by a `seek`, and `leaving`; each call to the processor goes through
 //! `application`.
 
 pub(crate) mod application;
@@ -18,8 +18,10 @@ mod holds;
 mod idleness;
 mod leaving;
 pub(crate) mod mailbox;
+mod moving;
 mod parents;
 mod rewind;
+pub(crate) mod seek;
 pub(crate) mod shard_consumer;
 mod shard_end;
 pub(crate) mod shards;

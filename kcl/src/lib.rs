@@ -68,6 +68,7 @@ pub use checkpoint::{
     CheckpointError, Checkpointer, InvalidPosition, InvalidSequenceNumber, Position, PreparedCheckpoint,
     RecordPosition, SequenceNumber,
 };
+pub use consumer::seek::{SeekError, SeekTo};
 pub use consumer::status::{ShardState, ShardStatus};
 pub use consumer::supervisor::ShutdownReport;
 pub use error::{BuildError, BuildErrorKind, CallErrorKind, StreamError, TableError, WorkerError};
@@ -83,5 +84,6 @@ pub use processor::{
 };
 pub use record::{Origin, Record};
 pub use retrieval::loss::{OnPossibleLoss, PossibleLoss};
+pub use shard_sync::former::OnRecreated;
 pub use stream::{ShardId, ShardRef, StartingPosition, StreamRef};
 pub use worker::{Degraded, Health, RunError, Worker, WorkerControl, WorkerPhase};

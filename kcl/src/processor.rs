@@ -105,7 +105,8 @@ pub trait RecordProcessor: Send + 'static {
         async { Ok(()) }
     }
 
-    /// Called when the worker is shut down in an orderly way, before it gives the lease back. The default does nothing.
+    /// Called when the worker is shut down in an orderly way, before it gives the lease back, and before a
+    /// [`seek`](crate::WorkerControl::seek) moves the shard. The default does nothing.
     ///
     /// # Errors
     ///

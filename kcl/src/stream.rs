@@ -81,7 +81,8 @@ pub enum StartingPosition {
     /// Records that arrive from now on. Until the first checkpoint the lease says no more than that: a worker that goes
     /// on with it begins anew at that time, and what arrived in between is not read.
     Latest,
-    /// Records that arrived at this time or later.
+    /// Records that arrived at this time or later, by the service's clock. A time that is still to come is waited for: its
+    /// shards are on hold until then. A shard that a split or a merge makes meanwhile is read from its first record on.
     AtTimestamp(SystemTime),
 }
 

@@ -219,6 +219,7 @@ impl TestShard {
             LeaseLost::Taken { by } => End::Taken { by },
             LeaseLost::GivenUp => End::Released,
             LeaseLost::RowGone => End::Gone,
+            LeaseLost::StreamCreatedAgain => End::StreamCreatedAgain,
             LeaseLost::WorkerIdInUse => End::WorkerIdInUse,
         };
         self.recorder.fail_all(CheckpointError::LeaseLost);

@@ -1,11 +1,13 @@
 //! One worker of a fleet.
 //!
 //! In the order of the data: `control` is the application's handle, `health` what it tells. `start` makes the lease table
-//! usable. `lease_side` sets up what keeps the leases: the `lease_keeper`, which takes and renews them, on the `lease_thread`,
-//! apart from the application's threads. `application_watch` reports to it that the application's threads have stopped, by the
-//! rule of the pure `stall`. `run_error` is the end that nobody asked for.
+//! usable; `begin_anew` has the worker start again with a stream that was created again. `lease_side` sets up what keeps the
+//! leases: the `lease_keeper`, which takes and renews them, on the `lease_thread`, apart from the application's threads.
+//! `application_watch` reports to it that the application's threads have stopped, by the rule of the pure `stall`. `run_error` is
+//! the end that nobody asked for.
 
 pub(crate) mod application_watch;
+mod begin_anew;
 mod control;
 pub(crate) mod health;
 mod lease_keeper;
@@ -47,10 +49,17 @@ pub use control::WorkerControl;
 pub use health::{Degraded, Health, WorkerPhase};
 use lease_side::LeaseSide;
 pub use run_error::RunError;
-use start::Start;
+use start::{Occasion, Start};
 
 /// How long the lease thread, and handlers that were aborted, may take to stop before they are left to themselves. Our choice.
 const STOP: Duration = Duration::from_secs(1);
+
+/// How a run of a worker that had started came to its end.
+enum Ran {
+    ToItsEnd(ShutdownReport, Result<(), WorkerError>),
+    /// It begins anew.
+    UntilTheStreamWasCreatedAgain,
+}
 
 /// A worker: it takes its share of a stream's shards and passes their records to the application's processors.
 #[doc(alias = "Scheduler")]
@@ -100,9 +109,9 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`RunError`], with its [`WorkerError`] and a report of the shards: if it cannot start within `initialization_timeout`, or at once if waiting cannot help: the stream does not
-    /// exist (unless `wait_for_stream` says to wait), access is denied, or the table is led by workers that this version does
-    /// not understand.
+    /// [`RunError`], with its [`WorkerError`] and a report of the shards, if it cannot start within `initialization_timeout`, or
+    /// at once if waiting cannot help: the stream does not exist (unless `wait_for_stream` says to wait), access is denied, or
+    /// the table is led by workers that this version does not understand.
     ///
     /// # Cancellation
     ///
@@ -112,17 +121,34 @@ impl Worker {
         let health = self.control.health.clone();
         // Also when the future is dropped.
         let _ends = self.control.run_begins();
-        let stream = tokio::select! {
+        let rng = self.rng.fork();
+        let mut stream = tokio::select! {
             biased;
             () = draining.cancelled() => return Ok(ShutdownReport::default()),
-            started = self.start() => started.map_err(|error| RunError::new(error, ShutdownReport::default()))?,
+            started = Box::pin(self.starter(rng, Occasion::Start).run()) => {
+                started.map_err(|error| RunError::new(error, ShutdownReport::default()))?
+            }
         };
         self.observers.tell(WorkerEvent::Started {
             stream: self.stream.clone(),
             table: self.table.name().to_owned(),
         });
-        health.enter(WorkerPhase::Running);
-        let (report, result) = self.run_started(stream).await;
+        let (report, result) = loop {
+            health.enter(WorkerPhase::Running);
+            match Box::pin(self.run_started(stream)).await {
+                Ran::ToItsEnd(report, result) => break (report, result),
+                Ran::UntilTheStreamWasCreatedAgain => health.enter(WorkerPhase::Starting),
+            }
+            let rng = self.rng.fork();
+            stream = tokio::select! {
+                biased;
+                () = draining.cancelled() => break (ShutdownReport::default(), Ok(())),
+                started = Box::pin(self.starter(rng, Occasion::BeginAnew).run()) => match started {
+                    Ok(stream) => stream,
+                    Err(error) => break (ShutdownReport::default(), Err(error)),
+                },
+            };
+        };
         self.observers.tell(WorkerEvent::Ended {
             released: report.released.len(),
             abandoned: report.abandoned.len(),
@@ -133,8 +159,8 @@ impl Worker {
         }
     }
 
-    fn start(&mut self) -> impl Future<Output = Result<StreamAtStart, WorkerError>> {
-        let start = Start {
+    fn starter(&self, rng: fastrand::Rng, occasion: Occasion) -> Start<'_> {
+        Start {
             observers: &self.observers,
             table: &self.table,
             layout: &self.layout,
@@ -143,40 +169,51 @@ impl Worker {
             config: &self.config,
             clock: &self.clock,
             health: &self.control.health,
-            rng: self.rng.fork(),
-        };
-        start.run()
+            rng,
+            occasion,
+        }
     }
 
-    async fn run_started(&mut self, stream: StreamAtStart) -> (ShutdownReport, Result<(), WorkerError>) {
+    async fn run_started(&mut self, stream: StreamAtStart) -> Ran {
         let began_with = stream.incarnation.clone();
         let surveyor = Surveyor::new(self.calls.clone(), self.stream.clone(), began_with, &self.clock);
-        let mut lease_side = LeaseSide::start(self, stream, surveyor.replaced());
-        let renewer = lease_side.renewer.clone();
-        let parts = self.consumer_parts(&lease_side, Arc::new(surveyor));
+        let surveyor = Arc::new(surveyor);
+        let replaced = surveyor.replaced();
+        let searching = self.control.draining.child_token();
+        let mut lease_side = LeaseSide::start(self, stream, replaced.clone(), searching.clone());
+        let (renewer, of_other_streams) = (lease_side.renewer.clone(), Arc::clone(&lease_side.of_other_streams));
+        let parts = self.consumer_parts(&lease_side, Arc::clone(&surveyor));
         let mut supervisor = Supervisor::new(
             parts,
             self.control.draining.clone(),
             self.control.shards.clone(),
             self.rng.fork(),
         );
+        let rng = self.rng.fork();
         let leases = std::mem::replace(&mut lease_side.leases, mpsc::channel(1).1);
         let ended = tokio::select! {
             biased;
             ended = lease_side.ended() => Some(ended),
             () = self.control.over() => None,
             () = self.drain(&renewer) => None,
+            () = self.make_way(&renewer, &replaced, &searching) => None,
+            never = self.tidy(&surveyor, &of_other_streams, rng) => match never {},
             () = supervisor.run(leases) => None,
         };
         let report = supervisor.finish(STOP).await;
-        match ended {
-            Some(ended) => (report, ended),
+        let result = match ended {
+            Some(ended) => ended,
             None => {
                 // A lease thread may be blocked, for example by the application's log. It must not keep `run` for ever.
                 let stopped = self.clock.timeout(STOP, lease_side.stop()).await;
-                (report, stopped.unwrap_or(Ok(())))
+                stopped.unwrap_or(Ok(()))
             }
+        };
+        if result.is_ok() && searching.is_cancelled() && !self.control.draining.is_cancelled() {
+            self.control.shards.clear();
+            return Ran::UntilTheStreamWasCreatedAgain;
         }
+        Ran::ToItsEnd(report, result)
     }
 
     /// Passes a request to stop on to the consumers, once there is one. Never ends.

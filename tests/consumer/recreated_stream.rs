@@ -9,10 +9,10 @@ use super::MINUTE;
 use super::lease_table::lease_rows;
 use crate::fleet::{APPLICATION, Checkpoints, Journal, STREAM, put, split, start, stream, worker};
 
-const FIRST: &str = "shardId-000000000000";
-const SECOND: &str = "shardId-000000000001";
+pub(super) const FIRST: &str = "shardId-000000000000";
+pub(super) const SECOND: &str = "shardId-000000000001";
 
-async fn create_stream_again(sim: &Sim, shards: usize) {
+pub(super) async fn create_stream_again(sim: &Sim, shards: usize) {
     let client = aws_sdk_kinesis::Client::new(&sim.client("operator"));
     client.delete_stream().stream_name(STREAM).send().await.unwrap();
     tokio::time::sleep(MINUTE).await;
@@ -20,7 +20,7 @@ async fn create_stream_again(sim: &Sim, shards: usize) {
 }
 
 /// Puts the row that a worker of a Java KCL leaves behind when it releases a lease.
-async fn put_unmarked(sim: &Sim, shard: &str, checkpoint: &str) {
+pub(super) async fn put_unmarked(sim: &Sim, shard: &str, checkpoint: &str) {
     let text = |text: &str| AttributeValue::S(text.into());
     let number = |number: &str| AttributeValue::N(number.into());
     let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
@@ -33,7 +33,7 @@ async fn put_unmarked(sim: &Sim, shard: &str, checkpoint: &str) {
 }
 
 /// What an attribute of a row says. `None` if the row lacks it.
-async fn attribute(sim: &Sim, shard: &str, name: &str) -> Option<String> {
+pub(super) async fn attribute(sim: &Sim, shard: &str, name: &str) -> Option<String> {
     let rows = lease_rows(sim).await;
     let row = rows
         .iter()
@@ -44,7 +44,7 @@ async fn attribute(sim: &Sim, shard: &str, name: &str) -> Option<String> {
 }
 
 /// Reads the stream to the end of its first 20 records and stops. Returns the checkpoint of the first shard.
-async fn read_and_stop(sim: &Sim, producer: &kpl::Producer) -> String {
+pub(super) async fn read_and_stop(sim: &Sim, producer: &kpl::Producer) -> String {
     let journal = Journal::default();
     let (control, running) = start(worker(sim, "w1", &journal, Checkpoints::AfterEachBatch));
     let places = put(producer, 0..20).await;

@@ -8,7 +8,7 @@ use testkit::sim::{Fault, Trouble, TroubleKind};
 
 use crate::fleet::GRACE;
 use crate::scenario::application::Policy;
-use crate::scenario::{KeyOrder, Scenario, Start, is_producer};
+use crate::scenario::{KeyOrder, OnRecreated, Scenario, Start, is_producer};
 
 /// The failover time of the workers: their default.
 const FAILOVER: Duration = Duration::from_secs(10);
@@ -74,9 +74,10 @@ pub(crate) fn recovery(scenario: &Scenario) -> Duration {
         Some(_) => START + COVERAGE,
         None => Duration::ZERO,
     };
-    let anew = match scenario.begins_anew_after {
-        Some(reaction) => COVERAGE + reaction + GRACE + START,
-        None => Duration::ZERO,
+    let anew = match (scenario.begins_anew_after, scenario.on_recreated) {
+        (Some(reaction), _) => COVERAGE + reaction + GRACE + START,
+        (None, OnRecreated::Restart) => COVERAGE + GRACE + START,
+        (None, OnRecreated::Halt) => Duration::ZERO,
     };
     let application = &scenario.application;
     // A handler that fails twice by chance may do so as often as its policy allows.

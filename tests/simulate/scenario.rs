@@ -108,6 +108,9 @@ pub(crate) struct Scenario {
     /// the rows of the lease table, and starts the workers. By default never.
     #[serde(default)]
     pub(crate) begins_anew_after: Option<Duration>,
+    /// What workers do when the stream is created again. By default they halt.
+    #[serde(default)]
+    pub(crate) on_recreated: OnRecreated,
     /// How the tasks of a process take turns. By default in the order of their wakes.
     #[serde(default)]
     pub(crate) poll_order: PollOrder,
@@ -115,6 +118,14 @@ pub(crate) struct Scenario {
     pub(crate) acts: Vec<Act>,
     /// What goes wrong.
     pub(crate) plan: Plan,
+}
+
+/// What workers do when the stream is created again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum OnRecreated {
+    #[default]
+    Halt,
+    Restart,
 }
 
 /// Which order producers keep.
@@ -360,7 +371,7 @@ impl fmt::Display for Scenario {
         )?;
         writeln!(
             f,
-            "handlers: {:?}; {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}; worker ids {:?}; retention {:?}; begins anew after {:?}; {:?}",
+            "handlers: {:?}; {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}; worker ids {:?}; retention {:?}; begins anew after {:?}; on recreated {:?}; {:?}",
             self.handlers,
             self.application,
             self.pause,
@@ -371,6 +382,7 @@ impl fmt::Display for Scenario {
             self.worker_ids,
             self.retention,
             self.begins_anew_after,
+            self.on_recreated,
             self.poll_order
         )?;
         for act in &self.acts {

@@ -13,7 +13,7 @@ use crate::fleet::{APPLICATION, Fleet};
 use crate::forms::Handlers;
 use crate::lookout::Lookout;
 use crate::recorder::{place, shard_id};
-use crate::scenario::{STREAM, Start};
+use crate::scenario::{OnRecreated, STREAM, Start};
 use crate::told;
 
 impl Fleet {
@@ -33,6 +33,10 @@ impl Fleet {
             .worker_id(id.clone())
             .seed(rng.u64(..))
             .start_at(self.starting_position())
+            .on_recreated(match self.scenario.on_recreated {
+                OnRecreated::Halt => kcl::OnRecreated::Halt,
+                OnRecreated::Restart => kcl::OnRecreated::Restart,
+            })
             .clock(process.clock())
             .wrap_tasks(process.task_wrapper());
         let builder = handlers.give(self.with_options(builder, &id, rng));

@@ -22,6 +22,7 @@ use crate::lease::table::LeaseTable;
 use crate::lease::write::{LeaseWrite, WriteOutcome};
 use crate::metrics::{Outcome, Series};
 use crate::observers::Observers;
+use crate::shard_sync::former::{Age, OnRecreated, age};
 use crate::worker::health::HealthBoard;
 
 /// The wait after the first take that failed, and the longest. Our choice.
@@ -37,6 +38,9 @@ pub(crate) struct Assignment {
     pub(crate) stream: StreamAtStart,
     /// Cancelled once another stream of the same name was seen.
     pub(crate) replaced: CancellationToken,
+    pub(crate) on_recreated: OnRecreated,
+    /// Is told of leases of a former or a later stream that are to be replaced.
+    pub(crate) of_other_streams: Arc<Notify>,
     pub(crate) renewer: Renewer,
     pub(crate) health: HealthBoard,
     pub(crate) taker: Taker,
@@ -215,11 +219,15 @@ impl Assignment {
             true => Name::Replaced,
             false => Name::Kept,
         };
-        let (mut others, mut unmarked) = (0, 0);
+        let (mut others, mut unmarked, mut former) = (0, 0, 0);
         leases.retain(|lease| match self.stream.origin(lease, name) {
             Origin::ThisStream => true,
             Origin::AnotherStream => {
-                others += 1;
+                match (self.on_recreated, age(&lease.own.stream, &self.stream.incarnation)) {
+                    (OnRecreated::Restart, Age::Former) => former += 1,
+                    (OnRecreated::Restart, Age::Later) => self.of_other_streams.notify_one(),
+                    (OnRecreated::Restart, Age::Same | Age::Other) | (OnRecreated::Halt, _) => others += 1,
+                }
                 false
             }
             Origin::Unmarked => {
@@ -228,6 +236,14 @@ impl Assignment {
             }
         });
         let table = self.table.name().to_owned();
+        if former > 0 {
+            self.observers.tell(LeaseEvent::OfFormerStream {
+                table: table.clone(),
+                leases: former,
+                repeated: 0,
+            });
+            self.of_other_streams.notify_one();
+        }
         if others > 0 {
             self.observers.tell(LeaseEvent::OfAnotherStream {
                 table: table.clone(),

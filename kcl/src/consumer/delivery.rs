@@ -80,8 +80,16 @@ impl ShardConsumer {
             biased;
             signal = self.guard.interrupted() => return Err(self.heard.hear(signal)),
             Ok(()) = self.ports.wishes.changed() => return Err(Interrupted::BySignal),
+            Some(seek) = self.ports.seeks.recv() => {
+                self.seek = Some(seek);
+                return Err(Interrupted::BySignal);
+            }
             arrival = source.next() => arrival,
         };
+        self.on_arrival(arrival).await
+    }
+
+    async fn on_arrival(&mut self, arrival: Option<Arrival>) -> Result<(), Interrupted> {
         match arrival {
             Some(Arrival::Page(page)) => {
                 self.mark(&page.stream).await;
@@ -192,7 +200,7 @@ impl ShardConsumer {
     /// No later checkpoint, of `shutdown_requested` say, may pass over the records of a failed call, of which `_last` is one.
     fn keep_from_checkpoints(&self, _last: &RecordPosition) {
         self.checkpointer.failed();
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(feature = "_simulation")]
         if crate::planted_bugs::PlantedBug::CheckpointPastFailure.is_planted() {
             self.checkpointer.delivered(_last);
         }
@@ -260,7 +268,8 @@ impl ShardConsumer {
         self.observer.tell(ShardEvent::ReadingBegins { from });
         let config = &self.parts.config;
         let has_read = self.began_at.is_some();
-        let began = *self.began_at.get_or_insert_with(|| self.parts.calls.wall_clock());
+        let (wall_clock, service_time) = (self.parts.calls.wall_clock(), self.parts.table.service_time());
+        let began = *self.began_at.get_or_insert(service_time.unwrap_or(wall_clock));
         let (from, timestamp) = match (self.position(), config.start_at) {
             // Records that came while the source was stopped must not be skipped.
             (Position::Latest, _) if has_read => (Position::AtTimestamp, began - CLOCK_TOLERANCE),
@@ -273,8 +282,12 @@ impl ShardConsumer {
             reads: self.ports.board.reads(),
             from,
             timestamp,
+            clock_ahead: service_time
+                .and_then(|service_time| wall_clock.duration_since(service_time).ok())
+                .unwrap_or_default(),
             idle: self.idle_since(),
             losses: self.losses,
+            on_recreated: config.on_recreated,
             max_records: config.max_records,
             pace: PacerConfig {
                 idle: config.idle_time_between_reads,

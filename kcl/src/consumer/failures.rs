@@ -115,7 +115,7 @@ impl ShardConsumer {
                 self.passed_over(last);
                 Ok(())
             }
-            #[cfg(feature = "planted-bugs")]
+            #[cfg(feature = "_simulation")]
             Called::Returned(Err(_)) if crate::planted_bugs::PlantedBug::IgnoreTheSink.is_planted() => {
                 self.passed_over(last);
                 Ok(())

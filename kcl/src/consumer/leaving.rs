@@ -6,6 +6,7 @@ use crate::consumer::state::{Phase, Trouble};
 use crate::event::HandlerEvent;
 use crate::lease::guard::Signal;
 use crate::lease::lost::LeaseLost;
+use crate::lease::ownership::{Drain, End};
 use crate::metrics::Series;
 use crate::processor::BoxProcessor;
 
@@ -14,7 +15,8 @@ impl ShardConsumer {
     pub(super) async fn leave(mut self) -> ConsumerEnd {
         self.stop_reading();
         match self.heard.latest(&self.guard) {
-            Signal::Run | Signal::Drain(_) => self.give_back().await,
+            Signal::Drain(Drain::StreamCreatedAgain) => self.lease_is_lost(LeaseLost::StreamCreatedAgain).await,
+            Signal::Run | Signal::Drain(Drain::Shutdown | Drain::HandOff { .. }) => self.give_back().await,
             Signal::Lost(end) => self.lease_is_lost(end.into()).await,
         }
     }
@@ -29,24 +31,39 @@ impl ShardConsumer {
     }
 
     async fn give_back(mut self) -> ConsumerEnd {
-        if let Some(mut processor) = self.initialised_processor() {
-            let begun = self.parts.clock.now();
-            let called = self
-                .application
-                .call(processor.shutdown_requested(&self.checkpointer))
-                .await;
-            self.observer.took(Series::ShutdownTime, begun);
-            let is_dropped = matches!(called, Called::Dropped);
-            self.log_failure(called);
-            match self.heard.latest(&self.guard) {
-                Signal::Lost(end) if !is_dropped => {
-                    self.processor = Some(processor);
-                    return self.lease_is_lost(end.into()).await;
-                }
-                Signal::Run | Signal::Drain(_) | Signal::Lost(_) => self.application.drop(processor),
+        match self.finish_processor().await {
+            Ok(()) => self.release().await,
+            Err(end) => self.lease_is_lost(end.into()).await,
+        }
+    }
+
+    /// Lets the processor finish, if it has begun, and drops it.
+    ///
+    /// # Errors
+    ///
+    /// The lease was lost meanwhile. The processor is kept, to be told.
+    pub(super) async fn finish_processor(&mut self) -> Result<(), End> {
+        let Some(mut processor) = self.initialised_processor() else {
+            return Ok(());
+        };
+        let begun = self.parts.clock.now();
+        let called = self
+            .application
+            .call(processor.shutdown_requested(&self.checkpointer))
+            .await;
+        self.observer.took(Series::ShutdownTime, begun);
+        let is_dropped = matches!(called, Called::Dropped);
+        self.log_failure(called);
+        match self.heard.latest(&self.guard) {
+            Signal::Lost(end) if !is_dropped => {
+                self.processor = Some(processor);
+                Err(end)
+            }
+            Signal::Run | Signal::Drain(_) | Signal::Lost(_) => {
+                self.application.drop(processor);
+                Ok(())
             }
         }
-        self.release().await
     }
 
     async fn release(self) -> ConsumerEnd {

@@ -1,7 +1,7 @@
 //! The task of one lease, from the wait for its parents to its end.
 //!
 //! What to do next is decided by the pure [`ConsumerState`]; this file carries it out, with `parents`, `delivery`,
-//! `idleness`, `holds`, `shard_end` and `leaving` for the larger steps.
+//! `idleness`, `holds`, `shard_end`, `moving` and `leaving` for the larger steps.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -19,6 +19,7 @@ use crate::consumer::automatic::AutomaticCheckpoints;
 use crate::consumer::backlog::Backlog;
 use crate::consumer::mailbox::{Mailbox, Report, Woken};
 use crate::consumer::rewind::Replay;
+use crate::consumer::seek::SeekRequest;
 use crate::consumer::shard_end::{ChildWait, Ending};
 use crate::consumer::state::{ConsumerState, Failing, Phase, Step, Trouble};
 use crate::consumer::status::{Reading, ShardState, StatusBoard, Wishes};
@@ -71,6 +72,7 @@ pub(crate) struct ConsumerPorts {
     pub(crate) board: StatusBoard,
     pub(crate) observer: ShardObserver,
     pub(crate) wishes: watch::Receiver<Wishes>,
+    pub(crate) seeks: mpsc::Receiver<SeekRequest>,
 }
 
 /// How a consumer ended.
@@ -82,6 +84,8 @@ pub(crate) enum ConsumerEnd {
     Released,
     /// The same, and the shard had been halted.
     ReleasedHalted,
+    /// The lease was given back with another checkpoint, for the next owner to begin there.
+    Moved,
 }
 
 /// Why a step could not go on.
@@ -136,6 +140,8 @@ pub(crate) struct ShardConsumer {
     pub(super) state: ConsumerState,
     /// What the application has asked for so far.
     pub(super) heeded: Wishes,
+    /// A request to move the shard, until the next step.
+    pub(super) seek: Option<SeekRequest>,
     pub(super) application: Application,
     /// Once it is made, until its life is over.
     pub(super) processor: Option<BoxProcessor>,
@@ -150,7 +156,7 @@ pub(crate) struct ShardConsumer {
     pub(super) losses: Losses,
     /// When an idle position was noted last.
     pub(super) idle_noted: Option<Instant>,
-    /// When reading began, by the clock of the calls.
+    /// When reading began, by the service's clock if that is known.
     pub(super) began_at: Option<SystemTime>,
     /// Everything up to here is processed or passed over.
     pub(super) done: Position,
@@ -194,6 +200,7 @@ impl ShardConsumer {
             },
             state: ConsumerState::new(phase, config.error_policy.clone(), rng.fork()),
             heeded: Wishes::default(),
+            seek: None,
             processor: None,
             source: None,
             backlog: Backlog::new(ports.observer.clone()),
@@ -224,6 +231,9 @@ impl ShardConsumer {
     pub(crate) async fn run(mut self) -> ConsumerEnd {
         loop {
             self.heed();
+            if let Some(found) = self.find_seek().await {
+                return self.leave_for_a_seek(found).await;
+            }
             let signal = self.heard.latest(&self.guard);
             let step = self.state.step(&signal, self.parts.clock.now());
             self.publish(&step);
@@ -295,6 +305,7 @@ impl ShardConsumer {
             biased;
             signal = self.guard.interrupted() => drop(self.heard.hear(signal)),
             Ok(()) = self.ports.wishes.changed() => {}
+            Some(seek) = self.ports.seeks.recv() => self.seek = Some(seek),
             () = self.parts.clock.sleep_until(until) => {}
         }
     }
@@ -311,7 +322,15 @@ impl ShardConsumer {
     /// Waits until it is time to look again for what this shard waits for.
     pub(super) async fn wait_for_change(&mut self) -> Result<(), Interrupted> {
         let again = self.parts.clock.now() + self.parts.config.parent_shard_poll_interval;
-        match self.ports.mailbox.wait(again, &self.guard).await {
+        let woken = tokio::select! {
+            biased;
+            woken = self.ports.mailbox.wait(again, &self.guard) => woken,
+            Some(seek) = self.ports.seeks.recv() => {
+                self.seek = Some(seek);
+                Woken::BySignal
+            }
+        };
+        match woken {
             Woken::LookAgain => Ok(()),
             Woken::BySignal => Err(Interrupted::BySignal),
         }

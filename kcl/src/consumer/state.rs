@@ -264,7 +264,7 @@ impl ConsumerState {
             return self.again(now);
         }
         let isolates = failing.count > 1 && self.policy.unit() == Unit::Record;
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(feature = "_simulation")]
         let isolates = isolates && !crate::planted_bugs::PlantedBug::SkipBatchOfRecord.is_planted();
         match self.policy.exhausted() {
             Exhausted::Halt => self.halt(HaltedBy::Attempts, now),

@@ -113,8 +113,10 @@ impl Supervisor {
             start,
             self.parts.clock.clone(),
         );
+        let asked = self.shards.add(running.shard.clone(), board.clone());
         let ports = ConsumerPorts {
-            wishes: self.shards.add(running.shard.clone(), board.clone()),
+            wishes: asked.wishes,
+            seeks: asked.seeks,
             mailbox,
             reports: self.report.clone(),
             observer: running.observer.clone(),
@@ -157,10 +159,14 @@ impl Supervisor {
         self.shards.remove(&shard);
         // However the consumer ended, its lease must not be renewed without it.
         self.parts.renewer.consumer_ended(ownership).await;
+        if end == Some(ConsumerEnd::Moved) {
+            // Its next owner is sought at once.
+            self.parts.new_leases.notify_one();
+        }
         let is_shutdown = self.draining.is_cancelled();
         match end {
             Some(_) if !is_shutdown => {}
-            Some(ConsumerEnd::Released) => self.shutdown.released.push(shard),
+            Some(ConsumerEnd::Released | ConsumerEnd::Moved) => self.shutdown.released.push(shard),
             Some(ConsumerEnd::ReleasedHalted) => {
                 self.shutdown.halted.push(shard.clone());
                 self.shutdown.released.push(shard);

@@ -90,6 +90,25 @@ pub enum LeaseEvent {
         /// Others that were not told since the last one.
         repeated: u64,
     },
+    /// Rows are of a former stream of the same name: they are replaced or deleted, because the application has chosen so.
+    OfFormerStream {
+        /// The lease table.
+        table: String,
+        /// The number of these rows.
+        leases: usize,
+        /// Others that were not told since the last one.
+        repeated: u64,
+    },
+    /// The lease of a former stream was made one of the present stream.
+    Replaced {
+        /// The lease.
+        lease: LeaseKey,
+    },
+    /// The lease of a former stream was deleted.
+    Discarded {
+        /// The lease.
+        lease: LeaseKey,
+    },
     /// The stream was created again after this worker began, and rows do not say of which stream they are: they are not taken.
     /// Somebody has to restart the worker.
     Unmarked {
@@ -115,7 +134,7 @@ impl LeaseEvent {
         match end {
             End::Released => Self::Released { lease, to: None },
             End::HandedOver { to } => Self::Released { lease, to },
-            End::Lapsed | End::Taken { .. } | End::Gone | End::WorkerIdInUse => Self::Lost {
+            End::Lapsed | End::Taken { .. } | End::Gone | End::StreamCreatedAgain | End::WorkerIdInUse => Self::Lost {
                 lease,
                 reason: end.into(),
             },
@@ -142,8 +161,13 @@ impl LeaseEvent {
             }
             | Self::OfAnotherStream { .. }
             | Self::Unmarked { .. } => Severity::Error,
-            Self::Taken { .. } | Self::Lost { .. } | Self::Released { .. } => Severity::Info,
-            Self::WriteFailed { .. }
+            Self::Taken { .. }
+            | Self::Lost { .. }
+            | Self::Released { .. }
+            | Self::Replaced { .. }
+            | Self::Discarded { .. } => Severity::Info,
+            Self::OfFormerStream { .. }
+            | Self::WriteFailed { .. }
             | Self::RowUnreadable { .. }
             | Self::TableUnavailable { .. }
             | Self::ServiceTimeUnknown { .. } => Severity::Warn,
@@ -157,9 +181,15 @@ impl LeaseEvent {
             Self::RowUnreadable { lease, repeated, .. } => ("row unreadable", lease.to_string(), repeated),
             Self::TableUnavailable { table, repeated, .. } => ("table unavailable", table.clone(), repeated),
             Self::OfAnotherStream { table, repeated, .. } => ("of another stream", table.clone(), repeated),
+            Self::OfFormerStream { table, repeated, .. } => ("of a former stream", table.clone(), repeated),
             Self::Unmarked { table, repeated, .. } => ("unmarked", table.clone(), repeated),
             Self::ServiceTimeUnknown { table, repeated } => ("service time unknown", table.clone(), repeated),
-            Self::Created { .. } | Self::Taken { .. } | Self::Lost { .. } | Self::Released { .. } => return None,
+            Self::Created { .. }
+            | Self::Taken { .. }
+            | Self::Lost { .. }
+            | Self::Released { .. }
+            | Self::Replaced { .. }
+            | Self::Discarded { .. } => return None,
         };
         Some(((kind, subject), repeated))
     }
@@ -205,6 +235,13 @@ impl LeaseEvent {
                 %worker, table, leases, reason = %Hold::StreamCreatedAgain, repeated,
                 "stream created again, or the table is another stream's"
             ),
+            Self::OfFormerStream {
+                table,
+                leases,
+                repeated,
+            } => tracing::warn!(%worker, table, leases, repeated, "leases of a former stream are replaced"),
+            Self::Replaced { lease } => tracing::info!(%worker, %lease, "lease of a former stream replaced"),
+            Self::Discarded { lease } => tracing::info!(%worker, %lease, "lease of a former stream deleted"),
             Self::Unmarked {
                 table,
                 leases,
@@ -301,6 +338,12 @@ mod tests {
                 },
                 r#"WARN "lease table unavailable" worker=w1 table="billing" error=UpdateItem failed"#,
             ),
+        ]
+    }
+
+    fn of_streams() -> Vec<(LeaseEvent, &'static str)> {
+        let table = || "billing".to_owned();
+        vec![
             (
                 LeaseEvent::OfAnotherStream {
                     table: table(),
@@ -308,6 +351,22 @@ mod tests {
                     repeated: 0,
                 },
                 r#"ERROR "stream created again, or the table is another stream's" worker=w1 table="billing" leases=4 reason=the stream was deleted"#,
+            ),
+            (
+                LeaseEvent::OfFormerStream {
+                    table: table(),
+                    leases: 4,
+                    repeated: 1,
+                },
+                r#"WARN "leases of a former stream are replaced" worker=w1 table="billing" leases=4 repeated=1"#,
+            ),
+            (
+                LeaseEvent::Replaced { lease: lease() },
+                r#"INFO "lease of a former stream replaced" worker=w1 lease=shardId-7"#,
+            ),
+            (
+                LeaseEvent::Discarded { lease: lease() },
+                r#"INFO "lease of a former stream deleted" worker=w1 lease=shardId-7"#,
             ),
             (
                 LeaseEvent::Unmarked {
@@ -329,7 +388,7 @@ mod tests {
 
     #[test]
     fn each_event_of_a_lease_has_its_level_and_its_fields_in_one_line() {
-        for (event, fields) in [owned(), stored()].concat() {
+        for (event, fields) in [owned(), stored(), of_streams()].concat() {
             let line = line(&Event::from(event));
             assert!(line.starts_with(fields), "{line}\nnot\n{fields}");
         }

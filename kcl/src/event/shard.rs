@@ -63,6 +63,13 @@ pub enum ShardEvent {
         /// The checkpoint that was found.
         checkpoint: Position,
     },
+    /// The application has moved its checkpoint, by a seek: the shard begins anew there.
+    Moved {
+        /// The last checkpoint before.
+        from: Position,
+        /// The checkpoint now.
+        to: Position,
+    },
     /// The service may have trimmed records of it before they were read.
     PossibleLoss {
         /// Between which records.
@@ -128,7 +135,7 @@ impl ShardEvent {
             Self::ChildrenWait { waited, .. } if waited.is_zero() => Severity::Debug,
             Self::OnHold { reason, .. } if reason.needs_action() => Severity::Error,
             Self::PossibleLoss { .. } | Self::SourcePanicked | Self::Panicked => Severity::Error,
-            Self::Ended { .. } => Severity::Info,
+            Self::Ended { .. } | Self::Moved { .. } => Severity::Info,
             Self::StillWaitsForParents { .. }
             | Self::ParentUnreadable { .. }
             | Self::ReadFailed { .. }
@@ -169,6 +176,7 @@ impl ShardEvent {
             | Self::ReadingBegins { .. }
             | Self::OnHold { .. }
             | Self::CheckpointCorrected { .. }
+            | Self::Moved { .. }
             | Self::PossibleLoss { .. }
             | Self::ChildrenWait { .. }
             | Self::SourcePanicked
@@ -199,6 +207,7 @@ impl ShardEvent {
             Self::CheckpointCorrected { checkpoint } => {
                 tracing::warn!(%stream, %shard, %checkpoint, "refused checkpoint was corrected");
             }
+            Self::Moved { from, to } => tracing::info!(%stream, %shard, %from, %to, "checkpoint moved by a seek"),
             Self::PossibleLoss { loss } => tracing::error!(%stream, %shard, %loss, "possible loss by retention"),
             Self::DamagedAggregate {
                 sequence_number,
@@ -243,7 +252,12 @@ fn on_hold(of: &ShardRef, reason: Hold, row: &LeaseKey, position: &str) {
         }
         Hold::PositionRefused => tracing::error!(%stream, %shard, %row, position, %reason, "checkpoint refused"),
         Hold::PossibleLoss => tracing::error!(%stream, %shard, %row, position, %reason, "shard on hold"),
-        Hold::StreamMissing | Hold::StreamUnknown | Hold::ShardNotListed | Hold::ChildrenNotListed => {
+        Hold::StreamMissing
+        | Hold::StreamUnknown
+        | Hold::ShardNotListed
+        | Hold::ChildrenNotListed
+        | Hold::BeginsAnew
+        | Hold::StartsLater => {
             tracing::warn!(%stream, %shard, %row, position, %reason, "shard on hold");
         }
     }
@@ -399,6 +413,14 @@ mod tests {
                 },
                 r#"WARN "refused checkpoint was corrected""#,
                 "checkpoint=TRIM_HORIZON",
+            ),
+            (
+                ShardEvent::Moved {
+                    from: Position::from_row("49", 2).unwrap(),
+                    to: Position::TrimHorizon,
+                },
+                r#"INFO "checkpoint moved by a seek""#,
+                "from=49:2 to=TRIM_HORIZON",
             ),
             (
                 ShardEvent::PossibleLoss { loss: possible_loss() },

@@ -44,6 +44,18 @@ pub enum WorkerEvent {
         /// Leases that begin elsewhere.
         leases: usize,
     },
+    /// The stream was deleted, and another one created under its name: the worker begins anew with that one.
+    StreamCreatedAgain {
+        /// The stream.
+        stream: StreamRef,
+    },
+    /// Leases of a former stream could not be replaced or deleted. That is tried again.
+    LeasesNotReplaced {
+        /// Why, with all causes.
+        error: String,
+        /// Others that were not told since the last one.
+        repeated: u64,
+    },
     /// Access to the stream's description is denied, so a stream that is deleted and created again is not noticed.
     StreamDescriptionDenied {
         /// The stream.
@@ -78,6 +90,8 @@ impl WorkerEvent {
             Self::Started { .. } | Self::Ended { abandoned: 0, .. } | Self::StartOverruled { .. } => Severity::Info,
             Self::Ended { .. }
             | Self::StartFailed { .. }
+            | Self::StreamCreatedAgain { .. }
+            | Self::LeasesNotReplaced { .. }
             | Self::StreamDescriptionDenied { .. }
             | Self::CoordinatorTableUnknown { .. }
             | Self::CredentialsNotRefreshed { .. }
@@ -88,9 +102,11 @@ impl WorkerEvent {
     pub(super) fn repeats(&mut self) -> Option<(Kind, &mut u64)> {
         match self {
             Self::StartFailed { repeated, .. } => Some((("start failed", String::new()), repeated)),
+            Self::LeasesNotReplaced { repeated, .. } => Some((("leases not replaced", String::new()), repeated)),
             Self::Started { .. }
             | Self::Ended { .. }
             | Self::StartOverruled { .. }
+            | Self::StreamCreatedAgain { .. }
             | Self::StreamDescriptionDenied { .. }
             | Self::CoordinatorTableUnknown { .. }
             | Self::CredentialsNotRefreshed { .. }
@@ -116,6 +132,12 @@ impl WorkerEvent {
             } => {
                 let hint = "delete the rows to begin anew";
                 tracing::info!(%worker, %start_at, table, leases, hint, "leases go on from their checkpoints, not from start_at");
+            }
+            Self::StreamCreatedAgain { stream } => {
+                tracing::warn!(%worker, %stream, "stream was created again: this worker begins anew with it");
+            }
+            Self::LeasesNotReplaced { error, repeated } => {
+                tracing::warn!(%worker, error, repeated, "leases of a former stream not replaced, trying again");
             }
             Self::StreamDescriptionDenied { stream } => tracing::warn!(
                 %worker,
@@ -200,6 +222,17 @@ mod tests {
             kind: service::RangeFaultKind::Clamped,
         };
         vec![
+            (
+                WorkerEvent::StreamCreatedAgain { stream: stream() },
+                r#"WARN "stream was created again: this worker begins anew with it" worker=w1 stream=orders"#,
+            ),
+            (
+                WorkerEvent::LeasesNotReplaced {
+                    error: "no".to_owned(),
+                    repeated: 4,
+                },
+                r#"WARN "leases of a former stream not replaced, trying again" worker=w1 error="no" repeated=4"#,
+            ),
             (
                 WorkerEvent::StreamDescriptionDenied { stream: stream() },
                 r#"WARN "access to kinesis:DescribeStreamSummary is denied: a stream that is deleted and created again is not noticed" worker=w1 stream=orders"#,

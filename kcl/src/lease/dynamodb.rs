@@ -225,13 +225,14 @@ impl DynamoDbLeaseTable {
     async fn write_row(&self, write: &LeaseWrite) -> WriteOutcome {
         let expression = UpdateExpression::of(write);
         match write {
-            LeaseWrite::Delete { .. } => self.delete(write.key(), expression).await,
+            LeaseWrite::Delete { .. } | LeaseWrite::Discard { .. } => self.delete(write.key(), expression).await,
             LeaseWrite::Owner(_)
             | LeaseWrite::Take { .. }
             | LeaseWrite::Assign { .. }
             | LeaseWrite::OfferHandOff { .. }
             | LeaseWrite::SetChildren { .. }
-            | LeaseWrite::SetRange { .. } => self.update(write.key(), expression).await,
+            | LeaseWrite::SetRange { .. }
+            | LeaseWrite::Replace { .. } => self.update(write.key(), expression).await,
         }
     }
 }

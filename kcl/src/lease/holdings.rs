@@ -70,6 +70,8 @@ pub(crate) enum Request<W> {
     Idle(IdlePosition),
     /// To give the lease up: its consumer has finished.
     Leave(W),
+    /// To give the lease up with its checkpoint at this position, also back.
+    LeaveAt(Position, W),
 }
 
 /// A lease that was adopted.
@@ -164,6 +166,10 @@ impl<W: Waiter> Holdings<W> {
                 ownership.leave(Some(waiter), now);
                 Vec::new()
             }
+            (Some(ownership), Request::LeaveAt(position, waiter)) => {
+                ownership.leave_at(position, waiter, now);
+                Vec::new()
+            }
             (Some(ownership), Request::Children(children)) => {
                 ownership.children(children);
                 Vec::new()
@@ -176,9 +182,8 @@ impl<W: Waiter> Holdings<W> {
                 ownership.idle(idle);
                 Vec::new()
             }
-            (None, Request::Checkpoint(_, waiter) | Request::Prepare(_, waiter) | Request::Leave(waiter)) => {
-                return Err(waiter);
-            }
+            (None, Request::Checkpoint(_, waiter) | Request::Prepare(_, waiter)) => return Err(waiter),
+            (None, Request::Leave(waiter) | Request::LeaveAt(_, waiter)) => return Err(waiter),
             (None, Request::Children(_) | Request::Stream(_) | Request::Idle(_)) => Vec::new(),
         };
         self.reschedule(&id.key);

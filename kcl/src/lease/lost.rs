@@ -20,6 +20,9 @@ pub enum LeaseLost {
     GivenUp,
     /// Its row was deleted, made anew, or can no longer be read.
     RowGone,
+    /// The stream was deleted and created again, and the shard is one of the former stream
+    /// ([`OnRecreated::Restart`](crate::OnRecreated::Restart)).
+    StreamCreatedAgain,
     /// Another process uses this worker's id.
     WorkerIdInUse,
 }
@@ -31,6 +34,7 @@ impl From<End> for LeaseLost {
             End::Taken { by } => Self::Taken { by },
             End::Released | End::HandedOver { .. } => Self::GivenUp,
             End::Gone => Self::RowGone,
+            End::StreamCreatedAgain => Self::StreamCreatedAgain,
             End::WorkerIdInUse => Self::WorkerIdInUse,
         }
     }
@@ -44,6 +48,7 @@ impl fmt::Display for LeaseLost {
             Self::Taken { by: None } => f.write_str("somebody has removed the owner from the lease row"),
             Self::GivenUp => f.write_str("this worker gave the lease up"),
             Self::RowGone => f.write_str("the lease row was deleted, made anew, or cannot be read"),
+            Self::StreamCreatedAgain => f.write_str("the stream was deleted and created again"),
             Self::WorkerIdInUse => f.write_str("another process uses this worker's id"),
         }
     }

@@ -12,8 +12,8 @@
 //! **One write is in flight.** It carries all that waits: the furthest checkpoint, the children, the release. Each applied
 //! write renews the lease, so a worker that checkpoints often enough sends no renewals.
 //!
-//! **A checkpoint never moves back.** One slot keeps the furthest position and answers all requests for a nearer one. A
-//! position that the row has passed is answered without a write. A deferred checkpoint asks for no write and goes with the
+//! **A checkpoint never moves back**, except by the write that ends the ownership, when the application seeks (`leaving`). One
+//! slot keeps the furthest position and answers all requests for a nearer one. A position that the row has passed is answered without a write. A deferred checkpoint asks for no write and goes with the
 //! next one.
 //!
 //! **A prepared checkpoint is discarded by a checkpoint**, as in the Java KCL, unless that one was deferred and lies in front
@@ -24,12 +24,13 @@
 //! each row means.
 //!
 //! In the order of the data: `progress` keeps what waits to be written, checkpoints in the `checkpoint_slot` and the prepared one
-//! in the `prepared_slot`; `conclusion` reads the row that refused a write; `end` is
+//! in the `prepared_slot`; `conclusion` reads the row that refused a write; `leaving` is how the lease is given up, and `end`
 //! how it ended.
 
 mod checkpoint_slot;
 pub(crate) mod conclusion;
 mod end;
+mod leaving;
 mod prepared_slot;
 mod progress;
 #[cfg(test)]
@@ -49,6 +50,7 @@ use crate::stream::{Incarnation, ShardId};
 pub(crate) use checkpoint_slot::Waiter;
 use conclusion::{Conclusion, conclude};
 pub(crate) use end::End;
+use leaving::Leaving;
 use progress::{Progress, Written};
 
 /// How long a lease lasts and how often it is renewed.
@@ -90,6 +92,8 @@ pub(crate) enum Drain {
     Shutdown,
     /// The row names the next owner, which waits for this one.
     HandOff { to: WorkerId },
+    /// The shard is one of a former stream, and the worker begins anew with the present one.
+    StreamCreatedAgain,
 }
 
 /// An effect of an input.
@@ -120,12 +124,6 @@ struct InFlight {
     sent: Instant,
     written: Written,
     then: Then,
-}
-
-/// The consumer has finished, and the lease is to be given up.
-#[derive(Debug)]
-struct Leaving<W> {
-    waiter: Option<W>,
 }
 
 impl<W> Ownership<W> {
@@ -217,21 +215,13 @@ impl<W> Ownership<W> {
     /// Asks the consumer to finish. A hand-off that comes during a shutdown replaces it: the lease goes to the next owner.
     pub(crate) fn drain(&mut self, drain: Drain) -> Vec<Effect<W>> {
         match (&self.drain, &drain) {
-            (Some(Drain::HandOff { .. }), _) | (Some(Drain::Shutdown), Drain::Shutdown) => Vec::new(),
+            (Some(Drain::HandOff { .. } | Drain::StreamCreatedAgain), _)
+            | (Some(Drain::Shutdown), Drain::Shutdown | Drain::StreamCreatedAgain) => Vec::new(),
             (None, _) | (Some(Drain::Shutdown), Drain::HandOff { .. }) => {
                 self.drain = Some(drain.clone());
                 vec![Effect::Drain(drain)]
             }
         }
-    }
-
-    /// Gives the lease up, because its consumer has finished. `waiter` learns of the end.
-    pub(crate) fn leave(&mut self, waiter: Option<W>, now: Instant) {
-        let leaving = self.leaving.get_or_insert(Leaving { waiter: None });
-        if waiter.is_some() {
-            leaving.waiter = waiter;
-        }
-        self.not_before = self.not_before.max(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) or [`poll_write`](Self::poll_write) has something to do next.
@@ -255,12 +245,11 @@ impl<W> Ownership<W> {
         if self.in_flight.is_some() || now < self.write_at() || now >= self.valid_until {
             return None;
         }
-        let then = match (&self.leaving, &self.row.checkpoint_owner) {
-            (None, _) => Then::Keep,
-            (Some(_), None) => Then::Release,
-            (Some(_), Some(_)) => Then::HandOver,
+        let then = self.then();
+        let written = match self.moved_to() {
+            Some(position) => Written::at(position.clone()),
+            None => self.progress.to_write(&self.row),
         };
-        let written = self.progress.to_write(&self.row);
         let write = OwnerWrite {
             checkpoint: written.checkpoint.clone(),
             pending: written.pending.clone(),
@@ -305,18 +294,20 @@ impl<W> Ownership<W> {
     }
 
     fn applied(&mut self, row: Lease, sent: &InFlight) -> Vec<Effect<W>> {
-        let to = row.owner.clone();
-        let mut effects = self.adopt(row);
         self.valid_until = self.valid_until.max(sent.sent + self.terms.failover);
         self.renew_at = sent.sent + self.terms.renewal;
-        effects.push(match sent.then {
-            Then::Keep => Effect::Valid {
-                until: self.valid_until,
-            },
-            Then::Release => self.end(End::Released),
-            Then::HandOver => self.end(End::HandedOver { to }),
-        });
-        effects
+        let to = row.owner.clone();
+        match sent.then {
+            Then::Keep => {
+                let mut effects = self.adopt(row);
+                effects.push(Effect::Valid {
+                    until: self.valid_until,
+                });
+                effects
+            }
+            Then::Release => self.left(row, End::Released),
+            Then::HandOver => self.left(row, End::HandedOver { to }),
+        }
     }
 
     fn refused(&mut self, found: Option<Lease>, sent: &InFlight) -> Vec<Effect<W>> {
@@ -327,11 +318,7 @@ impl<W> Ownership<W> {
                 effects.extend(hand_off.into_iter().flat_map(|to| self.drain(Drain::HandOff { to })));
                 effects
             }
-            Conclusion::Left(row, end) => {
-                let mut effects = self.adopt(*row);
-                effects.push(self.end(end));
-                effects
-            }
+            Conclusion::Left(row, end) => self.left(*row, end),
             Conclusion::Lost(end) => vec![self.end(end)],
         }
     }

@@ -155,6 +155,11 @@ impl Renewer {
         self.ask(id, Request::Leave).await
     }
 
+    /// Gives a lease up with its checkpoint at `position`, also back. Waits until that is certain; an error leaves it open.
+    pub(crate) async fn leave_at(&self, id: &OwnershipId, position: Position) -> Result<(), CheckpointError> {
+        self.ask(id, |answer| Request::LeaveAt(position, answer)).await
+    }
+
     /// Gives a lease up without waiting for it. Its key stays occupied until its consumer has ended.
     pub(crate) async fn give_up(&self, id: &OwnershipId) {
         let (id, request) = (id.clone(), Request::Leave(oneshot::channel().0));

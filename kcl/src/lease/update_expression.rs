@@ -59,6 +59,11 @@ impl UpdateExpression {
                 let end = AttributeValue::S(Position::ShardEnd.checkpoint_text().to_owned());
                 clauses.equals(attribute::CHECKPOINT[0], ":end", end);
             }
+            LeaseWrite::Replace { seen, with } => {
+                clauses.of_stream_as_seen(seen);
+                clauses.replace(seen, with);
+            }
+            LeaseWrite::Discard { seen } => clauses.of_stream_as_seen(seen),
         }
         clauses.finish()
     }
@@ -122,6 +127,47 @@ impl Clauses {
                 });
             }
             None => self.own(own),
+        }
+    }
+
+    fn replace(&mut self, seen: &Lease, with: &Lease) {
+        self.raise_counter(seen);
+        self.set(attribute::OWNER_SWITCHES, ":zero", number(0));
+        if let Some(checkpoint) = &with.checkpoint {
+            self.position(attribute::CHECKPOINT, checkpoint);
+        }
+        let stream = OwnAttributes::of(&with.own.stream);
+        for (name, value) in item::own_attributes(&stream) {
+            self.set(&name, &format!(":{name}"), value);
+        }
+        match with.parents.is_empty() {
+            true => self.remove.push(attribute::PARENT_SHARDS),
+            false => self.set(attribute::PARENT_SHARDS, ":parents", item::shard_ids(&with.parents)),
+        }
+        match with.range {
+            Some(range) => self.range(range),
+            None => self
+                .remove
+                .extend([attribute::STARTING_HASH_KEY, attribute::ENDING_HASH_KEY]),
+        }
+        self.remove.extend(attribute::PENDING_CHECKPOINT);
+        self.remove.extend(attribute::IDLE_CHECKPOINT);
+        self.remove.extend([
+            attribute::LEASE_OWNER,
+            attribute::CHECKPOINT_OWNER,
+            attribute::PENDING_STATE,
+            attribute::PARENT_SHARDS_OF_OTHERS,
+            attribute::CHILD_SHARDS,
+            attribute::IDLE_AT,
+        ]);
+    }
+
+    /// The row is still of the stream that it was of, and unchanged. Its counter alone does not say the former: a row that was
+    /// deleted and created again counts anew.
+    fn of_stream_as_seen(&mut self, seen: &Lease) {
+        self.counter_as_seen(seen);
+        for (name, value) in item::own_attributes(&OwnAttributes::of(&seen.own.stream)) {
+            self.equals(&name, &format!(":{name}AsSeen"), value);
         }
     }
 

@@ -8,6 +8,8 @@
 //! | offer a hand-off | the owner as named and no checkpoint owner | the next owner; the present one becomes the checkpoint owner |
 //! | set children, set a range | the row exists | that attribute |
 //! | delete | the counter as seen, and the shard was read to its end | no row |
+//! | replace | counter and stream as seen, the stream a former one | counter + 1, no owner; stream, checkpoint, parents and range anew |
+//! | discard | counter and stream as seen, the stream a former one | no row |
 //!
 //! The owner switches rise with each take or assignment from another owner and fall to 0 with each checkpoint. The
 //! conditions are those of the Java KCL, and stricter for a delete, which is unconditional there.
@@ -59,6 +61,11 @@ pub(crate) enum LeaseWrite {
     SetRange { key: LeaseKey, range: HashKeyRange },
     /// Deletes the row of a shard that was read to its end.
     Delete { seen: Lease },
+    /// Makes the lease of a former stream that of `with`'s stream, as if it were created. The token base stays, so that fencing
+    /// tokens go on.
+    Replace { seen: Lease, with: Lease },
+    /// Deletes the lease of a former stream.
+    Discard { seen: Lease },
 }
 
 /// One write by the owner. The plain form is a renewal.
@@ -148,7 +155,9 @@ impl LeaseWrite {
             Self::Owner(OwnerWrite { seen, .. })
             | Self::Take { seen, .. }
             | Self::Assign { seen, .. }
-            | Self::Delete { seen } => &seen.key,
+            | Self::Delete { seen }
+            | Self::Replace { seen, .. }
+            | Self::Discard { seen } => &seen.key,
             Self::OfferHandOff { key, .. } | Self::SetChildren { key, .. } | Self::SetRange { key, .. } => key,
         }
     }

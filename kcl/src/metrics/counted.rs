@@ -17,6 +17,9 @@ pub(crate) fn sample_of(event: &Event) -> Option<(Series, f64)> {
             | LeaseEvent::RowUnreadable { .. }
             | LeaseEvent::TableUnavailable { .. }
             | LeaseEvent::OfAnotherStream { .. }
+            | LeaseEvent::OfFormerStream { .. }
+            | LeaseEvent::Replaced { .. }
+            | LeaseEvent::Discarded { .. }
             | LeaseEvent::Unmarked { .. }
             | LeaseEvent::ServiceTimeUnknown { .. } => None,
         },
@@ -37,6 +40,7 @@ fn of_shard(event: &ShardEvent) -> Option<(Series, f64)> {
         | ShardEvent::ParentUnreadable { .. }
         | ShardEvent::ReadingBegins { .. }
         | ShardEvent::OnHold { .. }
+        | ShardEvent::Moved { .. }
         | ShardEvent::CheckpointCorrected { .. }
         | ShardEvent::DamagedAggregate { .. }
         | ShardEvent::DamagedRecord { .. }

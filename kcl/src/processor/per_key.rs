@@ -178,7 +178,7 @@ impl Running {
     /// Checkpoints the watermark.
     async fn checkpoint(&self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
         let mark = self.mark.as_ref().min(self.delivered.as_ref());
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(feature = "_simulation")]
         let mark = match crate::planted_bugs::PlantedBug::HighestOfAllKeys.is_planted() {
             true => self.delivered.as_ref(),
             false => mark,

@@ -240,7 +240,7 @@ impl StreamProcessor {
         self.task = None;
         // What is passed over is not checkpointed yet, and does not come again.
         let behind = checkpointer.passed_over_up_to();
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(feature = "_simulation")]
         let behind = match crate::planted_bugs::PlantedBug::ForgetWhatWasTaken.is_planted() {
             true => checkpointer.processed_up_to(),
             false => behind,

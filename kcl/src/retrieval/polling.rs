@@ -1,7 +1,9 @@
-//! Reading a shard by `GetRecords`, within the service's limits and over every passing failure. `config` is what a reader is made
-//! with.
+//! Reading a shard by `GetRecords`, within the service's limits and over every passing failure.
+//!
+//! `config` is what a reader is made with. What keeps a reader from reading is in `obstacles`.
 
 mod config;
+mod obstacles;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,21 +12,20 @@ use service::{Clock, Jitter, RetryDelays};
 
 use crate::calls::{Calls, NextRead, Page as Reply, ReadFrom};
 use crate::checkpoint::position::Position;
-use crate::error::{CallErrorKind, StreamError};
-use crate::event::ShardEvent;
-use crate::fold::REMINDER;
+use crate::error::StreamError;
 use crate::metrics::{Outcome, Series};
 use crate::observers::ShardObserver;
 use crate::retrieval::deaggregate::RawRecord;
-use crate::retrieval::loss::{FirstPage, Horizon, LossCheck, PossibleLoss};
+use crate::retrieval::loss::{FirstPage, Horizon, LossCheck};
 use crate::retrieval::pacer::{Brought, Pacer};
 use crate::retrieval::page_size::PageSize;
 use crate::retrieval::permit::{Account, Permit};
 use crate::retrieval::source::{Arrival, Page, Source};
-use crate::shard_sync::end_evidence::{EndEvidence, Hold, Verdict};
+use crate::shard_sync::end_evidence::{EndEvidence, Hold};
+use crate::shard_sync::former::OnRecreated;
 use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::surveyor::Surveyor;
-use crate::stream::{Description, Incarnation, ShardRef};
+use crate::stream::{Incarnation, ShardRef};
 use crate::trouble::Trouble;
 pub(crate) use config::{Losses, PollerConfig};
 
@@ -48,12 +49,15 @@ pub(crate) struct Poller {
     page_size: PageSize,
     /// Where to get the next iterator, should the one at hand be of no use.
     resume: ReadFrom,
+    /// By how much this host's clock is ahead of the service's.
+    clock_ahead: Duration,
     next: Next,
     /// Until it is known whether records are missing behind the position that reading began at.
     loss: Option<LossCheck>,
     /// What waits until that is known: a page, and what to do behind it.
     kept: Option<(Page, Next)>,
     evidence: EndEvidence,
+    on_recreated: OnRecreated,
     /// What the service said of the stream after it had given the iterator.
     stream: Incarnation,
     /// How long the service keeps records, as it said then.
@@ -120,10 +124,12 @@ impl Poller {
             account,
             page_size: PageSize::new(config.max_records, config.pace.read_share),
             resume,
+            clock_ahead: config.clock_ahead,
             next,
             loss,
             kept: None,
             evidence,
+            on_recreated: config.on_recreated,
             stream: Incarnation::default(),
             retention: None,
             held: None,
@@ -141,13 +147,13 @@ impl Poller {
     /// Makes the next call, and returns what is to be handed on of it.
     async fn advance(&mut self) -> Result<Option<Arrival>, StreamError> {
         match self.next.clone() {
-            Next::End(children) => return Ok(Some(Arrival::End(children))),
-            Next::Survey => return self.survey().await,
-            Next::BeginAgain => return self.check_stream(Next::Begin).await,
-            Next::Verify(iterator) => return self.check_stream(Next::Read(iterator)).await,
-            Next::Probe => return self.probe().await,
-            Next::Kept => return Ok(self.hand_on_kept()),
-            Next::Begin => self.begin().await?,
+            Next::End(children) => Ok(Some(Arrival::End(children))),
+            Next::Survey => self.survey().await,
+            Next::BeginAgain => self.check_stream(Next::Begin).await,
+            Next::Verify(iterator) => self.check_stream(Next::Read(iterator)).await,
+            Next::Probe => self.probe().await,
+            Next::Kept => Ok(self.hand_on_kept()),
+            Next::Begin => self.begin().await.or_else(|error| self.wait_for_start(error)),
             Next::Read(iterator) => {
                 // Paid for before the call, so that no reply finds the budget full.
                 let permit = self.account.permit(self.page_size.wanted()).await;
@@ -155,76 +161,19 @@ impl Poller {
                 self.asked_at = self.clock.now();
                 let reply = self.calls.get_records(&self.shard.stream, &iterator, limit).await;
                 self.observer.ended(Outcome::GET_RECORDS, self.asked_at, &reply);
-                return Ok(self.on_reply(reply?, permit));
+                Ok(self.on_reply(reply?, permit))
             }
         }
-        Ok(None)
     }
 
-    async fn begin(&mut self) -> Result<(), StreamError> {
+    async fn begin(&mut self) -> Result<Option<Arrival>, StreamError> {
         let iterator = self.calls.get_shard_iterator(&self.shard, &self.resume).await?;
         if self.resume == ReadFrom::Latest {
             // Should this iterator expire before the first record, the next one must not begin later.
-            self.resume = ReadFrom::Time(self.calls.wall_clock() - CLOCK_TOLERANCE);
+            self.resume = ReadFrom::Time(self.calls.wall_clock() - self.clock_ahead - CLOCK_TOLERANCE);
         }
         self.next = Next::Verify(iterator);
-        Ok(())
-    }
-
-    /// Goes on with `next` if positions of this shard still mean something: not in a stream that was created again.
-    async fn check_stream(&mut self, next: Next) -> Result<Option<Arrival>, StreamError> {
-        let Description { incarnation, retention } = self.surveyor.describe(self.clock.now()).await?;
-        self.retention = retention;
-        if !self.evidence.is_same_stream(&incarnation) {
-            return Ok(self.hold(Hold::StreamCreatedAgain, Next::Survey));
-        }
-        if self.refusals >= REFUSALS {
-            self.refusals = 0;
-            return Ok(self.hold(Hold::PositionRefused, Next::BeginAgain));
-        }
-        if matches!(next, Next::Read(_)) {
-            self.stream = incarnation;
-        }
-        self.next = next;
         Ok(None)
-    }
-
-    async fn survey(&mut self) -> Result<Option<Arrival>, StreamError> {
-        let survey = match self.surveyor.survey(self.clock.now()).await {
-            Ok(survey) => survey,
-            Err(error) if error.kind().is_not_found() => return Ok(self.hold(Hold::StreamMissing, Next::Survey)),
-            Err(error) => return Err(error),
-        };
-        match self.evidence.judge(&survey) {
-            Verdict::Open => self.next = Next::Begin,
-            Verdict::Ended(children) => {
-                self.next = Next::End(children);
-                let is_listed = survey.shards.iter().any(|shard| shard.id == self.shard.shard);
-                return Ok((!is_listed).then(|| Arrival::PossibleLoss(self.trimmed_shard())));
-            }
-            Verdict::Hold(hold) => return Ok(self.hold(hold, Next::Survey)),
-        }
-        Ok(None)
-    }
-
-    /// Neither reads nor ends the shard, and tries `next` later.
-    fn hold(&mut self, hold: Hold, next: Next) -> Option<Arrival> {
-        self.next = next;
-        // The service answers, and the hold says what is wrong.
-        self.reads.over();
-        self.failures = self.failures.saturating_add(1);
-        let (now, wait) = (self.clock.now(), self.delays.after(self.failures));
-        self.pacer.on_failure(now, wait);
-        let is_new = |(told, at): (Hold, Instant)| told != hold || now.saturating_duration_since(at) >= REMINDER;
-        if self.held.is_none_or(is_new) {
-            self.held = Some((hold, now));
-            self.observer.tell(ShardEvent::OnHold {
-                reason: hold,
-                row: self.observer.lease().clone(),
-                position: self.resume.to_string(),
-            });
-        }
-        Some(Arrival::Hold(hold))
     }
 
     /// What to hand on of a reply, if anything. The records of a shard's last page come before its end is judged.
@@ -319,51 +268,6 @@ impl Poller {
         self.next = next;
         let has_ended = matches!(self.next, Next::End(_) | Next::Survey);
         (!has_ended || !page.records.is_empty()).then_some(Arrival::Page(page))
-    }
-
-    /// What may be lost of a shard that the stream has trimmed before its end was read.
-    fn trimmed_shard(&self) -> PossibleLoss {
-        PossibleLoss {
-            after: match &self.resume {
-                ReadFrom::At(number) | ReadFrom::After(number) => Some(number.clone()),
-                ReadFrom::TrimHorizon | ReadFrom::Latest | ReadFrom::Time(_) => None,
-            },
-            complete_until: None,
-            oldest: None,
-            oldest_arrived: None,
-        }
-    }
-
-    fn on_error(&mut self, error: &StreamError) {
-        self.observer.tell(ShardEvent::ReadFailed {
-            error: error.clone(),
-            repeated: 0,
-        });
-        self.failures = self.failures.saturating_add(1);
-        let (now, wait) = (self.clock.now(), self.delays.after(self.failures));
-        self.reads.met(error.clone(), now);
-        self.pacer.on_failure(now, wait);
-        if matches!(self.next, Next::Probe) {
-            // The page that was read waits for it: the probe is made again.
-            return;
-        }
-        match error.kind {
-            // An iterator lives for five minutes; the next one begins behind what was read.
-            CallErrorKind::Iterator { .. } => self.next = Next::BeginAgain,
-            CallErrorKind::Rejected { .. } => {
-                self.next = Next::BeginAgain;
-                self.refusals = self.refusals.saturating_add(1);
-            }
-            // The shard or the stream is gone, or the answer is wrong: one answer does not end a shard.
-            CallErrorKind::NotFound => self.next = Next::Survey,
-            CallErrorKind::Throttled { .. } => self.pacer.on_throttled(now, wait),
-            CallErrorKind::Transient { .. }
-            | CallErrorKind::Credentials { .. }
-            | CallErrorKind::Encryption { .. }
-            | CallErrorKind::Denied { .. }
-            | CallErrorKind::Unavailable { .. }
-            | CallErrorKind::Unreadable { .. } => {}
-        }
     }
 }
 

@@ -64,6 +64,8 @@ pub enum Hold {
     StreamMissing,
     /// Another stream has the name now: positions of the earlier one mean nothing in it.
     StreamCreatedAgain,
+    /// The same, and this worker begins anew with it in a moment.
+    BeginsAnew,
     /// The stream's creation time is unknown, so the shard may be another stream's.
     StreamUnknown,
     /// The list lacks the shard.
@@ -72,6 +74,8 @@ pub enum Hold {
     ChildrenNotListed,
     /// The service refuses the checkpoint as a position of this shard.
     PositionRefused,
+    /// The time from which to read is later than the service's clock.
+    StartsLater,
     /// Records may be missing behind the checkpoint, and the application has chosen to halt then.
     PossibleLoss,
 }
@@ -81,7 +85,12 @@ impl Hold {
     pub(crate) fn needs_action(self) -> bool {
         match self {
             Self::StreamCreatedAgain | Self::PositionRefused | Self::PossibleLoss => true,
-            Self::StreamMissing | Self::StreamUnknown | Self::ShardNotListed | Self::ChildrenNotListed => false,
+            Self::StreamMissing
+            | Self::StreamUnknown
+            | Self::ShardNotListed
+            | Self::ChildrenNotListed
+            | Self::StartsLater
+            | Self::BeginsAnew => false,
         }
     }
 }
@@ -100,6 +109,10 @@ impl fmt::Display for Hold {
             }
             Self::ShardNotListed => "ListShards does not list the shard",
             Self::ChildrenNotListed => "ListShards lists the shard as closed, without children",
+            Self::BeginsAnew => "the stream was deleted and created again, and this worker begins anew with it",
+            Self::StartsLater => {
+                "the time to read from is later than the service's clock; the shard is read once that time has come"
+            }
             Self::PossibleLoss => {
                 "records behind the checkpoint may have been trimmed before they were read; WorkerControl::skip reads on with \
                  the oldest record"

@@ -1,6 +1,7 @@
 //! Creates the leases that the planner asks for.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use crate::calls::{Calls, ShardsToList};
 use crate::error::{TableError, WorkerError};
@@ -9,7 +10,9 @@ use crate::lease::layout::TableLayout;
 use crate::lease::model::{Lease, OwnAttributes};
 use crate::lease::table::{Creation, LeaseTable};
 use crate::observers::Observers;
+use crate::shard_sync::former::Sorted;
 use crate::shard_sync::planner;
+use crate::shard_sync::replacement::Former;
 use crate::stream::{Shard, StartingPosition, StreamRef};
 
 /// What leases are given that are created.
@@ -47,14 +50,16 @@ impl Creator<'_> {
 
 /// Brings the lease table in line with the stream: each shard has a lease, or an ancestor that has one.
 ///
-/// Workers may do this side by side: a lease is created only if there is none.
+/// Workers may do this side by side: a lease is created only if there is none, and those of a former stream are replaced or
+/// deleted only as they were read. A worker that stops half-way leaves what the next one completes.
 pub(crate) async fn sync_shards(
     creator: Creator<'_>,
     calls: &Calls,
     all_shards: Vec<Shard>,
-    leases: &[Lease],
+    leases: Sorted,
     new: NewLeases,
 ) -> Result<(), WorkerError> {
+    let Sorted { kept: leases, former } = leases;
     let NewLeases {
         stream,
         layout,
@@ -62,7 +67,8 @@ pub(crate) async fn sync_shards(
         own,
     } = new;
     let shards = if leases.is_empty() {
-        let listed = calls.list_shards(&stream, ShardsToList::ToStartAt(start)).await;
+        let first = not_later(start, creator.table.service_time());
+        let listed = calls.list_shards(&stream, ShardsToList::ToStartAt(first)).await;
         listed.map_err(|source| WorkerError::Stream {
             stream: stream.to_string(),
             source,
@@ -71,22 +77,38 @@ pub(crate) async fn sync_shards(
         all_shards
     };
     let rows = layout.rows_of(&stream);
-    let plan = planner::plan(rows, &shards, leases, start).map_err(|refused| WorkerError::InconsistentShards {
+    let plan = planner::plan(rows, &shards, &leases, start).map_err(|refused| WorkerError::InconsistentShards {
         stream: stream.to_string(),
         reason: refused.to_string(),
     })?;
+    let mut former = Former::new(creator, &own.stream, former);
     for creation in plan.create {
         let lease = Lease {
             own: own.clone(),
             ..creation.lease
         };
+        if former.replace(&lease).await? {
+            continue;
+        }
         let created = creator.create(&lease, &creation.because.to_string()).await;
         created.map_err(|source| WorkerError::LeaseTable {
             table: creator.table.name().to_owned(),
             source,
         })?;
     }
-    Ok(())
+    former.discard().await
+}
+
+/// By how much the service's clock may be behind its estimate: replies show whole seconds.
+const ESTIMATE: Duration = Duration::from_secs(2);
+
+/// Nobody knows the shards of a time to come, so those of `now` are asked for. Each record of that time is in one of them, or
+/// in one that comes of them.
+fn not_later(start: StartingPosition, now: Option<SystemTime>) -> StartingPosition {
+    match (start, now.and_then(|now| now.checked_sub(ESTIMATE))) {
+        (StartingPosition::AtTimestamp(time), Some(now)) => StartingPosition::AtTimestamp(time.min(now)),
+        (StartingPosition::AtTimestamp(_) | StartingPosition::TrimHorizon | StartingPosition::Latest, _) => start,
+    }
 }
 
 /// Creates the leases of an ended shard's children, for any worker to take.
@@ -95,4 +117,22 @@ pub(crate) async fn create_children(creator: Creator<'_>, children: &[Lease]) ->
         creator.create(lease, "its parent was read to the end").await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+    }
+
+    #[test]
+    fn the_shards_of_a_time_to_come_are_those_of_now() {
+        let first = |time| not_later(StartingPosition::AtTimestamp(at(time)), Some(at(100)));
+        assert_eq!(first(1_000), StartingPosition::AtTimestamp(at(98)));
+        assert_eq!(first(50), StartingPosition::AtTimestamp(at(50)));
+        let unknown = not_later(StartingPosition::AtTimestamp(at(1_000)), None);
+        assert_eq!(unknown, StartingPosition::AtTimestamp(at(1_000)));
+    }
 }

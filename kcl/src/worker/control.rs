@@ -7,9 +7,10 @@ use service::Clock;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::consumer::seek::{SeekError, SeekTo};
 use crate::consumer::shards::Shards;
 use crate::consumer::status::{Reading, ShardStatus};
-use crate::stream::ShardRef;
+use crate::stream::{ShardRef, StartingPosition};
 use crate::worker::health::{Health, HealthBoard, WorkerPhase};
 
 /// Steers a worker, and shows what it does, from anywhere. Cheap to clone.
@@ -92,6 +93,47 @@ impl WorkerControl {
     /// hold for a possible loss ([`OnPossibleLoss::Halt`](crate::OnPossibleLoss::Halt)) is read on. Returns whether this worker holds the shard's lease.
     pub fn skip(&self, shard: &ShardRef) -> bool {
         self.shards.ask(shard, |wishes| wishes.skips += 1)
+    }
+
+    /// Moves the reading of a shard, forth or back, and returns once its lease row says so. Then the shard begins anew: a new
+    /// processor is initialised at the new place, with a larger fencing token, most often by this worker and within a second.
+    ///
+    /// * The call to the processor that runs ends first, then `shutdown_requested` is called: what it holds it can still
+    ///   process and checkpoint, and its checkpointers fail with `LeaseLost` from then on. A handler that hangs holds the seek
+    ///   up.
+    /// * The row gets the place as a checkpoint that a Java KCL reads too: a word, or the record in front of the place, which
+    ///   is looked for in the stream. That takes some reads of the shard, and longer if it was idle for days.
+    /// * Back: records are delivered again. Forth: those in between are not delivered. Checkpoints that were deferred or
+    ///   prepared, and the position of an idle shard, are discarded.
+    /// * `Latest` is a word in the row: until the first checkpoint behind it, a worker that goes on with the shard begins anew
+    ///   with what arrives then. `AtTimestamp(now)` misses nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`SeekError`]. The shard is read on from where it was, except after [`SeekError::LeaseLost`], which leaves that open.
+    ///
+    /// # Cancellation
+    ///
+    /// A dropped future leaves open whether the shard is moved.
+    pub async fn seek(&self, shard: &ShardRef, to: impl Into<SeekTo>) -> Result<(), SeekError> {
+        self.shards.seek(shard, to.into()).await
+    }
+
+    /// Moves the reading of all shards whose leases this worker holds at the moment, at once. Other workers do that for theirs.
+    ///
+    /// # Errors
+    ///
+    /// For each shard what [`seek`](Self::seek) says of it; for one that was read to its end [`SeekError::Ended`].
+    ///
+    /// # Cancellation
+    ///
+    /// A dropped future leaves open which shards are moved.
+    pub async fn seek_all(&self, to: StartingPosition) -> Vec<(ShardRef, Result<(), SeekError>)> {
+        let seeks = self.shards.held().into_iter().map(async |shard| {
+            let moved = self.seek(&shard, to).await;
+            (shard, moved)
+        });
+        futures::future::join_all(seeks).await
     }
 
     /// Waits until the grace is over; for ever while nobody asked the worker to stop.

@@ -19,8 +19,10 @@ pub(super) struct LeaseKeeper {
     pub(super) upkeep: BoxFuture<'static, Infallible>,
     /// Watches the application's runtime, if that is another one.
     pub(super) application: Option<ApplicationWatch>,
-    /// Asks the worker to stop. The search for leases ends with it, and cancels it when it ends by itself.
+    /// Asks the worker to stop. The search for leases cancels it when it fails.
     pub(super) draining: CancellationToken,
+    /// Ends the search for leases: with the worker, or because it begins anew.
+    pub(super) searching: CancellationToken,
     /// Ends the renewals: no consumer is left.
     pub(super) stop: CancellationToken,
 }
@@ -39,7 +41,7 @@ impl LeaseKeeper {
     /// Returns at once if another process uses this worker's id, or if the application's runtime has stood still for too long;
     /// the leases then lapse. If the search for leases failed earlier, its error is returned when the keeper is stopped.
     pub(super) async fn run(self) -> Result<(), WorkerError> {
-        let assignment = self.assignment.run(self.draining.clone());
+        let assignment = self.assignment.run(self.searching.clone());
         let renewing = self.renewing.run();
         let stalled = stalled(self.application);
         tokio::pin!(assignment, renewing, stalled);
@@ -53,8 +55,10 @@ impl LeaseKeeper {
                 never = &mut upkeep => match never {},
                 renewed = &mut renewing => return renewed.and(searched.unwrap_or(Ok(()))),
                 ended = &mut assignment, if searched.is_none() => {
+                    if ended.is_err() {
+                        self.draining.cancel();
+                    }
                     searched = Some(ended);
-                    self.draining.cancel();
                 }
             }
         }

@@ -37,6 +37,8 @@ pub(super) struct LeaseSide {
     pub(super) new_leases: Arc<Notify>,
     /// Creates the leases of children.
     pub(super) child_leases: ChildLeases,
+    /// Is told when the search for leases has found some of a former or a later stream that are to be replaced.
+    pub(super) of_other_streams: Arc<Notify>,
     keeping: LeaseThread<Result<(), WorkerError>>,
     stop: CancellationToken,
     _heartbeat: JoinSet<Infallible>,
@@ -53,8 +55,14 @@ struct Place {
 impl LeaseSide {
     /// Starts to take and renew the leases of `worker`: on a thread of their own, or in a task if time is virtual.
     ///
-    /// `replaced` is cancelled once another stream of the same name was seen.
-    pub(super) fn start(worker: &mut Worker, stream: StreamAtStart, replaced: CancellationToken) -> Self {
+    /// `replaced` is cancelled once another stream of the same name was seen, and `searching` ends the search for leases.
+    pub(super) fn start(
+        worker: &mut Worker,
+        stream: StreamAtStart,
+        replaced: CancellationToken,
+        searching: CancellationToken,
+    ) -> Self {
+        let of_other_streams = Arc::new(Notify::new());
         let (owned, leases) = mpsc::channel(OWNED_LEASES);
         let new_leases = Arc::new(Notify::new());
         let (child_leases, children) = ChildLeases::new();
@@ -73,6 +81,8 @@ impl LeaseSide {
             table: place.table.table,
             stream,
             replaced,
+            on_recreated: worker.config.on_recreated,
+            of_other_streams: Arc::clone(&of_other_streams),
             renewer: renewer.clone(),
             health: worker.control.health.clone(),
             taker: Taker::new(worker.id.clone(), policy),
@@ -96,6 +106,7 @@ impl LeaseSide {
             upkeep: place.table.upkeep,
             application: place.watch,
             draining: worker.control.draining.clone(),
+            searching,
             stop: stop.clone(),
         };
         Self {
@@ -103,6 +114,7 @@ impl LeaseSide {
             leases,
             new_leases,
             child_leases,
+            of_other_streams,
             keeping: place.runtime.spawn(move || keeper.run()),
             stop,
             _heartbeat: place.heartbeat,

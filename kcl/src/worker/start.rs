@@ -16,8 +16,9 @@ use crate::lease::model::{Lease, OwnAttributes};
 use crate::lease::scan::list;
 use crate::lease::table::{LeaseTable, OpenError};
 use crate::observers::Observers;
+use crate::shard_sync::former::{self, OnRecreated, Sorted};
 use crate::shard_sync::task::{Creator, NewLeases, sync_shards};
-use crate::stream::StreamRef;
+use crate::stream::{Incarnation, StreamRef};
 use crate::worker::health::HealthBoard;
 
 /// The wait after the first failed attempt, and the longest. Our choice.
@@ -35,6 +36,18 @@ pub(super) struct Start<'a> {
     pub(super) clock: &'a Clock,
     pub(super) health: &'a HealthBoard,
     pub(super) rng: fastrand::Rng,
+    pub(super) occasion: Occasion,
+}
+
+/// What a start is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// The worker begins. What does not pass in time ends it.
+    Start,
+    /// The worker begins anew with a stream that was created again. What may pass is tried for ever.
+    BeginAnew,
+    /// A worker that runs brings the table in line with the stream.
+    Tidy,
 }
 
 impl Start<'_> {
@@ -47,16 +60,22 @@ impl Start<'_> {
         let mut deadline = begun.checked_add(self.config.initialization_timeout);
         let mut failures = 0;
         loop {
-            let error = match self.attempt(deadline).await {
+            let table_by = match self.occasion {
+                Occasion::BeginAnew => None,
+                Occasion::Start | Occasion::Tidy => deadline,
+            };
+            let error = match self.attempt(table_by).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => error,
             };
             failures += 1;
             let again = self.clock.now() + delays.after(failures);
             let is_in_time = |end: Option<Instant>| end.is_none_or(|end| again <= end);
-            let goes_on = match is_stream_missing(&error) {
-                true => is_in_time(no_stream_until),
-                false => may_pass(&error) && is_in_time(deadline),
+            let goes_on = match (self.occasion, is_stream_missing(&error)) {
+                (Occasion::BeginAnew, true) => true,
+                (Occasion::BeginAnew, false) => may_pass(&error),
+                (Occasion::Start | Occasion::Tidy, true) => is_in_time(no_stream_until),
+                (Occasion::Start | Occasion::Tidy, false) => may_pass(&error) && is_in_time(deadline),
             };
             if !goes_on {
                 return Err(error);
@@ -74,7 +93,8 @@ impl Start<'_> {
         }
     }
 
-    async fn attempt(&mut self, deadline: Option<Instant>) -> Result<StreamAtStart, WorkerError> {
+    /// Does all of it once. A table that is being created is waited for until `table_by`.
+    pub(super) async fn attempt(&mut self, table_by: Option<Instant>) -> Result<StreamAtStart, WorkerError> {
         self.refuse_other_coordinators().await?;
         // Before the list: should the stream be created again in between, its shards are held and not read.
         let incarnation = self.calls.incarnation(self.stream).await;
@@ -86,13 +106,16 @@ impl Start<'_> {
         // Before the table is created: a mistyped stream leaves nothing behind.
         let shards = self.calls.list_shards(self.stream, ShardsToList::All).await;
         let shards = shards.map_err(|error| self.of_stream(error))?;
-        self.open(deadline).await?;
+        self.open(table_by).await?;
         let listing = list(&**self.table, self.clock, &mut self.rng, self.observers).await;
         let listing = listing.map_err(|error| self.of_table(error))?;
         if let Some(found) = listing.led_by_others() {
             return Err(self.led_by_others(found));
         }
-        self.tell_of_overruled_start(&listing.leases);
+        let leases = self.sort(listing.leases, &incarnation)?;
+        if self.occasion == Occasion::Start {
+            self.tell_of_overruled_start(&leases.kept);
+        }
         let new = NewLeases {
             stream: self.stream.clone(),
             layout: self.layout.clone(),
@@ -104,8 +127,22 @@ impl Start<'_> {
             observers: self.observers,
             table: self.table,
         };
-        sync_shards(creator, self.calls, shards, &listing.leases, new).await?;
+        sync_shards(creator, self.calls, shards, leases, new).await?;
         Ok(stream)
+    }
+
+    /// Tells the leases of a former stream from the others, if they are to be replaced.
+    fn sort(&self, leases: Vec<Lease>, stream: &Incarnation) -> Result<Sorted, WorkerError> {
+        match self.config.on_recreated {
+            OnRecreated::Halt => Ok(Sorted {
+                kept: leases,
+                ..Sorted::default()
+            }),
+            OnRecreated::Restart => former::sort(leases, stream).map_err(|later| WorkerError::InconsistentShards {
+                stream: self.stream.to_string(),
+                reason: later.to_string(),
+            }),
+        }
     }
 
     /// Tells that shards with leases go on from their checkpoints, although the application has set where to start.

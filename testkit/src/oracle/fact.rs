@@ -303,6 +303,15 @@ impl LeaseRow {
     }
 }
 
+impl LeaseWrite {
+    /// Whether it makes the row of a former stream one of another, as if it were deleted and created again.
+    pub(super) fn makes_anew(&self, before: Option<&LeaseRow>) -> bool {
+        let named = |row: &LeaseRow| row.stream_created;
+        let (before, after) = (before.and_then(named), self.after.as_ref().and_then(named));
+        before.zip(after).is_some_and(|(before, after)| before != after)
+    }
+}
+
 /// What a fault hits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {

@@ -179,6 +179,11 @@ impl Leases {
     pub(super) fn written(&mut self, write: LeaseWrite, (stream, faults): (&mut Stream, &Faults), judge: &mut Judge) {
         judge.figures.lease_writes += 1;
         let lease = self.leases.entry(write.shard).or_insert_with(|| Lease::new(judge.now));
+        if write.makes_anew(lease.row.as_ref()) {
+            judge.reached(Rare::LeaseOfFormerReplaced);
+            lease.change_hands(None, judge);
+            (lease.row, lease.deferred) = (None, None);
+        }
         lease.find_stream(&write, stream, judge);
         lease.check_move(&write, stream.of(lease.deletions, write.shard), judge);
         if lease.is_renewed_after_a_lost_reply(&write, faults, judge.now) {

@@ -26,6 +26,8 @@ pub enum Rare {
     StartedAfterRecreation,
     /// All leases were deleted, after a worker had said that the stream was created again.
     BegunAnew,
+    /// The lease of a former stream was made one of another stream.
+    LeaseOfFormerReplaced,
     /// Records were trimmed before they were processed.
     TrimmedUnread,
     /// A write of a lease carried a checkpoint that asked for no write.
@@ -46,7 +48,7 @@ pub enum Rare {
 
 impl Rare {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::LapseBeforeReply,
         Self::SecondParentAwaited,
         Self::HaltedShardMoved,
@@ -57,6 +59,7 @@ impl Rare {
         Self::StreamDeletedUnderWorker,
         Self::StartedAfterRecreation,
         Self::BegunAnew,
+        Self::LeaseOfFormerReplaced,
         Self::TrimmedUnread,
         Self::DeferredCheckpointWritten,
         Self::SkippedByPolicy,
@@ -81,6 +84,7 @@ impl fmt::Display for Rare {
             Self::StreamDeletedUnderWorker => "a stream is recreated under a worker",
             Self::StartedAfterRecreation => "a worker starts on the leases of a former stream",
             Self::BegunAnew => "the leases of a former stream are deleted",
+            Self::LeaseOfFormerReplaced => "the lease of a former stream is replaced",
             Self::TrimmedUnread => "records are trimmed unread",
             Self::DeferredCheckpointWritten => "a deferred checkpoint rides on another write",
             Self::SkippedByPolicy => "a record is skipped by policy",

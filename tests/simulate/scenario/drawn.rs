@@ -13,7 +13,10 @@ use fastrand::Rng;
 use testkit::sim::{Plan, PollOrder, Severity};
 
 use super::application::Application;
-use super::{AFTER_LOAD, Act, Distribution, Handlers, KeyOrder, Kind, Puts, Scenario, Start, Tables, What, WorkerIds};
+use super::{
+    AFTER_LOAD, Act, Distribution, Handlers, KeyOrder, Kind, OnRecreated, Puts, Scenario, Start, Tables, What,
+    WorkerIds,
+};
 
 /// When the first act and the first trouble may happen: not before the fleet has begun to work.
 const CALM: Duration = Duration::from_secs(5);
@@ -63,6 +66,7 @@ impl Scenario {
             worker_ids: WorkerIds::default(),
             retention: None,
             begins_anew_after: None,
+            on_recreated: OnRecreated::default(),
             poll_order: PollOrder::drawn(seed),
             acts: Vec::new(),
             plan: Plan::default(),

@@ -97,6 +97,8 @@ impl Bench {
             worker: worker.clone(),
             table: Arc::clone(&self.table),
             stream: StreamAtStart::new(Incarnation::default(), &[]),
+            on_recreated: OnRecreated::Halt,
+            of_other_streams: Arc::default(),
             replaced: CancellationToken::new(),
             renewer,
             health: HealthBoard::default(),

@@ -34,6 +34,9 @@ run_against_each_backend! {
     the_row_of_an_unfinished_shard_is_not_deleted,
     a_row_that_has_changed_is_not_deleted,
     a_row_that_is_gone_is_not_deleted_again,
+    the_row_of_a_former_stream_becomes_one_of_the_present_stream_and_its_tokens_grow,
+    the_row_of_a_former_stream_is_deleted,
+    a_row_that_has_changed_or_is_of_another_stream_by_now_is_neither_replaced_nor_discarded,
 }
 
 fn children(ids: &[&str]) -> BTreeSet<ShardId> {
@@ -331,4 +334,93 @@ async fn a_row_that_has_changed_is_not_deleted(bench: &Bench) {
 
 async fn a_row_that_is_gone_is_not_deleted_again(bench: &Bench) {
     bench.refused(LeaseWrite::Delete { seen: finished() }).await;
+}
+
+fn stream(created: u64) -> Incarnation {
+    Incarnation {
+        arn: Some("arn:aws:kinesis:eu-north-1:123456789012:stream/orders".into()),
+        created: Some(created),
+    }
+}
+
+/// A row with all that a row can have, of the stream that was created at `created`.
+fn full_row(created: u64) -> Lease {
+    Lease {
+        checkpoint: Some(at("9")),
+        pending: Some(pending(Some(b"state"))),
+        parents: children(&["shardId-000000000001"]),
+        children: children(&["shardId-000000000009"]),
+        range: Some(HashKeyRange::FULL),
+        idle: Some(IdlePosition {
+            at: 5,
+            checkpoint: at("9"),
+        }),
+        own: OwnAttributes {
+            stream: stream(created),
+            token_base: Some(1_000),
+        },
+        ..owned()
+    }
+}
+
+/// The lease as it would be created for the stream of `created`.
+fn fresh(created: u64) -> Lease {
+    Lease {
+        counter: 0,
+        owner_switches: 0,
+        own: OwnAttributes::of(&stream(created)),
+        ..unowned()
+    }
+}
+
+async fn the_row_of_a_former_stream_becomes_one_of_the_present_stream_and_its_tokens_grow(bench: &Bench) {
+    let of_two_parents = Lease {
+        parents: children(&["shardId-000000000003", "shardId-000000000004"]),
+        range: Some(HashKeyRange::new(HashKey::new(1), HashKey::new(9)).unwrap()),
+        ..fresh(2)
+    };
+    for with in [fresh(2), of_two_parents] {
+        let seen = full_row(1);
+        bench.put(&seen).await;
+        let replaced = bench
+            .applied(LeaseWrite::Replace {
+                seen: seen.clone(),
+                with: with.clone(),
+            })
+            .await;
+        let own = OwnAttributes {
+            token_base: seen.own.token_base,
+            ..with.own.clone()
+        };
+        assert!(replaced.fencing_token() > seen.fencing_token());
+        let others = replaced.others.clone();
+        let expected = Lease {
+            counter: seen.counter + 1,
+            own,
+            others,
+            ..with
+        };
+        assert_eq!(replaced, expected);
+    }
+}
+
+async fn the_row_of_a_former_stream_is_deleted(bench: &Bench) {
+    bench.put(&full_row(1)).await;
+    let discard = LeaseWrite::Discard { seen: full_row(1) };
+    let outcome = bench.table().write(&discard).await;
+    assert!(matches!(outcome, WriteOutcome::Applied(_)), "{outcome:?}");
+    assert_eq!(bench.lease(&key()).await, None);
+}
+
+async fn a_row_that_has_changed_or_is_of_another_stream_by_now_is_neither_replaced_nor_discarded(bench: &Bench) {
+    let renewed = Lease {
+        counter: 8,
+        ..full_row(1)
+    };
+    for row in [renewed, full_row(3)] {
+        bench.put(&row).await;
+        let (seen, with) = (full_row(1), fresh(2));
+        bench.refused(LeaseWrite::Replace { seen, with }).await;
+        bench.refused(LeaseWrite::Discard { seen: full_row(1) }).await;
+    }
 }

@@ -21,6 +21,9 @@ pub(super) fn holds(row: &Lease, write: &LeaseWrite) -> bool {
         LeaseWrite::OfferHandOff { from, .. } => row.owner.as_ref() == Some(from) && row.checkpoint_owner.is_none(),
         LeaseWrite::SetChildren { .. } | LeaseWrite::SetRange { .. } => true,
         LeaseWrite::Delete { seen } => row.counter == seen.counter && row.is_finished(),
+        LeaseWrite::Replace { seen, .. } | LeaseWrite::Discard { seen } => {
+            row.counter == seen.counter && row.own.stream == seen.own.stream
+        }
     }
 }
 
@@ -40,7 +43,17 @@ pub(super) fn apply(mut row: Lease, write: &LeaseWrite) -> Option<Lease> {
         }
         LeaseWrite::SetChildren { children, .. } => row.children.clone_from(children),
         LeaseWrite::SetRange { range, .. } => row.range = Some(*range),
-        LeaseWrite::Delete { .. } => return None,
+        LeaseWrite::Delete { .. } | LeaseWrite::Discard { .. } => return None,
+        LeaseWrite::Replace { with, .. } => {
+            let (counter, token_base) = (row.counter + 1, row.own.token_base);
+            let others = row.others;
+            row = Lease {
+                counter,
+                others,
+                ..with.clone()
+            };
+            row.own.token_base = token_base;
+        }
     }
     Some(row)
 }

@@ -10,6 +10,7 @@
 //!
 //! | row found | conclusion |
 //! |---|---|
+//! | of another stream than the one seen | the stream was created again |
 //! | none, one that cannot be read, or a counter below *seen* | gone: deleted, or made anew |
 //! | ours, with another token base | another process uses our id |
 //! | ours, counter *seen* | go on: a hand-off began, or was withdrawn |
@@ -43,6 +44,9 @@ pub(crate) enum Conclusion {
 /// Concludes from the row found, of which `seen` was the last known state. `then` is how the refused write changes the
 /// ownership. Unanswered writes before it change it in the same way or not at all.
 pub(super) fn conclude(worker: &WorkerId, seen: &Lease, then: Then, found: Option<Lease>) -> Conclusion {
+    if found.as_ref().is_some_and(|row| is_of_another_stream(seen, row)) {
+        return Conclusion::Lost(End::StreamCreatedAgain);
+    }
     let Some(row) = found.filter(|row| row.counter >= seen.counter) else {
         return Conclusion::Lost(End::Gone);
     };
@@ -69,6 +73,12 @@ pub(super) fn conclude(worker: &WorkerId, seen: &Lease, then: Then, found: Optio
         Some(end) => Conclusion::Left(Box::new(row), end),
         None => Conclusion::Lost(End::Taken { by: row.owner }),
     }
+}
+
+/// Whether both rows say their streams, and these are two.
+fn is_of_another_stream(seen: &Lease, row: &Lease) -> bool {
+    let created = seen.own.stream.created.zip(row.own.stream.created);
+    created.is_some_and(|(seen, found)| seen != found)
 }
 
 /// Whether the lease was taken since it was seen, under any id. A row without a token base is no evidence.
@@ -133,6 +143,25 @@ mod tests {
             let anew = row(Some("me"), None, 0);
             assert_eq!(concluded(&ours(), then, anew), Conclusion::Lost(End::Gone));
         }
+    }
+
+    #[test]
+    fn a_row_of_another_stream_tells_that_the_stream_was_created_again_whoever_has_it() {
+        let of = |created, row| {
+            let mut row: Lease = row;
+            row.own.stream.created = Some(created);
+            row
+        };
+        for found in [
+            row(None, None, SEEN + 1),
+            row(Some("me"), None, SEEN + 2),
+            row(Some("other"), None, 1),
+        ] {
+            let lost = Conclusion::Lost(End::StreamCreatedAgain);
+            assert_eq!(concluded(&of(1, ours()), Then::Keep, of(2, found)), lost);
+        }
+        let marked = of(1, ours());
+        assert_eq!(concluded(&ours(), Then::Keep, marked.clone()), goes_on(marked));
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(crate) enum End {
     HandedOver { to: Option<WorkerId> },
     /// The row was deleted, made anew, or cannot be read.
     Gone,
+    /// The row is of another stream of the same name.
+    StreamCreatedAgain,
     /// Another process writes the row under this worker's id.
     WorkerIdInUse,
 }
@@ -31,6 +33,7 @@ impl fmt::Display for End {
             Self::HandedOver { to: Some(to) } => write!(f, "it was handed over to {to}"),
             Self::HandedOver { to: None } => f.write_str("it was handed over"),
             Self::Gone => f.write_str("its row was deleted, made anew, or cannot be read"),
+            Self::StreamCreatedAgain => f.write_str("its row is of a stream that was created since"),
             Self::WorkerIdInUse => f.write_str("another process uses this worker's id"),
         }
     }

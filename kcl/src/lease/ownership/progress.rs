@@ -20,6 +20,16 @@ pub(super) struct Written {
     pub(super) pending: Option<PendingCheckpoint>,
 }
 
+impl Written {
+    /// A checkpoint at `position` and nothing else.
+    pub(super) fn at(position: Position) -> Self {
+        Self {
+            checkpoint: Some(position),
+            pending: None,
+        }
+    }
+}
+
 impl<W> Default for Progress<W> {
     fn default() -> Self {
         Self {

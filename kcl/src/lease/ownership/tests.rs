@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
 
+mod moves;
 mod unreliable_network;
 
 use super::*;

@@ -251,7 +251,12 @@ impl RenewerTask {
                 worker: self.worker.clone(),
                 lease: key.clone(),
             }),
-            End::Lapsed | End::Taken { .. } | End::Released | End::HandedOver { .. } | End::Gone => Ok(()),
+            End::Lapsed
+            | End::Taken { .. }
+            | End::Released
+            | End::HandedOver { .. }
+            | End::Gone
+            | End::StreamCreatedAgain => Ok(()),
         }
     }
 }

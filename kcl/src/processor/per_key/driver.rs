@@ -161,7 +161,7 @@ impl Runner {
             Ask::Process(batch) => (Until::Taken, Some(batch)),
             Ask::Look => (Until::Taken, None),
             Ask::FinishAll => (Until::AllDone, None),
-            #[cfg(feature = "planted-bugs")]
+            #[cfg(feature = "_simulation")]
             Ask::FinishRunning if crate::planted_bugs::PlantedBug::LeaveRecordsRunning.is_planted() => {
                 (Until::Taken, None)
             }

@@ -1,6 +1,6 @@
 //! What a reader of one shard is told when it is made.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use service::Clock;
 
@@ -9,6 +9,7 @@ use crate::error::StreamError;
 use crate::observers::ShardObserver;
 use crate::retrieval::loss::Idle;
 use crate::retrieval::pacer::PacerConfig;
+use crate::shard_sync::former::OnRecreated;
 use crate::stream::ShardRef;
 use crate::trouble::Trouble;
 
@@ -22,10 +23,13 @@ pub(crate) struct PollerConfig {
     pub(crate) from: Position,
     /// What `AT_TIMESTAMP` means, where the row says that.
     pub(crate) timestamp: SystemTime,
+    /// By how much this host's clock is ahead of the service's, as far as is known.
+    pub(crate) clock_ahead: Duration,
     /// When there was nothing behind the position, if that is known.
     pub(crate) idle: Option<Idle>,
     /// Whether to look for missing records behind the position.
     pub(crate) losses: Losses,
+    pub(crate) on_recreated: OnRecreated,
     pub(crate) max_records: u32,
     pub(crate) pace: PacerConfig,
     pub(crate) rng: fastrand::Rng,

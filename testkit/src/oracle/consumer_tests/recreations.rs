@@ -220,3 +220,30 @@ fn tokens_grow_over_a_row_that_is_deleted_and_made_again() {
         assert_eq!(story.broken(), broken);
     }
 }
+
+#[test]
+fn a_lease_of_a_former_stream_is_made_one_of_the_present_stream_and_begins_anew() {
+    let mut story = Story::by(Rules::new(FAILOVER));
+    story.service(ServiceFact::StreamCreated { created: created(1) });
+    story.create(0, &[], 0..=u128::MAX);
+    story.start("a");
+    story.store(0, 5);
+    story.lease("a", 0, row_of(1, None, 0, Position::TrimHorizon));
+    story.lease("a", 0, row_of(1, Some("a"), 1, Position::TrimHorizon));
+    let checkpoint = Position::TrimHorizon;
+    story.consumer("a", 1, ConsumerFact::Initialized { checkpoint });
+    story.work("a", 1, [5]);
+    story.lease("a", 0, row_of(1, Some("a"), 2, at(5)));
+    story.service(ServiceFact::StreamDeleted);
+    story.later(1);
+    story.service(ServiceFact::StreamCreated { created: created(2) });
+    story.create(0, &[], 0..=u128::MAX);
+    story.store(0, 7);
+    story.lease("b", 0, row_of(2, None, 3, Position::TrimHorizon));
+    story.start("b");
+    story.lease("b", 0, row_of(2, Some("b"), 4, Position::TrimHorizon));
+    story.consumer("b", 4, ConsumerFact::Initialized { checkpoint });
+    story.work("b", 4, [7]);
+    story.lease("b", 0, row_of(2, Some("b"), 5, at(7)));
+    assert_eq!(story.finish(Ending::Quiet).violations, []);
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::millis;
 use super::variety::{moment, one_in};
-use crate::scenario::{Act, Kind, Scenario, Start, What, WorkerIds};
+use crate::scenario::{Act, Kind, OnRecreated, Scenario, Start, What, WorkerIds};
 use fastrand::Rng;
 
 /// How long an operator takes to hear that the stream was created again, and to act.
@@ -56,6 +56,10 @@ impl Scenario {
         self.begins_anew_after = Some(Duration::from_millis(
             rng.u64(millis(REACTION.start)..millis(REACTION.end)),
         ));
+        if one_in(2, rng) {
+            // No operator is needed then.
+            (self.on_recreated, self.begins_anew_after) = (OnRecreated::Restart, None);
+        }
         // Records may be given back while the stream is gone, which nobody would see without the receipts.
         self.puts.dropped = 0;
     }

@@ -1,0 +1,25 @@
+//! What a worker does when its stream is not what it was.
+
+use super::WorkerBuilder;
+use crate::shard_sync::former::OnRecreated;
+
+impl WorkerBuilder {
+    /// What is done when the stream was deleted, and another one created under its name. Must be the same in the whole fleet.
+    /// Default: [`OnRecreated::Halt`].
+    ///
+    /// With [`OnRecreated::Restart`], processors of the former stream's shards finish the call that they are in and get
+    /// `lease_lost` ([`LeaseLost::StreamCreatedAgain`](crate::LeaseLost::StreamCreatedAgain)); what was read of it and not
+    /// delivered is dropped. Then the worker begins anew: the rows of the former stream are replaced or deleted, each by a
+    /// conditional write, and the present stream is read from [`start_at`](Self::start_at). Fencing tokens grow on. Each worker
+    /// does that when it notices, by its reads or by rows that another worker has replaced, and a worker that starts does the same
+    /// with leases of a former stream. A worker that is alone with a handler that hangs in each of its shards notices nothing. A
+    /// start at `Latest` leaves out what the present stream got before.
+    ///
+    /// A row that a Java KCL has written and no worker of this library has read by yet does not say its stream, and is left as
+    /// it is. The worker needs `kinesis:DescribeStreamSummary` to notice another stream, and `dynamodb:DeleteItem` on the lease
+    /// table.
+    pub fn on_recreated(mut self, reaction: OnRecreated) -> Self {
+        self.config.on_recreated = reaction;
+        self
+    }
+}
