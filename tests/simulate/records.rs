@@ -24,12 +24,18 @@ const RARER: u8 = 10;
 pub(crate) struct RecordHandler {
     fleet: Fleet,
     rng: Mutex<Rng>,
+    /// How often it has stalled: twice at most, as the time to recover allows for two batches of a shard.
+    stalls: AtomicUsize,
 }
 
 impl RecordHandler {
     pub(crate) fn new(fleet: Fleet, rng: Rng) -> Self {
         let rng = Mutex::new(rng);
-        Self { fleet, rng }
+        Self {
+            fleet,
+            rng,
+            stalls: AtomicUsize::new(0),
+        }
     }
 
     /// Works on a record for a while, with or without success.
@@ -45,7 +51,8 @@ impl RecordHandler {
             let work = self.rng().u64(0..=longest);
             sleep(Duration::from_millis(work)).await;
         }
-        if self.chance(handlers.stalls) && self.chance(RARER) {
+        let stalls = self.chance(handlers.stalls) && self.chance(RARER);
+        if stalls && self.stalls.fetch_add(1, Ordering::Relaxed) < 2 {
             let stall = self.rng().u64(STALL);
             sleep(Duration::from_secs(stall)).await;
         }
