@@ -211,6 +211,9 @@ impl Tenant {
         let again = self.failed.as_ref().map_or(self.next, |failed| failed.start);
         if batch.start < again && self.begins_early(judge) {
             (self.first, self.next) = (self.first.min(batch.start), batch.start);
+            if let Some(failed) = &mut self.failed {
+                failed.start = failed.start.min(batch.start);
+            }
         } else if batch.start < again {
             let (ownership, place) = (&self.ownership, shard.place_of(batch.start));
             judge.broken(

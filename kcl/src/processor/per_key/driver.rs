@@ -212,9 +212,15 @@ impl Runner {
             let Some((record, room)) = self.records.start() else {
                 return;
             };
-            let handler = Arc::clone(&self.handler);
+            let (handler, lease) = (Arc::clone(&self.handler), self.lease.clone());
             let task = async move {
-                let handling = async { handler(record.clone()).await };
+                let handling = async {
+                    // The process may have stood still since this task was spawned.
+                    match lease.is_valid() {
+                        true => handler(record.clone()).await,
+                        false => Err(HandlerError::lease_lost()),
+                    }
+                };
                 let result = AssertUnwindSafe(handling).catch_unwind().await;
                 drop(room);
                 (
