@@ -16,11 +16,11 @@ impl WorkerBuilder {
     /// Passes each task of the worker through `wrap`, together with its name, before it is spawned: to instrument it, or
     /// to freeze and kill a simulated process. The tasks are one
     /// `shard-consumer` and one `shard-source` for each lease, a `per-key` and `per-key-record`s for each shard of a
-    /// [`PerKey`](crate::PerKey), a `shard-stream` for each [`ShardStream`], in real time a `heartbeat`, and in virtual time
-    /// `leases`, which in real time is a thread of its own; [`Worker::run`] itself is the caller's.
+    /// [`PerKey`](crate::PerKey), a `shard-stream` for each [`ShardStream`](crate::ShardStream), in real time a `heartbeat`, and in virtual time
+    /// `leases`, which in real time is a thread of its own; [`Worker::run`](crate::Worker::run) itself is the caller's.
     ///
     /// What `wrap` returns runs in the task's place. If it ends without having run the task to its end, the worker is
-    /// dead, and only dropping [`Worker::run`] ends it.
+    /// dead, and only dropping [`Worker::run`](crate::Worker::run) ends it.
     /// Default: nothing is wrapped.
     pub fn wrap_tasks(
         mut self,

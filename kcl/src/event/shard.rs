@@ -44,7 +44,7 @@ pub enum ShardEvent {
     },
     /// It could not be read, and the read is tried again.
     ReadFailed {
-        /// Why. A throttled read is [`CallErrorKind::Throttled`](crate::CallErrorKind::Throttled).
+        /// Why. A throttled read is [`CallErrorKind::Throttled`].
         error: StreamError,
         /// Others that were not told since the last one, throttled ones or the rest.
         repeated: u64,
