@@ -86,7 +86,9 @@ impl Tenant {
                 excuse_unpinned(shard, judge);
                 (Begins::WithWhatArrives, shard.due_from())
             }
-            Position::AtTimestamp | Position::TrimHorizon | Position::At(_) | Position::ShardEnd => (
+            // An earlier owner at `LATEST` may have left records behind its checkpoint that are excused.
+            Position::At(_) | Position::ShardEnd => (Begins::AtItsCheckpoint, shard.count_up_to(checkpoint)),
+            Position::AtTimestamp | Position::TrimHorizon => (
                 Begins::AtItsCheckpoint,
                 shard.count_up_to(checkpoint).max(shard.due_from()),
             ),

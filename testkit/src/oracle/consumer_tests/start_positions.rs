@@ -127,6 +127,24 @@ fn an_owner_at_latest_may_begin_earlier_until_a_record_is_processed() {
 }
 
 #[test]
+fn an_owner_behind_a_checkpoint_is_offered_what_is_excused_of_an_earlier_one_at_latest() {
+    let rules = Rules::new(FAILOVER).start(Start::Latest);
+    let mut story = Story::by(rules.except(Exception::UnpinnedLatest, "not pinned yet"));
+    story.create(0, &[], 0..=u128::MAX);
+    story.start("a");
+    story.lease("a", 0, row(Some("a"), 1, Position::Latest));
+    (1..=3).for_each(|number| story.store(0, number));
+    // Told late, as of a closure that is not told of its beginning.
+    let checkpoint = Position::Latest;
+    story.consumer("a", 1, ConsumerFact::Initialized { checkpoint });
+    story.work("a", 1, 1..=1);
+    story.lease("a", 0, row(None, 2, at(1)));
+    story.take("a", 3, at(1));
+    story.work("a", 3, 2..=3);
+    story.assert_kept();
+}
+
+#[test]
 fn a_lease_at_latest_begins_with_its_row_if_its_shard_was_there_first() {
     for (created_late, broken) in [(false, vec![]), (true, vec![Rule::AtLeastOnce])] {
         let mut story = Story::by(Rules::new(FAILOVER).start(Start::Latest));
