@@ -1,1 +1,1 @@
-//! Nothing here: the examples are the files beside this package manifest.
+//! Nothing here: the examples are the files beside this package's manifest.
