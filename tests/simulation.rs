@@ -30,7 +30,7 @@ fn another_seed_has_other_events() {
 }
 
 /// Runs that broke a promise before what they found was mended. They are kept as they were drawn then.
-const ONCE_FAILED: [&str; 10] = [
+const ONCE_FAILED: [&str; 11] = [
     // Records were trimmed while their stream was being deleted, which nobody told the oracle: they seemed to be skipped.
     "trimmed_while_deleted.json",
     // A record that was returned while its request was delayed on its way to the service: the run told the return only
@@ -55,6 +55,8 @@ const ONCE_FAILED: [&str; 10] = [
     // A worker of `PerKey` stood still after it had begun a record and before the record's task ran: the handler was called
     // without a lease.
     "record_begun_without_a_lease.json",
+    // A record on which the handler of `PerKey` had failed was trimmed before it came again: those of its key waited for ever.
+    "failed_record_trimmed.json",
 ];
 
 #[test]

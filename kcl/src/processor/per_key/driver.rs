@@ -157,6 +157,16 @@ impl Runner {
                 self.records.passed_over(&first);
             }
         }
+        match &ask {
+            Ask::Process(batch) => {
+                if let Some(first) = batch.records.first() {
+                    self.records.delivery_is_at(Some(first.position()));
+                }
+            }
+            Ask::FinishAll => self.records.delivery_is_at(None),
+            Ask::Look | Ask::FinishRunning => {}
+        }
+        self.told.retain(|position| self.records.has_failed(position));
         let (until, batch) = match ask {
             Ask::Process(batch) => (Until::Taken, Some(batch)),
             Ask::Look => (Until::Taken, None),
@@ -272,6 +282,7 @@ impl Runner {
         let result = match failure {
             Some((position, (record, error))) => {
                 self.told.insert(position);
+                self.records.come_again(&self.told);
                 Err(error.of_record(record))
             }
             None if call.until == Until::AllDone && self.records.is_incomplete() => {

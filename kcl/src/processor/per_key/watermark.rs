@@ -46,6 +46,8 @@ pub(super) struct Watermark<K, T> {
     /// Waiting records whose turn it is.
     ready: BTreeSet<RecordPosition>,
     failed: BTreeSet<RecordPosition>,
+    /// Failed and dropped records that the worker is about to deliver again, in their order.
+    due: BTreeSet<RecordPosition>,
     running: usize,
     mark: Option<RecordPosition>,
 }
@@ -75,6 +77,7 @@ impl<K: Ord + Clone, T> Watermark<K, T> {
             keys: BTreeMap::new(),
             ready: BTreeSet::new(),
             failed: BTreeSet::new(),
+            due: BTreeSet::new(),
             running: 0,
             mark: None,
         }
@@ -114,6 +117,7 @@ impl<K: Ord + Clone, T> Watermark<K, T> {
             State::Waiting(_) | State::Running | State::Done => return Admission::Known,
             State::Failed | State::Dropped => entry.state = State::Waiting(item),
         }
+        self.due.remove(position);
         if self.keys.get(&entry.key).and_then(BTreeSet::first) == Some(position) {
             self.ready.insert(position.clone());
         }
@@ -161,8 +165,36 @@ impl<K: Ord + Clone, T> Watermark<K, T> {
     /// Notes that a failed record is skipped, or kept elsewhere: it counts as done.
     pub(super) fn passed_over(&mut self, position: &RecordPosition) {
         if self.failed.remove(position) {
+            self.due.remove(position);
             self.finish(position);
         }
+    }
+
+    /// Notes that the worker delivers everything behind the watermark again, with these failed records.
+    pub(super) fn come_again(&mut self, failed: &BTreeSet<RecordPosition>) {
+        let is_dropped = |entry: &Entry<K, T>| matches!(entry.state, State::Dropped);
+        let dropped = self.entries.iter().filter(|(_, entry)| is_dropped(entry));
+        self.due = dropped.map(|(position, _)| position).chain(failed).cloned().collect();
+    }
+
+    /// Notes that delivery has come to this record, or to the end of the shard. What should have come again before it is gone
+    /// from the stream, and counts as done.
+    pub(super) fn delivery_is_at(&mut self, next: Option<&RecordPosition>) {
+        while let Some(first) = self
+            .due
+            .first()
+            .filter(|first| next.is_none_or(|next| *first < next))
+            .cloned()
+        {
+            self.due.remove(&first);
+            self.failed.remove(&first);
+            self.finish(&first);
+        }
+    }
+
+    /// Whether this record has failed, and was neither begun again nor passed over.
+    pub(super) fn has_failed(&self, position: &RecordPosition) -> bool {
+        self.failed.contains(position)
     }
 
     /// Whether a record is to be delivered again.
@@ -306,6 +338,27 @@ mod tests {
         records.done(&at(2));
         assert_eq!(records.mark(), Some(&at(3)));
         assert!(!records.is_incomplete());
+    }
+
+    #[test]
+    fn a_record_that_is_trimmed_before_it_comes_again_holds_nothing_any_more() {
+        for next in [Some(at(2)), None] {
+            let mut records = running();
+            records.failed(&at(1));
+            records.done(&at(3));
+            records.delivery_is_at(Some(&at(4)));
+            assert_eq!(records.mark(), None, "it was not to come yet");
+            records.come_again(&BTreeSet::from([at(1)]));
+            records.delivery_is_at(next.as_ref());
+            match next {
+                Some(_) => {
+                    assert_eq!(records.mark(), Some(&at(1)));
+                    assert_eq!(records.admit(&at(2), 0, 20), Admission::Known);
+                    assert_eq!(records.start(), Some(20));
+                }
+                None => assert_eq!((records.mark(), records.is_incomplete()), (Some(&at(3)), false)),
+            }
+        }
     }
 
     #[test]
