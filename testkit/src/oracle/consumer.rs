@@ -7,15 +7,17 @@ use super::cause::Cause;
 use super::coverage;
 use super::duplicates;
 use super::evidence::Evidence;
-use super::fact::{ConsumerFact, LeaseClaim, OfferedRecord};
+use super::fact::{ConsumerFact, LeaseClaim, LeaseRow, LeaseWrite, OfferedRecord};
 use super::judge::Judge;
+use super::leases::Leases;
 use super::name::{Ownership, Process};
 use super::permission;
 use super::position::Position;
 use super::rare::Rare;
 use super::rules::Rule;
 use super::shard::Life;
-use super::tenant::Tenant;
+use super::stream::Stream;
+use super::tenant::{Tenant, excuse_unpinned};
 use crate::kinesis::ShardId;
 
 /// All ownerships of a run.
@@ -160,6 +162,33 @@ impl Consumers {
         let held = (ownership.clone(), deletions);
         self.tenants
             .push(Tenant::new(held, leased_at, checkpoint, shard, judge));
+    }
+
+    /// An owner that began at `LATEST` moves to the shard's end without being offered anything. A handler that is told of
+    /// records alone does not say that it begins, so the lease shows it.
+    pub(super) fn excuse_what_an_owner_at_latest_left(
+        &mut self,
+        write: &LeaseWrite,
+        leases: &Leases,
+        stream: &mut Stream,
+        judge: &mut Judge,
+    ) {
+        let ends = write
+            .after
+            .as_ref()
+            .is_some_and(|row| row.checkpoint == Position::ShardEnd);
+        let before = leases.row(write.shard).filter(|row| row.checkpoint == Position::Latest);
+        let (true, Some(owner)) = (ends, before.and_then(LeaseRow::reader)) else {
+            return;
+        };
+        let since = leases.had_since(write.shard, owner);
+        let is_told_of = self
+            .latest(write.shard, owner)
+            .is_some_and(|tenant| tenant.leased_at == since);
+        let deletions = leases.deletions(write.shard).unwrap_or_default();
+        if let Some(shard) = stream.of_mut(deletions, write.shard).filter(|_| !is_told_of) {
+            excuse_unpinned(shard, judge);
+        }
     }
 
     fn check_permission(

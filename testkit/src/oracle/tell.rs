@@ -61,6 +61,8 @@ impl Oracle {
         } = evidence;
         match fact {
             FleetFact::LeaseWritten(write) => {
+                self.consumers
+                    .excuse_what_an_owner_at_latest_left(&write, leases, stream, judge);
                 leases.written(write, (stream, faults), judge);
                 if leases.is_empty() {
                     self.consumers.begin_anew();

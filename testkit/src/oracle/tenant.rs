@@ -380,7 +380,7 @@ impl Tenant {
 }
 
 /// What a lease at `LATEST` has not been read of by now never will be, unless it is pinned.
-fn excuse_unpinned(shard: &mut Shard, judge: &mut Judge) {
+pub(super) fn excuse_unpinned(shard: &mut Shard, judge: &mut Judge) {
     if shard.first_undone().is_some() && judge.excuses(Exception::UnpinnedLatest) {
         shard.excuse_up_to(shard.len());
     }

@@ -101,6 +101,28 @@ fn what_an_owner_at_latest_left_behind_is_excused_with_the_exception_alone() {
 }
 
 #[test]
+fn an_owner_at_latest_that_never_says_it_began_is_excused_only_if_it_was_offered_nothing() {
+    for (offered, broken) in [(false, vec![]), (true, vec![Rule::AtLeastOnce])] {
+        let rules = Rules::new(FAILOVER).start(Start::Latest);
+        let mut story = Story::by(rules.except(Exception::UnpinnedLatest, "not pinned yet"));
+        story.create(0, &[], 0..=u128::MAX);
+        story.start("a");
+        story.lease("a", 0, row(Some("a"), 1, Position::Latest));
+        if offered {
+            let checkpoint = Position::Latest;
+            story.consumer("a", 1, ConsumerFact::Initialized { checkpoint });
+        }
+        story.store(0, 1);
+        if offered {
+            story.offer("a", 1, 1..=1);
+        }
+        story.close(0);
+        story.lease("a", 0, row(Some("a"), 2, Position::ShardEnd));
+        assert_eq!(story.broken(), broken);
+    }
+}
+
+#[test]
 fn an_owner_at_latest_may_begin_earlier_until_a_record_is_processed() {
     for (fails, broken) in [(true, vec![]), (false, vec![Rule::Duplicate])] {
         let rules = Rules::new(FAILOVER).start(Start::Latest);
