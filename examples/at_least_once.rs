@@ -43,7 +43,7 @@ impl Handled {
     }
 }
 
-/// Runs a worker until so many orders were handled, and then drops it on the spot: what a crash does.
+/// Runs a worker until this number of orders was handled, then drops it at once, as a crash would.
 async fn consume_and_crash(sim: &Sim, name: &str, handled: &Handled, orders: usize) -> Result<(), Failure> {
     let counting = handled.clone();
     let worker = Worker::builder("billing", "orders")

@@ -201,3 +201,28 @@ async fn a_shard_that_was_closed_and_trimmed_before_its_end_was_read_is_reported
     let reports = lines(REPORT);
     assert!(reports.len() == 1 && reports[0].contains(&checkpoint), "{reports:#?}");
 }
+
+/// A shard and a child of it are trimmed before a worker that runs has read the shard's end: nobody tells of the grandchildren.
+#[tokio::test(start_paused = true)]
+async fn the_grandchildren_of_a_shard_that_was_trimmed_with_its_child_are_read() {
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let (control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let places = put(&producer, 0..20).await;
+    journal
+        .until("the first records", |journal| journal.read() == places)
+        .await;
+    control.pause();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    split(&sim, "shardId-000000000000", 1 << 127).await;
+    split(&sim, "shardId-000000000001", 1 << 126).await;
+    tokio::time::sleep(25 * HOUR).await;
+    control.resume();
+    let places: BTreeSet<_> = places.into_iter().chain(put(&producer, 20..80).await).collect();
+    tokio::time::sleep(3 * MINUTE).await;
+    assert_eq!(journal.read(), places);
+    let shards = control.shards();
+    let reading = shards.iter().filter(|status| status.state == ShardState::Reading);
+    let reading: BTreeSet<_> = reading.map(|status| status.shard.shard.to_string()).collect();
+    assert_eq!(reading, [2, 3, 4].map(|n| format!("shardId-{n:012}")).into());
+}

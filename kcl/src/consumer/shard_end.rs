@@ -165,14 +165,14 @@ impl ShardConsumer {
                 return Err(WorkerError::InconsistentShards { stream, reason });
             }
             let shards = &survey.shards;
-            if children.is_empty() {
-                children = planner::listed_children(&self.shard.shard, shards);
-            }
             let leases = list(&**table, &self.parts.clock, &mut self.rng, &self.parts.observers).await;
             let leases = leases.map_err(of_table)?.leases;
+            let rows = self.parts.layout.rows_of(&self.shard.stream);
+            if children.is_empty() {
+                children = planner::listed_heirs(rows, &self.shard.shard, self.lease.range, shards, &leases);
+            }
             let others = children.iter().flat_map(|child| &child.parents);
             let others = others.filter(|parent| **parent != self.shard.shard);
-            let rows = self.parts.layout.rows_of(&self.shard.stream);
             let awaited: BTreeSet<_> = others
                 .filter(|parent| planner::is_still_to_come(rows, parent, shards, &leases))
                 .cloned()

@@ -87,7 +87,7 @@ impl Scene {
         assert!(join_all(puts).await.iter().all(Result::is_ok));
     }
 
-    /// Waits until so many records were processed.
+    /// Waits until this number of records was processed.
     async fn until(&self, processed: usize) {
         while self.processed.load(Ordering::Relaxed) < processed {
             tokio::time::sleep(SECOND / 10).await;

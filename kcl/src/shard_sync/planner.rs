@@ -249,12 +249,46 @@ pub(crate) fn is_still_to_come(rows: StreamRows<'_>, shard: &ShardId, shards: &[
 /// The children that the list of shards names, for an ended shard of which the service did not tell them.
 pub(crate) fn listed_children(parent: &ShardId, shards: &[Shard]) -> Vec<ChildShard> {
     let children = shards.iter().filter(|shard| shard.parents.contains(parent));
-    let child = |shard: &Shard| ChildShard {
+    children.map(as_child).collect()
+}
+
+/// The listed shards that come next behind an ended shard of which the service did not tell the children: these, and behind
+/// children that the stream has trimmed together with the shard, the oldest that are left.
+///
+/// Of the trimmed children nothing is known. So a shard counts as one of their line if it has parents, none of which is listed
+/// or has a lease, and shares hash keys with the ended shard.
+pub(crate) fn listed_heirs(
+    rows: StreamRows<'_>,
+    ended: &ShardId,
+    range: Option<HashKeyRange>,
+    shards: &[Shard],
+    leases: &[Lease],
+) -> Vec<ChildShard> {
+    let listed: BTreeSet<&ShardId> = shards.iter().map(|shard| &shard.id).collect();
+    if listed.contains(ended) {
+        return listed_children(ended, shards);
+    }
+    let leased: BTreeSet<&LeaseKey> = leases.iter().map(|lease| &lease.key).collect();
+    let is_leased = |id: &ShardId| leased.contains(&rows.key_of(id));
+    let is_forgotten = |id: &ShardId| !listed.contains(id) && !is_leased(id);
+    let shares_keys = |shard: &Shard| {
+        range
+            .zip(shard.range)
+            .is_none_or(|(range, other)| range.overlaps(other))
+    };
+    let is_heir = |shard: &&Shard| {
+        let is_orphan = !shard.parents.is_empty() && shard.parents.iter().all(is_forgotten);
+        shard.parents.contains(ended) || is_orphan && !is_leased(&shard.id) && shares_keys(shard)
+    };
+    shards.iter().filter(is_heir).map(as_child).collect()
+}
+
+fn as_child(shard: &Shard) -> ChildShard {
+    ChildShard {
         id: shard.id.clone(),
         parents: shard.parents.clone(),
         range: shard.range,
-    };
-    children.map(child).collect()
+    }
 }
 
 #[cfg(test)]

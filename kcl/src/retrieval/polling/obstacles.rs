@@ -50,9 +50,14 @@ impl Poller {
         match self.evidence.judge(&survey) {
             Verdict::Open => self.next = Next::Begin,
             Verdict::Ended(children) => {
-                self.next = Next::End(children);
                 let is_listed = survey.shards.iter().any(|shard| shard.id == self.shard.shard);
-                return Ok((!is_listed).then(|| Arrival::PossibleLoss(self.trimmed_shard())));
+                if is_listed {
+                    self.next = Next::End(children);
+                } else {
+                    // Children may be trimmed as well: who comes next is found at the end, with the leases at hand.
+                    self.next = Next::End(Vec::new());
+                    return Ok(Some(Arrival::PossibleLoss(self.trimmed_shard())));
+                }
             }
             Verdict::Hold(hold) => return Ok(self.hold(hold, Next::Survey)),
         }

@@ -42,6 +42,8 @@ fn range(start: u128, end: u128) -> HashKeyRange {
 #[derive(Debug, Clone)]
 struct History {
     shards: Vec<Shard>,
+    /// Those of the stream's beginning.
+    first: Vec<Shard>,
     /// The shards that each split or merge closed.
     closed: Vec<Vec<ShardId>>,
 }
@@ -50,11 +52,13 @@ impl History {
     fn new(shards: u32) -> Self {
         let mut history = Self {
             shards: Vec::new(),
+            first: Vec::new(),
             closed: Vec::new(),
         };
         for range in HashKeyRange::FULL.split_evenly(shards) {
             history.add(&[], range);
         }
+        history.first.clone_from(&history.shards);
         history
     }
 
@@ -388,6 +392,22 @@ fn read_in_the_end(graph: &Graph<'_>, leases: &[Lease]) -> BTreeSet<ShardId> {
     leased.iter().map(|shard| &shard.id).chain(children).cloned().collect()
 }
 
+#[test]
+fn the_heirs_of_a_forgotten_shard_are_its_children_and_those_of_its_forgotten_children() {
+    let history = History::new(2).split(0).split(2).split(1);
+    let heirs = |listed: &[usize], leased: &[usize]| -> Vec<usize> {
+        let range = history.shards[0].range;
+        let heirs = listed_heirs(rows(), &id(0), range, &history.listed(listed), &leases(leased));
+        heirs.iter().map(|heir| number(&heir.id)).collect()
+    };
+    // 0 was split into 2 and 3, 2 into 4 and 5, and 1, beside it, into 6 and 7.
+    assert_eq!(heirs(&[0, 2, 3, 4, 5, 6, 7], &[0, 1]), [2, 3]);
+    assert_eq!(heirs(&[2, 3, 4, 5, 6, 7], &[0, 1]), [2, 3]);
+    assert_eq!(heirs(&[3, 4, 5, 6, 7], &[0]), [3, 4, 5]);
+    assert_eq!(heirs(&[3, 4, 5, 6, 7], &[0, 2]), [3], "the end of 2 leads to 4 and 5");
+    assert_eq!(heirs(&[3, 4, 5, 6, 7], &[0, 5]), [3, 4]);
+}
+
 proptest! {
     #[test]
     fn every_open_shard_is_read_in_the_end((history, leases) in any_situation(), start in any_start()) {
@@ -449,5 +469,19 @@ proptest! {
     fn a_sync_after_the_first_creates_nothing(history in any_history(), start in any_start()) {
         let first = plan(&history.shards, &[], start).unwrap();
         prop_assert_eq!(planned(&history, &created(&first), start), [0; 0]);
+    }
+
+    #[test]
+    fn what_follows_shards_that_were_forgotten_unread_is_read_in_the_end(history in any_history()) {
+        let lease = |shard: &Shard| lease_at(rows(), shard, Position::TrimHorizon);
+        let mut leases: Vec<Lease> = history.first.iter().map(lease).collect();
+        let graph = Graph::new(&history.shards);
+        for shard in history.first.iter().filter(|first| graph.shard(&first.id).is_none()) {
+            let heirs = listed_heirs(rows(), &shard.id, shard.range, &history.shards, &leases);
+            leases.extend(children_plan(rows(), &shard.id, &heirs, &OwnAttributes::default()));
+        }
+        let read = read_in_the_end(&graph, &leases);
+        let open = history.shards.iter().filter(|shard| shard.state == ShardState::Open);
+        prop_assert_eq!(open.map(|shard| &shard.id).find(|id| !read.contains(id)), None);
     }
 }
