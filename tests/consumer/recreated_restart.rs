@@ -15,6 +15,7 @@ use testkit::sim::{Fault, Sim};
 
 use super::MINUTE;
 use super::lease_table::lease_rows;
+use super::log::{capture, lines};
 use super::recreated_stream::{FIRST, SECOND, attribute, create_stream_again, put_unmarked, read_and_stop};
 use crate::fleet::{APPLICATION, Checkpoints, Entry, Journal, STREAM, put, split, start, stream, worker};
 
@@ -245,6 +246,59 @@ async fn a_worker_that_crashes_half_way_leaves_what_the_next_one_completes() {
             })
             .await;
         assert_rows_of_one_stream(&sim, 3, &created).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn workers_that_may_not_delete_rows_begin_anew_and_warn() {
+    capture();
+    let (sim, producer) = stream(4);
+    let journal = Journal::default();
+    let (_control, running) = start(restarting(&sim, "w1", &journal));
+    let former = put(&producer, 0..100).await;
+    journal.until("all records", |journal| journal.read() == former).await;
+    sim.faults(|call| match call.operation {
+        "DeleteItem" => Fault::access_denied(),
+        _ => Fault::None,
+    });
+    create_stream_again(&sim, 2).await;
+    tokio::time::sleep(2 * MINUTE).await;
+    let (_control, started_later) = start(restarting(&sim, "w22", &journal));
+    let present = put(&producer, 100..160).await;
+    tokio::time::sleep(2 * MINUTE).await;
+    assert!(journal.read().is_superset(&present));
+    assert!(!running.is_finished() && !started_later.is_finished());
+    assert_eq!(rows(&sim).await.len(), 4, "nothing was deleted");
+    let warning = "leases of a former stream not replaced, trying again";
+    assert!(
+        lines(warning).iter().any(|line| line.contains("AccessDenied")),
+        "{:?}",
+        lines(warning)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_denied_while_a_worker_begins_anew_is_tried_again() {
+    for operation in ["ListShards", "Scan", "UpdateItem"] {
+        let (sim, producer) = stream(2);
+        let journal = Journal::default();
+        let (_control, running) = start(restarting(&sim, "w1", &journal));
+        let former = put(&producer, 0..100).await;
+        journal.until("all records", |journal| journal.read() == former).await;
+        create_stream_again(&sim, 2).await;
+        sim.faults(move |call| match call.operation == operation && call.client == "w1" {
+            true => Fault::access_denied(),
+            false => Fault::None,
+        });
+        tokio::time::sleep(3 * MINUTE).await;
+        assert!(!running.is_finished(), "{operation}");
+        sim.heal();
+        let present = put(&producer, 100..160).await;
+        journal
+            .until("the records of the present stream", |journal| {
+                journal.read().is_superset(&present)
+            })
+            .await;
     }
 }
 

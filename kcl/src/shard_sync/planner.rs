@@ -227,6 +227,12 @@ fn lease_at(rows: StreamRows<'_>, shard: &Shard, checkpoint: Position) -> Lease 
     }
 }
 
+/// Whether the leases tell of shards that came after `shards` were listed.
+pub(crate) fn is_outdated(shards: &[Shard], leases: &[Lease]) -> bool {
+    let newest = shards.iter().filter_map(|shard| shard.id.number()).max();
+    leases.iter().any(|lease| lease.shard.number() > newest)
+}
+
 /// Whether a shard without a lease of its own will get one: it, or a shard that it came of, is still being read.
 pub(crate) fn is_still_to_come(rows: StreamRows<'_>, shard: &ShardId, shards: &[Shard], leases: &[Lease]) -> bool {
     let listed: BTreeMap<&ShardId, &Shard> = shards.iter().map(|shard| (&shard.id, shard)).collect();

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use service::chain;
+
 use crate::calls::{Calls, ShardsToList};
 use crate::error::{TableError, WorkerError};
-use crate::event::LeaseEvent;
+use crate::event::{LeaseEvent, WorkerEvent};
 use crate::lease::layout::TableLayout;
 use crate::lease::model::{Lease, OwnAttributes};
 use crate::lease::table::{Creation, LeaseTable};
@@ -96,7 +98,13 @@ pub(crate) async fn sync_shards(
             source,
         })?;
     }
-    former.discard().await
+    // They are left out of the search for leases, and deleted later.
+    if let Err(error) = former.discard().await {
+        let error = chain(&error);
+        let not_replaced = WorkerEvent::LeasesNotReplaced { error, repeated: 0 };
+        creator.observers.tell(not_replaced);
+    }
+    Ok(())
 }
 
 /// By how much the service's clock may be behind its estimate: replies show whole seconds.

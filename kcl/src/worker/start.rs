@@ -17,8 +17,9 @@ use crate::lease::scan::list;
 use crate::lease::table::{LeaseTable, OpenError};
 use crate::observers::Observers;
 use crate::shard_sync::former::{self, OnRecreated, Sorted};
+use crate::shard_sync::planner;
 use crate::shard_sync::task::{Creator, NewLeases, sync_shards};
-use crate::stream::{Incarnation, StreamRef};
+use crate::stream::{Incarnation, Shard, StreamRef};
 use crate::worker::health::HealthBoard;
 
 /// The wait after the first failed attempt, and the longest. Our choice.
@@ -73,7 +74,8 @@ impl Start<'_> {
             let is_in_time = |end: Option<Instant>| end.is_none_or(|end| again <= end);
             let goes_on = match (self.occasion, is_stream_missing(&error)) {
                 (Occasion::BeginAnew, true) => true,
-                (Occasion::BeginAnew, false) => may_pass(&error),
+                // Access that is denied to a worker that runs is waited for.
+                (Occasion::BeginAnew, false) => may_pass(&error) || is_denied(&error),
                 (Occasion::Start | Occasion::Tidy, true) => is_in_time(no_stream_until),
                 (Occasion::Start | Occasion::Tidy, false) => may_pass(&error) && is_in_time(deadline),
             };
@@ -104,8 +106,7 @@ impl Start<'_> {
             self.observers.tell(WorkerEvent::StreamDescriptionDenied { stream });
         }
         // Before the table is created: a mistyped stream leaves nothing behind.
-        let shards = self.calls.list_shards(self.stream, ShardsToList::All).await;
-        let shards = shards.map_err(|error| self.of_stream(error))?;
+        let shards = self.list_shards().await?;
         self.open(table_by).await?;
         let listing = list(&**self.table, self.clock, &mut self.rng, self.observers).await;
         let listing = listing.map_err(|error| self.of_table(error))?;
@@ -113,6 +114,11 @@ impl Start<'_> {
             return Err(self.led_by_others(found));
         }
         let leases = self.sort(listing.leases, &incarnation)?;
+        let shards = match planner::is_outdated(&shards, &leases.kept) {
+            // It would miss that a leased shard came of another one, which would be leased as well.
+            true => self.list_shards().await?,
+            false => shards,
+        };
         if self.occasion == Occasion::Start {
             self.tell_of_overruled_start(&leases.kept);
         }
@@ -129,6 +135,11 @@ impl Start<'_> {
         };
         sync_shards(creator, self.calls, shards, leases, new).await?;
         Ok(stream)
+    }
+
+    async fn list_shards(&self) -> Result<Vec<Shard>, WorkerError> {
+        let shards = self.calls.list_shards(self.stream, ShardsToList::All).await;
+        shards.map_err(|error| self.of_stream(error))
     }
 
     /// Tells the leases of a former stream from the others, if they are to be replaced.
@@ -231,6 +242,20 @@ fn not_usable_within(timeout: Duration) -> TableError {
 
 fn is_stream_missing(error: &WorkerError) -> bool {
     matches!(error, WorkerError::Stream { source, .. } if source.kind().is_not_found())
+}
+
+fn is_denied(error: &WorkerError) -> bool {
+    match error {
+        WorkerError::LeaseTable { source, .. } => source.kind().is_denied(),
+        WorkerError::Stream { source, .. } => source.kind().is_denied(),
+        WorkerError::InconsistentShards { .. }
+        | WorkerError::NotALeaseTable { .. }
+        | WorkerError::LedByOthers { .. }
+        | WorkerError::WorkerIdInUse { .. }
+        | WorkerError::ApplicationStalled { .. }
+        | WorkerError::LeaseThread { .. }
+        | WorkerError::TaskPanicked => false,
+    }
 }
 
 /// Whether a start that failed like this may work later, by itself or because an operator restores a key.
