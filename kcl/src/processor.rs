@@ -38,7 +38,8 @@ pub use stream::{ShardStream, StreamEnd, StreamProcessor};
 ///
 /// ```text
 /// initialize ─► process … process ─┬─► shard_ended          everything was read
-///                                  ├─► shutdown_requested   the worker is asked to stop; a last chance to checkpoint
+///                                  ├─► shutdown_requested   the worker is asked to stop, or the shard is moved; a last
+///                                  │                      chance to checkpoint
 ///                                  └─► lease_lost           another worker has the shard, or may have it
 /// ```
 ///

@@ -241,3 +241,22 @@ async fn a_worker_that_lost_its_leases_to_another_and_has_nothing_to_write_is_no
     assert_eq!(other.shards().len(), 1);
     assert_eq!(control.health().degraded, []);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_lag_of_a_shard_that_cannot_be_read_grows() {
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let (control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let places = put(&producer, 0..10).await;
+    journal.until("all records", |journal| journal.read() == places).await;
+    sim.faults(|call| match call.operation {
+        "GetRecords" => Fault::access_denied(),
+        _ => Fault::None,
+    });
+    tokio::time::sleep(5 * MINUTE).await;
+    let lag = control.max_lag().unwrap();
+    assert!(lag > 4 * MINUTE, "{lag:?}");
+    sim.heal();
+    tokio::time::sleep(MINUTE).await;
+    assert!(control.max_lag().unwrap() < MINUTE / 30);
+}

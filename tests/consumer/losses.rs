@@ -1,17 +1,19 @@
 //! Records that the service trims before they are read: reported, never passed over in silence (C1).
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use kcl::{OnPossibleLoss, Position, ShardState, WorkerControl};
+use kcl::{OnPossibleLoss, Position, ShardState, WorkerBuilder, WorkerControl};
 use kpl::Producer;
-use testkit::sim::Sim;
+use testkit::sim::{Fault, Sim};
 
 use super::MINUTE;
 use super::lease_table::lease_rows;
 use super::log::{capture, lines};
 use crate::fleet::{APPLICATION, Checkpoints, Journal, Place, put, split, start, stream, worker};
+use crate::replies::edited;
 
 const REPORT: &str = "possible loss by retention";
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -225,4 +227,110 @@ async fn the_grandchildren_of_a_shard_that_was_trimmed_with_its_child_are_read()
     let reading = shards.iter().filter(|status| status.state == ShardState::Reading);
     let reading: BTreeSet<_> = reading.map(|status| status.shard.shard.to_string()).collect();
     assert_eq!(reading, [2, 3, 4].map(|n| format!("shardId-{n:012}")).into());
+}
+
+/// A worker that makes few calls, for tests that take days.
+fn patient(sim: &Sim, journal: &Journal) -> WorkerBuilder {
+    let builder = worker(sim, "w1", journal, Checkpoints::AfterEachBatch);
+    builder.failover_time(10 * MINUTE).idle_time_between_reads(MINUTE)
+}
+
+/// Denies the worker `w1` its reads for a day and more, in which records are put and trimmed, and then allows them. Returns what was
+/// put last.
+async fn deny_reads_for_days(sim: &Sim, producer: &Producer, numbers: std::ops::Range<usize>) -> BTreeSet<Place> {
+    sim.faults(|call| match call.operation == "GetRecords" && call.client == "w1" {
+        true => Fault::access_denied(),
+        false => Fault::None,
+    });
+    tokio::time::sleep(HOUR).await;
+    put(producer, numbers.start..numbers.start + 20).await;
+    tokio::time::sleep(26 * HOUR).await;
+    sim.heal();
+    put(producer, numbers.start + 20..numbers.end).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_loss_of_a_worker_that_runs_is_reported_while_it_cannot_read_or_is_paused() {
+    capture();
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let (control, _running) = start(patient(&sim, &journal));
+    let places = put(&producer, 0..20).await;
+    journal
+        .until("the first records", |journal| journal.read() == places)
+        .await;
+    for (first, reports) in [(20, 1), (60, 2)] {
+        let places = deny_reads_for_days(&sim, &producer, first..first + 40).await;
+        journal
+            .until("the rest", |journal| journal.read().is_superset(&places))
+            .await;
+        assert_eq!(lines(REPORT).len(), reports, "{:#?}", lines(REPORT));
+    }
+    control.pause();
+    tokio::time::sleep(HOUR).await;
+    put(&producer, 100..120).await;
+    tokio::time::sleep(26 * HOUR).await;
+    let places = put(&producer, 120..140).await;
+    control.resume();
+    journal
+        .until("the rest", |journal| journal.read().is_superset(&places))
+        .await;
+    assert_eq!(lines(REPORT).len(), 3, "{:#?}", lines(REPORT));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_loss_is_reported_of_a_worker_that_had_read_everything_and_could_not_read_for_less_than_the_retention_time()
+{
+    capture();
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let (_control, _running) = start(patient(&sim, &journal));
+    put(&producer, 0..20).await;
+    tokio::time::sleep(30 * HOUR).await;
+    sim.faults(|call| match call.operation == "GetRecords" && call.client == "w1" {
+        true => Fault::access_denied(),
+        false => Fault::None,
+    });
+    tokio::time::sleep(5 * HOUR).await;
+    let places = put(&producer, 20..40).await;
+    sim.heal();
+    journal
+        .until("the rest", |journal| journal.read().is_superset(&places))
+        .await;
+    assert_eq!(lines(REPORT), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_page_in_front_of_the_oldest_record_is_no_loss() {
+    capture();
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let (control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    put(&producer, 0..20).await;
+    let places = put(&producer, 20..40).await;
+    journal
+        .until("all records", |journal| journal.read().is_superset(&places))
+        .await;
+    tokio::time::sleep(10 * MINUTE).await;
+    control.shutdown(MINUTE);
+    running.await.unwrap().unwrap();
+    // The service may answer with an empty page and go on with the records behind it.
+    let emptied = AtomicUsize::new(0);
+    let client = edited(&sim, "w2", move |reply| {
+        let Some(records) = reply["Records"].as_array_mut() else {
+            return;
+        };
+        if !records.is_empty() && emptied.fetch_add(1, Ordering::Relaxed) == 0 {
+            records.clear();
+            reply["MillisBehindLatest"] = 1_000.into();
+        }
+    });
+    sim.faults(|call| match call.operation {
+        "DescribeStreamSummary" => Fault::access_denied(),
+        _ => Fault::None,
+    });
+    let journal = Journal::default();
+    let (_control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch).kinesis_client(client));
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(lines(REPORT), [""; 0]);
 }

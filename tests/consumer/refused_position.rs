@@ -121,3 +121,17 @@ async fn a_position_that_is_refused_by_a_stream_that_was_created_again_is_not_ca
     assert_eq!(lines("checkpoint refused"), [""; 0]);
     assert!(!lines("stream was created again").is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_that_an_operator_moves_back_is_not_overwritten_by_one_that_was_deferred_before() {
+    let (sim, producer) = stream(1);
+    let builder = worker(&sim, "w1", &Journal::default(), Checkpoints::Never).for_each_record(|_| async { Ok(()) });
+    let (_control, _running) = start(builder);
+    put(&producer, 0..20).await;
+    tokio::time::sleep(MINUTE).await;
+    let rows = lease_rows(&sim).await;
+    assert!(rows[0]["checkpoint"].as_s().unwrap().starts_with("49"), "{rows:?}");
+    edit_checkpoint(&sim, "TRIM_HORIZON").await;
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(lease_rows(&sim).await[0]["checkpoint"].as_s().unwrap(), "TRIM_HORIZON");
+}

@@ -10,7 +10,7 @@ use kcl::{
 };
 use kpl::Producer;
 use testkit::Service;
-use testkit::sim::{Fault, Sim};
+use testkit::sim::{Call, Fault, Sim};
 use tokio::sync::Semaphore;
 
 use super::MINUTE;
@@ -497,4 +497,30 @@ async fn a_shard_that_was_idle_is_not_moved_on_by_its_idle_position() {
     control.seek(&first(&control), SeekTo::TrimHorizon).await.unwrap();
     tokio::time::sleep(2 * SECOND).await;
     assert_eq!(read_since(&journal, 65).len(), 65);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_search_for_a_place_reads_no_more_than_the_budget_and_the_share_allow() {
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let records = (0..60).map(|n| kpl::Record::new(format!("key-{n}"), vec![7; 40 * 1024]));
+    let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch).read_share(0.1);
+    let (control, _running) = start(builder.read_budget(256 * 1024));
+    put_all(&producer, records).await;
+    journal.until("all records", |journal| journal.read().len() == 60).await;
+    tokio::time::sleep(MINUTE).await;
+    let begun = sim.elapsed();
+    let time = sim.now() - 2 * SECOND;
+    control.seek(&first(&control), SeekTo::AtTimestamp(time)).await.unwrap();
+    let calls = sim.calls();
+    let is_search = |call: &&Call| call.operation == "GetRecords" && call.client == "w1" && call.at >= begun;
+    let limit = |call: &Call| {
+        let request: serde_json::Value = serde_json::from_str(&call.request.to_string()).unwrap();
+        request["Limit"].as_u64().unwrap()
+    };
+    let limits: Vec<u64> = calls.iter().filter(is_search).map(limit).collect();
+    assert!(
+        !limits.is_empty() && limits.iter().all(|limit| *limit <= 6),
+        "{limits:?}"
+    );
 }

@@ -7,13 +7,16 @@ impl WorkerBuilder {
     /// What is done when the stream was deleted, and another one created under its name. Must be the same in the whole fleet.
     /// Default: [`OnRecreated::Halt`].
     ///
-    /// With [`OnRecreated::Restart`], processors of the former stream's shards finish the call that they are in and get
-    /// `lease_lost` ([`LeaseLost::StreamCreatedAgain`](crate::LeaseLost::StreamCreatedAgain)); what was read of it and not
-    /// delivered is dropped. Then the worker begins anew: the rows of the former stream are replaced or deleted, each by a
-    /// conditional write, and the present stream is read from [`start_at`](Self::start_at). Fencing tokens grow on. Each worker
-    /// does that when it notices, by its reads or by rows that another worker has replaced, and a worker that starts does the same
-    /// with leases of a former stream. A worker that is alone with a handler that hangs in each of its shards notices nothing. A
-    /// start at `Latest` leaves out what the present stream got before.
+    /// With [`OnRecreated::Restart`], processors of the deleted stream's shards finish the call that they are in and get
+    /// `lease_lost` ([`LeaseLost::StreamCreatedAgain`](crate::LeaseLost::StreamCreatedAgain)). Records of the deleted stream that
+    /// were read and not delivered are dropped. After 30 s a call that still runs is dropped too. A handler that blocks its thread
+    /// goes on all the same, perhaps beside the next processor of a shard with the same id; its fencing token is smaller.
+    ///
+    /// Then the worker begins anew. It replaces or deletes the rows of the deleted stream, each by a conditional write, and reads the
+    /// new stream from [`start_at`](Self::start_at). Fencing tokens grow on. Each worker does that when it notices, by its reads or
+    /// by rows that another worker has replaced, and a worker that starts does the same with leases of a deleted stream. A worker that
+    /// is alone with a handler that hangs in each of its shards notices nothing. A start at `Latest` leaves out what the new stream
+    /// got before.
     ///
     /// A row that a Java KCL has written and no worker of this library has read by yet does not say its stream, and is left as
     /// it is. The worker needs `kinesis:DescribeStreamSummary` to notice another stream, and `dynamodb:DeleteItem` on the lease

@@ -286,7 +286,7 @@ impl ShardConsumer {
                 .and_then(|service_time| wall_clock.duration_since(service_time).ok())
                 .unwrap_or_default(),
             idle: self.idle_since(),
-            losses: self.losses,
+            losses: self.losses.clone(),
             on_recreated: config.on_recreated,
             max_records: config.max_records,
             pace: PacerConfig {

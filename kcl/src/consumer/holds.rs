@@ -33,15 +33,21 @@ impl ShardConsumer {
         self.observer.tell(ShardEvent::PossibleLoss { loss: loss.clone() });
         self.ports.board.possible_loss(loss);
         match self.parts.config.on_possible_loss {
-            OnPossibleLoss::Report => self.losses = Losses::Known,
+            OnPossibleLoss::Report => self.losses = self.known_losses(),
             OnPossibleLoss::Halt => self.on_hold = Some(Hold::PossibleLoss),
         }
+    }
+
+    /// What is missing behind the present position is told; what will be missing behind a later one is not.
+    fn known_losses(&self) -> Losses {
+        let behind = self.position();
+        Losses::Known { behind }
     }
 
     /// Reads on although records may be missing, as the application asks.
     pub(super) fn accept_the_possible_loss(&mut self) {
         if self.on_hold == Some(Hold::PossibleLoss) {
-            (self.on_hold, self.losses) = (None, Losses::Known);
+            (self.on_hold, self.losses) = (None, self.known_losses());
         }
     }
 

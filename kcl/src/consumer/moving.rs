@@ -96,6 +96,7 @@ impl ShardConsumer {
         let config = SearchConfig {
             shard: self.shard.clone(),
             max_records: self.parts.config.max_records,
+            read_share: self.parts.config.read_share,
             now: now.unwrap_or_else(|| self.parts.calls.wall_clock()),
             clock: self.parts.clock.clone(),
             rng: self.rng.fork(),

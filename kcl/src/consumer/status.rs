@@ -173,13 +173,13 @@ impl StatusBoard {
 
     /// How far the deliveries may be behind the newest record by now. `None` before the first page, and at the end.
     ///
-    /// While no records are delivered, the shard falls back further by the time that passes.
+    /// While no records are delivered or its reads fail, the shard falls back further by the time that passes.
     pub(crate) fn behind(&self) -> Option<Duration> {
         let noted = self.noted.borrow();
         let lag = noted.status.lag?;
         let stands_still = match noted.status.state {
             ShardState::Ended => return None,
-            ShardState::Reading => noted.call_since.is_some(),
+            ShardState::Reading => noted.call_since.is_some() || self.reads.lasting(self.clock.now()).is_some(),
             ShardState::WaitingForParents
             | ShardState::Initializing
             | ShardState::Retrying { .. }

@@ -67,7 +67,8 @@ pub struct ShardStream {
 pub enum StreamEnd {
     /// Everything was read: the shard was split or merged.
     ShardEnded,
-    /// The worker is shut down in an orderly way. Another one goes on behind the last checkpoint.
+    /// The worker is shut down in an orderly way, and another one goes on behind the last checkpoint; or a
+    /// [`seek`](crate::WorkerControl::seek) moves this shard, and the worker goes on.
     ShutdownRequested,
     /// The lease is lost. It is too late to checkpoint.
     LeaseLost(LeaseLost),

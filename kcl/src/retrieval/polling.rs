@@ -27,6 +27,7 @@ use crate::shard_sync::graph::ChildShard;
 use crate::shard_sync::surveyor::Surveyor;
 use crate::stream::{Incarnation, ShardRef};
 use crate::trouble::Trouble;
+use config::CaughtUp;
 pub(crate) use config::{Losses, PollerConfig};
 
 /// The wait after the first failed read, and the longest. Our choice: the service's bucket refills within a second.
@@ -66,6 +67,8 @@ pub(crate) struct Poller {
     held: Option<(Hold, Instant)>,
     /// When the last read was sent.
     asked_at: Instant,
+    /// When the last read was sent that was answered, and whether nothing was left behind it then.
+    answered: (Instant, CaughtUp),
     pacer: Pacer,
     delays: RetryDelays,
     failures: u32,
@@ -101,8 +104,11 @@ impl Poller {
     pub(crate) fn new(calls: Calls, surveyor: Arc<Surveyor>, account: Account, config: PollerConfig) -> Self {
         let idle = config.idle;
         let loss = match (&config.from, config.losses) {
-            (Position::At(record), Losses::Sought) => Some(LossCheck::new(record.sequence_number.clone(), idle)),
-            (_, Losses::Sought | Losses::Known) => None,
+            (from, Losses::Known { behind }) if *from == behind => None,
+            (Position::At(record), Losses::Sought | Losses::Known { .. }) => {
+                Some(LossCheck::new(record.sequence_number.clone(), idle))
+            }
+            (_, Losses::Sought | Losses::Known { .. }) => None,
         };
         let (resume, next) = match config.from {
             Position::TrimHorizon => (ReadFrom::TrimHorizon, Next::Begin),
@@ -134,6 +140,7 @@ impl Poller {
             retention: None,
             held: None,
             asked_at: config.clock.now(),
+            answered: (config.clock.now(), CaughtUp::No),
             pacer: Pacer::new(config.pace, config.clock.now()),
             delays: RetryDelays::new(RETRY, Jitter::Half, config.rng),
             failures: 0,
@@ -167,6 +174,7 @@ impl Poller {
     }
 
     async fn begin(&mut self) -> Result<Option<Arrival>, StreamError> {
+        self.look_for_losses_again();
         let iterator = self.calls.get_shard_iterator(&self.shard, &self.resume).await?;
         if self.resume == ReadFrom::Latest {
             // Should this iterator expire before the first record, the next one must not begin later.
@@ -184,6 +192,7 @@ impl Poller {
             next,
         } = reply;
         (self.failures, self.refusals, self.held) = (0, 0, None);
+        self.answered = (self.asked_at, CaughtUp::by(millis_behind_latest));
         self.reads.over();
         let bytes = records
             .iter()
@@ -242,25 +251,31 @@ impl Poller {
     /// Looks at the oldest record of the shard.
     async fn probe(&mut self) -> Result<Option<Arrival>, StreamError> {
         let oldest = match self.oldest_record().await {
-            Ok(records) => records,
+            Ok(oldest) => oldest,
             // The shard is gone meanwhile: what was read of it is all that there is.
             Err(error) if error.kind().is_not_found() => {
-                let kept = self.kept.as_ref().and_then(|(page, _)| page.records.first().cloned());
-                kept.into_iter().collect()
+                self.kept.as_ref().and_then(|(page, _)| page.records.first().cloned())
             }
             Err(error) => return Err(error),
         };
         self.next = Next::Kept;
-        let loss = self.loss.take().and_then(|loss| loss.conclude(oldest.first()));
+        let loss = self.loss.take().and_then(|loss| loss.conclude(oldest.as_ref()));
         Ok(loss.map(Arrival::PossibleLoss))
     }
 
-    async fn oldest_record(&self) -> Result<Vec<RawRecord>, StreamError> {
-        let iterator = self
-            .calls
-            .get_shard_iterator(&self.shard, &ReadFrom::TrimHorizon)
-            .await?;
-        Ok(self.calls.get_records(&self.shard.stream, &iterator, 1).await?.records)
+    /// The oldest record of the shard, behind the empty pages in front of it. `None`: it has none.
+    async fn oldest_record(&self) -> Result<Option<RawRecord>, StreamError> {
+        let from = ReadFrom::TrimHorizon;
+        let mut iterator = self.calls.get_shard_iterator(&self.shard, &from).await?;
+        loop {
+            let page = self.calls.get_records(&self.shard.stream, &iterator, 1).await?;
+            let is_last = page.millis_behind_latest == Some(0);
+            match (page.records.into_iter().next(), page.next) {
+                (None, NextRead::Iterator(next)) if !is_last => iterator = next,
+                (oldest, NextRead::Iterator(_) | NextRead::End(_) | NextRead::Unknown) => return Ok(oldest),
+            }
+            self.clock.sleep(RETRY.0).await;
+        }
     }
 
     fn hand_on_kept(&mut self) -> Option<Arrival> {

@@ -7,8 +7,9 @@ use service::{Clock, Jitter, RetryDelays};
 use crate::calls::{Calls, NextRead, Page, ReadFrom};
 use crate::checkpoint::position::{Position, RecordPosition, SequenceNumber};
 use crate::error::StreamError;
-use crate::retrieval::budget::LARGEST_PAGE;
 use crate::retrieval::deaggregate::{RangePolicy, RawRecord, deaggregate};
+use crate::retrieval::pacer::Brought;
+use crate::retrieval::page_size::PageSize;
 use crate::retrieval::permit::Account;
 use crate::stream::ShardRef;
 
@@ -18,7 +19,8 @@ const BACK: (Duration, u32) = (Duration::from_secs(1), 8);
 /// Further back there are no records: the service keeps them for 365 days.
 const NO_RECORDS: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// The wait between two reads: the service allows five a second. Our choice, with the longest wait after failures.
+/// The wait between two reads of a search that may use all of the shard's reads, of which the service allows five a second; and
+/// the longest wait after failures. Our choice.
 const WAITS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
 /// How often a call may fail one after the other. Our choice: about half a minute.
@@ -39,7 +41,9 @@ pub(crate) struct Search {
     calls: Calls,
     shard: ShardRef,
     account: Account,
-    max_records: u32,
+    page_size: PageSize,
+    /// Between two reads.
+    wait: Duration,
     /// The service's time, as far as it is known.
     now: SystemTime,
     clock: Clock,
@@ -53,6 +57,8 @@ pub(crate) struct Search {
 pub(crate) struct SearchConfig {
     pub(crate) shard: ShardRef,
     pub(crate) max_records: u32,
+    /// The part of the shard's reads that may be used.
+    pub(crate) read_share: f64,
     /// The service's time, as far as it is known.
     pub(crate) now: SystemTime,
     pub(crate) clock: Clock,
@@ -65,7 +71,8 @@ impl Search {
             calls,
             shard: config.shard,
             account,
-            max_records: config.max_records,
+            page_size: PageSize::new(config.max_records, config.read_share),
+            wait: WAITS.0.div_f64(config.read_share),
             now: config.now,
             clock: config.clock,
             delays: RetryDelays::new(WAITS, Jitter::Half, config.rng),
@@ -159,13 +166,15 @@ impl Search {
 
     async fn page(&mut self, iterator: &str) -> Result<Page, StreamError> {
         // Released before the next page: of this one, at most one record is kept.
-        let _room = self.account.permit(LARGEST_PAGE).await;
+        let room = self.account.permit(self.page_size.wanted()).await;
+        let limit = self.page_size.limit(room.bytes());
         loop {
-            self.clock.sleep(WAITS.0).await;
+            self.clock.sleep(self.wait).await;
             let stream = &self.shard.stream;
-            match self.calls.get_records(stream, iterator, self.max_records).await {
+            match self.calls.get_records(stream, iterator, limit).await {
                 Ok(page) => {
                     self.failures = 0;
+                    self.page_size.on_reply(brought(&page));
                     return Ok(page);
                 }
                 Err(error) => self.bear(error).await?,
@@ -181,6 +190,18 @@ impl Search {
         }
         self.clock.sleep(self.delays.after(self.failures)).await;
         Ok(())
+    }
+}
+
+fn brought(page: &Page) -> Brought {
+    let bytes = page
+        .records
+        .iter()
+        .map(|record| record.data.len() + record.partition_key.len());
+    Brought {
+        records: page.records.len(),
+        bytes: bytes.sum(),
+        lag: page.millis_behind_latest.map(Duration::from_millis),
     }
 }
 

@@ -100,7 +100,7 @@ impl WorkerControl {
     ///
     /// * The call to the processor that runs ends first, then `shutdown_requested` is called: what it holds it can still
     ///   process and checkpoint, and its checkpointers fail with `LeaseLost` from then on. A handler that hangs holds the seek
-    ///   up.
+    ///   up. A handler must not await a seek of its own shard, which waits for that handler: spawn it.
     /// * The row gets the place as a checkpoint that a Java KCL reads too: a word, or the record in front of the place, which
     ///   is looked for in the stream. That takes some reads of the shard, and longer if it was idle for days.
     /// * Back: records are delivered again. Forth: those in between are not delivered. Checkpoints that were deferred or
@@ -119,7 +119,8 @@ impl WorkerControl {
         self.shards.seek(shard, to.into()).await
     }
 
-    /// Moves the reading of all shards whose leases this worker holds at the moment, at once. Other workers do that for theirs.
+    /// Moves the reading of all shards whose leases this worker holds at the moment, at once. Other workers do that for theirs. No
+    /// handler must await it: it waits for all handlers.
     ///
     /// # Errors
     ///

@@ -42,20 +42,27 @@ impl ProgressPort {
         });
     }
 
-    /// The last checkpoint of this ownership that is known to be in the row. `None` before the first.
+    /// The furthest checkpoint of this ownership that was in the row, as far as is known. `None` before the first.
     pub(crate) fn reached(&self) -> Option<Position> {
         self.reached.borrow().clone()
     }
 }
 
 impl ProgressView {
-    /// What the consumer has left for the next write.
+    /// What the consumer has left for the next write. Nothing that was in the row before: somebody may have moved it back since.
     pub(super) fn deferred(&self) -> Option<Position> {
-        self.deferred.borrow().clone()
+        let (deferred, reached) = (self.deferred.borrow().clone(), self.reached.borrow());
+        deferred.filter(|deferred| reached.as_ref().is_none_or(|reached| deferred > reached))
     }
 
     /// Tells the consumer of the row's checkpoint.
     pub(super) fn reach(&self, position: Position) {
-        self.reached.send_replace(Some(position));
+        self.reached.send_if_modified(|reached| {
+            let is_further = reached.as_ref().is_none_or(|reached| *reached < position);
+            if is_further {
+                *reached = Some(position);
+            }
+            is_further
+        });
     }
 }

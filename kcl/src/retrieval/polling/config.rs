@@ -37,9 +37,28 @@ pub(crate) struct PollerConfig {
 }
 
 /// Whether a reader looks for records that are missing behind the position that it begins at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Losses {
     Sought,
-    /// They were reported already.
-    Known,
+    /// Those behind this position were reported already.
+    Known {
+        behind: Position,
+    },
+}
+
+/// Whether a reader had everything that the shard had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CaughtUp {
+    Yes,
+    No,
+}
+
+impl CaughtUp {
+    /// By how far a reply is behind the newest record.
+    pub(super) fn by(millis_behind_latest: Option<u64>) -> Self {
+        match millis_behind_latest {
+            Some(0) => Self::Yes,
+            Some(_) | None => Self::No,
+        }
+    }
 }

@@ -1,17 +1,21 @@
 //! What keeps a reader from reading: failed calls, refused positions, and doubts about its shard or stream.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::config::CaughtUp;
 use super::{Next, Poller, REFUSALS};
 use crate::calls::ReadFrom;
 use crate::error::{CallErrorKind, StreamError};
 use crate::event::ShardEvent;
 use crate::fold::REMINDER;
-use crate::retrieval::loss::PossibleLoss;
+use crate::retrieval::loss::{Idle, LossCheck, PossibleLoss};
 use crate::retrieval::source::Arrival;
 use crate::shard_sync::end_evidence::{Hold, Verdict};
 use crate::shard_sync::former::OnRecreated;
 use crate::stream::Description;
+
+/// A break in the reading after which records may have been trimmed. Our choice; the service keeps them for a day at least.
+const LONG_BREAK: Duration = Duration::from_secs(60 * 60);
 
 impl Poller {
     /// Takes the refusal of a time to read from as what it is: the time is later than the service's clock. Any other error
@@ -21,6 +25,24 @@ impl Poller {
             (ReadFrom::Time(_), CallErrorKind::Rejected { .. }) => Ok(self.hold(Hold::StartsLater, Next::Begin)),
             _ => Err(error),
         }
+    }
+
+    /// After a long break in the reading: the service may have trimmed what came behind the last record that was read. It is
+    /// read again, so that the next page shows whether something is missing between.
+    pub(super) fn look_for_losses_again(&mut self) {
+        let (answered, caught_up) = self.answered;
+        let passed = self.clock.now().saturating_duration_since(answered);
+        let ReadFrom::After(last) = &self.resume else { return };
+        if self.loss.is_some() || passed < LONG_BREAK {
+            return;
+        }
+        let last = last.clone();
+        let idle = (caught_up == CaughtUp::Yes).then(|| Idle {
+            at: self.calls.wall_clock() - self.clock_ahead - passed,
+            since: Some(answered),
+        });
+        self.loss = Some(LossCheck::new(last.clone(), idle));
+        self.resume = ReadFrom::At(last);
     }
 
     /// Goes on with `next` if positions of this shard still mean something: not in a stream that was created again.
