@@ -76,7 +76,9 @@ impl Consumers {
                 self.check_permission((ownership, deletions), lease, evidence, judge);
                 self.begun(number, record, evidence, judge);
             }
-            ConsumerFact::AtWork { lease } => permission::check_work(ownership, lease, &evidence.leases, judge),
+            ConsumerFact::AtWork { lease } => {
+                permission::check_work((ownership, deletions), lease, &evidence.leases, judge)
+            }
             ConsumerFact::PendingFound { position } => {
                 permission::check_pending(ownership, position, &evidence.leases, judge);
             }

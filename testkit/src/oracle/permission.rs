@@ -20,8 +20,8 @@ pub(super) fn check(
     evidence: &Evidence,
     judge: &mut Judge,
 ) {
-    check_lease(ownership, claim, &evidence.leases, judge);
-    if largest > ownership.token {
+    check_lease((ownership, deletions), claim, &evidence.leases, judge);
+    if largest > ownership.token && !is_made_anew((ownership, deletions), &evidence.leases, judge) {
         outranked(ownership, largest, &evidence.leases, judge);
     }
     check_parents((ownership, deletions), evidence, judge);
@@ -98,11 +98,11 @@ pub(super) fn check_acknowledgement(ownership: &Ownership, position: Position, l
 }
 
 /// A handler at work, whose lease another worker could have, can tell by its guard (C3).
-pub(super) fn check_work(ownership: &Ownership, claim: LeaseClaim, leases: &Leases, judge: &mut Judge) {
+pub(super) fn check_work(tenant: (&Ownership, usize), claim: LeaseClaim, leases: &Leases, judge: &mut Judge) {
     match claim {
         LeaseClaim::Lost => {}
         LeaseClaim::Held => check_tenure(
-            ownership,
+            tenant,
             "is at work, and its guard says that the lease is held",
             leases,
             judge,
@@ -111,9 +111,10 @@ pub(super) fn check_work(ownership: &Ownership, claim: LeaseClaim, leases: &Leas
 }
 
 /// No other worker could have the lease: its guard says so, and the table does (C3).
-fn check_lease(ownership: &Ownership, claim: LeaseClaim, leases: &Leases, judge: &mut Judge) {
+fn check_lease(tenant: (&Ownership, usize), claim: LeaseClaim, leases: &Leases, judge: &mut Judge) {
+    let (ownership, _) = tenant;
     match claim {
-        LeaseClaim::Held => check_tenure(ownership, "was offered records", leases, judge),
+        LeaseClaim::Held => check_tenure(tenant, "was offered records", leases, judge),
         LeaseClaim::Lost => judge.broken(
             Rule::OneOwner,
             format_args!("{ownership} was offered records, though its own guard says that the lease is lost"),
@@ -121,8 +122,18 @@ fn check_lease(ownership: &Ownership, claim: LeaseClaim, leases: &Leases, judge:
     }
 }
 
+/// Whether another worker has made the lease one of a later stream, and the ownership cannot know it yet. Nobody else delivers
+/// records of the stream that was deleted.
+fn is_made_anew((ownership, deletions): (&Ownership, usize), leases: &Leases, judge: &Judge) -> bool {
+    let departure = leases.departure(ownership.shard, &ownership.worker);
+    let is_unnoticed = departure.is_some_and(|departure| judge.now <= departure.renewed_at + judge.rules.failover);
+    let present = leases.deletions(ownership.shard);
+    present.is_some_and(|present| present > deletions) && is_unnoticed
+}
+
 /// The table says that the ownership, which does `what`, has the lease.
-fn check_tenure(ownership: &Ownership, what: &str, leases: &Leases, judge: &mut Judge) {
+fn check_tenure(tenant: (&Ownership, usize), what: &str, leases: &Leases, judge: &mut Judge) {
+    let (ownership, _) = tenant;
     let failover = judge.rules.failover;
     match leases.tenure(ownership, judge) {
         Tenure::Held => {}
@@ -134,6 +145,7 @@ fn check_tenure(ownership: &Ownership, what: &str, leases: &Leases, judge: &mut 
                 Seconds(failover)
             ),
         ),
+        Tenure::Lost { .. } if is_made_anew(tenant, leases, judge) => {}
         Tenure::Lost {
             departure: Some(departure),
             ..

@@ -2,7 +2,7 @@
 
 use crate::kinesis::Timestamp;
 use crate::oracle::story::{FAILOVER, Story, at, row};
-use crate::oracle::{ConsumerFact, Ending, FleetFact, LeaseRow, Position, Rule, Rules, ServiceFact, Start};
+use crate::oracle::{ConsumerFact, Ending, FleetFact, LeaseClaim, LeaseRow, Position, Rule, Rules, ServiceFact, Start};
 
 /// The creation time of the nth stream.
 fn created(nth: u64) -> Timestamp {
@@ -246,4 +246,28 @@ fn a_lease_of_a_former_stream_is_made_one_of_the_present_stream_and_begins_anew(
     story.work("b", 4, [7]);
     story.lease("b", 0, row_of(2, Some("b"), 5, at(7)));
     assert_eq!(story.finish(Ending::Quiet).violations, []);
+}
+
+#[test]
+fn an_owner_of_a_former_streams_lease_that_was_made_anew_may_not_know_it_before_its_next_renewal() {
+    for (seconds, broken) in [(9, vec![]), (11, vec![Rule::OneOwner])] {
+        let mut story = Story::by(Rules::new(FAILOVER));
+        story.service(ServiceFact::StreamCreated { created: created(1) });
+        story.create(0, &[], 0..=u128::MAX);
+        story.start("a");
+        story.lease("a", 0, row_of(1, Some("a"), 1, Position::TrimHorizon));
+        let checkpoint = Position::TrimHorizon;
+        story.consumer("a", 1, ConsumerFact::Initialized { checkpoint });
+        story.service(ServiceFact::StreamDeleted);
+        story.service(ServiceFact::StreamCreated { created: created(2) });
+        story.create(0, &[], 0..=u128::MAX);
+        story.start("b");
+        story.lease("b", 0, row_of(2, None, 2, Position::TrimHorizon));
+        story.lease("b", 0, row_of(2, Some("b"), 3, Position::TrimHorizon));
+        story.consumer("b", 3, ConsumerFact::Initialized { checkpoint });
+        story.later(seconds);
+        let lease = LeaseClaim::Held;
+        story.consumer("a", 1, ConsumerFact::AtWork { lease });
+        assert_eq!(story.broken(), broken);
+    }
 }
