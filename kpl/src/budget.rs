@@ -14,7 +14,7 @@ pub(crate) use self::charge::{Charge, Permit};
 pub(crate) use self::copies::{Cargo, Copies};
 use crate::foreign::wake;
 use crate::limits::COPY_TENTHS;
-use crate::stats::BudgetUse;
+use crate::observe::stats::BudgetUse;
 
 /// How much memory a producer, or several that share it, may hold at a time.
 ///

@@ -1,15 +1,18 @@
 //! Pure: the options of a producer.
 //!
-//! `rules` has the ranges and the contradictions.
+//! `properties` reads them from a file of the KPL; `ordering` has those of a word each; `rules` has the ranges and the
+//! contradictions.
 
+pub(crate) mod ordering;
+pub mod properties;
 mod rules;
 
 use std::time::Duration;
 
 pub(crate) use self::rules::Rules;
+use crate::config::ordering::{Ordering, RecordDistribution};
 use crate::limits::{DESCRIPTION_INTERVAL, MAX_COLLECTION_WAIT, MAX_ENTRIES_PER_REQUEST, MAX_RETRY_DELAY, RETRY_DELAY};
-use crate::metrics::Selection;
-use crate::ordering::{Ordering, RecordDistribution};
+use crate::observe::metrics::Selection;
 
 /// What becomes of a record that the service throttles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

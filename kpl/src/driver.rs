@@ -1,8 +1,9 @@
 //! The task of a producer: it carries facts into the pipeline and its wishes out.
 //!
-//! `errands` carries out what the pipeline asks for, `flushes` has the callers of `flush`, `report` feeds log,
+//! `errands` carries out what the pipeline asks for, by the `calls` to the service, `flushes` has the callers of `flush`, `report` feeds log,
 //! statistics and metrics, and `repeats` keeps repeated failures from filling the log.
 
+pub(crate) mod calls;
 mod errands;
 mod flushes;
 mod repeats;
@@ -19,15 +20,15 @@ use tokio::task::JoinSet;
 use self::errands::Finished;
 use self::flushes::Flushes;
 use self::repeats::Repeats;
-use crate::calls::Calls;
+use crate::driver::calls::Calls;
 use crate::error::{PutError, PutErrorKind};
-use crate::event::{Event, Listener};
 use crate::foreign::wake;
 use crate::lanes::Handed;
 use crate::limits::DROP_GRACE;
-use crate::metrics::Meter;
+use crate::observe::event::{Event, Listener};
+use crate::observe::metrics::Meter;
 use crate::pipeline::{Input, Pipeline};
-use crate::shared::Shared;
+use crate::producer::shared::Shared;
 
 /// How long an aggregate stays open, at most, while callers wait for room. Our choice: as long as by default in any case.
 const SHORT_OF_ROOM_WAIT: Duration = Duration::from_millis(100);

@@ -9,9 +9,9 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::build::{BuildError, BuildErrorKind, OptionOrigin, OptionValue, Relation};
-use crate::attempt::{AttemptFailure, Attempts};
-use crate::encoder::EncodeError;
-use crate::ordering::RecordDistribution;
+use crate::config::ordering::RecordDistribution;
+use crate::producer::encoding::EncodeError;
+use crate::receipt::attempt::{AttemptFailure, Attempts};
 use crate::record::Record;
 
 /// Why a record was not accepted, or was accepted and not delivered. It gives the record back.

@@ -3,6 +3,14 @@
 //! A lock is held for one append or one seal and never across an `.await`. What a lane seals is handed over under that
 //! same lock, so that two sealers cannot swap. When the routing changes, the driver publishes new lanes first and
 //! retires these second; a caller that still meets them finds them retired and loads the new ones.
+//!
+//! `lane` is the open aggregate of one shard, `contents` are its records in numbers, and `aggregate` is what it seals;
+//! `intake` counts what was put.
+
+pub(crate) mod aggregate;
+pub(crate) mod contents;
+pub(crate) mod intake;
+pub(crate) mod lane;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,13 +20,13 @@ use aggregation::UserRecordRef;
 use service::Clock;
 use tokio::sync::Notify;
 
-use crate::aggregate::SealedAggregate;
 use crate::budget::{Budget, Permit};
-use crate::contents::Volume;
-use crate::intake::LaneCount;
-use crate::lane::{Lane, LaneLimits, Seat};
+use crate::lanes::aggregate::SealedAggregate;
+use crate::lanes::contents::Volume;
+use crate::lanes::intake::LaneCount;
+use crate::lanes::lane::{Lane, LaneLimits, Seat};
 use crate::routing::Routing;
-use crate::shard_map::Epoch;
+use crate::routing::shard_map::Epoch;
 use crate::sync::{Mutex, lock};
 
 /// The lanes of a routing.

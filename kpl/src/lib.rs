@@ -16,67 +16,47 @@
 //!
 //! Inside, in the order of the data:
 //!
-//! * the caller's side: `builder` and `config` make a `producer`, also from `properties`, for a `blocking` program or
-//!   with an `encoder`; a `record` is checked against `record_limit` and charged to the `budget`;
-//! * where it goes: `shard_map`, `routing`, `ordering`, `summary`;
-//! * open aggregates: `lanes` of one `lane` for each shard, what is in them (`contents`), who has put into them
-//!   (`intake`), what receipts share (`cohort`), and the sealed `aggregate`;
-//! * the task: `driver` moves facts between `shared`, the pure `pipeline` and the service (`calls`);
-//! * the end: `outcome`, `attempt`, `receipt`, `error`;
-//! * what can be seen: `event`, `observation`, `stats`, `metrics`;
+//! * the caller's side: a `producer`, made by its builder from a `config`; a `record` is charged to the `budget`;
+//! * where it goes: `routing`, by the shard map, into the open aggregates of the `lanes`;
+//! * the task: the `driver` moves facts between the callers' side, the pure `pipeline` and the service;
+//! * the end: a `receipt` and its outcome, or an `error`;
+//! * what can be seen: `observe`;
 //! * what all of it stands on: `limits`, `sync`, `foreign`; `planted_bugs` for the
 //!   simulation; `guide` has the pages.
 
-mod aggregate;
-mod attempt;
-pub mod blocking;
 mod budget;
-mod builder;
-mod calls;
-mod cohort;
 mod config;
-mod contents;
 mod driver;
-mod encoder;
 mod error;
-pub mod event;
 mod foreign;
 pub mod guide;
-mod intake;
-mod lane;
 mod lanes;
 pub mod limits;
-pub mod metrics;
-mod observation;
-mod ordering;
-mod outcome;
+mod observe;
 mod pipeline;
 #[cfg(feature = "_simulation")]
 pub mod planted_bugs;
 mod producer;
-pub mod properties;
 mod receipt;
 mod record;
-mod record_limit;
 mod routing;
-mod shard_map;
-mod shared;
-pub mod stats;
-mod summary;
 mod sync;
 
 pub use aggregation::{HashKey, InvalidHashKey};
-pub use attempt::{Attempt, AttemptFailure, Attempts};
 pub use budget::Budget;
-pub use builder::ProducerBuilder;
+pub use config::ordering::{Ordering, RecordDistribution};
+pub use config::properties;
 pub use driver::{ShutdownEnd, ShutdownReport};
-pub use encoder::{EncodeError, EncodingProducer, PayloadEncoder};
 pub use error::{BuildError, BuildErrorKind, FlushError, OptionOrigin, OptionValue, PutError, PutErrorKind, Relation};
-pub use event::Event;
-pub use metrics::{MetricsGranularity, MetricsLevel};
-pub use ordering::{Ordering, RecordDistribution};
+pub use observe::event::Event;
+pub use observe::metrics::{MetricsGranularity, MetricsLevel};
+pub use observe::stats::Stats;
+pub use observe::{event, metrics, stats};
+pub use producer::blocking;
+pub use producer::builder::ProducerBuilder;
+pub use producer::encoding::{EncodeError, EncodingProducer, PayloadEncoder};
 pub use producer::{Producer, RecordSink};
+pub use receipt::attempt::{Attempt, AttemptFailure, Attempts};
 pub use receipt::{Delivered, Receipt};
 pub use record::Record;
 pub use service::{InvalidSequenceNumber, SequenceNumber, ShardId};
-pub use stats::Stats;

@@ -12,36 +12,12 @@
 //! [`poll_timeout`](Pipeline::poll_timeout). Each aggregate ends exactly once (P1): delivered, failed, or, if it is
 //! dropped on the way, failed by its own `Drop`.
 //!
-//! In the order of an aggregate's way:
-//!
-//! * where it goes: `distribution`, learnt from the description or by `evidence`; `refresher` says when to fetch the
-//!   shard map, `map_changes` and `routing_changes` apply a new one;
-//! * when it leaves: `limiter` for each shard, by a `token_bucket` at an `adaptive_rate`; `order` holds the lanes of
-//!   ordered records; `collector` and `requests` fill requests within the room of `copies`;
-//! * what its answer means: `answers`, `retrier`, and `judgement` of where it landed; `hot_shards` and `heavy_keys`
-//!   note what is throttled;
-//! * how it ends: `expiry` of records whose time is over, `ending`, and `outstanding` for those who flush.
+//! In the order of an aggregate's way: `flow` says when it leaves, and with which others; `answers`, what became of it;
+//! `knowledge` is what it is routed by.
 
-mod adaptive_rate;
 mod answers;
-mod collector;
-mod copies;
-mod distribution;
-mod ending;
-mod evidence;
-mod expiry;
-mod heavy_keys;
-mod hot_shards;
-mod judgement;
-mod limiter;
-mod map_changes;
-mod order;
-mod outstanding;
-mod refresher;
-mod requests;
-mod retrier;
-mod routing_changes;
-mod token_bucket;
+mod flow;
+mod knowledge;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -51,31 +27,31 @@ use aggregation::KinesisRecord;
 use service::ShardId;
 use service::{Jitter, RetryDelays};
 
-use crate::aggregate::SealedAggregate;
 use crate::budget::{Budget, Cargo, Copies};
 use crate::config::Config;
-use crate::contents::Volume;
+use crate::config::ordering::RecordDistribution;
+use crate::lanes::aggregate::SealedAggregate;
+use crate::lanes::contents::Volume;
 use crate::limits::{FETCH_RETRY_PAUSE, RETRY_DELAY};
-use crate::observation::{Observation, Observers};
-use crate::ordering::RecordDistribution;
-use crate::outcome::Outcome;
-use crate::pipeline::collector::{Collector, MaxRequest};
-use crate::pipeline::copies::CopyRoom;
-use crate::pipeline::distribution::Distribution;
-use crate::pipeline::expiry::ExpiryWatch;
-use crate::pipeline::hot_shards::HotShards;
-use crate::pipeline::limiter::Limiter;
-use crate::pipeline::outstanding::Outstanding;
-use crate::pipeline::refresher::Refresher;
+use crate::observe::observation::{Observation, Observers};
+use crate::pipeline::answers::expiry::ExpiryWatch;
+use crate::pipeline::answers::outstanding::Outstanding;
+use crate::pipeline::flow::collector::{Collector, MaxRequest};
+use crate::pipeline::flow::copies::CopyRoom;
+use crate::pipeline::flow::limiter::Limiter;
+use crate::pipeline::knowledge::distribution::Distribution;
+use crate::pipeline::knowledge::hot_shards::HotShards;
+use crate::pipeline::knowledge::refresher::Refresher;
+use crate::receipt::outcome::Outcome;
 use crate::routing::Routing;
-use crate::shard_map::{Listing, ShardMap};
-use crate::summary::StreamSummary;
+use crate::routing::shard_map::{Listing, ShardMap};
+use crate::routing::summary::StreamSummary;
 
-pub use distribution::Source;
-pub use heavy_keys::HeavyKey;
-pub use hot_shards::HotShard;
-pub(crate) use judgement::WRONG_SHARD;
-pub(crate) use retrier::is_throttling;
+pub(crate) use answers::judgement::WRONG_SHARD;
+pub(crate) use answers::retrier::is_throttling;
+pub use knowledge::distribution::Source;
+pub use knowledge::heavy_keys::HeavyKey;
+pub use knowledge::hot_shards::HotShard;
 
 /// Names one request.
 pub(crate) type RequestId = u64;

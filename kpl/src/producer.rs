@@ -1,8 +1,13 @@
 //! The handle that applications hold.
 //!
-//! `batch` puts many records at once; `sink` puts a stream of them.
+//! `builder` makes it, and starts the driver with which it has `shared` state. `batch` puts many records at once, `sink` a
+//! stream of them, `encoding` encodes their data first, and `blocking` is for programs without a runtime.
 
 mod batch;
+pub mod blocking;
+pub(crate) mod builder;
+pub(crate) mod encoding;
+pub(crate) mod shared;
 mod sink;
 
 use std::fmt;
@@ -15,15 +20,15 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::sink::RecordSink;
 use crate::budget::{Permit, Room};
-use crate::builder::ProducerBuilder;
 use crate::driver::{Command, ShutdownReport};
-use crate::encoder::{EncodingProducer, PayloadEncoder};
 use crate::error::{FlushError, PutError, PutErrorKind};
 use crate::foreign::among_others;
+use crate::observe::stats::Stats;
+use crate::producer::builder::ProducerBuilder;
+use crate::producer::encoding::{EncodingProducer, PayloadEncoder};
+use crate::producer::shared::Shared;
 use crate::receipt::Receipt;
 use crate::record::{Record, cost};
-use crate::shared::Shared;
-use crate::stats::Stats;
 
 /// Puts records into one stream. Cheap to clone; all clones are one producer.
 ///

@@ -1,4 +1,10 @@
 //! The future of one accepted record.
+//!
+//! Receipts of one aggregate share a `cohort`, which gets one `outcome` with its `attempt`s.
+
+pub(crate) mod attempt;
+pub(crate) mod cohort;
+pub(crate) mod outcome;
 
 use std::fmt;
 use std::pin::Pin;
@@ -7,9 +13,9 @@ use std::task::{Context, Poll, ready};
 
 use service::{SequenceNumber, ShardId};
 
-use crate::attempt::Attempts;
-use crate::cohort::Cohort;
 use crate::error::PutError;
+use crate::receipt::attempt::Attempts;
+use crate::receipt::cohort::Cohort;
 
 /// Where a record was stored.
 ///

@@ -1,4 +1,8 @@
 //! Pure: the record that a caller puts, and the rules it has to meet.
+//!
+//! `limit` is how large it may be.
+
+pub(crate) mod limit;
 
 use std::fmt;
 

@@ -1,12 +1,17 @@
 //! Pure: how records find their way into a stream, and with it which lanes there are.
+//!
+//! `summary` is what a description of the stream says, `shard_map` is where each hash key belongs.
+
+pub(crate) mod shard_map;
+pub(crate) mod summary;
 
 use std::sync::Arc;
 
 use aggregation::HashKey;
 
-use crate::aggregate::Target;
-use crate::ordering::RecordDistribution;
-use crate::shard_map::ShardMap;
+use crate::config::ordering::RecordDistribution;
+use crate::lanes::aggregate::Target;
+use crate::routing::shard_map::ShardMap;
 
 /// What is known of the way of a record.
 #[derive(Debug, Clone)]

@@ -5,12 +5,12 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Config;
+use crate::config::ordering::{Ordering, RecordDistribution};
+use crate::config::properties::KplProperties;
 use crate::error::{BuildErrorKind, OptionOrigin, OptionValue, Relation};
 use crate::limits::{
     DEFAULT_MAX_RECORD_BYTES, LARGEST_MAX_RECORD_BYTES, MAX_ENTRIES_PER_REQUEST, MAX_REQUEST_BYTES, MIN_RECORD_TTL,
 };
-use crate::ordering::{Ordering, RecordDistribution};
-use crate::properties::KplProperties;
 
 /// What a configuration has to keep to.
 #[derive(Debug)]

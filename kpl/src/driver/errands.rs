@@ -10,10 +10,10 @@ use tokio::task::JoinError;
 
 use super::Driver;
 use crate::budget::{Cargo, Copies};
-use crate::event::Event;
+use crate::observe::event::Event;
 use crate::pipeline::{Answer, CallFailure, Input, Output, RequestId};
-use crate::shard_map::Listing;
-use crate::summary::StreamSummary;
+use crate::routing::shard_map::Listing;
+use crate::routing::summary::StreamSummary;
 
 /// What a task brought.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use service::RangeFault;
 
 use super::Driver;
-use crate::event::{CallFailed, Event};
 use crate::foreign::contained;
+use crate::observe::event::{CallFailed, Event};
 use crate::pipeline::{Answer, CallFailure, EntryAnswer};
 
 impl Driver {

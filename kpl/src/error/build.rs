@@ -4,7 +4,7 @@ use std::fmt;
 
 use service::Reasons;
 
-use crate::ordering::RecordDistribution;
+use crate::config::ordering::RecordDistribution;
 
 /// Why [`ProducerBuilder::build`](crate::ProducerBuilder::build) refused. It knows all that is wrong with the
 /// options, the stream and the client together; whether a runtime is there is looked at after these.

@@ -14,15 +14,15 @@ use service::{Clock, ShardId};
 
 use super::{Handed, Handover, LaneTemplate, Lanes};
 use crate::budget::{Budget, Room};
+use crate::config::ordering::RecordDistribution;
 use crate::error::{PutError, PutErrorKind};
-use crate::lane::LaneLimits;
-use crate::ordering::RecordDistribution;
+use crate::lanes::lane::LaneLimits;
+use crate::producer::shared::Shared;
 use crate::receipt::Receipt;
 use crate::record::Record;
-use crate::record_limit::RecordLimit;
+use crate::record::limit::RecordLimit;
 use crate::routing::Routing;
-use crate::shard_map::{Shard, ShardMap};
-use crate::shared::Shared;
+use crate::routing::shard_map::{Shard, ShardMap};
 
 const BUDGET: u32 = 20_000;
 

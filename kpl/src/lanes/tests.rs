@@ -8,11 +8,11 @@ use service::{Clock, ShardId};
 
 use super::{Handed, Handover, LaneTemplate, Lanes};
 use crate::budget::{Budget, Permit, Room};
-use crate::lane::LaneLimits;
-use crate::ordering::RecordDistribution;
+use crate::config::ordering::RecordDistribution;
+use crate::lanes::lane::LaneLimits;
 use crate::record::Record;
 use crate::routing::Routing;
-use crate::shard_map::{Shard, ShardMap};
+use crate::routing::shard_map::{Shard, ShardMap};
 
 fn now() -> std::time::Instant {
     Clock::default().monotonic()

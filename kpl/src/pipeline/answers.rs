@@ -1,21 +1,30 @@
 //! Pure: what the pipeline makes of the answers to its requests.
+//!
+//! In the order of an aggregate's way: `retrier` classifies a failure, `judgement` looks at where an aggregate was stored;
+//! `expiry` gives back records whose time is over, `ending` ends an aggregate, and `outstanding` tells those who flush.
+
+pub(super) mod ending;
+pub(super) mod expiry;
+pub(super) mod judgement;
+pub(super) mod outstanding;
+pub(super) mod retrier;
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use service::ShardId;
 
-use super::retrier::{Class, classify, final_reason};
 use super::{Answer, CallFailure, EntryAnswer, InFlight, Pipeline, RequestId, Stored};
-use crate::aggregate::SealedAggregate;
-use crate::attempt::{AttemptFailure, Made};
 use crate::config::OnThrottling;
+use crate::config::ordering::Ordering;
 use crate::error::PutErrorKind;
+use crate::lanes::aggregate::SealedAggregate;
 use crate::limits::DEFAULT_MAX_RECORD_BYTES;
-use crate::observation::Observation;
-use crate::ordering::Ordering;
+use crate::observe::observation::Observation;
+use crate::pipeline::answers::retrier::{Class, classify, final_reason};
 #[cfg(feature = "_simulation")]
 use crate::planted_bugs::PlantedBug;
+use crate::receipt::attempt::{AttemptFailure, Made};
 
 /// The KPL's error code for an answer with another number of results than records were sent.
 const RECORD_COUNT_MISMATCH: &str = "Record Count Mismatch";
@@ -28,16 +37,16 @@ const SHARD_LIMIT: &str = "ProvisionedThroughputExceededException";
 
 /// One finished request: when it was sent and when it ended, and what the service calls it.
 #[derive(Debug, Clone)]
-pub(super) struct Exchange {
-    pub(super) sent: Instant,
-    pub(super) sent_wall: SystemTime,
-    pub(super) ended: Instant,
-    pub(super) request_id: Option<Arc<str>>,
+pub(in crate::pipeline) struct Exchange {
+    pub(in crate::pipeline) sent: Instant,
+    pub(in crate::pipeline) sent_wall: SystemTime,
+    pub(in crate::pipeline) ended: Instant,
+    pub(in crate::pipeline) request_id: Option<Arc<str>>,
 }
 
 impl InFlight {
     /// The aggregates of a request whose answer nobody waits for any more.
-    pub(super) fn abandoned(self, now: Instant) -> impl Iterator<Item = SealedAggregate> {
+    pub(in crate::pipeline) fn abandoned(self, now: Instant) -> impl Iterator<Item = SealedAggregate> {
         let Self {
             aggregates,
             sent,
@@ -116,7 +125,7 @@ impl EntryAnswer {
 }
 
 impl Exchange {
-    pub(super) fn note(&self, aggregate: &mut SealedAggregate, failure: Option<AttemptFailure>) {
+    pub(in crate::pipeline) fn note(&self, aggregate: &mut SealedAggregate, failure: Option<AttemptFailure>) {
         let made = Made {
             started: self.sent_wall,
             duration: self.ended.saturating_duration_since(self.sent),
@@ -127,7 +136,7 @@ impl Exchange {
 }
 
 impl Pipeline {
-    pub(super) fn on_answer(&mut self, request: RequestId, answer: Answer, ended: (Instant, SystemTime)) {
+    pub(in crate::pipeline) fn on_answer(&mut self, request: RequestId, answer: Answer, ended: (Instant, SystemTime)) {
         // A request that the pipeline gave up has no aggregates any more.
         let Some(InFlight {
             mut aggregates,
@@ -210,7 +219,7 @@ impl Pipeline {
     }
 
     /// Sends these by themselves. What suits the stream no more, since it was sent, goes the usual way.
-    pub(super) fn suspect(&mut self, aggregates: Vec<SealedAggregate>, now: Instant) {
+    pub(in crate::pipeline) fn suspect(&mut self, aggregates: Vec<SealedAggregate>, now: Instant) {
         let (suspects, others): (Vec<_>, Vec<_>) = aggregates.into_iter().partition(|aggregate| self.suits(aggregate));
         self.suspects.extend((!suspects.is_empty()).then_some(suspects));
         match self.config.ordering {
@@ -317,13 +326,13 @@ impl Pipeline {
     }
 
     /// Notes that the service does not know the stream; whether the grace for it is over.
-    pub(super) fn is_missing_for_good(&mut self, now: Instant) -> bool {
+    pub(in crate::pipeline) fn is_missing_for_good(&mut self, now: Instant) -> bool {
         self.refresher.on_missing();
         let since = *self.not_found_since.get_or_insert(now);
         now.saturating_duration_since(since) >= self.config.stream_not_found_grace
     }
 
-    pub(super) fn retry(&mut self, aggregate: SealedAggregate, now: Instant) {
+    pub(in crate::pipeline) fn retry(&mut self, aggregate: SealedAggregate, now: Instant) {
         let Some(aggregate) = self.unexpired(aggregate, now) else {
             return;
         };
@@ -339,7 +348,7 @@ impl Pipeline {
         }
     }
 
-    pub(super) fn retry_at(&mut self, at: Instant, aggregate: SealedAggregate) {
+    pub(in crate::pipeline) fn retry_at(&mut self, at: Instant, aggregate: SealedAggregate) {
         self.retry_number += 1;
         self.retries.insert((at, self.retry_number), aggregate);
     }

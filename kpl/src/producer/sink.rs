@@ -9,8 +9,8 @@ use futures::sink::Sink;
 use tokio::task::coop::poll_proceed;
 
 use super::Producer;
-use crate::encoder::EncodingProducer;
 use crate::error::{FlushError, PutError, PutErrorKind};
+use crate::producer::encoding::EncodingProducer;
 use crate::receipt::Receipt;
 use crate::record::Record;
 

@@ -13,8 +13,8 @@ use futures::future::join_all;
 use testkit::sim::{Fault, Sim};
 
 use super::Producer;
-use crate::builder::ProducerBuilder;
 use crate::error::{PutError, PutErrorKind};
+use crate::producer::builder::ProducerBuilder;
 use crate::receipt::Receipt;
 use crate::record::Record;
 

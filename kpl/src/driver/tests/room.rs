@@ -5,7 +5,7 @@ use testkit::sim::Sim;
 
 use super::{HOUR, SECOND, hanging, sim};
 use crate::budget::Budget;
-use crate::metrics::MetricsLevel;
+use crate::observe::metrics::MetricsLevel;
 use crate::producer::Producer;
 use crate::record::Record;
 

@@ -7,7 +7,7 @@ use ::metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, 
 use testkit::sim::Entries;
 
 use super::*;
-use crate::event::Event;
+use crate::observe::event::Event;
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_that_nobody_waits_for_any_more_leaves_its_records_to_the_next() {

@@ -8,7 +8,7 @@ use super::stream::at_percent;
 use super::world::{Descriptions, MAX_RECORDS, World, answered, failure, record, refused};
 use crate::budget::Budget;
 use crate::config::Config;
-use crate::ordering::RecordDistribution;
+use crate::config::ordering::RecordDistribution;
 use crate::pipeline::{Answer, CallFailure, EntryAnswer};
 use crate::record::Record;
 

@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use super::world::{World, answered, failure, record};
-use crate::attempt::Attempts;
 use crate::config::Config;
 use crate::pipeline::Answer;
+use crate::receipt::attempt::Attempts;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 

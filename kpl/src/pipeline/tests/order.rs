@@ -9,7 +9,7 @@ use super::conservation::{self, Step, step};
 use super::stream::at_percent;
 use super::world::{World, answered, failure, record, refused};
 use crate::config::Config;
-use crate::ordering::Ordering;
+use crate::config::ordering::Ordering;
 use crate::pipeline::{Answer, EntryAnswer};
 use crate::record::Record;
 

@@ -6,7 +6,7 @@ use super::stream::at_percent;
 use super::world::{World, answered, failure, record, refused};
 use crate::budget::{Budget, Room};
 use crate::config::Config;
-use crate::ordering::Ordering;
+use crate::config::ordering::Ordering;
 use crate::pipeline::Answer;
 use crate::record::Record;
 

@@ -7,7 +7,7 @@ use super::world::{World, failure, record};
 use crate::config::Config;
 use crate::error::PutErrorKind;
 use crate::pipeline::{CallFailure, Input};
-use crate::summary::{Resharding, StreamSummary};
+use crate::routing::summary::{Resharding, StreamSummary};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);

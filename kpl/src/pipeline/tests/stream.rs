@@ -6,10 +6,10 @@ use std::sync::Arc;
 use aggregation::{Decoded, HashKey, HashKeyRange, KinesisRecord, decode};
 use service::ShardId;
 
-use crate::ordering::RecordDistribution;
+use crate::config::ordering::RecordDistribution;
 use crate::receipt::Delivered;
 use crate::record::Record;
-use crate::shard_map::Shard;
+use crate::routing::shard_map::Shard;
 
 /// The shards that are really there, and everything that was ever stored.
 #[derive(Debug)]

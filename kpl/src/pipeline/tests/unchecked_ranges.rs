@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::stream::at_percent;
 use super::world::{World, record};
+use crate::config::ordering::Ordering;
 use crate::config::{Config, OnMisplacement};
-use crate::ordering::Ordering;
 
 #[test]
 fn where_consumers_read_all_that_lies_anywhere_a_misplaced_aggregate_is_delivered_and_the_map_refreshed() {

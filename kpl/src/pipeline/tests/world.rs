@@ -11,18 +11,18 @@ use aggregation::KinesisRecord;
 
 pub(super) use self::answers::{REQUEST_ID, answered, failure, refused};
 use super::stream::{Known, Listing, Stream};
-use crate::aggregate::SealedAggregate;
 use crate::budget::{Budget, Cargo, Room};
 use crate::config::Config;
-use crate::contents::Volume;
+use crate::config::ordering::RecordDistribution;
 use crate::error::{PutError, PutErrorKind};
-use crate::lane::{Lane, LaneLimits};
-use crate::ordering::RecordDistribution;
+use crate::lanes::aggregate::SealedAggregate;
+use crate::lanes::contents::Volume;
+use crate::lanes::lane::{Lane, LaneLimits};
+use crate::observe::stats::Board;
 use crate::pipeline::{EntryAnswer, HotShard, Input, Output, Pipeline, RequestId, Source};
 use crate::receipt::{Delivered, Receipt};
 use crate::record::{Record, cost};
 use crate::routing::Routing;
-use crate::stats::Board;
 
 const MAX_BYTES: u32 = 100_000_000;
 pub(super) const MAX_RECORDS: u32 = 20_000;

@@ -5,8 +5,8 @@ use testkit::sim::Sim;
 
 use super::{HOUR, SECOND, kind, producer, sim};
 use crate::budget::Budget;
-use crate::builder::ProducerBuilder;
 use crate::error::PutErrorKind;
+use crate::producer::builder::ProducerBuilder;
 use crate::record::Record;
 
 /// Nothing else would ask for the description.

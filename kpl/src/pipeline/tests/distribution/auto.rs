@@ -2,7 +2,7 @@
 
 use super::{MILLISECOND, SECOND, deliver};
 use crate::config::Config;
-use crate::ordering::RecordDistribution;
+use crate::config::ordering::RecordDistribution;
 use crate::pipeline::Source;
 use crate::pipeline::tests::world::{World, answered, record, refused};
 

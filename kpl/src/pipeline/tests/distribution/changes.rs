@@ -2,8 +2,8 @@
 
 use super::{HIGH, LOW, MILLISECOND, SECOND, at, deliver, without_key};
 use crate::config::Config;
+use crate::config::ordering::RecordDistribution;
 use crate::error::PutErrorKind;
-use crate::ordering::RecordDistribution;
 use crate::pipeline::Source;
 use crate::pipeline::tests::world::{Descriptions, World, record};
 

@@ -2,8 +2,8 @@
 
 use super::{LOW, MILLISECOND, SECOND, at, deliver, undescribable, undescribed, without_key};
 use crate::config::Config;
+use crate::config::ordering::RecordDistribution;
 use crate::error::PutErrorKind;
-use crate::ordering::RecordDistribution;
 use crate::pipeline::Source;
 use crate::pipeline::tests::world::{World, record};
 

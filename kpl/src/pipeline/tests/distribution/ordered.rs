@@ -2,8 +2,8 @@
 
 use super::{LOW, MILLISECOND, SECOND, at, undescribable, undescribed};
 use crate::config::Config;
+use crate::config::ordering::{Ordering, RecordDistribution};
 use crate::error::PutErrorKind;
-use crate::ordering::{Ordering, RecordDistribution};
 use crate::pipeline::tests::world::World;
 
 fn in_order() -> Config {

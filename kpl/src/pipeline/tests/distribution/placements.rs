@@ -2,7 +2,7 @@
 
 use super::{LOW, MILLISECOND, SECOND, at, deliver, undescribable, without_key};
 use crate::config::Config;
-use crate::ordering::RecordDistribution;
+use crate::config::ordering::RecordDistribution;
 use crate::pipeline::Source;
 use crate::pipeline::tests::stream::at_percent;
 use crate::pipeline::tests::world::{Descriptions, World};

@@ -3,10 +3,10 @@
 use aggregation::KinesisRecord;
 
 use super::{Question, World};
-use crate::ordering::RecordDistribution;
+use crate::config::ordering::RecordDistribution;
 use crate::pipeline::{Answer, CallFailure, EntryAnswer, Input, RequestId};
-use crate::shard_map::Shard;
-use crate::summary::StreamSummary;
+use crate::routing::shard_map::Shard;
+use crate::routing::summary::StreamSummary;
 
 /// What the service calls each request here.
 pub(in crate::pipeline::tests) const REQUEST_ID: &str = "cc2a4ae9";

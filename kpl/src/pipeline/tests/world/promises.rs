@@ -7,9 +7,9 @@ use futures::FutureExt as _;
 
 use super::{MAX_BYTES, MAX_RECORDS, Put, World};
 use crate::budget::{Cargo, Room};
+use crate::config::ordering::Ordering;
 use crate::config::{Config, OnMisplacement};
-use crate::contents::Volume;
-use crate::ordering::Ordering;
+use crate::lanes::contents::Volume;
 use crate::pipeline::tests::stream::{Reader, members};
 use crate::record::Record;
 

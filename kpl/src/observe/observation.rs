@@ -1,0 +1,73 @@
+//! Pure: what the pipeline sees of each aggregate and request, for those who count.
+//!
+//! [`Event`](crate::event::Event) tells of what is worth a line in a log; this tells of everything. The statistics and the
+//! metrics are the two who listen.
+
+use std::time::Instant;
+
+use service::ShardId;
+
+use crate::error::PutErrorKind;
+use crate::lanes::aggregate::SealedAggregate;
+use crate::observe::metrics::{Selection, Tally};
+use crate::observe::stats::Ledger;
+use crate::routing::shard_map::ShardMap;
+
+/// Something that happened to an aggregate or to a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Observation<'a> {
+    /// An aggregate came from its lane.
+    Received(&'a SealedAggregate),
+    /// A request ended.
+    RequestEnded {
+        sent: Instant,
+        ended: Instant,
+        /// What it carried, before this attempt is noted.
+        aggregates: &'a [SealedAggregate],
+        /// The error code, if there is no answer for each aggregate.
+        failure: Option<&'a str>,
+    },
+    /// The service answered for one aggregate of a request.
+    EntryAnswered {
+        aggregate: &'a SealedAggregate,
+        /// Where it was stored, or should have been; `None` if that is not known.
+        shard: Option<&'a ShardId>,
+        /// The error code, unless it was stored.
+        refusal: Option<&'a str>,
+    },
+    /// An aggregate was stored where it does not belong.
+    Misplaced(&'a SealedAggregate),
+    /// An aggregate ended at a shard.
+    Delivered {
+        aggregate: &'a SealedAggregate,
+        shard: &'a ShardId,
+    },
+    /// An aggregate is given back.
+    Failed {
+        aggregate: &'a SealedAggregate,
+        kind: &'a PutErrorKind,
+    },
+    /// Another shard map is in force.
+    ShardsChanged(&'a ShardMap),
+}
+
+/// Those who count.
+#[derive(Debug)]
+pub(crate) struct Observers {
+    pub(crate) ledger: Ledger,
+    pub(crate) tally: Tally,
+}
+
+impl Observers {
+    pub(crate) fn new(selection: Selection) -> Self {
+        Self {
+            ledger: Ledger::default(),
+            tally: Tally::new(selection),
+        }
+    }
+
+    pub(crate) fn observe(&mut self, observation: Observation<'_>) {
+        self.ledger.observe(observation);
+        self.tally.observe(observation);
+    }
+}
