@@ -9,7 +9,6 @@
 mod code;
 mod documents;
 mod imports;
-mod known_circles;
 mod layers;
 mod limits;
 mod module_docs;

@@ -14,7 +14,6 @@ pub(crate) use self::charge::{Charge, Permit};
 pub(crate) use self::copies::{Cargo, Copies};
 use crate::foreign::wake;
 use crate::limits::COPY_TENTHS;
-use crate::observe::stats::BudgetUse;
 
 /// How much memory a producer, or several that share it, may hold at a time.
 ///
@@ -244,6 +243,24 @@ impl Default for Budget {
     fn default() -> Self {
         Self::new(64 * 1024 * 1024, 500_000)
     }
+}
+
+/// How much of a [`Budget`] is in use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BudgetUse {
+    /// Records that are charged to it.
+    pub records: usize,
+    /// The most records that it takes.
+    pub max_records: usize,
+    /// Bytes that are charged to it for records: data, partition keys and bookkeeping.
+    pub bytes: usize,
+    /// The most bytes of records that it takes: half of it.
+    pub max_bytes: usize,
+    /// Bytes that are charged to it for the SDK's copies of the requests under way.
+    pub copied_bytes: usize,
+    /// The most bytes of copies that it takes: the other half.
+    pub max_copied_bytes: usize,
 }
 
 #[cfg(test)]

@@ -5,28 +5,27 @@
 //! retires these second; a caller that still meets them finds them retired and loads the new ones.
 //!
 //! `lane` is the open aggregate of one shard, `contents` are its records in numbers, and `aggregate` is what it seals;
-//! `intake` counts what was put.
+//! `handover` brings that to the driver. `count` is what was put into a lane, `intake` into all.
 
 pub(crate) mod aggregate;
 pub(crate) mod contents;
+mod count;
+mod handover;
 pub(crate) mod intake;
 pub(crate) mod lane;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aggregation::UserRecordRef;
 use service::Clock;
-use tokio::sync::Notify;
 
+pub(crate) use self::handover::{Handed, Handover};
 use crate::budget::{Budget, Permit};
-use crate::lanes::aggregate::SealedAggregate;
 use crate::lanes::contents::Volume;
-use crate::lanes::intake::LaneCount;
+use crate::lanes::count::LaneCount;
 use crate::lanes::lane::{Lane, LaneLimits, Seat};
 use crate::routing::Routing;
-use crate::routing::shard_map::Epoch;
 use crate::sync::{Mutex, lock};
 
 /// The lanes of a routing.
@@ -227,72 +226,6 @@ impl Lanes {
 
     fn since_built(&self, at: Instant) -> Duration {
         at.saturating_duration_since(self.built)
-    }
-}
-
-/// The way from the lanes to the driver. The budget bounds it: each item stands for records that are charged, or for a
-/// lane that is armed.
-#[derive(Debug, Default)]
-pub(crate) struct Handover {
-    queue: Mutex<VecDeque<Handed>>,
-    wake: Notify,
-}
-
-/// What a lane tells the driver.
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all items are the large one; a box each would only cost"
-)]
-pub(crate) enum Handed {
-    /// An aggregate that is ready to go.
-    Sealed(SealedAggregate),
-    /// A lane has records that must leave by the deadline.
-    Armed {
-        /// The lane's place.
-        lane: usize,
-        /// When its oldest record has waited long enough.
-        deadline: Instant,
-    },
-}
-
-impl Handed {
-    /// The shard map by which it was sealed. What comes without one concerns the lanes in use, and goes last.
-    fn epoch(&self) -> (bool, Option<Epoch>) {
-        match self {
-            Self::Sealed(aggregate) => (false, aggregate.target.as_ref().map(|target| target.epoch)),
-            Self::Armed { .. } => (true, None),
-        }
-    }
-}
-
-impl Handover {
-    fn push(&self, item: Handed) {
-        lock(&self.queue).push_back(item);
-        self.wake.notify_one();
-    }
-
-    /// Wakes the driver without handing anything over.
-    pub(crate) fn nudge(&self) {
-        self.wake.notify_one();
-    }
-
-    /// Takes everything that was handed over, oldest first.
-    pub(crate) fn take_all(&self) -> VecDeque<Handed> {
-        std::mem::take(&mut *lock(&self.queue))
-    }
-
-    /// As [`take_all`](Self::take_all), and what lanes of an older shard map sealed goes first: callers may have filled
-    /// the lanes in their place before they were retired, with records that were put later.
-    pub(crate) fn take_all_by_epoch(&self) -> Vec<Handed> {
-        let mut handed: Vec<Handed> = self.take_all().into();
-        handed.sort_by_key(Handed::epoch);
-        handed
-    }
-
-    /// Waits until something was handed over since the last wait. Dropping the future loses nothing.
-    pub(crate) async fn handed(&self) {
-        self.wake.notified().await;
     }
 }
 

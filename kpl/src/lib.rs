@@ -47,14 +47,16 @@ pub use budget::Budget;
 pub use config::ordering::{Ordering, RecordDistribution};
 pub use config::properties;
 pub use driver::{ShutdownEnd, ShutdownReport};
-pub use error::{BuildError, BuildErrorKind, FlushError, OptionOrigin, OptionValue, PutError, PutErrorKind, Relation};
+pub use error::{
+    BuildError, BuildErrorKind, EncodeError, FlushError, OptionOrigin, OptionValue, PutError, PutErrorKind, Relation,
+};
 pub use observe::event::Event;
 pub use observe::metrics::{MetricsGranularity, MetricsLevel};
 pub use observe::stats::Stats;
 pub use observe::{event, metrics, stats};
 pub use producer::blocking;
 pub use producer::builder::ProducerBuilder;
-pub use producer::encoding::{EncodeError, EncodingProducer, PayloadEncoder};
+pub use producer::encoding::{EncodingProducer, PayloadEncoder};
 pub use producer::{Producer, RecordSink};
 pub use receipt::attempt::{Attempt, AttemptFailure, Attempts};
 pub use receipt::{Delivered, Receipt};

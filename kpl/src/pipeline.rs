@@ -13,11 +13,12 @@
 //! dropped on the way, failed by its own `Drop`.
 //!
 //! In the order of an aggregate's way: `flow` says when it leaves, and with which others; `answers`, what became of it;
-//! `knowledge` is what it is routed by.
+//! `knowledge` is what it is routed by. `observers` count all of it.
 
 mod answers;
 mod flow;
 mod knowledge;
+mod observers;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -33,7 +34,7 @@ use crate::config::ordering::RecordDistribution;
 use crate::lanes::aggregate::SealedAggregate;
 use crate::lanes::contents::Volume;
 use crate::limits::{FETCH_RETRY_PAUSE, RETRY_DELAY};
-use crate::observe::observation::{Observation, Observers};
+use crate::observe::observation::Observation;
 use crate::pipeline::answers::expiry::ExpiryWatch;
 use crate::pipeline::answers::outstanding::Outstanding;
 use crate::pipeline::flow::collector::{Collector, MaxRequest};
@@ -42,13 +43,12 @@ use crate::pipeline::flow::limiter::Limiter;
 use crate::pipeline::knowledge::distribution::Distribution;
 use crate::pipeline::knowledge::hot_shards::HotShards;
 use crate::pipeline::knowledge::refresher::Refresher;
+use crate::pipeline::observers::Observers;
 use crate::receipt::outcome::Outcome;
 use crate::routing::Routing;
 use crate::routing::shard_map::{Listing, ShardMap};
 use crate::routing::summary::StreamSummary;
 
-pub(crate) use answers::judgement::WRONG_SHARD;
-pub(crate) use answers::retrier::is_throttling;
 pub use knowledge::distribution::Source;
 pub use knowledge::heavy_keys::HeavyKey;
 pub use knowledge::hot_shards::HotShard;

@@ -24,8 +24,6 @@ use crate::driver::{Command, ShutdownReport};
 use crate::error::{FlushError, PutError, PutErrorKind};
 use crate::foreign::among_others;
 use crate::observe::stats::Stats;
-use crate::producer::builder::ProducerBuilder;
-use crate::producer::encoding::{EncodingProducer, PayloadEncoder};
 use crate::producer::shared::Shared;
 use crate::receipt::Receipt;
 use crate::record::{Record, cost};
@@ -63,11 +61,6 @@ impl Drop for ClosesOnDrop {
 }
 
 impl Producer {
-    /// Begins a producer for `stream`, a name or an ARN.
-    pub fn builder(stream: impl Into<String>) -> ProducerBuilder {
-        ProducerBuilder::new(stream.into())
-    }
-
     pub(crate) fn new(shared: Arc<Shared>, commands: mpsc::Sender<Command>) -> Self {
         let alive = Arc::new(ClosesOnDrop(shared.closing.clone()));
         Self {
@@ -117,11 +110,6 @@ impl Producer {
                 Err(self.shared.refuse(reason, record))
             }
         }
-    }
-
-    /// This producer with `encoder` before it, which compresses, encrypts or wraps the data of each record.
-    pub fn encoding(&self, encoder: impl PayloadEncoder + 'static) -> EncodingProducer {
-        EncodingProducer::new(self.clone(), Arc::new(encoder))
     }
 
     /// Sends the aggregates that are open now without waiting for others to fill them. It waits for nothing; a producer

@@ -1,16 +1,19 @@
 //! Pure: how records find their way into a stream, and with it which lanes there are.
 //!
-//! `summary` is what a description of the stream says, `shard_map` is where each hash key belongs.
+//! `summary` is what a description of the stream says, `shard_map` is where each hash key belongs, `target` names
+//! the shard of an aggregate.
 
 pub(crate) mod shard_map;
 pub(crate) mod summary;
+mod target;
 
 use std::sync::Arc;
 
 use aggregation::HashKey;
 
+pub(crate) use self::target::Target;
+
 use crate::config::ordering::RecordDistribution;
-use crate::lanes::aggregate::Target;
 use crate::routing::shard_map::ShardMap;
 
 /// What is known of the way of a record.

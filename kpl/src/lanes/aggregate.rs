@@ -14,8 +14,7 @@ use crate::receipt::attempt::Attempts;
 use crate::receipt::cohort::Origin;
 use crate::receipt::outcome::{Failure, HashKeyOrigin, Outcome, Placement, Returned, open};
 use crate::record::{self, Record};
-use crate::routing::Routing;
-use crate::routing::shard_map::Epoch;
+use crate::routing::{Routing, Target};
 
 /// One Kinesis record with everything that has to be known until its outcome: a promise to the receipts of its members.
 ///
@@ -44,13 +43,6 @@ pub(crate) struct SealedAggregate {
     /// When each record expires; empty if none does.
     expiries: Vec<Instant>,
     earliest_expiry: Option<Instant>,
-}
-
-/// The shard that an aggregate was built for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target {
-    pub(crate) shard: ShardId,
-    pub(crate) epoch: Epoch,
 }
 
 /// What a lane knows of an aggregate when it seals it.

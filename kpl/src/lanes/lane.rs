@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use aggregation::{Encoder, UserRecordRef};
 
 use crate::budget::{Budget, Charge, Permit};
-use crate::lanes::aggregate::{SealedAggregate, Sealing, Target, hash_key_origin};
+use crate::lanes::aggregate::{SealedAggregate, Sealing, hash_key_origin};
 use crate::lanes::contents::Contents;
 use crate::limits::KINESIS_RECORD_BYTES;
 use crate::receipt::cohort::{Cohort, Origin};
 use crate::receipt::outcome::HashKeyOrigin;
+use crate::routing::Target;
 
 /// What closes a lane's aggregate.
 #[derive(Debug, Clone)]

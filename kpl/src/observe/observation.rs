@@ -9,8 +9,6 @@ use service::ShardId;
 
 use crate::error::PutErrorKind;
 use crate::lanes::aggregate::SealedAggregate;
-use crate::observe::metrics::{Selection, Tally};
-use crate::observe::stats::Ledger;
 use crate::routing::shard_map::ShardMap;
 
 /// Something that happened to an aggregate or to a request.
@@ -49,25 +47,4 @@ pub(crate) enum Observation<'a> {
     },
     /// Another shard map is in force.
     ShardsChanged(&'a ShardMap),
-}
-
-/// Those who count.
-#[derive(Debug)]
-pub(crate) struct Observers {
-    pub(crate) ledger: Ledger,
-    pub(crate) tally: Tally,
-}
-
-impl Observers {
-    pub(crate) fn new(selection: Selection) -> Self {
-        Self {
-            ledger: Ledger::default(),
-            tally: Tally::new(selection),
-        }
-    }
-
-    pub(crate) fn observe(&mut self, observation: Observation<'_>) {
-        self.ledger.observe(observation);
-        self.tally.observe(observation);
-    }
 }

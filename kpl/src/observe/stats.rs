@@ -23,6 +23,7 @@ use std::time::Duration;
 
 pub(crate) use self::board::{Board, Load};
 pub(crate) use self::ledger::Ledger;
+pub use crate::budget::BudgetUse;
 pub use crate::lanes::contents::Volume;
 use service::ShardId;
 
@@ -106,24 +107,6 @@ impl Failures {
         let refused = throttled + stream_not_found + access_denied + rejected + record_count_mismatch;
         expired + refused + shut_down + task_ended + other
     }
-}
-
-/// How much of a [`Budget`](crate::Budget) is in use.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BudgetUse {
-    /// Records that are charged to it.
-    pub records: usize,
-    /// The most records that it takes.
-    pub max_records: usize,
-    /// Bytes that are charged to it for records: data, partition keys and bookkeeping.
-    pub bytes: usize,
-    /// The most bytes of records that it takes: half of it.
-    pub max_bytes: usize,
-    /// Bytes that are charged to it for the SDK's copies of the requests under way.
-    pub copied_bytes: usize,
-    /// The most bytes of copies that it takes: the other half.
-    pub max_copied_bytes: usize,
 }
 
 /// What one shard was sent, over the last ten seconds, or since it was first sent something if that is less; over one

@@ -18,22 +18,17 @@ use super::{Answer, CallFailure, EntryAnswer, InFlight, Pipeline, RequestId, Sto
 use crate::config::OnThrottling;
 use crate::config::ordering::Ordering;
 use crate::error::PutErrorKind;
+use crate::error::codes::{Class, RECORD_COUNT_MISMATCH, SHARD_LIMIT, classify};
 use crate::lanes::aggregate::SealedAggregate;
 use crate::limits::DEFAULT_MAX_RECORD_BYTES;
 use crate::observe::observation::Observation;
-use crate::pipeline::answers::retrier::{Class, classify, final_reason};
+use crate::pipeline::answers::retrier::final_reason;
 #[cfg(feature = "_simulation")]
 use crate::planted_bugs::PlantedBug;
 use crate::receipt::attempt::{AttemptFailure, Made};
 
-/// The KPL's error code for an answer with another number of results than records were sent.
-const RECORD_COUNT_MISMATCH: &str = "Record Count Mismatch";
-
 /// What the service's words for a missing partition key have in them: the name of the field.
 const PARTITION_KEY_FIELD: &str = "partitionKey";
-
-/// The service's error code for a shard over its limit.
-const SHARD_LIMIT: &str = "ProvisionedThroughputExceededException";
 
 /// One finished request: when it was sent and when it ended, and what the service calls it.
 #[derive(Debug, Clone)]

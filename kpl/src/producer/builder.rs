@@ -52,6 +52,13 @@ pub struct ProducerBuilder {
     config: Config,
 }
 
+impl Producer {
+    /// Begins a producer for `stream`, a name or an ARN.
+    pub fn builder(stream: impl Into<String>) -> ProducerBuilder {
+        ProducerBuilder::new(stream.into())
+    }
+}
+
 impl ProducerBuilder {
     pub(crate) fn new(stream: String) -> Self {
         Self {

@@ -1,19 +1,15 @@
 //! Codecs and schema registries: what is done to a record's data before it is validated and put.
 
-use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
-use crate::error::{PutError, PutErrorKind};
+use crate::error::{EncodeError, PutError, PutErrorKind};
 use crate::producer::Producer;
 use crate::receipt::Receipt;
 use crate::record::Record;
-
-/// Why a [`PayloadEncoder`] failed. It becomes the source of the [`PutError`].
-pub type EncodeError = Box<dyn Error + Send + Sync>;
 
 /// Turns the data of a record into what is stored: compressed, encrypted, or wrapped with the id of its schema.
 ///
@@ -59,6 +55,13 @@ pub trait PayloadEncoder: Send + Sync {
 pub struct EncodingProducer {
     producer: Producer,
     encoder: Arc<dyn PayloadEncoder>,
+}
+
+impl Producer {
+    /// This producer with `encoder` before it, which compresses, encrypts or wraps the data of each record.
+    pub fn encoding(&self, encoder: impl PayloadEncoder + 'static) -> EncodingProducer {
+        EncodingProducer::new(self.clone(), Arc::new(encoder))
+    }
 }
 
 impl EncodingProducer {
@@ -136,6 +139,8 @@ impl fmt::Debug for EncodingProducer {
 #[cfg(test)]
 #[cfg(not(feature = "_loom"))]
 mod tests {
+    use std::error::Error as _;
+
     use futures::{FutureExt as _, SinkExt as _, StreamExt as _, stream};
     use testkit::sim::Sim;
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use aggregation::{Decoded, KinesisRecord, decode};
 
 use crate::error::{PutError, PutErrorKind};
-use crate::receipt::Delivered;
 use crate::receipt::attempt::Attempts;
+use crate::receipt::delivered::Delivered;
 use crate::record::Record;
 
 /// The end of an aggregate's way.

@@ -10,10 +10,10 @@ use super::samples::Samples;
 use super::series::{Finest, Series};
 use super::{MetricsGranularity, MetricsLevel, Selection};
 use crate::error::PutErrorKind;
+use crate::error::codes::WRONG_SHARD;
 use crate::lanes::aggregate::SealedAggregate;
 use crate::limits::{MAX_ERROR_CODES, PENDING_SAMPLE_INTERVAL};
 use crate::observe::observation::Observation;
-use crate::pipeline::WRONG_SHARD;
 
 /// The code that stands for all others once there are too many.
 const OTHER: &str = "Other";

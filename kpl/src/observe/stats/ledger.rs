@@ -8,10 +8,10 @@ use service::ShardId;
 use super::Failures;
 use super::rate::Counts;
 use crate::error::PutErrorKind;
+use crate::error::codes::is_throttling;
 use crate::lanes::aggregate::SealedAggregate;
 use crate::lanes::contents::{Contents, Volume};
 use crate::observe::observation::Observation;
-use crate::pipeline::is_throttling;
 
 /// What has happened to the records that the pipeline got.
 #[derive(Debug, Default)]

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::config::OnMisplacement;
 use crate::config::ordering::Ordering;
+use crate::error::codes::WRONG_SHARD;
 use crate::lanes::aggregate::SealedAggregate;
 use crate::observe::observation::Observation;
 use crate::pipeline::answers::Exchange;
@@ -12,9 +13,6 @@ use crate::pipeline::{Pipeline, Stored};
 #[cfg(feature = "_simulation")]
 use crate::planted_bugs::PlantedBug;
 use crate::receipt::attempt::AttemptFailure;
-
-/// The error code under which the KPL counts an aggregate that landed on a shard where it does not belong.
-pub(crate) const WRONG_SHARD: &str = "Wrong Shard";
 
 impl Stored {
     /// The aggregate as one that a consumer may drop: its last attempt counts as failed.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::error::codes::{Class, classify};
 use crate::limits::{RESHARDING_REFRESH_INTERVAL, RESHARDING_TIME};
 use crate::observe::observation::Observation;
 use crate::pipeline::answers::Exchange;
-use crate::pipeline::answers::retrier::{Class, classify, final_reason};
+use crate::pipeline::answers::retrier::final_reason;
 use crate::pipeline::knowledge::evidence::Atlas;
 use crate::pipeline::{CallFailure, Output, Pipeline};
 use crate::receipt::attempt::AttemptFailure;

@@ -5,16 +5,16 @@ use std::time::Instant;
 
 use crate::config::ordering::{Ordering, RecordDistribution};
 use crate::error::PutErrorKind;
-use crate::lanes::aggregate::{SealedAggregate, Target};
+use crate::error::codes::{Class, classify};
+use crate::lanes::aggregate::SealedAggregate;
 use crate::limits::{RESHARDING_REFRESH_INTERVAL, RESHARDING_TIME};
-use crate::pipeline::answers::retrier::{Class, classify};
 use crate::pipeline::knowledge::distribution::{Interest, Waiting};
 use crate::pipeline::knowledge::evidence::{Atlas, Placement};
 use crate::pipeline::knowledge::map_changes::AWAITED_PAUSES;
 use crate::pipeline::{CallFailure, Output, Pipeline, Stored};
-use crate::routing::Routing;
 use crate::routing::shard_map::ShardMap;
 use crate::routing::summary::{Resharding, StreamSummary};
+use crate::routing::{Routing, Target};
 
 /// After so many misplacements the service evidently does not follow the hash keys.
 const MAX_MISPLACEMENTS: u32 = 3;

@@ -14,9 +14,10 @@ use tokio::runtime::Runtime;
 use super::{FlushError, Producer};
 use crate::budget::Budget;
 use crate::driver::ShutdownEnd;
+use crate::error::EncodeError;
 use crate::error::{BuildErrorKind, PutErrorKind};
 use crate::producer::builder::ProducerBuilder;
-use crate::producer::encoding::{EncodeError, PayloadEncoder};
+use crate::producer::encoding::PayloadEncoder;
 use crate::record::Record;
 
 const PATIENCE: Duration = Duration::from_secs(30);
