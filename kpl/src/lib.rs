@@ -22,7 +22,10 @@
 //! * the end: a `receipt` and its outcome, or an `error`;
 //! * what can be seen: `observe`;
 //! * what all of it stands on: `limits`, `sync`, `foreign`; `planted_bugs` for the
-//!   simulation; `guide` has the pages.
+//!   simulation, with their sites by `planting`; `guide` has the pages.
+
+#[macro_use]
+mod planting;
 
 mod budget;
 mod config;

@@ -13,12 +13,15 @@
 //! dropped on the way, failed by its own `Drop`.
 //!
 //! In the order of an aggregate's way: `flow` says when it leaves, and with which others; `answers`, what became of it;
-//! `knowledge` is what it is routed by. `observers` count all of it.
+//! `knowledge` is what it is routed by. `observers` count all of it;
+//! `planted` is for the simulation.
 
 mod answers;
 mod flow;
 mod knowledge;
 mod observers;
+#[cfg(feature = "_simulation")]
+mod planted;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -23,8 +23,6 @@ use crate::lanes::aggregate::SealedAggregate;
 use crate::limits::DEFAULT_MAX_RECORD_BYTES;
 use crate::observe::observation::Observation;
 use crate::pipeline::answers::retrier::final_reason;
-#[cfg(feature = "_simulation")]
-use crate::planted_bugs::PlantedBug;
 use crate::receipt::attempt::{AttemptFailure, Made};
 
 /// What the service's words for a missing partition key have in them: the name of the field.
@@ -331,11 +329,7 @@ impl Pipeline {
         let Some(aggregate) = self.unexpired(aggregate, now) else {
             return;
         };
-        #[cfg(feature = "_simulation")]
-        if PlantedBug::DropRetried.is_planted() {
-            self.outstanding.leave(aggregate.generation);
-            return std::mem::forget(aggregate);
-        }
+        if_planted!(DropRetried, return self.forget(aggregate));
         let at = now + self.delays.after(aggregate.attempts.total());
         match self.config.ordering {
             Ordering::PerKey => self.retry_in_order(aggregate, (at, now)),

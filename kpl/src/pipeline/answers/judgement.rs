@@ -10,8 +10,6 @@ use crate::observe::observation::Observation;
 use crate::pipeline::answers::Exchange;
 use crate::pipeline::answers::retrier::{Verdict, is_right_anywhere, judge};
 use crate::pipeline::{Pipeline, Stored};
-#[cfg(feature = "_simulation")]
-use crate::planted_bugs::PlantedBug;
 use crate::receipt::attempt::AttemptFailure;
 
 impl Stored {
@@ -88,10 +86,7 @@ impl Pipeline {
 
     /// An aggregate that a consumer would drop as a whole is sent again as a whole.
     fn on_misplaced(&mut self, stored: Stored, now: Instant) {
-        #[cfg(feature = "_simulation")]
-        if PlantedBug::AcceptMisplaced.is_planted() {
-            return self.deliver(stored);
-        }
+        if_planted!(AcceptMisplaced, return self.deliver(stored));
         self.observers.observe(Observation::Misplaced(&stored.aggregate));
         self.retry(stored.misplaced(), now);
     }

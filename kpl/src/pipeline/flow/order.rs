@@ -46,10 +46,7 @@ impl Pipeline {
         (at, now): (Instant, Instant),
     ) {
         self.released.append(&mut aggregate.lanes_held);
-        #[cfg(feature = "_simulation")]
-        if crate::planted_bugs::PlantedBug::FreeLane.is_planted() {
-            return self.retry_at(at, aggregate);
-        }
+        if_planted!(FreeLane, return self.retry_at(at, aggregate));
         for part in self.suited(aggregate).into_iter().rev() {
             match part.target.as_ref().map(|target| target.shard.clone()) {
                 Some(shard) => self.limiter.push_front(&shard, part, (at, now)),

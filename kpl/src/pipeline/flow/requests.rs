@@ -6,8 +6,6 @@ use crate::budget::{Cargo, Copies};
 use crate::lanes::aggregate::SealedAggregate;
 use crate::observe::stats::Load;
 use crate::pipeline::{InFlight, Output, Pipeline};
-#[cfg(feature = "_simulation")]
-use crate::planted_bugs::PlantedBug;
 
 impl Pipeline {
     pub(in crate::pipeline) fn fill_requests(&mut self, now: Instant, wall: SystemTime) {
@@ -89,8 +87,6 @@ impl Pipeline {
             return;
         }
         let entries = aggregates.iter().map(|aggregate| aggregate.record.clone()).collect();
-        #[cfg(feature = "_simulation")]
-        let aggregates = self.with_planted_bugs(aggregates);
         let request = self.next_request;
         self.next_request += 1;
         let shards = self.hold_shards(&aggregates, now);
@@ -109,30 +105,9 @@ impl Pipeline {
                 sent_wall: wall,
             },
         );
+        if_planted!(ReleaseEarly, self.release_room_of(request));
+        if_planted!(AcknowledgeEarly, self.acknowledge(request));
         self.outputs.push_back(Output::Send { request, entries });
-    }
-
-    #[cfg(feature = "_simulation")]
-    fn with_planted_bugs(&mut self, mut aggregates: Vec<SealedAggregate>) -> Vec<SealedAggregate> {
-        if PlantedBug::ReleaseEarly.is_planted() {
-            aggregates.iter_mut().for_each(SealedAggregate::release_room);
-        }
-        if !PlantedBug::AcknowledgeEarly.is_planted() {
-            return aggregates;
-        }
-        for aggregate in aggregates {
-            let shard = aggregate
-                .target
-                .as_ref()
-                .map_or_else(|| service::ShardId::new(""), |target| target.shard.clone());
-            let sequence_number = "0".into();
-            self.deliver(crate::pipeline::Stored {
-                aggregate,
-                shard,
-                sequence_number,
-            });
-        }
-        Vec::new()
     }
 }
 
