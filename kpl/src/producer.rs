@@ -73,7 +73,7 @@ impl Producer {
     /// Accepts a record, after waiting for room in the budget. The [`Receipt`] tells what becomes of it.
     ///
     /// Do not await the receipt before the next `put`: the record waits for others to share its aggregate, for as long
-    /// as [`record_max_buffered_time`](ProducerBuilder::record_max_buffered_time) if none come.
+    /// as [`record_max_buffered_time`](crate::ProducerBuilder::record_max_buffered_time) if none come.
     ///
     /// # Errors
     ///

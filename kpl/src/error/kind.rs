@@ -2,7 +2,7 @@
 
 use crate::config::ordering::RecordDistribution;
 
-/// The reasons of a [`PutError`].
+/// The reasons of a [`PutError`](crate::PutError).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PutErrorKind {
