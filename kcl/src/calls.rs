@@ -13,7 +13,7 @@ use aws_sdk_kinesis::primitives::DateTime;
 use aws_sdk_kinesis::types::{ShardFilter, ShardFilterType, ShardIteratorType};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::retry::RetryConfig;
-use service::{CallError, Clock, RangeFault};
+use service::{CallError, Clock, HostInErrors, RangeFault};
 
 pub(crate) use self::replies::{NextRead, Page};
 use self::replies::{described_shard, description, misread, not_understood};
@@ -70,6 +70,7 @@ impl Calls {
     pub(crate) fn new(client: &Client, timeout: Duration) -> Self {
         // Once, for all calls: the SDK merges an override into the configuration again with each call.
         let config = client.config().to_builder().retry_config(RetryConfig::disabled());
+        let config = config.interceptor(HostInErrors);
         Self {
             client: Client::from_conf(config.build()),
             timeout,
@@ -300,5 +301,42 @@ mod tests {
         let config = calls.client.config();
         assert_eq!(config.retry_config().map(RetryConfig::max_attempts), Some(1));
         assert_eq!(config.region(), client.config().region());
+    }
+
+    #[tokio::test]
+    async fn the_error_of_a_call_that_reaches_nobody_names_the_host() {
+        use aws_sdk_kinesis::config::Credentials;
+        use aws_smithy_runtime_api::client::http::{
+            HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+        };
+        use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+        use aws_smithy_runtime_api::client::result::ConnectorError;
+
+        #[derive(Debug)]
+        struct Nobody;
+
+        impl HttpConnector for Nobody {
+            fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+                HttpConnectorFuture::ready(Err(ConnectorError::io("no such name".into())))
+            }
+        }
+
+        let connector = SharedHttpConnector::new(Nobody);
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-north-1"))
+            .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
+            .http_client(http_client_fn(move |_, _| connector.clone()));
+        let calls = Calls::new(&Client::from_conf(config.build()), Duration::from_secs(1));
+        let stream = StreamRef::parse("orders");
+        let error = calls
+            .list_shards(&stream, ShardsToList::All)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("kinesis.eu-north-1.amazonaws.com") && error.contains("no such name"),
+            "{error}"
+        );
     }
 }

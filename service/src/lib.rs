@@ -6,13 +6,14 @@
 //!
 //! * names: `stream_ref`, `shard_id`, `shard_ref`, `sequence_number`; what a list says of shards: `hash_range`;
 //! * what was refused, with all of its `reasons`;
-//! * failed calls: `call_error`, `call_class`, and the wait after them, `retry`;
+//! * failed calls: `host_in_errors`, `call_error`, `call_class`, and the wait after them, `retry`;
 //! * the process: `tasks`, `clock`;
 //! * files of Java programs: `properties`.
 mod call_class;
 mod call_error;
 mod clock;
 mod hash_range;
+mod host_in_errors;
 mod properties;
 mod reasons;
 mod retry;
@@ -26,6 +27,7 @@ pub use call_class::CallClass;
 pub use call_error::{CallError, Effect, chain};
 pub use clock::{Clock, ClockSource};
 pub use hash_range::{RangeFault, RangeFaultKind, read_range};
+pub use host_in_errors::HostInErrors;
 pub use properties::{MalformedEscape, PropertyEntry, property_entries};
 pub use reasons::Reasons;
 pub use retry::{Jitter, RetryDelays};

@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use futures::future::BoxFuture;
-use service::Clock;
+use service::{Clock, HostInErrors};
 
 use self::client::LeaseClient;
 use self::outcome::{applied, failed, not_applied_or_unknown, refused};
@@ -69,7 +69,8 @@ impl DynamoDbLeaseTable {
         let config = config
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts.operation_timeout(TABLE_CALL_TIMEOUT).build())
-            .interceptor(service_time.clone());
+            .interceptor(service_time.clone())
+            .interceptor(HostInErrors);
         Self {
             client: Client::from_conf(config.build()),
             name,

@@ -14,6 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::lease::dynamodb::DynamoDbLeaseTable;
+use crate::lease::table::{LeaseTable, SeparateTable};
 
 fn rng() -> fastrand::Rng {
     fastrand::Rng::with_seed(1)
@@ -160,5 +162,31 @@ async fn with_the_account_of_the_credentials_both_clients_use_its_own_endpoint()
             noted.len() >= 2 && noted.iter().all(|host| host == expected),
             "{noted:?}"
         );
+    }
+}
+
+/// The SDK and its HTTP client leave the host out, which is what has to be known where a firewall lets single names pass.
+#[tokio::test]
+async fn the_error_of_a_call_that_reaches_nobody_names_the_host_on_both_clients() {
+    let host = "123456789012.ddb.eu-north-1.amazonaws.com";
+    let connector = SharedHttpConnector::new(Hosts::default());
+    let credentials = Credentials::builder()
+        .access_key_id("key")
+        .secret_access_key("secret")
+        .account_id("123456789012")
+        .provider_name("test");
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-north-1"))
+        .credentials_provider(credentials.build())
+        .http_client(http_client_fn(move |_, _| connector.clone()));
+    let application = Client::from_conf(config.build());
+    let table = DynamoDbLeaseTable::new(&application, "billing".to_owned(), "billing", service::Clock::default());
+    let SeparateTable { table: apart, upkeep } = table.on_another_runtime(rng());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { match upkeep.await {} });
+    for table in [&table as &dyn LeaseTable, &*apart] {
+        let error = table.scan_page(None).await.unwrap_err().to_string();
+        assert!(error.contains(host) && error.contains("noted"), "{error}");
     }
 }
