@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::BoxFuture;
+use kcl::event::HandlerEvent;
 use kcl::{
-    Batch, CheckpointError, Checkpointer, HandlerError, Position, RecordProcessor, ShardContext, Worker, WorkerBuilder,
+    Batch, CheckpointError, Checkpointer, Event, HandlerError, Position, RecordPosition, RecordProcessor, ShardContext,
+    ShardState, Worker, WorkerBuilder,
 };
 use testkit::Service;
 use testkit::sim::{Fault, Sim};
@@ -385,4 +387,82 @@ async fn a_commit_moves_the_checkpoint_and_removes_what_was_prepared() {
         before["pendingCheckpointSubSequenceNumber"]
     );
     assert!(!after.contains_key("pendingCheckpoint") && !after.contains_key("pendingCheckpointState"));
+}
+
+/// Throttles the writes that carry a checkpoint, but neither renewals nor takes, when `throttles` says so.
+fn throttle_checkpoints(sim: &Sim, throttles: impl Fn() -> bool + Send + Sync + 'static) {
+    sim.faults(move |call| {
+        let carries_one = String::from_utf8_lossy(call.body).contains("checkpoint = :checkpoint");
+        match call.operation == "UpdateItem" && carries_one && throttles() {
+            true => Fault::throttled(),
+            false => Fault::None,
+        }
+    });
+}
+
+/// The records that were checkpointed, one by one: after each a checkpoint, whose error ends the call.
+fn checkpoints_each_record(sim: &Sim) -> (WorkerBuilder, Arc<Mutex<Vec<RecordPosition>>>) {
+    let done = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&done);
+    let (builder, _) = worker(sim, "w1", move |batch, checkpointer| {
+        let done = Arc::clone(&kept);
+        Box::pin(async move {
+            for record in &batch.records {
+                checkpointer.checkpoint_at(record).await?;
+                done.lock().unwrap().push(record.position().clone());
+            }
+            Ok(())
+        })
+    });
+    (builder, done)
+}
+
+/// Notes failures that count as attempts of the handler, and that its shard is halted.
+fn hear_failures(builder: WorkerBuilder) -> (WorkerBuilder, Arc<Mutex<Vec<HandlerEvent>>>) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let builder = builder.on_event(move |event| {
+        if let Event::Handler { event, .. } = event
+            && !matches!(event, HandlerEvent::Failed { failures: 0, .. })
+        {
+            heard.lock().unwrap().push(event.clone());
+        }
+    });
+    (builder, told)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_throttles_checkpoints_alone_for_three_minutes_is_no_failure_of_the_handler() {
+    let (sim, producer) = stream(1);
+    let (builder, done) = checkpoints_each_record(&sim);
+    let (builder, failures) = hear_failures(builder);
+    let throttles = Arc::new(AtomicBool::new(true));
+    let is_throttled = Arc::clone(&throttles);
+    throttle_checkpoints(&sim, move || is_throttled.load(Ordering::SeqCst));
+    put(&producer, 0..10).await;
+    let (control, _running) = start(builder);
+    sleep(3 * MINUTE).await;
+    assert!(done.lock().unwrap().is_empty());
+    assert_eq!(control.shards()[0].state, ShardState::Retrying { failures: 0 });
+    throttles.store(false, Ordering::SeqCst);
+    assert!(sim.until(MINUTE, || done.lock().unwrap().len() == 10).await);
+    assert_eq!(*failures.lock().unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_checkpoints_each_record_gets_through_while_three_checkpoints_in_ten_are_throttled() {
+    let (sim, producer) = stream(1);
+    let (builder, done) = checkpoints_each_record(&sim);
+    let (builder, failures) = hear_failures(builder);
+    let rng = Mutex::new(fastrand::Rng::with_seed(5));
+    throttle_checkpoints(&sim, move || rng.lock().unwrap().u8(..10) < 3);
+    put(&producer, 0..1_000).await;
+    let (_control, _running) = start(builder);
+    let all = || done.lock().unwrap().len() >= 1_000;
+    assert!(sim.until(10 * MINUTE, all).await, "{}", done.lock().unwrap().len());
+    assert!(
+        done.lock().unwrap().is_sorted(),
+        "no record is passed over or comes again"
+    );
+    assert_eq!(*failures.lock().unwrap(), []);
 }

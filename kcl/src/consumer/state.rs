@@ -217,9 +217,11 @@ impl ConsumerState {
         }
     }
 
-    /// Notes that records were checkpointed although the call failed: that failure counts as the first one.
+    /// Notes that records were checkpointed although the call failed: that failure counts as the first one, whether it is the
+    /// handler's or the table's.
     pub(crate) fn on_progress(&mut self) {
         self.failures = 0;
+        self.foreign_failures = 0;
     }
 
     /// Notes a call that failed for a reason that is not the handler's: the lease table. The call is made again after a wait,

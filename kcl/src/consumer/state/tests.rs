@@ -169,6 +169,20 @@ fn progress_makes_the_next_failure_a_first_one() {
 }
 
 #[test]
+fn progress_makes_the_next_wait_for_the_table_a_first_one() {
+    let mut state = reading(ErrorPolicy::halt());
+    for _ in 0..10 {
+        state.on_table_failure(start());
+    }
+    state.on_progress();
+    state.on_table_failure(start());
+    let Step::Wait { until: Some(until) } = state.step(&Signal::Run, start()) else {
+        panic!("no wait after a failure of the table");
+    };
+    assert!(until - start() <= WAITS.0, "{:?}", until - start());
+}
+
+#[test]
 fn a_failing_table_never_halts_a_shard() {
     let mut state = reading(ErrorPolicy::halt());
     let mut now = start();
