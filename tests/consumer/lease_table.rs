@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use testkit::sim::Sim;
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate};
+use testkit::sim::{Fault, Sim};
 
 use super::MINUTE;
+use super::log::{capture, lines};
 use crate::fleet::{APPLICATION, Checkpoints, Journal, put, split, start, stream, worker};
 
 type Row = std::collections::BTreeMap<String, AttributeValue>;
@@ -115,8 +116,86 @@ async fn rows_with_null_in_the_place_of_owner_and_checkpoint_are_read_from_the_c
     journal.until("all records", |journal| journal.read() == places).await;
 }
 
+async fn put_row(sim: &Sim, row: Row) {
+    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
+    let put = client.put_item().table_name(APPLICATION);
+    put.set_item(Some(row.into_iter().collect())).send().await.unwrap();
+}
+
+/// Deletes the index by owner, which keeps rows from having other owners than names.
+async fn delete_the_index(sim: &Sim) {
+    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
+    let index = DeleteGlobalSecondaryIndexAction::builder().index_name("LeaseOwnerToLeaseKeyIndex");
+    let delete = GlobalSecondaryIndexUpdate::builder().delete(index.build().unwrap());
+    let update = client.update_table().table_name(APPLICATION);
+    let update = update.global_secondary_index_updates(delete.build());
+    update.send().await.unwrap();
+    tokio::time::sleep(MINUTE).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_whose_owner_is_null_or_empty_is_one_that_nobody_owns() {
+    for owner in [AttributeValue::Null(true), AttributeValue::S(String::new())] {
+        let (sim, producer) = stream(1);
+        let journal = Journal::default();
+        leave_a_table(&sim, &journal).await;
+        delete_the_index(&sim).await;
+        let places = put(&producer, 0..50).await;
+        let mut row = lease_rows(&sim).await.remove(0);
+        row.insert("leaseOwner".into(), owner);
+        put_row(&sim, row).await;
+        let begun = sim.elapsed();
+        let (_control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+        journal.until("all records", |journal| journal.read() == places).await;
+        assert!(sim.elapsed() - begun < Duration::from_secs(5), "it is taken at once");
+        let rows = lease_rows(&sim).await;
+        assert_eq!(rows[0]["leaseOwner"], AttributeValue::S("w2".into()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_whose_row_names_its_parents_by_another_attribute_waits_for_them() {
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    leave_a_table(&sim, &journal).await;
+    let mut places = put(&producer, 0..50).await;
+    split(&sim, "shardId-000000000000", 1u128 << 127).await;
+    places.extend(put(&producer, 50..100).await);
+    let parents = [
+        AttributeValue::Ss(vec!["shardId-000000000000".into()]),
+        AttributeValue::L(vec![AttributeValue::S("shardId-000000000000".into())]),
+    ];
+    for (child, parents) in ["shardId-000000000001", "shardId-000000000002"]
+        .into_iter()
+        .zip(parents)
+    {
+        let row = [
+            ("leaseKey", AttributeValue::S(child.into())),
+            ("leaseCounter", AttributeValue::N("0".into())),
+            ("checkpoint", AttributeValue::S("TRIM_HORIZON".into())),
+            ("parentShardIds", parents),
+        ];
+        put_row(&sim, row.map(|(name, value)| (name.to_owned(), value)).into()).await;
+    }
+    let slow = sim.now() + MINUTE;
+    sim.faults(move |call| {
+        let of_parent = String::from_utf8_lossy(call.body).contains("shardId-000000000000");
+        match call.operation == "GetShardIterator" && of_parent && call.now < slow {
+            true => Fault::throttled(),
+            false => Fault::None,
+        }
+    });
+    let (_control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch));
+    journal
+        .until("all records", |journal| journal.read().is_superset(&places))
+        .await;
+    for child in ["01", "02"] {
+        journal.assert_parent_before_child("00", child);
+    }
+}
+
 /// Makes the row of the first shard's lease unreadable.
-async fn damage_the_first_row(sim: &Sim) {
+pub(super) async fn damage_the_first_row(sim: &Sim) {
     let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
     let damage = client.update_item().table_name(APPLICATION);
     let damage = damage.key("leaseKey", AttributeValue::S("shardId-000000000000".into()));
@@ -127,6 +206,7 @@ async fn damage_the_first_row(sim: &Sim) {
 
 #[tokio::test(start_paused = true)]
 async fn a_child_waits_for_a_parent_whose_row_cannot_be_read_until_the_parent_has_left_the_stream() {
+    capture();
     let (sim, producer) = stream(1);
     let journal = Journal::default();
     leave_a_table(&sim, &journal).await;
@@ -147,6 +227,16 @@ async fn a_child_waits_for_a_parent_whose_row_cannot_be_read_until_the_parent_ha
         journal.read().is_disjoint(&early),
         "the parent may have records that nobody has read"
     );
+    let causes = lines("shard waits for a parent whose lease is unreadable");
+    let [of_first, of_second] = &causes[..] else {
+        panic!("once for each child: {causes:#?}")
+    };
+    for line in [of_first, of_second] {
+        assert!(
+            line.contains("parent=shardId-000000000000") && line.contains("leaseCounter"),
+            "{line}"
+        );
+    }
     tokio::time::sleep(10 * MINUTE).await;
     journal
         .until("all records", |journal| early.is_subset(&journal.read()))

@@ -13,6 +13,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::MINUTE;
+use super::lease_table::{damage_the_first_row, leave_a_table};
 use crate::fleet::{APPLICATION, Checkpoints, Journal, STREAM, merge, put, split, start, stream, worker};
 
 thread_local! {
@@ -170,6 +171,27 @@ async fn a_shard_that_waits_for_a_parent_reports_a_table_that_cannot_be_read_onc
         unavailable.iter().all(|line| line.contains("worker=w1")),
         "{unavailable:#?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_cannot_be_read_is_reported_once_in_ten_seconds_and_how_often_it_was_found() {
+    capture();
+    let (sim, _producer) = stream(1);
+    let journal = Journal::default();
+    leave_a_table(&sim, &journal).await;
+    damage_the_first_row(&sim).await;
+    let builder = worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch);
+    let (_control, _running) = start(builder.lease_assignment_interval(Duration::from_secs(1)));
+    tokio::time::sleep(10 * MINUTE).await;
+    let reports = lines("lease row unreadable");
+    assert!((40..=61).contains(&reports.len()), "{}", reports.len());
+    let counted = |line: &String| {
+        let repeated = line.split("repeated=").nth(1).unwrap();
+        repeated.split(' ').next().unwrap().parse::<usize>().unwrap() + 1
+    };
+    let found: usize = reports.iter().map(counted).sum();
+    assert!((550..=620).contains(&found), "{found}: {:?}", reports.last());
+    assert!(reports.iter().all(|line| line.contains("shardId-000000000000")));
 }
 
 #[tokio::test(start_paused = true)]
