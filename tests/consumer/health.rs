@@ -210,6 +210,36 @@ async fn credentials_that_are_refused_degrade_a_worker_once_and_until_they_are_a
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_hour_of_expired_credentials_ends_no_worker_loses_no_record_and_is_told_meanwhile() {
+    let (sim, producer) = stream(2);
+    let journal = Journal::default();
+    let (control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let mut places = put(&producer, 0..50).await;
+    journal
+        .until("the first records", |journal| journal.read() == places)
+        .await;
+    sim.faults(|call| match call.client == "w1" {
+        true => expired_credentials(),
+        false => Fault::None,
+    });
+    places.extend(put(&producer, 50..100).await);
+    for quarter in 1..=4 {
+        tokio::time::sleep(15 * MINUTE).await;
+        let health = control.health();
+        let refused = |degraded: &Degraded| matches!(degraded, Degraded::Credentials { .. });
+        assert!(
+            health.is_live() && health.degraded.iter().any(refused),
+            "quarter {quarter}: {health:?}"
+        );
+    }
+    assert!(!running.is_finished());
+    sim.heal();
+    journal.until("all records", |journal| journal.read() == places).await;
+    tokio::time::sleep(MINUTE / 2).await;
+    assert_eq!(control.health().degraded, []);
+}
+
+#[tokio::test(start_paused = true)]
 async fn lease_rows_that_cannot_be_written_degrade_a_worker_though_they_can_be_read() {
     let (sim, _producer) = stream(2);
     let (control, _running) = start(worker(&sim, "w1", &Journal::default(), Checkpoints::Never));

@@ -143,6 +143,41 @@ async fn two_processes_with_one_worker_id_are_noticed_and_one_of_them_ends() {
     assert!(!other.is_finished(), "the other one goes on alone");
 }
 
+/// Its machine stands still in the midst of records, and its own time with it: by that alone its lease would be valid.
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_machine_was_suspended_delivers_nothing_of_a_shard_that_another_has_taken() {
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let process = sim.process("w1");
+    let builder = worker(&sim, "w1", &journal, Checkpoints::Never)
+        .aws(&process.sdk_config())
+        .clock(process.clock())
+        .wrap_tasks(process.task_wrapper());
+    let suspended = builder.build().unwrap();
+    drop(process.spawn(suspended.run()));
+    let mut places = put(&producer, 0..20).await;
+    journal
+        .until("the first records", |journal| journal.read() == places)
+        .await;
+    let (_second, _running) = start(worker(&sim, "w2", &journal, Checkpoints::Never));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    process.suspend();
+    places.extend(put(&producer, 20..40).await);
+    tokio::time::sleep(MINUTE).await;
+    let before = journal.entries().len();
+    // From now on nothing tells it that it lost the lease, except its clock.
+    process.cut_off(Service::DynamoDb);
+    process.resume();
+    for n in 40..60 {
+        places.extend(put(&producer, n..n + 1).await);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let late = |entry: &&Entry| matches!(entry, Entry::Read { worker, .. } if worker == "w1");
+    let entries = journal.entries();
+    assert_eq!(entries[before..].iter().find(late), None);
+    journal.until("all records", |journal| journal.read() == places).await;
+}
+
 /// Its first batch takes until long after the lapse of its lease.
 struct Hanging {
     journal: Journal,
