@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::join_all;
+use kcl::event::WorkerEvent;
 use kpl::event::RangeFaultKind;
 use kpl::{Event, Producer, Record};
 use serde_json::Value;
@@ -94,7 +95,7 @@ async fn a_range_that_ends_at_two_to_the_128_is_clamped_by_the_producer_and_told
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_reads_every_shard_of_a_list_with_a_bad_range() {
+async fn a_worker_reads_every_shard_of_a_list_with_a_bad_range_and_names_that_one() {
     for with_end in [
         WithEnd(BAD, "no number"),
         WithEnd(BAD, "0"),
@@ -103,8 +104,15 @@ async fn a_worker_reads_every_shard_of_a_list_with_a_bad_range() {
         let (sim, producer) = stream(4);
         let places = put(&producer, 0..100).await;
         let journal = Journal::default();
-        let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&told);
+        let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch).on_event(move |event| {
+            if let kcl::Event::Worker(WorkerEvent::ShardRangeFault { fault, .. }) = event {
+                heard.lock().unwrap().push(fault.shard.to_string());
+            }
+        });
         let (_control, _running) = start(builder.kinesis_client(with_end.client(&sim, "w1")));
         journal.until("all records", |journal| journal.read() == places).await;
+        assert_eq!(*told.lock().unwrap(), [with_end.0], "told once: {with_end:?}");
     }
 }
