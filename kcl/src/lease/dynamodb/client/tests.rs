@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::error::CallErrorKind;
 use crate::lease::dynamodb::DynamoDbLeaseTable;
 use crate::lease::table::{LeaseTable, SeparateTable};
 
@@ -189,4 +190,22 @@ async fn the_error_of_a_call_that_reaches_nobody_names_the_host_on_both_clients(
         let error = table.scan_page(None).await.unwrap_err().to_string();
         assert!(error.contains(host) && error.contains("noted"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn the_error_of_a_connection_that_nobody_takes_names_its_host_and_the_call_certainly_had_no_effect() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-north-1"))
+        .credentials_provider(Credentials::for_tests())
+        .endpoint_url(format!("http://{host}"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http());
+    let application = Client::from_conf(config.build());
+    let table = DynamoDbLeaseTable::new(&application, "billing".to_owned(), "billing", service::Clock::default());
+    let error = table.scan_page(None).await.unwrap_err();
+    assert!(matches!(error.kind(), CallErrorKind::Transient { .. }), "{error:?}");
+    assert!(error.to_string().contains(&host), "{error}");
 }
