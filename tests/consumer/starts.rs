@@ -4,15 +4,24 @@ use std::time::Duration;
 
 use kcl::{CallErrorKind, WorkerError};
 use kpl::Producer;
-use testkit::dynamodb;
-use testkit::sim::Sim;
+use testkit::sim::{Call, Outcome, Sim};
+use testkit::{dynamodb, kinesis};
 
 use super::MINUTE;
 use crate::fleet::{Checkpoints, Journal, STREAM, put, start, worker};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Asks the service for the stream, which is CREATING for a while.
+/// A Kinesis whose new streams are CREATING for this long.
+fn with_slow_streams(creation_time: Duration) -> Sim {
+    let streams = kinesis::Settings {
+        creation_time,
+        ..kinesis::Settings::default()
+    };
+    Sim::builder().seed(11).kinesis(streams).build()
+}
+
+/// Asks the service for the stream, which may be CREATING for a while.
 async fn create_stream(sim: &Sim) {
     let client = aws_sdk_kinesis::Client::new(&sim.client("operator"));
     let creation = client.create_stream().stream_name(STREAM).shard_count(2);
@@ -28,7 +37,7 @@ async fn read_all(sim: &Sim, journal: &Journal) {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_waits_for_its_stream_as_long_as_it_is_told_to() {
-    let sim = Sim::new(11);
+    let sim = with_slow_streams(5 * SECOND);
     let journal = Journal::default();
     let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch);
     let builder = builder.wait_for_stream(MINUTE).initialization_timeout(10 * SECOND);
@@ -55,11 +64,13 @@ async fn a_worker_ends_when_its_stream_has_not_come_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_being_created_is_waited_for_without_being_told_to() {
-    let sim = Sim::new(11);
+    let sim = with_slow_streams(20 * SECOND);
     create_stream(&sim).await;
     let journal = Journal::default();
     let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
     read_all(&sim, &journal).await;
+    let is_refused = |call: &Call| matches!(&call.outcome, Outcome::Refused(code) if code == "ResourceInUseException");
+    assert!(sim.calls().iter().any(is_refused), "the stream was being created");
 }
 
 /// A stream, and a DynamoDB that takes this long to create a table.
