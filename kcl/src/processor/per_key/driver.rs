@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use service::Tasks;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tracing::Instrument as _;
 
 use super::watermark::{Admission, Bounds, Watermark};
@@ -70,6 +70,7 @@ impl Driver {
             current: None,
             records: Watermark::new(bounds),
             running: JoinSet::new(),
+            tasks_of: BTreeMap::new(),
             untold: BTreeMap::new(),
             told: BTreeSet::new(),
         };
@@ -102,7 +103,9 @@ struct Runner {
     calls: mpsc::Receiver<Call>,
     current: Option<Current>,
     records: Watermark<String, (Record, BatchRoom)>,
-    running: JoinSet<(Record, Result<(), HandlerError>)>,
+    running: JoinSet<Result<(), HandlerError>>,
+    /// The record of each task that runs.
+    tasks_of: BTreeMap<Id, Record>,
     /// Records that have failed, and of which no call has told.
     untold: BTreeMap<RecordPosition, (Record, HandlerError)>,
     /// Records that have failed, and are to be delivered again or passed over.
@@ -136,9 +139,7 @@ impl Runner {
             tokio::select! {
                 biased;
                 _ = self.lease.lost() => break,
-                Some(ended) = self.running.join_next() => if let Ok((record, result)) = ended {
-                    self.on_ended(record, result);
-                },
+                Some(ended) = self.running.join_next_with_id() => self.on_ended(ended),
                 call = self.calls.recv(), if self.current.is_none() => match call {
                     Some(call) => self.on_call(call),
                     None => break,
@@ -223,27 +224,34 @@ impl Runner {
                 return;
             };
             let (handler, lease) = (Arc::clone(&self.handler), self.lease.clone());
+            let its = record.clone();
             let task = async move {
                 let handling = async {
                     // The process may have stood still since this task was spawned.
                     match lease.is_valid() {
-                        true => handler(record.clone()).await,
+                        true => handler(record).await,
                         false => Err(HandlerError::lease_lost()),
                     }
                 };
                 let result = AssertUnwindSafe(handling).catch_unwind().await;
                 drop(room);
-                (
-                    record,
-                    result.unwrap_or_else(|_| Err(HandlerError::new("the handler panicked"))),
-                )
+                result.unwrap_or_else(|_| Err(HandlerError::new("the handler panicked")))
             };
-            self.running
-                .spawn(self.tasks.vital("per-key-record", task.in_current_span()));
+            let task = self.tasks.vital("per-key-record", task.in_current_span());
+            let task = self.running.spawn(task);
+            self.tasks_of.insert(task.id(), its);
         }
     }
 
-    fn on_ended(&mut self, record: Record, result: Result<(), HandlerError>) {
+    /// Notes what became of a record. One whose task ended without an answer has failed, as one whose handler panicked.
+    fn on_ended(&mut self, ended: Result<(Id, Result<(), HandlerError>), JoinError>) {
+        let (id, result) = match ended {
+            Ok((id, result)) => (id, result),
+            Err(error) => (error.id(), Err(HandlerError::new("the task of the record panicked"))),
+        };
+        let Some(record) = self.tasks_of.remove(&id) else {
+            return;
+        };
         let position = record.position().clone();
         if let Some(call) = &mut self.current {
             call.again.remove(&position);

@@ -11,6 +11,7 @@ use crate::processor::handler_error::About;
 use crate::testing::{TestRecord, TestShard, at};
 
 const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// What runs and what has run, by data.
 #[derive(Debug, Clone, Default)]
@@ -180,5 +181,45 @@ async fn a_panic_of_the_handler_is_an_error_of_its_record() {
     assert_eq!(
         (error.to_string().as_str(), error.about()),
         ("the handler panicked", &About::Record(Box::new(all[1].clone())))
+    );
+}
+
+/// What a handler panics with, and what panics again when it is dropped.
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("in the drop of what was panicked with");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_whose_task_ends_without_an_answer_has_failed_and_the_others_go_on() {
+    let (shard, log) = (TestShard::new(), Log::default());
+    let runs = log.clone();
+    let mut processor = PerKey::new(move |record: Record| {
+        let runs = runs.clone();
+        async move {
+            runs.push(format!("begin {}", record.partition_key()));
+            if record.partition_key() == "b" && runs.count("begin b") == 1 {
+                std::panic::panic_any(PanicsWhenDropped);
+            }
+            Ok(())
+        }
+    });
+    let all: Vec<Record> = shard.batch(records(["a1", "b1", "c1"])).records;
+    shard.process(&mut processor, all.clone()).await.unwrap();
+    let ended = Clock::default().timeout(MINUTE, shard.end(&mut processor)).await;
+    let error = ended.expect("an answer").unwrap_err();
+    assert_eq!(
+        (error.to_string().as_str(), error.about()),
+        ("the task of the record panicked", &About::Record(Box::new(all[1].clone())))
+    );
+    shard.process(&mut processor, all).await.unwrap();
+    shard.end(&mut processor).await.unwrap();
+    assert_eq!(
+        ["begin a", "begin b", "begin c"].map(|what| log.count(what)),
+        [1, 2, 1],
+        "it is run again"
     );
 }
