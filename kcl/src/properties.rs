@@ -60,6 +60,15 @@ struct Given {
     number: Option<u64>,
 }
 
+/// The settings of a file that a worker does not take over: their keys and lines, and why.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct LeftSettings {
+    /// What belongs into the SDK's configuration.
+    pub(crate) sdk: Vec<String>,
+    /// What has no meaning here.
+    pub(crate) ignored: Vec<String>,
+}
+
 /// One setting of a file, and what becomes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -112,6 +121,8 @@ pub enum Disposition {
     },
 }
 
+const REGION: &str = "regionName";
+
 /// What is done about a key that the KCL does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum UnknownKeys {
@@ -160,6 +171,30 @@ impl KclProperties {
             let twice = config.failover_time.saturating_mul(2);
             config.lease_assignment_interval = Some(twice.min(LONGEST));
         }
+    }
+
+    /// The settings that the worker does not take over, in words, if there are any. What is empty or has the KCL's default
+    /// changes nothing, and the region is compared with the client's.
+    pub(crate) fn left(&self) -> Option<LeftSettings> {
+        let mut left = LeftSettings::default();
+        for Setting { key, line, disposition } in self.settings() {
+            let (place, why) = match disposition {
+                Disposition::SdkConfiguration { what } => (&mut left.sdk, what),
+                Disposition::Ignored { reason } => (&mut left.ignored, reason),
+                Disposition::Unknown { .. } => (&mut left.ignored, "the KCL has no such option"),
+                Disposition::Applied { .. } | Disposition::Raised { .. } | Disposition::Compared { .. } => continue,
+            };
+            if key != REGION && !self.is_default(key) {
+                place.push(format!("{key} in line {line} ({why})"));
+            }
+        }
+        (left != LeftSettings::default()).then_some(left)
+    }
+
+    /// Whether the file says what the KCL does without it.
+    fn is_default(&self, key: &str) -> bool {
+        let default = options::find(key).map_or("", |option| option.default);
+        self.text(key).is_none_or(|value| value.eq_ignore_ascii_case(default))
     }
 
     /// A text of the file, unless it is empty.

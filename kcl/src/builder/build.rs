@@ -5,11 +5,13 @@ use std::sync::Arc;
 use crate::builder::WorkerBuilder;
 use crate::calls::Calls;
 use crate::error::{BuildError, BuildErrorKind};
+use crate::event::WorkerEvent;
 use crate::lease::dynamodb::DynamoDbLeaseTable;
 use crate::lease::layout::TableLayout;
 use crate::lease::model::WorkerId;
 use crate::metrics::Meter;
 use crate::observers::Observers;
+use crate::properties::LeftSettings;
 use crate::retrieval::permit::ReadBudget;
 use crate::spans::Group;
 use crate::stream::StreamRef;
@@ -19,7 +21,8 @@ use crate::worker::{Worker, WorkerControl};
 const RESERVED_KEYS: [&str; 3] = ["Leader", "Migration3.0", "TableMigration3.5"];
 
 impl WorkerBuilder {
-    /// Validates the options. Makes no call and starts nothing.
+    /// Validates the options. Makes no call and starts nothing, and tells which settings of a properties file it
+    /// [does not take over](WorkerEvent::SettingsLeft).
     ///
     /// # Errors
     ///
@@ -42,6 +45,10 @@ impl WorkerBuilder {
         let factory = self.factory.ok_or(BuildErrorKind::NoHandler)?;
         let meter = Meter::new(self.recorder, self.config.metrics, &id);
         let observers = Observers::new(id.clone(), self.listener, meter, self.clock.clone());
+        if let Some(left) = self.properties.and_then(|properties| properties.left()) {
+            let LeftSettings { sdk, ignored } = left;
+            observers.tell(WorkerEvent::SettingsLeft { sdk, ignored });
+        }
         let control = WorkerControl::new(self.clock.clone());
         Ok(Worker {
             group: Group {

@@ -9,8 +9,8 @@ impl WorkerBuilder {
     /// Sets every option that the KCL has too: to its value in `properties`, or to the KCL's default. Call it before the
     /// other options, which change it from there.
     ///
-    /// What the SDK's configuration has to take over is not. [`build`](Self::build) refuses a file of another application, stream
-    /// or region.
+    /// What the SDK's configuration has to take over is not, and some settings have no meaning here. [`build`](Self::build)
+    /// [names them](crate::event::WorkerEvent::SettingsLeft), and refuses a file of another application, stream or region.
     pub fn kcl_properties(mut self, properties: &KclProperties) -> Self {
         properties.apply(&mut self.config);
         self.table_name = properties.text("tableName").map(str::to_owned);
@@ -66,20 +66,61 @@ fn is_same_stream(a: &StreamRef, b: &StreamRef) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use aws_config::{BehaviorVersion, Region, SdkConfig};
 
+    use super::*;
+    use crate::event::{Event, WorkerEvent};
     use crate::worker::Worker;
 
     const ARN: &str = "arn:aws:kinesis:eu-north-1:123456789012:stream/orders";
 
-    /// What is said of a worker `billing` of this stream in `eu-north-1`.
-    fn refused(text: &str, stream: &str) -> Option<String> {
+    /// A worker `billing` of this stream in `eu-north-1`.
+    fn of_file(properties: &KclProperties, stream: &str) -> WorkerBuilder {
         let config = SdkConfig::builder().behavior_version(BehaviorVersion::latest());
         let config = config.region(Region::new("eu-north-1")).build();
         let builder = Worker::builder("billing", stream).aws(&config);
-        let builder = builder.kcl_properties(&text.parse().unwrap());
-        let built = builder.for_each_record(async |_| Ok(())).build();
+        builder.kcl_properties(properties).for_each_record(async |_| Ok(()))
+    }
+
+    /// What is said of such a worker with this file.
+    fn refused(text: &str, stream: &str) -> Option<String> {
+        let built = of_file(&text.parse().unwrap(), stream).build();
         built.err().map(|error| error.to_string())
+    }
+
+    /// What a worker tells of its file when it is built.
+    fn told(properties: &KclProperties) -> Vec<Event> {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&told);
+        let builder = of_file(properties, "orders").on_event(move |event| heard.lock().unwrap().push(event.clone()));
+        drop(builder.build().unwrap());
+        told.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn what_a_worker_does_not_take_over_is_told_when_it_is_built_with_lines_and_reasons() {
+        let text = "regionName = eu-north-1\nkinesisEndpoint = http://localhost:4567\nexecutableName = app.py\n\
+                    dynamoDBEndpoint =\nmaxLeaseRenewalThreads = 20\nmaxActiveThreads = 4\nmaxRecords = 5\nthreads = 7";
+        let properties = KclProperties::parse_ignoring_unknown_keys(text).unwrap();
+        let left = |text: &str| text.to_owned();
+        let expected = WorkerEvent::SettingsLeft {
+            sdk: vec![left("kinesisEndpoint in line 2 (the endpoint URL of Kinesis)")],
+            ignored: vec![
+                left("executableName in line 3 (there is no child process)"),
+                left("maxActiveThreads in line 6 (there are no thread pools: the worker's tasks run on your runtime)"),
+                left("threads in line 8 (the KCL has no such option)"),
+            ],
+        };
+        assert_eq!(told(&properties), [Event::from(expected)]);
+    }
+
+    #[test]
+    fn a_file_whose_other_settings_are_those_of_the_kcl_by_default_leaves_nothing_to_tell() {
+        let text =
+            "regionName = eu-north-1\nretrievalMode = default\nshutdownGraceMillis = 0\nfailoverTimeMillis = 9000";
+        assert_eq!(told(&text.parse().unwrap()), []);
     }
 
     #[test]

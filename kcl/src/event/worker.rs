@@ -74,6 +74,13 @@ pub enum WorkerEvent {
         /// For how long the old ones are valid, if they expire.
         valid_for: Option<Duration>,
     },
+    /// The `.properties` file has settings that the worker does not take over. Told when it is built.
+    SettingsLeft {
+        /// Those that belong into the SDK's configuration: keys, lines, and what to set there.
+        sdk: Vec<String>,
+        /// Those that have no meaning here: keys, lines, and why.
+        ignored: Vec<String>,
+    },
     /// The hash-key range of a shard is not as it should be. Told once for each fault.
     ShardRangeFault {
         /// The stream.
@@ -95,6 +102,7 @@ impl WorkerEvent {
             | Self::StreamDescriptionDenied { .. }
             | Self::CoordinatorTableUnknown { .. }
             | Self::CredentialsNotRefreshed { .. }
+            | Self::SettingsLeft { .. }
             | Self::ShardRangeFault { .. } => Severity::Warn,
         }
     }
@@ -110,6 +118,7 @@ impl WorkerEvent {
             | Self::StreamDescriptionDenied { .. }
             | Self::CoordinatorTableUnknown { .. }
             | Self::CredentialsNotRefreshed { .. }
+            | Self::SettingsLeft { .. }
             | Self::ShardRangeFault { .. } => None,
         }
     }
@@ -149,6 +158,10 @@ impl WorkerEvent {
             }
             Self::CredentialsNotRefreshed { error, valid_for } => {
                 tracing::warn!(%worker, error, ?valid_for, "credentials not refreshed, trying again");
+            }
+            Self::SettingsLeft { sdk, ignored } => {
+                let (sdk, ignored) = (sdk.join(", "), ignored.join(", "));
+                tracing::warn!(%worker, sdk, ignored, "settings of the properties file are not taken over");
             }
             Self::ShardRangeFault { stream, fault } => {
                 let RangeFault { shard, kind } = fault;
@@ -247,6 +260,13 @@ mod tests {
                     valid_for: Some(Duration::from_secs(60)),
                 },
                 r#"WARN "credentials not refreshed, trying again" worker=w1 error="no role" valid_for=Some(60s)"#,
+            ),
+            (
+                WorkerEvent::SettingsLeft {
+                    sdk: vec!["a".into(), "b".into()],
+                    ignored: vec!["c".into()],
+                },
+                r#"WARN "settings of the properties file are not taken over" worker=w1 sdk="a, b" ignored="c""#,
             ),
             (
                 WorkerEvent::ShardRangeFault {
