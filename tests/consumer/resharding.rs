@@ -9,7 +9,7 @@ use testkit::sim::{Call, Fault, Sim};
 
 use super::MINUTE;
 use super::lease_table::lease_rows;
-use crate::fleet::{Checkpoints, Entry, Journal, merge, put, split, start, stream, worker};
+use crate::fleet::{Checkpoints, Entry, Journal, Place, merge, put, split, start, stream, worker};
 
 #[tokio::test(start_paused = true)]
 async fn children_are_read_after_their_parents_across_a_split_and_a_merge() {
@@ -145,6 +145,60 @@ async fn the_child_of_a_merge_waits_for_a_parent_that_has_no_lease_yet() {
     for (parent, child) in [("00", "02"), ("00", "03"), ("00", "04"), ("01", "04"), ("03", "04")] {
         journal.assert_parent_before_child(parent, child);
     }
+}
+
+/// 0 splits into 2 and 3, and 3 merges with 1 into 4; then 1 is read to its end, and 0 cannot be read for so long.
+async fn held_up_for(time: Duration) -> (Sim, Journal, BTreeSet<Place>) {
+    let (sim, producer) = stream(2);
+    let mut places = put(&producer, 0..300).await;
+    split(&sim, "shardId-000000000000", 1u128 << 126).await;
+    places.extend(put(&producer, 300..600).await);
+    merge(&sim, "shardId-000000000003", "shardId-000000000001").await;
+    places.extend(put(&producer, 600..900).await);
+    let slow = sim.now() + time;
+    sim.faults(move |call| {
+        let of_shard_0 = String::from_utf8_lossy(call.body).contains("shardId-000000000000");
+        let held_up = call.operation == "GetShardIterator" && of_shard_0 && call.now < slow;
+        if held_up { Fault::throttled() } else { Fault::None }
+    });
+    (sim, Journal::default(), places)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_for_another_parents_lease_costs_one_read_of_its_row_and_few_lists() {
+    let (sim, journal, places) = held_up_for(12 * MINUTE).await;
+    let (_control, _running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    tokio::time::sleep(MINUTE).await;
+    let begun = sim.elapsed();
+    tokio::time::sleep(10 * MINUTE).await;
+    let calls = sim.calls();
+    let count = |operation: &str| {
+        let is_one = |call: &&Call| call.operation == operation && call.client == "w1" && call.at >= begun;
+        calls.iter().filter(is_one).count()
+    };
+    let [lists, scans, reads] = ["ListShards", "Scan", "GetItem"].map(count);
+    assert!(lists <= 11, "{lists} lists of the shards");
+    assert!(
+        scans <= 61 + 11,
+        "{scans} reads of the table, with those for leases to take"
+    );
+    assert!(reads <= 301, "{reads} reads of a row");
+    journal
+        .until("all records", |journal| journal.read().is_superset(&places))
+        .await;
+    journal.assert_parent_before_child("03", "04");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_ends_as_soon_as_the_same_worker_has_created_the_lease_that_its_child_waits_for() {
+    let (sim, journal, _) = held_up_for(MINUTE).await;
+    let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch);
+    let (_control, _running) = start(builder.parent_shard_poll_interval(MINUTE));
+    let has_ended = |parent: &'static str| move |entry: &Entry| matches!(entry, Entry::ShardEnded { shard, .. } if shard.ends_with(parent));
+    tokio::time::sleep(MINUTE / 2).await;
+    let other = time_of(&sim, &journal, has_ended("00")).await;
+    let took = time_of(&sim, &journal, has_ended("01")).await - other;
+    assert!(took <= Duration::from_millis(300), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]

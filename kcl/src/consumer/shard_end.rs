@@ -1,23 +1,28 @@
 //! The end of a shard: its children get their leases before the application is told and the end is checkpointed.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::checkpoint::position::Position;
 use crate::consumer::application::Called;
 use crate::consumer::mailbox::Report;
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
 use crate::consumer::state::Phase;
-use crate::error::WorkerError;
+use crate::error::{TableError, WorkerError};
 use crate::event::ShardEvent;
 use crate::fold::{Fold, REMINDER};
-use crate::lease::model::OwnAttributes;
+use crate::lease::model::{LeaseKey, OwnAttributes};
 use crate::lease::scan::list;
+use crate::lease::table::LeaseTable;
 use crate::metrics::Series;
 use crate::shard_sync::end_evidence::Hold;
 use crate::shard_sync::planner;
 use crate::shard_sync::task::{Creator, create_children};
 use crate::stream::ShardId;
+
+/// How often the shards and the leases are listed for children that wait for another parent's lease. Our choice: each list
+/// costs a read of the whole table.
+const LIST_AGAIN: Duration = Duration::from_secs(60);
 
 /// Whether the children of an ended shard have their leases.
 enum Children {
@@ -31,6 +36,10 @@ enum Children {
 #[derive(Debug)]
 pub(super) struct ChildWait {
     since: Option<Instant>,
+    /// The parents that have no lease yet, as far as is known.
+    parents: BTreeSet<ShardId>,
+    /// When the shards and the leases are listed again, though no awaited parent has got a lease.
+    list_at: Option<Instant>,
     /// The first report is of the beginning.
     reports: Fold,
 }
@@ -39,6 +48,8 @@ impl Default for ChildWait {
     fn default() -> Self {
         Self {
             since: None,
+            parents: BTreeSet::new(),
+            list_at: None,
             reports: Fold::into_one_each(REMINDER),
         }
     }
@@ -61,6 +72,15 @@ fn not_leased(error: &WorkerError) -> ShardEvent {
     ShardEvent::ChildrenNotLeased { error, repeated: 0 }
 }
 
+async fn is_any_there(table: &dyn LeaseTable, rows: &[LeaseKey]) -> Result<bool, TableError> {
+    for key in rows {
+        if table.get(key).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 impl ShardConsumer {
     /// Creates the children's leases, lets the application finish, checkpoints the end, and wakes the consumers that wait
     /// for it.
@@ -78,18 +98,30 @@ impl ShardConsumer {
                 self.ending = Ending::ChildrenLeased;
                 return Ok(());
             }
-            Ok(Children::WaitFor(parents)) => self.report_the_wait_for(&parents),
+            Ok(Children::WaitFor(parents)) => self.report_the_wait_for(parents),
             Err(error) => self.observer.tell(not_leased(&error)),
         }
         self.wait_for_change().await
     }
 
-    fn report_the_wait_for(&mut self, parents: &BTreeSet<ShardId>) {
+    fn report_the_wait_for(&mut self, parents: BTreeSet<ShardId>) {
         let now = self.parts.clock.now();
-        let since = *self.child_wait.since.get_or_insert(now);
-        if self.child_wait.reports.happened(now).is_some() {
-            let (parents, waited) = (parents.clone(), now.saturating_duration_since(since));
+        let wait = &mut self.child_wait;
+        let since = *wait.since.get_or_insert(now);
+        wait.parents = parents;
+        if wait.reports.happened(now).is_some() {
+            let (parents, waited) = (wait.parents.clone(), now.saturating_duration_since(since));
             self.observer.tell(ShardEvent::ChildrenWait { parents, waited });
+        }
+    }
+
+    /// The rows that tell whether to list the shards and the leases again for children that wait: those of the parents that
+    /// they wait for. None if it is time to list them anyway: a parent may have been trimmed without a lease.
+    fn awaited_rows(&self) -> Vec<LeaseKey> {
+        let wait = &self.child_wait;
+        match wait.list_at.is_some_and(|at| self.parts.clock.now() < at) {
+            true => wait.parents.iter().map(|id| self.rows().key_of(id)).collect(),
+            false => Vec::new(),
         }
     }
 
@@ -152,6 +184,10 @@ impl ShardConsumer {
             table: table.name().to_owned(),
             source,
         };
+        let awaited = self.awaited_rows();
+        if !awaited.is_empty() && !is_any_there(&**table, &awaited).await.map_err(of_table)? {
+            return Ok(Children::WaitFor(self.child_wait.parents.clone()));
+        }
         let mut children = self.children.clone();
         let known_to_merge = children.iter().any(|child| child.parents.len() > 1);
         if children.is_empty() || known_to_merge {
@@ -178,6 +214,7 @@ impl ShardConsumer {
                 .cloned()
                 .collect();
             if !awaited.is_empty() {
+                self.child_wait.list_at = self.parts.clock.now().checked_add(LIST_AGAIN);
                 return Ok(Children::WaitFor(awaited));
             }
         }
