@@ -1,9 +1,10 @@
 //! Checkpoints: how far a shard was read.
 //!
 //! In the order of the data: a `position` is a place in a shard, the `ledger` knows which ones may be checkpointed,
-//! and the `checkpointer` writes them, in two phases if they are `prepared`, or fails with an `error`. Their `destination` is
-//! the row of the lease, in a test a `recorder`.
+//! and the `checkpointer` writes them, in two phases if they are `prepared`, or fails with an `error`; `automatic` says when one
+//! that was deferred is written. Their `destination` is the row of the lease, in a test a `recorder`.
 
+pub(crate) mod automatic;
 pub(crate) mod checkpointer;
 mod destination;
 pub(crate) mod error;

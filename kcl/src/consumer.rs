@@ -5,12 +5,11 @@
 //!
 //! In the order of the data: the `supervisor` starts a `shard_consumer` for each lease; `mailbox` and `shards` are how the two,
 //! and the application, reach each other. What a consumer does next is its `state`, what it tells is its `status`. Its steps
-//! are `parents`, `delivery` (out of the `backlog`; `automatic` says when the worker checkpoints by itself), `idleness`,
+//! are `parents`, `delivery` (out of the `backlog`), `idleness`,
 //! `holds`, `failures` and, for those that come late, `rewind`, `shard_end`, `moving` by a `seek`, and `leaving`; each call to the processor goes through
 //! `application`.
 
 pub(crate) mod application;
-mod automatic;
 pub(crate) mod backlog;
 mod delivery;
 mod failures;

@@ -16,12 +16,14 @@ pub(crate) mod stream;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aggregation::HashKeyRange;
 use service::Tasks;
 
 use crate::checkpoint::checkpointer::Checkpointer;
 use crate::checkpoint::position::Position;
+use crate::config::Config;
 use crate::lease::guard::LeaseGuard;
 use crate::lease::lost::LeaseLost;
 use crate::lease::model::{PendingCheckpoint, WorkerId};
@@ -148,6 +150,23 @@ pub struct ShardContext {
     pub lease: LeaseGuard,
     /// How adapters start tasks.
     pub(crate) tasks: Tasks,
+    pub(crate) adapted: Adapted,
+}
+
+/// The options of the worker that adapters keep to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Adapted {
+    pub(crate) handler_timeout: Option<Duration>,
+    pub(crate) checkpoint_interval: Duration,
+}
+
+impl Adapted {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            handler_timeout: config.handler_timeout,
+            checkpoint_interval: config.checkpoint_interval,
+        }
+    }
 }
 
 impl ShardContext {

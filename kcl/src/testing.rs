@@ -49,6 +49,7 @@ use crate::checkpoint::checkpointer::Checkpointer;
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::position::{Position, RecordPosition};
 use crate::checkpoint::recorder::Recorder;
+use crate::config::Config;
 use crate::error::{CallErrorKind, TableError};
 use crate::lease::guard::{LeaseEpoch, LeaseGuard, LeaseState, Signal};
 use crate::lease::lost::LeaseLost;
@@ -56,7 +57,7 @@ use crate::lease::model::{PendingCheckpoint, WorkerId};
 use crate::lease::ownership::End;
 use crate::processor::batch::Batch;
 use crate::processor::handler_error::HandlerError;
-use crate::processor::{RecordProcessor, ShardContext};
+use crate::processor::{Adapted, RecordProcessor, ShardContext};
 use crate::record::Record;
 use crate::stream::{ShardId, ShardRef, StreamRef};
 
@@ -112,6 +113,7 @@ impl TestShard {
             worker: WorkerId::new("worker-1"),
             lease: LeaseGuard::new(LeaseEpoch(1), state, clock),
             tasks: Tasks::default(),
+            adapted: Adapted::of(&Config::default()),
         };
         let recorder = Arc::new(Recorder::default());
         Self {

@@ -1,6 +1,7 @@
 //! Records of different keys at once: each key keeps its order, and nothing is skipped (C1), whatever fails.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -243,6 +244,36 @@ async fn a_record_that_fails_is_tried_again_though_those_that_wait_for_it_fill_t
     tokio::time::sleep(20 * MINUTE).await;
     let expected: Vec<u8> = [0, 0, 0].into_iter().chain(0..100).collect();
     assert_eq!(*calls.lock().unwrap(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_hangs_is_dropped_by_the_handler_timeout_and_tried_again_by_the_same_processor() {
+    let (sim, producer) = stream(1);
+    let (processors, calls) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (made, called) = (Arc::clone(&processors), Arc::clone(&calls));
+    let builder = Worker::builder(APPLICATION, STREAM)
+        .aws(&sim.client("w1"))
+        .seed(1)
+        .handler_timeout(Duration::from_secs(10))
+        .processor(move |_: &ShardContext| {
+            made.fetch_add(1, Ordering::SeqCst);
+            let called = Arc::clone(&called);
+            PerKey::new(move |_| {
+                let call = called.fetch_add(1, Ordering::SeqCst);
+                async move {
+                    if call == 3 {
+                        std::future::pending::<()>().await;
+                    }
+                    Ok(())
+                }
+            })
+        });
+    let (control, _running) = start(builder);
+    put(&producer, 0..20).await;
+    tokio::time::sleep(MINUTE).await;
+    let counted = [processors, calls].map(|counter| counter.load(Ordering::SeqCst));
+    assert_eq!(counted, [1, 21]);
+    assert_eq!(control.shards()[0].state, ShardState::Reading);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use kcl::{Batch, DeadLetter, ErrorPolicy, HandlerError, Record, ShardState, Worker, WorkerBuilder};
+use kcl::{
+    Batch, DeadLetter, ErrorPolicy, HandlerError, PerKey, Record, ShardContext, ShardState, Worker, WorkerBuilder,
+};
 use testkit::Service;
 use testkit::sim::{Fault, Sim};
 use tokio::time::sleep;
@@ -101,6 +103,14 @@ async fn the_checkpoints_of_a_closure_cost_no_write() {
     let batches = writes_in_five_minutes(|sim| each_batch(sim, "w1", &Calls::default())).await;
     let records = writes_in_five_minutes(|sim| each_record(sim, "w1", &Calls::default(), |_, _| Ok(()))).await;
     assert!(batches <= never && records <= never, "{batches}, {records}, {never}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_checkpoints_of_records_by_key_cost_no_write() {
+    let never = writes_in_five_minutes(|sim| worker(sim, "w1", &Journal::default(), Checkpoints::Never).seed(1)).await;
+    let by_key = |_: &ShardContext| PerKey::new(async |_| Ok(()));
+    let by_key = writes_in_five_minutes(|sim| builder(sim, "w1").processor(by_key)).await;
+    assert!(by_key <= never, "{by_key}, {never}");
 }
 
 #[tokio::test(start_paused = true)]

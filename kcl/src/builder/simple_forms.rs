@@ -86,8 +86,8 @@ impl WorkerBuilder {
     /// processed may lack a checkpoint: about so much is processed again after a crash.
     ///
     /// Checkpoints ride on the renewals of the lease, each third of [`failover_time`](Self::failover_time), and cost no write of
-    /// their own unless the interval is shorter than that. Zero writes one behind each batch. A processor checkpoints by itself.
-    /// Default: 5 s; at most a day.
+    /// their own unless the interval is shorter than that. Zero writes one behind each batch. A processor checkpoints by itself;
+    /// [`PerKey`](crate::PerKey) does as these forms do. Default: 5 s; at most a day.
     pub fn checkpoint_interval(mut self, interval: Duration) -> Self {
         self.config.checkpoint_interval = interval;
         self

@@ -11,11 +11,11 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::assignment::children::ChildLeases;
 use crate::calls::Calls;
+use crate::checkpoint::automatic::AutomaticCheckpoints;
 use crate::checkpoint::checkpointer::Checkpointer;
 use crate::checkpoint::position::Position;
 use crate::config::Config;
 use crate::consumer::application::Application;
-use crate::consumer::automatic::AutomaticCheckpoints;
 use crate::consumer::backlog::Backlog;
 use crate::consumer::mailbox::{Mailbox, Report, Woken};
 use crate::consumer::rewind::Replay;
@@ -31,7 +31,7 @@ use crate::lease::ownership::End;
 use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::table::LeaseTable;
 use crate::observers::{Observers, ShardObserver};
-use crate::processor::{BoxProcessor, ProcessorFactory, ShardContext};
+use crate::processor::{Adapted, BoxProcessor, ProcessorFactory, ShardContext};
 use crate::retrieval::permit::ReadBudget;
 use crate::retrieval::polling::Losses;
 use crate::retrieval::source::ReadAhead;
@@ -351,6 +351,7 @@ impl ShardConsumer {
             worker: self.parts.worker.clone(),
             lease: self.guard.clone(),
             tasks: self.parts.tasks.clone(),
+            adapted: Adapted::of(&self.parts.config),
         }
     }
 }

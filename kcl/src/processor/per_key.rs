@@ -8,19 +8,21 @@ mod watermark;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use service::Tasks;
 
+use crate::checkpoint::automatic::AutomaticCheckpoints;
 use crate::checkpoint::checkpointer::Checkpointer;
 use crate::checkpoint::position::{Position, RecordPosition};
+use crate::config::Config;
 use crate::lease::guard::LeaseGuard;
 use crate::lease::lost::LeaseLost;
 use crate::processor::batch::Batch;
 use crate::processor::handler_error::HandlerError;
-use crate::processor::{RecordProcessor, ShardContext};
+use crate::processor::{Adapted, RecordProcessor, ShardContext};
 use crate::record::Record;
-use driver::{Ask, Driver, Handler, Outcome};
+use driver::{Ask, Driver, Handler, Handling, Outcome};
 use watermark::Bounds;
 
 /// Runs a function for each record: records of different partition keys at once, those of one key in their order.
@@ -33,15 +35,20 @@ use watermark::Bounds;
 /// });
 /// ```
 ///
-/// **Checkpoints** are its own: the *watermark*, up to which every record is done, at most each
-/// [`checkpoint_interval`](Self::checkpoint_interval), at a shutdown, and at the end of the shard. After a crash the records
-/// behind the last checkpoint come again, also those that were done: at most a [`window`](Self::window) and what was done
-/// since.
+/// **Checkpoints** are its own: the *watermark*, up to which every record is done. They ride on the renewals of the lease, each
+/// third of the worker's `failover_time`, and get a write of their own within
+/// [`checkpoint_interval`](Self::checkpoint_interval) if that is shorter, at a shutdown, and at the end of the shard. After a
+/// crash the records behind the last checkpoint come again, also those that were done: at most a [`window`](Self::window) and
+/// what was done since.
 ///
 /// **Errors** of a record go to the worker's [`ErrorPolicy`](crate::ErrorPolicy), as an error of that record alone: it is
 /// tried again, skipped or dead-lettered by itself. Until then the records of its key wait behind it, and the watermark stays
 /// in front of it. Records of other keys go on, up to the window. A worker that tries a record again reads the shard again
 /// from the watermark on; records that are done or running meanwhile are not run twice.
+///
+/// **Time.** A record that is not done within the worker's `handler_timeout` is dropped, which is an error of that record. The
+/// time also counts for the calls of `PerKey` itself, as for any processor: for the wait for room in a full window, and for
+/// all records at the end of the shard. So it should be some times what a record takes.
 ///
 /// **The end.** When the shard ends, all records are run to their ends first. A shutdown waits for those that run, and starts
 /// no more. When the lease is lost, all are dropped at their next await, and no more are started.
@@ -51,7 +58,9 @@ use watermark::Bounds;
 pub struct PerKey {
     handler: Handler,
     bounds: Bounds,
-    interval: Duration,
+    /// `None`: the worker's.
+    interval: Option<Duration>,
+    adapted: Adapted,
     tasks: Tasks,
     running: Option<Running>,
 }
@@ -65,8 +74,7 @@ struct Running {
     mark: Option<RecordPosition>,
     /// The last record that was delivered since the last failure: how far a checkpoint is permitted.
     delivered: Option<RecordPosition>,
-    /// `None`: never.
-    checkpoint_due: Option<Instant>,
+    automatic: AutomaticCheckpoints,
 }
 
 impl fmt::Debug for PerKey {
@@ -94,7 +102,8 @@ impl PerKey {
                 in_flight: 64,
                 window: 10_000,
             },
-            interval: Duration::from_secs(5),
+            interval: None,
+            adapted: Adapted::of(&Config::default()),
             tasks: Tasks::default(),
             running: None,
         }
@@ -115,21 +124,29 @@ impl PerKey {
         self
     }
 
-    /// The least time between two checkpoints while records flow. Default: 5 s.
+    /// How long records that are done may lack a checkpoint while records flow, as
+    /// [`WorkerBuilder::checkpoint_interval`](crate::WorkerBuilder::checkpoint_interval) says, whose value is the default.
     #[must_use]
     pub fn checkpoint_interval(mut self, interval: Duration) -> Self {
-        self.interval = interval;
+        self.interval = Some(interval);
         self
     }
 
     /// The state, begun with the first batch.
     fn running(&mut self, lease: &LeaseGuard) -> &mut Running {
-        let (handler, bounds, tasks, interval) = (&self.handler, self.bounds, &self.tasks, self.interval);
+        let interval = self.interval.unwrap_or(self.adapted.checkpoint_interval);
+        let running = Handling {
+            handler: Arc::clone(&self.handler),
+            timeout: self.adapted.handler_timeout,
+            lease: lease.clone(),
+            tasks: self.tasks.clone(),
+        };
+        let bounds = self.bounds;
         self.running.get_or_insert_with(|| Running {
-            driver: Driver::start(Arc::clone(handler), bounds, lease.clone(), tasks.clone()),
+            driver: Driver::start(running, bounds),
             mark: None,
             delivered: None,
-            checkpoint_due: lease.clock().now().checked_add(interval),
+            automatic: AutomaticCheckpoints::new(interval),
             lease: lease.clone(),
         })
     }
@@ -140,11 +157,9 @@ impl PerKey {
             return Ok(());
         };
         running.ask(ask, checkpointer).await?;
-        let now = running.lease.clock().now();
-        if running.checkpoint_due.is_none_or(|due| now < due) {
+        if !running.defer(checkpointer) {
             return Ok(());
         }
-        running.checkpoint_due = now.checked_add(self.interval);
         let checkpointed = running.checkpoint(checkpointer).await;
         // What the table refuses was told by the renewer, and a later checkpoint makes up for it.
         checkpointed.or_else(|error| if error.is_of_the_table() { Ok(()) } else { Err(error) })
@@ -175,15 +190,34 @@ impl Running {
         result
     }
 
-    /// Checkpoints the watermark.
-    async fn checkpoint(&self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+    /// Defers a checkpoint at the watermark. Returns whether it is to get a write of its own.
+    fn defer(&mut self, checkpointer: &Checkpointer) -> bool {
+        let Some(mark) = self.checkpoint_at().cloned() else {
+            return false;
+        };
+        let done = Position::At(mark.clone());
+        if done > checkpointer.reached() {
+            // It was delivered and lies behind no checkpoint, because nobody else makes one.
+            drop(checkpointer.defer_at(mark));
+        }
+        let now = self.lease.clock().now();
+        self.automatic.is_due(&done, &checkpointer.last(), now)
+    }
+
+    /// How far a checkpoint may go: to the watermark.
+    fn checkpoint_at(&self) -> Option<&RecordPosition> {
         let mark = self.mark.as_ref().min(self.delivered.as_ref());
         #[cfg(feature = "_simulation")]
         let mark = match crate::planted_bugs::PlantedBug::HighestOfAllKeys.is_planted() {
             true => self.delivered.as_ref(),
             false => mark,
         };
-        match mark {
+        mark
+    }
+
+    /// Checkpoints the watermark.
+    async fn checkpoint(&self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
+        match self.checkpoint_at() {
             Some(mark) if Position::At(mark.clone()) > checkpointer.last() => {
                 Ok(checkpointer.checkpoint_at(mark.clone()).await?)
             }
@@ -194,7 +228,7 @@ impl Running {
 
 impl RecordProcessor for PerKey {
     async fn initialize(&mut self, shard: &ShardContext) -> Result<(), HandlerError> {
-        self.tasks = shard.tasks.clone();
+        (self.tasks, self.adapted) = (shard.tasks.clone(), shard.adapted);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -59,13 +60,12 @@ struct Call {
 }
 
 impl Driver {
-    pub(super) fn start(handler: Handler, bounds: Bounds, lease: LeaseGuard, tasks: Tasks) -> Self {
+    pub(super) fn start(handling: Handling, bounds: Bounds) -> Self {
         // One call is made at a time.
         let (calls, received) = mpsc::channel(1);
+        let tasks = handling.tasks.clone();
         let runner = Runner {
-            handler,
-            lease,
-            tasks: tasks.clone(),
+            handling,
             calls: received,
             current: None,
             records: Watermark::new(bounds),
@@ -95,11 +95,41 @@ impl Driver {
     }
 }
 
+/// How records are run.
+pub(super) struct Handling {
+    pub(super) handler: Handler,
+    /// How long a record may take.
+    pub(super) timeout: Option<Duration>,
+    pub(super) lease: LeaseGuard,
+    pub(super) tasks: Tasks,
+}
+
+impl Handling {
+    /// Runs a record, never on a lease that another worker may have.
+    fn run(&self, record: Record) -> impl Future<Output = Result<(), HandlerError>> + Send + 'static {
+        let (handler, lease, timeout) = (Arc::clone(&self.handler), self.lease.clone(), self.timeout);
+        async move {
+            // The process may have stood still since the task was spawned.
+            if !lease.is_valid() {
+                return Err(HandlerError::lease_lost());
+            }
+            let handling = async { handler(record).await };
+            let handling = AssertUnwindSafe(handling).catch_unwind();
+            let returned = match timeout {
+                Some(timeout) => lease.clock().timeout(timeout, handling).await,
+                None => Some(handling.await),
+            };
+            match returned {
+                Some(returned) => returned.unwrap_or_else(|_| Err(HandlerError::new("the handler panicked"))),
+                None => Err(HandlerError::new("the handler did not return within handler_timeout")),
+            }
+        }
+    }
+}
+
 /// The state of the task.
 struct Runner {
-    handler: Handler,
-    lease: LeaseGuard,
-    tasks: Tasks,
+    handling: Handling,
     calls: mpsc::Receiver<Call>,
     current: Option<Current>,
     records: Watermark<String, (Record, BatchRoom)>,
@@ -138,7 +168,7 @@ impl Runner {
             self.answer();
             tokio::select! {
                 biased;
-                _ = self.lease.lost() => break,
+                _ = self.handling.lease.lost() => break,
                 Some(ended) = self.running.join_next_with_id() => self.on_ended(ended),
                 call = self.calls.recv(), if self.current.is_none() => match call {
                     Some(call) => self.on_call(call),
@@ -219,27 +249,19 @@ impl Runner {
             .current
             .as_ref()
             .is_some_and(|call| call.until == Until::RunningDone);
-        while !holds_back && self.lease.is_valid() {
+        while !holds_back && self.handling.lease.is_valid() {
             let Some((record, room)) = self.records.start() else {
                 return;
             };
-            let (handler, lease) = (Arc::clone(&self.handler), self.lease.clone());
-            let its = record.clone();
+            let running = self.handling.run(record.clone());
             let task = async move {
-                let handling = async {
-                    // The process may have stood still since this task was spawned.
-                    match lease.is_valid() {
-                        true => handler(record).await,
-                        false => Err(HandlerError::lease_lost()),
-                    }
-                };
-                let result = AssertUnwindSafe(handling).catch_unwind().await;
+                let result = running.await;
                 drop(room);
-                result.unwrap_or_else(|_| Err(HandlerError::new("the handler panicked")))
+                result
             };
-            let task = self.tasks.vital("per-key-record", task.in_current_span());
+            let task = self.handling.tasks.vital("per-key-record", task.in_current_span());
             let task = self.running.spawn(task);
-            self.tasks_of.insert(task.id(), its);
+            self.tasks_of.insert(task.id(), record);
         }
     }
 

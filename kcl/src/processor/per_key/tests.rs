@@ -75,10 +75,10 @@ async fn keys_run_at_once_and_each_in_its_order_and_the_watermark_is_checkpointe
     assert_eq!(log.all()[3..], ["end b1", "end c1", "begin b2", "end b2"]);
     Clock::default().sleep(2 * SECOND).await;
     shard.idle(&mut processor).await.unwrap();
-    assert_eq!(shard.checkpoints(), [], "a9 is not done");
+    assert_eq!(shard.deferred(), [], "a9 is not done");
     Clock::default().sleep(9 * SECOND).await;
     shard.idle(&mut processor).await.unwrap();
-    assert_eq!(shard.checkpoints(), [at(4)]);
+    assert_eq!(shard.deferred(), [at(4)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +98,10 @@ async fn no_more_run_than_may_and_a_full_window_keeps_the_call_waiting() {
     }
     shard.end(&mut processor).await.unwrap();
     assert_eq!(log.count("end"), 4);
-    assert_eq!(shard.checkpoints(), [at(3), Position::ShardEnd]);
+    assert_eq!(
+        (shard.deferred(), shard.checkpoints()),
+        (vec![at(3)], vec![Position::ShardEnd])
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,7 +216,10 @@ async fn a_record_whose_task_ends_without_an_answer_has_failed_and_the_others_go
     let error = ended.expect("an answer").unwrap_err();
     assert_eq!(
         (error.to_string().as_str(), error.about()),
-        ("the task of the record panicked", &About::Record(Box::new(all[1].clone())))
+        (
+            "the task of the record panicked",
+            &About::Record(Box::new(all[1].clone()))
+        )
     );
     shard.process(&mut processor, all).await.unwrap();
     shard.end(&mut processor).await.unwrap();
@@ -221,5 +227,47 @@ async fn a_record_whose_task_ends_without_an_answer_has_failed_and_the_others_go
         ["begin a", "begin b", "begin c"].map(|what| log.count(what)),
         [1, 2, 1],
         "it is run again"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_takes_longer_than_the_handler_timeout_is_dropped_and_has_failed_alone() {
+    let (shard, log) = (TestShard::new(), Log::default());
+    let mut processor = per_key(&log, &[]);
+    processor.adapted.handler_timeout = Some(4 * SECOND);
+    let all: Vec<Record> = shard.batch(records(["a9", "b1", "b2", "c3"])).records;
+    shard.process(&mut processor, all.clone()).await.unwrap();
+    Clock::default().sleep(MINUTE).await;
+    let error = shard.idle(&mut processor).await.unwrap_err();
+    assert_eq!(
+        (error.to_string().as_str(), error.about()),
+        (
+            "the handler did not return within handler_timeout",
+            &About::Record(Box::new(all[0].clone()))
+        )
+    );
+    let ended: Vec<_> = log.all().into_iter().filter(|line| line.starts_with("end")).collect();
+    assert_eq!(ended, ["end b1", "end c3", "end b2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_watermark_is_deferred_at_once_and_written_when_no_renewal_has_carried_it_for_an_interval() {
+    let (shard, log) = (TestShard::new(), Log::default());
+    let mut processor = per_key(&log, &[]).checkpoint_interval(3 * SECOND);
+    shard.process(&mut processor, records(["a1", "b1"])).await.unwrap();
+    Clock::default().sleep(2 * SECOND).await;
+    shard.idle(&mut processor).await.unwrap();
+    assert_eq!((shard.deferred(), shard.checkpoints()), (vec![at(2)], vec![]));
+    Clock::default().sleep(2 * SECOND).await;
+    shard.idle(&mut processor).await.unwrap();
+    assert_eq!(shard.checkpoints(), []);
+    Clock::default().sleep(SECOND).await;
+    shard.idle(&mut processor).await.unwrap();
+    Clock::default().sleep(MINUTE).await;
+    shard.idle(&mut processor).await.unwrap();
+    assert_eq!(
+        (shard.deferred(), shard.checkpoints()),
+        (vec![at(2)], vec![at(2)]),
+        "once"
     );
 }

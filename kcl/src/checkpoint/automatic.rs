@@ -1,4 +1,4 @@
-//! Pure: when the worker writes a checkpoint by itself, for the simple forms of a handler.
+//! Pure: when a checkpoint that was deferred gets a write of its own, for handlers that do not checkpoint by themselves.
 //!
 //! What is processed is deferred to the next renewal of the lease. If that does not come within `checkpoint_interval`, the
 //! checkpoint gets a write of its own.
@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 use crate::checkpoint::position::Position;
 
-/// The checkpoints of one shard that the worker makes by itself.
+/// The checkpoints of one shard that the application does not make.
 #[derive(Debug)]
-pub(super) struct AutomaticCheckpoints {
+pub(crate) struct AutomaticCheckpoints {
     interval: Duration,
     /// The oldest position that was processed and is not in the row, and since when.
     waiting: Option<(Position, Instant)>,
 }
 
 impl AutomaticCheckpoints {
-    pub(super) fn new(interval: Duration) -> Self {
+    pub(crate) fn new(interval: Duration) -> Self {
         Self {
             interval,
             waiting: None,
@@ -25,7 +25,7 @@ impl AutomaticCheckpoints {
 
     /// Whether a checkpoint is to be written now. The application has processed everything up to `done`, and the row's
     /// checkpoint is at `written`.
-    pub(super) fn is_due(&mut self, done: &Position, written: &Position, now: Instant) -> bool {
+    pub(crate) fn is_due(&mut self, done: &Position, written: &Position, now: Instant) -> bool {
         self.waiting = self.waiting.take().filter(|(position, _)| position > written);
         if done <= written {
             return false;
