@@ -524,3 +524,67 @@ async fn the_search_for_a_place_reads_no_more_than_the_budget_and_the_share_allo
         "{limits:?}"
     );
 }
+
+/// The reads of `w1` since then.
+fn reads(sim: &Sim, begun: Duration) -> usize {
+    let is_read = |call: &&Call| call.operation == "GetRecords" && call.client == "w1" && call.at >= begun;
+    sim.calls().iter().filter(is_read).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seek_behind_a_long_silence_reads_few_of_the_records_in_front_of_it() {
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch).max_records(5);
+    let (control, _running) = start(builder);
+    let mut last = None;
+    for number in 0..300 {
+        last = put(&producer, number..number + 1).await.pop_last();
+        tokio::time::sleep(5 * SECOND).await;
+    }
+    tokio::time::sleep(30 * MINUTE).await;
+    control.pause();
+    tokio::time::sleep(MINUTE).await;
+    let begun = sim.elapsed();
+    let (shard, now) = (first(&control), sim.now());
+    control.seek(&shard, SeekTo::AtTimestamp(now)).await.unwrap();
+    assert_eq!(checkpoint(&sim).await.0, last.unwrap().1);
+    let reads = reads(&sim, begun);
+    assert!(reads <= 25, "{reads} reads, where the last hour's records take 60");
+    assert!(sim.elapsed() - begun <= 10 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_search_for_a_place_goes_on_with_a_new_iterator_when_one_expires() {
+    let (sim, producer) = stream(1);
+    let (journal, control, parts) = read_three_parts(&sim, &producer).await;
+    control.pause();
+    tokio::time::sleep(MINUTE).await;
+    let between = sim.now() - 150 * SECOND;
+    // Every other read: none of the search's iterators is good for two.
+    let count = Arc::new(Mutex::new(0));
+    sim.faults(move |call| {
+        let mut count = count.lock().unwrap();
+        if call.operation != "GetRecords" {
+            return Fault::None;
+        }
+        *count += 1;
+        match *count % 2 {
+            0 => Fault::None,
+            _ => Fault::Error {
+                status: 400,
+                code: "ExpiredIteratorException".to_owned(),
+                message: "injected".to_owned(),
+            },
+        }
+    });
+    control
+        .seek(&first(&control), SeekTo::AtTimestamp(between))
+        .await
+        .unwrap();
+    assert_eq!(checkpoint(&sim).await.0, parts[1].last().unwrap().1);
+    sim.heal();
+    control.resume();
+    tokio::time::sleep(5 * SECOND).await;
+    assert_eq!(read_since(&journal, 60).into_iter().collect::<BTreeSet<_>>(), parts[2]);
+}

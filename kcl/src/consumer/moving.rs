@@ -71,15 +71,15 @@ impl ShardConsumer {
             SeekTo::TrimHorizon => Ok(Position::TrimHorizon),
             SeekTo::Latest => Ok(Position::Latest),
             SeekTo::AtTimestamp(time) => {
-                search.check(&ReadFrom::Time(time)).await?;
+                search.check(ReadFrom::Time(time)).await?;
                 Ok(search.checkpoint_before(&Place::Time(time)).await?)
             }
             SeekTo::After(record) => {
-                search.check(&ReadFrom::At(record.sequence_number.clone())).await?;
+                search.check(ReadFrom::At(record.sequence_number.clone())).await?;
                 Ok(Position::At(record))
             }
             SeekTo::At(record) => {
-                search.check(&ReadFrom::At(record.sequence_number.clone())).await?;
+                search.check(ReadFrom::At(record.sequence_number.clone())).await?;
                 match record.sub_sequence_number.checked_sub(1) {
                     Some(sub_sequence_number) => Ok(Position::At(RecordPosition {
                         sub_sequence_number,

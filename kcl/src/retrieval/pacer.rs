@@ -99,6 +99,11 @@ impl Pacer {
         }
     }
 
+    /// The part of the shard's reads that this reader may use.
+    pub(crate) fn read_share(&self) -> f64 {
+        self.config.read_share
+    }
+
     /// When the next read may be sent.
     pub(crate) fn next_read_at(&self) -> Instant {
         self.next_read_at

@@ -19,6 +19,7 @@ use crate::retrieval::deaggregate::RawRecord;
 use crate::retrieval::loss::{FirstPage, Horizon, LossCheck};
 use crate::retrieval::pacer::{Brought, Pacer};
 use crate::retrieval::page_size::PageSize;
+use crate::retrieval::pages::{Pages, Read};
 use crate::retrieval::permit::{Account, Permit};
 use crate::retrieval::source::{Arrival, Page, Source};
 use crate::shard_sync::end_evidence::{EndEvidence, Hold};
@@ -57,6 +58,8 @@ pub(crate) struct Poller {
     loss: Option<LossCheck>,
     /// What waits until that is known: a page, and what to do behind it.
     kept: Option<(Page, Next)>,
+    /// The search for the oldest record, while it lasts.
+    probe: Option<Pages>,
     evidence: EndEvidence,
     on_recreated: OnRecreated,
     /// What the service said of the stream after it had given the iterator.
@@ -134,6 +137,7 @@ impl Poller {
             next,
             loss,
             kept: None,
+            probe: None,
             evidence,
             on_recreated: config.on_recreated,
             stream: Incarnation::default(),
@@ -250,32 +254,24 @@ impl Poller {
 
     /// Looks at the oldest record of the shard.
     async fn probe(&mut self) -> Result<Option<Arrival>, StreamError> {
-        let oldest = match self.oldest_record().await {
+        let mut pages = self.probe.take().unwrap_or_else(|| {
+            let (calls, shard) = (self.calls.clone(), self.shard.clone());
+            Pages::new(calls, shard, self.pacer.read_share(), self.clock.clone())
+        });
+        let oldest = match oldest_record(&mut pages).await {
             Ok(oldest) => oldest,
             // The shard is gone meanwhile: what was read of it is all that there is.
             Err(error) if error.kind().is_not_found() => {
                 self.kept.as_ref().and_then(|(page, _)| page.records.first().cloned())
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                self.probe = Some(pages);
+                return Err(error);
+            }
         };
         self.next = Next::Kept;
         let loss = self.loss.take().and_then(|loss| loss.conclude(oldest.as_ref()));
         Ok(loss.map(Arrival::PossibleLoss))
-    }
-
-    /// The oldest record of the shard, behind the empty pages in front of it. `None`: it has none.
-    async fn oldest_record(&self) -> Result<Option<RawRecord>, StreamError> {
-        let from = ReadFrom::TrimHorizon;
-        let mut iterator = self.calls.get_shard_iterator(&self.shard, &from).await?;
-        loop {
-            let page = self.calls.get_records(&self.shard.stream, &iterator, 1).await?;
-            let is_last = page.millis_behind_latest == Some(0);
-            match (page.records.into_iter().next(), page.next) {
-                (None, NextRead::Iterator(next)) if !is_last => iterator = next,
-                (oldest, NextRead::Iterator(_) | NextRead::End(_) | NextRead::Unknown) => return Ok(oldest),
-            }
-            self.clock.sleep(RETRY.0).await;
-        }
     }
 
     fn hand_on_kept(&mut self) -> Option<Arrival> {
@@ -284,6 +280,16 @@ impl Poller {
         let has_ended = matches!(self.next, Next::End(_) | Next::Survey);
         (!has_ended || !page.records.is_empty()).then_some(Arrival::Page(page))
     }
+}
+
+/// The oldest record of a shard, behind the empty pages in front of it. `None`: it has none.
+async fn oldest_record(pages: &mut Pages) -> Result<Option<RawRecord>, StreamError> {
+    while let Some(Read { records, .. }) = pages.next(1).await? {
+        if let Some(oldest) = records.into_iter().next() {
+            return Ok(Some(oldest));
+        }
+    }
+    Ok(None)
 }
 
 impl Source for Poller {

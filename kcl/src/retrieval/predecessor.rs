@@ -1,15 +1,24 @@
 //! Finds the last record of a shard in front of a time or of a record: a checkpoint there makes a reader begin with it.
+//!
+//! ```text
+//!  ──●────────────●──●●●●●────────────────────────────────x──   x: the place
+//!                              ◄─ 64 s ─┤◄── 8 s ──┤◄─1 s─┤    1. windows back from it, until one begins with a record
+//!                 ├───────►├──►├►                              2. halves of the last window, as long as one begins with a record
+//!                            ●●───────────────────────────x     3. at most a second of records, and those are read
+//! ```
+//!
+//! The first two steps read one record each time, so a seek costs some dozens of small reads, however much the shard holds.
 
 use std::time::{Duration, SystemTime};
 
 use service::{Clock, Jitter, RetryDelays};
 
-use crate::calls::{Calls, NextRead, Page, ReadFrom};
+use crate::calls::{Calls, ReadFrom};
 use crate::checkpoint::position::{Position, RecordPosition, SequenceNumber};
 use crate::error::StreamError;
 use crate::retrieval::deaggregate::{RangePolicy, RawRecord, deaggregate};
-use crate::retrieval::pacer::Brought;
 use crate::retrieval::page_size::PageSize;
+use crate::retrieval::pages::{Pages, Read};
 use crate::retrieval::permit::Account;
 use crate::stream::ShardRef;
 
@@ -19,8 +28,11 @@ const BACK: (Duration, u32) = (Duration::from_secs(1), 8);
 /// Further back there are no records: the service keeps them for 365 days.
 const NO_RECORDS: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// The wait between two reads of a search that may use all of the shard's reads, of which the service allows five a second; and
-/// the longest wait after failures. Our choice.
+/// How often the window with the last record is halved at most, for arrivals that are not in order. Our choice: 400 days are
+/// a second after 25.
+const HALVES: u32 = 40;
+
+/// The wait after the first failure, and the longest. Our choice.
 const WAITS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
 /// How often a call may fail one after the other. Our choice: about half a minute.
@@ -38,12 +50,9 @@ pub(crate) enum Place {
 /// One search in one shard, whose reader must not read meanwhile: the service allows few reads.
 #[derive(Debug)]
 pub(crate) struct Search {
-    calls: Calls,
-    shard: ShardRef,
+    pages: Pages,
     account: Account,
     page_size: PageSize,
-    /// Between two reads.
-    wait: Duration,
     /// The service's time, as far as it is known.
     now: SystemTime,
     clock: Clock,
@@ -67,12 +76,11 @@ pub(crate) struct SearchConfig {
 
 impl Search {
     pub(crate) fn new(calls: Calls, account: Account, config: SearchConfig) -> Self {
+        let pages = Pages::new(calls, config.shard, config.read_share, config.clock.clone());
         Self {
-            calls,
-            shard: config.shard,
+            pages: pages.after_a_reader(),
             account,
             page_size: PageSize::new(config.max_records, config.read_share),
-            wait: WAITS.0.div_f64(config.read_share),
             now: config.now,
             clock: config.clock,
             delays: RetryDelays::new(WAITS, Jitter::Half, config.rng),
@@ -85,8 +93,17 @@ impl Search {
     /// # Errors
     ///
     /// As the service says; what may pass was tried several times.
-    pub(crate) async fn check(&mut self, from: &ReadFrom) -> Result<(), StreamError> {
-        self.iterator(from).await.map(drop)
+    pub(crate) async fn check(&mut self, from: ReadFrom) -> Result<(), StreamError> {
+        self.pages.go_to(from);
+        loop {
+            match self.pages.begin().await {
+                Ok(()) => {
+                    self.failures = 0;
+                    return Ok(());
+                }
+                Err(error) => self.bear(error).await?,
+            }
+        }
     }
 
     /// The checkpoint behind which the first record is the one at `place`. Without a record in front of it, that is the trim
@@ -96,15 +113,17 @@ impl Search {
             Place::Time(time) => *time,
             Place::Record(number) => self.arrival(number).await?.unwrap_or(self.now),
         };
-        let mut back = BACK.0;
+        let (mut near, mut back) = (time, BACK.0);
         loop {
             let from = time.checked_sub(back).filter(|_| back < NO_RECORDS);
-            let from = from.map_or(ReadFrom::TrimHorizon, ReadFrom::Time);
-            if let Some(record) = self.last_before(&from, place).await? {
-                return Ok(Position::At(end_of(record)));
-            }
-            if from == ReadFrom::TrimHorizon {
-                return Ok(Position::TrimHorizon);
+            let begin = from.map_or(ReadFrom::TrimHorizon, ReadFrom::Time);
+            match (self.first_before(begin, place).await?, from) {
+                (Some(record), _) => {
+                    let record = self.closer(record, near, place).await?;
+                    return Ok(Position::At(end_of(self.last_before(record, place).await?)));
+                }
+                (None, None) => return Ok(Position::TrimHorizon),
+                (None, Some(from)) => near = from,
             }
             back = back.saturating_mul(BACK.1);
         }
@@ -112,69 +131,72 @@ impl Search {
 
     /// When a record arrived, or the first one behind it if the service no longer has it.
     async fn arrival(&mut self, number: &SequenceNumber) -> Result<Option<SystemTime>, StreamError> {
-        let mut iterator = self.iterator(&ReadFrom::At(number.clone())).await?;
-        loop {
-            let Page {
-                records,
-                next,
-                millis_behind_latest,
-            } = self.page(&iterator).await?;
-            if let Some(record) = records.first() {
-                return Ok(record.approximate_arrival);
-            }
-            match next {
-                NextRead::Iterator(next) if millis_behind_latest != Some(0) => iterator = next,
-                NextRead::Iterator(_) | NextRead::End(_) | NextRead::Unknown => return Ok(None),
-            }
-        }
+        let first = self.first_from(ReadFrom::At(number.clone())).await?;
+        Ok(first.and_then(|record| record.approximate_arrival))
     }
 
-    /// The last of the records from `from` on that are in front of `place`.
-    async fn last_before(&mut self, from: &ReadFrom, place: &Place) -> Result<Option<RawRecord>, StreamError> {
-        let mut iterator = self.iterator(from).await?;
-        let mut last = None;
-        loop {
-            let Page {
-                records,
-                next,
-                millis_behind_latest,
-            } = self.page(&iterator).await?;
+    async fn first_from(&mut self, from: ReadFrom) -> Result<Option<RawRecord>, StreamError> {
+        self.pages.go_to(from);
+        while let Some(Read { records, .. }) = self.page(1).await? {
+            if let Some(first) = records.into_iter().next() {
+                return Ok(Some(first));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first record from there on, if it is in front of `place`.
+    async fn first_before(&mut self, from: ReadFrom, place: &Place) -> Result<Option<RawRecord>, StreamError> {
+        let first = self.first_from(from).await?;
+        Ok(first.filter(|record| is_before(record, place)))
+    }
+
+    /// A record in front of `place` that is `record` or lies behind it, and has little between it and `near`, from where on
+    /// there seems to be none.
+    async fn closer(&mut self, record: RawRecord, near: SystemTime, place: &Place) -> Result<RawRecord, StreamError> {
+        let (mut record, mut near) = (record, near);
+        for _ in 0..HALVES {
+            let arrived = record.approximate_arrival;
+            let gap = arrived.and_then(|arrived| Some((arrived, near.duration_since(arrived).ok()?)));
+            let Some((arrived, gap)) = gap.filter(|(_, gap)| *gap > BACK.0) else {
+                break;
+            };
+            let middle = arrived + gap / 2;
+            match self.first_before(ReadFrom::Time(middle), place).await? {
+                Some(later) => record = later,
+                None => near = middle,
+            }
+        }
+        Ok(record)
+    }
+
+    /// The last record in front of `place`, where `first` is one.
+    async fn last_before(&mut self, first: RawRecord, place: &Place) -> Result<RawRecord, StreamError> {
+        self.pages.go_to(ReadFrom::After(first.sequence_number.clone()));
+        let mut last = first;
+        while let Some(Read { records, .. }) = self.page(u32::MAX).await? {
             for record in records {
                 if !is_before(&record, place) {
                     return Ok(last);
                 }
-                last = Some(record);
-            }
-            match next {
-                NextRead::Iterator(next) if millis_behind_latest != Some(0) => iterator = next,
-                NextRead::Iterator(_) | NextRead::End(_) | NextRead::Unknown => return Ok(last),
+                last = record;
             }
         }
+        Ok(last)
     }
 
-    async fn iterator(&mut self, from: &ReadFrom) -> Result<String, StreamError> {
-        loop {
-            match self.calls.get_shard_iterator(&self.shard, from).await {
-                Ok(iterator) => {
-                    self.failures = 0;
-                    return Ok(iterator);
-                }
-                Err(error) => self.bear(error).await?,
-            }
-        }
-    }
-
-    async fn page(&mut self, iterator: &str) -> Result<Page, StreamError> {
+    /// The next page of up to `at_most` records, tried again after what may pass.
+    async fn page(&mut self, at_most: u32) -> Result<Option<Read>, StreamError> {
         // Released before the next page: of this one, at most one record is kept.
         let room = self.account.permit(self.page_size.wanted()).await;
-        let limit = self.page_size.limit(room.bytes());
+        let limit = self.page_size.limit(room.bytes()).min(at_most);
         loop {
-            self.clock.sleep(self.wait).await;
-            let stream = &self.shard.stream;
-            match self.calls.get_records(stream, iterator, limit).await {
+            match self.pages.next(limit).await {
                 Ok(page) => {
                     self.failures = 0;
-                    self.page_size.on_reply(brought(&page));
+                    if let Some(Read { brought, .. }) = &page {
+                        self.page_size.on_reply(*brought);
+                    }
                     return Ok(page);
                 }
                 Err(error) => self.bear(error).await?,
@@ -190,18 +212,6 @@ impl Search {
         }
         self.clock.sleep(self.delays.after(self.failures)).await;
         Ok(())
-    }
-}
-
-fn brought(page: &Page) -> Brought {
-    let bytes = page
-        .records
-        .iter()
-        .map(|record| record.data.len() + record.partition_key.len());
-    Brought {
-        records: page.records.len(),
-        bytes: bytes.sum(),
-        lag: page.millis_behind_latest.map(Duration::from_millis),
     }
 }
 

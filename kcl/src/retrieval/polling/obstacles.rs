@@ -133,7 +133,10 @@ impl Poller {
         self.reads.met(error.clone(), now);
         self.pacer.on_failure(now, wait);
         if matches!(self.next, Next::Probe) {
-            // The page that was read waits for it: the probe is made again.
+            // The page that was read waits for it: the probe goes on.
+            if matches!(error.kind, CallErrorKind::Throttled { .. }) {
+                self.pacer.on_throttled(now, wait);
+            }
             return;
         }
         match error.kind {
