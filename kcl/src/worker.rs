@@ -211,6 +211,10 @@ impl Worker {
         };
         if result.is_ok() && searching.is_cancelled() && !self.control.draining.is_cancelled() {
             self.control.shards.clear();
+            if !report.abandoned.is_empty() {
+                let shards = report.abandoned;
+                self.observers.tell(WorkerEvent::HandlersLeftBehind { shards });
+            }
             return Ran::UntilTheStreamWasCreatedAgain;
         }
         Ran::ToItsEnd(report, result)

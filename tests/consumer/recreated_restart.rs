@@ -414,6 +414,46 @@ async fn a_handler_of_the_former_stream_ends_first_and_one_that_hangs_does_not_k
 }
 
 #[tokio::test(start_paused = true)]
+async fn handlers_of_the_former_stream_that_do_not_return_are_left_behind_and_named() {
+    let (sim, producer) = stream(2);
+    let (calls, told) = (Arc::new(Mutex::new(0)), Told::default());
+    let (counted, events) = (Arc::clone(&calls), Arc::clone(&told.events));
+    let builder = Worker::builder(APPLICATION, STREAM)
+        .aws(&sim.client("w1"))
+        .worker_id("w1")
+        .seed(1)
+        .handler_grace(60 * MINUTE)
+        .on_recreated(OnRecreated::Restart)
+        .on_event(move |event| events.lock().unwrap().push(event.clone()))
+        .for_each_batch(move |batch: Batch| {
+            *counted.lock().unwrap() += batch.records.len();
+            let is_former = batch.records.iter().any(|record| record.data().as_ref() == b"data-3");
+            async move {
+                if is_former {
+                    std::future::pending::<()>().await;
+                }
+                Ok(())
+            }
+        });
+    let (_control, _running) = start(builder);
+    let former = put(&producer, 0..10).await;
+    tokio::time::sleep(10 * SECONDS).await;
+    create_stream_again(&sim, 2).await;
+    let present = put(&producer, 10..30).await;
+    tokio::time::sleep(3 * MINUTE).await;
+    assert_eq!(*calls.lock().unwrap(), former.len() + present.len());
+    let events = told.events.lock().unwrap();
+    let left: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Worker(WorkerEvent::HandlersLeftBehind { shards }) => Some(shards.len()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(left, [1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_worker_that_is_asked_to_stop_while_it_begins_anew_stops() {
     let (sim, producer) = stream(1);
     let journal = Journal::default();

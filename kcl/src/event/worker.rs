@@ -8,7 +8,7 @@ use super::{Kind, Severity};
 use crate::checkpoint::position::Position;
 use crate::error::TableError;
 use crate::lease::model::WorkerId;
-use crate::stream::StreamRef;
+use crate::stream::{ShardRef, StreamRef};
 
 /// Something that has happened to a worker as a whole.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +48,12 @@ pub enum WorkerEvent {
     StreamCreatedAgain {
         /// The stream.
         stream: StreamRef,
+    },
+    /// The worker begins anew though handlers of the former stream have not returned: they block their threads, or have a longer
+    /// `handler_grace`. Each is dropped once it waits for something, and until then runs beside those of the present stream.
+    HandlersLeftBehind {
+        /// Their shards, of the former stream.
+        shards: Vec<ShardRef>,
     },
     /// Leases of a former stream could not be replaced or deleted. That is tried again.
     LeasesNotReplaced {
@@ -98,6 +104,7 @@ impl WorkerEvent {
             Self::Ended { .. }
             | Self::StartFailed { .. }
             | Self::StreamCreatedAgain { .. }
+            | Self::HandlersLeftBehind { .. }
             | Self::LeasesNotReplaced { .. }
             | Self::StreamDescriptionDenied { .. }
             | Self::CoordinatorTableUnknown { .. }
@@ -115,6 +122,7 @@ impl WorkerEvent {
             | Self::Ended { .. }
             | Self::StartOverruled { .. }
             | Self::StreamCreatedAgain { .. }
+            | Self::HandlersLeftBehind { .. }
             | Self::StreamDescriptionDenied { .. }
             | Self::CoordinatorTableUnknown { .. }
             | Self::CredentialsNotRefreshed { .. }
@@ -144,6 +152,11 @@ impl WorkerEvent {
             }
             Self::StreamCreatedAgain { stream } => {
                 tracing::warn!(%worker, %stream, "stream was created again: this worker begins anew with it");
+            }
+            Self::HandlersLeftBehind { shards } => {
+                let shards: Vec<_> = shards.iter().map(|shard| shard.shard.as_str()).collect();
+                let shards = shards.join(", ");
+                tracing::warn!(%worker, shards, "handlers of the former stream have not returned, and are left behind");
             }
             Self::LeasesNotReplaced { error, repeated } => {
                 tracing::warn!(%worker, error, repeated, "leases of a former stream not replaced, trying again");
@@ -238,6 +251,12 @@ mod tests {
             (
                 WorkerEvent::StreamCreatedAgain { stream: stream() },
                 r#"WARN "stream was created again: this worker begins anew with it" worker=w1 stream=orders"#,
+            ),
+            (
+                WorkerEvent::HandlersLeftBehind {
+                    shards: vec![ShardRef::new(stream(), fault.shard.clone())],
+                },
+                r#"WARN "handlers of the former stream have not returned, and are left behind" worker=w1 shards="shardId-7""#,
             ),
             (
                 WorkerEvent::LeasesNotReplaced {
