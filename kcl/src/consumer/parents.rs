@@ -53,7 +53,12 @@ impl ShardConsumer {
         }
         let mut wait = ParentWait::begin(self.lease.parents.clone(), self.parts.clock.now());
         loop {
-            self.look_at_parents(&mut wait).await;
+            let guard = self.guard.clone();
+            tokio::select! {
+                biased;
+                signal = guard.interrupted() => return Err(self.heard.hear(signal)),
+                () = self.look_at_parents(&mut wait) => {}
+            }
             if wait.parents.is_empty() {
                 self.state.enter(Phase::Initializing);
                 return Ok(());

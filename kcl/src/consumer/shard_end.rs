@@ -93,7 +93,14 @@ impl ShardConsumer {
     }
 
     async fn lease_children(&mut self) -> Result<(), Interrupted> {
-        match self.try_to_lease_children().await {
+        let guard = self.guard.clone();
+        let tried = tokio::select! {
+            biased;
+            // What was created stays, and is found by the next try, or by the next owner.
+            signal = guard.interrupted() => return Err(self.heard.hear(signal)),
+            tried = self.try_to_lease_children() => tried,
+        };
+        match tried {
             Ok(Children::Leased) => {
                 self.ending = Ending::ChildrenLeased;
                 return Ok(());
