@@ -19,7 +19,7 @@
 
 use bytes::Bytes;
 
-use crate::wire;
+use crate::{digest, wire};
 pub use aggregate::Aggregate;
 pub use damage::{DamageReason, MalformedMessage, RecordDamage};
 use message::AggregatedRecord;
@@ -65,26 +65,109 @@ pub enum Decoded {
 /// assert_eq!(decode(&Bytes::from_static(b"just a payload")), Decoded::Plain);
 /// ```
 pub fn decode(data: &Bytes) -> Decoded {
-    if !data.starts_with(&wire::MAGIC) {
-        return Decoded::Plain;
+    Checked::new(data).decode()
+}
+
+/// The data of a Kinesis record with its checksum checked and its message not read yet.
+///
+/// Most of the time that [`decode`] takes goes into the MD5 of the message. [`Checked::all`] hashes eight messages in step,
+/// in a quarter of the time, and leaves the records in their message until [`Checked::decode`] takes them out.
+///
+/// # Examples
+///
+/// ```
+/// use aggregation::{Checked, Decoded};
+/// use bytes::Bytes;
+///
+/// let page = [Bytes::from_static(b"one payload"), Bytes::from_static(b"another")];
+/// let checked = Checked::all(&page);
+/// assert!(checked.into_iter().all(|record| record.decode() == Decoded::Plain));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked(Frame);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Frame {
+    /// The data are no aggregate.
+    Absent,
+    /// The message inside, whose checksum is right.
+    Around(Bytes),
+    Damaged(DamageReason),
+}
+
+impl Checked {
+    /// Checks the data of one Kinesis record.
+    pub fn new(data: &Bytes) -> Self {
+        let split = Split::new(data);
+        let digest = split.message().map(digest::md5);
+        Self(split.check(digest))
     }
-    match unframe(data).and_then(AggregatedRecord::parse) {
-        Ok(message) => Decoded::Aggregate(resolve(message)),
-        Err(reason) => Decoded::Damaged(reason),
+
+    /// Checks the data of many Kinesis records, and returns them in the same order.
+    pub fn all<'a>(data: impl IntoIterator<Item = &'a Bytes>) -> Vec<Self> {
+        let split: Vec<_> = data.into_iter().map(Split::new).collect();
+        let messages: Vec<_> = split.iter().filter_map(Split::message).collect();
+        let mut digests = digest::md5_of_all(&messages).into_iter();
+        split
+            .into_iter()
+            .map(|split| {
+                let digest = split.message().and_then(|_| digests.next());
+                Self(split.check(digest))
+            })
+            .collect()
+    }
+
+    /// Reads the message, as [`decode`] does.
+    pub fn decode(self) -> Decoded {
+        match self.0 {
+            Frame::Absent => Decoded::Plain,
+            Frame::Damaged(reason) => Decoded::Damaged(reason),
+            Frame::Around(message) => match AggregatedRecord::parse(message) {
+                Ok(message) => Decoded::Aggregate(resolve(message)),
+                Err(reason) => Decoded::Damaged(reason),
+            },
+        }
     }
 }
 
-/// Takes the message out of its frame, of which the magic number is known to be there.
-fn unframe(data: &Bytes) -> Result<Bytes, DamageReason> {
-    let mut message = data.slice(wire::MAGIC.len()..);
-    match message.len().checked_sub(wire::CHECKSUM_LEN) {
-        None | Some(0) => Err(DamageReason::TooShort { len: data.len() }),
-        Some(len) => {
-            let checksum = message.split_off(len);
-            if checksum != wire::md5(&message).as_slice() {
-                return Err(DamageReason::ChecksumMismatch);
+/// The data of a Kinesis record, cut where its frame says.
+enum Split {
+    Plain,
+    Framed { message: Bytes, checksum: Bytes },
+    TooShort { len: usize },
+}
+
+impl Split {
+    fn new(data: &Bytes) -> Self {
+        if !data.starts_with(&wire::MAGIC) {
+            return Self::Plain;
+        }
+        let mut message = data.slice(wire::MAGIC.len()..);
+        match message.len().checked_sub(wire::CHECKSUM_LEN) {
+            None | Some(0) => Self::TooShort { len: data.len() },
+            Some(len) => {
+                let checksum = message.split_off(len);
+                Self::Framed { message, checksum }
             }
-            Ok(message)
+        }
+    }
+
+    fn message(&self) -> Option<&[u8]> {
+        match self {
+            Self::Plain | Self::TooShort { .. } => None,
+            Self::Framed { message, .. } => Some(message),
+        }
+    }
+
+    /// Compares the checksum with the `digest` of the message.
+    fn check(self, digest: Option<[u8; digest::LEN]>) -> Frame {
+        match self {
+            Self::Plain => Frame::Absent,
+            Self::TooShort { len } => Frame::Damaged(DamageReason::TooShort { len }),
+            Self::Framed { message, checksum } if digest.is_some_and(|digest| checksum == digest.as_slice()) => {
+                Frame::Around(message)
+            }
+            Self::Framed { .. } => Frame::Damaged(DamageReason::ChecksumMismatch),
         }
     }
 }

@@ -15,6 +15,7 @@ use std::fmt;
 use bytes::Bytes;
 use bytestring::ByteString;
 
+use crate::digest;
 use crate::wire::{self, RecordField, aggregated_record};
 use crate::{HashKey, UserRecordRef};
 use blocks::Blocks;
@@ -244,7 +245,7 @@ impl Encoder {
         out.extend_from_slice(self.explicit_hash_keys.as_wire());
         out.extend_from_slice(self.records.as_slice());
         let (_, message) = out.split_at(wire::MAGIC.len());
-        let checksum = wire::md5(message);
+        let checksum = digest::md5(message);
         out.extend_from_slice(&checksum);
         out.into()
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::wire;
+use crate::digest;
 
 /// A position in the hash-key space of a stream, `0..=2^128 - 1`. Every shard owns a [range](crate::HashKeyRange) of it.
 ///
@@ -38,7 +38,7 @@ impl HashKey {
     ///
     /// Source: Kinesis Data Streams API reference, PutRecord, `PartitionKey`.
     pub fn of_partition_key(partition_key: &str) -> Self {
-        Self(u128::from_be_bytes(wire::md5(partition_key.as_bytes())))
+        Self(u128::from_be_bytes(digest::md5(partition_key.as_bytes())))
     }
 
     /// Parses an explicit hash key as the KPL does: surrounding blanks and control characters are trimmed, a sign and

@@ -5,16 +5,17 @@
 //! # Inside
 //!
 //! In the order of the data: `user_record` is what the application has, `encoder` writes it, `wire` has the constants
-//! of the format, `decoder` reads it back. `hash_key` and `hash_key_range` say which shard it belongs to.
+//! of the format, `decoder` reads it back, `digest` computes the checksums. `hash_key` and `hash_key_range` say which shard it belongs to.
 
 mod decoder;
+mod digest;
 mod encoder;
 mod hash_key;
 mod hash_key_range;
 mod user_record;
 mod wire;
 
-pub use decoder::{Aggregate, DamageReason, Decoded, MalformedMessage, RecordDamage, decode};
+pub use decoder::{Aggregate, Checked, DamageReason, Decoded, MalformedMessage, RecordDamage, decode};
 pub use encoder::{Encoder, KinesisRecord};
 pub use hash_key::{HashKey, InvalidHashKey};
 pub use hash_key_range::{HashKeyRange, InvalidRange};

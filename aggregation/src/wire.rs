@@ -5,7 +5,8 @@
 //! Source: amazon-kinesis-producer, aggregation-format.md.
 
 use bytes::BufMut;
-use md5::{Digest, Md5};
+
+use crate::digest;
 
 /// The first bytes of every aggregate.
 ///
@@ -24,7 +25,7 @@ const WIRE_TYPE_VARINT: u32 = 0;
 const WIRE_TYPE_LENGTH_DELIMITED: u32 = 2;
 
 /// The MD5 of the message, at the end of an aggregate. Source: aggregation-format.md.
-pub(crate) const CHECKSUM_LEN: usize = 16;
+pub(crate) const CHECKSUM_LEN: usize = digest::LEN;
 
 /// The bytes around the message. Source: aggregation-format.md.
 pub(crate) const FRAME_LEN: usize = MAGIC.len() + CHECKSUM_LEN;
@@ -57,11 +58,6 @@ pub(crate) mod tag {
     pub(crate) const KEY: u32 = 1;
     /// `optional string value = 2`.
     pub(crate) const VALUE: u32 = 2;
-}
-
-/// Hashes `bytes`: the checksum of a message, the hash key of a partition key.
-pub(crate) fn md5(bytes: &[u8]) -> [u8; 16] {
-    Md5::digest(bytes).into()
 }
 
 /// The length of [`put_bytes`] for a value of `len` bytes.

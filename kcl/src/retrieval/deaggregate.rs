@@ -17,7 +17,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use aggregation::{DamageReason, Decoded, HashKeyRange, RecordDamage, UserRecord, decode};
+use aggregation::{Checked, DamageReason, Decoded, HashKeyRange, RecordDamage, UserRecord};
 use bytes::Bytes;
 
 use crate::checkpoint::position::{Position, RecordPosition, SequenceNumber};
@@ -83,16 +83,17 @@ pub(crate) enum Form {
     Unreadable(DamageReason),
 }
 
-/// Appends the user records of `raw` to `out`.
+/// Appends the user records of `raw` to `out`. `checked` are the data of `raw`.
 ///
 /// Without a `range` no record is outside of the shard. With one, each costs an MD5.
 pub(crate) fn deaggregate(
     raw: RawRecord,
+    checked: Checked,
     range: Option<HashKeyRange>,
     policy: RangePolicy,
     out: &mut Vec<Record>,
 ) -> Deaggregation {
-    let aggregate = match decode(&raw.data) {
+    let aggregate = match checked.decode() {
         Decoded::Plain => return deliver_as_it_is(raw, Form::Plain, out),
         Decoded::Aggregate(aggregate) => aggregate,
         Decoded::Damaged(reason) => return deliver_as_it_is(raw, Form::Unreadable(reason), out),
@@ -209,7 +210,8 @@ mod tests {
 
     fn delivered(raw: RawRecord, range: Option<HashKeyRange>, policy: RangePolicy) -> (Deaggregation, Vec<Record>) {
         let mut out = Vec::new();
-        let outcome = deaggregate(raw, range, policy, &mut out);
+        let checked = Checked::new(&raw.data);
+        let outcome = deaggregate(raw, checked, range, policy, &mut out);
         assert_eq!(outcome.delivered, out.len());
         (outcome, out)
     }

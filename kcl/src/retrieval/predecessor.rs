@@ -11,6 +11,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use aggregation::Checked;
 use service::{Clock, Jitter, RetryDelays};
 
 use crate::calls::{Calls, ReadFrom};
@@ -230,6 +231,7 @@ fn end_of(record: RawRecord) -> RecordPosition {
         sub_sequence_number: 0,
     };
     let mut records = Vec::new();
-    deaggregate(record, None, RangePolicy::Deliver, &mut records);
+    let checked = Checked::new(&record.data);
+    deaggregate(record, checked, None, RangePolicy::Deliver, &mut records);
     records.last().map_or(whole, |last| last.position().clone())
 }

@@ -1,7 +1,10 @@
-//! What a worker costs that has nothing to do.
+//! What a worker costs that has nothing to do, beside the same reads by the SDK alone.
 
 use std::time::Duration;
 
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::types::ShardIteratorType;
+use futures::future::join_all;
 use kcl::{Worker, WorkerBuilder};
 use testkit::kinesis::{Limits, Settings};
 use testkit::sim::Sim;
@@ -11,7 +14,9 @@ use crate::measure::{cpu, mib, resident_mib};
 use crate::service::{APPLICATION, STREAM, Services};
 
 const IDLE_SHARDS: usize = 1_000;
-const WORKER_SHARDS: i32 = 8;
+const WORKER_SHARDS: usize = 8;
+/// How often a worker reads a shard without records: the default of `idle_time_between_reads`.
+const PERIOD: Duration = Duration::from_secs(1);
 const WARM_UP: Duration = Duration::from_secs(60);
 const MEASURED: Duration = Duration::from_secs(60);
 
@@ -25,13 +30,18 @@ pub(crate) async fn worker() {
     tokio::time::sleep(WARM_UP / 2).await;
     let begun = cpu();
     tokio::time::sleep(MEASURED).await;
-    println!(
-        "idle-worker: shards={WORKER_SHARDS} cpu_percent={:.3} heap_mib={:.1} resident_mib={:.1}",
-        percent(cpu().saturating_sub(begun)),
-        mib(ALLOCATOR.current_usage().saturating_sub(before)),
-        resident_mib(),
-    );
+    let used = cpu().saturating_sub(begun);
+    let (heap, resident) = (ALLOCATOR.current_usage().saturating_sub(before), resident_mib());
     running.abort();
+    let begun = cpu();
+    read_with_the_sdk_alone(&Client::new(&services.config), WORKER_SHARDS).await;
+    println!(
+        "idle-worker: shards={WORKER_SHARDS} cpu_percent={:.3} reads_of_the_sdk_alone={:.3} heap_mib={:.1} resident_mib={:.1}",
+        percent(used),
+        percent(cpu().saturating_sub(begun)),
+        mib(heap),
+        resident,
+    );
 }
 
 /// Many shards, in virtual time: the services are in this process, and their work counts.
@@ -51,15 +61,43 @@ pub(crate) async fn shards() {
     let begun = cpu();
     ALLOCATOR.reset_peak_usage();
     sim.advance(MEASURED).await;
-    println!(
-        "idle-shards: shards={IDLE_SHARDS} virtual_seconds={} cpu_percent={:.2} heap_mib={:.1} peak_heap_mib={:.1}",
-        MEASURED.as_secs(),
-        percent(cpu().saturating_sub(begun)),
-        mib(ALLOCATOR.current_usage().saturating_sub(before)),
-        mib(ALLOCATOR.peak_usage().saturating_sub(before)),
-    );
+    let used = cpu().saturating_sub(begun);
+    let (heap, peak) = (ALLOCATOR.current_usage(), ALLOCATOR.peak_usage());
     running.abort();
+    let alone = Client::new(&sim.client("alone"));
+    let reading = tokio::spawn(async move { read_with_the_sdk_alone(&alone, IDLE_SHARDS).await });
+    let begun = cpu();
+    sim.advance(MEASURED + PERIOD).await;
+    println!(
+        "idle-shards: shards={IDLE_SHARDS} virtual_seconds={} cpu_percent={:.2} reads_of_the_sdk_alone={:.2} heap_mib={:.1} \
+         peak_heap_mib={:.1}",
+        MEASURED.as_secs(),
+        percent(used),
+        percent(cpu().saturating_sub(begun)),
+        mib(heap.saturating_sub(before)),
+        mib(peak.saturating_sub(before)),
+    );
+    reading.await.expect("the reads end");
     sim.end();
+}
+
+/// The floor: reads each shard once in each [`PERIOD`] for as long as a worker is measured, and does nothing else.
+async fn read_with_the_sdk_alone(client: &Client, shards: usize) {
+    join_all((0..shards).map(|shard| read_shard(client, shard))).await;
+}
+
+async fn read_shard(client: &Client, shard: usize) {
+    let iterator = client
+        .get_shard_iterator()
+        .stream_name(STREAM)
+        .shard_id(format!("shardId-{shard:012}"))
+        .shard_iterator_type(ShardIteratorType::TrimHorizon);
+    let mut next = iterator.send().await.expect("an iterator").shard_iterator;
+    for _ in 0..MEASURED.as_secs() / PERIOD.as_secs() {
+        let page = client.get_records().set_shard_iterator(next).send().await;
+        next = page.expect("a page").next_shard_iterator;
+        tokio::time::sleep(PERIOD).await;
+    }
 }
 
 fn handler(builder: WorkerBuilder) -> WorkerBuilder {

@@ -13,7 +13,7 @@ use testkit::kinesis::Limits;
 use crate::measure::{now, percentile};
 use crate::service::{APPLICATION, STREAM, Services};
 
-const SHARDS: i32 = 4;
+const SHARDS: usize = 4;
 /// 20 records a second for a minute and a half, of which the first ten seconds do not count.
 const PUT: u64 = 1_800;
 const WARM_UP: u64 = 200;

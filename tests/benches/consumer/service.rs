@@ -66,7 +66,8 @@ impl Services {
     }
 
     /// Creates the stream.
-    pub(crate) async fn create_stream(&self, shards: i32) {
+    pub(crate) async fn create_stream(&self, shards: usize) {
+        let shards = i32::try_from(shards).expect("a number of shards");
         let client = aws_sdk_kinesis::Client::new(&self.config);
         let create = client.create_stream().stream_name(STREAM).shard_count(shards);
         create.send().await.expect("a new stream");

@@ -13,7 +13,7 @@ use testkit::kinesis::Limits;
 use crate::measure::{cpu, now};
 use crate::service::{APPLICATION, STREAM, Services};
 
-const SHARDS: i32 = 4;
+const SHARDS: usize = 4;
 const RECORDS: usize = 2_000_000;
 const PAYLOAD: usize = 100;
 const ROUNDS: usize = 3;

@@ -13,7 +13,7 @@ use crate::ALLOCATOR;
 use crate::measure::mib;
 use crate::service::{APPLICATION, STREAM, Services};
 
-const SHARDS: i32 = 100;
+const SHARDS: usize = 100;
 const RECORD: usize = 512 * 1024;
 /// 10 MiB for each shard on average, which is the most that one read brings.
 const RECORDS: usize = SHARDS as usize * 20;
