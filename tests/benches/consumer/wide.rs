@@ -16,7 +16,7 @@ use crate::service::{APPLICATION, STREAM, Services};
 const SHARDS: usize = 100;
 const RECORD: usize = 512 * 1024;
 /// 10 MiB for each shard on average, which is the most that one read brings.
-const RECORDS: usize = SHARDS as usize * 20;
+const RECORDS: usize = SHARDS * 20;
 const MEASURED: Duration = Duration::from_secs(40);
 
 /// What the handlers do.
