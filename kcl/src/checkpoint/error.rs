@@ -15,9 +15,9 @@ pub enum CheckpointError {
         "the lease was lost, and this checkpoint may not have been written: another worker goes on from the last one that was"
     )]
     LeaseLost,
-    /// The lease table is over its limits. The checkpoint was tried several times and may be tried again; a later one makes up
-    /// for it.
-    #[error("the checkpoint was not written: the lease table is throttled")]
+    /// The lease table is over its limits. The checkpoint was tried several times, and one try may have been written although
+    /// its answer was lost. It may be tried again; a later one makes up for it.
+    #[error("it is not known whether the checkpoint was written: the lease table is throttled")]
     Throttled(#[source] TableError),
     /// The position lies behind the last checkpoint, or beyond the records that were delivered.
     #[error(
@@ -32,8 +32,9 @@ pub enum CheckpointError {
         /// What may be checkpointed now: from the last checkpoint to the last record that was delivered.
         allowed: RangeInclusive<Position>,
     },
-    /// The lease table could not be written. The checkpoint may be tried again; a later one makes up for it.
-    #[error("the checkpoint could not be written")]
+    /// The lease table failed, and it is not known whether the checkpoint was written. It may be tried again; a later one makes
+    /// up for it.
+    #[error("it is not known whether the checkpoint was written: the lease table failed")]
     Table(#[source] TableError),
 }
 

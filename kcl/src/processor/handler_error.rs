@@ -183,8 +183,8 @@ mod tests {
         let error = HandlerError::from(Stored(table.into()));
         assert_eq!(
             error.to_string(),
-            "the order could not be stored: the checkpoint could not be written: UpdateItem failed: it does not exist \
-             (ResourceNotFoundException)"
+            "the order could not be stored: it is not known whether the checkpoint was written: the lease table failed: \
+             UpdateItem failed: it does not exist (ResourceNotFoundException)"
         );
         assert!(error.is_of_the_table());
     }
