@@ -220,21 +220,26 @@ impl Calls {
         page
     }
 
-    async fn in_time<T>(
+    /// Waits for a call, as long as a call may take. The call of the SDK needs 6 KB, in memory of its own while it lasts: as a
+    /// part of the tasks of a shard it would need them all the time, several times over.
+    fn in_time<T>(
         &self,
         operation: &'static str,
         call: impl Future<Output = Result<T, StreamError>>,
-    ) -> Result<T, StreamError> {
-        self.clock.timeout(self.timeout, call).await.unwrap_or_else(|| {
-            let message = format!("no answer within {:?} (kinesis_request_timeout)", self.timeout);
-            Err(StreamError {
-                operation,
-                kind: CallErrorKind::Unavailable {
-                    code: "Timeout".into(),
-                    message,
-                },
+    ) -> impl Future<Output = Result<T, StreamError>> {
+        let call = self.clock.timeout(self.timeout, Box::pin(call));
+        async move {
+            call.await.unwrap_or_else(|| {
+                let message = format!("no answer within {:?} (kinesis_request_timeout)", self.timeout);
+                Err(StreamError {
+                    operation,
+                    kind: CallErrorKind::Unavailable {
+                        code: "Timeout".into(),
+                        message,
+                    },
+                })
             })
-        })
+        }
     }
 }
 

@@ -52,7 +52,7 @@ impl ShardConsumer {
     }
 
     /// Gives the lease up without another checkpoint: the worker that takes it next, perhaps this one, begins at the corrected checkpoint.
-    pub(super) async fn leave_for_a_correction(mut self) -> ConsumerEnd {
+    pub(super) async fn leave_for_a_correction(&mut self) -> ConsumerEnd {
         self.stop_reading();
         self.lease_is_lost(LeaseLost::GivenUp).await
     }

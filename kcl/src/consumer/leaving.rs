@@ -12,7 +12,7 @@ use crate::processor::BoxProcessor;
 
 impl ShardConsumer {
     /// Lets the application finish, and gives the lease back if it is still held.
-    pub(super) async fn leave(mut self) -> ConsumerEnd {
+    pub(super) async fn leave(&mut self) -> ConsumerEnd {
         self.stop_reading();
         match self.heard.latest(&self.guard) {
             Signal::Drain(Drain::StreamCreatedAgain) => self.lease_is_lost(LeaseLost::StreamCreatedAgain).await,
@@ -22,7 +22,7 @@ impl ShardConsumer {
     }
 
     /// Gives the shard up: a call to the application did not end, so nothing more may be asked of its processor.
-    pub(super) async fn leave_after_a_dropped_call(mut self) -> ConsumerEnd {
+    pub(super) async fn leave_after_a_dropped_call(&mut self) -> ConsumerEnd {
         self.stop_reading();
         if let Some(processor) = self.processor.take() {
             self.application.drop(processor);
@@ -30,7 +30,7 @@ impl ShardConsumer {
         self.release().await
     }
 
-    async fn give_back(mut self) -> ConsumerEnd {
+    async fn give_back(&mut self) -> ConsumerEnd {
         match self.finish_processor().await {
             Ok(()) => self.release().await,
             Err(end) => self.lease_is_lost(end.into()).await,
@@ -66,7 +66,7 @@ impl ShardConsumer {
         }
     }
 
-    async fn release(self) -> ConsumerEnd {
+    async fn release(&mut self) -> ConsumerEnd {
         let was_halted = matches!(self.state.trouble(), Trouble::Halted { .. });
         match self.parts.renewer.leave(&self.ownership).await {
             Ok(()) if was_halted => ConsumerEnd::ReleasedHalted,
@@ -75,7 +75,7 @@ impl ShardConsumer {
         }
     }
 
-    pub(super) async fn lease_is_lost(mut self, reason: LeaseLost) -> ConsumerEnd {
+    pub(super) async fn lease_is_lost(&mut self, reason: LeaseLost) -> ConsumerEnd {
         // The lease must not be renewed while `lease_lost` runs, should an answer have extended it meanwhile.
         self.parts.renewer.give_up(&self.ownership).await;
         if let Some(mut processor) = self.initialised_processor() {

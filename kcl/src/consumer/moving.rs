@@ -105,7 +105,7 @@ impl ShardConsumer {
     }
 
     /// Lets the processor finish, and gives the lease up at the checkpoint that was found.
-    pub(super) async fn leave_for_a_seek(mut self, found: Found) -> ConsumerEnd {
+    pub(super) async fn leave_for_a_seek(&mut self, found: Found) -> ConsumerEnd {
         let Found { checkpoint, answer } = found;
         self.stop_reading();
         if let Err(end) = self.finish_processor().await {

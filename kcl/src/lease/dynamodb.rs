@@ -111,7 +111,7 @@ impl DynamoDbLeaseTable {
             .consistent_read(true)
             .set_limit(self.page_size)
             .set_exclusive_start_key(from.map(key));
-        let page = call.send().await.map_err(|error| failed("Scan", &error))?;
+        let page = Box::pin(call.send()).await.map_err(|error| failed("Scan", &error))?;
         let next = page
             .last_evaluated_key
             .as_ref()
@@ -128,7 +128,7 @@ impl DynamoDbLeaseTable {
             .table_name(&self.name)
             .set_key(Some(key(of)))
             .consistent_read(true);
-        let output = call.send().await.map_err(|error| failed("GetItem", &error))?;
+        let output = Box::pin(call.send()).await.map_err(|error| failed("GetItem", &error))?;
         Ok(output.item.map(item::decode))
     }
 
@@ -139,7 +139,7 @@ impl DynamoDbLeaseTable {
             .table_name(&self.name)
             .set_item(Some(item::encode(lease, EntityTypes::Written)))
             .condition_expression("attribute_not_exists(leaseKey)");
-        match call.send().await {
+        match Box::pin(call.send()).await {
             Ok(_) => Ok(Creation::Created),
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(Creation::Existed),
             Err(error) => Err(failed("PutItem", &error)),
@@ -157,7 +157,7 @@ impl DynamoDbLeaseTable {
             .set_expression_attribute_values(expression.values)
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match call.send().await {
+        match Box::pin(call.send()).await {
             Ok(output) => applied("UpdateItem", output.attributes),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(found)) => {
@@ -178,7 +178,7 @@ impl DynamoDbLeaseTable {
             .set_expression_attribute_values(expression.values)
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match call.send().await {
+        match Box::pin(call.send()).await {
             Ok(output) => applied("DeleteItem", output.attributes),
             Err(error) => match error.as_service_error() {
                 Some(DeleteItemError::ConditionalCheckFailedException(found)) => {
@@ -201,7 +201,7 @@ impl DynamoDbLeaseTable {
                 .key_condition_expression("leaseOwner = :me")
                 .expression_attribute_values(":me", AttributeValue::S(worker.to_string()))
                 .set_exclusive_start_key(from.take());
-            let page = match call.send().await {
+            let page = match Box::pin(call.send()).await {
                 Ok(page) => page,
                 Err(error) => return self.without_index(failed("Query", &error)).await,
             };

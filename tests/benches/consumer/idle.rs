@@ -64,18 +64,22 @@ pub(crate) async fn shards() {
     let used = cpu().saturating_sub(begun);
     let (heap, peak) = (ALLOCATOR.current_usage(), ALLOCATOR.peak_usage());
     running.abort();
+    drop(running.await);
+    sim.advance(Duration::from_secs(1)).await;
+    let freed = heap.saturating_sub(ALLOCATOR.current_usage());
     let alone = Client::new(&sim.client("alone"));
     let reading = tokio::spawn(async move { read_with_the_sdk_alone(&alone, IDLE_SHARDS).await });
     let begun = cpu();
     sim.advance(MEASURED + PERIOD).await;
     println!(
         "idle-shards: shards={IDLE_SHARDS} virtual_seconds={} cpu_percent={:.2} reads_of_the_sdk_alone={:.2} heap_mib={:.1} \
-         peak_heap_mib={:.1}",
+         peak_heap_mib={:.1} freed_with_the_worker_mib={:.1}",
         MEASURED.as_secs(),
         percent(used),
         percent(cpu().saturating_sub(begun)),
         mib(heap.saturating_sub(before)),
         mib(peak.saturating_sub(before)),
+        mib(freed),
     );
     reading.await.expect("the reads end");
     sim.end();
