@@ -235,3 +235,101 @@ async fn ordered_records_come_back_from_an_auto_stream_with_the_reason() {
     assert_eq!(error.kind(), &PutErrorKind::OrderingImpossible { distribution });
     assert!(!error.may_have_been_stored());
 }
+
+/// Puts a record without a key ten times a second for so long; returns the answers, each with the time of its `put`.
+async fn put_without_keys(sim: &Sim, producer: &Producer, time: Duration) -> Vec<(Duration, Result<(), PutErrorKind>)> {
+    let (mut receipts, begun) = (Vec::new(), sim.elapsed());
+    while sim.elapsed() - begun < time {
+        let at = sim.elapsed() - begun;
+        receipts.push((at, producer.put(Record::without_key("data")).await));
+        tokio::time::sleep(SECOND / 10).await;
+    }
+    let mut answers = Vec::new();
+    for (at, accepted) in receipts {
+        let outcome = match accepted {
+            Ok(receipt) => receipt.await.map(drop),
+            Err(refused) => Err(refused),
+        };
+        answers.push((at, outcome.map_err(|error| error.kind().clone())));
+    }
+    answers
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_without_keys_are_delivered_though_the_first_descriptions_fail() {
+    let sim = on_demand(Auto);
+    let failures = std::sync::atomic::AtomicU32::new(2);
+    sim.faults(move |call| {
+        let is_first = || {
+            let left = |left: u32| left.checked_sub(1);
+            let (set, fetch) = (
+                std::sync::atomic::Ordering::Relaxed,
+                std::sync::atomic::Ordering::Relaxed,
+            );
+            failures.fetch_update(set, fetch, left).is_ok()
+        };
+        if call.operation == "DescribeStreamSummary" && is_first() {
+            Fault::internal_failure()
+        } else {
+            Fault::None
+        }
+    });
+    let producer = producer(&sim).build().unwrap();
+    let answers = put_without_keys(&sim, &producer, 36 * SECOND).await;
+    let refused = answers.iter().filter(|(_, answer)| answer.is_err()).count();
+    assert_eq!((answers.len(), refused), (360, 0));
+    assert_eq!(stored(&sim), 360);
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_without_keys_wait_for_a_description_that_is_late() {
+    for late in [SECOND * 6 / 10, 5 * SECOND] {
+        let sim = on_demand(Auto);
+        sim.faults(move |call| match call.operation {
+            "DescribeStreamSummary" => Fault::Delay(late),
+            _ => Fault::None,
+        });
+        let producer = producer(&sim).build().unwrap();
+        let answers = put_without_keys(&sim, &producer, 6 * SECOND).await;
+        let refused = answers.iter().filter(|(_, answer)| answer.is_err()).count();
+        assert_eq!((answers.len(), refused), (60, 0), "{late:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_becomes_auto_under_records_without_keys_soon_takes_them() {
+    for fault in [None, Some(Fault::throttled())] {
+        let sim = on_demand(UserPartitionKey);
+        let producer = producer(&sim).build().unwrap();
+        let before = put_without_keys(&sim, &producer, 60 * SECOND).await;
+        assert!(
+            before
+                .iter()
+                .all(|(_, answer)| *answer == Err(PutErrorKind::NoPartitionKey))
+        );
+        distribute(&sim, Auto);
+        if let Some(fault) = fault {
+            sim.faults(move |call| match call.operation {
+                "DescribeStreamSummary" => fault.clone(),
+                _ => Fault::None,
+            });
+            put_without_keys(&sim, &producer, 20 * SECOND).await;
+            sim.heal();
+        }
+        let asked = calls(&sim, "DescribeStreamSummary");
+        let after = put_without_keys(&sim, &producer, 120 * SECOND).await;
+        let last_refused = after.iter().rfind(|(_, answer)| answer.is_err()).map(|(at, _)| *at);
+        assert!(last_refused < Some(61 * SECOND), "refused after {last_refused:?}");
+        let asked = calls(&sim, "DescribeStreamSummary") - asked;
+        assert!((1..=3).contains(&asked), "{asked} calls");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_goes_on_refusing_records_without_keys_is_asked_once_a_minute() {
+    let sim = on_demand(UserPartitionKey);
+    let producer = producer(&sim).build().unwrap();
+    put_without_keys(&sim, &producer, 1_800 * SECOND).await;
+    let asked = calls(&sim, "DescribeStreamSummary");
+    assert!((25..40).contains(&asked), "{asked} calls in half an hour");
+}

@@ -176,8 +176,8 @@ impl Driver {
 
     fn take_handed_over(&mut self, now: Instant) {
         self.take(self.shared.template.handover.take_all(), now);
-        if self.shared.record_limit.take_doubt() {
-            self.pipeline.on_large_record(now);
+        for doubt in self.shared.doubts.take() {
+            self.pipeline.on_refused_record(doubt, now);
         }
     }
 

@@ -48,6 +48,7 @@ use crate::pipeline::knowledge::hot_shards::HotShards;
 use crate::pipeline::knowledge::refresher::Refresher;
 use crate::pipeline::observers::Observers;
 use crate::receipt::outcome::Outcome;
+use crate::record::doubts::Doubt;
 use crate::routing::Routing;
 use crate::routing::shard_map::{Listing, ShardMap};
 use crate::routing::summary::StreamSummary;
@@ -317,8 +318,11 @@ impl Pipeline {
     }
 
     /// A record was refused that the stream may take by now.
-    pub(crate) fn on_large_record(&mut self, now: Instant) {
-        self.distribution.on_traffic(now);
+    pub(crate) fn on_refused_record(&mut self, doubt: Doubt, now: Instant) {
+        match doubt {
+            Doubt::Size => self.distribution.on_traffic(now),
+            Doubt::Key => self.distribution.keyless_refused(now),
+        }
     }
 
     /// Marks everything that was sealed so far; [`is_settled`](Self::is_settled) tells when all of it has its outcome.
@@ -356,13 +360,13 @@ impl Pipeline {
         let Some(aggregate) = self.unexpired(aggregate, now) else {
             return;
         };
-        if let Routing::Undecided = self.routing {
+        if self.must_wait(&aggregate) {
             self.refresher.on_traffic(now);
             self.await_map(now);
             self.unrouted.push(aggregate);
             return;
         }
-        for aggregate in self.suited(aggregate) {
+        for aggregate in self.suited(aggregate, now) {
             self.limiter.push(aggregate, now);
         }
     }

@@ -26,6 +26,7 @@ use crate::foreign::among_others;
 use crate::observe::stats::Stats;
 use crate::producer::shared::Shared;
 use crate::receipt::Receipt;
+use crate::record::doubts::Doubt;
 use crate::record::{Record, cost};
 
 /// Puts records into one stream. Cheap to clone; all clones are one producer.
@@ -206,10 +207,12 @@ impl Producer {
         } else {
             record.validate(self.shared.record_limit.bytes()).err()
         };
-        if let Some(PutErrorKind::RecordTooLarge { bytes, .. }) = refusal
-            && self.shared.record_limit.refuses(bytes)
-        {
-            self.shared.template.handover.nudge();
+        match &refusal {
+            Some(PutErrorKind::NoPartitionKey) => self.shared.doubt(Doubt::Key),
+            Some(PutErrorKind::RecordTooLarge { bytes, .. }) if self.shared.record_limit.may_rise_to(*bytes) => {
+                self.shared.doubt(Doubt::Size);
+            }
+            _ => {}
         }
         match refusal {
             None => Ok(cost(record.partition_key(), record.data())),

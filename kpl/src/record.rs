@@ -2,6 +2,7 @@
 //!
 //! `limit` is how large it may be.
 
+pub(crate) mod doubts;
 pub(crate) mod limit;
 
 use std::fmt;
@@ -35,9 +36,11 @@ impl Record {
 
     /// A record without a partition key, for streams that distribute records over their shards by themselves (`AUTO`).
     ///
-    /// While it is not known whether its stream does, it waits, for as long as the first description takes and at most
-    /// half a second. On a stream that does not, or is not known to, it fails with
-    /// [`NoPartitionKey`](PutErrorKind::NoPartitionKey).
+    /// While the stream has not been described yet, the record waits, however long the first description takes;
+    /// [`record_ttl`](crate::ProducerBuilder::record_ttl) bounds that. On a stream that follows keys, or that the caller
+    /// may not describe, it fails with [`NoPartitionKey`](PutErrorKind::NoPartitionKey), and the stream is described
+    /// again, at most once in ten seconds and at least once a minute while such records come. So a stream that becomes
+    /// `AUTO` takes them within a minute.
     pub fn without_key(data: impl Into<Bytes>) -> Self {
         Self {
             partition_key: None,

@@ -22,7 +22,11 @@ pub(crate) enum Routing {
     /// Nothing yet: records gather in one lane and are routed when it is.
     Undecided,
     /// To the shard that holds its hash key. The map stays in use while a newer one is fetched.
-    ByKey { map: Arc<ShardMap>, packing: Packing },
+    ByKey {
+        map: Arc<ShardMap>,
+        packing: Packing,
+        keyless: Keyless,
+    },
     /// To whichever shard the service chooses, alone.
     ServiceChosen { map: Arc<ShardMap> },
 }
@@ -36,10 +40,19 @@ pub(crate) enum Packing {
     Alone,
 }
 
+/// What becomes of a record without a partition key where hash keys lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keyless {
+    /// It waits: the stream is not described yet, and may turn out to distribute records by itself.
+    Waits,
+    /// It is refused: the stream follows keys, or nobody says that it does not.
+    Refused,
+}
+
 impl Routing {
     /// The routing on the shards of `map`, of a stream that distributes its records so.
-    pub(crate) fn new(map: Arc<ShardMap>, distribution: RecordDistribution) -> Self {
-        let by_key = |map, packing| Self::ByKey { map, packing };
+    pub(crate) fn new(map: Arc<ShardMap>, distribution: RecordDistribution, keyless: Keyless) -> Self {
+        let by_key = |map, packing| Self::ByKey { map, packing, keyless };
         match distribution {
             RecordDistribution::UserPartitionKey => by_key(map, Packing::Together),
             RecordDistribution::Unknown => by_key(map, Packing::Alone),
@@ -64,12 +77,13 @@ impl Routing {
         match (self, other) {
             (Self::Undecided, Self::Undecided) => true,
             (
-                Self::ByKey { map, packing },
+                Self::ByKey { map, packing, keyless },
                 Self::ByKey {
                     map: other,
                     packing: others,
+                    keyless: other_keyless,
                 },
-            ) => map.epoch() == other.epoch() && packing == others,
+            ) => map.epoch() == other.epoch() && (packing, keyless) == (others, other_keyless),
             (Self::ServiceChosen { map }, Self::ServiceChosen { map: other }) => map.epoch() == other.epoch(),
             (Self::Undecided | Self::ByKey { .. } | Self::ServiceChosen { .. }, _) => false,
         }
@@ -123,11 +137,20 @@ impl Routing {
         }
     }
 
-    /// Whether a record without a partition key may enter: not where it is known that its stream refuses it.
+    /// Whether a record without a partition key may enter, if only to wait: not where its stream would refuse it.
     pub(crate) fn admits_records_without_key(&self) -> bool {
         match self {
             Self::Undecided | Self::ServiceChosen { .. } => true,
-            Self::ByKey { .. } => false,
+            Self::ByKey { keyless, .. } => *keyless == Keyless::Waits,
+        }
+    }
+
+    /// Whether a record without a partition key waits for the stream's description.
+    pub(crate) fn holds_records_without_key(&self) -> bool {
+        match self {
+            Self::Undecided => true,
+            Self::ServiceChosen { .. } => false,
+            Self::ByKey { keyless, .. } => *keyless == Keyless::Waits,
         }
     }
 }

@@ -12,8 +12,8 @@ pub enum PutErrorKind {
         /// Unicode characters of the key.
         chars: usize,
     },
-    /// The record has no partition key, and its stream follows keys, or is not known to distribute records by itself
-    /// (`AUTO`).
+    /// The record has no partition key, and its stream follows keys, or may not be described by the caller and is not
+    /// known to distribute records by itself (`AUTO`).
     #[error("it has no partition key, which only a stream that distributes records by itself (AUTO) would take")]
     NoPartitionKey,
     /// Data and partition key are larger than the stream takes (`MaxRecordSizeInKiB`), or than `max_user_record_size`.

@@ -21,8 +21,8 @@ use crate::producer::shared::Shared;
 use crate::receipt::Receipt;
 use crate::record::Record;
 use crate::record::limit::RecordLimit;
-use crate::routing::Routing;
 use crate::routing::shard_map::{Shard, ShardMap};
+use crate::routing::{Keyless, Routing};
 
 const BUDGET: u32 = 20_000;
 
@@ -116,7 +116,7 @@ fn one_shard() -> Routing {
         range: aggregation::HashKeyRange::FULL,
     };
     let map = Arc::new(ShardMap::first(vec![shard]).unwrap());
-    Routing::new(map, RecordDistribution::UserPartitionKey)
+    Routing::new(map, RecordDistribution::UserPartitionKey, Keyless::Refused)
 }
 
 fn callers(model: &Arc<Model>) -> [thread::JoinHandle<()>; 2] {

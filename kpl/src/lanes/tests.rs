@@ -11,8 +11,8 @@ use crate::budget::{Budget, Permit, Room};
 use crate::config::ordering::RecordDistribution;
 use crate::lanes::lane::LaneLimits;
 use crate::record::Record;
-use crate::routing::Routing;
 use crate::routing::shard_map::{Shard, ShardMap};
+use crate::routing::{Keyless, Routing};
 
 fn now() -> std::time::Instant {
     Clock::default().monotonic()
@@ -42,7 +42,7 @@ fn shards(id: &str) -> Vec<Shard> {
 }
 
 fn by_key(map: ShardMap) -> Routing {
-    Routing::new(Arc::new(map), RecordDistribution::UserPartitionKey)
+    Routing::new(Arc::new(map), RecordDistribution::UserPartitionKey, Keyless::Refused)
 }
 
 fn append(lanes: &Lanes, permit: Permit<'_>, record: &Record) {

@@ -17,6 +17,7 @@ use crate::observe::stats::{Board, Stats};
 use crate::receipt::Receipt;
 use crate::receipt::attempt::Attempts;
 use crate::record::Record;
+use crate::record::doubts::{Doubt, Doubts};
 use crate::record::limit::RecordLimit;
 use crate::routing::Routing;
 
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) template: LaneTemplate,
     /// How large a record may be.
     pub(crate) record_limit: RecordLimit,
+    /// What was refused that the stream may take by now.
+    pub(crate) doubts: Doubts,
     lanes: ArcSwap<Lanes>,
     intake: ArcSwap<Intake>,
     /// What the driver tells of the rest.
@@ -54,6 +57,7 @@ impl Shared {
         Self {
             template,
             record_limit,
+            doubts: Doubts::default(),
             intake: ArcSwap::from_pointee(Intake::new(Arc::clone(&lanes))),
             lanes: ArcSwap::new(lanes),
             board: Board::default(),
@@ -97,6 +101,13 @@ impl Shared {
                 // The driver publishes new lanes before it retires the old ones, so this ends.
                 Err(Retired(back)) => permit = back,
             }
+        }
+    }
+
+    /// Notes that a refusal may be out of date, for the driver to find out.
+    pub(crate) fn doubt(&self, doubt: Doubt) {
+        if self.doubts.note(doubt) {
+            self.template.handover.nudge();
         }
     }
 

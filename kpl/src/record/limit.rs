@@ -1,6 +1,6 @@
 //! How large a record may be: what is configured, and what the stream is described to take.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::limits::{DEFAULT_MAX_RECORD_BYTES, LARGEST_MAX_RECORD_BYTES};
 
@@ -9,8 +9,6 @@ use crate::limits::{DEFAULT_MAX_RECORD_BYTES, LARGEST_MAX_RECORD_BYTES};
 pub(crate) struct RecordLimit {
     configured: Option<usize>,
     in_force: AtomicUsize,
-    /// Whether a record was refused that another limit would take.
-    is_doubted: AtomicBool,
 }
 
 impl RecordLimit {
@@ -19,7 +17,6 @@ impl RecordLimit {
         Self {
             configured,
             in_force: AtomicUsize::new(configured.unwrap_or(DEFAULT_MAX_RECORD_BYTES)),
-            is_doubted: AtomicBool::new(false),
         }
     }
 
@@ -28,17 +25,9 @@ impl RecordLimit {
         self.in_force.load(Ordering::Relaxed)
     }
 
-    /// A record of so many bytes is refused. Returns whether the stream may take it by now: then it is to be described.
-    pub(crate) fn refuses(&self, bytes: usize) -> bool {
-        let most = self.configured.unwrap_or(LARGEST_MAX_RECORD_BYTES);
-        let doubtful = bytes <= most;
-        self.is_doubted.fetch_or(doubtful, Ordering::Relaxed);
-        doubtful
-    }
-
-    /// Whether a record was refused since the last call that the stream may take.
-    pub(crate) fn take_doubt(&self) -> bool {
-        self.is_doubted.swap(false, Ordering::Relaxed)
+    /// Whether a stream may take a record of so many bytes, though what is known of this one says otherwise.
+    pub(crate) fn may_rise_to(&self, bytes: usize) -> bool {
+        bytes <= self.configured.unwrap_or(LARGEST_MAX_RECORD_BYTES)
     }
 
     /// The stream takes records of so many bytes. A configured limit can only be stricter.

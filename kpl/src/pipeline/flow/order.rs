@@ -47,7 +47,7 @@ impl Pipeline {
     ) {
         self.released.append(&mut aggregate.lanes_held);
         if_planted!(FreeLane, return self.retry_at(at, aggregate));
-        for part in self.suited(aggregate).into_iter().rev() {
+        for part in self.suited(aggregate, now).into_iter().rev() {
             match part.target.as_ref().map(|target| target.shard.clone()) {
                 Some(shard) => self.limiter.push_front(&shard, part, (at, now)),
                 // There is no order where there are no shards to keep it in.

@@ -3,14 +3,20 @@
 //! The stream's own description tells. It is asked for when the first record comes, and again when it is old and records
 //! flow, or when a record is found where keys do not lead. While there is none, for want of the permission, say, a
 //! configured default counts; without one, what placements show.
+//!
+//! Records without keys wait for the first answer, however late it is: only it can tell that the stream takes them. Those
+//! that are refused later make the producer ask again, at longer and longer intervals.
 
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use crate::config::ordering::{Ordering, RecordDistribution};
-use crate::limits::{DESCRIPTION_PATIENCE, REDESCRIPTION_PAUSE, RESHARDING_DESCRIPTION_INTERVAL};
+use crate::limits::{
+    DESCRIPTION_PATIENCE, LONGEST_REDESCRIPTION_PAUSE, REDESCRIPTION_PAUSE, RESHARDING_DESCRIPTION_INTERVAL,
+};
 use crate::pipeline::knowledge::evidence::{Atlas, Contradiction, Evidence, Placement};
 use crate::pipeline::knowledge::refresher::Refresher;
+use crate::routing::Keyless;
 
 /// What is known of a stream's distribution, and when to ask for its description.
 #[derive(Debug)]
@@ -22,6 +28,15 @@ pub(crate) struct Distribution {
     /// How long records wait for the first description; `None` if as long as it takes.
     patience: Option<Duration>,
     patience_ends: Option<Instant>,
+    refusals: Refusals,
+}
+
+/// How often records that were refused for their missing keys have made the producer ask, in vain so far, and when they
+/// may do so again.
+#[derive(Debug, Default)]
+struct Refusals {
+    questions: u32,
+    ask_at: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +95,7 @@ impl Distribution {
             describer: Refresher::new(config.describe_stream_summary_interval, rng),
             patience,
             patience_ends: None,
+            refusals: Refusals::default(),
         }
     }
 
@@ -92,6 +108,25 @@ impl Distribution {
             (Description::Awaited, ..) => None,
             (_, _, RecordDistribution::Unknown) => Some((RecordDistribution::Unknown, Source::Nothing)),
             (_, _, found) => Some((found, Source::Placements)),
+        }
+    }
+
+    /// What becomes of records without keys where keys are followed.
+    pub(crate) fn keyless(&self) -> Keyless {
+        match self.description {
+            Description::Awaited | Description::Overdue => Keyless::Waits,
+            Description::Withheld | Description::Is(_) => Keyless::Refused,
+        }
+    }
+
+    /// A record was refused for its missing key, which the stream may take by now.
+    pub(crate) fn keyless_refused(&mut self, now: Instant) {
+        let Refusals { questions, ask_at } = &mut self.refusals;
+        if self.describer.is_idle() && ask_at.is_none_or(|at| at <= now) {
+            *questions = questions.saturating_add(1);
+            let pause = REDESCRIPTION_PAUSE.saturating_mul(1 << (*questions).min(8));
+            *ask_at = Some(now + pause.min(LONGEST_REDESCRIPTION_PAUSE));
+            self.describer.on_contradiction(now, now);
         }
     }
 
@@ -129,6 +164,9 @@ impl Distribution {
         match described {
             RecordDistribution::Unknown => self.description = Description::Withheld,
             RecordDistribution::Auto | RecordDistribution::UserPartitionKey => {
+                if self.description != Description::Is(described) {
+                    self.refusals = Refusals::default();
+                }
                 self.evidence = Evidence::of(described);
                 self.description = Description::Is(described);
             }
@@ -153,6 +191,8 @@ impl Distribution {
         if self.patience.is_some() {
             self.wait_no_longer();
         }
+        // It has told nothing: the pause after a failure is the shorter one.
+        self.refusals.ask_at = None;
         self.describer.failed()
     }
 

@@ -11,6 +11,7 @@ use crate::pipeline::answers::retrier::final_reason;
 use crate::pipeline::knowledge::evidence::Atlas;
 use crate::pipeline::{CallFailure, Output, Pipeline};
 use crate::receipt::attempt::AttemptFailure;
+use crate::routing::Routing;
 use crate::routing::shard_map::{Listing, ShardMap};
 
 /// The longest pause after a fetch that failed for good, as a number of failures: 400 ms. Longer would keep the next
@@ -78,7 +79,12 @@ impl Pipeline {
             may_have_been_stored: false,
             ..failure.clone().into()
         };
-        for aggregate in &mut self.unrouted {
+        // Where there is a routing, they wait for the description alone.
+        let waiting = match self.routing {
+            Routing::Undecided => self.unrouted.as_mut_slice(),
+            Routing::ByKey { .. } | Routing::ServiceChosen { .. } => &mut [],
+        };
+        for aggregate in waiting {
             exchange.note(aggregate, Some(failure.clone()));
         }
     }
@@ -124,8 +130,13 @@ impl Pipeline {
         };
         if is_final {
             let reason = final_reason(class, &failure.clone().into());
+            let needs_map = matches!(self.routing, Routing::Undecided) || class == Class::NotFound;
             for aggregate in std::mem::take(&mut self.unrouted) {
-                self.fail(aggregate, reason.clone());
+                if needs_map {
+                    self.fail(aggregate, reason.clone());
+                } else {
+                    self.unrouted.push(aggregate);
+                }
             }
             let pause = self.fetch_delays.after(failures.min(SHORT_PAUSES));
             self.refresher.pause_until(now + pause);

@@ -26,8 +26,8 @@ impl Pipeline {
             Err(failure) => match classify(&failure.code) {
                 Class::Denied | Class::Rejected => self.distribution.refused(now),
                 class @ (Class::NotFound | Class::Throttled | Class::Credentials | Class::Transient) => {
-                    if class == Class::NotFound {
-                        self.refresher.on_missing();
+                    if class == Class::NotFound && self.is_missing_for_good(now) {
+                        self.give_back_keyless(&PutErrorKind::StreamNotFound);
                     }
                     let failures = self.distribution.failed();
                     let (failures, waiting) = if self.unrouted.is_empty() {
@@ -39,6 +39,15 @@ impl Pipeline {
                     self.distribution.ask_again(at, waiting);
                 }
             },
+        }
+    }
+
+    /// The records that wait for nothing but the description will not have it.
+    fn give_back_keyless(&mut self, reason: &PutErrorKind) {
+        if let Routing::ByKey { .. } = self.routing {
+            for aggregate in std::mem::take(&mut self.unrouted) {
+                self.fail(aggregate, reason.clone());
+            }
         }
     }
 
@@ -87,7 +96,7 @@ impl Pipeline {
         if self.told_distribution.replace((distribution, source)) != Some((distribution, source)) {
             self.outputs.push_back(Output::Distribution(distribution, source));
         }
-        let routing = Routing::new(Arc::clone(map), distribution);
+        let routing = Routing::new(Arc::clone(map), distribution, self.distribution.keyless());
         if !routing.is_same(&self.routing) {
             let map = Arc::clone(map);
             self.adopt(routing, &map, now);
@@ -110,13 +119,24 @@ impl Pipeline {
     }
 
     /// The aggregate as it suits the routing, taken apart if need be. It is given back if the stream cannot take it.
-    pub(in crate::pipeline) fn suited(&mut self, aggregate: SealedAggregate) -> Vec<SealedAggregate> {
+    pub(in crate::pipeline) fn suited(&mut self, aggregate: SealedAggregate, now: Instant) -> Vec<SealedAggregate> {
         match self.objection(&aggregate) {
             None => self.fitted(aggregate),
             Some(objection) => {
+                if objection == PutErrorKind::NoPartitionKey {
+                    self.distribution.keyless_refused(now);
+                }
                 self.fail(aggregate, objection);
                 Vec::new()
             }
+        }
+    }
+
+    /// Whether it is not known yet where the aggregate goes.
+    pub(in crate::pipeline) fn must_wait(&self, aggregate: &SealedAggregate) -> bool {
+        match &self.routing {
+            Routing::Undecided => true,
+            routing => aggregate.is_without_key() && routing.holds_records_without_key(),
         }
     }
 
@@ -126,7 +146,10 @@ impl Pipeline {
             Routing::ByKey { map, .. } => target_in(map, aggregate).is_some(),
             Routing::Undecided | Routing::ServiceChosen { .. } => true,
         };
-        leads_there && self.objection(aggregate).is_none() && aggregate.record.user_records <= self.max_count(aggregate)
+        leads_there
+            && !self.must_wait(aggregate)
+            && self.objection(aggregate).is_none()
+            && aggregate.record.user_records <= self.max_count(aggregate)
     }
 
     /// Why this stream cannot take an aggregate, if it cannot.

@@ -3,6 +3,7 @@
 mod auto;
 mod changes;
 mod description;
+mod keyless;
 mod ordered;
 mod placements;
 
