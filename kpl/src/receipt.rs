@@ -23,25 +23,48 @@ use crate::receipt::cohort::Cohort;
 ///
 /// # Cancellation
 ///
-/// Dropping a receipt cancels nothing and costs nothing: the record is delivered all the same.
+/// Dropping a receipt cancels nothing and costs nothing: the record is delivered all the same. Nothing is kept of the task
+/// that waited for it.
 #[must_use = "a receipt tells whether the record was delivered; drop it explicitly if that does not matter"]
 pub struct Receipt {
     cohort: Arc<Cohort>,
     index: u32,
+    waits: Waits,
+}
+
+/// Whether the cohort has a waker of the receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    No,
+    Yes,
 }
 
 impl Receipt {
     pub(crate) fn new(cohort: Arc<Cohort>, index: u32) -> Self {
-        Self { cohort, index }
+        Self {
+            cohort,
+            index,
+            waits: Waits::No,
+        }
     }
 }
 
 impl Future for Receipt {
     type Output = Result<Delivered, PutError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.waits = Waits::Yes;
         let (outcome, position) = ready!(self.cohort.poll(self.index, cx));
+        self.waits = Waits::No;
         Poll::Ready(outcome.for_record(position))
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        if self.waits == Waits::Yes {
+            self.cohort.forget(self.index);
+        }
     }
 }
 

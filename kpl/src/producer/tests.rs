@@ -1,5 +1,6 @@
 //! The ways to put: a batch, a sink, and hints to the lanes.
 
+mod abandoned;
 mod batch;
 mod cooperation;
 mod record_sizes;

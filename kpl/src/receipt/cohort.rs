@@ -39,8 +39,18 @@ impl Cohort {
         {
             return Poll::Ready((Arc::clone(&run.outcome), run.position + (index - first)));
         }
-        members.wait(index, cx.waker());
+        let before = members.wait(index, cx.waker());
+        drop(members);
+        // Outside of the lock: it may be the last that holds its task, and with it other receipts of this cohort.
+        wake(|| drop(before));
         Poll::Pending
+    }
+
+    /// Nobody waits for member `index` any more: its waker, and with it the task, is let go.
+    pub(crate) fn forget(&self, index: u32) {
+        let waker = self.lock().forget(index);
+        // Outside of the lock, as above.
+        wake(|| drop(waker));
     }
 
     fn resolve(&self, first: u32, run: Resolved) {

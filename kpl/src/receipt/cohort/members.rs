@@ -36,12 +36,25 @@ impl<N: Ord + Copy, V> Members<N, V> {
         [first, later].into_iter().flatten().max_by_key(|(begin, _)| *begin)
     }
 
-    /// Notes whom to wake when `member` has its outcome.
-    pub(super) fn wait(&mut self, member: N, waker: &Waker) {
+    /// Notes whom to wake when `member` has its outcome; returns whom it was before, if that was another.
+    #[must_use]
+    pub(super) fn wait(&mut self, member: N, waker: &Waker) -> Option<Waker> {
         match self.wakers.get_mut(&member) {
-            Some(known) => known.clone_from(waker),
-            None => drop(self.wakers.insert(member, waker.clone())),
+            Some(known) if known.will_wake(waker) => None,
+            Some(known) => Some(std::mem::replace(known, waker.clone())),
+            None => self.wakers.insert(member, waker.clone()),
         }
+    }
+
+    /// Takes out whom to wake when `member` has its outcome.
+    #[must_use]
+    pub(super) fn forget(&mut self, member: N) -> Option<Waker> {
+        let waker = self.wakers.remove(&member);
+        if self.wakers.is_empty() {
+            // A map keeps its last node.
+            self.wakers = BTreeMap::new();
+        }
+        waker
     }
 
     /// Gives a run its outcome; returns whom to wake.
@@ -101,8 +114,8 @@ mod tests {
     fn a_run_wakes_its_members_and_no_others() {
         let mut members = Members::default();
         for member in 0..10 {
-            members.wait(member, Waker::noop());
-            members.wait(member, Waker::noop());
+            drop(members.wait(member, Waker::noop()));
+            drop(members.wait(member, Waker::noop()));
         }
         assert_eq!(members.resolve(2..5, ()).len(), 3);
         assert_eq!(members.resolve(0..2, ()).len(), 2);
@@ -117,7 +130,7 @@ mod tests {
             COMPARISONS.set(0);
             let mut members = Members::default();
             for n in 0..MEMBERS {
-                members.wait(Counted(n), Waker::noop());
+                drop(members.wait(Counted(n), Waker::noop()));
             }
             for n in (0..MEMBERS).map(order) {
                 assert_eq!(members.resolve(Counted(n)..Counted(n + 1), n).len(), 1);
