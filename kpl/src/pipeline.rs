@@ -269,13 +269,7 @@ impl Pipeline {
 
     /// Moves on what time has made due. `wall` is the wall-clock time of `now`.
     pub(crate) fn handle_timeout(&mut self, now: Instant, wall: SystemTime) {
-        if self.refresher.start(now) {
-            self.fetch_began = Some((now, wall));
-            self.outputs.push_back(Output::FetchShards);
-        }
-        if self.distribution.start(now) {
-            self.outputs.push_back(Output::Describe);
-        }
+        self.look_up_what_is_due(now, wall);
         self.settle_routing(now);
         while let Some(entry) = self.retries.first_entry()
             && entry.key().0 <= now
@@ -289,6 +283,18 @@ impl Pipeline {
         for hot in self.hot_shards.take_due(now) {
             let rate = self.limiter.rate_of(&hot.shard, now);
             self.outputs.push_back(Output::Throttled(hot, rate));
+        }
+        // What was routed just now may have asked for it.
+        self.look_up_what_is_due(now, wall);
+    }
+
+    fn look_up_what_is_due(&mut self, now: Instant, wall: SystemTime) {
+        if self.refresher.start(now) {
+            self.fetch_began = Some((now, wall));
+            self.outputs.push_back(Output::FetchShards);
+        }
+        if self.distribution.start(now) {
+            self.outputs.push_back(Output::Describe);
         }
     }
 
