@@ -32,8 +32,9 @@ mod string_table;
 /// sees to it that all records belong to one shard.
 ///
 /// The encoder keeps its buffers when it is sealed, so that in steady state appending copies the payload once and
-/// allocates nothing, but for the partition key of a first record. Sealing allocates the Kinesis record. The buffers stay
-/// as large as the largest Kinesis record so far.
+/// allocates nothing, but for the partition key of a first record. Sealing allocates the Kinesis record, unless that is a
+/// large user record alone: it takes the buffer along that it is in. The buffers stay as large as the largest Kinesis
+/// record so far.
 ///
 /// # Examples
 ///
@@ -226,6 +227,13 @@ impl Encoder {
         self.explicit_hash_keys.shrink_to(capacity / 2);
     }
 
+    /// Returns how much memory its buffers take up.
+    ///
+    /// *Units:* bytes.
+    pub fn memory(&self) -> usize {
+        self.records.capacity() + self.partition_keys.memory() + self.explicit_hash_keys.memory()
+    }
+
     fn framed_size(&self) -> usize {
         wire::FRAME_LEN
             + self.partition_keys.as_wire().len()
@@ -235,7 +243,7 @@ impl Encoder {
 
     /// Takes the data of the only record: its field ends with them.
     fn bare_data(&mut self, data_len: usize) -> Bytes {
-        self.records.split_off(data_len).into()
+        self.records.split_off(data_len)
     }
 
     fn framed(&self) -> Bytes {

@@ -28,8 +28,9 @@ use crate::limits::COPY_TENTHS;
 ///
 /// So a producer holds no more than its budget, and beside it what does not grow with the records:
 ///
-/// * the buffers of the open aggregates, about twice [`aggregation_max_size`](crate::ProducerBuilder::aggregation_max_size)
-///   for each shard, and at most six times, where its records were now large and now many with long keys;
+/// * 4 MiB of spare buffers, and 2 KiB for each shard that has an open aggregate. What the buffers of an open aggregate take
+///   up beyond that and its records is charged for as long as it is open; an idle shard has no buffers;
+/// * while an aggregate is sealed, its bytes a second time, on each thread that does so;
 /// * while a request is written, what its buffer grows by: up to 3.5 bytes for each byte of it, on each thread of the
 ///   runtime;
 /// * the outcomes that nobody has asked for yet. A record that is given back is held by its receipt.

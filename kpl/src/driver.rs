@@ -161,7 +161,7 @@ impl Driver {
     /// Carries what the lanes handed over into the pipeline, and out what it wants done.
     fn advance(&mut self, now: Instant) {
         self.seal_due_lanes(now);
-        self.take_handed_over(now);
+        self.take_ready(now);
         if self.shared.is_short_of_room() {
             self.seal_for_room(now);
         }
@@ -174,11 +174,17 @@ impl Driver {
         self.flushes.answer(|mark| pipeline.is_settled(mark));
     }
 
-    fn take_handed_over(&mut self, now: Instant) {
-        self.take(self.shared.template.handover.take_all(), now);
+    /// Takes what callers and lanes have handed over, but for what a caller has only begun to.
+    fn take_ready(&mut self, now: Instant) {
+        self.take(self.shared.template.handover.take_ready(), now);
         for doubt in self.shared.doubts.take() {
             self.pipeline.on_refused_record(doubt, now);
         }
+    }
+
+    /// Takes everything that lanes have sealed.
+    fn take_all(&mut self, now: Instant) {
+        self.take(self.shared.template.handover.take_all(), now);
     }
 
     fn take(&mut self, handed: impl IntoIterator<Item = Handed>, now: Instant) {
@@ -215,7 +221,7 @@ impl Driver {
             lanes.seal_open_for(SHORT_OF_ROOM_WAIT, now);
         }
         drop(lanes);
-        self.take_handed_over(now);
+        self.take_ready(now);
     }
 
     fn on_command(&mut self, command: Command) {
@@ -223,7 +229,7 @@ impl Driver {
         match command {
             Command::Flush(done) => {
                 self.shared.lanes().seal_all();
-                self.take_handed_over(now);
+                self.take_all(now);
                 let mark = self.pipeline.mark(now);
                 self.flushes.add(mark, done);
             }
@@ -236,7 +242,7 @@ impl Driver {
         wake(|| self.shared.closing.cancel());
         self.shared.close_lanes();
         let now = self.now();
-        self.take_handed_over(now);
+        self.take_all(now);
         self.pipeline.mark(now);
         self.pipeline.report_failures();
         let delivered_before = self.pipeline.delivered();

@@ -1,18 +1,21 @@
 //! The lanes of one routing: where callers' threads and the driver meet.
 //!
-//! A lock is held for one append or one seal and never across an `.await`. What a lane seals is handed over under that
-//! same lock, so that two sealers cannot swap. When the routing changes, the driver publishes new lanes first and
+//! A lock is held for one append or one seal and never across an `.await`. What a lane seals gets its place in the queue
+//! under that same lock, so that two sealers cannot swap, and is framed and hashed after it. When the routing changes, the driver publishes new lanes first and
 //! retires these second; a caller that still meets them finds them retired and loads the new ones.
 //!
-//! `lane` is the open aggregate of one shard, `contents` are its records in numbers, and `aggregate` is what it seals;
-//! `handover` brings that to the driver. `count` is what was put into a lane, `intake` into all.
+//! `lane` is the open aggregate of one shard, in `buffers` that lanes share, and `contents` are its records in numbers;
+//! `sealing` makes an `aggregate` of it; `handover` brings that to the driver. `count` is what was put into a lane, `intake`
+//! into all.
 
 pub(crate) mod aggregate;
+pub(crate) mod buffers;
 pub(crate) mod contents;
 mod count;
 mod handover;
 pub(crate) mod intake;
 pub(crate) mod lane;
+pub(crate) mod sealing;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,11 +25,12 @@ use service::Clock;
 
 pub(crate) use self::handover::{Handed, Handover};
 use crate::budget::{Budget, Permit};
+use crate::lanes::buffers::Buffers;
 use crate::lanes::contents::Volume;
 use crate::lanes::count::LaneCount;
 use crate::lanes::lane::{Lane, LaneLimits, Seat};
 use crate::routing::Routing;
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// The lanes of a routing.
 #[derive(Debug)]
@@ -64,6 +68,7 @@ pub(crate) struct LaneTemplate {
     pub(crate) stream: Arc<str>,
     pub(crate) limits: LaneLimits,
     pub(crate) budget: Budget,
+    pub(crate) buffers: Arc<Buffers>,
     pub(crate) handover: Arc<Handover>,
     pub(crate) clock: Clock,
     /// When the producer was built.
@@ -78,7 +83,11 @@ impl Lanes {
     /// Empty lanes for `routing`.
     pub(crate) fn new(routing: Routing, template: &LaneTemplate) -> Self {
         let LaneTemplate {
-            stream, limits, budget, ..
+            stream,
+            limits,
+            budget,
+            buffers,
+            ..
         } = template;
         let limits = LaneLimits {
             max_count: routing.max_count(limits.max_count),
@@ -89,7 +98,7 @@ impl Lanes {
                 max_count: routing.max_count_for(Option::as_ref(&target), limits.max_count),
                 ..limits.clone()
             };
-            let lane = Lane::new(Arc::clone(stream), target, limits, budget.clone());
+            let lane = Lane::new(Arc::clone(stream), target, limits, budget.clone(), Arc::clone(buffers));
             let slot = Mutex::new(Slot {
                 lane,
                 state: State::Open,
@@ -147,12 +156,13 @@ impl Lanes {
             return Err(Retired(permit));
         }
         let handover = &self.handover;
+        let mut pledges = Vec::new();
         let begun = slot.lane.contents().put_at();
         // Before the driver can have it: nothing is delivered that was not put.
         count.add(record.data.len() + record.partition_key.len());
         let seat = slot
             .lane
-            .append(record, permit, now, |sealed| handover.push(Handed::Sealed(sealed)));
+            .append(record, permit, now, |sealed| pledges.push(handover.push_sealed(sealed)));
         let begins = slot.lane.contents().put_at();
         if begins != begun {
             count.begin(begins.map(|at| self.since_built(at)));
@@ -161,8 +171,10 @@ impl Lanes {
             && let Some(deadline) = slot.lane.deadline()
         {
             slot.armed = true;
-            handover.push(Handed::Armed { lane: index, deadline });
+            handover.push_armed(index, deadline);
         }
+        drop(slot);
+        pledges.iter().for_each(|pledge| handover.finish(pledge));
         Ok(seat)
     }
 
@@ -174,7 +186,7 @@ impl Lanes {
             Some(deadline) if deadline > now => Some(deadline),
             _ => {
                 slot.armed = false;
-                self.seal(place, &mut slot);
+                self.seal(place, slot);
                 None
             }
         }
@@ -183,7 +195,7 @@ impl Lanes {
     /// Seals every lane, as `flush` does.
     pub(crate) fn seal_all(&self) {
         for place in &self.places {
-            self.seal(place, &mut lock(&place.slot));
+            self.seal(place, lock(&place.slot));
         }
     }
 
@@ -192,7 +204,7 @@ impl Lanes {
         let now = self.since_built(now);
         for place in &self.places {
             if place.count.begun().is_some_and(|begun| begun + time <= now) {
-                self.seal(place, &mut lock(&place.slot));
+                self.seal(place, lock(&place.slot));
             }
         }
     }
@@ -202,7 +214,7 @@ impl Lanes {
         for place in &self.places {
             let mut slot = lock(&place.slot);
             slot.state = State::Retired;
-            self.seal(place, &mut slot);
+            self.seal(place, slot);
         }
     }
 
@@ -217,10 +229,13 @@ impl Lanes {
         self.built.checked_add(begun)
     }
 
-    fn seal(&self, place: &Place, slot: &mut Slot) {
-        if let Some(sealed) = slot.lane.seal() {
-            self.handover.push(Handed::Sealed(sealed));
+    fn seal(&self, place: &Place, mut slot: MutexGuard<'_, Slot>) {
+        let sealed = slot.lane.seal();
+        if let Some(sealed) = sealed {
+            let pledge = self.handover.push_sealed(sealed);
             place.count.begin(None);
+            drop(slot);
+            self.handover.finish(&pledge);
         }
     }
 

@@ -121,6 +121,14 @@ pub const FETCH_RETRY_PAUSE: Duration = Duration::from_secs(30);
 /// failures are of few kinds. Our choice, a little more than was measured.
 pub const KINESIS_RECORD_BYTES: usize = 1_536;
 
+/// Spare buffers that the lanes of a producer share beside the budget (4 MiB). Our choice: enough for some 60 aggregates of
+/// the default size.
+pub const SPARE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// What the buffers of an open aggregate may take up beside what its records are charged (2 KiB). Our choice: they grow by
+/// blocks of 1 KiB.
+pub const OPEN_BUFFER_BYTES: usize = 2 * 1024;
+
 /// Bytes that the SDK holds for each byte of a request under way, in tenths: copies of the data, and the body of JSON with
 /// the data in base64. Our choice, a little more than was measured with records of 10 bytes to 900 kB.
 pub const COPY_TENTHS: usize = 33;

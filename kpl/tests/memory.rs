@@ -4,10 +4,11 @@
 
 #![cfg(test)]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use kpl::{Budget, Producer, ProducerBuilder, Record};
 use peak_alloc::PeakAlloc;
 use testkit::sim::{Fault, Sim};
@@ -115,13 +116,76 @@ async fn growth_in_an_outage(load: &Load) -> usize {
     growth
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_outage_of_ten_minutes_under_constant_pressure_takes_no_more_than_the_budget() {
+/// Runs a test while no other one allocates, in virtual time.
+fn alone(test: impl Future<Output = ()>) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(test);
+}
+
+#[test]
+fn an_outage_of_ten_minutes_under_constant_pressure_takes_no_more_than_the_budget() {
+    alone(each_load_in_an_outage());
+}
+
+async fn each_load_in_an_outage() {
     for load in &LOADS {
         let growth = growth_in_an_outage(load).await;
         let (least, most) = (BUDGET as usize / 3, BUDGET as usize + BESIDE);
         println!("{}: {growth} of {most} bytes", load.name);
         assert!(growth > least, "{}: {growth} bytes, which is no pressure", load.name);
         assert!(growth <= most, "{}: {growth} bytes", load.name);
+    }
+}
+
+const WIDE: u32 = 64 << 20;
+const WIDE_SHARDS: u32 = 1_000;
+const BESIDE_WIDE: usize = 8 << 20;
+
+/// Puts a record with this data into each shard of a wide stream, which the service gives back.
+async fn touch_each_shard(producer: &Producer, data: &Bytes) {
+    let width = u128::MAX / u128::from(WIDE_SHARDS);
+    for n in 0..WIDE_SHARDS {
+        let record = Record::new("key", data.clone());
+        let key = kpl::HashKey::new(u128::from(n) * width + width / 2);
+        drop(producer.put(record.with_explicit_hash_key(key)).await.unwrap());
+    }
+}
+
+#[test]
+fn the_lanes_of_a_wide_stream_are_inside_the_budget_and_hold_nothing_when_they_are_idle() {
+    alone(wide_streams());
+}
+
+async fn wide_streams() {
+    for bytes in [900_000, 50_000] {
+        let sim = Sim::builder().seed(7).event_log(0).build();
+        sim.create_stream("orders", WIDE_SHARDS as usize).unwrap();
+        let builder = Producer::builder("orders").aws(&sim.sdk_config()).seed(7);
+        // One small request at a time: the copies of the SDK and of the simulation are not the question here.
+        let builder = builder.max_connections(1).collection_max_size(REQUEST);
+        let producer = builder.budget(Budget::new(WIDE, 500_000)).build().unwrap();
+        producer.put(Record::new("key", "warm")).await.unwrap().await.unwrap();
+        sim.faults(|call| match call.operation {
+            "PutRecords" => Fault::access_denied(),
+            _ => Fault::None,
+        });
+        let data = Bytes::from(vec![7; bytes]);
+        let before = HEAP.current_usage();
+        HEAP.reset_peak_usage();
+        touch_each_shard(&producer, &data).await;
+        producer.flush().await.unwrap();
+        let queued = HEAP.peak_usage() - before;
+        sim.advance(Duration::from_secs(300)).await;
+        let idle = HEAP.current_usage().saturating_sub(before);
+        println!("{bytes} bytes for each shard: {queued} while queued, {idle} when idle");
+        let for_records = WIDE as usize / 2;
+        assert!(
+            queued <= for_records + BESIDE_WIDE,
+            "{bytes}: {queued} bytes while queued"
+        );
+        assert!(idle <= BESIDE_WIDE, "{bytes}: {idle} bytes when idle");
     }
 }

@@ -1,5 +1,7 @@
 //! Pure: bytes that are written a block ahead.
 
+use bytes::Bytes;
+
 /// Bytes that only grow, until they are cleared.
 ///
 /// They are zeroed a block at a time, some records before these are written. With many encoders in turns, the next bytes
@@ -11,6 +13,9 @@ pub(super) struct Blocks {
     bytes: Vec<u8>,
     len: usize,
 }
+
+/// Bytes that are worth more than the buffer that goes with them. Our choice.
+const LARGE: usize = 64 * 1024;
 
 /// In bytes. Our choice, by measurement: a few records of usual size.
 const BLOCK: usize = 1024;
@@ -34,11 +39,18 @@ impl Blocks {
         self.bytes.get_mut(start..end).unwrap_or_default()
     }
 
-    /// Takes the last `len` bytes out, in memory of their own.
-    pub(super) fn split_off(&mut self, len: usize) -> Vec<u8> {
+    /// Takes the last `len` bytes out: in memory of their own or, if they are many and nearly all that there is, in that
+    /// which they are in.
+    pub(super) fn split_off(&mut self, len: usize) -> Bytes {
         self.bytes.truncate(self.len);
         self.len -= len;
-        self.bytes.split_off(self.len)
+        let around = self.bytes.capacity() - len;
+        if len >= LARGE && around <= len / 8 {
+            let whole = Bytes::from(std::mem::take(&mut self.bytes));
+            whole.slice(std::mem::take(&mut self.len)..)
+        } else {
+            self.bytes.split_off(self.len).into()
+        }
     }
 
     /// Empties it, keeping its memory.
@@ -51,7 +63,7 @@ impl Blocks {
         self.bytes.shrink_to(capacity);
     }
 
-    #[cfg(test)]
+    /// Bytes that it has taken up.
     pub(super) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
@@ -69,9 +81,23 @@ mod tests {
             written.resize(written.len() + len, n);
             assert_eq!(blocks.as_slice(), written, "after {len} more");
         }
-        assert_eq!(blocks.split_off(4), [6, 7, 7, 7]);
+        assert_eq!(&blocks.split_off(4)[..], [6, 7, 7, 7]);
         written.truncate(written.len() - 4);
         assert_eq!((blocks.as_slice(), blocks.len()), (&written[..], written.len()));
+    }
+
+    #[test]
+    fn many_bytes_take_the_buffer_along_if_there_is_little_else_in_it() {
+        for (others, is_taken) in [(100, true), (LARGE, false)] {
+            let mut blocks = Blocks::default();
+            blocks.extend(others).fill(1);
+            blocks.extend(2 * LARGE).fill(2);
+            assert_eq!(blocks.split_off(2 * LARGE), [2; 2 * LARGE][..]);
+            assert_eq!(
+                (blocks.len(), blocks.capacity() == 0),
+                (if is_taken { 0 } else { others }, is_taken)
+            );
+        }
     }
 
     #[test]

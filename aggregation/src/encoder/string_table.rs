@@ -116,7 +116,7 @@ impl StringTable {
         });
     }
 
-    #[cfg(test)]
+    /// Bytes of its buffers.
     pub(super) fn memory(&self) -> usize {
         self.wire.capacity() + self.entries.allocation_size()
     }

@@ -59,6 +59,18 @@ impl Charge {
         self.room.bytes += bytes;
     }
 
+    /// Bytes that are charged.
+    pub(crate) fn bytes(&self) -> usize {
+        self.room.bytes
+    }
+
+    /// Gives bytes back that were owed for something that is gone.
+    pub(crate) fn forgive(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.room.bytes);
+        self.room.bytes -= bytes;
+        self.budget.give_back(Room { records: 0, bytes });
+    }
+
     /// Adds what was permitted, of the same budget.
     pub(crate) fn add(&mut self, permit: Permit<'_>) {
         self.room = self.room.plus(permit.spend());

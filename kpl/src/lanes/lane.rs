@@ -1,17 +1,20 @@
 //! Pure: a lane, the open aggregate of one shard.
 //!
 //! A record is encoded straight into the lane's buffers, the only copy of its payload on this side of the SDK. The lane
-//! seals its aggregate when it is full, when its oldest record has waited long enough, or when it is told to.
+//! seals its aggregate when it is full, when its oldest record has waited long enough, or when it is told to; it gives its
+//! buffers away with it. An empty lane has none.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aggregation::{Encoder, UserRecordRef};
+use aggregation::UserRecordRef;
 
 use crate::budget::{Budget, Charge, Permit};
-use crate::lanes::aggregate::{SealedAggregate, Sealing, hash_key_origin};
+use crate::lanes::aggregate::{Sealing, hash_key_origin};
+use crate::lanes::buffers::{Buffer, Buffers};
 use crate::lanes::contents::Contents;
-use crate::limits::KINESIS_RECORD_BYTES;
+use crate::lanes::sealing::{Rest, Unframed};
+use crate::limits::{KINESIS_RECORD_BYTES, OPEN_BUFFER_BYTES};
 use crate::receipt::cohort::{Cohort, Origin};
 use crate::receipt::outcome::HashKeyOrigin;
 use crate::routing::Target;
@@ -32,9 +35,12 @@ pub(crate) struct Lane {
     stream: Arc<str>,
     target: Option<Target>,
     limits: LaneLimits,
-    encoder: Encoder,
+    buffers: Arc<Buffers>,
+    buffer: Buffer,
     cohort: Arc<Cohort>,
     charge: Charge,
+    /// Bytes that are charged for the buffers, beside the records.
+    owed: usize,
     contents: Contents,
     hash_key_origin: HashKeyOrigin,
     deadline: Option<Instant>,
@@ -50,14 +56,22 @@ pub(crate) struct Seat {
 }
 
 impl Lane {
-    pub(crate) fn new(stream: Arc<str>, target: Option<Target>, limits: LaneLimits, budget: Budget) -> Self {
+    pub(crate) fn new(
+        stream: Arc<str>,
+        target: Option<Target>,
+        limits: LaneLimits,
+        budget: Budget,
+        buffers: Arc<Buffers>,
+    ) -> Self {
         Self {
             stream,
             target,
             limits,
-            encoder: Encoder::new(),
+            buffers,
+            buffer: Buffer::default(),
             cohort: Arc::default(),
             charge: Charge::none(budget),
+            owed: 0,
             contents: Contents::default(),
             hash_key_origin: HashKeyOrigin::PartitionKey,
             deadline: None,
@@ -72,29 +86,46 @@ impl Lane {
         record: &UserRecordRef<'_>,
         permit: Permit<'_>,
         now: Instant,
-        mut sealed: impl FnMut(SealedAggregate),
+        mut sealed: impl FnMut(Unframed),
     ) -> Seat {
         let is_alone = record.partition_key.is_empty();
-        let must_begin = is_alone && !self.encoder.is_empty();
-        if must_begin || !self.encoder.append_within(record, self.limits.max_size) {
-            self.seal().into_iter().for_each(&mut sealed);
-            self.encoder.append(record);
+        if self.buffer.is_new() {
+            self.buffer = self.buffers.take();
         }
-        if self.encoder.len() == 1 {
+        let must_begin = is_alone && !self.buffer.encoder.is_empty();
+        if must_begin || !self.buffer.encoder.append_within(record, self.limits.max_size) {
+            self.seal().into_iter().for_each(&mut sealed);
+            self.buffer = self.buffers.take();
+            self.buffer.encoder.append(record);
+        }
+        let count = self.buffer.encoder.len();
+        if count == 1 {
             self.begin(record, now);
         }
         let seat = Seat {
             cohort: Arc::clone(&self.cohort),
-            index: u32::try_from(self.encoder.len() - 1).unwrap_or(u32::MAX),
+            index: u32::try_from(count - 1).unwrap_or(u32::MAX),
         };
         self.contents.add(record, now);
         self.expiries
             .extend(self.limits.ttl.map(|ttl| saturating_add(now, ttl)));
         self.charge.add(permit);
-        if is_alone || self.encoder.len() >= self.limits.max_count || self.encoder.size() >= self.limits.max_size {
+        if is_alone || count >= self.limits.max_count || self.buffer.encoder.size() >= self.limits.max_size {
             self.seal().into_iter().for_each(sealed);
+        } else {
+            self.owe_for_buffers();
         }
         seat
+    }
+
+    /// Charges what the buffers take up beside what the records were charged.
+    fn owe_for_buffers(&mut self) {
+        let allowed = self.charge.bytes() + OPEN_BUFFER_BYTES;
+        let more = self.buffer.grown().saturating_sub(allowed);
+        if more > 0 {
+            self.charge.owe(more);
+            self.owed += more;
+        }
     }
 
     /// Notes what an aggregate takes over from its first record.
@@ -114,11 +145,12 @@ impl Lane {
         self.deadline
     }
 
-    /// Closes the aggregate and starts an empty one; `None` if it was empty.
-    pub(crate) fn seal(&mut self) -> Option<SealedAggregate> {
-        let count = u32::try_from(self.encoder.len()).unwrap_or(u32::MAX);
-        let record = self.encoder.seal()?;
-        self.encoder.shrink_to(self.limits.max_size.saturating_mul(2));
+    /// Closes the aggregate, with the lane's buffers, and starts an empty one; `None` if it was empty.
+    pub(crate) fn seal(&mut self) -> Option<Unframed> {
+        let count = u32::try_from(self.buffer.encoder.len()).unwrap_or(u32::MAX);
+        if count == 0 {
+            return None;
+        }
         self.deadline = None;
         let cohort = std::mem::take(&mut self.cohort);
         let sealing = Sealing {
@@ -130,7 +162,12 @@ impl Lane {
             target: self.target.clone(),
             expiries: std::mem::take(&mut self.expiries),
         };
-        Some(SealedAggregate::new(record, sealing))
+        let rest = Rest {
+            buffers: Arc::clone(&self.buffers),
+            largest: self.limits.max_size.saturating_mul(4),
+            owed: std::mem::take(&mut self.owed),
+        };
+        Some(Unframed::new(std::mem::take(&mut self.buffer), sealing, rest))
     }
 }
 
@@ -152,6 +189,7 @@ fn saturating_add(now: Instant, wait: Duration) -> Instant {
 mod tests {
     use super::*;
     use crate::budget::Room;
+    use crate::lanes::aggregate::SealedAggregate;
 
     fn lane(max_size: usize, max_count: usize) -> Lane {
         let limits = LaneLimits {
@@ -160,7 +198,7 @@ mod tests {
             max_buffered: Duration::from_millis(100),
             ttl: None,
         };
-        Lane::new("orders".into(), None, limits, Budget::default())
+        Lane::new("orders".into(), None, limits, Budget::default(), Arc::default())
     }
 
     fn append(lane: &mut Lane, key: &str, data: &[u8], now: Instant) -> (Seat, Vec<SealedAggregate>) {
@@ -168,9 +206,13 @@ mod tests {
         let budget = Budget::default();
         let permit = budget.try_acquire(Room::of(1)).unwrap();
         let seat = lane.append(&UserRecordRef::new(key, None, data), permit, now, |aggregate| {
-            sealed.push(aggregate)
+            sealed.extend(aggregate.frame());
         });
         (seat, sealed)
+    }
+
+    fn sealed(lane: &mut Lane) -> Option<SealedAggregate> {
+        lane.seal().and_then(Unframed::frame)
     }
 
     #[test]
@@ -179,7 +221,7 @@ mod tests {
         append(&mut lane, "a", b"1", start);
         append(&mut lane, "b", b"2", start + Duration::from_millis(50));
         assert_eq!(lane.deadline(), Some(start + Duration::from_millis(100)));
-        assert_eq!(lane.seal().unwrap().record.user_records, 2);
+        assert_eq!(sealed(&mut lane).unwrap().record.user_records, 2);
         assert_eq!(lane.deadline(), None);
     }
 
@@ -203,7 +245,7 @@ mod tests {
             let data = vec![0; if n % 10 == 9 { 1_000 } else { 40 }];
             all.extend(append(&mut lane, "key", &data, start).1);
         }
-        all.extend(lane.seal());
+        all.extend(sealed(&mut lane));
         assert_eq!(
             all.iter().map(|aggregate| aggregate.record.user_records).sum::<usize>(),
             50
@@ -221,7 +263,7 @@ mod tests {
             max_buffered: Duration::MAX,
             ttl: Some(Duration::MAX),
         };
-        let mut lane = Lane::new("orders".into(), None, limits, Budget::default());
+        let mut lane = Lane::new("orders".into(), None, limits, Budget::default(), Arc::default());
         append(&mut lane, "a", b"1", Instant::now());
         assert!(lane.deadline().unwrap() > Instant::now() + Duration::from_secs(1_000_000));
     }

@@ -51,6 +51,7 @@ fn explore(max_count: usize, scenario: impl Fn(&Arc<Model>) + Sync + Send + 'sta
                 stream: "orders".into(),
                 limits,
                 budget: budget.clone(),
+                buffers: Arc::default(),
                 handover: Arc::new(Handover::default()),
                 clock: Clock::default(),
                 built: now(),
@@ -92,15 +93,7 @@ impl Model {
 
     /// What was handed over, aggregate by aggregate.
     fn handed_over(&self) -> Vec<Vec<String>> {
-        let handed = self.shared.template.handover.take_all().into_iter();
-        let aggregates = handed.filter_map(|handed| match handed {
-            Handed::Sealed(aggregate) => Some(aggregate.fail(PutErrorKind::ShutDown).returned()),
-            Handed::Armed { .. } => None,
-        });
-        let text = |error: PutError| String::from_utf8(error.into_record().into_data().to_vec()).unwrap();
-        aggregates
-            .map(|returned| returned.into_iter().map(text).collect())
-            .collect()
+        texts(self.shared.template.handover.take_all())
     }
 
     fn handed_over_sorted(&self) -> Vec<String> {
@@ -108,6 +101,18 @@ impl Model {
         all.sort();
         all
     }
+}
+
+/// The records of what was handed over, aggregate by aggregate.
+fn texts(handed: Vec<Handed>) -> Vec<Vec<String>> {
+    let aggregates = handed.into_iter().filter_map(|handed| match handed {
+        Handed::Sealed(aggregate) => Some(aggregate.fail(PutErrorKind::ShutDown).returned()),
+        Handed::Armed { .. } => None,
+    });
+    let text = |error: PutError| String::from_utf8(error.into_record().into_data().to_vec()).unwrap();
+    aggregates
+        .map(|returned| returned.into_iter().map(text).collect())
+        .collect()
 }
 
 fn one_shard() -> Routing {
@@ -208,6 +213,26 @@ fn the_records_of_one_caller_leave_a_lane_in_order_whoever_seals_it() {
             assert_eq!(model.handed_over().concat(), ["1", "2", "3"]);
         });
     }
+}
+
+/// The driver does not wait for an aggregate that a caller is framing, and takes nothing from behind it.
+#[test]
+fn what_is_ready_leaves_in_order_and_the_rest_stays() {
+    explore(1, |model| {
+        let caller = {
+            let model = Arc::clone(model);
+            thread::spawn(move || {
+                for text in ["1", "2"] {
+                    assert!(model.put(text).is_ok());
+                }
+            })
+        };
+        let handover = &model.shared.template.handover;
+        let mut taken = texts(handover.take_ready());
+        caller.join().unwrap();
+        taken.extend(texts(handover.take_ready()));
+        assert_eq!(taken.concat(), ["1", "2"]);
+    });
 }
 
 /// The driver comes for a deadline that it was told; a record that enters meanwhile leaves with it or tells its own.

@@ -5,8 +5,9 @@ use std::iter::Peekable;
 use tokio::task::coop::consume_budget;
 
 use super::Producer;
-use crate::budget::Room;
-use crate::error::PutError;
+use crate::budget::{Permit, Room};
+use crate::error::{PutError, PutErrorKind};
+use crate::producer::shared::Shared;
 use crate::receipt::Receipt;
 use crate::record::Record;
 
@@ -27,7 +28,8 @@ impl Producer {
     ///
     /// Dropping the future while it waits drops the records of the piece that waits and those after it. The pieces before
     /// it were accepted and are delivered; their receipts are dropped. A batch that fits into the budget is one piece:
-    /// all of its records are accepted, or none.
+    /// all of its records are accepted, or none. A piece that has its room enters as a whole, also if the future is dropped
+    /// while it lets other tasks run.
     pub async fn put_all(
         &self,
         records: impl IntoIterator<Item = Record, IntoIter: Send>,
@@ -56,17 +58,48 @@ impl Producer {
         answers
     }
 
-    /// Accepts a piece as a whole. There is no await behind its wait for room.
+    /// Accepts a piece as a whole, and lets other tasks run meanwhile.
     async fn put_piece(&self, piece: Piece) -> Vec<Result<Receipt, PutError>> {
-        let mut permit = self.acquire(piece.room).await;
-        let answer = |place| {
-            let (record, cost) = place?;
-            match &mut permit {
-                Ok(permit) => self.shared.append(record, permit.split_record(cost)),
-                Err(closed) => Err(self.shared.refuse(closed.clone(), record)),
-            }
+        let permit = self.acquire(piece.room).await;
+        let mut entering = Entering {
+            shared: &self.shared,
+            permit,
+            places: piece.places.into_iter(),
         };
-        piece.places.into_iter().map(answer).collect()
+        let mut answers = Vec::with_capacity(entering.places.len());
+        while let Some(answer) = entering.next() {
+            answers.push(answer);
+            consume_budget().await;
+        }
+        answers
+    }
+}
+
+/// A piece that has its room. All of it enters, also if nobody waits for that any more.
+struct Entering<'a> {
+    shared: &'a Shared,
+    permit: Result<Permit<'a>, PutErrorKind>,
+    places: std::vec::IntoIter<Place>,
+}
+
+impl Iterator for Entering<'_> {
+    type Item = Result<Receipt, PutError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (record, cost) = match self.places.next()? {
+            Ok(place) => place,
+            Err(refused) => return Some(Err(refused)),
+        };
+        Some(match &mut self.permit {
+            Ok(permit) => self.shared.append(record, permit.split_record(cost)),
+            Err(closed) => Err(self.shared.refuse(closed.clone(), record)),
+        })
+    }
+}
+
+impl Drop for Entering<'_> {
+    fn drop(&mut self) {
+        self.for_each(drop);
     }
 }
 

@@ -348,6 +348,7 @@ impl ProducerBuilder {
             stream: stream.shared(),
             limits,
             budget: self.budget,
+            buffers: Arc::default(),
             handover,
             built: self.hooks.clock.monotonic(),
             clock: self.hooks.clock.clone(),

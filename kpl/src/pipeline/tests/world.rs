@@ -18,6 +18,7 @@ use crate::error::{PutError, PutErrorKind};
 use crate::lanes::aggregate::SealedAggregate;
 use crate::lanes::contents::Volume;
 use crate::lanes::lane::{Lane, LaneLimits};
+use crate::lanes::sealing::Unframed;
 use crate::observe::stats::Board;
 use crate::pipeline::{EntryAnswer, HotShard, Input, Output, Pipeline, RequestId, Source};
 use crate::receipt::{Delivered, Receipt};
@@ -145,7 +146,9 @@ impl World {
             return self.puts.len() - 1;
         };
         let mut sealed = Vec::new();
-        let seat = self.lanes[lane].append(&user_record, permit, self.now, |aggregate| sealed.push(aggregate));
+        let seat = self.lanes[lane].append(&user_record, permit, self.now, |aggregate| {
+            sealed.extend(aggregate.frame())
+        });
         self.puts.push(Put {
             record,
             at: self.now,
@@ -166,7 +169,8 @@ impl World {
     }
 
     pub(super) fn seal(&mut self) {
-        let sealed = self.lanes.iter_mut().filter_map(Lane::seal).collect();
+        let sealed = self.lanes.iter_mut().filter_map(Lane::seal);
+        let sealed = sealed.filter_map(Unframed::frame).collect();
         self.hand_over(sealed);
     }
 
@@ -177,6 +181,7 @@ impl World {
             .iter_mut()
             .filter(|lane| lane.deadline().is_some_and(|at| at <= self.now))
             .filter_map(Lane::seal)
+            .filter_map(Unframed::frame)
             .collect();
         self.hand_over(due);
         self.pipeline.handle_timeout(self.now, self.wall());
@@ -323,7 +328,15 @@ impl World {
             max_buffered: self.config.aggregation_wait(),
             ttl: self.config.record_ttl,
         };
-        let new = |target| Lane::new(Arc::from("orders"), target, limits.clone(), self.budget.clone());
+        let new = |target| {
+            Lane::new(
+                Arc::from("orders"),
+                target,
+                limits.clone(),
+                self.budget.clone(),
+                Arc::default(),
+            )
+        };
         let lanes = routing.targets().into_iter().map(new).collect();
         self.seal();
         (self.lanes, self.routing) = (lanes, routing);
