@@ -22,7 +22,7 @@ use self::flushes::Flushes;
 use self::repeats::Repeats;
 use crate::driver::calls::Calls;
 use crate::error::{PutError, PutErrorKind};
-use crate::foreign::wake;
+use crate::foreign::{contained, wake};
 use crate::lanes::Handed;
 use crate::limits::DROP_GRACE;
 use crate::observe::event::{Event, Listener};
@@ -281,9 +281,13 @@ impl Driver {
         };
         let returned = self.pipeline.give_up(&PutErrorKind::ShutDown, self.now());
         let now = self.now();
-        self.pipeline.observers.tally.look_at_pending(0, now);
+        self.look_at_pending(0, now);
         self.publish(now);
         let Some(draining) = self.draining.take() else { return };
+        for (reason, records) in self.pipeline.take_losses() {
+            let reason = &reason;
+            self.emit(&Event::RecordsLost { reason, records });
+        }
         let delivered = self.pipeline.delivered();
         self.emit(&Event::Ended {
             delivered,
@@ -316,6 +320,7 @@ impl Drop for Driver {
         if outstanding > 0 {
             self.emit(&Event::TaskEnded { outstanding });
         }
+        contained(|| self.meter.show(0, 0)).unwrap_or_default();
         self.shared.board.close(self.shared.put());
         drop(self.shared.template.handover.take_all());
     }

@@ -34,11 +34,13 @@ use service::{Jitter, RetryDelays};
 use crate::budget::{Budget, Cargo, Copies};
 use crate::config::Config;
 use crate::config::ordering::RecordDistribution;
+use crate::error::PutErrorKind;
 use crate::lanes::aggregate::SealedAggregate;
 use crate::lanes::contents::Volume;
 use crate::limits::{FETCH_RETRY_PAUSE, RETRY_DELAY};
 use crate::observe::observation::Observation;
 use crate::pipeline::answers::expiry::ExpiryWatch;
+use crate::pipeline::answers::losses::Losses;
 use crate::pipeline::answers::outstanding::Outstanding;
 use crate::pipeline::flow::collector::{Collector, MaxRequest};
 use crate::pipeline::flow::copies::CopyRoom;
@@ -141,6 +143,8 @@ pub(crate) enum Output {
     Distribution(RecordDistribution, Source),
     /// Tell that a shard is throttled, and at which rate it is sent records now, in percent of what it takes.
     Throttled(HotShard, u32),
+    /// Tell that so many records have failed for this reason, and nobody hears of it.
+    Lost(PutErrorKind, u64),
 }
 
 /// The state of everything between the lanes and the outcomes.
@@ -185,6 +189,7 @@ pub(crate) struct Pipeline {
     /// Shards to which something has ceased to be under way.
     released: Vec<ShardId>,
     delivered: u64,
+    losses: Losses,
     /// What failed since somebody wants a report of it.
     failed: Option<Vec<Arc<Outcome>>>,
     outputs: VecDeque<Output>,
@@ -249,6 +254,7 @@ impl Pipeline {
             bytes_in_flight: 0,
             released: Vec::new(),
             delivered: 0,
+            losses: Losses::default(),
             failed: None,
             outputs: VecDeque::new(),
         }
@@ -284,6 +290,9 @@ impl Pipeline {
             let rate = self.limiter.rate_of(&hot.shard, now);
             self.outputs.push_back(Output::Throttled(hot, rate));
         }
+        let lost = self.losses.take_due(now).into_iter();
+        self.outputs
+            .extend(lost.map(|(reason, records)| Output::Lost(reason, records)));
         // What was routed just now may have asked for it.
         self.look_up_what_is_due(now, wall);
     }
@@ -291,9 +300,13 @@ impl Pipeline {
     fn look_up_what_is_due(&mut self, now: Instant, wall: SystemTime) {
         if self.refresher.start(now) {
             self.fetch_began = Some((now, wall));
+            let failures = self.refresher.failures();
+            self.observers.observe(Observation::LookUpSent { failures });
             self.outputs.push_back(Output::FetchShards);
         }
         if self.distribution.start(now) {
+            let failures = self.distribution.failures();
+            self.observers.observe(Observation::LookUpSent { failures });
             self.outputs.push_back(Output::Describe);
         }
     }
@@ -314,6 +327,7 @@ impl Pipeline {
             self.refresher.next_at(),
             self.distribution.next_at(),
             self.hot_shards.next_at(),
+            self.losses.next_at(),
             self.expiry_watch.next_at(),
         ];
         [sending.filter(|_| may_send), retry]

@@ -57,6 +57,10 @@ impl Driver {
             Output::Distribution(distribution, source) => {
                 self.emit(&Event::DistributionChanged { distribution, source });
             }
+            Output::Lost(reason, records) => {
+                let reason = &reason;
+                self.emit(&Event::RecordsLost { reason, records });
+            }
             Output::Throttled(hot, rate_percent) => {
                 let hot = &hot;
                 self.emit(&Event::ShardThrottled { hot, rate_percent });

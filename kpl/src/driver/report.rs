@@ -13,11 +13,18 @@ impl Driver {
     /// Tells the statistics and the metrics what is new.
     pub(super) fn publish(&mut self, now: Instant) {
         self.publish_stats(now);
-        let observers = &mut self.pipeline.observers;
-        if observers.tally.wants_pending(now) {
-            observers.tally.look_at_pending(self.shared.outstanding().records, now);
+        if self.pipeline.observers.tally.wants_pending(now) {
+            self.look_at_pending(self.shared.outstanding().records, now);
         }
+        let observers = &mut self.pipeline.observers;
         contained(|| self.meter.record(&mut observers.tally)).unwrap_or_default();
+    }
+
+    /// So many records are outstanding.
+    pub(super) fn look_at_pending(&mut self, outstanding: u64, now: Instant) {
+        self.pipeline.observers.tally.look_at_pending(outstanding, now);
+        let waiting = self.shared.waiting();
+        contained(|| self.meter.show(outstanding, waiting)).unwrap_or_default();
     }
 
     pub(super) fn publish_stats(&mut self, now: Instant) {

@@ -1,5 +1,6 @@
 //! The driver's ends: shut down, dropped, or by a panic. Each accepted record has its outcome in all of them (P1).
 
+mod dead_endpoint;
 mod room;
 mod telling;
 

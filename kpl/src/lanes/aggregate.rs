@@ -114,6 +114,11 @@ impl SealedAggregate {
         }));
     }
 
+    /// How many of its records, at least, nobody waits for: their receipts were dropped.
+    pub(crate) fn unheard(&self) -> u64 {
+        self.origins.iter().map(Origin::unheard).sum()
+    }
+
     /// Gives its records back.
     pub(crate) fn fail(mut self, kind: PutErrorKind) -> Arc<Outcome> {
         self.resolve_as_failed(kind)

@@ -156,7 +156,7 @@ impl Lane {
         let sealing = Sealing {
             stream: Arc::clone(&self.stream),
             hash_key_origin: self.hash_key_origin,
-            origins: vec![Origin::new(cohort, 0, count)],
+            origins: vec![Origin::new(&cohort, 0, count)],
             charge: self.charge.take(),
             contents: std::mem::take(&mut self.contents),
             target: self.target.clone(),

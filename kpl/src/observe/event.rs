@@ -8,6 +8,7 @@
 //! | [`ShardMapUnavailable`](Event::ShardMapUnavailable), [`DescriptionUnavailable`](Event::DescriptionUnavailable), [`RequestFailed`](Event::RequestFailed) | `warn`, and `debug` for the like of it in the next ten seconds |
 //! | [`RequestAnswered`](Event::RequestAnswered) | `debug` |
 //! | [`ShardThrottled`](Event::ShardThrottled) | `warn`, and `debug` for the partition keys |
+//! | [`RecordsLost`](Event::RecordsLost) | `warn` |
 //! | [`Ended`](Event::Ended) | `info`, or `warn` if it gave records back |
 //! | [`SettingsLeft`](Event::SettingsLeft), [`RegionsDiffer`](Event::RegionsDiffer), [`ShardRangeFault`](Event::ShardRangeFault) | `warn` |
 //! | [`TaskEnded`](Event::TaskEnded) | `warn` |
@@ -19,6 +20,7 @@ use std::time::Duration;
 use service::ShardId;
 
 use crate::config::ordering::RecordDistribution;
+use crate::error::PutErrorKind;
 use crate::foreign::contained;
 
 pub use service::{RangeFault, RangeFaultKind};
@@ -85,6 +87,16 @@ pub enum Event<'a> {
         hot: &'a HotShard,
         /// The rate at which the shard is sent records now, in percent of what it takes.
         rate_percent: u32,
+    },
+    /// Records failed or expired, and nobody held their receipts: the application does not hear of it otherwise. Told at once,
+    /// and then once in ten seconds for each reason with what has come together.
+    ///
+    /// Records that a shutdown gives back are not among them: its report has them.
+    RecordsLost {
+        /// Why, as the receipts would have said.
+        reason: &'a PutErrorKind,
+        /// User records. Of an aggregate that was taken apart some may be missing here, if somebody holds receipts of others.
+        records: u64,
     },
     /// The producer's task ended with records in it: its runtime did, or it panicked.
     TaskEnded {
@@ -183,6 +195,10 @@ impl Event<'_> {
             }
             Self::ShardThrottled { hot, rate_percent } => {
                 write_throttled(stream, hot, *rate_percent);
+            }
+            Self::RecordsLost { reason, records } => {
+                let hint = "keep the receipts of records that must arrive";
+                tracing::warn!(target: TARGET, stream, records, %reason, hint, "records lost");
             }
             Self::TaskEnded { outstanding } => {
                 let hint = "call shutdown before the runtime ends";

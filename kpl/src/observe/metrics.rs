@@ -5,8 +5,9 @@
 //! # Inside
 //!
 //! In the order of the data: `tally` turns observations into the `samples` of each of the `series`, and `meter` hands
-//! them to the recorder.
+//! them to the recorder, with the gauges of `levels`.
 
+mod levels;
 mod meter;
 mod samples;
 mod series;

@@ -11,11 +11,15 @@ use crate::error::PutErrorKind;
 use crate::lanes::aggregate::SealedAggregate;
 use crate::routing::shard_map::ShardMap;
 
-/// Something that happened to an aggregate or to a request.
+/// Something that happened to an aggregate or to a call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Observation<'a> {
     /// An aggregate came from its lane.
     Received(&'a SealedAggregate),
+    /// A call for the shards or for the description leaves, after so many failures in a row.
+    LookUpSent { failures: u32 },
+    /// It failed.
+    LookUpFailed { code: &'a str },
     /// A request ended.
     RequestEnded {
         sent: Instant,

@@ -51,14 +51,20 @@ pub struct Stats {
     /// How long ago the oldest record that is outstanding was put. Records that share an aggregate count as old as the
     /// first of them.
     pub oldest_outstanding: Option<Duration>,
-    /// Requests under way.
+    /// Requests with records under way.
     pub requests_in_flight: usize,
-    /// Requests that were sent.
+    /// Requests that were sent: with records, and for the stream's shards and description.
     pub requests: u64,
-    /// Requests that failed as a whole.
+    /// Requests that failed as a whole, as all do while nothing answers. A description that the caller may not have is
+    /// none of them.
     pub requests_failed: u64,
-    /// How often a Kinesis record was in a request that was not its first.
+    /// How often a Kinesis record was in a request that was not its first, and how often a request for the shards or the
+    /// description was sent after one that failed.
     pub retries: u64,
+    /// Calls that wait for room right now: of `put`, and of `put_all` with a piece of their records each.
+    pub puts_waiting: usize,
+    /// How often such a call has had to wait.
+    pub puts_waited: u64,
     /// The use of the budget, by all producers that share it.
     pub budget: BudgetUse,
     /// The shards to which something was sent, in the order of their ids. A shard that was closed leaves with the next

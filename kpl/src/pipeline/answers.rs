@@ -1,11 +1,13 @@
 //! Pure: what the pipeline makes of the answers to its requests.
 //!
 //! In the order of an aggregate's way: `retrier` classifies a failure, `judgement` looks at where an aggregate was stored;
-//! `expiry` gives back records whose time is over, `ending` ends an aggregate, and `outstanding` tells those who flush.
+//! `expiry` gives back records whose time is over, `ending` ends an aggregate, `losses` tells of those that nobody hears of,
+//! and `outstanding` tells those who flush.
 
 pub(super) mod ending;
 pub(super) mod expiry;
 pub(super) mod judgement;
+pub(super) mod losses;
 pub(super) mod outstanding;
 pub(super) mod retrier;
 

@@ -1,7 +1,7 @@
 //! What the producer's handles and its driver have in common.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     closed: CancellationToken,
     /// Callers that wait for room, of which open lanes may hold all that there is.
     waiting: AtomicUsize,
+    /// How often one had to.
+    waited: AtomicU64,
 }
 
 /// Counts a caller that waits for room, until it is dropped.
@@ -64,6 +66,7 @@ impl Shared {
             closing: CancellationToken::new(),
             closed: CancellationToken::new(),
             waiting: AtomicUsize::new(0),
+            waited: AtomicU64::new(0),
         }
     }
 
@@ -74,13 +77,19 @@ impl Shared {
     /// Says that a caller waits for room.
     pub(crate) fn wait_for_room(&self) -> WaitsForRoom<'_> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.waited.fetch_add(1, Ordering::Relaxed);
         self.template.handover.nudge();
         WaitsForRoom(&self.waiting)
     }
 
+    /// How many callers wait for room.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// Whether a caller waits for room.
     pub(crate) fn is_short_of_room(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0
+        self.waiting() > 0
     }
 
     /// Puts the record into the lane of its shard.
@@ -167,6 +176,8 @@ impl Shared {
         Stats {
             oldest_outstanding: stats.oldest_outstanding.max(in_lanes),
             budget: self.template.budget.in_use(),
+            puts_waiting: self.waiting(),
+            puts_waited: self.waited.load(Ordering::Relaxed),
             ..stats
         }
     }

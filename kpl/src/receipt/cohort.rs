@@ -8,7 +8,7 @@
 
 mod members;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use self::members::Members;
@@ -73,18 +73,25 @@ impl Cohort {
     }
 }
 
-/// A run of a cohort's members that lie side by side in one aggregate.
+/// A run of a cohort's members that lie side by side in one aggregate. It does not keep the cohort: its receipts do.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
-    cohort: Arc<Cohort>,
+    cohort: Weak<Cohort>,
     first: u32,
     len: u32,
 }
 
 impl Origin {
     /// Members `first..first + len` of `cohort`.
-    pub(crate) fn new(cohort: Arc<Cohort>, first: u32, len: u32) -> Self {
+    pub(crate) fn new(cohort: &Arc<Cohort>, first: u32, len: u32) -> Self {
+        let cohort = Arc::downgrade(cohort);
         Self { cohort, first, len }
+    }
+
+    /// How many members it has, at least, of which nobody holds the receipt. It is exact unless the cohort has members in
+    /// other aggregates.
+    pub(crate) fn unheard(&self) -> u64 {
+        (self.len as usize).saturating_sub(self.cohort.strong_count()) as u64
     }
 
     /// How many members it has.
@@ -95,7 +102,7 @@ impl Origin {
     /// Each member as a run of its own, in order.
     pub(crate) fn members(&self) -> impl Iterator<Item = Self> + '_ {
         (self.first..self.first + self.len).map(|first| Self {
-            cohort: Arc::clone(&self.cohort),
+            cohort: Weak::clone(&self.cohort),
             first,
             len: 1,
         })
@@ -103,7 +110,7 @@ impl Origin {
 
     /// Takes `next` in if it continues this run; gives it back otherwise.
     pub(crate) fn extend(&mut self, next: Self) -> Option<Self> {
-        if Arc::ptr_eq(&self.cohort, &next.cohort) && self.first + self.len == next.first {
+        if Weak::ptr_eq(&self.cohort, &next.cohort) && self.first + self.len == next.first {
             self.len += next.len;
             None
         } else {
@@ -119,6 +126,8 @@ impl Origin {
             outcome: Arc::clone(outcome),
             position,
         };
-        cohort.resolve(*first, run);
+        if let Some(cohort) = cohort.upgrade() {
+            cohort.resolve(*first, run);
+        }
     }
 }

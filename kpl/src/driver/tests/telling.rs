@@ -164,3 +164,39 @@ async fn a_task_that_ends_with_records_in_it_tells_how_many() {
     assert!(join_all(receipts).await.iter().all(Result::is_err));
     assert_eq!(told.recv().await, Some(3));
 }
+
+#[tokio::test(start_paused = true)]
+async fn records_that_fail_while_nobody_holds_their_receipts_are_told_with_the_reason() {
+    let sim = sim();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let hears = Arc::clone(&told);
+    let builder = Producer::builder("orders").aws(&sim.sdk_config()).seed(7);
+    let builder = builder.record_ttl(SECOND).on_event(move |event| {
+        let shown = format!("{event:?}");
+        if shown.starts_with("RecordsLost") {
+            hears.lock().unwrap().push(shown);
+        }
+    });
+    let producer = builder.build().unwrap();
+    hanging(&sim, "PutRecords");
+    for _ in 0..50 {
+        drop(put(&producer, 10).await);
+        tokio::time::sleep(SECOND / 10).await;
+    }
+    let held = put(&producer, 10).await;
+    tokio::time::sleep(20 * SECOND).await;
+    assert!(join_all(held).await.iter().all(Result::is_err));
+    let told = told.lock().unwrap();
+    assert!((2..=3).contains(&told.len()), "folded: {told:?}");
+    let records = |line: &String| {
+        line.split("records: ")
+            .nth(1)?
+            .split([',', ' '])
+            .next()?
+            .parse::<usize>()
+            .ok()
+    };
+    let all: usize = told.iter().filter_map(records).sum();
+    assert_eq!(all, 500, "not those that somebody waits for: {told:?}");
+    assert!(told.iter().all(|line| line.contains("Expired")), "{told:?}");
+}

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use ::metrics::{Histogram, Key, KeyName, Label, Level, Metadata, Recorder, with_recorder};
 use service::ShardId;
 
+use super::levels::Levels;
 use super::series::{self, ERROR_CODE, Finest, SHARD_ID, STREAM_NAME, Series};
 use super::tally::{Place, Tally};
 use super::{MetricsGranularity, MetricsLevel, Selection};
 
-const METADATA: Metadata<'static> = Metadata::new("kpl", Level::INFO, Some("kpl"));
+pub(super) const METADATA: Metadata<'static> = Metadata::new("kpl", Level::INFO, Some("kpl"));
 
 /// The recorder that was given to a producer; otherwise the process has one, or none.
 #[derive(Clone, Default)]
@@ -46,6 +47,7 @@ pub(crate) struct Meter {
     global: Handles,
     stream: Handles,
     shards: BTreeMap<ShardId, Handles>,
+    levels: Levels,
 }
 
 /// The handles of one set of labels; those of a granularity that is not asked for have no series.
@@ -61,11 +63,15 @@ impl Meter {
     pub(crate) fn new(recorder: SharedRecorder, selection: Selection, stream_name: &str) -> Self {
         let stream = Label::new(STREAM_NAME, stream_name.to_owned());
         let has_streams = selection.granularity >= MetricsGranularity::Stream;
-        let (global, stream) = recorder.with(|recorder| {
+        let mut labels = vec![Vec::new()];
+        labels.extend(has_streams.then(|| vec![stream.clone()]));
+        labels.retain(|_| selection.takes(Series::UserRecordsPending));
+        let (global, stream, levels) = recorder.with(|recorder| {
             describe(recorder, selection);
             let global = Handles::new(recorder, Vec::new(), selected(selection));
             let of_stream = selected(selection).filter(|_| has_streams);
-            (global, Handles::new(recorder, vec![stream], of_stream))
+            let stream = Handles::new(recorder, vec![stream], of_stream);
+            (global, stream, Levels::new(recorder, &labels))
         });
         Self {
             recorder,
@@ -73,7 +79,13 @@ impl Meter {
             global,
             stream,
             shards: BTreeMap::new(),
+            levels,
         }
+    }
+
+    /// Shows what is outstanding and waits.
+    pub(crate) fn show(&mut self, outstanding: u64, waiting: usize) {
+        self.levels.show(outstanding, waiting);
     }
 
     /// Records the samples of `tally`, which is empty afterwards.
@@ -87,6 +99,7 @@ impl Meter {
             global,
             stream,
             shards,
+            levels: _,
         } = self;
         tally.stream.record(recorder, &mut [global, &mut *stream]);
         for (shard, place) in &mut tally.shards {
@@ -178,5 +191,8 @@ fn describe(recorder: &dyn Recorder, selection: Selection) {
         };
         let name = KeyName::from_const_str(series.name());
         recorder.describe_histogram(name, Some(unit), series.description().into());
+    }
+    if selection.takes(Series::UserRecordsPending) {
+        Levels::describe(recorder);
     }
 }

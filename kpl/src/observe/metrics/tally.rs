@@ -60,6 +60,8 @@ impl Tally {
             Observation::Received(aggregate) => {
                 self.add(Series::UserRecordsReceived, None, [(1.0, user_records(aggregate))]);
             }
+            Observation::LookUpSent { .. } => {}
+            Observation::LookUpFailed { code } => self.on_failed_call(code),
             Observation::RequestEnded {
                 sent,
                 ended,
@@ -124,9 +126,13 @@ impl Tally {
             }
         }
         if let Some(code) = failure {
-            self.add(Series::AllErrors, None, [(1.0, 1)]);
-            self.add_error(None, code);
+            self.on_failed_call(code);
         }
+    }
+
+    fn on_failed_call(&mut self, code: &str) {
+        self.add(Series::AllErrors, None, [(1.0, 1)]);
+        self.add_error(None, code);
     }
 
     fn on_entry(&mut self, aggregate: &SealedAggregate, refusal: Option<&str>) {

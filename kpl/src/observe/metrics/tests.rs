@@ -1,6 +1,7 @@
 //! The series of the KPL, one test for each, and what selects them.
 
 mod conservation;
+mod gauges;
 mod recorded;
 mod rows;
 

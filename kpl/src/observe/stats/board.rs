@@ -97,7 +97,7 @@ impl Board {
             in_flight: load.in_flight,
             oldest_outstanding: oldest.map(|at| now.saturating_duration_since(at)),
             requests_in_flight: load.requests_in_flight,
-            requests: load.requests,
+            requests: load.requests + totals.look_ups,
             requests_failed: totals.requests_failed,
             retries: totals.retries,
             shards: rates.iter().map(|(shard, rate)| rate.at(shard.clone(), now)).collect(),

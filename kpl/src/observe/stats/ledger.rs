@@ -32,6 +32,9 @@ pub(super) struct Totals {
     pub(super) delivered: Volume,
     pub(super) failed: Volume,
     pub(super) failures: Failures,
+    /// Calls for the shards and for the description.
+    pub(super) look_ups: u64,
+    /// Requests and calls.
     pub(super) requests_failed: u64,
     pub(super) retries: u64,
 }
@@ -40,6 +43,11 @@ impl Ledger {
     pub(crate) fn observe(&mut self, observation: Observation<'_>) {
         match observation {
             Observation::Received(aggregate) => self.enter(&aggregate.contents),
+            Observation::LookUpSent { failures } => {
+                self.totals.look_ups += 1;
+                self.totals.retries += u64::from(failures > 0);
+            }
+            Observation::LookUpFailed { .. } => self.totals.requests_failed += 1,
             Observation::RequestEnded {
                 aggregates, failure, ..
             } => {

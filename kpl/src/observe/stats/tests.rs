@@ -93,7 +93,8 @@ async fn a_record_is_buffered_then_in_flight_then_delivered() {
     assert_eq!(stats.oldest_outstanding, Some(SECOND * 3 / 10));
     assert_eq!(
         (stats.requests_in_flight, stats.requests, stats.requests_failed),
-        (1, 2, 0)
+        (1, 4, 0),
+        "two with records, one for the shards and one for the description"
     );
 
     sim.heal();
@@ -103,7 +104,7 @@ async fn a_record_is_buffered_then_in_flight_then_delivered() {
         (stats.outstanding, stats.delivered, stats.in_flight),
         (volume(0), volume(31), volume(0))
     );
-    assert_eq!((stats.requests, stats.requests_failed, stats.retries), (3, 1, 1));
+    assert_eq!((stats.requests, stats.requests_failed, stats.retries), (5, 1, 1));
     assert_eq!((stats.budget.records, stats.budget.max_records), (0, 500_000));
     assert_adds_up(&stats);
 }

@@ -36,6 +36,11 @@ impl Pipeline {
         failed.iter().flat_map(|outcome| outcome.returned()).collect()
     }
 
+    /// What was lost, unheard of, and is not told yet.
+    pub(crate) fn take_losses(&mut self) -> Vec<(PutErrorKind, u64)> {
+        self.losses.take_all()
+    }
+
     pub(in crate::pipeline) fn deliver(&mut self, stored: Stored) {
         let Stored {
             mut aggregate,
@@ -59,6 +64,7 @@ impl Pipeline {
             aggregate: &aggregate,
             kind: &kind,
         });
+        self.losses.note(aggregate.unheard(), &kind);
         let outcome = aggregate.fail(kind);
         if let Some(failed) = &mut self.failed {
             failed.push(outcome);

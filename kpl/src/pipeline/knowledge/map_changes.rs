@@ -121,6 +121,8 @@ impl Pipeline {
 
     pub(in crate::pipeline) fn on_fetch_failed(&mut self, failure: &CallFailure, now: Instant) {
         self.note_fetch(failure, now);
+        let code = &failure.code;
+        self.observers.observe(Observation::LookUpFailed { code });
         let failures = self.refresher.failed();
         let class = classify(&failure.code);
         let is_final = match class {

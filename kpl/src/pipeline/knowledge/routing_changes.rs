@@ -8,6 +8,7 @@ use crate::error::PutErrorKind;
 use crate::error::codes::{Class, classify};
 use crate::lanes::aggregate::SealedAggregate;
 use crate::limits::{RESHARDING_REFRESH_INTERVAL, RESHARDING_TIME};
+use crate::observe::observation::Observation;
 use crate::pipeline::knowledge::distribution::{Interest, Waiting};
 use crate::pipeline::knowledge::evidence::{Atlas, Placement};
 use crate::pipeline::knowledge::map_changes::AWAITED_PAUSES;
@@ -29,6 +30,8 @@ impl Pipeline {
                     if class == Class::NotFound && self.is_missing_for_good(now) {
                         self.give_back_keyless(&PutErrorKind::StreamNotFound);
                     }
+                    let code = &failure.code;
+                    self.observers.observe(Observation::LookUpFailed { code });
                     let failures = self.distribution.failed();
                     let (failures, waiting) = if self.unrouted.is_empty() {
                         (failures, Waiting::None)

@@ -210,7 +210,7 @@ impl World {
                     assert!(self.requests.insert(request, entries).is_none());
                     assert!(self.requests.len() <= self.config.max_connections);
                 }
-                Output::RecordLimit(_) => {}
+                Output::RecordLimit(_) | Output::Lost(..) => {}
                 Output::Throttled(hot, rate_percent) => self.reports.push((hot, rate_percent)),
                 Output::FetchShards => {
                     assert!(self.fetch.is_none(), "one fetch runs at a time");

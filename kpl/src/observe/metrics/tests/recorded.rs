@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, Weak};
 
-use ::metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, SharedString, Unit};
+use ::metrics::{Counter, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, SharedString, Unit};
 
 type Labels = Vec<(String, String)>;
 
@@ -41,6 +41,35 @@ struct State {
     registered: Vec<(String, Labels)>,
     series: BTreeMap<(String, Labels), Recorded>,
     handles: Vec<(Labels, Weak<Handle>)>,
+    gauges_described: Vec<(String, Option<Unit>)>,
+    gauges: BTreeMap<(String, Labels), Arc<Level>>,
+}
+
+/// What a gauge shows, and the most that it has shown.
+#[derive(Debug, Default)]
+pub(super) struct Level(Mutex<(f64, f64)>);
+
+impl GaugeFn for Level {
+    fn increment(&self, value: f64) {
+        let mut level = self.0.lock().unwrap();
+        level.0 += value;
+        level.1 = level.1.max(level.0);
+    }
+
+    fn decrement(&self, value: f64) {
+        self.0.lock().unwrap().0 -= value;
+    }
+
+    fn set(&self, _: f64) {
+        unreachable!("it would forget what other producers have added");
+    }
+}
+
+fn key_of(key: &Key) -> (String, Labels) {
+    let labels = key
+        .labels()
+        .map(|label| (label.key().to_owned(), label.value().to_owned()));
+    (key.name().to_owned(), labels.collect())
 }
 
 struct Handle {
@@ -82,6 +111,19 @@ impl Recorder {
         self.0.lock().unwrap().described.clone()
     }
 
+    pub(super) fn gauges_described(&self) -> Vec<(String, Option<Unit>)> {
+        self.0.lock().unwrap().gauges_described.clone()
+    }
+
+    /// What a gauge shows for the process and for the stream, and the most that it has shown.
+    pub(super) fn gauge(&self, name: &str) -> [(f64, f64); 2] {
+        let stream = ("StreamName".to_owned(), "orders".to_owned());
+        [vec![], vec![stream]].map(|labels| {
+            let state = self.0.lock().unwrap();
+            *state.gauges[&(name.to_owned(), labels)].0.lock().unwrap()
+        })
+    }
+
     pub(super) fn registered(&self) -> Vec<(String, Labels)> {
         self.0.lock().unwrap().registered.clone()
     }
@@ -98,11 +140,15 @@ impl Recorder {
 
 impl ::metrics::Recorder for Recorder {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {
-        unreachable!("all series are histograms");
+        unreachable!("no series is a counter");
     }
 
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {
-        unreachable!("all series are histograms");
+    fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, _: SharedString) {
+        self.0
+            .lock()
+            .unwrap()
+            .gauges_described
+            .push((name.as_str().to_owned(), unit));
     }
 
     fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, _: SharedString) {
@@ -110,18 +156,17 @@ impl ::metrics::Recorder for Recorder {
     }
 
     fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
-        unreachable!("all series are histograms");
+        unreachable!("no series is a counter");
     }
 
-    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-        unreachable!("all series are histograms");
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        let mut state = self.0.lock().unwrap();
+        let gauge = state.gauges.entry(key_of(key)).or_default();
+        Gauge::from_arc(Arc::clone(gauge))
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
-        let labels = key
-            .labels()
-            .map(|label| (label.key().to_owned(), label.value().to_owned()));
-        let key = (key.name().to_owned(), labels.collect::<Labels>());
+        let key = key_of(key);
         let handle = Arc::new(Handle {
             recorder: self.clone(),
             key: key.clone(),
