@@ -201,12 +201,13 @@ impl Driver {
         self.take(self.shared.template.handover.take_all_by_epoch(), now);
     }
 
-    fn seal_due_lanes(&mut self, now: Instant) {
+    /// Seals the lanes whose deadlines are no later than `by`. It looks at no others.
+    fn seal_due_lanes(&mut self, by: Instant) {
         while let Some(&(deadline, lane)) = self.armed.first()
-            && deadline <= now
+            && deadline <= by
         {
             self.armed.pop_first();
-            let later = self.shared.lanes().seal_if_due(lane, now);
+            let later = self.shared.lanes().seal_if_due(lane, by);
             self.armed.extend(later.map(|deadline| (deadline, lane)));
         }
     }
@@ -214,13 +215,13 @@ impl Driver {
     /// Seals what holds room that callers wait for. As long as something is under way, that may give them room as well,
     /// and an aggregate has a moment to grow in: sealed at every turn, each would be of a single record.
     fn seal_for_room(&mut self, now: Instant) {
-        let lanes = self.shared.lanes();
-        if self.pipeline.is_empty() {
-            lanes.seal_all();
+        let age = if self.pipeline.is_empty() {
+            Duration::ZERO
         } else {
-            lanes.seal_open_for(SHORT_OF_ROOM_WAIT, now);
-        }
-        drop(lanes);
+            SHORT_OF_ROOM_WAIT
+        };
+        let begun_by = now.checked_sub(age).unwrap_or(now);
+        self.seal_due_lanes(self.shared.template.limits.deadline(begun_by));
         self.take_ready(now);
     }
 
@@ -256,9 +257,9 @@ impl Driver {
     }
 
     fn wake_at(&self) -> Option<Instant> {
-        let begun = self.shared.lanes().oldest().filter(|_| self.shared.is_short_of_room());
-        let room = begun.map(|at| at + SHORT_OF_ROOM_WAIT);
         let lanes = self.armed.first().map(|(deadline, _)| *deadline);
+        let room = lanes.filter(|_| self.shared.is_short_of_room());
+        let room = room.map(|deadline| self.shared.template.limits.begun(deadline) + SHORT_OF_ROOM_WAIT);
         let deadline = self.draining.as_ref().map(|draining| draining.deadline);
         let next_look = self.pipeline.observers.tally.next_look_at();
         [lanes, room, self.pipeline.poll_timeout(), next_look, deadline]

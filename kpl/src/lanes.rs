@@ -178,12 +178,12 @@ impl Lanes {
         Ok(seat)
     }
 
-    /// Seals lane `index` if its deadline has come; otherwise returns the deadline to come back at.
-    pub(crate) fn seal_if_due(&self, index: usize, now: Instant) -> Option<Instant> {
+    /// Seals lane `index` if its deadline is no later than `by`; otherwise returns the deadline to come back at.
+    pub(crate) fn seal_if_due(&self, index: usize, by: Instant) -> Option<Instant> {
         let place = self.places.get(index)?;
         let mut slot = lock(&place.slot);
         match slot.lane.deadline() {
-            Some(deadline) if deadline > now => Some(deadline),
+            Some(deadline) if deadline > by => Some(deadline),
             _ => {
                 slot.armed = false;
                 self.seal(place, slot);
@@ -196,16 +196,6 @@ impl Lanes {
     pub(crate) fn seal_all(&self) {
         for place in &self.places {
             self.seal(place, lock(&place.slot));
-        }
-    }
-
-    /// Seals the lanes whose aggregates are open for so long.
-    pub(crate) fn seal_open_for(&self, time: Duration, now: Instant) {
-        let now = self.since_built(now);
-        for place in &self.places {
-            if place.count.begun().is_some_and(|begun| begun + time <= now) {
-                self.seal(place, lock(&place.slot));
-            }
         }
     }
 
@@ -223,7 +213,7 @@ impl Lanes {
         self.places.iter().map(|place| place.count.volume()).sum()
     }
 
-    /// When the oldest open aggregate was begun. It locks no lane.
+    /// When the oldest open aggregate was begun. It locks no lane, and looks at each: not for every step.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         let begun = self.places.iter().filter_map(|place| place.count.begun()).min()?;
         self.built.checked_add(begun)

@@ -35,6 +35,8 @@ mod foreign;
 pub mod guide;
 mod lanes;
 pub mod limits;
+#[cfg(test)]
+mod looks;
 mod observe;
 mod pipeline;
 #[cfg(feature = "_simulation")]

@@ -2,6 +2,7 @@
 
 mod dead_endpoint;
 mod room;
+mod steps;
 mod telling;
 
 use std::sync::Arc;

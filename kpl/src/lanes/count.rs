@@ -37,6 +37,8 @@ impl LaneCount {
 
     /// When the open aggregate was begun, after the producer was built.
     pub(crate) fn begun(&self) -> Option<Duration> {
+        #[cfg(test)]
+        crate::looks::note();
         let nanoseconds = self.begun.load(Ordering::Relaxed);
         nanoseconds.checked_sub(1).map(Duration::from_nanos)
     }

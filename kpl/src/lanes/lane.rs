@@ -29,6 +29,18 @@ pub(crate) struct LaneLimits {
     pub(crate) ttl: Option<Duration>,
 }
 
+impl LaneLimits {
+    /// When an aggregate has to leave that was begun at `begun`.
+    pub(crate) fn deadline(&self, begun: Instant) -> Instant {
+        saturating_add(begun, self.max_buffered)
+    }
+
+    /// When an aggregate was begun that has to leave at `deadline`.
+    pub(crate) fn begun(&self, deadline: Instant) -> Instant {
+        deadline.checked_sub(self.max_buffered.min(CENTURY)).unwrap_or(deadline)
+    }
+}
+
 /// The open aggregate of one shard.
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -130,7 +142,7 @@ impl Lane {
 
     /// Notes what an aggregate takes over from its first record.
     fn begin(&mut self, record: &UserRecordRef<'_>, now: Instant) {
-        self.deadline = Some(saturating_add(now, self.limits.max_buffered));
+        self.deadline = Some(self.limits.deadline(now));
         self.hash_key_origin = hash_key_origin(record);
         self.charge.owe(KINESIS_RECORD_BYTES);
     }
@@ -178,9 +190,11 @@ impl Drop for Lane {
     }
 }
 
+/// Longer than this is for ever.
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// `now + wait`; a wait beyond what the clock can express counts as a century.
 fn saturating_add(now: Instant, wait: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
     now.checked_add(wait.min(CENTURY)).unwrap_or(now)
 }
 

@@ -102,15 +102,21 @@ impl Meter {
             levels: _,
         } = self;
         tally.stream.record(recorder, &mut [global, &mut *stream]);
-        for (shard, place) in &mut tally.shards {
-            if !shards.contains_key(shard) {
+        for shard in std::mem::take(&mut tally.news) {
+            let Some(place) = tally.shards.get_mut(&shard) else {
+                continue;
+            };
+            place.is_news = false;
+            #[cfg(test)]
+            crate::looks::note();
+            if !shards.contains_key(&shard) {
                 let mut labels = stream.labels.clone();
                 labels.push(Label::new(SHARD_ID, shard.shared()));
                 let of_shard = selected(*selection).filter(|series| series.finest() == Finest::Shard);
                 let handles = recorder.with(|recorder| Handles::new(recorder, labels, of_shard));
                 shards.insert(shard.clone(), handles);
             }
-            if let Some(handles) = shards.get_mut(shard) {
+            if let Some(handles) = shards.get_mut(&shard) {
                 place.record(recorder, &mut [handles]);
             }
         }

@@ -24,6 +24,8 @@ pub(crate) struct Tally {
     selection: Selection,
     pub(super) stream: Place,
     pub(super) shards: BTreeMap<ShardId, Place>,
+    /// Those of them that have samples.
+    pub(super) news: Vec<ShardId>,
     /// The open shards; `None` before the first map.
     open: Option<BTreeSet<ShardId>>,
     /// Whether a shard may have samples that is not open.
@@ -38,6 +40,8 @@ pub(super) struct Place {
     pub(super) series: BTreeMap<Series, Samples>,
     /// How often each error code came; of those that are known, also if it did not come.
     pub(super) errors: BTreeMap<Arc<str>, u64>,
+    /// Whether it is among those that have samples.
+    pub(super) is_news: bool,
 }
 
 impl Tally {
@@ -46,6 +50,7 @@ impl Tally {
             selection,
             stream: Place::default(),
             shards: BTreeMap::new(),
+            news: Vec::new(),
             open: None,
             has_strangers: false,
             next_look: None,
@@ -208,7 +213,11 @@ impl Tally {
             self.has_strangers |= self.open.as_ref().is_none_or(|open| !open.contains(shard));
             self.shards.insert(shard.clone(), Place::default());
         }
-        self.shards.get_mut(shard)
+        let place = self.shards.get_mut(shard)?;
+        if !std::mem::replace(&mut place.is_news, true) {
+            self.news.push(shard.clone());
+        }
+        Some(place)
     }
 }
 

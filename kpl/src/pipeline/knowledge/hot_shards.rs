@@ -3,7 +3,7 @@
 //! Only what the service refused is looked into, so that a producer within its limits pays nothing for it. A report
 //! covers ten seconds from the first refusal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use service::ShardId;
@@ -20,11 +20,12 @@ const SAMPLES: u32 = 64;
 #[derive(Debug, Default)]
 pub(crate) struct HotShards {
     heat: BTreeMap<Destination, Heat>,
+    /// When each of them is to be reported, the first one first: each after the same time.
+    reports: VecDeque<(Instant, Destination)>,
 }
 
 #[derive(Debug)]
 struct Heat {
-    report_at: Instant,
     refused: u32,
     refused_bytes: u64,
     keys: HeavyKeys,
@@ -48,11 +49,14 @@ pub struct HotShard {
 impl HotShards {
     /// The service refused `aggregate` because its shard is over its limit.
     pub(crate) fn refused(&mut self, destination: Destination, aggregate: &SealedAggregate, now: Instant) {
-        let heat = self.heat.entry(destination).or_insert_with(|| Heat {
-            report_at: now + HOT_SHARD_REPORT_INTERVAL,
-            refused: 0,
-            refused_bytes: 0,
-            keys: HeavyKeys::default(),
+        let reports = &mut self.reports;
+        let heat = self.heat.entry(destination).or_insert_with_key(|destination| {
+            reports.push_back((now + HOT_SHARD_REPORT_INTERVAL, destination.clone()));
+            Heat {
+                refused: 0,
+                refused_bytes: 0,
+                keys: HeavyKeys::default(),
+            }
         });
         if heat.refused < SAMPLES {
             for record in aggregate.records() {
@@ -66,18 +70,21 @@ impl HotShards {
 
     /// When the next report is due.
     pub(crate) fn next_at(&self) -> Option<Instant> {
-        self.heat.values().map(|heat| heat.report_at).min()
+        self.reports.front().map(|(at, _)| *at)
     }
 
     /// The reports that are due.
     pub(crate) fn take_due(&mut self, now: Instant) -> Vec<HotShard> {
-        let due = self.heat.extract_if(.., |_, heat| heat.report_at <= now);
-        let report = |(destination, heat): (Destination, Heat)| HotShard {
-            shard: destination,
-            refused: heat.refused,
-            refused_bytes: heat.refused_bytes,
-            heaviest: heat.keys.into_heaviest(),
-        };
-        due.map(report).collect()
+        let mut due = Vec::new();
+        while let Some((_, destination)) = self.reports.pop_front_if(|(at, _)| *at <= now) {
+            let heat = self.heat.remove(&destination);
+            due.extend(heat.map(|heat| HotShard {
+                shard: destination,
+                refused: heat.refused,
+                refused_bytes: heat.refused_bytes,
+                heaviest: heat.keys.into_heaviest(),
+            }));
+        }
+        due
     }
 }
