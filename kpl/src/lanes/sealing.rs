@@ -78,7 +78,6 @@ pub(crate) struct Pledge {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one allocation for either")]
 enum Stage {
     Unframed(Unframed),
     Framed(SealedAggregate),

@@ -61,13 +61,13 @@ impl Producer {
     /// Accepts a piece as a whole, and lets other tasks run meanwhile.
     async fn put_piece(&self, piece: Piece) -> Vec<Result<Receipt, PutError>> {
         let permit = self.acquire(piece.room).await;
-        let mut entering = Entering {
+        let entering = Entering {
             shared: &self.shared,
             permit,
             places: piece.places.into_iter(),
         };
         let mut answers = Vec::with_capacity(entering.places.len());
-        while let Some(answer) = entering.next() {
+        for answer in entering {
             answers.push(answer);
             consume_budget().await;
         }

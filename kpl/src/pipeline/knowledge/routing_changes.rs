@@ -137,10 +137,8 @@ impl Pipeline {
 
     /// Whether it is not known yet where the aggregate goes.
     pub(in crate::pipeline) fn must_wait(&self, aggregate: &SealedAggregate) -> bool {
-        match &self.routing {
-            Routing::Undecided => true,
-            routing => aggregate.is_without_key() && routing.holds_records_without_key(),
-        }
+        let is_undecided = matches!(self.routing, Routing::Undecided);
+        is_undecided || aggregate.is_without_key() && self.routing.holds_records_without_key()
     }
 
     /// Whether the stream can take the aggregate as it is.
