@@ -109,8 +109,8 @@ pub const DESCRIPTION_PATIENCE: Duration = Duration::from_millis(500);
 /// producers of an account share 20 calls a second.
 pub const REDESCRIPTION_PAUSE: Duration = Duration::from_secs(10);
 
-/// The longest pause between two descriptions that records without a partition key ask for, which the stream refuses. Our
-/// choice: a stream that becomes AUTO takes them within a minute.
+/// The longest pause between two descriptions for the sake of records without a partition key, which the stream refuses.
+/// Our choice: one that becomes AUTO takes them within a minute.
 pub const LONGEST_REDESCRIPTION_PAUSE: Duration = Duration::from_secs(60);
 
 /// The longest pause after the stream could not be described, or its shards not be listed, while no record waits for it.

@@ -1,6 +1,6 @@
 //! Pure: the record that a caller puts, and the rules it has to meet.
 //!
-//! `limit` is how large it may be.
+//! `limit` is how large it may be, `doubts` are the refusals that may be out of date.
 
 pub(crate) mod doubts;
 pub(crate) mod limit;
