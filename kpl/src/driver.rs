@@ -254,7 +254,7 @@ impl Driver {
         let room = begun.map(|at| at + SHORT_OF_ROOM_WAIT);
         let lanes = self.armed.first().map(|(deadline, _)| *deadline);
         let deadline = self.draining.as_ref().map(|draining| draining.deadline);
-        let next_look = self.pipeline.observers.tally.next_look_at();
+        let next_look = self.pipeline.observers().tally.next_look_at();
         [lanes, room, self.pipeline.poll_timeout(), next_look, deadline]
             .into_iter()
             .flatten()
@@ -275,7 +275,7 @@ impl Driver {
         };
         let returned = self.pipeline.give_up(&PutErrorKind::ShutDown, self.now());
         let now = self.now();
-        self.pipeline.observers.tally.look_at_pending(0, now);
+        self.pipeline.observers_mut().tally.look_at_pending(0, now);
         self.publish(now);
         let Some(draining) = self.draining.take() else { return };
         let delivered = self.pipeline.delivered();

@@ -2,18 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use service::RangeFault;
+use service::{CallError, RangeFault};
 
 use super::Driver;
 use crate::foreign::contained;
 use crate::observe::event::{CallFailed, Event};
-use crate::pipeline::{Answer, CallFailure, EntryAnswer};
+use crate::pipeline::{Answer, EntryAnswer};
 
 impl Driver {
     /// Tells the statistics and the metrics what is new.
     pub(super) fn publish(&mut self, now: Instant) {
         self.publish_stats(now);
-        let observers = &mut self.pipeline.observers;
+        let observers = self.pipeline.observers_mut();
         if observers.tally.wants_pending(now) {
             observers.tally.look_at_pending(self.shared.outstanding().records, now);
         }
@@ -22,7 +22,7 @@ impl Driver {
 
     pub(super) fn publish_stats(&mut self, now: Instant) {
         let load = self.pipeline.load();
-        let ledger = &mut self.pipeline.observers.ledger;
+        let ledger = &mut self.pipeline.observers_mut().ledger;
         self.shared.board.publish(ledger, load, now);
     }
 
@@ -35,7 +35,7 @@ impl Driver {
             Answer::Entries { entries: answers, .. } => {
                 let refused = answers
                     .iter()
-                    .filter(|answer| matches!(answer, EntryAnswer::Refused { .. }))
+                    .filter(|answer| matches!(answer, EntryAnswer::Refused(_)))
                     .count();
                 self.emit(&Event::RequestAnswered { entries, refused, took });
             }
@@ -54,7 +54,7 @@ impl Driver {
     pub(super) fn report_failure<'a>(
         &mut self,
         call: &'static str,
-        CallFailure { code, message, .. }: &'a CallFailure,
+        CallError { code, message, .. }: &'a CallError,
         now: Instant,
         event: impl FnOnce(CallFailed<'a>) -> Event<'a>,
     ) {

@@ -35,7 +35,7 @@ pub(crate) struct SealedAggregate {
     /// How often it was stored on a shard that does not hold all of its records.
     pub(crate) misplacements: u32,
     /// The shards that are sent nothing until it is decided; none unless records are ordered.
-    pub(crate) lanes_held: Vec<ShardId>,
+    pub(crate) shards_held: Vec<ShardId>,
     stream: Arc<str>,
     hash_key_origin: HashKeyOrigin,
     origins: Vec<Origin>,
@@ -76,7 +76,7 @@ impl SealedAggregate {
             target,
             generation: 0,
             misplacements: 0,
-            lanes_held: Vec::new(),
+            shards_held: Vec::new(),
             stream,
             hash_key_origin,
             origins,

@@ -355,7 +355,7 @@ impl ProducerBuilder {
         let record_limit = RecordLimit::new(self.config.max_user_record_size);
         let shared = Arc::new(Shared::new(template, record_limit));
         let (commands, received) = mpsc::channel(COMMANDS);
-        let pipeline = Pipeline::new(self.config.clone(), shared.template.budget.clone(), rng);
+        let pipeline = Pipeline::new(&self.config, shared.template.budget.clone(), rng);
         let meter = Meter::new(self.recorder, self.config.metrics, stream.label());
         let calls = Calls::new(client, stream, self.config.request_timeout).with_clock(self.hooks.clock.clone());
         let driver = Driver::new(

@@ -10,7 +10,7 @@ use super::samples::Samples;
 use super::series::{Finest, Series};
 use super::{MetricsGranularity, MetricsLevel, Selection};
 use crate::error::PutErrorKind;
-use crate::error::codes::WRONG_SHARD;
+use crate::error::codes::{Refusal, WRONG_SHARD};
 use crate::lanes::aggregate::SealedAggregate;
 use crate::limits::{MAX_ERROR_CODES, PENDING_SAMPLE_INTERVAL};
 use crate::observe::observation::Observation;
@@ -129,7 +129,7 @@ impl Tally {
         }
     }
 
-    fn on_entry(&mut self, aggregate: &SealedAggregate, refusal: Option<&str>) {
+    fn on_entry(&mut self, aggregate: &SealedAggregate, refusal: Option<&Refusal>) {
         let shard = predicted(aggregate);
         let (stored, refused) = if refusal.is_none() { (1.0, 0.0) } else { (0.0, 1.0) };
         self.add(Series::KinesisRecordsPut, shard, [(stored, 1)]);
@@ -139,7 +139,7 @@ impl Tally {
                 let bytes = aggregate.record.data.len() as f64;
                 self.add(Series::KinesisRecordsDataPut, shard, [(bytes, 1)]);
             }
-            Some(code) => self.add_error(shard, code),
+            Some(refusal) => self.add_error(shard, &refusal.code),
         }
     }
 

@@ -83,7 +83,8 @@ impl Limiter {
         &mut self,
         shard: &ShardId,
         aggregate: SealedAggregate,
-        (not_before, now): (Instant, Instant),
+        not_before: Instant,
+        now: Instant,
     ) {
         let destination = Some(shard.clone());
         let queue = self.queue_of(&destination, now);
