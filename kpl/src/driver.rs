@@ -79,6 +79,14 @@ pub(crate) struct Hooks {
     pub(crate) listener: Listener,
 }
 
+/// The ways by which a producer reaches the world outside.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    pub(crate) calls: Calls,
+    pub(crate) meter: Meter,
+    pub(crate) hooks: Hooks,
+}
+
 /// The producer's task.
 #[derive(Debug)]
 pub(crate) struct Driver {
@@ -108,12 +116,12 @@ struct Draining {
 impl Driver {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        calls: Calls,
-        (pipeline, meter): (Pipeline, Meter),
+        pipeline: Pipeline,
         commands: mpsc::Receiver<Command>,
-        hooks: Hooks,
+        ports: Ports,
     ) -> Self {
         let (running, armed, flushes) = (JoinSet::new(), BTreeSet::new(), Flushes::default());
+        let Ports { calls, meter, hooks } = ports;
         Self {
             shared,
             calls,

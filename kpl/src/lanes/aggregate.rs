@@ -173,10 +173,7 @@ impl SealedAggregate {
             .into_iter()
             .partition(|share| share.expiry.as_ref().is_some_and(has_expired));
         let target = self.target.take();
-        let build = |shares| {
-            self.build_parts(target.as_ref(), shares, (usize::MAX, usize::MAX))
-                .pop()
-        };
+        let build = |shares| self.build_parts(target.as_ref(), shares, usize::MAX, usize::MAX).pop();
         Parted {
             expired: build(expired),
             alive: build(alive),
@@ -187,7 +184,7 @@ impl SealedAggregate {
     pub(crate) fn halved(mut self) -> Vec<Self> {
         let half = self.record.user_records.div_ceil(2);
         let (shares, target) = (self.take_apart(), self.target.take());
-        self.build_parts(target.as_ref(), shares, (usize::MAX, half))
+        self.build_parts(target.as_ref(), shares, usize::MAX, half)
     }
 
     /// Takes the aggregate apart and builds aggregates anew, each for one target of `routing`. Order within a target is
@@ -204,7 +201,7 @@ impl SealedAggregate {
         let shares = targets.iter().zip(shares);
         let parts = shares.flat_map(|(target, share)| {
             let max_count = routing.max_count_for(target.as_ref(), max_count);
-            self.build_parts(target.as_ref(), share, (max_size, max_count))
+            self.build_parts(target.as_ref(), share, max_size, max_count)
         });
         parts.collect()
     }
@@ -239,12 +236,7 @@ impl SealedAggregate {
             .collect()
     }
 
-    fn build_parts(
-        &self,
-        target: Option<&Target>,
-        share: Vec<Share>,
-        (max_size, max_count): (usize, usize),
-    ) -> Vec<Self> {
+    fn build_parts(&self, target: Option<&Target>, share: Vec<Share>, max_size: usize, max_count: usize) -> Vec<Self> {
         let mut parts = Vec::new();
         let mut encoder = Encoder::new();
         let mut members = Vec::new();

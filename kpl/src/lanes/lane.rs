@@ -11,7 +11,7 @@ use aggregation::{Encoder, UserRecordRef};
 use crate::budget::{Budget, Charge, Permit};
 use crate::lanes::aggregate::{SealedAggregate, Sealing, hash_key_origin};
 use crate::lanes::contents::Contents;
-use crate::limits::KINESIS_RECORD_BYTES;
+use crate::limits::{CENTURY, KINESIS_RECORD_BYTES};
 use crate::receipt::cohort::{Cohort, Origin};
 use crate::receipt::outcome::HashKeyOrigin;
 use crate::routing::Target;
@@ -143,7 +143,6 @@ impl Drop for Lane {
 
 /// `now + wait`; a wait beyond what the clock can express counts as a century.
 fn saturating_add(now: Instant, wait: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
     now.checked_add(wait.min(CENTURY)).unwrap_or(now)
 }
 

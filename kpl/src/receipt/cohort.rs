@@ -8,12 +8,13 @@
 
 mod members;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
 use self::members::Members;
 use crate::foreign::wake;
 use crate::receipt::outcome::Outcome;
+use crate::sync::recover;
 
 /// The shared state of the receipts of one aggregate.
 #[derive(Debug, Default)]
@@ -59,7 +60,7 @@ impl Cohort {
     }
 
     fn lock(&self) -> MutexGuard<'_, Members<u32, Resolved>> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+        recover(self.members.lock())
     }
 }
 

@@ -65,7 +65,7 @@ impl Tally {
                 ended,
                 aggregates,
                 failure,
-            } => self.on_request((sent, ended), aggregates, failure),
+            } => self.on_request(sent, ended, aggregates, failure),
             Observation::EntryAnswered { aggregate, refusal, .. } => self.on_entry(aggregate, refusal),
             Observation::Misplaced(aggregate) => self.add_error(predicted(aggregate), WRONG_SHARD),
             Observation::Delivered { aggregate, shard } => self.on_delivered(aggregate, shard),
@@ -105,7 +105,7 @@ impl Tally {
         self.next_look
     }
 
-    fn on_request(&mut self, (sent, ended): (Instant, Instant), aggregates: &[SealedAggregate], failure: Option<&str>) {
+    fn on_request(&mut self, sent: Instant, ended: Instant, aggregates: &[SealedAggregate], failure: Option<&str>) {
         let took = ended.saturating_duration_since(sent).as_secs_f64() * 1e3;
         let carried: u64 = aggregates.iter().map(user_records).sum();
         self.add(Series::RequestTime, None, [(took, 1)]);

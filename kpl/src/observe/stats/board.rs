@@ -1,7 +1,7 @@
 //! Where the producer's task writes what it has done, for whoever asks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use service::ShardId;
@@ -11,6 +11,7 @@ use super::ledger::{Ledger, Totals};
 use super::rate::Rate;
 use crate::error::PutErrorKind;
 use crate::lanes::contents::Volume;
+use crate::sync::recover;
 
 /// What is known of the pipeline. `put` does not come here: only the producer's task and the callers of `stats` meet at
 /// its lock.
@@ -106,6 +107,6 @@ impl Board {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        recover(self.state.lock())
     }
 }

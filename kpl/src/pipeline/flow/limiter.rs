@@ -244,7 +244,7 @@ impl Limiter {
 impl ShardQueue {
     fn new(rate_percent: u32, shards: u32, now: Instant) -> Self {
         let percent = rate_percent.saturating_mul(shards);
-        let burst = TokenBucket::with_capacity(SHARD_BURST_BYTES, (SHARD_BYTES_PER_SECOND, percent), now);
+        let burst = TokenBucket::with_capacity(SHARD_BURST_BYTES, SHARD_BYTES_PER_SECOND, percent, now);
         Self {
             queue: VecDeque::new(),
             shards,
