@@ -12,7 +12,7 @@ use crate::lanes::contents::Contents;
 use crate::limits::KINESIS_RECORD_BYTES;
 use crate::receipt::attempt::Attempts;
 use crate::receipt::cohort::Origin;
-use crate::receipt::outcome::{Failure, HashKeyOrigin, Outcome, Placement, Returned, open};
+use crate::receipt::outcome::{Delivery, Failure, HashKeyOrigin, Outcome, Returned, open};
 use crate::record::{self, Record};
 use crate::routing::{Routing, Target};
 
@@ -107,7 +107,7 @@ impl SealedAggregate {
     /// Ends its way at a shard.
     pub(crate) fn deliver(mut self, shard_id: Arc<str>, sequence_number: Arc<str>) {
         let attempts = std::mem::take(&mut self.attempts);
-        self.resolve(Outcome::Delivered(Placement {
+        self.resolve(Outcome::Delivered(Delivery {
             shard_id,
             sequence_number,
             attempts,

@@ -8,7 +8,7 @@ use ::metrics::{Histogram, Key, KeyName, Label, Level, Metadata, Recorder, with_
 use service::ShardId;
 
 use super::series::{self, ERROR_CODE, Finest, SHARD_ID, STREAM_NAME, Series};
-use super::tally::{Place, Tally};
+use super::tally::{SampleSet, Tally};
 use super::{MetricsGranularity, MetricsLevel, Selection};
 
 const METADATA: Metadata<'static> = Metadata::new("kpl", Level::INFO, Some("kpl"));
@@ -108,7 +108,7 @@ impl Meter {
     }
 }
 
-impl Place {
+impl SampleSet {
     /// Empties the samples into all of `places`.
     fn record(&mut self, recorder: &SharedRecorder, places: &mut [&mut Handles]) {
         for (series, samples) in &mut self.series {

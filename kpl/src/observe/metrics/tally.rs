@@ -22,8 +22,8 @@ const OTHER: &str = "Other";
 #[derive(Debug)]
 pub(crate) struct Tally {
     selection: Selection,
-    pub(super) stream: Place,
-    pub(super) shards: BTreeMap<ShardId, Place>,
+    pub(super) stream: SampleSet,
+    pub(super) shards: BTreeMap<ShardId, SampleSet>,
     /// The open shards; `None` before the first map.
     open: Option<BTreeSet<ShardId>>,
     /// Whether a shard may have samples that is not open.
@@ -34,7 +34,7 @@ pub(crate) struct Tally {
 
 /// The samples of a stream or of a shard.
 #[derive(Debug, Default)]
-pub(super) struct Place {
+pub(super) struct SampleSet {
     pub(super) series: BTreeMap<Series, Samples>,
     /// How often each error code came; of those that are known, also if it did not come.
     pub(super) errors: BTreeMap<Arc<str>, u64>,
@@ -44,7 +44,7 @@ impl Tally {
     pub(crate) fn new(selection: Selection) -> Self {
         Self {
             selection,
-            stream: Place::default(),
+            stream: SampleSet::default(),
             shards: BTreeMap::new(),
             open: None,
             has_strangers: false,
@@ -196,17 +196,17 @@ impl Tally {
         }
     }
 
-    fn place_of(&mut self, shard: Option<&ShardId>) -> Option<&mut Place> {
+    fn place_of(&mut self, shard: Option<&ShardId>) -> Option<&mut SampleSet> {
         let shard = shard.filter(|_| self.selection.granularity == MetricsGranularity::Shard)?;
         if !self.shards.contains_key(shard) {
             self.has_strangers |= self.open.as_ref().is_none_or(|open| !open.contains(shard));
-            self.shards.insert(shard.clone(), Place::default());
+            self.shards.insert(shard.clone(), SampleSet::default());
         }
         self.shards.get_mut(shard)
     }
 }
 
-impl Place {
+impl SampleSet {
     fn add_error(&mut self, code: &str) {
         let is_known = self.errors.contains_key(code);
         let code = if is_known || self.errors.len() < MAX_ERROR_CODES {

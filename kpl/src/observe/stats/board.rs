@@ -17,11 +17,11 @@ use crate::sync::recover;
 /// its lock.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
-    state: Mutex<State>,
+    state: Mutex<Posted>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Posted {
     totals: Totals,
     oldest: Option<Instant>,
     load: Load,
@@ -80,7 +80,7 @@ impl Board {
     /// All of it but for what the callers know. `put` is asked afterwards: nothing ends before it is put.
     pub(crate) fn stats(&self, put: impl FnOnce() -> Volume, now: Instant) -> Stats {
         let state = self.lock();
-        let State {
+        let Posted {
             totals,
             oldest,
             load,
@@ -106,7 +106,7 @@ impl Board {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Posted> {
         recover(self.state.lock())
     }
 }
