@@ -16,8 +16,8 @@ use crate::receipt::outcome::Outcome;
 
 /// What has entered, what has ended and how, and what is due to expire.
 #[derive(Debug)]
-pub(super) struct Accounts {
-    pub(super) observers: Observers,
+pub(crate) struct Accounts {
+    pub(crate) observers: Observers,
     outstanding: Outstanding,
     expiry: ExpiryWatch,
     /// Shards that ended or retried aggregates held.
@@ -28,7 +28,7 @@ pub(super) struct Accounts {
 }
 
 impl Accounts {
-    pub(super) fn new(observers: Observers) -> Self {
+    pub(crate) fn new(observers: Observers) -> Self {
         Self {
             observers,
             outstanding: Outstanding::default(),
@@ -40,19 +40,19 @@ impl Accounts {
     }
 
     /// An aggregate enters the pipeline.
-    pub(super) fn enter(&mut self, aggregate: &mut SealedAggregate) {
+    pub(crate) fn enter(&mut self, aggregate: &mut SealedAggregate) {
         aggregate.generation = self.outstanding.enter();
         self.observers.observe(Observation::Received(aggregate));
         self.expiry.enter(aggregate);
     }
 
     /// One aggregate of `generation` was taken apart into `parts`.
-    pub(super) fn split(&mut self, generation: u64, parts: usize) {
+    pub(crate) fn split(&mut self, generation: u64, parts: usize) {
         self.outstanding.split(generation, parts);
     }
 
     /// An aggregate ends at a shard.
-    pub(super) fn deliver(&mut self, stored: Stored) {
+    pub(crate) fn deliver(&mut self, stored: Stored) {
         let Stored {
             mut aggregate,
             shard,
@@ -69,7 +69,7 @@ impl Accounts {
     }
 
     /// An aggregate is returned to its callers.
-    pub(super) fn fail(&mut self, mut aggregate: SealedAggregate, kind: PutErrorKind) {
+    pub(crate) fn fail(&mut self, mut aggregate: SealedAggregate, kind: PutErrorKind) {
         self.release(&mut aggregate);
         self.outstanding.leave(aggregate.generation);
         self.observers.observe(Observation::Failed {
@@ -83,7 +83,7 @@ impl Accounts {
     }
 
     /// What is left of `aggregate` without its expired records, which are returned to their callers.
-    pub(super) fn unexpired(&mut self, mut aggregate: SealedAggregate, now: Instant) -> Option<SealedAggregate> {
+    pub(crate) fn unexpired(&mut self, mut aggregate: SealedAggregate, now: Instant) -> Option<SealedAggregate> {
         let mut shards_held = std::mem::take(&mut aggregate.shards_held);
         let generation = aggregate.generation;
         let Parted { expired, mut alive } = aggregate.part_expired(now);
@@ -101,7 +101,7 @@ impl Accounts {
     }
 
     /// The same for several, which go on waiting where they are.
-    pub(super) fn all_unexpired(
+    pub(crate) fn all_unexpired(
         &mut self,
         aggregates: impl IntoIterator<Item = SealedAggregate>,
         now: Instant,
@@ -115,75 +115,75 @@ impl Accounts {
     }
 
     /// Makes sure that the expiry of an aggregate is noticed.
-    pub(super) fn watch(&mut self, aggregate: &SealedAggregate) {
+    pub(crate) fn watch(&mut self, aggregate: &SealedAggregate) {
         self.expiry.enter(aggregate);
     }
 
     /// When to look next for expired records in whatever waits.
-    pub(super) fn look_at(&self) -> Option<Instant> {
+    pub(crate) fn look_at(&self) -> Option<Instant> {
         self.expiry.next_at()
     }
 
     /// Whether it is time to look through everything that waits. The caller then does, and has each watched anew.
     #[must_use]
-    pub(super) fn start_look(&mut self, now: Instant) -> bool {
+    pub(crate) fn start_look(&mut self, now: Instant) -> bool {
         self.expiry.start(now)
     }
 
     /// An aggregate no longer holds its shards.
-    pub(super) fn release(&mut self, aggregate: &mut SealedAggregate) {
+    pub(crate) fn release(&mut self, aggregate: &mut SealedAggregate) {
         self.released.append(&mut aggregate.shards_held);
     }
 
     /// A request no longer holds its shards.
-    pub(super) fn release_shards(&mut self, shards: &mut Vec<ShardId>) {
+    pub(crate) fn release_shards(&mut self, shards: &mut Vec<ShardId>) {
         self.released.append(shards);
     }
 
     /// The shards that were released since the last call.
-    pub(super) fn take_released(&mut self) -> Vec<ShardId> {
+    pub(crate) fn take_released(&mut self) -> Vec<ShardId> {
         std::mem::take(&mut self.released)
     }
 
     /// Marks everything that has entered so far.
-    pub(super) fn mark(&mut self) -> u64 {
+    pub(crate) fn mark(&mut self) -> u64 {
         self.outstanding.mark()
     }
 
     /// Whether somebody may wait for the aggregate to end.
-    pub(super) fn is_awaited(&self, aggregate: &SealedAggregate) -> bool {
+    pub(crate) fn is_awaited(&self, aggregate: &SealedAggregate) -> bool {
         self.outstanding.is_awaited(aggregate.generation)
     }
 
     /// Whether all that had entered before the mark has its outcome.
-    pub(super) fn is_settled(&self, mark: u64) -> bool {
+    pub(crate) fn is_settled(&self, mark: u64) -> bool {
         self.outstanding.is_settled(mark)
     }
 
     /// Whether nothing is outstanding.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.outstanding.is_empty()
     }
 
     /// User records delivered so far.
-    pub(super) fn delivered(&self) -> u64 {
+    pub(crate) fn delivered(&self) -> u64 {
         self.delivered
     }
 
     /// Remembers from now on what fails, for [`take_failures`](Self::take_failures).
-    pub(super) fn report_failures(&mut self) {
+    pub(crate) fn report_failures(&mut self) {
         self.failed.get_or_insert_default();
     }
 
     /// The records that failed while failures were to be reported.
-    pub(super) fn take_failures(&mut self) -> Vec<PutError> {
+    pub(crate) fn take_failures(&mut self) -> Vec<PutError> {
         let failed = self.failed.take().unwrap_or_default();
         failed.iter().flat_map(|outcome| outcome.returned()).collect()
     }
 
     /// Loses an aggregate.
     #[cfg(feature = "_simulation")]
-    pub(super) fn forget(&mut self, aggregate: SealedAggregate) {
+    pub(crate) fn forget(&mut self, aggregate: SealedAggregate) {
         self.outstanding.leave(aggregate.generation);
         std::mem::forget(aggregate);
     }

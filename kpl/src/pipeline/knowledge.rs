@@ -41,11 +41,11 @@ const UNCHANGED_PAUSE: Duration = Duration::from_secs(1);
 
 /// The shards of the stream and who distributes its records, as far as they are known.
 #[derive(Debug)]
-pub(super) struct Knowledge {
+pub(crate) struct Knowledge {
     /// The newest one.
     map: Option<Arc<ShardMap>>,
-    pub(super) refresher: Refresher,
-    pub(super) distribution: Distribution,
+    pub(crate) refresher: Refresher,
+    pub(crate) distribution: Distribution,
     delays: RetryDelays,
     /// When the fetch in flight began.
     fetch_began: Option<Moment>,
@@ -56,7 +56,7 @@ pub(super) struct Knowledge {
 
 /// What a list of the shards shows.
 #[derive(Debug)]
-pub(super) enum Listed {
+pub(crate) enum Listed {
     /// The shards that were known.
     Unchanged,
     /// Other shards.
@@ -65,7 +65,7 @@ pub(super) enum Listed {
 
 /// Whether records wait in vain for a map that could not be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Prospect {
+pub(crate) enum Prospect {
     /// They wait for the next fetch.
     Passing,
     /// It will not succeed.
@@ -73,7 +73,7 @@ pub(super) enum Prospect {
 }
 
 impl Knowledge {
-    pub(super) fn new(config: &Config, rng: &mut fastrand::Rng) -> Self {
+    pub(crate) fn new(config: &Config, rng: &mut fastrand::Rng) -> Self {
         Self {
             map: None,
             refresher: Refresher::new(config.shard_map_refresh_interval, rng),
@@ -86,43 +86,43 @@ impl Knowledge {
     }
 
     /// The newest shard map.
-    pub(super) fn map(&self) -> Option<&Arc<ShardMap>> {
+    pub(crate) fn map(&self) -> Option<&Arc<ShardMap>> {
         self.map.as_ref()
     }
 
     /// Whether the map describes the current incarnation of the stream, as far as is known.
-    pub(super) fn is_map_trusted(&self) -> bool {
+    pub(crate) fn is_map_trusted(&self) -> bool {
         self.refresher.is_trusted()
     }
 
     /// Whether a fetch of the map is due or in flight.
-    pub(super) fn is_map_coming(&self) -> bool {
+    pub(crate) fn is_map_coming(&self) -> bool {
         !self.refresher.is_idle()
     }
 
     /// Who distributes the records, and how that is known.
-    pub(super) fn distribution(&self) -> Option<(RecordDistribution, Source)> {
+    pub(crate) fn distribution(&self) -> Option<(RecordDistribution, Source)> {
         self.distribution.in_force()
     }
 
     /// A record passes.
-    pub(super) fn on_traffic(&mut self, now: Instant) {
+    pub(crate) fn on_traffic(&mut self, now: Instant) {
         self.ask_for_map(now);
         self.ask_for_description(now);
     }
 
     /// Asks for the shard map if there is none or it is old.
-    pub(super) fn ask_for_map(&mut self, now: Instant) {
+    pub(crate) fn ask_for_map(&mut self, now: Instant) {
         self.refresher.on_traffic(now);
     }
 
     /// Asks for the description if there is none or it is old.
-    pub(super) fn ask_for_description(&mut self, now: Instant) {
+    pub(crate) fn ask_for_description(&mut self, now: Instant) {
         self.distribution.on_traffic(now);
     }
 
     /// The calls that are due; the caller then must make them, and report their ends.
-    pub(super) fn start(&mut self, at: Moment) -> impl Iterator<Item = Output> + use<> {
+    pub(crate) fn start(&mut self, at: Moment) -> impl Iterator<Item = Output> + use<> {
         let fetches = self.refresher.start(at.now);
         if fetches {
             self.fetch_began = Some(at);
@@ -136,23 +136,23 @@ impl Knowledge {
     }
 
     /// When a call is due.
-    pub(super) fn next_at(&self) -> Option<Instant> {
+    pub(crate) fn next_at(&self) -> Option<Instant> {
         let next = [self.refresher.next_at(), self.distribution.next_at()];
         next.into_iter().flatten().min()
     }
 
     /// An answer to a request that was sent at `sent` contradicts the map.
-    pub(super) fn on_contradiction(&mut self, sent: Instant, now: Instant) {
+    pub(crate) fn on_contradiction(&mut self, sent: Instant, now: Instant) {
         self.refresher.on_contradiction(sent, now);
     }
 
     /// A request was answered: the stream is there.
-    pub(super) fn on_stream_found(&mut self) {
+    pub(crate) fn on_stream_found(&mut self) {
         self.not_found_since = None;
     }
 
     /// The service does not know the stream; whether the grace for it is over.
-    pub(super) fn on_stream_missing(&mut self, now: Instant) -> Prospect {
+    pub(crate) fn on_stream_missing(&mut self, now: Instant) -> Prospect {
         self.refresher.on_missing();
         let since = *self.not_found_since.get_or_insert(now);
         if now.saturating_duration_since(since) >= self.not_found_grace {
@@ -163,12 +163,12 @@ impl Knowledge {
     }
 
     /// The service refused a record for its missing key: the stream follows keys.
-    pub(super) fn key_missed(&mut self, sent: Instant, now: Instant) {
+    pub(crate) fn key_missed(&mut self, sent: Instant, now: Instant) {
         self.distribution.key_missed(sent, now);
     }
 
     /// Notes where the service put an aggregate, if that may tell whether the stream follows hash keys.
-    pub(super) fn learn_from(&mut self, stored: &Stored, sent: Instant, now: Instant) {
+    pub(crate) fn learn_from(&mut self, stored: &Stored, sent: Instant, now: Instant) {
         let Stored { aggregate, shard, .. } = stored;
         let Some(map) = &self.map else { return };
         let as_expected = aggregate.target.as_ref().is_some_and(|target| target.shard == *shard);
@@ -194,7 +194,7 @@ impl Knowledge {
     /// # Errors
     ///
     /// A failed fetch, if none of them is open.
-    pub(super) fn on_shards(&mut self, shards: Listing, now: Instant) -> Result<Listed, CallError> {
+    pub(crate) fn on_shards(&mut self, shards: Listing, now: Instant) -> Result<Listed, CallError> {
         let next = match &self.map {
             None => ShardMap::first(shards),
             Some(map) if self.refresher.is_trusted() => map.refreshed(shards),
@@ -225,7 +225,7 @@ impl Knowledge {
     }
 
     /// The shards could not be listed. Says when to try again, if records wait for them or it is worthwhile.
-    pub(super) fn on_fetch_failed(&mut self, class: Class, waiting: Waiting, now: Instant) -> Prospect {
+    pub(crate) fn on_fetch_failed(&mut self, class: Class, waiting: Waiting, now: Instant) -> Prospect {
         let failures = self.refresher.failed();
         let prospect = match class {
             Class::Denied | Class::Rejected => Prospect::Final,
@@ -248,7 +248,7 @@ impl Knowledge {
     }
 
     /// The stream was described, or not; returns the largest record that it takes, if that is known now.
-    pub(super) fn on_description(
+    pub(crate) fn on_description(
         &mut self,
         described: Result<StreamSummary, CallError>,
         waiting: Waiting,
@@ -276,7 +276,7 @@ impl Knowledge {
 
     /// Something is about to wait for the map, or for the description. If it is the first, pauses that were made while
     /// nothing did are cut short; not that after a description, which others of the account have to share.
-    pub(super) fn hurry(&mut self, now: Instant) {
+    pub(crate) fn hurry(&mut self, now: Instant) {
         let failures = self.distribution.failures();
         if failures > 0 {
             let pause = self.delays.after(failures.min(AWAITED_PAUSES));
@@ -289,7 +289,7 @@ impl Knowledge {
     }
 
     /// The fetch in flight, if there is one, as an attempt that ends now.
-    pub(super) fn end_fetch(&mut self, now: Instant) -> Option<Exchange> {
+    pub(crate) fn end_fetch(&mut self, now: Instant) -> Option<Exchange> {
         self.fetch_began.take().map(|began| Exchange::abandoned(began, now))
     }
 

@@ -91,14 +91,14 @@ pub(crate) enum Output {
 
 /// A point in time, by both clocks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
-    pub(super) now: Instant,
-    pub(super) wall: SystemTime,
+pub(crate) struct Moment {
+    pub(crate) now: Instant,
+    pub(crate) wall: SystemTime,
 }
 
 impl Answer {
     /// The error code of a request that failed as a whole, or whose answer cannot be told apart.
-    pub(super) fn failure(&self, sent: usize) -> Option<&str> {
+    pub(crate) fn failure(&self, sent: usize) -> Option<&str> {
         match self {
             Self::Failed(failure) => Some(&failure.code),
             Self::Entries { entries, .. } if entries.len() != sent => Some(RECORD_COUNT_MISMATCH),
@@ -107,7 +107,7 @@ impl Answer {
     }
 
     /// What the service calls the request.
-    pub(super) fn request_id(&self) -> Option<Arc<str>> {
+    pub(crate) fn request_id(&self) -> Option<Arc<str>> {
         match self {
             Self::Failed(CallError { request_id, .. }) | Self::Entries { request_id, .. } => request_id.clone(),
         }
@@ -116,7 +116,7 @@ impl Answer {
 
 impl EntryAnswer {
     /// Where the entry was stored, if the service says so.
-    pub(super) fn shard(&self) -> Option<&ShardId> {
+    pub(crate) fn shard(&self) -> Option<&ShardId> {
         match self {
             Self::Stored { shard, .. } => Some(shard).filter(|shard| !shard.is_nameless()),
             Self::Refused(_) => None,
@@ -124,7 +124,7 @@ impl EntryAnswer {
     }
 
     /// Why an entry was refused, if it was.
-    pub(super) fn refusal(&self) -> Option<&Refusal> {
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Stored { .. } => None,
             Self::Refused(refusal) => Some(refusal),

@@ -21,24 +21,24 @@ use crate::routing::shard_map::ShardMap;
 
 /// The parts that an aggregate passes through. Each owns its state; an aggregate is in one of them.
 #[derive(Debug)]
-pub(super) struct Stages {
+pub(crate) struct Stages {
     ordering: Ordering,
-    pub(super) knowledge: Knowledge,
+    pub(crate) knowledge: Knowledge,
     /// Aggregates that wait until it is known where they go.
-    pub(super) routes: Routes,
+    pub(crate) routes: Routes,
     /// Aggregates that wait for their shard.
-    pub(super) queues: Queues,
+    pub(crate) queues: Queues,
     /// Aggregates that wait for company, and those in flight.
-    pub(super) requests: Requests,
+    pub(crate) requests: Requests,
     /// Stored aggregates that wait for a fresh shard map.
-    pub(super) judge: Judge,
+    pub(crate) judge: Judge,
     /// Aggregates that wait for their next attempt.
-    pub(super) retries: Retries,
-    pub(super) accounts: Accounts,
+    pub(crate) retries: Retries,
+    pub(crate) accounts: Accounts,
 }
 
 impl Stages {
-    pub(super) fn new(config: &Config, budget: Budget, mut rng: fastrand::Rng) -> Self {
+    pub(crate) fn new(config: &Config, budget: Budget, mut rng: fastrand::Rng) -> Self {
         Self {
             ordering: config.ordering,
             knowledge: Knowledge::new(config, &mut rng),
@@ -52,7 +52,7 @@ impl Stages {
     }
 
     /// Sends an aggregate on by the routing in force: to its shard's queue, or taken apart if it does not suit it.
-    pub(super) fn route(&mut self, aggregate: SealedAggregate, now: Instant) {
+    pub(crate) fn route(&mut self, aggregate: SealedAggregate, now: Instant) {
         let Some(aggregate) = self.accounts.unexpired(aggregate, now) else {
             return;
         };
@@ -66,7 +66,7 @@ impl Stages {
         }
     }
 
-    pub(super) fn route_again(&mut self, map: &ShardMap, now: Instant) {
+    pub(crate) fn route_again(&mut self, map: &ShardMap, now: Instant) {
         let mut waiting = self.routes.take_unrouted();
         waiting.extend(self.requests.take_unsent());
         waiting.extend(self.queues.change_shards(map));
@@ -79,13 +79,13 @@ impl Stages {
     }
 
     /// Lets go of the shards that aggregates and requests no longer hold.
-    pub(super) fn release_held(&mut self, now: Instant) {
+    pub(crate) fn release_held(&mut self, now: Instant) {
         let released = self.accounts.take_released();
         self.queues.release(&released, now);
     }
 
     /// The next request that is to be sent now, or the room that it waits for.
-    pub(super) fn next_request(&mut self, at: Moment) -> Option<Output> {
+    pub(crate) fn next_request(&mut self, at: Moment) -> Option<Output> {
         match self.retries.resume_at() {
             Some(_) => None,
             None => self.requests.next(&mut self.queues, &mut self.accounts, at),
@@ -93,7 +93,7 @@ impl Stages {
     }
 
     /// Sends these by themselves. What suits the stream no more, since it was sent, goes the usual way.
-    pub(super) fn suspect(&mut self, aggregates: Vec<SealedAggregate>, now: Instant) {
+    pub(crate) fn suspect(&mut self, aggregates: Vec<SealedAggregate>, now: Instant) {
         let (suspects, others): (Vec<_>, Vec<_>) = aggregates
             .into_iter()
             .partition(|aggregate| self.routes.suits(aggregate));
@@ -109,7 +109,7 @@ impl Stages {
     }
 
     /// Sends the halves of what was refused, each by itself.
-    pub(super) fn halve(&mut self, mut aggregate: SealedAggregate, now: Instant) {
+    pub(crate) fn halve(&mut self, mut aggregate: SealedAggregate, now: Instant) {
         let generation = aggregate.generation;
         self.accounts.release(&mut aggregate);
         let halves = aggregate.halved();
@@ -124,7 +124,7 @@ impl Stages {
         }
     }
 
-    pub(super) fn retry(&mut self, aggregate: SealedAggregate, now: Instant) {
+    pub(crate) fn retry(&mut self, aggregate: SealedAggregate, now: Instant) {
         let Some(aggregate) = self.accounts.unexpired(aggregate, now) else {
             return;
         };
@@ -137,7 +137,7 @@ impl Stages {
     }
 
     /// An aggregate that a consumer would drop as a whole is retried as a whole.
-    pub(super) fn retry_misplaced(&mut self, stored: Stored, now: Instant) {
+    pub(crate) fn retry_misplaced(&mut self, stored: Stored, now: Instant) {
         if_planted!(AcceptMisplaced, return self.accounts.deliver(stored));
         self.accounts
             .observers
@@ -159,7 +159,7 @@ impl Stages {
     }
 
     /// The service stored an aggregate.
-    pub(super) fn on_stored(&mut self, stored: Stored, exchange: &Exchange) {
+    pub(crate) fn on_stored(&mut self, stored: Stored, exchange: &Exchange) {
         let (sent, now) = (exchange.sent.now, exchange.ended);
         self.knowledge.learn_from(&stored, sent, now);
         let verdict = self.judge.verdict(&stored, &self.knowledge);
@@ -178,7 +178,7 @@ impl Stages {
     }
 
     /// Judges by a fresh map what the last one could not.
-    pub(super) fn judge_again(&mut self, now: Instant) {
+    pub(crate) fn judge_again(&mut self, now: Instant) {
         for stored in self.judge.take_unjudged() {
             match self.judge.verdict(&stored, &self.knowledge) {
                 Verdict::Right | Verdict::RightButUnexpected => self.accounts.deliver(stored),
@@ -189,19 +189,19 @@ impl Stages {
     }
 
     /// Something is about to wait for the map.
-    pub(super) fn await_map(&mut self, now: Instant) {
+    pub(crate) fn await_map(&mut self, now: Instant) {
         if self.is_map_unneeded() {
             self.knowledge.hurry(now);
         }
     }
 
     /// Whether nothing waits for the map.
-    pub(super) fn is_map_unneeded(&self) -> bool {
+    pub(crate) fn is_map_unneeded(&self) -> bool {
         self.routes.is_idle() && self.judge.is_idle()
     }
 
     /// Looks through everything that waits, if it is time to.
-    pub(super) fn expire_waiting(&mut self, now: Instant) {
+    pub(crate) fn expire_waiting(&mut self, now: Instant) {
         if !self.accounts.start_look(now) {
             return;
         }
@@ -216,7 +216,7 @@ impl Stages {
     }
 
     /// Takes everything out that has no outcome yet.
-    pub(super) fn take_all(&mut self, now: Instant) -> Vec<SealedAggregate> {
+    pub(crate) fn take_all(&mut self, now: Instant) -> Vec<SealedAggregate> {
         let mut all = self.routes.take_unrouted();
         all.extend(self.retries.take_all());
         all.extend(self.queues.take_all());
@@ -228,7 +228,7 @@ impl Stages {
     }
 
     /// When to look at the stages next, if nothing else happens before.
-    pub(super) fn next_at(&self) -> Option<Instant> {
+    pub(crate) fn next_at(&self) -> Option<Instant> {
         let sending = [self.requests.deadline(), self.queues.next_at()];
         let sending = self.retries.resume_at().or_else(|| sending.into_iter().flatten().min());
         let others = [

@@ -13,9 +13,9 @@ const PARTITION_KEY_FIELD: &str = "partitionKey";
 
 /// A failed attempt: what kind of failure it is, and what the record's history says of it.
 #[derive(Debug, Clone)]
-pub(in crate::pipeline) struct FailedAttempt {
-    pub(in crate::pipeline) class: Class,
-    pub(in crate::pipeline) failure: AttemptFailure,
+pub(crate) struct FailedAttempt {
+    pub(crate) class: Class,
+    pub(crate) failure: AttemptFailure,
 }
 
 impl From<CallError> for FailedAttempt {
@@ -54,7 +54,7 @@ impl From<CallError> for AttemptFailure {
 
 impl FailedAttempt {
     /// The reason that the failure gives to the caller once it is final.
-    pub(in crate::pipeline) fn final_reason(&self) -> PutErrorKind {
+    pub(crate) fn final_reason(&self) -> PutErrorKind {
         let AttemptFailure { code, message, .. } = &self.failure;
         match self.class {
             Class::NotFound => PutErrorKind::StreamNotFound,
@@ -68,7 +68,7 @@ impl FailedAttempt {
     }
 
     /// Whether the service refused `aggregate`, or a request with it, because it has no partition key.
-    pub(in crate::pipeline) fn misses_key_of(&self, aggregate: &SealedAggregate) -> bool {
+    pub(crate) fn misses_key_of(&self, aggregate: &SealedAggregate) -> bool {
         aggregate.is_without_key()
             && self.class == Class::Rejected
             && self.failure.message.contains(PARTITION_KEY_FIELD)
@@ -76,6 +76,6 @@ impl FailedAttempt {
 }
 
 /// Whether it is an aggregate that a stream refuses unless its record limit was raised.
-pub(in crate::pipeline) fn may_be_too_large(aggregate: &SealedAggregate) -> bool {
+pub(crate) fn may_be_too_large(aggregate: &SealedAggregate) -> bool {
     aggregate.record.user_records > 1 && aggregate.bytes() > DEFAULT_MAX_RECORD_BYTES
 }

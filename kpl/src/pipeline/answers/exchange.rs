@@ -9,15 +9,15 @@ use crate::receipt::attempt::{AttemptFailure, Made};
 
 /// When a call began and ended, and what the service calls it.
 #[derive(Debug, Clone)]
-pub(in crate::pipeline) struct Exchange {
-    pub(in crate::pipeline) sent: Moment,
-    pub(in crate::pipeline) ended: Instant,
-    pub(in crate::pipeline) request_id: Option<Arc<str>>,
+pub(crate) struct Exchange {
+    pub(crate) sent: Moment,
+    pub(crate) ended: Instant,
+    pub(crate) request_id: Option<Arc<str>>,
 }
 
 impl Exchange {
     /// A call whose answer nobody waits for any more.
-    pub(in crate::pipeline) fn abandoned(sent: Moment, now: Instant) -> Self {
+    pub(crate) fn abandoned(sent: Moment, now: Instant) -> Self {
         Self {
             sent,
             ended: now,
@@ -26,7 +26,7 @@ impl Exchange {
     }
 
     /// Adds the attempt to the history of an aggregate.
-    pub(in crate::pipeline) fn note(&self, aggregate: &mut SealedAggregate, failure: Option<AttemptFailure>) {
+    pub(crate) fn note(&self, aggregate: &mut SealedAggregate, failure: Option<AttemptFailure>) {
         let made = Made {
             started: self.sent.wall,
             duration: self.ended.saturating_duration_since(self.sent.now),

@@ -10,25 +10,25 @@ use crate::limits::EXPIRY_RESOLUTION;
 
 /// When to look through what waits.
 #[derive(Debug, Default)]
-pub(in crate::pipeline) struct ExpiryWatch {
+pub(crate) struct ExpiryWatch {
     look_at: Option<Instant>,
 }
 
 impl ExpiryWatch {
     /// Makes sure that the expiry of `aggregate` is noticed.
-    pub(in crate::pipeline) fn enter(&mut self, aggregate: &SealedAggregate) {
+    pub(crate) fn enter(&mut self, aggregate: &SealedAggregate) {
         let look_at = aggregate.expires_at().map(|at| at + EXPIRY_RESOLUTION);
         self.look_at = [self.look_at, look_at].into_iter().flatten().min();
     }
 
     /// When to look next.
-    pub(in crate::pipeline) fn next_at(&self) -> Option<Instant> {
+    pub(crate) fn next_at(&self) -> Option<Instant> {
         self.look_at
     }
 
     /// Whether to look now; the caller then has what goes on waiting enter again.
     #[must_use]
-    pub(in crate::pipeline) fn start(&mut self, now: Instant) -> bool {
+    pub(crate) fn start(&mut self, now: Instant) -> bool {
         self.look_at.take_if(|at| *at <= now).is_some()
     }
 }

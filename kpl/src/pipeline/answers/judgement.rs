@@ -17,15 +17,15 @@ use crate::routing::shard_map::ShardMap;
 
 /// An aggregate that the service stored, and where.
 #[derive(Debug)]
-pub(in crate::pipeline) struct Stored {
-    pub(in crate::pipeline) aggregate: SealedAggregate,
-    pub(in crate::pipeline) shard: ShardId,
-    pub(in crate::pipeline) sequence_number: Arc<str>,
+pub(crate) struct Stored {
+    pub(crate) aggregate: SealedAggregate,
+    pub(crate) shard: ShardId,
+    pub(crate) sequence_number: Arc<str>,
 }
 
 impl Stored {
     /// The aggregate as one that a consumer may drop: its last attempt counts as failed.
-    pub(in crate::pipeline) fn misplaced(self) -> SealedAggregate {
+    pub(crate) fn misplaced(self) -> SealedAggregate {
         let Self {
             mut aggregate, shard, ..
         } = self;
@@ -42,7 +42,7 @@ impl Stored {
 
 /// Judges stored aggregates, and keeps those that only a fresh shard map can judge.
 #[derive(Debug)]
-pub(in crate::pipeline) struct Judge {
+pub(crate) struct Judge {
     consumers: Consumers,
     unjudged: Vec<Stored>,
 }
@@ -57,7 +57,7 @@ enum Consumers {
 }
 
 impl Judge {
-    pub(in crate::pipeline) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         let consumers = match (config.on_misplacement, config.ordering) {
             (OnMisplacement::Accept, Ordering::None) => Consumers::ReadEverything,
             (OnMisplacement::Accept | OnMisplacement::SendAgain, _) => Consumers::CheckRanges,
@@ -72,7 +72,7 @@ impl Judge {
     ///
     /// The map of a stream that was missing since says nothing of the stream that may have taken its place, though its
     /// shards bear the same ids.
-    pub(in crate::pipeline) fn verdict(&self, stored: &Stored, knowledge: &Knowledge) -> Verdict {
+    pub(crate) fn verdict(&self, stored: &Stored, knowledge: &Knowledge) -> Verdict {
         let Stored { aggregate, shard, .. } = stored;
         let verdict = match knowledge.map() {
             Some(map) if knowledge.is_map_trusted() || is_right_anywhere(aggregate, shard) => {
@@ -88,27 +88,27 @@ impl Judge {
     }
 
     /// Keeps an aggregate until there is a fresh map.
-    pub(in crate::pipeline) fn keep(&mut self, stored: Stored) {
+    pub(crate) fn keep(&mut self, stored: Stored) {
         self.unjudged.push(stored);
     }
 
     /// Whether no aggregate waits for a fresh map.
-    pub(in crate::pipeline) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.unjudged.is_empty()
     }
 
     /// Takes out what waits for a fresh map.
-    pub(in crate::pipeline) fn take_unjudged(&mut self) -> Vec<Stored> {
+    pub(crate) fn take_unjudged(&mut self) -> Vec<Stored> {
         std::mem::take(&mut self.unjudged)
     }
 
     /// What waits for a fresh map.
-    pub(in crate::pipeline) fn unjudged(&mut self) -> impl Iterator<Item = &mut SealedAggregate> {
+    pub(crate) fn unjudged(&mut self) -> impl Iterator<Item = &mut SealedAggregate> {
         self.unjudged.iter_mut().map(|stored| &mut stored.aggregate)
     }
 
     /// Returns what has expired to its callers, as maybe stored; what is left of those aggregates has to be retried.
-    pub(in crate::pipeline) fn expire(&mut self, accounts: &mut Accounts, now: Instant) -> Vec<SealedAggregate> {
+    pub(crate) fn expire(&mut self, accounts: &mut Accounts, now: Instant) -> Vec<SealedAggregate> {
         let mut left = Vec::new();
         for stored in std::mem::take(&mut self.unjudged) {
             if stored.aggregate.expires_at().is_some_and(|at| at < now) {
@@ -124,7 +124,7 @@ impl Judge {
 
 /// Whether an aggregate that the service stored is where a consumer will find all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::pipeline) enum Verdict {
+pub(crate) enum Verdict {
     /// It is.
     Right,
     /// It is, though not on the shard that the map named: the map is out of date.

@@ -19,13 +19,13 @@ use crate::routing::shard_map::ShardMap;
 
 /// The limiter's queues, with the order that is promised of them.
 #[derive(Debug)]
-pub(in crate::pipeline) struct Queues {
+pub(crate) struct Queues {
     limiter: Limiter,
     ordering: Ordering,
 }
 
 impl Queues {
-    pub(in crate::pipeline) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
             limiter: Limiter::new(config.rate_limit_percent, config.requests_per_shard()),
             ordering: config.ordering,
@@ -33,12 +33,12 @@ impl Queues {
     }
 
     /// Queues an aggregate for the shard of its target.
-    pub(in crate::pipeline) fn push(&mut self, aggregate: SealedAggregate, now: Instant) {
+    pub(crate) fn push(&mut self, aggregate: SealedAggregate, now: Instant) {
         self.limiter.push(aggregate, now);
     }
 
     /// Puts a retried aggregate before everything queued for `shard`, all of which waits until `not_before`.
-    pub(in crate::pipeline) fn push_front(
+    pub(crate) fn push_front(
         &mut self,
         shard: &ShardId,
         aggregate: SealedAggregate,
@@ -50,7 +50,7 @@ impl Queues {
 
     /// Takes the next aggregate that may leave now and that `accept` takes. It is `None` inside if all of its records have
     /// expired.
-    pub(in crate::pipeline) fn pop(
+    pub(crate) fn pop(
         &mut self,
         accounts: &mut Accounts,
         now: Instant,
@@ -63,26 +63,22 @@ impl Queues {
     }
 
     /// When a queue wants to be looked at.
-    pub(in crate::pipeline) fn next_at(&self) -> Option<Instant> {
+    pub(crate) fn next_at(&self) -> Option<Instant> {
         self.limiter.next_at()
     }
 
     /// The service throttled an aggregate that was sent to `destination` at `sent`.
-    pub(in crate::pipeline) fn throttled(&mut self, destination: &Destination, sent: Instant, now: Instant) {
+    pub(crate) fn throttled(&mut self, destination: &Destination, sent: Instant, now: Instant) {
         self.limiter.throttled(destination, sent, now);
     }
 
     /// The rate of `destination` in percent of what its shards take.
-    pub(in crate::pipeline) fn rate_of(&mut self, destination: &Destination, now: Instant) -> u32 {
+    pub(crate) fn rate_of(&mut self, destination: &Destination, now: Instant) -> u32 {
         self.limiter.rate_of(destination, now)
     }
 
     /// A request leaves. It holds its shards until its answer, unless its aggregates do so for longer.
-    pub(in crate::pipeline) fn hold_for_request(
-        &mut self,
-        aggregates: &[SealedAggregate],
-        now: Instant,
-    ) -> Vec<ShardId> {
+    pub(crate) fn hold_for_request(&mut self, aggregates: &[SealedAggregate], now: Instant) -> Vec<ShardId> {
         match self.ordering {
             Ordering::PerKey => Vec::new(),
             Ordering::None => {
@@ -95,25 +91,25 @@ impl Queues {
     }
 
     /// Takes back one hold of each of these.
-    pub(in crate::pipeline) fn release(&mut self, shards: &[ShardId], now: Instant) {
+    pub(crate) fn release(&mut self, shards: &[ShardId], now: Instant) {
         shards.iter().for_each(|shard| self.limiter.release(shard, now));
     }
 
     /// Takes everything out, because other shards are open now.
-    pub(in crate::pipeline) fn change_shards(&mut self, map: &ShardMap) -> Vec<SealedAggregate> {
+    pub(crate) fn change_shards(&mut self, map: &ShardMap) -> Vec<SealedAggregate> {
         let taken = self.limiter.take_all(|shard| map.open_range_of(shard).is_some());
         self.limiter.set_open_shards(map.shards().len());
         taken
     }
 
     /// Takes everything out at the end.
-    pub(in crate::pipeline) fn take_all(&mut self) -> Vec<SealedAggregate> {
+    pub(crate) fn take_all(&mut self) -> Vec<SealedAggregate> {
         self.limiter.take_all(|_| false)
     }
 
     /// The shards have changed: each of the `undecided` aggregates holds the shards that its keys belong to now. Nothing is
     /// queued at this moment.
-    pub(in crate::pipeline) fn hold_for_undecided<'a>(
+    pub(crate) fn hold_for_undecided<'a>(
         &mut self,
         undecided: impl Iterator<Item = &'a mut SealedAggregate>,
         map: &ShardMap,
@@ -135,7 +131,7 @@ impl Queues {
     }
 
     /// Returns what has expired to its callers.
-    pub(in crate::pipeline) fn expire(&mut self, accounts: &mut Accounts, now: Instant) {
+    pub(crate) fn expire(&mut self, accounts: &mut Accounts, now: Instant) {
         for (destination, queue) in self.limiter.take_queues() {
             let left = accounts.all_unexpired(queue, now);
             self.limiter.restore(&destination, left, now);

@@ -22,7 +22,7 @@ use crate::pipeline::messages::{Answer, Moment, Output, RequestId};
 
 /// The request that is being filled, those that are to be sent as they are, and those in flight.
 #[derive(Debug)]
-pub(in crate::pipeline) struct Requests {
+pub(crate) struct Requests {
     max: MaxInFlight,
     collector: Collector,
     /// Parts of requests that the service refused as a whole: each is sent by itself, to find what it refuses.
@@ -55,15 +55,15 @@ struct InFlight {
 
 /// A request that was answered.
 #[derive(Debug)]
-pub(in crate::pipeline) struct Ended {
-    pub(in crate::pipeline) aggregates: Vec<SealedAggregate>,
-    pub(in crate::pipeline) exchange: Exchange,
+pub(crate) struct Ended {
+    pub(crate) aggregates: Vec<SealedAggregate>,
+    pub(crate) exchange: Exchange,
     /// Room for other requests, once the aggregates have moved on.
-    pub(in crate::pipeline) _copies: Copies,
+    pub(crate) _copies: Copies,
 }
 
 impl Requests {
-    pub(in crate::pipeline) fn new(config: &Config, budget: Budget) -> Self {
+    pub(crate) fn new(config: &Config, budget: Budget) -> Self {
         let max_request = MaxRequest {
             count: config.collection_max_count,
             bytes: config.collection_max_size,
@@ -86,12 +86,7 @@ impl Requests {
     }
 
     /// The next request that is to be sent now, or the room that it waits for.
-    pub(in crate::pipeline) fn next(
-        &mut self,
-        queues: &mut Queues,
-        accounts: &mut Accounts,
-        at: Moment,
-    ) -> Option<Output> {
+    pub(crate) fn next(&mut self, queues: &mut Queues, accounts: &mut Accounts, at: Moment) -> Option<Output> {
         while self.may_send() {
             let (aggregates, copies) = if let Some(suspects) = self.suspects.front() {
                 let copies = match self.room_for(cargo_of(suspects)) {
@@ -125,17 +120,17 @@ impl Requests {
     }
 
     /// Ends the round of [`next`](Self::next): other producers may have the room that was granted and not used.
-    pub(in crate::pipeline) fn release_unused_room(&mut self) {
+    pub(crate) fn release_unused_room(&mut self) {
         self.copy_room.release_unused();
     }
 
     /// There is the room that a request waited for.
-    pub(in crate::pipeline) fn grant_room(&mut self, copies: Copies) {
+    pub(crate) fn grant_room(&mut self, copies: Copies) {
         self.copy_room.grant(copies);
     }
 
     /// Whether another request may leave now, of the full size or with the large record that is next.
-    pub(in crate::pipeline) fn may_send(&self) -> bool {
+    pub(crate) fn may_send(&self) -> bool {
         let suspects = self.suspects.front().map_or(0, |suspects| cargo_of(suspects).bytes);
         let next = suspects.max(self.collector.cargo().bytes).max(self.max.request_bytes);
         let fits = self.bytes_in_flight.saturating_add(next) <= self.max.bytes;
@@ -144,22 +139,22 @@ impl Requests {
     }
 
     /// When the request that is being filled should leave.
-    pub(in crate::pipeline) fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.collector.deadline()
     }
 
     /// Has what was gathered leave at once.
-    pub(in crate::pipeline) fn hurry(&mut self, now: Instant) {
+    pub(crate) fn hurry(&mut self, now: Instant) {
         self.collector.hurry(now);
     }
 
     /// Sends these by themselves, if there are any.
-    pub(in crate::pipeline) fn suspect(&mut self, aggregates: Vec<SealedAggregate>) {
+    pub(crate) fn suspect(&mut self, aggregates: Vec<SealedAggregate>) {
         self.suspects.extend((!aggregates.is_empty()).then_some(aggregates));
     }
 
     /// A request was answered; `None` if the pipeline has given it up.
-    pub(in crate::pipeline) fn end(
+    pub(crate) fn end(
         &mut self,
         request: RequestId,
         answer: &Answer,
@@ -200,7 +195,7 @@ impl Requests {
     }
 
     /// What is in flight.
-    pub(in crate::pipeline) fn load(&self) -> Load {
+    pub(crate) fn load(&self) -> Load {
         Load {
             in_flight: self.in_flight.values().map(|request| request.user_records).sum(),
             requests_in_flight: self.in_flight.len(),
@@ -208,19 +203,19 @@ impl Requests {
         }
     }
 
-    pub(in crate::pipeline) fn in_flight(&mut self) -> impl Iterator<Item = &mut SealedAggregate> {
+    pub(crate) fn in_flight(&mut self) -> impl Iterator<Item = &mut SealedAggregate> {
         self.in_flight.values_mut().flat_map(|request| &mut request.aggregates)
     }
 
     /// Takes out everything that was not sent yet.
-    pub(in crate::pipeline) fn take_unsent(&mut self) -> Vec<SealedAggregate> {
+    pub(crate) fn take_unsent(&mut self) -> Vec<SealedAggregate> {
         let mut all = self.collector.take();
         all.extend(std::mem::take(&mut self.suspects).into_iter().flatten());
         all
     }
 
     /// Takes out everything that is in flight. Nobody waits for the answers any more.
-    pub(in crate::pipeline) fn abandon(&mut self, now: Instant) -> Vec<SealedAggregate> {
+    pub(crate) fn abandon(&mut self, now: Instant) -> Vec<SealedAggregate> {
         let failure = CallError {
             code: "Abandoned".into(),
             message: "the producer stopped waiting for the answer".into(),
@@ -240,14 +235,14 @@ impl Requests {
     }
 
     /// Returns the expired suspects to their callers.
-    pub(in crate::pipeline) fn expire_suspects(&mut self, accounts: &mut Accounts, now: Instant) {
+    pub(crate) fn expire_suspects(&mut self, accounts: &mut Accounts, now: Instant) {
         for suspects in std::mem::take(&mut self.suspects) {
             self.suspect(accounts.all_unexpired(suspects, now));
         }
     }
 
     /// Returns what was gathered and has expired to its callers.
-    pub(in crate::pipeline) fn expire_gathered(&mut self, accounts: &mut Accounts, now: Instant) {
+    pub(crate) fn expire_gathered(&mut self, accounts: &mut Accounts, now: Instant) {
         let Some(deadline) = self.collector.deadline() else {
             return;
         };

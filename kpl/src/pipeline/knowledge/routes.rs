@@ -22,7 +22,7 @@ const MAX_MISPLACEMENTS: u32 = 3;
 
 /// The routing in force, and the aggregates that wait for the first one.
 #[derive(Debug)]
-pub(in crate::pipeline) struct Routes {
+pub(crate) struct Routes {
     routing: Routing,
     told: Option<(RecordDistribution, Source)>,
     unrouted: Vec<SealedAggregate>,
@@ -32,7 +32,7 @@ pub(in crate::pipeline) struct Routes {
 }
 
 impl Routes {
-    pub(in crate::pipeline) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
             routing: Routing::Undecided,
             told: None,
@@ -44,11 +44,7 @@ impl Routes {
     }
 
     /// Puts into force what is known by now. Returns the map, if aggregates are routed otherwise than before.
-    pub(in crate::pipeline) fn settle(
-        &mut self,
-        knowledge: &Knowledge,
-        outputs: &mut VecDeque<Output>,
-    ) -> Option<Arc<ShardMap>> {
+    pub(crate) fn settle(&mut self, knowledge: &Knowledge, outputs: &mut VecDeque<Output>) -> Option<Arc<ShardMap>> {
         let (map, (distribution, source)) = (knowledge.map()?, knowledge.distribution()?);
         if self.told.replace((distribution, source)) != Some((distribution, source)) {
             outputs.push_back(Output::Distribution(distribution, source));
@@ -62,17 +58,17 @@ impl Routes {
         Some(Arc::clone(map))
     }
 
-    pub(in crate::pipeline) fn is_undecided(&self) -> bool {
+    pub(crate) fn is_undecided(&self) -> bool {
         matches!(self.routing, Routing::Undecided)
     }
 
     /// Has an aggregate wait for the first routing.
-    pub(in crate::pipeline) fn keep(&mut self, aggregate: SealedAggregate) {
+    pub(crate) fn keep(&mut self, aggregate: SealedAggregate) {
         self.unrouted.push(aggregate);
     }
 
     /// Whether aggregates wait for the first routing.
-    pub(in crate::pipeline) fn waiting(&self) -> Waiting {
+    pub(crate) fn waiting(&self) -> Waiting {
         match self.is_idle() {
             true => Waiting::None,
             false => Waiting::Some,
@@ -80,17 +76,17 @@ impl Routes {
     }
 
     /// Whether no aggregate waits for the first routing.
-    pub(in crate::pipeline) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.unrouted.is_empty()
     }
 
-    pub(in crate::pipeline) fn take_unrouted(&mut self) -> Vec<SealedAggregate> {
+    pub(crate) fn take_unrouted(&mut self) -> Vec<SealedAggregate> {
         std::mem::take(&mut self.unrouted)
     }
 
     /// A fetch that failed is an attempt for each aggregate that waits for it. Whatever became of the fetch, it has stored
     /// nothing.
-    pub(in crate::pipeline) fn note_fetch(&mut self, fetch: &Exchange, failure: AttemptFailure) {
+    pub(crate) fn note_fetch(&mut self, fetch: &Exchange, failure: AttemptFailure) {
         let failure = AttemptFailure {
             may_have_been_stored: false,
             ..failure
@@ -101,7 +97,7 @@ impl Routes {
     }
 
     /// Nobody waits for the fetch any more.
-    pub(in crate::pipeline) fn abandon_fetch(&mut self, fetch: &Exchange) {
+    pub(crate) fn abandon_fetch(&mut self, fetch: &Exchange) {
         let failure = AttemptFailure {
             code: "Abandoned".into(),
             message: "the producer stopped waiting for the stream's shards".into(),
@@ -111,18 +107,14 @@ impl Routes {
     }
 
     /// Returns what has expired to its callers.
-    pub(in crate::pipeline) fn expire(&mut self, accounts: &mut Accounts, now: Instant) {
+    pub(crate) fn expire(&mut self, accounts: &mut Accounts, now: Instant) {
         let unrouted = std::mem::take(&mut self.unrouted);
         self.unrouted = accounts.all_unexpired(unrouted, now);
     }
 
     /// The aggregate as it suits the routing, taken apart if need be. It is returned to its callers if the stream cannot
     /// take it.
-    pub(in crate::pipeline) fn suited(
-        &self,
-        aggregate: SealedAggregate,
-        accounts: &mut Accounts,
-    ) -> Vec<SealedAggregate> {
+    pub(crate) fn suited(&self, aggregate: SealedAggregate, accounts: &mut Accounts) -> Vec<SealedAggregate> {
         match self.objection(&aggregate) {
             None => self.fitted(aggregate, accounts),
             Some(objection) => {
@@ -133,7 +125,7 @@ impl Routes {
     }
 
     /// Whether the stream can take the aggregate as it is.
-    pub(in crate::pipeline) fn suits(&self, aggregate: &SealedAggregate) -> bool {
+    pub(crate) fn suits(&self, aggregate: &SealedAggregate) -> bool {
         let leads_there = match &self.routing {
             Routing::ByKey { map, .. } => target_in(map, aggregate).is_some(),
             Routing::Undecided | Routing::ServiceChosen { .. } => true,
