@@ -79,6 +79,14 @@ pub(crate) struct Hooks {
     pub(crate) listener: Listener,
 }
 
+/// The ways by which a producer reaches the world outside.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    pub(crate) calls: Calls,
+    pub(crate) meter: Meter,
+    pub(crate) hooks: Hooks,
+}
+
 /// The producer's task.
 #[derive(Debug)]
 pub(crate) struct Driver {
@@ -108,12 +116,12 @@ struct Draining {
 impl Driver {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        calls: Calls,
-        (pipeline, meter): (Pipeline, Meter),
+        pipeline: Pipeline,
         commands: mpsc::Receiver<Command>,
-        hooks: Hooks,
+        ports: Ports,
     ) -> Self {
         let (running, armed, flushes) = (JoinSet::new(), BTreeSet::new(), Flushes::default());
+        let Ports { calls, meter, hooks } = ports;
         Self {
             shared,
             calls,
@@ -261,7 +269,7 @@ impl Driver {
         let room = lanes.filter(|_| self.shared.is_short_of_room());
         let room = room.map(|deadline| self.shared.template.limits.begun(deadline) + SHORT_OF_ROOM_WAIT);
         let deadline = self.draining.as_ref().map(|draining| draining.deadline);
-        let next_look = self.pipeline.observers.tally.next_look_at();
+        let next_look = self.pipeline.observers().tally.next_look_at();
         [lanes, room, self.pipeline.poll_timeout(), next_look, deadline]
             .into_iter()
             .flatten()

@@ -148,3 +148,6 @@ pub const MIN_RECORD_TTL: Duration = Duration::from_millis(100);
 
 /// How much later than its expiry a record that waits may be given back; nothing is sent in the meantime. Our choice.
 pub const EXPIRY_RESOLUTION: Duration = Duration::from_millis(25);
+
+/// The longest time that is reckoned with; what is longer is for ever. Our choice.
+pub(crate) const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

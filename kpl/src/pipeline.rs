@@ -12,250 +12,65 @@
 //! [`poll_timeout`](Pipeline::poll_timeout). Each aggregate ends exactly once (P1): delivered, failed, or, if it is
 //! dropped on the way, failed by its own `Drop`.
 //!
-//! In the order of an aggregate's way: `flow` says when it leaves, and with which others; `answers`, what became of it;
-//! `knowledge` is what it is routed by. `observers` count all of it;
-//! `planted` is for the simulation.
+//! `stages` are the parts at which aggregates wait. In the order of an aggregate's way: `flow` says when it leaves, and with which others; `answers`, what became of it;
+//! `knowledge` is what it is routed by. `accounts` have its entry and its end, which `observers` count; `messages` are what
+//! driver and pipeline tell each other.
 
+mod accounts;
 mod answers;
 mod flow;
 mod knowledge;
+mod messages;
 mod observers;
-#[cfg(feature = "_simulation")]
-mod planted;
+mod stages;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::time::{Instant, SystemTime};
 
-use aggregation::KinesisRecord;
-use service::ShardId;
-use service::{Jitter, RetryDelays};
+use service::CallError;
 
-use crate::budget::{Budget, Cargo, Copies};
-use crate::config::Config;
-use crate::config::ordering::RecordDistribution;
-use crate::error::PutErrorKind;
+use self::answers::classification::{FailedAttempt, may_be_too_large};
+use self::answers::exchange::Exchange;
+use self::answers::judgement::Stored;
+use self::flow::requests::Ended;
+use self::knowledge::distribution::Waiting;
+use self::knowledge::hot_shards::HotShards;
+use self::knowledge::{Listed, Prospect};
+use self::messages::Moment;
+use self::observers::Observers;
+use self::stages::Stages;
+use crate::budget::Budget;
+use crate::config::{Config, OnThrottling};
+use crate::error::codes::{Class, RECORD_COUNT_MISMATCH, SHARD_LIMIT};
+use crate::error::{PutError, PutErrorKind};
 use crate::lanes::aggregate::SealedAggregate;
-use crate::lanes::contents::Volume;
-use crate::limits::{FETCH_RETRY_PAUSE, RETRY_DELAY};
 use crate::observe::observation::Observation;
-use crate::pipeline::answers::expiry::ExpiryWatch;
-use crate::pipeline::answers::losses::Losses;
-use crate::pipeline::answers::outstanding::Outstanding;
-use crate::pipeline::flow::collector::{Collector, MaxRequest};
-use crate::pipeline::flow::copies::CopyRoom;
-use crate::pipeline::flow::limiter::Limiter;
-use crate::pipeline::knowledge::distribution::Distribution;
-use crate::pipeline::knowledge::hot_shards::HotShards;
-use crate::pipeline::knowledge::refresher::Refresher;
-use crate::pipeline::observers::Observers;
-use crate::receipt::outcome::Outcome;
+use crate::observe::stats::Load;
+use crate::receipt::attempt::AttemptFailure;
 use crate::record::doubts::Doubt;
-use crate::routing::Routing;
-use crate::routing::shard_map::{Listing, ShardMap};
+use crate::routing::shard_map::Listing;
 use crate::routing::summary::StreamSummary;
 
-pub use knowledge::distribution::Source;
-pub use knowledge::heavy_keys::HeavyKey;
-pub use knowledge::hot_shards::HotShard;
+pub use self::knowledge::distribution::Source;
+pub use self::knowledge::heavy_keys::HeavyKey;
+pub use self::knowledge::hot_shards::HotShard;
+pub(crate) use self::messages::{Answer, EntryAnswer, Input, Output, RequestId};
 
-/// Names one request.
-pub(crate) type RequestId = u64;
-
-/// What the driver tells the pipeline.
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all inputs are the large one, and none of them is kept"
-)]
-pub(crate) enum Input {
-    /// A lane sealed an aggregate.
-    Sealed(SealedAggregate),
-    /// A request ended.
-    Answer {
-        /// Which.
-        request: RequestId,
-        /// How.
-        answer: Answer,
-        /// When, by the wall clock.
-        ended: SystemTime,
-    },
-    /// The fetch of the shard map ended.
-    Shards(Result<Listing, CallFailure>),
-    /// The stream was described, or not.
-    Description(Result<StreamSummary, CallFailure>),
-    /// There is the room for copies that was awaited.
-    Room(Copies),
-}
-
-/// How a request ended.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    /// With one result for each entry, in order.
-    Entries {
-        entries: Vec<EntryAnswer>,
-        request_id: Option<Arc<str>>,
-    },
-    /// Without.
-    Failed(CallFailure),
-}
-
-/// What became of one entry of a request.
-#[derive(Debug, Clone)]
-pub(crate) enum EntryAnswer {
-    /// The service stored it.
-    Stored { shard: ShardId, sequence_number: Arc<str> },
-    /// The service refused it.
-    Refused { code: String, message: String },
-}
-
-/// Why a call failed as a whole.
-#[derive(Debug, Clone)]
-pub(crate) struct CallFailure {
-    pub(crate) code: String,
-    pub(crate) message: String,
-    pub(crate) request_id: Option<Arc<str>>,
-    /// Whether the service may have acted on it all the same.
-    pub(crate) may_have_been_applied: bool,
-}
-
-/// What the pipeline wants done.
-#[derive(Debug)]
-pub(crate) enum Output {
-    /// Send these entries, and report the answer.
-    Send {
-        request: RequestId,
-        entries: Vec<KinesisRecord>,
-    },
-    /// Fetch the stream's shards, and report them.
-    FetchShards,
-    /// Wait for room for the copies of this request, and hand it over.
-    AwaitRoom(Cargo),
-    /// Ask who distributes the stream's records, and report it.
-    Describe,
-    /// Records find their way by this from now on: make lanes for it.
-    NewRouting(Routing),
-    /// The stream takes records of so many bytes.
-    RecordLimit(usize),
-    /// Tell that other shards are open now, and how many.
-    ShardsChanged(usize),
-    /// Tell who distributes the stream's records, and how that is known.
-    Distribution(RecordDistribution, Source),
-    /// Tell that a shard is throttled, and at which rate it is sent records now, in percent of what it takes.
-    Throttled(HotShard, u32),
-    /// Tell that so many records have failed for this reason, and nobody hears of it.
-    Lost(PutErrorKind, u64),
-}
-
-/// The state of everything between the lanes and the outcomes.
+/// The state of everything between the lanes and the outcomes. Each part owns its own.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
-    config: Config,
-    /// The newest one.
-    map: Option<Arc<ShardMap>>,
-    refresher: Refresher,
-    distribution: Distribution,
-    told_distribution: Option<(RecordDistribution, Source)>,
-    /// What is in force of both.
-    routing: Routing,
-    limiter: Limiter,
+    on_throttling: OnThrottling,
+    stages: Stages,
     hot_shards: HotShards,
-    collector: Collector,
-    copy_room: CopyRoom,
-    delays: RetryDelays,
-    fetch_delays: RetryDelays,
-    /// Aggregates that wait until it is known where they go.
-    unrouted: Vec<SealedAggregate>,
-    /// Aggregates that wait for their next attempt.
-    retries: BTreeMap<(Instant, u64), SealedAggregate>,
-    retry_number: u64,
-    in_flight: BTreeMap<RequestId, InFlight>,
-    next_request: RequestId,
-    /// Parts of requests that the service refused as a whole: each is sent by itself, to find what it refuses.
-    suspects: VecDeque<Vec<SealedAggregate>>,
-    /// Stored aggregates that only a fresh shard map can judge.
-    unjudged: Vec<Stored>,
-    expiry_watch: ExpiryWatch,
-    /// The fetch of the shard map under way: when it began.
-    fetch_began: Option<(Instant, SystemTime)>,
-    /// After the service has throttled whole requests: how many in a row, and until when none is sent.
-    throttled_requests: u32,
-    resume_at: Option<Instant>,
-    /// Since when the service says that the stream does not exist.
-    not_found_since: Option<Instant>,
-    outstanding: Outstanding,
-    /// Bytes of the requests under way.
-    bytes_in_flight: usize,
-    /// Shards to which something has ceased to be under way.
-    released: Vec<ShardId>,
-    delivered: u64,
-    losses: Losses,
-    /// What failed since somebody wants a report of it.
-    failed: Option<Vec<Arc<Outcome>>>,
     outputs: VecDeque<Output>,
-    pub(crate) observers: Observers,
-}
-
-#[derive(Debug)]
-struct InFlight {
-    aggregates: Vec<SealedAggregate>,
-    bytes: usize,
-    user_records: Volume,
-    _copies: Copies,
-    /// The shards that the request holds; none if its aggregates do so themselves.
-    shards: Vec<ShardId>,
-    sent: Instant,
-    sent_wall: SystemTime,
-}
-
-/// An aggregate that the service stored, and where.
-#[derive(Debug)]
-struct Stored {
-    aggregate: SealedAggregate,
-    shard: ShardId,
-    sequence_number: Arc<str>,
 }
 
 impl Pipeline {
-    pub(crate) fn new(config: Config, budget: Budget, mut rng: fastrand::Rng) -> Self {
-        let max_request = MaxRequest {
-            count: config.collection_max_count,
-            bytes: config.collection_max_size,
-            weight: budget.largest_request(),
-        };
-        let (wait, max_buffered) = (config.collection_wait(), config.record_max_buffered_time);
+    pub(crate) fn new(config: &Config, budget: Budget, rng: fastrand::Rng) -> Self {
         Self {
-            observers: Observers::new(config.metrics),
-            map: None,
-            refresher: Refresher::new(config.shard_map_refresh_interval, &mut rng),
-            distribution: Distribution::new(&config, &mut rng),
-            told_distribution: None,
-            routing: Routing::Undecided,
-            limiter: Limiter::new(config.rate_limit_percent, config.requests_per_shard()),
+            on_throttling: config.on_throttling,
+            stages: Stages::new(config, budget, rng),
             hot_shards: HotShards::default(),
-            collector: Collector::new(max_request, wait, max_buffered),
-            copy_room: CopyRoom::new(budget),
-            fetch_delays: RetryDelays::new((RETRY_DELAY, FETCH_RETRY_PAUSE), Jitter::Full, rng.fork()),
-            delays: RetryDelays::new(config.retry_delays, Jitter::Full, rng),
-            config,
-            unrouted: Vec::new(),
-            retries: BTreeMap::new(),
-            retry_number: 0,
-            in_flight: BTreeMap::new(),
-            next_request: 0,
-            suspects: VecDeque::new(),
-            unjudged: Vec::new(),
-            expiry_watch: ExpiryWatch::default(),
-            fetch_began: None,
-            throttled_requests: 0,
-            resume_at: None,
-            not_found_since: None,
-            outstanding: Outstanding::default(),
-            bytes_in_flight: 0,
-            released: Vec::new(),
-            delivered: 0,
-            losses: Losses::default(),
-            failed: None,
             outputs: VecDeque::new(),
         }
     }
@@ -264,51 +79,35 @@ impl Pipeline {
     pub(crate) fn handle(&mut self, input: Input, now: Instant) {
         match input {
             Input::Sealed(aggregate) => self.on_sealed(aggregate, now),
-            Input::Answer { request, answer, ended } => self.on_answer(request, answer, (now, ended)),
+            Input::Answer { request, answer } => self.on_answer(request, answer, now),
             Input::Shards(Ok(shards)) => self.on_shards(shards, now),
             Input::Shards(Err(failure)) => self.on_fetch_failed(&failure, now),
             Input::Description(described) => self.on_description(described, now),
-            Input::Room(copies) => self.copy_room.grant(copies),
+            Input::Room(copies) => self.stages.requests.grant_room(copies),
         }
         self.settle_routing(now);
     }
 
     /// Moves on what time has made due. `wall` is the wall-clock time of `now`.
     pub(crate) fn handle_timeout(&mut self, now: Instant, wall: SystemTime) {
-        self.look_up_what_is_due(now, wall);
+        let at = Moment { now, wall };
+        self.look_up_what_is_due(at);
         self.settle_routing(now);
-        while let Some(entry) = self.retries.first_entry()
-            && entry.key().0 <= now
-        {
-            let aggregate = entry.remove();
-            self.route(aggregate, now);
+        while let Some(aggregate) = self.stages.retries.pop_due(now) {
+            self.stages.route(aggregate, now);
         }
-        self.expire_waiting(now);
-        self.resume_at = self.resume_at.filter(|at| *at > now);
-        self.fill_requests(now, wall);
+        self.stages.expire_waiting(now);
+        self.stages.retries.resume(now);
+        self.send_requests(at);
         for hot in self.hot_shards.take_due(now) {
-            let rate = self.limiter.rate_of(&hot.shard, now);
+            let rate = self.stages.queues.rate_of(&hot.shard, now);
             self.outputs.push_back(Output::Throttled(hot, rate));
         }
-        let lost = self.losses.take_due(now).into_iter();
+        let lost = self.stages.accounts.losses.take_due(now).into_iter();
         self.outputs
             .extend(lost.map(|(reason, records)| Output::Lost(reason, records)));
         // What was routed just now may have asked for it.
-        self.look_up_what_is_due(now, wall);
-    }
-
-    fn look_up_what_is_due(&mut self, now: Instant, wall: SystemTime) {
-        if self.refresher.start(now) {
-            self.fetch_began = Some((now, wall));
-            let failures = self.refresher.failures();
-            self.observers.observe(Observation::LookUpSent { failures });
-            self.outputs.push_back(Output::FetchShards);
-        }
-        if self.distribution.start(now) {
-            let failures = self.distribution.failures();
-            self.observers.observe(Observation::LookUpSent { failures });
-            self.outputs.push_back(Output::Describe);
-        }
+        self.look_up_what_is_due(at);
     }
 
     /// What to do next, in order.
@@ -319,75 +118,310 @@ impl Pipeline {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next, if nothing else happens before.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let may_send = self.may_send();
-        let sending = [self.collector.deadline(), self.limiter.next_at()];
-        let sending = self.resume_at.or_else(|| sending.into_iter().flatten().min());
-        let retry = self.retries.first_key_value().map(|((at, _), _)| *at);
-        let others = [
-            self.refresher.next_at(),
-            self.distribution.next_at(),
-            self.hot_shards.next_at(),
-            self.losses.next_at(),
-            self.expiry_watch.next_at(),
-        ];
-        [sending.filter(|_| may_send), retry]
-            .into_iter()
-            .chain(others)
-            .flatten()
-            .min()
+        let next = [self.stages.next_at(), self.hot_shards.next_at()];
+        next.into_iter().flatten().min()
     }
 
     /// A record was refused that the stream may take by now.
     pub(crate) fn on_refused_record(&mut self, doubt: Doubt, now: Instant) {
         match doubt {
-            Doubt::Size => self.distribution.on_traffic(now),
-            Doubt::Key => self.distribution.keyless_refused(now),
+            Doubt::Size => self.stages.knowledge.ask_for_description(now),
+            Doubt::Key => self.stages.knowledge.keyless_refused(now),
         }
     }
 
     /// Marks everything that was sealed so far; [`is_settled`](Self::is_settled) tells when all of it has its outcome.
     pub(crate) fn mark(&mut self, now: Instant) -> u64 {
-        self.collector.hurry(now);
-        self.outstanding.mark()
+        self.stages.requests.hurry(now);
+        self.stages.accounts.mark()
     }
 
     /// Whether all that was sealed before the mark has its outcome.
     pub(crate) fn is_settled(&self, mark: u64) -> bool {
-        self.outstanding.is_settled(mark)
+        self.stages.accounts.is_settled(mark)
     }
 
     /// Whether nothing is outstanding.
     pub(crate) fn is_empty(&self) -> bool {
-        self.outstanding.is_empty()
+        self.stages.accounts.is_empty()
     }
 
     /// User records delivered so far.
     pub(crate) fn delivered(&self) -> u64 {
-        self.delivered
+        self.stages.accounts.delivered()
+    }
+
+    /// What is in flight.
+    pub(crate) fn load(&self) -> Load {
+        self.stages.requests.load()
+    }
+
+    /// Those who count.
+    pub(crate) fn observers(&self) -> &Observers {
+        &self.stages.accounts.observers
+    }
+
+    /// Those who count, to take what they have counted.
+    pub(crate) fn observers_mut(&mut self) -> &mut Observers {
+        &mut self.stages.accounts.observers
+    }
+
+    /// Remembers from now on what fails, for [`give_up`](Self::give_up) to return.
+    pub(crate) fn report_failures(&mut self) {
+        self.stages.accounts.report_failures();
+    }
+
+    /// Fails whatever is outstanding; returns its records, after those that failed while failures were to be reported.
+    pub(crate) fn give_up(&mut self, kind: &PutErrorKind, now: Instant) -> Vec<PutError> {
+        if let Some(fetch) = self.stages.knowledge.end_fetch(now) {
+            self.stages.routes.abandon_fetch(&fetch);
+        }
+        let all = self.stages.take_all(now);
+        self.stages.accounts.report_failures();
+        for aggregate in all {
+            self.stages.accounts.fail(aggregate, kind.clone());
+        }
+        self.stages.accounts.take_failures()
+    }
+
+    /// What was lost, unheard of, and is not told yet.
+    pub(crate) fn take_losses(&mut self) -> Vec<(PutErrorKind, u64)> {
+        self.stages.accounts.losses.take_all()
+    }
+
+    fn look_up_what_is_due(&mut self, at: Moment) {
+        for (call, failures) in self.stages.knowledge.start(at) {
+            let observers = &mut self.stages.accounts.observers;
+            observers.observe(Observation::LookUpSent { failures });
+            self.outputs.push_back(call);
+        }
     }
 
     fn on_sealed(&mut self, mut aggregate: SealedAggregate, now: Instant) {
-        aggregate.generation = self.outstanding.enter();
-        self.observers.observe(Observation::Received(&aggregate));
-        self.expiry_watch.enter(&aggregate);
-        self.refresher.on_traffic(now);
-        self.distribution.on_traffic(now);
-        self.route(aggregate, now);
+        self.stages.accounts.enter(&mut aggregate);
+        self.stages.knowledge.on_traffic(now);
+        self.stages.route(aggregate, now);
     }
 
-    /// Sends an aggregate on by the routing in force: to its shard's queue, or taken apart if it does not suit it.
-    fn route(&mut self, aggregate: SealedAggregate, now: Instant) {
-        let Some(aggregate) = self.unexpired(aggregate, now) else {
+    fn send_requests(&mut self, at: Moment) {
+        self.stages.release_held(at.now);
+        while let Some(output) = self.stages.next_request(at) {
+            self.outputs.push_back(output);
+        }
+        self.stages.requests.release_unused_room();
+    }
+
+    fn on_answer(&mut self, request: RequestId, answer: Answer, now: Instant) {
+        let Some(ended) = self
+            .stages
+            .requests
+            .end(request, &answer, &mut self.stages.accounts, now)
+        else {
             return;
         };
-        if self.must_wait(&aggregate) {
-            self.refresher.on_traffic(now);
-            self.await_map(now);
-            self.unrouted.push(aggregate);
-            return;
+        let Ended {
+            aggregates,
+            exchange,
+            _copies,
+        } = ended;
+        match answer {
+            Answer::Failed(error) => self.on_request_failed(aggregates, error.into(), &exchange),
+            Answer::Entries { entries, .. } if entries.len() != aggregates.len() => {
+                self.on_miscount(aggregates, entries.len(), &exchange);
+            }
+            Answer::Entries { entries, .. } => {
+                self.stages.knowledge.on_stream_found();
+                self.stages.retries.end_throttling();
+                for (aggregate, entry) in aggregates.into_iter().zip(entries) {
+                    self.on_entry(aggregate, entry, &exchange);
+                }
+            }
         }
-        for aggregate in self.suited(aggregate, now) {
-            self.limiter.push(aggregate, now);
+    }
+
+    fn on_request_failed(&mut self, aggregates: Vec<SealedAggregate>, failed: FailedAttempt, exchange: &Exchange) {
+        if failed.class == Class::Rejected && aggregates.len() > 1 {
+            return self.on_rejected(aggregates, &failed, exchange);
+        }
+        if failed.class == Class::Throttled {
+            self.stages.retries.pause(exchange.ended);
+        }
+        for aggregate in aggregates {
+            self.on_failure(aggregate, failed.clone(), exchange);
+        }
+    }
+
+    /// One bad entry makes the service refuse a request as a whole: its halves are sent by themselves, and so on, until
+    /// the bad entry is alone.
+    fn on_rejected(&mut self, mut aggregates: Vec<SealedAggregate>, failed: &FailedAttempt, exchange: &Exchange) {
+        for aggregate in &mut aggregates {
+            exchange.note(aggregate, Some(failed.failure.clone()));
+        }
+        if aggregates.iter().any(|aggregate| failed.misses_key_of(aggregate)) {
+            self.stages.knowledge.key_missed(exchange.sent.now, exchange.ended);
+        }
+        let (without_key, with_key): (Vec<_>, Vec<_>) =
+            aggregates.into_iter().partition(SealedAggregate::is_without_key);
+        for mut suspects in [with_key, without_key] {
+            let half = suspects.split_off(suspects.len() / 2);
+            self.stages.suspect(suspects, exchange.ended);
+            self.stages.suspect(half, exchange.ended);
+        }
+    }
+
+    /// Which entry was stored cannot be told any more.
+    fn on_miscount(&mut self, aggregates: Vec<SealedAggregate>, answered: usize, exchange: &Exchange) {
+        let sent = aggregates.len();
+        let kind = PutErrorKind::RecordCountMismatch { sent, answered };
+        let failure = AttemptFailure {
+            code: RECORD_COUNT_MISMATCH.into(),
+            message: kind.to_string(),
+            may_have_been_stored: true,
+        };
+        for mut aggregate in aggregates {
+            exchange.note(&mut aggregate, Some(failure.clone()));
+            self.stages.accounts.fail(aggregate, kind.clone());
+        }
+    }
+
+    fn on_entry(&mut self, mut aggregate: SealedAggregate, entry: EntryAnswer, exchange: &Exchange) {
+        self.stages.accounts.observers.observe(Observation::EntryAnswered {
+            aggregate: &aggregate,
+            shard: entry.shard().or(aggregate.target.as_ref().map(|target| &target.shard)),
+            refusal: entry.refusal(),
+        });
+        match entry {
+            EntryAnswer::Stored { shard, sequence_number } => {
+                exchange.note(&mut aggregate, None);
+                let stored = Stored {
+                    aggregate,
+                    shard,
+                    sequence_number,
+                };
+                self.stages.on_stored(stored, exchange);
+            }
+            EntryAnswer::Refused(refusal) => {
+                // An entry that is throttled by itself tells of its shard; a request that is, of the stream or the account.
+                if refusal.class == Class::Throttled {
+                    let destination = aggregate.target.as_ref().map(|target| target.shard.clone());
+                    self.stages
+                        .queues
+                        .throttled(&destination, exchange.sent.now, exchange.ended);
+                    self.hot_shards.refused(destination, &aggregate, exchange.ended);
+                }
+                self.on_failure(aggregate, refusal.into(), exchange);
+            }
+        }
+    }
+
+    fn on_failure(&mut self, mut aggregate: SealedAggregate, failed: FailedAttempt, exchange: &Exchange) {
+        let (sent, now) = (exchange.sent.now, exchange.ended);
+        let reason = if failed.misses_key_of(&aggregate) {
+            self.stages.knowledge.key_missed(sent, now);
+            PutErrorKind::NoPartitionKey
+        } else {
+            failed.final_reason()
+        };
+        let FailedAttempt { class, failure } = failed;
+        // As with the KPL, only the limit of a shard counts as throttling here.
+        let is_returned = self.on_throttling == OnThrottling::Fail && failure.code == SHARD_LIMIT;
+        exchange.note(&mut aggregate, Some(failure));
+        match class {
+            Class::Throttled if is_returned => self.stages.accounts.fail(aggregate, reason),
+            Class::Throttled | Class::Credentials | Class::Transient => self.stages.retry(aggregate, now),
+            Class::Rejected if may_be_too_large(&aggregate) => self.stages.halve(aggregate, now),
+            Class::Denied | Class::Rejected => self.stages.accounts.fail(aggregate, reason),
+            Class::NotFound => {
+                let prospect = self.stages.knowledge.on_stream_missing(now);
+                self.stages.knowledge.on_contradiction(sent, now);
+                match prospect {
+                    Prospect::Final => self.stages.accounts.fail(aggregate, reason),
+                    Prospect::Passing => self.stages.retry(aggregate, now),
+                }
+            }
+        }
+    }
+
+    fn on_shards(&mut self, shards: Listing, now: Instant) {
+        match self.stages.knowledge.on_shards(shards, now) {
+            Ok(listed) => {
+                if let Listed::Changed(map) = listed {
+                    self.outputs.push_back(Output::ShardsChanged(map.shards().len()));
+                    self.stages.accounts.observers.observe(Observation::ShardsChanged(&map));
+                }
+                self.settle_routing(now);
+                self.stages.judge_again(now);
+            }
+            Err(failure) => self.on_fetch_failed(&failure, now),
+        }
+    }
+
+    fn on_description(&mut self, described: Result<StreamSummary, CallError>, now: Instant) {
+        if let Err(failure) = &described {
+            self.on_not_described(failure, now);
+        }
+        let waiting = self.stages.routes.waiting();
+        let max_record_bytes = self.stages.knowledge.on_description(described, waiting, now);
+        self.outputs.extend(max_record_bytes.map(Output::RecordLimit));
+    }
+
+    /// What waits for nothing but the description of a stream that is missing for good will not have it.
+    fn on_not_described(&mut self, failure: &CallError, now: Instant) {
+        let class = Class::from(failure.class);
+        // Who may not have the description has been answered all the same.
+        if !matches!(class, Class::Denied | Class::Rejected) {
+            self.observe_failed_look_up(failure);
+        }
+        if class == Class::NotFound
+            && self.stages.knowledge.on_stream_missing(now) == Prospect::Final
+            && !self.stages.routes.is_undecided()
+        {
+            self.fail_unrouted(&PutErrorKind::StreamNotFound);
+        }
+    }
+
+    fn observe_failed_look_up(&mut self, failure: &CallError) {
+        let code = &failure.code;
+        let observers = &mut self.stages.accounts.observers;
+        observers.observe(Observation::LookUpFailed { code });
+    }
+
+    fn fail_unrouted(&mut self, reason: &PutErrorKind) {
+        for aggregate in self.stages.routes.take_unrouted() {
+            self.stages.accounts.fail(aggregate, reason.clone());
+        }
+    }
+
+    fn on_fetch_failed(&mut self, failure: &CallError, now: Instant) {
+        self.observe_failed_look_up(failure);
+        if let Some(fetch) = self.stages.knowledge.end_fetch(now) {
+            let request_id = failure.request_id.clone();
+            self.stages
+                .routes
+                .note_fetch(&Exchange { request_id, ..fetch }, failure.clone().into());
+        }
+        let waiting = match self.stages.is_map_unneeded() && self.stages.retries.is_empty() {
+            true => Waiting::None,
+            false => Waiting::Some,
+        };
+        let prospect = self
+            .stages
+            .knowledge
+            .on_fetch_failed(failure.class.into(), waiting, now);
+        if prospect == Prospect::Final {
+            let reason = FailedAttempt::from(failure.clone()).final_reason();
+            // With a routing in force, what waits needs the description and not the map.
+            if self.stages.routes.is_undecided() || reason == PutErrorKind::StreamNotFound {
+                self.fail_unrouted(&reason);
+            }
+            self.stages.judge_again(now);
+        }
+    }
+
+    /// Puts into force what is known by now of shards and distribution, and routes everything that waits by it.
+    fn settle_routing(&mut self, now: Instant) {
+        if let Some(map) = self.stages.routes.settle(&self.stages.knowledge, &mut self.outputs) {
+            self.stages.route_again(&map, now);
         }
     }
 }

@@ -15,8 +15,8 @@ pub enum PlantedBug {
     AcknowledgeEarly = 2,
     /// An aggregate counts as delivered wherever it landed.
     AcceptMisplaced = 3,
-    /// A record that is to be sent again does not hold its lane.
-    FreeLane = 4,
+    /// A record that is retried does not hold its shard.
+    FreeShard = 4,
     /// The room of a record is given back when its request leaves.
     ReleaseEarly = 5,
 }
@@ -27,7 +27,7 @@ impl PlantedBug {
         Self::DropRetried,
         Self::AcknowledgeEarly,
         Self::AcceptMisplaced,
-        Self::FreeLane,
+        Self::FreeShard,
         Self::ReleaseEarly,
     ];
 
@@ -37,7 +37,7 @@ impl PlantedBug {
             Self::DropRetried => "drop-a-retried-record",
             Self::AcknowledgeEarly => "acknowledge-before-sent",
             Self::AcceptMisplaced => "accept-a-misplaced-aggregate",
-            Self::FreeLane => "overtake-a-retried-record",
+            Self::FreeShard => "overtake-a-retried-record",
             Self::ReleaseEarly => "release-room-when-sent",
         }
     }

@@ -34,11 +34,11 @@ impl Bug {
             ForgetWhatWasTaken, HighestOfAllKeys, IgnoreTheSink, LeaveRecordsRunning, RenewTakenLease,
             RenewWithoutReader, SkipBatchOfRecord, SkipParent,
         };
-        use kpl::planted_bugs::PlantedBug::{AcceptMisplaced, AcknowledgeEarly, DropRetried, FreeLane, ReleaseEarly};
+        use kpl::planted_bugs::PlantedBug::{AcceptMisplaced, AcknowledgeEarly, DropRetried, FreeShard, ReleaseEarly};
         match self {
             Self::Producer(DropRetried | AcknowledgeEarly) => &[Rule::Outcome],
             Self::Producer(AcceptMisplaced) => &[Rule::Readable],
-            Self::Producer(FreeLane) => &[Rule::KeyOrder],
+            Self::Producer(FreeShard) => &[Rule::KeyOrder],
             Self::Producer(ReleaseEarly) => &[Rule::Memory],
             Self::Consumer(DeliverAfterExpiry) => &[Rule::OneOwner],
             Self::Consumer(CheckpointWithoutCounter) => &[Rule::OneOwner, Rule::AtLeastOnce],

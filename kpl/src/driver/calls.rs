@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 use aggregation::KinesisRecord;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::Builder as ConfigBuilder;
-use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::operation::RequestId as _;
 use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
 use aws_sdk_kinesis::primitives::Blob;
@@ -14,13 +13,13 @@ use aws_sdk_kinesis::types::{
     PutRecordsRequestEntry, PutRecordsResultEntry, RecordDistributionStrategy, Shard as SdkShard, ShardFilter,
     ShardFilterType, StreamDescriptionSummary, StreamMode, StreamStatus,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::retry::RetryConfig;
-use service::{CallError, Clock, Effect, ShardId, StreamRef, read_range};
+use service::{CallClass, CallError, Clock, Effect, ShardId, StreamRef, read_range};
 
 use crate::config::ordering::RecordDistribution;
+use crate::error::codes::Refusal;
 use crate::limits::{DEFAULT_MAX_RECORD_BYTES, LARGEST_MAX_RECORD_BYTES, LIST_SHARDS_PAGE};
-use crate::pipeline::{Answer, CallFailure, EntryAnswer};
+use crate::pipeline::{Answer, EntryAnswer};
 use crate::routing::shard_map::{Listing, Shard};
 use crate::routing::summary::{Resharding, StreamSummary};
 
@@ -73,13 +72,13 @@ impl Calls {
             .send();
         match self.clock.timeout(self.timeout, call).await {
             Some(Ok(output)) => entry_answers(output),
-            Some(Err(error)) => Answer::Failed(call_failure(&error)),
+            Some(Err(error)) => Answer::Failed(CallError::of(&error)),
             None => Answer::Failed(timed_out(self.timeout)),
         }
     }
 
     /// The open shards of the stream, page by page.
-    pub(crate) async fn list_shards(&self) -> Result<Listing, CallFailure> {
+    pub(crate) async fn list_shards(&self) -> Result<Listing, CallError> {
         let mut listing = Listing::default();
         let mut next_token = None;
         loop {
@@ -99,7 +98,7 @@ impl Calls {
     }
 
     /// What the service says of the stream.
-    pub(crate) async fn describe_stream_summary(&self) -> Result<StreamSummary, CallFailure> {
+    pub(crate) async fn describe_stream_summary(&self) -> Result<StreamSummary, CallError> {
         let call = self
             .client
             .describe_stream_summary()
@@ -111,7 +110,7 @@ impl Calls {
             .send();
         match self.clock.timeout(self.timeout, call).await {
             Some(Ok(output)) => Ok(output.stream_description_summary().map(summary).unwrap_or_default()),
-            Some(Err(error)) => Err(call_failure(&error)),
+            Some(Err(error)) => Err(CallError::of(&error)),
             None => Err(timed_out(self.timeout)),
         }
     }
@@ -119,7 +118,7 @@ impl Calls {
     async fn list_shards_page(
         &self,
         next_token: Option<String>,
-    ) -> Result<aws_sdk_kinesis::operation::list_shards::ListShardsOutput, CallFailure> {
+    ) -> Result<aws_sdk_kinesis::operation::list_shards::ListShardsOutput, CallError> {
         let call = self.client.list_shards().max_results(LIST_SHARDS_PAGE);
         let call = match next_token {
             // The service refuses a token together with a stream or a filter.
@@ -134,7 +133,7 @@ impl Calls {
             .config_override(once())
             .send()
             .await
-            .map_err(|error| call_failure(&error))
+            .map_err(|error| CallError::of(&error))
     }
 }
 
@@ -143,7 +142,7 @@ fn once() -> ConfigBuilder {
     ConfigBuilder::new().retry_config(RetryConfig::disabled())
 }
 
-fn at_latest() -> Result<ShardFilter, CallFailure> {
+fn at_latest() -> Result<ShardFilter, CallError> {
     ShardFilter::builder()
         .r#type(ShardFilterType::AtLatest)
         .build()
@@ -151,7 +150,7 @@ fn at_latest() -> Result<ShardFilter, CallFailure> {
 }
 
 /// A record without a partition key has no hash key either.
-fn request_entry(record: KinesisRecord) -> Result<PutRecordsRequestEntry, CallFailure> {
+fn request_entry(record: KinesisRecord) -> Result<PutRecordsRequestEntry, CallError> {
     let entry = PutRecordsRequestEntry::builder().data(Blob::new(record.data.to_vec()));
     let entry = match &*record.partition_key {
         "" => entry,
@@ -176,10 +175,10 @@ fn entry_answer(entry: PutRecordsResultEntry) -> EntryAnswer {
             shard: ShardId::new(entry.shard_id.as_deref().unwrap_or_default()),
             sequence_number: sequence_number.into(),
         },
-        _ => EntryAnswer::Refused {
-            code: entry.error_code.unwrap_or_default(),
-            message: entry.error_message.unwrap_or_default(),
-        },
+        _ => EntryAnswer::Refused(Refusal::new(
+            entry.error_code.unwrap_or_default(),
+            entry.error_message.unwrap_or_default(),
+        )),
     }
 }
 
@@ -229,38 +228,17 @@ fn add_open_shard(shard: &SdkShard, listing: &mut Listing) {
     }
 }
 
-/// What the classification of the libraries makes of an error of the SDK.
-fn call_failure<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, HttpResponse>) -> CallFailure {
-    let CallError {
-        code,
-        message,
-        request_id,
-        effect,
-        class: _,
-    } = CallError::of(error);
-    CallFailure {
-        code,
-        message,
-        request_id,
-        may_have_been_applied: effect == Effect::Possible,
-    }
+fn timed_out(timeout: Duration) -> CallError {
+    CallError::timed_out(format!("no answer within {timeout:?} (request_timeout)"))
 }
 
-fn timed_out(timeout: Duration) -> CallFailure {
-    CallFailure {
-        code: "Timeout".into(),
-        message: format!("no answer within {timeout:?} (request_timeout)"),
-        request_id: None,
-        may_have_been_applied: true,
-    }
-}
-
-fn invalid(error: &dyn Error) -> CallFailure {
-    CallFailure {
+fn invalid(error: &dyn Error) -> CallError {
+    CallError {
         code: "RequestNotBuilt".into(),
         message: error.to_string(),
         request_id: None,
-        may_have_been_applied: false,
+        class: CallClass::Transient,
+        effect: Effect::None,
     }
 }
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use aggregation::KinesisRecord;
 use futures::FutureExt as _;
-use service::Lost;
+use service::{CallClass, CallError, Effect, Lost};
 use tokio::task::JoinError;
 
 use super::Driver;
 use crate::budget::{Cargo, Copies};
 use crate::observe::event::Event;
-use crate::pipeline::{Answer, CallFailure, Input, Output, RequestId};
+use crate::pipeline::{Answer, Input, Output, RequestId};
 use crate::routing::shard_map::Listing;
 use crate::routing::summary::StreamSummary;
 
@@ -25,8 +25,8 @@ pub(super) enum Finished {
         entries: usize,
         took: Duration,
     },
-    Shards(Result<Listing, CallFailure>),
-    Description(Result<StreamSummary, CallFailure>),
+    Shards(Result<Listing, CallError>),
+    Description(Result<StreamSummary, CallError>),
     Room(Copies),
 }
 
@@ -78,14 +78,7 @@ impl Driver {
                 took,
             }) => {
                 self.report_answer(&answer, entries, took, now);
-                self.pipeline.handle(
-                    Input::Answer {
-                        request,
-                        answer,
-                        ended: self.calls.wall_time(),
-                    },
-                    now,
-                );
+                self.pipeline.handle(Input::Answer { request, answer }, now);
             }
             Ok(Finished::Shards(result)) => {
                 match &result {
@@ -156,17 +149,18 @@ impl Driver {
     }
 }
 
-fn or_failed<T>(ended: Result<Result<T, CallFailure>, Lost>) -> Result<T, CallFailure> {
+fn or_failed<T>(ended: Result<Result<T, CallError>, Lost>) -> Result<T, CallError> {
     ended.unwrap_or_else(|lost| Err(call_lost(lost)))
 }
 
 /// A call without an answer has failed, and may have reached the service.
-fn call_lost(_: Lost) -> CallFailure {
-    CallFailure {
+fn call_lost(_: Lost) -> CallError {
+    CallError {
         code: "CallLost".into(),
         message: "the task of the call panicked, or was dropped before its end".into(),
         request_id: None,
-        may_have_been_applied: true,
+        class: CallClass::Unanswered,
+        effect: Effect::Possible,
     }
 }
 

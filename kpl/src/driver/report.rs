@@ -2,34 +2,34 @@
 
 use std::time::{Duration, Instant};
 
-use service::RangeFault;
+use service::{CallError, RangeFault};
 
 use super::Driver;
 use crate::foreign::contained;
 use crate::observe::event::{CallFailed, Event};
-use crate::pipeline::{Answer, CallFailure, EntryAnswer};
+use crate::pipeline::{Answer, EntryAnswer};
 
 impl Driver {
     /// Tells the statistics and the metrics what is new.
     pub(super) fn publish(&mut self, now: Instant) {
         self.publish_stats(now);
-        if self.pipeline.observers.tally.wants_pending(now) {
+        if self.pipeline.observers().tally.wants_pending(now) {
             self.look_at_pending(self.shared.outstanding().records, now);
         }
-        let observers = &mut self.pipeline.observers;
+        let observers = self.pipeline.observers_mut();
         contained(|| self.meter.record(&mut observers.tally)).unwrap_or_default();
     }
 
     /// So many records are outstanding.
     pub(super) fn look_at_pending(&mut self, outstanding: u64, now: Instant) {
-        self.pipeline.observers.tally.look_at_pending(outstanding, now);
+        self.pipeline.observers_mut().tally.look_at_pending(outstanding, now);
         let waiting = self.shared.waiting();
         contained(|| self.meter.show(outstanding, waiting)).unwrap_or_default();
     }
 
     pub(super) fn publish_stats(&mut self, now: Instant) {
         let load = self.pipeline.load();
-        let ledger = &mut self.pipeline.observers.ledger;
+        let ledger = &mut self.pipeline.observers_mut().ledger;
         self.shared.board.publish(ledger, load, now);
     }
 
@@ -42,7 +42,7 @@ impl Driver {
             Answer::Entries { entries: answers, .. } => {
                 let refused = answers
                     .iter()
-                    .filter(|answer| matches!(answer, EntryAnswer::Refused { .. }))
+                    .filter(|answer| matches!(answer, EntryAnswer::Refused(_)))
                     .count();
                 self.emit(&Event::RequestAnswered { entries, refused, took });
             }
@@ -61,7 +61,7 @@ impl Driver {
     pub(super) fn report_failure<'a>(
         &mut self,
         call: &'static str,
-        CallFailure { code, message, .. }: &'a CallFailure,
+        CallError { code, message, .. }: &'a CallError,
         now: Instant,
         event: impl FnOnce(CallFailed<'a>) -> Event<'a>,
     ) {

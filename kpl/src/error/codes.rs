@@ -28,22 +28,45 @@ pub(crate) enum Class {
     Rejected,
 }
 
-/// Classifies an error code, of the service or of this producer.
-pub(crate) fn classify(code: &str) -> Class {
-    match CallClass::of_code(code) {
-        CallClass::Throttled => Class::Throttled,
-        CallClass::Credentials => Class::Credentials,
-        CallClass::NotFound => Class::NotFound,
-        CallClass::Denied | CallClass::UnknownKey | CallClass::Encryption => Class::Denied,
-        CallClass::Rejected => Class::Rejected,
-        // No call of a producer has an iterator.
-        CallClass::Transient | CallClass::Unanswered | CallClass::Iterator | CallClass::Unreadable => Class::Transient,
+impl Class {
+    /// The class of an error code, of the service or of this producer.
+    pub(crate) fn of_code(code: &str) -> Self {
+        CallClass::of_code(code).into()
     }
 }
 
-/// Whether the code tells of a shard or an account over its limit.
-pub(crate) fn is_throttling(code: &str) -> bool {
-    classify(code) == Class::Throttled
+impl From<CallClass> for Class {
+    fn from(class: CallClass) -> Self {
+        match class {
+            CallClass::Throttled => Self::Throttled,
+            CallClass::Credentials => Self::Credentials,
+            CallClass::NotFound => Self::NotFound,
+            CallClass::Denied | CallClass::UnknownKey | CallClass::Encryption => Self::Denied,
+            CallClass::Rejected => Self::Rejected,
+            // No call of a producer has an iterator.
+            CallClass::Transient | CallClass::Unanswered | CallClass::Iterator | CallClass::Unreadable => {
+                Self::Transient
+            }
+        }
+    }
+}
+
+/// Why the service refused one entry of a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    pub(crate) class: Class,
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: String, message: String) -> Self {
+        Self {
+            class: Class::of_code(&code),
+            code,
+            message,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -95,7 +118,7 @@ mod tests {
         ];
         for (class, codes) in table {
             for code in codes {
-                assert_eq!(classify(code), class, "{code}");
+                assert_eq!(Class::of_code(code), class, "{code}");
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::lanes::contents::Contents;
 use crate::limits::KINESIS_RECORD_BYTES;
 use crate::receipt::attempt::Attempts;
 use crate::receipt::cohort::Origin;
-use crate::receipt::outcome::{Failure, HashKeyOrigin, Outcome, Placement, Returned, open};
+use crate::receipt::outcome::{Delivery, Failure, HashKeyOrigin, Outcome, Returned, open};
 use crate::record::{self, Record};
 use crate::routing::{Routing, Target};
 
@@ -35,7 +35,7 @@ pub(crate) struct SealedAggregate {
     /// How often it was stored on a shard that does not hold all of its records.
     pub(crate) misplacements: u32,
     /// The shards that are sent nothing until it is decided; none unless records are ordered.
-    pub(crate) lanes_held: Vec<ShardId>,
+    pub(crate) shards_held: Vec<ShardId>,
     stream: Arc<str>,
     hash_key_origin: HashKeyOrigin,
     origins: Vec<Origin>,
@@ -76,7 +76,7 @@ impl SealedAggregate {
             target,
             generation: 0,
             misplacements: 0,
-            lanes_held: Vec::new(),
+            shards_held: Vec::new(),
             stream,
             hash_key_origin,
             origins,
@@ -107,7 +107,7 @@ impl SealedAggregate {
     /// Ends its way at a shard.
     pub(crate) fn deliver(mut self, shard_id: Arc<str>, sequence_number: Arc<str>) {
         let attempts = std::mem::take(&mut self.attempts);
-        self.resolve(Outcome::Delivered(Placement {
+        self.resolve(Outcome::Delivered(Delivery {
             shard_id,
             sequence_number,
             attempts,
@@ -178,10 +178,7 @@ impl SealedAggregate {
             .into_iter()
             .partition(|share| share.expiry.as_ref().is_some_and(has_expired));
         let target = self.target.take();
-        let build = |shares| {
-            self.build_parts(target.as_ref(), shares, (usize::MAX, usize::MAX))
-                .pop()
-        };
+        let build = |shares| self.build_parts(target.as_ref(), shares, usize::MAX, usize::MAX).pop();
         Parted {
             expired: build(expired),
             alive: build(alive),
@@ -192,7 +189,7 @@ impl SealedAggregate {
     pub(crate) fn halved(mut self) -> Vec<Self> {
         let half = self.record.user_records.div_ceil(2);
         let (shares, target) = (self.take_apart(), self.target.take());
-        self.build_parts(target.as_ref(), shares, (usize::MAX, half))
+        self.build_parts(target.as_ref(), shares, usize::MAX, half)
     }
 
     /// Takes the aggregate apart and builds aggregates anew, each for one target of `routing`. Order within a target is
@@ -209,7 +206,7 @@ impl SealedAggregate {
         let shares = targets.iter().zip(shares);
         let parts = shares.flat_map(|(target, share)| {
             let max_count = routing.max_count_for(target.as_ref(), max_count);
-            self.build_parts(target.as_ref(), share, (max_size, max_count))
+            self.build_parts(target.as_ref(), share, max_size, max_count)
         });
         parts.collect()
     }
@@ -244,12 +241,7 @@ impl SealedAggregate {
             .collect()
     }
 
-    fn build_parts(
-        &self,
-        target: Option<&Target>,
-        share: Vec<Share>,
-        (max_size, max_count): (usize, usize),
-    ) -> Vec<Self> {
+    fn build_parts(&self, target: Option<&Target>, share: Vec<Share>, max_size: usize, max_count: usize) -> Vec<Self> {
         let mut parts = Vec::new();
         let mut encoder = Encoder::new();
         let mut members = Vec::new();

@@ -14,7 +14,7 @@ use crate::lanes::aggregate::{Sealing, hash_key_origin};
 use crate::lanes::buffers::{Buffer, Buffers};
 use crate::lanes::contents::Contents;
 use crate::lanes::sealing::{Rest, Unframed};
-use crate::limits::{KINESIS_RECORD_BYTES, OPEN_BUFFER_BYTES};
+use crate::limits::{CENTURY, KINESIS_RECORD_BYTES, OPEN_BUFFER_BYTES};
 use crate::receipt::cohort::{Cohort, Origin};
 use crate::receipt::outcome::HashKeyOrigin;
 use crate::routing::Target;
@@ -189,9 +189,6 @@ impl Drop for Lane {
         drop(self.seal());
     }
 }
-
-/// Longer than this is for ever.
-const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// `now + wait`; a wait beyond what the clock can express counts as a century.
 fn saturating_add(now: Instant, wait: Duration) -> Instant {

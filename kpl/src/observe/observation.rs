@@ -8,6 +8,7 @@ use std::time::Instant;
 use service::ShardId;
 
 use crate::error::PutErrorKind;
+use crate::error::codes::Refusal;
 use crate::lanes::aggregate::SealedAggregate;
 use crate::routing::shard_map::ShardMap;
 
@@ -34,8 +35,8 @@ pub(crate) enum Observation<'a> {
         aggregate: &'a SealedAggregate,
         /// Where it was stored, or should have been; `None` if that is not known.
         shard: Option<&'a ShardId>,
-        /// The error code, unless it was stored.
-        refusal: Option<&'a str>,
+        /// Why it was refused, unless it was stored.
+        refusal: Option<&'a Refusal>,
     },
     /// An aggregate was stored where it does not belong.
     Misplaced(&'a SealedAggregate),

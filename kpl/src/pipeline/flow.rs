@@ -1,13 +1,13 @@
 //! Pure: when an aggregate leaves, and with which others.
 //!
-//! In the order of an aggregate's way: `limiter` queues for each shard, by a `token_bucket` at an `adaptive_rate`; `order`
-//! holds the lanes of ordered records; `collector` gathers, and `requests` sends what is gathered within the room of
+//! In the order of an aggregate's way: `limiter` queues for each shard, by a `token_bucket` at an `adaptive_rate`; `queues`
+//! hold the shards of ordered records; `collector` gathers, and `requests` sends what is gathered within the room of
 //! `copies`.
 
 pub(super) mod adaptive_rate;
 pub(super) mod collector;
 pub(super) mod copies;
 pub(super) mod limiter;
-pub(super) mod order;
+pub(super) mod queues;
 pub(super) mod requests;
 pub(super) mod token_bucket;

@@ -22,7 +22,7 @@ use crate::config::ordering::{Ordering, RecordDistribution};
 use crate::config::properties::KplProperties;
 use crate::config::{Aggregation, Config, OnMisplacement, OnThrottling, Rules};
 use crate::driver::calls::Calls;
-use crate::driver::{Driver, Hooks};
+use crate::driver::{Driver, Hooks, Ports};
 use crate::error::{BuildError, BuildErrorKind};
 use crate::lanes::lane::LaneLimits;
 use crate::lanes::{Handover, LaneTemplate};
@@ -356,16 +356,13 @@ impl ProducerBuilder {
         let record_limit = RecordLimit::new(self.config.max_user_record_size);
         let shared = Arc::new(Shared::new(template, record_limit));
         let (commands, received) = mpsc::channel(COMMANDS);
-        let pipeline = Pipeline::new(self.config.clone(), shared.template.budget.clone(), rng);
-        let meter = Meter::new(self.recorder, self.config.metrics, stream.label());
-        let calls = Calls::new(client, stream, self.config.request_timeout).with_clock(self.hooks.clock.clone());
-        let driver = Driver::new(
-            Arc::clone(&shared),
-            calls,
-            (pipeline, meter),
-            received,
-            self.hooks.clone(),
-        );
+        let pipeline = Pipeline::new(&self.config, shared.template.budget.clone(), rng);
+        let ports = Ports {
+            calls: Calls::new(client, stream.clone(), self.config.request_timeout).with_clock(self.hooks.clock.clone()),
+            meter: Meter::new(self.recorder, self.config.metrics, stream.label()),
+            hooks: self.hooks.clone(),
+        };
+        let driver = Driver::new(Arc::clone(&shared), pipeline, received, ports);
         runtime.spawn(self.hooks.tasks.detached("driver", driver.run()));
         Ok(Producer::new(shared, commands))
     }

@@ -8,12 +8,13 @@
 
 mod members;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll};
 
 use self::members::Members;
 use crate::foreign::wake;
 use crate::receipt::outcome::Outcome;
+use crate::sync::recover;
 
 /// The shared state of the receipts of one aggregate.
 #[derive(Debug, Default)]
@@ -69,7 +70,7 @@ impl Cohort {
     }
 
     fn lock(&self) -> MutexGuard<'_, Members<u32, Resolved>> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+        recover(self.members.lock())
     }
 }
 

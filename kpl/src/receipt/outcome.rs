@@ -13,14 +13,14 @@ use crate::record::Record;
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// The service stored it.
-    Delivered(Placement),
+    Delivered(Delivery),
     /// It will not be sent again; its records go back to the caller.
     Failed(Failure),
 }
 
 /// Where the service stored an aggregate.
 #[derive(Debug)]
-pub(crate) struct Placement {
+pub(crate) struct Delivery {
     pub(crate) shard_id: Arc<str>,
     pub(crate) sequence_number: Arc<str>,
     pub(crate) attempts: Attempts,
@@ -39,11 +39,11 @@ impl Outcome {
     /// What it means for the record at `position` of the aggregate.
     pub(crate) fn for_record(&self, position: u32) -> Result<Delivered, PutError> {
         match self {
-            Self::Delivered(placement) => Ok(Delivered {
-                shard_id: Arc::clone(&placement.shard_id).into(),
-                sequence_number: Arc::clone(&placement.sequence_number).into(),
+            Self::Delivered(delivery) => Ok(Delivered {
+                shard_id: Arc::clone(&delivery.shard_id).into(),
+                sequence_number: Arc::clone(&delivery.sequence_number).into(),
                 sub_sequence_number: u64::from(position),
-                attempts: placement.attempts.clone(),
+                attempts: delivery.attempts.clone(),
             }),
             Self::Failed(failure) => Err(failure.for_record(position)),
         }

@@ -11,7 +11,7 @@ use aws_sdk_kinesis::config::{Credentials, ProvideCredentials, SharedCredentials
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
@@ -214,10 +214,7 @@ async fn a_request_without_credentials_was_not_sent_and_the_failure_says_so() {
     let Answer::Failed(failure) = calls.put_records(vec![entry()]).await else {
         panic!("there is nobody to sign for it")
     };
-    assert_eq!(
-        (&*failure.code, failure.may_have_been_applied),
-        ("RequestNotBuilt", false)
-    );
+    assert_eq!((&*failure.code, failure.effect), ("RequestNotBuilt", Effect::None));
     assert!(failure.message.contains("nobody is logged in"), "{}", failure.message);
     assert_eq!(recorder.take(), []);
 }
@@ -230,7 +227,7 @@ async fn a_connection_that_ends_before_the_answer_leaves_open_what_was_stored() 
     let Answer::Failed(failure) = calls.put_records(vec![entry()]).await else {
         panic!("there was no answer")
     };
-    assert_eq!((&*failure.code, failure.may_have_been_applied), ("Connection", true));
+    assert_eq!((&*failure.code, failure.effect), ("Connection", Effect::Possible));
 }
 
 #[tokio::test]
@@ -246,8 +243,8 @@ async fn what_could_not_be_sent_because_nobody_listens_was_not_stored() {
         panic!("nobody listens")
     };
     assert_eq!(
-        (&*failure.code, failure.may_have_been_applied),
-        ("Connection", false),
+        (&*failure.code, failure.effect),
+        ("Connection", Effect::None),
         "{}",
         failure.message
     );

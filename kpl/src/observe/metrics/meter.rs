@@ -9,7 +9,7 @@ use service::ShardId;
 
 use super::levels::Levels;
 use super::series::{self, ERROR_CODE, Finest, SHARD_ID, STREAM_NAME, Series};
-use super::tally::{Place, Tally};
+use super::tally::{SampleSet, Tally};
 use super::{MetricsGranularity, MetricsLevel, Selection};
 
 pub(super) const METADATA: Metadata<'static> = Metadata::new("kpl", Level::INFO, Some("kpl"));
@@ -127,7 +127,7 @@ impl Meter {
     }
 }
 
-impl Place {
+impl SampleSet {
     /// Empties the samples into all of `places`.
     fn record(&mut self, recorder: &SharedRecorder, places: &mut [&mut Handles]) {
         for (series, samples) in &mut self.series {

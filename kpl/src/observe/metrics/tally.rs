@@ -10,7 +10,7 @@ use super::samples::Samples;
 use super::series::{Finest, Series};
 use super::{MetricsGranularity, MetricsLevel, Selection};
 use crate::error::PutErrorKind;
-use crate::error::codes::WRONG_SHARD;
+use crate::error::codes::{Refusal, WRONG_SHARD};
 use crate::lanes::aggregate::SealedAggregate;
 use crate::limits::{MAX_ERROR_CODES, PENDING_SAMPLE_INTERVAL};
 use crate::observe::observation::Observation;
@@ -22,8 +22,8 @@ const OTHER: &str = "Other";
 #[derive(Debug)]
 pub(crate) struct Tally {
     selection: Selection,
-    pub(super) stream: Place,
-    pub(super) shards: BTreeMap<ShardId, Place>,
+    pub(super) stream: SampleSet,
+    pub(super) shards: BTreeMap<ShardId, SampleSet>,
     /// Those of them that have samples.
     pub(super) news: Vec<ShardId>,
     /// The open shards; `None` before the first map.
@@ -36,7 +36,7 @@ pub(crate) struct Tally {
 
 /// The samples of a stream or of a shard.
 #[derive(Debug, Default)]
-pub(super) struct Place {
+pub(super) struct SampleSet {
     pub(super) series: BTreeMap<Series, Samples>,
     /// How often each error code came; of those that are known, also if it did not come.
     pub(super) errors: BTreeMap<Arc<str>, u64>,
@@ -48,7 +48,7 @@ impl Tally {
     pub(crate) fn new(selection: Selection) -> Self {
         Self {
             selection,
-            stream: Place::default(),
+            stream: SampleSet::default(),
             shards: BTreeMap::new(),
             news: Vec::new(),
             open: None,
@@ -72,7 +72,7 @@ impl Tally {
                 ended,
                 aggregates,
                 failure,
-            } => self.on_request((sent, ended), aggregates, failure),
+            } => self.on_request(sent, ended, aggregates, failure),
             Observation::EntryAnswered { aggregate, refusal, .. } => self.on_entry(aggregate, refusal),
             Observation::Misplaced(aggregate) => self.add_error(predicted(aggregate), WRONG_SHARD),
             Observation::Delivered { aggregate, shard } => self.on_delivered(aggregate, shard),
@@ -112,7 +112,7 @@ impl Tally {
         self.next_look
     }
 
-    fn on_request(&mut self, (sent, ended): (Instant, Instant), aggregates: &[SealedAggregate], failure: Option<&str>) {
+    fn on_request(&mut self, sent: Instant, ended: Instant, aggregates: &[SealedAggregate], failure: Option<&str>) {
         let took = ended.saturating_duration_since(sent).as_secs_f64() * 1e3;
         let carried: u64 = aggregates.iter().map(user_records).sum();
         self.add(Series::RequestTime, None, [(took, 1)]);
@@ -140,7 +140,7 @@ impl Tally {
         self.add_error(None, code);
     }
 
-    fn on_entry(&mut self, aggregate: &SealedAggregate, refusal: Option<&str>) {
+    fn on_entry(&mut self, aggregate: &SealedAggregate, refusal: Option<&Refusal>) {
         let shard = predicted(aggregate);
         let (stored, refused) = if refusal.is_none() { (1.0, 0.0) } else { (0.0, 1.0) };
         self.add(Series::KinesisRecordsPut, shard, [(stored, 1)]);
@@ -150,7 +150,7 @@ impl Tally {
                 let bytes = aggregate.record.data.len() as f64;
                 self.add(Series::KinesisRecordsDataPut, shard, [(bytes, 1)]);
             }
-            Some(code) => self.add_error(shard, code),
+            Some(refusal) => self.add_error(shard, &refusal.code),
         }
     }
 
@@ -207,11 +207,11 @@ impl Tally {
         }
     }
 
-    fn place_of(&mut self, shard: Option<&ShardId>) -> Option<&mut Place> {
+    fn place_of(&mut self, shard: Option<&ShardId>) -> Option<&mut SampleSet> {
         let shard = shard.filter(|_| self.selection.granularity == MetricsGranularity::Shard)?;
         if !self.shards.contains_key(shard) {
             self.has_strangers |= self.open.as_ref().is_none_or(|open| !open.contains(shard));
-            self.shards.insert(shard.clone(), Place::default());
+            self.shards.insert(shard.clone(), SampleSet::default());
         }
         let place = self.shards.get_mut(shard)?;
         if !std::mem::replace(&mut place.is_news, true) {
@@ -221,7 +221,7 @@ impl Tally {
     }
 }
 
-impl Place {
+impl SampleSet {
     fn add_error(&mut self, code: &str) {
         let is_known = self.errors.contains_key(code);
         let code = if is_known || self.errors.len() < MAX_ERROR_CODES {

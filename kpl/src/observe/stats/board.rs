@@ -1,7 +1,7 @@
 //! Where the producer's task writes what it has done, for whoever asks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use service::ShardId;
@@ -11,16 +11,17 @@ use super::ledger::{Ledger, Totals};
 use super::rate::Rate;
 use crate::error::PutErrorKind;
 use crate::lanes::contents::Volume;
+use crate::sync::recover;
 
 /// What is known of the pipeline. `put` does not come here: only the producer's task and the callers of `stats` meet at
 /// its lock.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
-    state: Mutex<State>,
+    state: Mutex<Posted>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Posted {
     totals: Totals,
     oldest: Option<Instant>,
     load: Load,
@@ -79,7 +80,7 @@ impl Board {
     /// All of it but for what the callers know. `put` is asked afterwards: nothing ends before it is put.
     pub(crate) fn stats(&self, put: impl FnOnce() -> Volume, now: Instant) -> Stats {
         let state = self.lock();
-        let State {
+        let Posted {
             totals,
             oldest,
             load,
@@ -105,7 +106,7 @@ impl Board {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Posted> {
+        recover(self.state.lock())
     }
 }

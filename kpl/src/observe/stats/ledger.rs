@@ -8,7 +8,7 @@ use service::ShardId;
 use super::Failures;
 use super::rate::Counts;
 use crate::error::PutErrorKind;
-use crate::error::codes::is_throttling;
+use crate::error::codes::{Class, Refusal};
 use crate::lanes::aggregate::SealedAggregate;
 use crate::lanes::contents::{Contents, Volume};
 use crate::observe::observation::Observation;
@@ -101,7 +101,7 @@ impl Ledger {
         }
     }
 
-    fn count(&mut self, aggregate: &SealedAggregate, shard: &ShardId, refusal: Option<&str>) {
+    fn count(&mut self, aggregate: &SealedAggregate, shard: &ShardId, refusal: Option<&Refusal>) {
         let mut counts = Counts {
             answered: 1,
             ..Counts::default()
@@ -112,7 +112,7 @@ impl Ledger {
                 counts.user_records = aggregate.record.user_records as u64;
                 counts.bytes = aggregate.bytes() as u64;
             }
-            Some(code) => counts.throttled = u64::from(is_throttling(code)),
+            Some(refusal) => counts.throttled = u64::from(refusal.class == Class::Throttled),
         }
         match self.news.get_mut(shard) {
             Some(news) => news.add(counts),

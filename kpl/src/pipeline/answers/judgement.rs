@@ -1,20 +1,31 @@
-//! Pure: what the pipeline makes of an aggregate that the service stored: a consumer must find all of it.
+//! Pure: whether an aggregate is where a consumer finds all of it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::OnMisplacement;
+use aggregation::HashKeyRange;
+use service::ShardId;
+
 use crate::config::ordering::Ordering;
+use crate::config::{Config, OnMisplacement};
 use crate::error::codes::WRONG_SHARD;
 use crate::lanes::aggregate::SealedAggregate;
-use crate::observe::observation::Observation;
-use crate::pipeline::answers::Exchange;
-use crate::pipeline::answers::retrier::{Verdict, is_right_anywhere, judge};
-use crate::pipeline::{Pipeline, Stored};
+use crate::pipeline::accounts::Accounts;
+use crate::pipeline::knowledge::Knowledge;
 use crate::receipt::attempt::AttemptFailure;
+use crate::routing::shard_map::ShardMap;
+
+/// An aggregate that the service stored, and where.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) aggregate: SealedAggregate,
+    pub(crate) shard: ShardId,
+    pub(crate) sequence_number: Arc<str>,
+}
 
 impl Stored {
     /// The aggregate as one that a consumer may drop: its last attempt counts as failed.
-    pub(in crate::pipeline) fn misplaced(self) -> SealedAggregate {
+    pub(crate) fn misplaced(self) -> SealedAggregate {
         let Self {
             mut aggregate, shard, ..
         } = self;
@@ -29,65 +40,134 @@ impl Stored {
     }
 }
 
-impl Pipeline {
-    pub(in crate::pipeline) fn on_stored(&mut self, stored: Stored, exchange: &Exchange) {
-        self.learn_from(&stored, exchange.sent, exchange.ended);
-        let verdict = self.verdict(&stored);
-        if verdict != Verdict::Right {
-            self.refresher.on_contradiction(exchange.sent, exchange.ended);
-        }
-        match verdict {
-            Verdict::Right | Verdict::RightButUnexpected => self.deliver(stored),
-            Verdict::Wrong => self.on_misplaced(stored, exchange.ended),
-            // No fetch to wait for: the newest map already knows better than this answer.
-            Verdict::Unknown if self.refresher.is_idle() => self.on_misplaced(stored, exchange.ended),
-            Verdict::Unknown => {
-                self.await_map(exchange.ended);
-                self.unjudged.push(stored);
-            }
+/// Judges stored aggregates, and keeps those that only a fresh shard map can judge.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    consumers: Consumers,
+    unjudged: Vec<Stored>,
+}
+
+/// Where the consumers of the stream find an aggregate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Consumers {
+    /// On a shard that holds all of its keys.
+    CheckRanges,
+    /// Anywhere.
+    ReadEverything,
+}
+
+impl Judge {
+    pub(crate) fn new(config: &Config) -> Self {
+        let consumers = match (config.on_misplacement, config.ordering) {
+            (OnMisplacement::Accept, Ordering::None) => Consumers::ReadEverything,
+            (OnMisplacement::Accept | OnMisplacement::SendAgain, _) => Consumers::CheckRanges,
+        };
+        Self {
+            consumers,
+            unjudged: Vec::new(),
         }
     }
 
-    /// Judges by a fresh map what the last one could not.
-    pub(in crate::pipeline) fn judge_the_unjudged(&mut self, now: Instant) {
-        for stored in std::mem::take(&mut self.unjudged) {
-            match self.verdict(&stored) {
-                Verdict::Right | Verdict::RightButUnexpected => self.deliver(stored),
-                Verdict::Unknown if !self.refresher.is_idle() => self.unjudged.push(stored),
-                Verdict::Wrong | Verdict::Unknown => self.on_misplaced(stored, now),
-            }
-        }
-    }
-
-    /// What to make of an aggregate where it is. Some consumers find it anywhere.
-    fn verdict(&self, stored: &Stored) -> Verdict {
-        let verdict = self.verdict_of_ranges(stored);
-        let is_found_anywhere =
-            self.config.on_misplacement == OnMisplacement::Accept && self.config.ordering == Ordering::None;
-        if is_found_anywhere && matches!(verdict, Verdict::Wrong | Verdict::Unknown) {
-            Verdict::RightButUnexpected
-        } else {
-            verdict
-        }
-    }
-
-    /// Judges by the newest map. That of a stream which was missing since says nothing of the one that may have taken its
-    /// place, though its shards bear the same ids.
-    fn verdict_of_ranges(&self, stored: &Stored) -> Verdict {
+    /// What to make of an aggregate where it is, by what is known of the stream.
+    ///
+    /// The map of a stream that was missing since says nothing of the stream that may have taken its place, though its
+    /// shards bear the same ids.
+    pub(crate) fn verdict(&self, stored: &Stored, knowledge: &Knowledge) -> Verdict {
         let Stored { aggregate, shard, .. } = stored;
-        match &self.map {
-            Some(map) if self.refresher.is_trusted() || is_right_anywhere(aggregate, shard) => {
+        let verdict = match knowledge.map() {
+            Some(map) if knowledge.is_map_trusted() || is_right_anywhere(aggregate, shard) => {
                 judge(aggregate, shard, map)
             }
             Some(_) => Verdict::Unknown,
             None => Verdict::Right,
+        };
+        match (self.consumers, verdict) {
+            (Consumers::ReadEverything, Verdict::Wrong | Verdict::Unknown) => Verdict::RightButUnexpected,
+            (Consumers::CheckRanges | Consumers::ReadEverything, verdict) => verdict,
         }
     }
 
-    /// An aggregate that a consumer would drop as a whole is sent again as a whole.
-    fn on_misplaced(&mut self, stored: Stored, now: Instant) {
-        if_planted!(AcceptMisplaced, return self.deliver(stored));
-        self.observers.observe(Observation::Misplaced(&stored.aggregate));
-        self.retry(stored.misplaced(), now);
+    /// Keeps an aggregate until there is a fresh map.
+    pub(crate) fn keep(&mut self, stored: Stored) {
+        self.unjudged.push(stored);
     }
+
+    /// Whether no aggregate waits for a fresh map.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.unjudged.is_empty()
+    }
+
+    /// Takes out what waits for a fresh map.
+    pub(crate) fn take_unjudged(&mut self) -> Vec<Stored> {
+        std::mem::take(&mut self.unjudged)
+    }
+
+    /// What waits for a fresh map.
+    pub(crate) fn unjudged(&mut self) -> impl Iterator<Item = &mut SealedAggregate> {
+        self.unjudged.iter_mut().map(|stored| &mut stored.aggregate)
+    }
+
+    /// Returns what has expired to its callers, as maybe stored; what is left of those aggregates has to be retried.
+    pub(crate) fn expire(&mut self, accounts: &mut Accounts, now: Instant) -> Vec<SealedAggregate> {
+        let mut left = Vec::new();
+        for stored in std::mem::take(&mut self.unjudged) {
+            if stored.aggregate.expires_at().is_some_and(|at| at < now) {
+                left.extend(accounts.unexpired(stored.misplaced(), now));
+            } else {
+                accounts.watch(&stored.aggregate);
+                self.unjudged.push(stored);
+            }
+        }
+        left
+    }
+}
+
+/// Whether an aggregate that the service stored is where a consumer will find all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is.
+    Right,
+    /// It is, though not on the shard that the map named: the map is out of date.
+    RightButUnexpected,
+    /// The shard's range is not known: ask again after a refresh of the map.
+    Unknown,
+    /// It is not: a record of it lies outside the shard's range, so that a consumer drops the aggregate as a whole.
+    Wrong,
+}
+
+/// Judges an aggregate that the service stored in `shard`, by the ranges of `map`.
+///
+/// A record that travelled alone is always right: no consumer checks its range. An aggregate is right if all of its
+/// records belong to the shard, and otherwise wrong as a whole, because the KCL drops it as a whole. An answer that names
+/// no shard leaves nothing to judge.
+///
+/// That holds whoever distributes the records. What no shard was expected for cannot be unexpected.
+fn judge(aggregate: &SealedAggregate, shard: &ShardId, map: &ShardMap) -> Verdict {
+    let expected = aggregate.target.as_ref();
+    let as_expected = expected.is_some_and(|target| target.shard == *shard);
+    if shard.is_nameless() || as_expected && expected.is_some_and(|target| target.epoch == map.epoch()) {
+        return Verdict::Right;
+    }
+    if aggregate.record.user_records > 1 {
+        let Some(range) = map.range_of(shard) else {
+            return Verdict::Unknown;
+        };
+        if !holds_all(range, aggregate) {
+            return Verdict::Wrong;
+        }
+    }
+    if as_expected || expected.is_none() {
+        Verdict::Right
+    } else {
+        Verdict::RightButUnexpected
+    }
+}
+
+/// Whether nothing about the shards can make it wrong: it travelled alone, or the answer names no shard.
+fn is_right_anywhere(aggregate: &SealedAggregate, shard: &ShardId) -> bool {
+    aggregate.record.user_records == 1 || shard.is_nameless()
+}
+
+fn holds_all(range: HashKeyRange, aggregate: &SealedAggregate) -> bool {
+    aggregate.hash_keys().into_iter().all(|key| range.contains(key))
 }

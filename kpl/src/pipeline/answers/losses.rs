@@ -12,7 +12,7 @@ const REASONS: usize = 16;
 
 /// What was lost since the last report.
 #[derive(Debug, Default)]
-pub(in crate::pipeline) struct Losses {
+pub(crate) struct Losses {
     /// The first reason of its kind, and how many records it has cost.
     lost: Vec<(PutErrorKind, u64)>,
     next_report: Option<Instant>,
@@ -20,7 +20,7 @@ pub(in crate::pipeline) struct Losses {
 
 impl Losses {
     /// So many records failed, and nobody will hear of it. What a shutdown gives back is in its report.
-    pub(in crate::pipeline) fn note(&mut self, records: u64, reason: &PutErrorKind) {
+    pub(crate) fn note(&mut self, records: u64, reason: &PutErrorKind) {
         if records == 0 || *reason == PutErrorKind::ShutDown {
             return;
         }
@@ -36,7 +36,7 @@ impl Losses {
     }
 
     /// What is to be told now, if it is time to.
-    pub(in crate::pipeline) fn take_due(&mut self, now: Instant) -> Vec<(PutErrorKind, u64)> {
+    pub(crate) fn take_due(&mut self, now: Instant) -> Vec<(PutErrorKind, u64)> {
         if self.lost.is_empty() || self.next_report.is_some_and(|at| at > now) {
             return Vec::new();
         }
@@ -45,12 +45,12 @@ impl Losses {
     }
 
     /// What is left to tell.
-    pub(in crate::pipeline) fn take_all(&mut self) -> Vec<(PutErrorKind, u64)> {
+    pub(crate) fn take_all(&mut self) -> Vec<(PutErrorKind, u64)> {
         std::mem::take(&mut self.lost)
     }
 
     /// When there is something to tell.
-    pub(in crate::pipeline) fn next_at(&self) -> Option<Instant> {
+    pub(crate) fn next_at(&self) -> Option<Instant> {
         self.next_report.filter(|_| !self.lost.is_empty())
     }
 }

@@ -83,7 +83,8 @@ impl Limiter {
         &mut self,
         shard: &ShardId,
         aggregate: SealedAggregate,
-        (not_before, now): (Instant, Instant),
+        not_before: Instant,
+        now: Instant,
     ) {
         let destination = Some(shard.clone());
         let queue = self.queue_of(&destination, now);
@@ -243,7 +244,7 @@ impl Limiter {
 impl ShardQueue {
     fn new(rate_percent: u32, shards: u32, now: Instant) -> Self {
         let percent = rate_percent.saturating_mul(shards);
-        let burst = TokenBucket::with_capacity(SHARD_BURST_BYTES, (SHARD_BYTES_PER_SECOND, percent), now);
+        let burst = TokenBucket::with_capacity(SHARD_BURST_BYTES, SHARD_BYTES_PER_SECOND, percent, now);
         Self {
             queue: VecDeque::new(),
             shards,

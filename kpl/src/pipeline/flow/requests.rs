@@ -1,113 +1,317 @@
-//! Pure: how requests are filled, and when they leave.
+//! Pure: how requests are filled, when they leave, and which are in flight.
 
-use std::time::{Instant, SystemTime};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
 
-use crate::budget::{Cargo, Copies};
+use service::{CallClass, CallError, Effect, ShardId};
+
+use crate::budget::{Budget, Cargo, Copies};
+use crate::config::Config;
 use crate::lanes::aggregate::SealedAggregate;
+use crate::lanes::contents::Volume;
+use crate::observe::observation::Observation;
 use crate::observe::stats::Load;
-use crate::pipeline::{InFlight, Output, Pipeline};
+use crate::pipeline::accounts::Accounts;
+use crate::pipeline::answers::exchange::Exchange;
+#[cfg(feature = "_simulation")]
+use crate::pipeline::answers::judgement::Stored;
+use crate::pipeline::flow::collector::{Collector, MaxRequest};
+use crate::pipeline::flow::copies::CopyRoom;
+use crate::pipeline::flow::queues::Queues;
+use crate::pipeline::messages::{Answer, Moment, Output, RequestId};
 
-impl Pipeline {
-    pub(in crate::pipeline) fn fill_requests(&mut self, now: Instant, wall: SystemTime) {
-        for shard in std::mem::take(&mut self.released) {
-            self.limiter.release(&shard, now);
+/// The request that is being filled, those that are to be sent as they are, and those in flight.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    max: MaxInFlight,
+    collector: Collector,
+    /// Parts of requests that the service refused as a whole: each is sent by itself, to find what it refuses.
+    suspects: VecDeque<Vec<SealedAggregate>>,
+    copy_room: CopyRoom,
+    in_flight: BTreeMap<RequestId, InFlight>,
+    bytes_in_flight: usize,
+    next: RequestId,
+}
+
+#[derive(Debug)]
+struct MaxInFlight {
+    requests: usize,
+    bytes: usize,
+    /// Bytes of one request.
+    request_bytes: usize,
+}
+
+/// A request that was sent and not answered yet.
+#[derive(Debug)]
+struct InFlight {
+    aggregates: Vec<SealedAggregate>,
+    bytes: usize,
+    user_records: Volume,
+    copies: Copies,
+    /// The shards that the request holds; none if its aggregates do so themselves.
+    shards: Vec<ShardId>,
+    sent: Moment,
+}
+
+/// A request that was answered.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) aggregates: Vec<SealedAggregate>,
+    pub(crate) exchange: Exchange,
+    /// Room for other requests, once the aggregates have moved on.
+    pub(crate) _copies: Copies,
+}
+
+impl Requests {
+    pub(crate) fn new(config: &Config, budget: Budget) -> Self {
+        let max_request = MaxRequest {
+            count: config.collection_max_count,
+            bytes: config.collection_max_size,
+            weight: budget.largest_request(),
+        };
+        let (wait, max_buffered) = (config.collection_wait(), config.record_max_buffered_time);
+        Self {
+            max: MaxInFlight {
+                requests: config.max_connections,
+                bytes: config.max_bytes_in_flight,
+                request_bytes: config.collection_max_size,
+            },
+            collector: Collector::new(max_request, wait, max_buffered),
+            suspects: VecDeque::new(),
+            copy_room: CopyRoom::new(budget),
+            in_flight: BTreeMap::new(),
+            bytes_in_flight: 0,
+            next: 0,
         }
-        while self.resume_at.is_none() && self.may_send() {
-            if let Some(suspects) = self.suspects.front() {
-                let Some(copies) = self.room_for(cargo_of(suspects)) else {
-                    break;
+    }
+
+    /// The next request that is to be sent now, or the room that it waits for.
+    pub(crate) fn next(&mut self, queues: &mut Queues, accounts: &mut Accounts, at: Moment) -> Option<Output> {
+        while self.may_send() {
+            let (aggregates, copies) = if let Some(suspects) = self.suspects.front() {
+                let copies = match self.room_for(cargo_of(suspects)) {
+                    Ok(copies) => copies,
+                    Err(awaited) => return Some(awaited),
                 };
-                let suspects = self.suspects.pop_front().unwrap_or_default();
-                self.send(suspects, copies, (now, wall));
-                continue;
-            }
-            let collector = &self.collector;
-            if let Some((destination, aggregate)) = self.limiter.pop(now, |next| collector.has_room_for(next)) {
-                let unexpired = self.unexpired(aggregate, now);
-                self.limiter.settle(&destination, unexpired.as_ref(), now);
-                let Some(aggregate) = unexpired else {
-                    continue;
-                };
-                let aggregate = self.hold_lane(aggregate, now);
-                let awaited = self.outstanding.is_awaited(aggregate.generation);
-                self.collector.push(aggregate, now);
-                if awaited {
-                    self.collector.hurry(now);
+                (self.suspects.pop_front().unwrap_or_default(), copies)
+            } else {
+                self.gather(queues, accounts, at.now);
+                if !self.is_due(queues, at.now) {
+                    return None;
                 }
-                continue;
-            }
-            let blocked = self.limiter.next_at().is_some_and(|at| at <= now);
-            let due = self.collector.deadline().is_some_and(|at| at <= now);
-            if !due && !blocked {
-                break;
-            }
-            let Some(copies) = self.room_for(self.collector.cargo()) else {
-                break;
+                let copies = match self.room_for(self.collector.cargo()) {
+                    Ok(copies) => copies,
+                    Err(awaited) => return Some(awaited),
+                };
+                (self.collector.take(), copies)
             };
-            let gathered = self.collector.take();
-            self.send(gathered, copies, (now, wall));
+            // The last look at the time.
+            let unexpired = aggregates
+                .into_iter()
+                .filter_map(|aggregate| accounts.unexpired(aggregate, at.now));
+            let unexpired: Vec<SealedAggregate> = unexpired.collect();
+            if !unexpired.is_empty() {
+                let output = self.send(unexpired, copies, queues, at);
+                if_planted!(AcknowledgeEarly, self.acknowledge(accounts));
+                return Some(output);
+            }
         }
+        None
+    }
+
+    /// Ends the round of [`next`](Self::next): other producers may have the room that was granted and not used.
+    pub(crate) fn release_unused_room(&mut self) {
         self.copy_room.release_unused();
     }
 
-    fn room_for(&mut self, request: Cargo) -> Option<Copies> {
-        let copies = self.copy_room.take(request);
-        if copies.is_none() {
-            self.outputs.push_back(Output::AwaitRoom(request));
-        }
-        copies
+    /// There is the room that a request waited for.
+    pub(crate) fn grant_room(&mut self, copies: Copies) {
+        self.copy_room.grant(copies);
     }
 
-    /// What is under way.
+    /// Whether another request may leave now, of the full size or with the large record that is next.
+    pub(crate) fn may_send(&self) -> bool {
+        let suspects = self.suspects.front().map_or(0, |suspects| cargo_of(suspects).bytes);
+        let next = suspects.max(self.collector.cargo().bytes).max(self.max.request_bytes);
+        let fits = self.bytes_in_flight.saturating_add(next) <= self.max.bytes;
+        let may_copy = !self.copy_room.is_awaited();
+        may_copy && self.in_flight.len() < self.max.requests && (fits || self.in_flight.is_empty())
+    }
+
+    /// When the request that is being filled should leave.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.collector.deadline()
+    }
+
+    /// Has what was gathered leave at once.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        self.collector.hurry(now);
+    }
+
+    /// Sends these by themselves, if there are any.
+    pub(crate) fn suspect(&mut self, aggregates: Vec<SealedAggregate>) {
+        self.suspects.extend((!aggregates.is_empty()).then_some(aggregates));
+    }
+
+    /// A request was answered; `None` if the pipeline has given it up.
+    pub(crate) fn end(
+        &mut self,
+        request: RequestId,
+        answer: &Answer,
+        accounts: &mut Accounts,
+        now: Instant,
+    ) -> Option<Ended> {
+        let InFlight {
+            mut aggregates,
+            bytes,
+            copies,
+            mut shards,
+            sent,
+            ..
+        } = self.in_flight.remove(&request)?;
+        self.bytes_in_flight -= bytes;
+        accounts.release_shards(&mut shards);
+        accounts.observers.observe(Observation::RequestEnded {
+            sent: sent.now,
+            ended: now,
+            aggregates: &aggregates,
+            failure: answer.failure(aggregates.len()),
+        });
+        for aggregate in &mut aggregates {
+            aggregate.waiting_since = Some(now);
+            // Requests in flight are not looked through for expired records; what is retried is watched again.
+            accounts.watch(aggregate);
+        }
+        let exchange = Exchange {
+            sent,
+            ended: now,
+            request_id: answer.request_id(),
+        };
+        Some(Ended {
+            aggregates,
+            exchange,
+            _copies: copies,
+        })
+    }
+
+    /// What is in flight.
     pub(crate) fn load(&self) -> Load {
         Load {
             in_flight: self.in_flight.values().map(|request| request.user_records).sum(),
             requests_in_flight: self.in_flight.len(),
-            requests: self.next_request,
+            requests: self.next,
         }
     }
 
-    /// Whether another request may leave now, of the full size or with the large record that is next.
-    pub(in crate::pipeline) fn may_send(&self) -> bool {
-        let suspects = self.suspects.front().map_or(0, |suspects| cargo_of(suspects).bytes);
-        let next = suspects.max(self.collector.cargo().bytes);
-        let next = next.max(self.config.collection_max_size);
-        let fits = self.bytes_in_flight.saturating_add(next) <= self.config.max_bytes_in_flight;
-        let may_copy = !self.copy_room.is_awaited();
-        may_copy && self.in_flight.len() < self.config.max_connections && (fits || self.in_flight.is_empty())
+    pub(crate) fn in_flight(&mut self) -> impl Iterator<Item = &mut SealedAggregate> {
+        self.in_flight.values_mut().flat_map(|request| &mut request.aggregates)
     }
 
-    /// Sends what has not expired: this is the last look at the time.
-    fn send(&mut self, aggregates: Vec<SealedAggregate>, copies: Copies, (now, wall): (Instant, SystemTime)) {
-        let aggregates: Vec<SealedAggregate> = aggregates
-            .into_iter()
-            .filter_map(|aggregate| self.unexpired(aggregate, now))
-            .collect();
-        if aggregates.is_empty() {
+    /// Takes out everything that was not sent yet.
+    pub(crate) fn take_unsent(&mut self) -> Vec<SealedAggregate> {
+        let mut all = self.collector.take();
+        all.extend(std::mem::take(&mut self.suspects).into_iter().flatten());
+        all
+    }
+
+    /// Takes out everything that is in flight. Nobody waits for the answers any more.
+    pub(crate) fn abandon(&mut self, now: Instant) -> Vec<SealedAggregate> {
+        let failure = CallError {
+            code: "Abandoned".into(),
+            message: "the producer stopped waiting for the answer".into(),
+            request_id: None,
+            class: CallClass::Unanswered,
+            effect: Effect::Possible,
+        };
+        let mut all = Vec::new();
+        for InFlight { aggregates, sent, .. } in std::mem::take(&mut self.in_flight).into_values() {
+            let exchange = Exchange::abandoned(sent, now);
+            for mut aggregate in aggregates {
+                exchange.note(&mut aggregate, Some(failure.clone().into()));
+                all.push(aggregate);
+            }
+        }
+        all
+    }
+
+    /// Returns the expired suspects to their callers.
+    pub(crate) fn expire_suspects(&mut self, accounts: &mut Accounts, now: Instant) {
+        for suspects in std::mem::take(&mut self.suspects) {
+            self.suspect(accounts.all_unexpired(suspects, now));
+        }
+    }
+
+    /// Returns what was gathered and has expired to its callers.
+    pub(crate) fn expire_gathered(&mut self, accounts: &mut Accounts, now: Instant) {
+        let Some(deadline) = self.collector.deadline() else {
             return;
+        };
+        let gathered = self.collector.take();
+        for left in accounts.all_unexpired(gathered, now) {
+            self.collector.push(left, now);
         }
+        self.collector.hurry(deadline);
+    }
+
+    /// Fills the request with what may leave now.
+    fn gather(&mut self, queues: &mut Queues, accounts: &mut Accounts, now: Instant) {
+        while self.may_send() {
+            let collector = &self.collector;
+            let Some(popped) = queues.pop(accounts, now, |next| collector.has_room_for(next)) else {
+                return;
+            };
+            if let Some(aggregate) = popped {
+                let is_awaited = accounts.is_awaited(&aggregate);
+                self.collector.push(aggregate, now);
+                if is_awaited {
+                    self.collector.hurry(now);
+                }
+            }
+        }
+    }
+
+    /// Whether the request should leave: it has waited long enough, or the next aggregate does not fit into it.
+    fn is_due(&self, queues: &Queues, now: Instant) -> bool {
+        let is_blocked = queues.next_at().is_some_and(|at| at <= now);
+        self.may_send() && (is_blocked || self.collector.deadline().is_some_and(|at| at <= now))
+    }
+
+    fn room_for(&mut self, request: Cargo) -> Result<Copies, Output> {
+        self.copy_room.take(request).ok_or(Output::AwaitRoom(request))
+    }
+
+    fn send(&mut self, aggregates: Vec<SealedAggregate>, copies: Copies, queues: &mut Queues, at: Moment) -> Output {
         let entries = aggregates.iter().map(|aggregate| aggregate.record.clone()).collect();
-        let request = self.next_request;
-        self.next_request += 1;
-        let shards = self.hold_shards(&aggregates, now);
+        let request = self.next;
+        self.next += 1;
         let Cargo { bytes, .. } = cargo_of(&aggregates);
-        let user_records = aggregates.iter().map(|aggregate| aggregate.contents.volume()).sum();
+        let in_flight = InFlight {
+            bytes,
+            user_records: aggregates.iter().map(|aggregate| aggregate.contents.volume()).sum(),
+            copies,
+            shards: queues.hold_for_request(&aggregates, at.now),
+            sent: at,
+            aggregates,
+        };
         self.bytes_in_flight += bytes;
-        self.in_flight.insert(
-            request,
-            InFlight {
-                aggregates,
-                bytes,
-                user_records,
-                _copies: copies,
-                shards,
-                sent: now,
-                sent_wall: wall,
-            },
-        );
-        if_planted!(ReleaseEarly, self.release_room_of(request));
-        if_planted!(AcknowledgeEarly, self.acknowledge(request));
-        self.outputs.push_back(Output::Send { request, entries });
+        self.in_flight.insert(request, in_flight);
+        if_planted!(ReleaseEarly, self.in_flight().for_each(SealedAggregate::release_room));
+        Output::Send { request, entries }
+    }
+
+    /// Has what is in flight end as if it had been stored.
+    #[cfg(feature = "_simulation")]
+    fn acknowledge(&mut self, accounts: &mut Accounts) {
+        let in_flight = self.in_flight.values_mut();
+        for aggregate in in_flight.flat_map(|request| std::mem::take(&mut request.aggregates)) {
+            let target = aggregate.target.as_ref();
+            let shard = target.map_or_else(|| ShardId::new(""), |target| target.shard.clone());
+            accounts.deliver(Stored {
+                aggregate,
+                shard,
+                sequence_number: "0".into(),
+            });
+        }
     }
 }
 

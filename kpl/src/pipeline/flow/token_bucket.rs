@@ -15,11 +15,11 @@ impl TokenBucket {
     /// A full bucket that holds one second's worth of `percent` percent of `per_second`, and fills at that rate.
     pub(crate) fn full(per_second: u32, percent: u32, now: Instant) -> Self {
         let capacity = u64::from(per_second) * u64::from(percent) / 100;
-        Self::with_capacity(capacity, (per_second, percent), now)
+        Self::with_capacity(capacity, per_second, percent, now)
     }
 
     /// A full bucket that holds `capacity` and fills at so many percent of so much in a second.
-    pub(crate) fn with_capacity(capacity: u64, (per_second, percent): (u32, u32), now: Instant) -> Self {
+    pub(crate) fn with_capacity(capacity: u64, per_second: u32, percent: u32, now: Instant) -> Self {
         Self {
             capacity,
             per_second,
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn a_bucket_of_200_that_gets_1000_a_second_lets_200_through_and_then_one_each_millisecond() {
         let start = Instant::now();
-        let mut bucket = TokenBucket::with_capacity(200, (1_000, 100), start);
+        let mut bucket = TokenBucket::with_capacity(200, 1_000, 100, start);
         assert_eq!(paid_at_once(&mut bucket, 1, start), 200);
         assert_eq!(bucket.affordable_at(1), start + MILLISECOND);
         assert_eq!(bucket.affordable_at(200), start + 200 * MILLISECOND);
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn a_slower_bucket_takes_longer_for_what_is_missing() {
         let start = Instant::now();
-        let mut bucket = TokenBucket::with_capacity(100, (1_000, 100), start);
+        let mut bucket = TokenBucket::with_capacity(100, 1_000, 100, start);
         bucket.drain(start);
         bucket.set_percent(50, start);
         assert_eq!(bucket.affordable_at(100), start + 200 * MILLISECOND);
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_debt_outlives_a_drain() {
         let start = Instant::now();
-        let mut bucket = TokenBucket::with_capacity(100, (1_000, 100), start);
+        let mut bucket = TokenBucket::with_capacity(100, 1_000, 100, start);
         bucket.pay(1_000, start);
         bucket.drain(start);
         assert_eq!(bucket.affordable_at(100), start + Duration::from_secs(1));

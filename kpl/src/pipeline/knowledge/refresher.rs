@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::limits::CENTURY;
+
 /// When the next fetch is due.
 #[derive(Debug)]
 pub(crate) struct Refresher {
@@ -21,8 +23,6 @@ pub(crate) struct Refresher {
     /// When a failure for good may be put to the test again.
     not_before: Option<Instant>,
 }
-
-const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fetch {

@@ -9,8 +9,9 @@ use super::world::{Descriptions, MAX_RECORDS, World, answered, failure, record, 
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::config::ordering::RecordDistribution;
-use crate::pipeline::{Answer, CallFailure, EntryAnswer};
+use crate::pipeline::{Answer, EntryAnswer};
 use crate::record::Record;
+use service::{CallError, Effect};
 
 #[derive(Debug, Clone)]
 pub(super) enum Step {
@@ -224,8 +225,8 @@ fn answer(world: &mut World, which: usize, how: How) {
         How::Failed(code) => Answer::Failed(failure(REQUEST_FAILURES[code])),
         How::Lost => {
             world.store(request);
-            Answer::Failed(CallFailure {
-                may_have_been_applied: true,
+            Answer::Failed(CallError {
+                effect: Effect::Possible,
                 ..failure("Timeout")
             })
         }

@@ -32,7 +32,12 @@ fn with_aggregate_under_way(shards: u32, records: impl IntoIterator<Item = Recor
 /// Fetches the map, as if another answer had contradicted it.
 fn refresh(world: &mut World) {
     world.leap(MILLISECOND);
-    world.pipeline.refresher.on_contradiction(world.now, world.now);
+    world
+        .pipeline
+        .stages
+        .knowledge
+        .refresher
+        .on_contradiction(world.now, world.now);
     world.work();
     world.fetched();
 }
@@ -97,7 +102,12 @@ fn an_aggregate_that_is_right_on_an_unexpected_shard_still_asks_for_a_map() {
     let mut world = World::ready(2, Config::default());
     world.stream.merge(key(0));
     world.leap(MILLISECOND);
-    world.pipeline.refresher.on_contradiction(world.now, world.now);
+    world
+        .pipeline
+        .stages
+        .knowledge
+        .refresher
+        .on_contradiction(world.now, world.now);
     world.work();
     world.leap(MILLISECOND);
     world.send([at(0, LOW), at(1, LOW + 1)]);
@@ -128,7 +138,12 @@ fn split_and_list_the_parent_too(world: &mut World) {
     let mut listing = world.stream.listing();
     listing.shards.as_mut().unwrap().extend(parents);
     world.leap(MILLISECOND);
-    world.pipeline.refresher.on_contradiction(world.now, world.now);
+    world
+        .pipeline
+        .stages
+        .knowledge
+        .refresher
+        .on_contradiction(world.now, world.now);
     world.work();
     world.fetch = Some(listing);
     world.fetched();

@@ -37,8 +37,8 @@ fn undescribed(shards: u32, config: Config) -> World {
 /// A world on a stream that the caller may not describe, with its map loaded.
 fn undescribable(shards: u32, config: Config) -> World {
     let mut world = undescribed(shards, config);
-    world.pipeline.refresher.on_traffic(world.now);
-    world.pipeline.distribution.on_traffic(world.now);
+    world.pipeline.stages.knowledge.refresher.on_traffic(world.now);
+    world.pipeline.stages.knowledge.distribution.on_traffic(world.now);
     world.work();
     world.fetched();
     world.describe_failed("AccessDeniedException");

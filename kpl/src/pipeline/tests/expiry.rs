@@ -6,7 +6,8 @@ use super::stream::at_percent;
 use super::world::{World, answered, failure, record, refused};
 use crate::config::Config;
 use crate::error::PutErrorKind;
-use crate::pipeline::{Answer, CallFailure};
+use crate::pipeline::Answer;
+use service::{CallError, Effect};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -155,8 +156,8 @@ fn a_record_that_expires_after_a_lost_answer_may_have_been_stored() {
     world.send([record(0, 10)]);
     world.run_for(20 * MILLISECOND);
     world.leap(5 * TTL);
-    let lost = CallFailure {
-        may_have_been_applied: true,
+    let lost = CallError {
+        effect: Effect::Possible,
         ..failure("Timeout")
     };
     world.answer(world.request(), Answer::Failed(lost));

@@ -155,14 +155,11 @@ fn retries_that_fall_due_at_the_same_instant_are_all_made() {
     while !world.requests.is_empty() {
         let request = world.request();
         world.requests.remove(&request);
-        let (answer, ended) = (
-            Answer::Failed(failure("InternalFailure")),
-            std::time::SystemTime::UNIX_EPOCH,
-        );
-        let input = Input::Answer { request, answer, ended };
+        let answer = Answer::Failed(failure("InternalFailure"));
+        let input = Input::Answer { request, answer };
         world.pipeline.handle(input, world.now);
     }
-    assert_eq!(world.pipeline.retries.len(), 15_000);
+    assert_eq!(world.pipeline.stages.retries.len(), 15_000);
 }
 
 #[test]
@@ -245,7 +242,9 @@ fn the_wait_doubles_from_50_ms_to_2_s_and_is_jittered_in_full() {
         let limit = Duration::from_millis(50)
             .saturating_mul(1 << (failures - 1).min(6))
             .min(Duration::from_secs(2));
-        let waits: Vec<Duration> = (0..200).map(|_| world.pipeline.delays.after(failures)).collect();
+        let waits: Vec<Duration> = (0..200)
+            .map(|_| world.pipeline.stages.retries.delay_after(failures))
+            .collect();
         assert!(waits.iter().all(|wait| *wait <= limit));
         assert!(waits.iter().any(|wait| *wait < limit / 4) && waits.iter().any(|wait| *wait > limit * 3 / 4));
     }

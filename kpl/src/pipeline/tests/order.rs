@@ -90,7 +90,12 @@ fn the_children_of_a_split_wait_for_what_is_under_way_to_their_parent() {
     world.seal();
     world.run_for(Duration::from_millis(20));
     world.stream.split(at_percent(50));
-    world.pipeline.refresher.on_contradiction(world.now, world.now);
+    world
+        .pipeline
+        .stages
+        .knowledge
+        .refresher
+        .on_contradiction(world.now, world.now);
     world.work();
     world.fetched();
     send_apart(&mut world, [at(2, LOW), at(3, HIGH)]);
@@ -115,7 +120,12 @@ fn the_child_of_a_merge_waits_for_both_parents() {
     send_apart(&mut world, [at(1, HIGH)]);
     assert_eq!(world.requests.len(), 2);
     world.stream.merge(at_percent(LOW));
-    world.pipeline.refresher.on_contradiction(world.now, world.now);
+    world
+        .pipeline
+        .stages
+        .knowledge
+        .refresher
+        .on_contradiction(world.now, world.now);
     world.work();
     world.fetched();
     send_apart(&mut world, [at(2, MIDDLE)]);
@@ -142,7 +152,12 @@ fn what_waits_for_its_next_attempt_goes_before_what_was_queued_when_the_shards_c
     send_apart(&mut world, [at(0, LOW), at(1, LOW), at(2, HIGH), at(3, LOW)]);
     world.answer(world.request(), Answer::Failed(failure("InternalFailure")));
     world.stream.split(at_percent(50));
-    world.pipeline.refresher.on_contradiction(world.now, world.now);
+    world
+        .pipeline
+        .stages
+        .knowledge
+        .refresher
+        .on_contradiction(world.now, world.now);
     world.work();
     world.fetched();
     world.heal();

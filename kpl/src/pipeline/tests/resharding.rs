@@ -138,7 +138,7 @@ impl Traffic {
             .flatten()
             .map(|shard| (&shard.id, shard.range.start()))
             .collect();
-        let map = self.world.pipeline.map.as_ref().unwrap();
+        let map = self.world.pipeline.stages.knowledge.map().unwrap();
         open == map
             .shards()
             .iter()
@@ -170,7 +170,7 @@ fn run(change: Change, service: Service) -> End {
         traffic.is_gone = false;
     }
     traffic.change(change);
-    let next = traffic.world.pipeline.next_request;
+    let next = traffic.world.pipeline.load().requests;
     let first = *traffic.world.requests.keys().next().unwrap_or(&next);
     while !traffic.knows_the_shards() {
         traffic.step();

@@ -6,8 +6,9 @@ use super::stream::at_percent;
 use super::world::{World, failure, record};
 use crate::config::Config;
 use crate::error::PutErrorKind;
-use crate::pipeline::{CallFailure, Input};
+use crate::pipeline::Input;
 use crate::routing::summary::{Resharding, StreamSummary};
+use service::{CallError, Effect};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -33,7 +34,12 @@ fn the_map_is_refreshed_more_often_for_a_minute_after_the_shards_have_changed() 
     let mut world = World::ready(2, Config::default());
     world.leap(Duration::from_millis(1));
     world.stream.split(at_percent(25));
-    world.pipeline.refresher.on_contradiction(world.now, world.now);
+    world
+        .pipeline
+        .stages
+        .knowledge
+        .refresher
+        .on_contradiction(world.now, world.now);
     world.work();
     world.fetched();
     assert_eq!(fetches_in_a_minute(&mut world), 11, "every 5 s");
@@ -215,8 +221,8 @@ fn a_fetch_whose_answer_was_lost_has_stored_nothing_and_the_error_tells_of_it() 
     let mut world = World::new(1, Config::default());
     world.send([record(0, 10)]);
     world.fetch.take().unwrap();
-    let lost = CallFailure {
-        may_have_been_applied: true,
+    let lost = CallError {
+        effect: Effect::Possible,
         ..failure("Connection")
     };
     world.pipeline.handle(Input::Shards(Err(lost)), world.now);

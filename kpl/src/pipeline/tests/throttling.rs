@@ -28,7 +28,7 @@ fn records_alone() -> Config {
 
 fn rate_of_first_shard(world: &mut World) -> u32 {
     let first = Some(ShardId::new("shardId-000000000000"));
-    world.pipeline.limiter.rate_of(&first, world.now)
+    world.pipeline.stages.queues.rate_of(&first, world.now)
 }
 
 /// Answers every request under way; the service throttles the low half of the hash keys.
@@ -111,7 +111,7 @@ fn throttled_to_the_lowest_rate(config: Config) -> World {
     world.heal();
     for _ in 0..10 {
         let shard = Some(ShardId::new("shardId-000000000000"));
-        world.pipeline.limiter.throttled(&shard, world.now, world.now);
+        world.pipeline.stages.queues.throttled(&shard, world.now, world.now);
     }
     assert_eq!(rate_of_first_shard(&mut world), 5);
     world

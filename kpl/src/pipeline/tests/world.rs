@@ -95,7 +95,7 @@ impl World {
         #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
         let start = Instant::now();
         let mut world = Self {
-            pipeline: Pipeline::new(config.clone(), budget.clone(), fastrand::Rng::with_seed(7)),
+            pipeline: Pipeline::new(&config, budget.clone(), fastrand::Rng::with_seed(7)),
             stream: Stream::new(shards),
             requests: BTreeMap::new(),
             fetch: None,
@@ -124,8 +124,8 @@ impl World {
     /// With the shard map loaded and nothing under way.
     pub(super) fn ready(shards: u32, config: Config) -> Self {
         let mut world = Self::new(shards, config);
-        world.pipeline.refresher.on_traffic(world.now);
-        world.pipeline.distribution.on_traffic(world.now);
+        world.pipeline.stages.knowledge.refresher.on_traffic(world.now);
+        world.pipeline.stages.knowledge.distribution.on_traffic(world.now);
         world.work();
         world.fetched();
         (world.fetches, world.questions) = (0, 0);

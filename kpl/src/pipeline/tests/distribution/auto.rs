@@ -57,7 +57,7 @@ fn throttling_slows_an_auto_stream_down_as_a_whole() {
     let answers = answered(answers.collect());
     world.answer(request, answers);
     assert_eq!(world.open(), 10);
-    assert_eq!(world.pipeline.limiter.rate_of(&None, world.now), 70);
+    assert_eq!(world.pipeline.stages.queues.rate_of(&None, world.now), 70);
     world.send((21..1_021).map(|n| record(n, 10)));
     world.run_for(100 * MILLISECOND);
     let sent: usize = world.requests.values().map(Vec::len).sum();

@@ -57,6 +57,8 @@ fn records_under_way_while_their_stream_begins_to_follow_keys_are_right_where_th
     world.descriptions = Descriptions::AtOnce;
     world
         .pipeline
+        .stages
+        .knowledge
         .distribution
         .described(RecordDistribution::UserPartitionKey, world.now);
     world.work();

@@ -13,10 +13,15 @@ fn the_pause_after_a_description_is_cut_short_for_nobody() {
     let mut world = World::ready(2, Config::default());
     let next = world.now + 10 * SECOND;
     world.leap(MILLISECOND);
-    world.pipeline.distribution.key_missed(world.now, world.now);
-    assert_eq!(world.pipeline.distribution.next_at(), Some(next));
-    world.pipeline.await_map(world.now);
-    assert_eq!(world.pipeline.distribution.next_at(), Some(next));
+    world
+        .pipeline
+        .stages
+        .knowledge
+        .distribution
+        .key_missed(world.now, world.now);
+    assert_eq!(world.pipeline.stages.knowledge.distribution.next_at(), Some(next));
+    world.pipeline.stages.await_map(world.now);
+    assert_eq!(world.pipeline.stages.knowledge.distribution.next_at(), Some(next));
 }
 
 #[test]

@@ -4,9 +4,11 @@ use aggregation::KinesisRecord;
 
 use super::{Question, World};
 use crate::config::ordering::RecordDistribution;
-use crate::pipeline::{Answer, CallFailure, EntryAnswer, Input, RequestId};
+use crate::error::codes::Refusal;
+use crate::pipeline::{Answer, EntryAnswer, Input, RequestId};
 use crate::routing::shard_map::Shard;
 use crate::routing::summary::StreamSummary;
+use service::{CallClass, CallError, Effect};
 
 /// What the service calls each request here.
 pub(in crate::pipeline::tests) const REQUEST_ID: &str = "cc2a4ae9";
@@ -21,20 +23,18 @@ pub(in crate::pipeline::tests) fn answered(entries: Vec<EntryAnswer>) -> Answer 
     }
 }
 
-pub(in crate::pipeline::tests) fn failure(code: &str) -> CallFailure {
-    CallFailure {
+pub(in crate::pipeline::tests) fn failure(code: &str) -> CallError {
+    CallError {
         code: code.into(),
         message: "as the script says".into(),
         request_id: None,
-        may_have_been_applied: false,
+        class: CallClass::of_code(code),
+        effect: Effect::None,
     }
 }
 
 pub(in crate::pipeline::tests) fn refused(code: &str) -> EntryAnswer {
-    EntryAnswer::Refused {
-        code: code.into(),
-        message: "as the script says".into(),
-    }
+    EntryAnswer::Refused(Refusal::new(code.into(), "as the script says".into()))
 }
 
 impl World {
@@ -49,8 +49,7 @@ impl World {
         if let Answer::Failed(failure) = &answer {
             self.note(failure);
         }
-        let ended = self.wall();
-        self.pipeline.handle(Input::Answer { request, answer, ended }, self.now);
+        self.pipeline.handle(Input::Answer { request, answer }, self.now);
         self.observe();
         self.work();
     }
@@ -95,7 +94,7 @@ impl World {
         let has_key = |entry: &KinesisRecord| !entry.partition_key.is_empty();
         let follows_keys = self.stream.distribution == RecordDistribution::UserPartitionKey;
         (follows_keys && !self.requests[&request].iter().all(has_key)).then(|| {
-            Answer::Failed(CallFailure {
+            Answer::Failed(CallError {
                 message: "Value null at 'records.1.member.partitionKey' failed to satisfy constraint".into(),
                 ..failure("ValidationException")
             })
@@ -116,7 +115,7 @@ impl World {
         self.describe_as(Err(failure(code)));
     }
 
-    pub(in crate::pipeline::tests) fn describe_as(&mut self, described: Result<StreamSummary, CallFailure>) {
+    pub(in crate::pipeline::tests) fn describe_as(&mut self, described: Result<StreamSummary, CallError>) {
         if let Err(failure) = &described {
             self.note(failure);
         }
@@ -142,7 +141,7 @@ impl World {
         self.list(Err(failure(code)));
     }
 
-    fn list(&mut self, shards: Result<Vec<Shard>, CallFailure>) {
+    fn list(&mut self, shards: Result<Vec<Shard>, CallError>) {
         if let Err(failure) = &shards {
             self.note(failure);
         }
@@ -152,7 +151,7 @@ impl World {
     }
 
     /// What the producer is told by a failure.
-    fn note(&mut self, failure: &CallFailure) {
+    fn note(&mut self, failure: &CallError) {
         if self.stream.is_gone && failure.code == NOT_FOUND {
             self.known.miss(self.stream.generation);
         }

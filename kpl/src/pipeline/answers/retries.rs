@@ -1,0 +1,97 @@
+//! Pure: what waits for its next attempt, and for how long.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use service::{Jitter, RetryDelays};
+
+use crate::lanes::aggregate::SealedAggregate;
+use crate::pipeline::accounts::Accounts;
+
+/// The aggregates that wait for their next attempt; after the service has throttled whole requests, all others too.
+#[derive(Debug)]
+pub(crate) struct Retries {
+    delays: RetryDelays,
+    waiting: BTreeMap<(Instant, u64), SealedAggregate>,
+    last_number: u64,
+    /// How many requests in a row the service has throttled as a whole, and until when none is sent.
+    throttled_requests: u32,
+    resume_at: Option<Instant>,
+}
+
+impl Retries {
+    /// The first delay and the longest, both before jitter.
+    pub(crate) fn new(delays: (Duration, Duration), rng: fastrand::Rng) -> Self {
+        Self {
+            delays: RetryDelays::new(delays, Jitter::Full, rng),
+            waiting: BTreeMap::new(),
+            last_number: 0,
+            throttled_requests: 0,
+            resume_at: None,
+        }
+    }
+
+    /// How long to wait after this number of failures.
+    pub(crate) fn delay_after(&mut self, failures: u32) -> Duration {
+        self.delays.after(failures)
+    }
+
+    /// Has the aggregate wait until `at`.
+    pub(crate) fn push(&mut self, at: Instant, aggregate: SealedAggregate) {
+        self.last_number += 1;
+        self.waiting.insert((at, self.last_number), aggregate);
+    }
+
+    /// The next aggregate whose time has come.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<SealedAggregate> {
+        let first = self.waiting.first_entry()?;
+        (first.key().0 <= now).then(|| first.remove())
+    }
+
+    /// When the first aggregate is due.
+    pub(crate) fn next_at(&self) -> Option<Instant> {
+        self.waiting.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = SealedAggregate> + use<> {
+        std::mem::take(&mut self.waiting).into_values()
+    }
+
+    /// Returns what has expired to its callers.
+    pub(crate) fn expire(&mut self, accounts: &mut Accounts, now: Instant) {
+        for (key, aggregate) in std::mem::take(&mut self.waiting) {
+            let left = accounts.all_unexpired([aggregate], now).pop();
+            self.waiting.extend(left.map(|left| (key, left)));
+        }
+    }
+
+    /// A request was throttled as a whole, which tells of the stream or the account: nothing is sent for a while.
+    pub(crate) fn pause(&mut self, now: Instant) {
+        self.throttled_requests = self.throttled_requests.saturating_add(1);
+        self.resume_at = Some(now + self.delays.after(self.throttled_requests));
+    }
+
+    /// A request was answered: the next pause is the shortest again.
+    pub(crate) fn end_throttling(&mut self) {
+        self.throttled_requests = 0;
+    }
+
+    /// Ends a pause that is over.
+    pub(crate) fn resume(&mut self, now: Instant) {
+        self.resume_at = self.resume_at.filter(|at| *at > now);
+    }
+
+    /// Until when nothing is sent.
+    pub(crate) fn resume_at(&self) -> Option<Instant> {
+        self.resume_at
+    }
+}

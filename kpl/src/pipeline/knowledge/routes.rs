@@ -1,0 +1,211 @@
+//! Pure: how aggregates are routed, and which of them wait until it is known how.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::config::Config;
+use crate::config::ordering::{Ordering, RecordDistribution};
+use crate::error::PutErrorKind;
+use crate::lanes::aggregate::SealedAggregate;
+use crate::pipeline::accounts::Accounts;
+use crate::pipeline::answers::exchange::Exchange;
+use crate::pipeline::knowledge::Knowledge;
+use crate::pipeline::knowledge::distribution::{Source, Waiting};
+use crate::pipeline::messages::Output;
+use crate::receipt::attempt::AttemptFailure;
+use crate::routing::shard_map::ShardMap;
+use crate::routing::{Routing, Target};
+
+/// After so many misplacements the service evidently does not follow the hash keys.
+const MAX_MISPLACEMENTS: u32 = 3;
+
+/// The routing in force, and the aggregates that wait for the first one.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    routing: Routing,
+    told: Option<(RecordDistribution, Source)>,
+    unrouted: Vec<SealedAggregate>,
+    ordering: Ordering,
+    max_size: usize,
+    max_count: usize,
+}
+
+impl Routes {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            routing: Routing::Undecided,
+            told: None,
+            unrouted: Vec::new(),
+            ordering: config.ordering,
+            max_size: config.aggregation_max_size,
+            max_count: config.max_count(),
+        }
+    }
+
+    /// Puts into force what is known by now. Returns the map, if aggregates are routed otherwise than before.
+    pub(crate) fn settle(&mut self, knowledge: &Knowledge, outputs: &mut VecDeque<Output>) -> Option<Arc<ShardMap>> {
+        let (map, (distribution, source)) = (knowledge.map()?, knowledge.distribution()?);
+        if self.told.replace((distribution, source)) != Some((distribution, source)) {
+            outputs.push_back(Output::Distribution(distribution, source));
+        }
+        let routing = Routing::new(Arc::clone(map), distribution, knowledge.keyless());
+        if routing.is_same(&self.routing) {
+            return None;
+        }
+        self.routing = routing.clone();
+        outputs.push_back(Output::NewRouting(routing));
+        Some(Arc::clone(map))
+    }
+
+    pub(crate) fn is_undecided(&self) -> bool {
+        matches!(self.routing, Routing::Undecided)
+    }
+
+    /// Whether it is not known yet where an aggregate goes.
+    pub(crate) fn must_wait(&self, aggregate: &SealedAggregate) -> bool {
+        self.is_undecided() || aggregate.is_without_key() && self.routing.holds_records_without_key()
+    }
+
+    /// Whether an aggregate is returned because it has no partition key.
+    pub(crate) fn misses_key_of(&self, aggregate: &SealedAggregate) -> bool {
+        self.objection(aggregate) == Some(PutErrorKind::NoPartitionKey)
+    }
+
+    /// Has an aggregate wait for the first routing, or for the description.
+    pub(crate) fn keep(&mut self, aggregate: SealedAggregate) {
+        self.unrouted.push(aggregate);
+    }
+
+    /// Whether aggregates wait for the first routing, or for the description.
+    pub(crate) fn waiting(&self) -> Waiting {
+        match self.is_idle() {
+            true => Waiting::None,
+            false => Waiting::Some,
+        }
+    }
+
+    /// Whether no aggregate waits for either.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.unrouted.is_empty()
+    }
+
+    pub(crate) fn take_unrouted(&mut self) -> Vec<SealedAggregate> {
+        std::mem::take(&mut self.unrouted)
+    }
+
+    /// A fetch that failed is an attempt for each aggregate that waits for it, and not for one that waits for the description
+    /// alone. Whatever became of the fetch, it has stored nothing.
+    pub(crate) fn note_fetch(&mut self, fetch: &Exchange, failure: AttemptFailure) {
+        if !self.is_undecided() {
+            return;
+        }
+        let failure = AttemptFailure {
+            may_have_been_stored: false,
+            ..failure
+        };
+        for aggregate in &mut self.unrouted {
+            fetch.note(aggregate, Some(failure.clone()));
+        }
+    }
+
+    /// Nobody waits for the fetch any more.
+    pub(crate) fn abandon_fetch(&mut self, fetch: &Exchange) {
+        let failure = AttemptFailure {
+            code: "Abandoned".into(),
+            message: "the producer stopped waiting for the stream's shards".into(),
+            may_have_been_stored: false,
+        };
+        self.note_fetch(fetch, failure);
+    }
+
+    /// Returns what has expired to its callers.
+    pub(crate) fn expire(&mut self, accounts: &mut Accounts, now: Instant) {
+        let unrouted = std::mem::take(&mut self.unrouted);
+        self.unrouted = accounts.all_unexpired(unrouted, now);
+    }
+
+    /// The aggregate as it suits the routing, taken apart if need be. It is returned to its callers if the stream cannot
+    /// take it.
+    pub(crate) fn suited(&self, aggregate: SealedAggregate, accounts: &mut Accounts) -> Vec<SealedAggregate> {
+        match self.objection(&aggregate) {
+            None => self.fitted(aggregate, accounts),
+            Some(objection) => {
+                accounts.fail(aggregate, objection);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Whether the stream can take the aggregate as it is.
+    pub(crate) fn suits(&self, aggregate: &SealedAggregate) -> bool {
+        let leads_there = match &self.routing {
+            Routing::ByKey { map, .. } => target_in(map, aggregate).is_some(),
+            Routing::Undecided | Routing::ServiceChosen { .. } => true,
+        };
+        leads_there
+            && !self.must_wait(aggregate)
+            && self.objection(aggregate).is_none()
+            && aggregate.record.user_records <= self.max_count_of(aggregate)
+    }
+
+    /// Why this stream cannot take an aggregate, if it cannot.
+    fn objection(&self, aggregate: &SealedAggregate) -> Option<PutErrorKind> {
+        if self.ordering == Ordering::PerKey {
+            let distribution = self.routing.distribution();
+            if distribution != RecordDistribution::UserPartitionKey {
+                return Some(PutErrorKind::OrderingImpossible { distribution });
+            }
+        }
+        let lacks_key = aggregate.is_without_key() && !self.routing.admits_records_without_key();
+        lacks_key.then_some(PutErrorKind::NoPartitionKey)
+    }
+
+    /// How many records may be together. Those of an aggregate that keeps landing elsewhere are each alone: a record alone
+    /// is right wherever it lands.
+    fn max_count_of(&self, aggregate: &SealedAggregate) -> usize {
+        let allowed = match aggregate.misplacements {
+            0..MAX_MISPLACEMENTS => self.routing.max_count(self.max_count),
+            _ => 1,
+        };
+        self.routing.max_count_for(aggregate.target.as_ref(), allowed)
+    }
+
+    /// As it is if it may stay together and its shard is unchanged, otherwise taken apart.
+    fn fitted(&self, mut aggregate: SealedAggregate, accounts: &mut Accounts) -> Vec<SealedAggregate> {
+        let max_count = self.max_count_of(&aggregate);
+        if aggregate.record.user_records <= max_count {
+            match &self.routing {
+                Routing::Undecided => return vec![aggregate],
+                Routing::ServiceChosen { .. } => {
+                    aggregate.target = None;
+                    return vec![aggregate];
+                }
+                Routing::ByKey { map, .. } => {
+                    if let Some(target) = target_in(map, &aggregate) {
+                        aggregate.target = Some(target);
+                        return vec![aggregate];
+                    }
+                }
+            }
+        }
+        let generation = aggregate.generation;
+        let parts = aggregate.resplit(&self.routing, self.max_size, max_count);
+        accounts.split(generation, parts.len());
+        parts
+    }
+}
+
+/// The target of the aggregate by `map`, if its shard is still there and holds all of it.
+fn target_in(map: &ShardMap, aggregate: &SealedAggregate) -> Option<Target> {
+    let target = aggregate.target.as_ref()?;
+    if target.epoch == map.epoch() {
+        return Some(target.clone());
+    }
+    let range = map.open_range_of(&target.shard)?;
+    let holds_all = aggregate.hash_keys().into_iter().all(|key| range.contains(key));
+    holds_all.then(|| Target {
+        shard: target.shard.clone(),
+        epoch: map.epoch(),
+    })
+}

@@ -1,0 +1,252 @@
+//! Pure: the stages at which aggregates wait, and their moves from one to another.
+
+use std::time::Instant;
+
+use crate::budget::Budget;
+use crate::config::Config;
+use crate::config::ordering::Ordering;
+use crate::lanes::aggregate::SealedAggregate;
+use crate::observe::observation::Observation;
+use crate::pipeline::accounts::Accounts;
+use crate::pipeline::answers::exchange::Exchange;
+use crate::pipeline::answers::judgement::{Judge, Stored, Verdict};
+use crate::pipeline::answers::retries::Retries;
+use crate::pipeline::flow::queues::Queues;
+use crate::pipeline::flow::requests::Requests;
+use crate::pipeline::knowledge::Knowledge;
+use crate::pipeline::knowledge::routes::Routes;
+use crate::pipeline::messages::{Moment, Output};
+use crate::pipeline::observers::Observers;
+use crate::routing::shard_map::ShardMap;
+
+/// The parts that an aggregate passes through. Each owns its state; an aggregate is in one of them.
+#[derive(Debug)]
+pub(crate) struct Stages {
+    ordering: Ordering,
+    pub(crate) knowledge: Knowledge,
+    /// Aggregates that wait until it is known where they go.
+    pub(crate) routes: Routes,
+    /// Aggregates that wait for their shard.
+    pub(crate) queues: Queues,
+    /// Aggregates that wait for company, and those in flight.
+    pub(crate) requests: Requests,
+    /// Stored aggregates that wait for a fresh shard map.
+    pub(crate) judge: Judge,
+    /// Aggregates that wait for their next attempt.
+    pub(crate) retries: Retries,
+    pub(crate) accounts: Accounts,
+}
+
+impl Stages {
+    pub(crate) fn new(config: &Config, budget: Budget, mut rng: fastrand::Rng) -> Self {
+        Self {
+            ordering: config.ordering,
+            knowledge: Knowledge::new(config, &mut rng),
+            routes: Routes::new(config),
+            queues: Queues::new(config),
+            requests: Requests::new(config, budget),
+            judge: Judge::new(config),
+            retries: Retries::new(config.retry_delays, rng),
+            accounts: Accounts::new(Observers::new(config.metrics)),
+        }
+    }
+
+    /// Sends an aggregate on by the routing in force: to its shard's queue, or taken apart if it does not suit it.
+    pub(crate) fn route(&mut self, aggregate: SealedAggregate, now: Instant) {
+        let Some(aggregate) = self.accounts.unexpired(aggregate, now) else {
+            return;
+        };
+        if self.routes.must_wait(&aggregate) {
+            self.knowledge.ask_for_map(now);
+            self.await_map(now);
+            return self.routes.keep(aggregate);
+        }
+        for aggregate in self.suited(aggregate, now) {
+            self.queues.push(aggregate, now);
+        }
+    }
+
+    /// The aggregate as it suits the routing. A record that is returned for its missing key makes the producer ask again
+    /// whether the stream takes it.
+    fn suited(&mut self, aggregate: SealedAggregate, now: Instant) -> Vec<SealedAggregate> {
+        if self.routes.misses_key_of(&aggregate) {
+            self.knowledge.keyless_refused(now);
+        }
+        self.routes.suited(aggregate, &mut self.accounts)
+    }
+
+    pub(crate) fn route_again(&mut self, map: &ShardMap, now: Instant) {
+        let mut waiting = self.routes.take_unrouted();
+        waiting.extend(self.requests.take_unsent());
+        waiting.extend(self.queues.change_shards(map));
+        let undecided = self.requests.in_flight().chain(self.judge.unjudged());
+        self.queues.hold_for_undecided(undecided, map, &mut self.accounts, now);
+        for mut aggregate in waiting {
+            aggregate.shards_held.clear();
+            self.route(aggregate, now);
+        }
+    }
+
+    /// Lets go of the shards that aggregates and requests no longer hold.
+    pub(crate) fn release_held(&mut self, now: Instant) {
+        let released = self.accounts.take_released();
+        self.queues.release(&released, now);
+    }
+
+    /// The next request that is to be sent now, or the room that it waits for.
+    pub(crate) fn next_request(&mut self, at: Moment) -> Option<Output> {
+        match self.retries.resume_at() {
+            Some(_) => None,
+            None => self.requests.next(&mut self.queues, &mut self.accounts, at),
+        }
+    }
+
+    /// Sends these by themselves. What suits the stream no more, since it was sent, goes the usual way.
+    pub(crate) fn suspect(&mut self, aggregates: Vec<SealedAggregate>, now: Instant) {
+        let (suspects, others): (Vec<_>, Vec<_>) = aggregates
+            .into_iter()
+            .partition(|aggregate| self.routes.suits(aggregate));
+        self.requests.suspect(suspects);
+        match self.ordering {
+            // Before whatever was queued meanwhile.
+            Ordering::PerKey => others
+                .into_iter()
+                .rev()
+                .for_each(|aggregate| self.retry_in_order(aggregate, now, now)),
+            Ordering::None => others.into_iter().for_each(|aggregate| self.route(aggregate, now)),
+        }
+    }
+
+    /// Sends the halves of what was refused, each by itself.
+    pub(crate) fn halve(&mut self, mut aggregate: SealedAggregate, now: Instant) {
+        let generation = aggregate.generation;
+        self.accounts.release(&mut aggregate);
+        let halves = aggregate.halved();
+        self.accounts.split(generation, halves.len());
+        match self.ordering {
+            Ordering::PerKey => {
+                for half in halves.into_iter().rev() {
+                    self.retry_in_order(half, now, now);
+                }
+            }
+            Ordering::None => halves.into_iter().for_each(|half| self.suspect(vec![half], now)),
+        }
+    }
+
+    pub(crate) fn retry(&mut self, aggregate: SealedAggregate, now: Instant) {
+        let Some(aggregate) = self.accounts.unexpired(aggregate, now) else {
+            return;
+        };
+        if_planted!(DropRetried, return self.accounts.forget(aggregate));
+        let at = now + self.retries.delay_after(aggregate.attempts.total());
+        match self.ordering {
+            Ordering::PerKey => self.retry_in_order(aggregate, at, now),
+            Ordering::None => self.retries.push(at, aggregate),
+        }
+    }
+
+    /// An aggregate that a consumer would drop as a whole is retried as a whole.
+    pub(crate) fn retry_misplaced(&mut self, stored: Stored, now: Instant) {
+        if_planted!(AcceptMisplaced, return self.accounts.deliver(stored));
+        self.accounts
+            .observers
+            .observe(Observation::Misplaced(&stored.aggregate));
+        self.retry(stored.misplaced(), now);
+    }
+
+    /// Queues an aggregate before all that is queued for its shard, or for the shards that its keys belong to now.
+    fn retry_in_order(&mut self, mut aggregate: SealedAggregate, at: Instant, now: Instant) {
+        self.accounts.release(&mut aggregate);
+        if_planted!(FreeShard, return self.retries.push(at, aggregate));
+        for part in self.suited(aggregate, now).into_iter().rev() {
+            match part.target.as_ref().map(|target| target.shard.clone()) {
+                Some(shard) => self.queues.push_front(&shard, part, at, now),
+                // There is no order where there are no shards to keep it in.
+                None => self.route(part, now),
+            }
+        }
+    }
+
+    /// The service stored an aggregate.
+    pub(crate) fn on_stored(&mut self, stored: Stored, exchange: &Exchange) {
+        let (sent, now) = (exchange.sent.now, exchange.ended);
+        self.knowledge.learn_from(&stored, sent, now);
+        let verdict = self.judge.verdict(&stored, &self.knowledge);
+        if verdict != Verdict::Right {
+            self.knowledge.on_contradiction(sent, now);
+        }
+        match verdict {
+            Verdict::Right | Verdict::RightButUnexpected => self.accounts.deliver(stored),
+            Verdict::Unknown if self.knowledge.is_map_coming() => {
+                self.await_map(now);
+                self.judge.keep(stored);
+            }
+            // If no fetch is coming, the newest map already knows better than this answer.
+            Verdict::Wrong | Verdict::Unknown => self.retry_misplaced(stored, now),
+        }
+    }
+
+    /// Judges by a fresh map what the last one could not.
+    pub(crate) fn judge_again(&mut self, now: Instant) {
+        for stored in self.judge.take_unjudged() {
+            match self.judge.verdict(&stored, &self.knowledge) {
+                Verdict::Right | Verdict::RightButUnexpected => self.accounts.deliver(stored),
+                Verdict::Unknown if self.knowledge.is_map_coming() => self.judge.keep(stored),
+                Verdict::Wrong | Verdict::Unknown => self.retry_misplaced(stored, now),
+            }
+        }
+    }
+
+    /// Something is about to wait for the map.
+    pub(crate) fn await_map(&mut self, now: Instant) {
+        if self.is_map_unneeded() {
+            self.knowledge.hurry(now);
+        }
+    }
+
+    /// Whether nothing waits for the map.
+    pub(crate) fn is_map_unneeded(&self) -> bool {
+        self.routes.is_idle() && self.judge.is_idle()
+    }
+
+    /// Looks through everything that waits, if it is time to.
+    pub(crate) fn expire_waiting(&mut self, now: Instant) {
+        if !self.accounts.start_look(now) {
+            return;
+        }
+        self.routes.expire(&mut self.accounts, now);
+        self.retries.expire(&mut self.accounts, now);
+        self.requests.expire_suspects(&mut self.accounts, now);
+        self.queues.expire(&mut self.accounts, now);
+        for aggregate in self.judge.expire(&mut self.accounts, now) {
+            self.retry(aggregate, now);
+        }
+        self.requests.expire_gathered(&mut self.accounts, now);
+    }
+
+    /// Takes everything out that has no outcome yet.
+    pub(crate) fn take_all(&mut self, now: Instant) -> Vec<SealedAggregate> {
+        let mut all = self.routes.take_unrouted();
+        all.extend(self.retries.take_all());
+        all.extend(self.queues.take_all());
+        all.extend(self.requests.take_unsent());
+        all.extend(self.requests.abandon(now));
+        // A consumer may drop what could not be judged yet: nobody must take it for delivered (P2).
+        all.extend(self.judge.take_unjudged().into_iter().map(Stored::misplaced));
+        all
+    }
+
+    /// When to look at the stages next, if nothing else happens before.
+    pub(crate) fn next_at(&self) -> Option<Instant> {
+        let sending = [self.requests.deadline(), self.queues.next_at()];
+        let sending = self.retries.resume_at().or_else(|| sending.into_iter().flatten().min());
+        let others = [
+            sending.filter(|_| self.requests.may_send()),
+            self.retries.next_at(),
+            self.knowledge.next_at(),
+            self.accounts.look_at(),
+            self.accounts.losses.next_at(),
+        ];
+        others.into_iter().flatten().min()
+    }
+}
