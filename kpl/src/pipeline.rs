@@ -91,7 +91,7 @@ impl Pipeline {
     /// Moves on what time has made due. `wall` is the wall-clock time of `now`.
     pub(crate) fn handle_timeout(&mut self, now: Instant, wall: SystemTime) {
         let at = Moment { now, wall };
-        self.look_up_what_is_due(at);
+        self.outputs.extend(self.stages.start_look_ups(at));
         self.settle_routing(now);
         while let Some(aggregate) = self.stages.retries.pop_due(now) {
             self.stages.route(aggregate, now);
@@ -107,7 +107,7 @@ impl Pipeline {
         self.outputs
             .extend(lost.map(|(reason, records)| Output::Lost(reason, records)));
         // What was routed just now may have asked for it.
-        self.look_up_what_is_due(at);
+        self.outputs.extend(self.stages.start_look_ups(at));
     }
 
     /// What to do next, in order.
@@ -187,14 +187,6 @@ impl Pipeline {
     /// What was lost, unheard of, and is not told yet.
     pub(crate) fn take_losses(&mut self) -> Vec<(PutErrorKind, u64)> {
         self.stages.accounts.losses.take_all()
-    }
-
-    fn look_up_what_is_due(&mut self, at: Moment) {
-        for (call, failures) in self.stages.knowledge.start(at) {
-            let observers = &mut self.stages.accounts.observers;
-            observers.observe(Observation::LookUpSent { failures });
-            self.outputs.push_back(call);
-        }
     }
 
     fn on_sealed(&mut self, mut aggregate: SealedAggregate, now: Instant) {
@@ -358,42 +350,15 @@ impl Pipeline {
 
     fn on_description(&mut self, described: Result<StreamSummary, CallError>, now: Instant) {
         if let Err(failure) = &described {
-            self.on_not_described(failure, now);
+            self.stages.on_not_described(failure, now);
         }
         let waiting = self.stages.routes.waiting();
         let max_record_bytes = self.stages.knowledge.on_description(described, waiting, now);
         self.outputs.extend(max_record_bytes.map(Output::RecordLimit));
     }
 
-    /// What waits for nothing but the description of a stream that is missing for good will not have it.
-    fn on_not_described(&mut self, failure: &CallError, now: Instant) {
-        let class = Class::from(failure.class);
-        // Who may not have the description has been answered all the same.
-        if !matches!(class, Class::Denied | Class::Rejected) {
-            self.observe_failed_look_up(failure);
-        }
-        if class == Class::NotFound
-            && self.stages.knowledge.on_stream_missing(now) == Prospect::Final
-            && !self.stages.routes.is_undecided()
-        {
-            self.fail_unrouted(&PutErrorKind::StreamNotFound);
-        }
-    }
-
-    fn observe_failed_look_up(&mut self, failure: &CallError) {
-        let code = &failure.code;
-        let observers = &mut self.stages.accounts.observers;
-        observers.observe(Observation::LookUpFailed { code });
-    }
-
-    fn fail_unrouted(&mut self, reason: &PutErrorKind) {
-        for aggregate in self.stages.routes.take_unrouted() {
-            self.stages.accounts.fail(aggregate, reason.clone());
-        }
-    }
-
     fn on_fetch_failed(&mut self, failure: &CallError, now: Instant) {
-        self.observe_failed_look_up(failure);
+        self.stages.observe_failed_look_up(failure);
         if let Some(fetch) = self.stages.knowledge.end_fetch(now) {
             let request_id = failure.request_id.clone();
             self.stages
@@ -412,7 +377,7 @@ impl Pipeline {
             let reason = FailedAttempt::from(failure.clone()).final_reason();
             // With a routing in force, what waits needs the description and not the map.
             if self.stages.routes.is_undecided() || reason == PutErrorKind::StreamNotFound {
-                self.fail_unrouted(&reason);
+                self.stages.fail_unrouted(&reason);
             }
             self.stages.judge_again(now);
         }

@@ -2,9 +2,13 @@
 
 use std::time::Instant;
 
+use service::CallError;
+
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::config::ordering::Ordering;
+use crate::error::PutErrorKind;
+use crate::error::codes::Class;
 use crate::lanes::aggregate::SealedAggregate;
 use crate::observe::observation::Observation;
 use crate::pipeline::accounts::Accounts;
@@ -13,8 +17,8 @@ use crate::pipeline::answers::judgement::{Judge, Stored, Verdict};
 use crate::pipeline::answers::retries::Retries;
 use crate::pipeline::flow::queues::Queues;
 use crate::pipeline::flow::requests::Requests;
-use crate::pipeline::knowledge::Knowledge;
 use crate::pipeline::knowledge::routes::Routes;
+use crate::pipeline::knowledge::{Knowledge, Prospect};
 use crate::pipeline::messages::{Moment, Output};
 use crate::pipeline::observers::Observers;
 use crate::routing::shard_map::ShardMap;
@@ -194,6 +198,44 @@ impl Stages {
                 Verdict::Unknown if self.knowledge.is_map_coming() => self.judge.keep(stored),
                 Verdict::Wrong | Verdict::Unknown => self.retry_misplaced(stored, now),
             }
+        }
+    }
+
+    /// The calls for the shards and the description that are due.
+    pub(crate) fn start_look_ups(&mut self, at: Moment) -> Vec<Output> {
+        let mut calls = Vec::new();
+        for (call, failures) in self.knowledge.start(at) {
+            self.accounts.observers.observe(Observation::LookUpSent { failures });
+            calls.push(call);
+        }
+        calls
+    }
+
+    /// What waits for nothing but the description of a stream that is missing for good will not have it.
+    pub(crate) fn on_not_described(&mut self, failure: &CallError, now: Instant) {
+        let class = Class::from(failure.class);
+        // Who may not have the description has been answered all the same.
+        if !matches!(class, Class::Denied | Class::Rejected) {
+            self.observe_failed_look_up(failure);
+        }
+        if class == Class::NotFound
+            && self.knowledge.on_stream_missing(now) == Prospect::Final
+            && !self.routes.is_undecided()
+        {
+            self.fail_unrouted(&PutErrorKind::StreamNotFound);
+        }
+    }
+
+    /// A call for the shards or the description failed.
+    pub(crate) fn observe_failed_look_up(&mut self, failure: &CallError) {
+        let code = &failure.code;
+        self.accounts.observers.observe(Observation::LookUpFailed { code });
+    }
+
+    /// Returns what waits for the first routing, or for the description, to its callers.
+    pub(crate) fn fail_unrouted(&mut self, reason: &PutErrorKind) {
+        for aggregate in self.routes.take_unrouted() {
+            self.accounts.fail(aggregate, reason.clone());
         }
     }
 
