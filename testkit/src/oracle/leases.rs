@@ -21,7 +21,7 @@ use crate::kinesis::ShardId;
 pub(super) struct Leases {
     leases: BTreeMap<ShardId, Lease>,
     /// How often the stream was deleted.
-    deletions: usize,
+    pub(super) deletions: usize,
 }
 
 /// One lease, and what became of its owners.

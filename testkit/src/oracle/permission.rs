@@ -122,13 +122,13 @@ fn check_lease(tenant: (&Ownership, usize), claim: LeaseClaim, leases: &Leases, 
     }
 }
 
-/// Whether another worker has made the lease one of a later stream, and the ownership cannot know it yet. Nobody else delivers
-/// records of the stream that was deleted.
+/// Whether another worker has made the lease one of a later stream, or deleted its row because of that stream, and the ownership
+/// cannot know it yet. Nobody else delivers records of the stream that was deleted.
 fn is_made_anew((ownership, deletions): (&Ownership, usize), leases: &Leases, judge: &Judge) -> bool {
     let departure = leases.departure(ownership.shard, &ownership.worker);
     let is_unnoticed = departure.is_some_and(|departure| judge.now <= departure.renewed_at + judge.rules.failover);
-    let present = leases.deletions(ownership.shard);
-    present.is_some_and(|present| present > deletions) && is_unnoticed
+    let present = leases.deletions(ownership.shard).unwrap_or(leases.deletions);
+    present > deletions && is_unnoticed
 }
 
 /// The table says that the ownership, which does `what`, has the lease.

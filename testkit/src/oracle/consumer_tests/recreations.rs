@@ -271,3 +271,25 @@ fn an_owner_of_a_former_streams_lease_that_was_made_anew_may_not_know_it_before_
         assert_eq!(story.broken(), broken);
     }
 }
+
+#[test]
+fn an_owner_of_a_former_streams_lease_whose_row_was_deleted_may_not_know_it_before_its_next_renewal() {
+    for (seconds, broken) in [(9, vec![]), (11, vec![Rule::OneOwner])] {
+        let mut story = Story::by(Rules::new(FAILOVER));
+        story.service(ServiceFact::StreamCreated { created: created(1) });
+        story.create(0, &[], 0..=u128::MAX);
+        story.start("a");
+        story.lease("a", 0, row_of(1, Some("a"), 1, Position::TrimHorizon));
+        let checkpoint = Position::TrimHorizon;
+        story.consumer("a", 1, ConsumerFact::Initialized { checkpoint });
+        story.service(ServiceFact::StreamDeleted);
+        story.service(ServiceFact::StreamCreated { created: created(2) });
+        story.create(1, &[], 0..=u128::MAX);
+        story.start("b");
+        story.delete_lease("b", 0);
+        story.later(seconds);
+        let lease = LeaseClaim::Held;
+        story.consumer("a", 1, ConsumerFact::AtWork { lease });
+        assert_eq!(story.broken(), broken);
+    }
+}
