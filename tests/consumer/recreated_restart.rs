@@ -445,9 +445,11 @@ async fn handlers_of_the_former_stream_that_do_not_return_are_left_behind_and_na
     let events = told.events.lock().unwrap();
     let left: Vec<_> = events
         .iter()
-        .filter_map(|event| match event {
-            Event::Worker(WorkerEvent::HandlersLeftBehind { shards }) => Some(shards.len()),
-            _ => None,
+        .filter_map(|event| {
+            let Event::Worker(WorkerEvent::HandlersLeftBehind { shards }) = event else {
+                return None;
+            };
+            Some(shards.len())
         })
         .collect();
     assert_eq!(left, [1]);
