@@ -3,8 +3,8 @@
 //!
 //! By subject: `adapters`, `per_key`, `stream`, `reading`, `read_budget`, `pace`, `checkpoints`, `simple_forms`, `callbacks`,
 //! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `seeks`, `costs`, `deploy`, `health`, `events`, `log`,
-//! `one_owner`, `resharding`, `shard_ends`, `recreated_stream`, `recreated_restart`, `refused_position`, `losses`, `lease_table`,
-//! `start_times`, `starts`, `permissions`, `worker_errors`.
+//! `one_owner`, `late_calls`, `resharding`, `shard_ends`, `recreated_stream`, `recreated_restart`, `refused_position`, `losses`,
+//! `lease_table`, `start_times`, `starts`, `permissions`, `worker_errors`.
 
 mod adapters;
 mod callbacks;
@@ -16,6 +16,7 @@ mod error_policies;
 mod events;
 mod handler_errors;
 mod health;
+mod late_calls;
 mod lease_table;
 mod log;
 mod losses;

@@ -220,14 +220,14 @@ impl Calls {
         page
     }
 
-    /// Waits for a call, as long as a call may take. The call of the SDK needs 6 KB, in memory of its own while it lasts: as a
-    /// part of the tasks of a shard it would need them all the time, several times over.
+    /// Waits for a call, as long as a call may take. No `async fn`, whose future would hold the 6 KB of the SDK's call as well
+    /// as the box that [`Clock::timeout`] puts it into.
     fn in_time<T>(
         &self,
         operation: &'static str,
         call: impl Future<Output = Result<T, StreamError>>,
     ) -> impl Future<Output = Result<T, StreamError>> {
-        let call = self.clock.timeout(self.timeout, Box::pin(call));
+        let call = self.clock.timeout(self.timeout, call);
         async move {
             call.await.unwrap_or_else(|| {
                 let message = format!("no answer within {:?} (kinesis_request_timeout)", self.timeout);

@@ -219,6 +219,8 @@ impl ShardConsumer {
     /// Tells the application that a read has brought nothing. Its failures hold up no records, and are told at most once in
     /// ten seconds; the next read that brings nothing calls it again.
     async fn idle(&mut self) -> Result<(), Interrupted> {
+        // The reply may have been waited for while the machine was suspended, and the lease have lapsed meanwhile.
+        self.check()?;
         let Some(processor) = &mut self.processor else {
             return Ok(());
         };
