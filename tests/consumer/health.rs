@@ -1,5 +1,7 @@
 //! What a worker tells probes and operators about itself.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -288,5 +290,31 @@ async fn the_lag_of_a_shard_that_cannot_be_read_grows() {
     assert!(lag > 4 * MINUTE, "{lag:?}");
     sim.heal();
     tokio::time::sleep(MINUTE).await;
+    assert!(control.max_lag().unwrap() < MINUTE / 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lag_of_a_shard_whose_handler_keeps_failing_grows_also_when_its_records_are_read_again() {
+    let (sim, producer) = stream(1);
+    let works = Arc::new(AtomicBool::new(false));
+    let does = Arc::clone(&works);
+    let builder = worker(&sim, "w1", &Journal::default(), Checkpoints::Never).for_each_batch(move |_| {
+        let works = does.load(Ordering::Relaxed);
+        async move { if works { Ok(()) } else { Err("no".into()) } }
+    });
+    let (control, _running) = start(builder);
+    put(&producer, 0..10).await;
+    tokio::time::sleep(10 * MINUTE).await;
+    let shard = control.shards()[0].shard.clone();
+    for second in 0..10 {
+        control.retry(&shard);
+        tokio::time::sleep(MINUTE / 60).await;
+        let (most, its) = (control.max_lag(), control.shards()[0].lag);
+        assert!(most > Some(9 * MINUTE), "{most:?} after {second} s");
+        assert_eq!(its, most);
+    }
+    works.store(true, Ordering::Relaxed);
+    control.retry(&shard);
+    tokio::time::sleep(MINUTE / 10).await;
     assert!(control.max_lag().unwrap() < MINUTE / 30);
 }

@@ -24,7 +24,8 @@ pub struct ShardStatus {
     pub state: ShardState,
     /// For how long it has been doing that.
     pub in_state: Duration,
-    /// How far the last page that was read ends behind the newest record, if the service says so.
+    /// How far the records that were delivered may be behind the newest one by now, if the service says so: by the last page that
+    /// was read, and while nothing gets on, by the time that passes. `None` before the first page, and at the end.
     pub lag: Option<Duration>,
     /// The last checkpoint of this worker, or where it began.
     pub checkpoint: Position,
@@ -106,6 +107,9 @@ struct Noted {
     state_since: Instant,
     /// When the lag was read, or when the shard was taken.
     lag_at: Instant,
+    /// How far the records were behind on which the handler keeps failing, and when. A page that is read again says how far its
+    /// own end is behind, which is nothing where the stream is quiet.
+    failing: Option<(Duration, Instant)>,
     call_since: Option<Instant>,
 }
 
@@ -128,6 +132,7 @@ impl StatusBoard {
             status,
             state_since: clock.now(),
             lag_at: clock.now(),
+            failing: None,
             call_since: None,
         });
         let reads = Trouble::default();
@@ -143,8 +148,10 @@ impl StatusBoard {
     pub(crate) fn status(&self) -> ShardStatus {
         let now = self.clock.now();
         let (reads_failing, read_error) = self.reads.lasting(now).unzip();
+        let lag = self.behind();
         let noted = self.noted.borrow();
         ShardStatus {
+            lag,
             reads_failing,
             read_error,
             in_state: now.saturating_duration_since(noted.state_since),
@@ -173,24 +180,12 @@ impl StatusBoard {
 
     /// How far the deliveries may be behind the newest record by now. `None` before the first page, and at the end.
     ///
-    /// While no records are delivered or its reads fail, the shard falls back further by the time that passes.
+    /// While no records are delivered, the handler keeps failing or the reads fail, the shard falls back further by the time that
+    /// passes.
     pub(crate) fn behind(&self) -> Option<Duration> {
-        let noted = self.noted.borrow();
-        let lag = noted.status.lag?;
-        let stands_still = match noted.status.state {
-            ShardState::Ended => return None,
-            ShardState::Reading => noted.call_since.is_some() || self.reads.lasting(self.clock.now()).is_some(),
-            ShardState::WaitingForParents
-            | ShardState::Initializing
-            | ShardState::Retrying { .. }
-            | ShardState::Halted { .. }
-            | ShardState::OnHold { .. }
-            | ShardState::Paused
-            | ShardState::Ending
-            | ShardState::Leaving => true,
-        };
-        let passed = self.clock.now().saturating_duration_since(noted.lag_at);
-        Some(if stands_still { lag + passed } else { lag })
+        let now = self.clock.now();
+        let reads_failing = self.reads.lasting(now).map(|(lasting, _)| lasting);
+        self.noted.borrow().behind(reads_failing, now)
     }
 
     pub(crate) fn checkpoint(&self, checkpoint: Position) {
@@ -205,10 +200,15 @@ impl StatusBoard {
         self.noted.send_modify(|noted| noted.status.possible_loss = Some(loss));
     }
 
+    /// Notes the last error of the handler, or its success.
     pub(crate) fn error(&self, error: Option<String>) {
-        self.noted.send_if_modified(|Noted { status, .. }| {
-            let is_new = status.last_error != error;
-            status.last_error = error;
+        let now = self.clock.now();
+        let reads_failing = self.reads.lasting(now).map(|(lasting, _)| lasting);
+        self.noted.send_if_modified(|noted| {
+            let behind = noted.behind(reads_failing, now).map(|behind| (behind, now));
+            noted.failing = error.as_ref().and_then(|_| noted.failing.or(behind));
+            let is_new = noted.status.last_error != error;
+            noted.status.last_error = error;
             is_new
         });
     }
@@ -218,6 +218,28 @@ impl StatusBoard {
         let now = self.clock.now();
         self.noted.send_modify(|noted| noted.call_since = Some(now));
         RunningCall { board: self.clone() }
+    }
+}
+
+impl Noted {
+    fn behind(&self, reads_failing: Option<Duration>, now: Instant) -> Option<Duration> {
+        let lag = self.status.lag?;
+        let stands_still = match self.status.state {
+            ShardState::Ended => return None,
+            ShardState::Reading => self.call_since.is_some() || reads_failing.is_some(),
+            ShardState::WaitingForParents
+            | ShardState::Initializing
+            | ShardState::Retrying { .. }
+            | ShardState::Halted { .. }
+            | ShardState::OnHold { .. }
+            | ShardState::Paused
+            | ShardState::Ending
+            | ShardState::Leaving => true,
+        };
+        let since = |at| now.saturating_duration_since(at);
+        let of_the_page = if stands_still { lag + since(self.lag_at) } else { lag };
+        let failing = self.failing.map(|(behind, at)| behind + since(at));
+        Some(failing.map_or(of_the_page, |failing| failing.max(of_the_page)))
     }
 }
 
