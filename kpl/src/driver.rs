@@ -206,7 +206,7 @@ impl Driver {
 
     /// Takes what retired lanes handed over, before what the lanes in their place may have sealed already.
     fn take_retired(&mut self, now: Instant) {
-        self.take(self.shared.template.handover.take_all_by_epoch(), now);
+        self.take(self.shared.template.handover.take_all_by_lanes(), now);
     }
 
     /// Seals the lanes whose deadlines are no later than `by`. It looks at no others.

@@ -1,8 +1,9 @@
 //! The lanes of one routing: where callers' threads and the driver meet.
 //!
 //! A lock is held for one append or one seal and never across an `.await`. What a lane seals gets its place in the queue
-//! under that same lock, so that two sealers cannot swap, and is framed and hashed after it. When the routing changes, the driver publishes new lanes first and
-//! retires these second; a caller that still meets them finds them retired and loads the new ones.
+//! under that same lock, so that two sealers cannot swap, and is framed and hashed after it. When the routing changes, the
+//! driver publishes new lanes first and retires these second; a caller that still meets them finds them retired and loads the
+//! new ones.
 //!
 //! `lane` is the open aggregate of one shard, in `buffers` that lanes share, and `contents` are its records in numbers;
 //! `sealing` makes an `aggregate` of it; `handover` brings that to the driver. `count` is what was put into a lane, `intake`
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 use aggregation::UserRecordRef;
 use service::Clock;
 
+use self::handover::LaneGeneration;
 pub(crate) use self::handover::{Handed, Handover};
 use crate::budget::{Budget, Permit};
 use crate::lanes::buffers::Buffers;
@@ -35,6 +37,7 @@ use crate::sync::{Mutex, MutexGuard, lock};
 /// The lanes of a routing.
 #[derive(Debug)]
 pub(crate) struct Lanes {
+    generation: LaneGeneration,
     routing: Routing,
     places: Vec<Place>,
     handover: Arc<Handover>,
@@ -109,6 +112,7 @@ impl Lanes {
         };
         let places = routing.targets().into_iter().map(place).collect();
         Self {
+            generation: template.handover.next_generation(),
             routing,
             places,
             handover: Arc::clone(&template.handover),
@@ -119,6 +123,7 @@ impl Lanes {
     /// Lanes that take nothing: those of a producer that was shut down.
     pub(crate) fn closed(template: &LaneTemplate) -> Self {
         Self {
+            generation: template.handover.next_generation(),
             routing: Routing::Undecided,
             places: Vec::new(),
             handover: Arc::clone(&template.handover),
@@ -155,14 +160,14 @@ impl Lanes {
         if slot.state == State::Retired {
             return Err(Retired(permit));
         }
-        let handover = &self.handover;
+        let (handover, generation) = (&self.handover, self.generation);
         let mut pledges = Vec::new();
         let begun = slot.lane.contents().put_at();
         // Before the driver can have it: nothing is delivered that was not put.
         count.add(record.data.len() + record.partition_key.len());
-        let seat = slot
-            .lane
-            .append(record, permit, now, |sealed| pledges.push(handover.push_sealed(sealed)));
+        let seat = slot.lane.append(record, permit, now, |sealed| {
+            pledges.push(handover.push_sealed(generation, sealed))
+        });
         let begins = slot.lane.contents().put_at();
         if begins != begun {
             count.begin(begins.map(|at| self.since_built(at)));
@@ -222,7 +227,7 @@ impl Lanes {
     fn seal(&self, place: &Place, mut slot: MutexGuard<'_, Slot>) {
         let sealed = slot.lane.seal();
         if let Some(sealed) = sealed {
-            let pledge = self.handover.push_sealed(sealed);
+            let pledge = self.handover.push_sealed(self.generation, sealed);
             place.count.begin(None);
             drop(slot);
             self.handover.finish(&pledge);

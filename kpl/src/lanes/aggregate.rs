@@ -86,6 +86,12 @@ impl SealedAggregate {
         }
     }
 
+    /// Gives back room that was charged for buffers.
+    pub(crate) fn forgiven(mut self, bytes: usize) -> Self {
+        self.charge.forgive(bytes);
+        self
+    }
+
     /// Bytes that the service counts: data and outer partition key.
     pub(crate) fn bytes(&self) -> usize {
         self.record.data.len() + self.record.partition_key.len()

@@ -1,13 +1,13 @@
 //! The way from the lanes to the driver, in the order in which the lanes sealed.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use tokio::sync::Notify;
 
 use crate::lanes::aggregate::SealedAggregate;
-use crate::lanes::sealing::{Pledge, Unframed};
-use crate::routing::shard_map::Epoch;
+use crate::lanes::sealing::{Claimed, Pledge, Unframed};
 use crate::sync::{Mutex, lock};
 
 /// The way from the lanes to the driver. The budget bounds it: each item stands for records that are charged, or for a
@@ -16,12 +16,18 @@ use crate::sync::{Mutex, lock};
 pub(crate) struct Handover {
     queue: Mutex<VecDeque<Item>>,
     wake: Notify,
+    /// How many lanes there were, one after the other.
+    generations: AtomicU64,
 }
+
+/// Lanes that replace others have a larger one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LaneGeneration(u64);
 
 /// What a lane has put into the queue.
 #[derive(Debug)]
 enum Item {
-    Sealed(Pledge),
+    Sealed { pledge: Pledge, lanes: LaneGeneration },
     Armed { lane: usize, deadline: Instant },
 }
 
@@ -44,42 +50,83 @@ pub(crate) enum Handed {
 }
 
 impl Item {
-    /// The shard map by which it was sealed. What comes without one concerns the lanes in use, and goes last.
-    fn epoch(&self) -> (bool, Option<Epoch>) {
+    /// Whose it is. Deadlines concern the lanes in use, and go last.
+    fn generation(&self) -> (bool, Option<LaneGeneration>) {
         match self {
-            Self::Sealed(pledge) => (false, pledge.epoch()),
+            Self::Sealed { lanes, .. } => (false, Some(*lanes)),
             Self::Armed { .. } => (true, None),
         }
     }
 
-    fn is_free(&self) -> bool {
+    /// Takes what is inside, unless another thread frames it.
+    fn try_claim(&self) -> Option<Taken> {
         match self {
-            Self::Sealed(pledge) => pledge.is_free(),
-            Self::Armed { .. } => true,
+            Self::Sealed { pledge, .. } => pledge.try_claim().map(Taken::Sealed),
+            Self::Armed { lane, deadline } => Some(Taken::Armed {
+                lane: *lane,
+                deadline: *deadline,
+            }),
         }
     }
 
-    /// What the driver gets of it, after waiting for whoever is framing it.
-    fn take(self) -> Option<Handed> {
+    /// Takes what is inside. Blocks while another thread frames it.
+    fn claim(self) -> Taken {
         match self {
-            Self::Sealed(pledge) => pledge.take().map(Handed::Sealed),
+            Self::Sealed { pledge, .. } => Taken::Sealed(pledge.claim()),
+            Self::Armed { lane, deadline } => Taken::Armed { lane, deadline },
+        }
+    }
+}
+
+/// What was taken out of the queue, framed or not.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all items are the large one; a box each would only cost"
+)]
+enum Taken {
+    Sealed(Claimed),
+    Armed { lane: usize, deadline: Instant },
+}
+
+impl Taken {
+    fn hand_over(self) -> Option<Handed> {
+        match self {
+            Self::Sealed(claimed) => claimed.framed().map(Handed::Sealed),
             Self::Armed { lane, deadline } => Some(Handed::Armed { lane, deadline }),
         }
     }
 }
 
+/// Wakes the driver, also when framing panics.
+struct Waking<'a>(&'a Notify);
+
+impl Drop for Waking<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
 impl Handover {
-    /// Gives a sealed aggregate its place; the lane's lock is held. The driver is woken once it is framed.
-    pub(super) fn push_sealed(&self, unframed: Unframed) -> Pledge {
+    /// The generation of lanes that are made now.
+    pub(super) fn next_generation(&self) -> LaneGeneration {
+        LaneGeneration(self.generations.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Gives an aggregate that `lanes` sealed its place; the lane's lock is held. The driver is woken once it is framed.
+    pub(super) fn push_sealed(&self, lanes: LaneGeneration, unframed: Unframed) -> Pledge {
         let pledge = Pledge::new(unframed);
-        lock(&self.queue).push_back(Item::Sealed(pledge.clone()));
+        let item = Item::Sealed {
+            pledge: pledge.clone(),
+            lanes,
+        };
+        lock(&self.queue).push_back(item);
         pledge
     }
 
     /// Frames an aggregate that has its place, and wakes the driver; the lane's lock is not held.
     pub(super) fn finish(&self, pledge: &Pledge) {
+        let _waking = Waking(&self.wake);
         pledge.frame();
-        self.wake.notify_one();
     }
 
     /// Tells the driver a deadline.
@@ -93,30 +140,32 @@ impl Handover {
         self.wake.notify_one();
     }
 
-    /// Takes what was handed over, oldest first, up to an aggregate that somebody is framing right now: the driver has
-    /// other things to do, and is woken again.
+    /// Takes what was handed over, oldest first, up to an aggregate that another thread frames: the driver is woken again when
+    /// that is done.
     pub(crate) fn take_ready(&self) -> Vec<Handed> {
         let mut ready = Vec::new();
         let mut queue = lock(&self.queue);
-        while let Some(item) = queue.pop_front_if(|item| item.is_free()) {
-            ready.push(item);
+        while let Some(taken) = queue.front().and_then(Item::try_claim) {
+            queue.pop_front();
+            ready.push(taken);
         }
         drop(queue);
-        ready.into_iter().filter_map(Item::take).collect()
+        ready.into_iter().filter_map(Taken::hand_over).collect()
     }
 
-    /// Takes everything that was handed over, oldest first, after waiting for whoever is framing some of it.
+    /// Takes everything that was handed over, oldest first. Blocks while another thread frames an aggregate, for as long as one
+    /// hash takes.
     pub(crate) fn take_all(&self) -> Vec<Handed> {
         let all = std::mem::take(&mut *lock(&self.queue));
-        all.into_iter().filter_map(Item::take).collect()
+        all.into_iter().map(Item::claim).filter_map(Taken::hand_over).collect()
     }
 
-    /// As [`take_all`](Self::take_all), and what lanes of an older shard map sealed goes first: callers may have filled
-    /// the lanes in their place before they were retired, with records that were put later.
-    pub(crate) fn take_all_by_epoch(&self) -> Vec<Handed> {
+    /// As [`take_all`](Self::take_all), and what lanes sealed that were replaced goes first: callers may have filled the lanes
+    /// in their place before they were retired, with records that were put later.
+    pub(crate) fn take_all_by_lanes(&self) -> Vec<Handed> {
         let mut all: Vec<Item> = std::mem::take(&mut *lock(&self.queue)).into();
-        all.sort_by_key(Item::epoch);
-        all.into_iter().filter_map(Item::take).collect()
+        all.sort_by_key(Item::generation);
+        all.into_iter().map(Item::claim).filter_map(Taken::hand_over).collect()
     }
 
     /// What was sealed first of what the driver has not taken.
@@ -125,7 +174,7 @@ impl Handover {
     pub(super) fn first_pledge(&self) -> Option<Pledge> {
         let queue = lock(&self.queue);
         queue.iter().find_map(|item| match item {
-            Item::Sealed(pledge) => Some(pledge.clone()),
+            Item::Sealed { pledge, .. } => Some(pledge.clone()),
             Item::Armed { .. } => None,
         })
     }

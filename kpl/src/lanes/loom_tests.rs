@@ -215,6 +215,32 @@ fn the_records_of_one_caller_leave_a_lane_in_order_whoever_seals_it() {
     }
 }
 
+/// The driver takes what lanes sealed that were replaced before what the lanes in their place have sealed already, also if both
+/// are of the same shards.
+#[test]
+fn the_records_of_one_caller_leave_in_order_while_its_lanes_are_replaced() {
+    for max_count in [1, 2] {
+        explore(max_count, |model| {
+            model.replace();
+            let caller = {
+                let model = Arc::clone(model);
+                thread::spawn(move || {
+                    for text in ["1", "2", "3"] {
+                        assert!(model.put(text).is_ok());
+                    }
+                })
+            };
+            model.replace();
+            let handover = &model.shared.template.handover;
+            let mut taken = texts(handover.take_all_by_lanes());
+            caller.join().unwrap();
+            model.lanes().seal_all();
+            taken.extend(texts(handover.take_all()));
+            assert_eq!(taken.concat(), ["1", "2", "3"]);
+        });
+    }
+}
+
 /// The driver does not wait for an aggregate that a caller is framing, and takes nothing from behind it.
 #[test]
 fn what_is_ready_leaves_in_order_and_the_rest_stays() {
@@ -228,9 +254,13 @@ fn what_is_ready_leaves_in_order_and_the_rest_stays() {
             })
         };
         let handover = &model.shared.template.handover;
+        let is_woken = || futures::FutureExt::now_or_never(handover.handed()).is_some();
+        is_woken();
         let mut taken = texts(handover.take_ready());
         caller.join().unwrap();
-        taken.extend(texts(handover.take_ready()));
+        let (woken, rest) = (is_woken(), texts(handover.take_ready()));
+        assert!(woken || rest.is_empty(), "what is left wakes the driver");
+        taken.extend(rest);
         assert_eq!(taken.concat(), ["1", "2"]);
     });
 }

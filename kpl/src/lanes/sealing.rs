@@ -1,15 +1,13 @@
 //! From a lane's buffers to a Kinesis record: framed and hashed outside of the lane's lock.
 //!
-//! Under its lock a lane only gives its buffers away, in its place in the queue of the handover. Whoever comes first then
-//! frames them: the caller whose record filled the aggregate, or the driver. So no second caller waits for the hash, and
-//! no two aggregates swap their places.
+//! Under its lock a lane only gives its buffers away, in its place in the queue of the handover. The caller whose record filled
+//! the aggregate frames it, or the driver, if it takes the aggregate first. So no second caller waits for the hash, and no two
+//! aggregates swap their places.
 
 use std::sync::Arc;
 
-use crate::budget::Charge;
 use crate::lanes::aggregate::{SealedAggregate, Sealing};
 use crate::lanes::buffers::{Buffer, Buffers};
-use crate::routing::shard_map::Epoch;
 use crate::sync::{Mutex, lock, try_lock};
 
 /// An aggregate as its lane gives it away: its buffers, and what is known of its records. Dropping it fails their receipts.
@@ -38,12 +36,6 @@ impl Unframed {
         Self(Some(Parts { buffer, sealing, rest }))
     }
 
-    /// By which shard map it was built.
-    fn epoch(&self) -> Option<Epoch> {
-        let target = self.0.as_ref().and_then(|parts| parts.sealing.target.as_ref());
-        target.map(|target| target.epoch)
-    }
-
     /// Assembles and hashes the Kinesis record; `None` only if there are no records.
     pub(crate) fn frame(mut self) -> Option<SealedAggregate> {
         self.0.take().and_then(Parts::frame)
@@ -54,13 +46,14 @@ impl Parts {
     fn frame(self) -> Option<SealedAggregate> {
         let Self {
             mut buffer,
-            mut sealing,
+            sealing,
             rest: Rest { buffers, largest, owed },
         } = self;
         let record = buffer.encoder.seal();
+        // From here on a panic fails its receipts: room that is given back wakes callers, whose wakers may panic.
+        let aggregate = record.map(|record| SealedAggregate::new(record, sealing));
         buffers.give_back(buffer, largest);
-        Charge::forgive(&mut sealing.charge, owed);
-        record.map(|record| SealedAggregate::new(record, sealing))
+        aggregate.map(|aggregate| aggregate.forgiven(owed))
     }
 }
 
@@ -70,69 +63,66 @@ impl Drop for Unframed {
     }
 }
 
-/// A sealed aggregate in its place in the queue, framed or about to be. Its clones are one.
+/// A sealed aggregate in its place in the queue, framed or about to be. Its clones are one. It is locked while it is framed.
 #[derive(Debug, Clone)]
-pub(crate) struct Pledge {
-    stage: Arc<Mutex<Stage>>,
-    epoch: Option<Epoch>,
-}
+pub(crate) struct Pledge(Arc<Mutex<Stage>>);
 
 #[derive(Debug)]
 enum Stage {
     Unframed(Unframed),
     Framed(SealedAggregate),
-    /// The driver has it; or a panic has cost its receipts their records.
+    /// The driver took it, or framing it panicked.
     Gone,
 }
 
 impl Pledge {
     pub(super) fn new(unframed: Unframed) -> Self {
-        let epoch = unframed.epoch();
-        let stage = Arc::new(Mutex::new(Stage::Unframed(unframed)));
-        Self { stage, epoch }
+        Self(Arc::new(Mutex::new(Stage::Unframed(unframed))))
     }
 
-    /// The shard map by which it was sealed.
-    pub(super) fn epoch(&self) -> Option<Epoch> {
-        self.epoch
-    }
-
-    /// Frames it, unless somebody else has.
+    /// Frames it, unless the driver has taken it.
     pub(super) fn frame(&self) {
-        lock(&self.stage).frame();
-    }
-
-    /// Takes it, after waiting for whoever is framing it.
-    pub(super) fn take(&self) -> Option<SealedAggregate> {
-        lock(&self.stage).take()
-    }
-
-    /// Whether nobody is framing it right now. Whoever is will wake the driver.
-    pub(super) fn is_free(&self) -> bool {
-        try_lock(&self.stage).is_some()
-    }
-
-    /// Holds it as whoever frames it does.
-    #[cfg(test)]
-    #[cfg(not(feature = "_loom"))]
-    pub(super) fn hold(&self) -> impl Sized + '_ {
-        lock(&self.stage)
-    }
-}
-
-impl Stage {
-    fn frame(&mut self) {
-        if let Self::Unframed(unframed) = self {
-            let framed = Unframed::frame(Unframed(unframed.0.take()));
-            *self = framed.map_or(Self::Gone, Self::Framed);
+        let mut stage = lock(&self.0);
+        if let Stage::Unframed(unframed) = std::mem::replace(&mut *stage, Stage::Gone) {
+            *stage = unframed.frame().map_or(Stage::Gone, Stage::Framed);
         }
     }
 
-    fn take(&mut self) -> Option<SealedAggregate> {
-        self.frame();
-        match std::mem::replace(self, Self::Gone) {
-            Self::Framed(aggregate) => Some(aggregate),
-            Self::Unframed(_) | Self::Gone => None,
+    /// Takes it. Blocks while another thread frames it.
+    pub(super) fn claim(&self) -> Claimed {
+        Claimed(std::mem::replace(&mut *lock(&self.0), Stage::Gone))
+    }
+
+    /// Takes it, unless another thread frames it; that thread wakes the driver afterwards.
+    pub(super) fn try_claim(&self) -> Option<Claimed> {
+        try_lock(&self.0).map(|mut stage| Claimed(std::mem::replace(&mut *stage, Stage::Gone)))
+    }
+
+    /// Whether no thread frames it.
+    #[cfg(test)]
+    #[cfg(not(feature = "_loom"))]
+    pub(super) fn is_free(&self) -> bool {
+        try_lock(&self.0).is_some()
+    }
+
+    /// Holds it as a thread does that frames it.
+    #[cfg(test)]
+    #[cfg(not(feature = "_loom"))]
+    pub(super) fn hold(&self) -> impl Sized + '_ {
+        lock(&self.0)
+    }
+}
+
+/// An aggregate that the driver has taken out of its place, and nobody else can reach.
+pub(super) struct Claimed(Stage);
+
+impl Claimed {
+    /// Frames it, if no caller has. `None` if framing it panicked.
+    pub(super) fn framed(self) -> Option<SealedAggregate> {
+        match self.0 {
+            Stage::Unframed(unframed) => unframed.frame(),
+            Stage::Framed(aggregate) => Some(aggregate),
+            Stage::Gone => None,
         }
     }
 }

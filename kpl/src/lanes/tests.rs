@@ -64,7 +64,7 @@ fn what_replaced_lanes_sealed_is_taken_before_what_the_lanes_in_their_place_seal
     append(&new, permit(), &Record::new("key", "put second"));
     append(&new, permit(), &Record::new("key", "put third"));
     old.retire();
-    let handed = template.handover.take_all_by_epoch();
+    let handed = template.handover.take_all_by_lanes();
     let sealed = handed.iter().filter_map(|handed| match handed {
         Handed::Sealed(aggregate) => aggregate.target.as_ref().map(|target| target.epoch),
         Handed::Armed { .. } => None,
@@ -83,6 +83,26 @@ fn records(handed: Vec<Handed>) -> Vec<Vec<String>> {
     aggregates
         .map(|records| records.into_iter().map(text).collect())
         .collect()
+}
+
+/// As when the map is the same and records without keys are no longer held.
+#[test]
+fn what_replaced_lanes_sealed_is_taken_first_also_when_the_shards_are_the_same() {
+    let template = template();
+    let map = ShardMap::first(shards("shardId-000000000000")).unwrap();
+    let [old, new] = [map.clone(), map].map(|map| Lanes::new(by_key(map), &template));
+    let put = |lanes: &Lanes, text: &'static str| {
+        let permit = template.budget.try_acquire(Room::of(100)).unwrap();
+        append(lanes, permit, &Record::new("key", text));
+    };
+    put(&old, "1");
+    put(&new, "2");
+    put(&new, "3");
+    old.retire();
+    assert_eq!(
+        records(template.handover.take_all_by_lanes()),
+        [vec!["1"], vec!["2", "3"]]
+    );
 }
 
 #[test]

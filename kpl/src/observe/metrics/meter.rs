@@ -102,7 +102,7 @@ impl Meter {
             levels: _,
         } = self;
         tally.stream.record(recorder, &mut [global, &mut *stream]);
-        for shard in std::mem::take(&mut tally.news) {
+        while let Some(shard) = tally.news.pop() {
             let Some(place) = tally.shards.get_mut(&shard) else {
                 continue;
             };

@@ -19,17 +19,15 @@ pub(crate) struct Losses {
 }
 
 impl Losses {
-    /// So many records failed, and nobody will hear of it. What a shutdown gives back is in its report.
+    /// Counts records that failed while no receipt of them was held. What a shutdown gives back is in its report.
     pub(crate) fn note(&mut self, records: u64, reason: &PutErrorKind) {
         if records == 0 || *reason == PutErrorKind::ShutDown {
             return;
         }
-        let is_full = self.lost.len() >= REASONS;
-        let known = self
-            .lost
-            .iter_mut()
-            .find(|(known, _)| is_full || is_like(known, reason));
-        match known {
+        let known = self.lost.iter().position(|(known, _)| is_like(known, reason));
+        // When all places are taken, the first one counts for the rest.
+        let place = known.or_else(|| (self.lost.len() >= REASONS).then_some(0));
+        match place.and_then(|place| self.lost.get_mut(place)) {
             Some((_, count)) => *count += records,
             None => self.lost.push((reason.clone(), records)),
         }
@@ -116,8 +114,10 @@ mod tests {
         for n in 0..1_000 {
             losses.note(1, &rejected(&n.to_string()));
         }
+        losses.note(5, &rejected("7"));
         let lost = losses.take_all();
         assert_eq!(lost.len(), REASONS);
-        assert_eq!(lost.iter().map(|(_, records)| records).sum::<u64>(), 1_000);
+        assert_eq!(lost[7], (rejected("7"), 6), "one that has a place is counted there");
+        assert_eq!(lost.iter().map(|(_, records)| records).sum::<u64>(), 1_005);
     }
 }
