@@ -106,7 +106,7 @@ impl Room {
 }
 
 impl Budget {
-    /// A budget of so many bytes (at most 4 GiB − 1) and records. Less than one of each counts as one.
+    /// A budget of these numbers of bytes (at most 4 GiB − 1) and records. Less than one of each counts as one.
     ///
     /// A record that is larger than the half for records is taken all the same, alone: it waits until that half is free, and
     /// is charged all of it. So a budget of nothing holds one record at a time.
@@ -207,17 +207,17 @@ impl Budget {
             .fetch_add(bytes.saturating_sub(taken), Ordering::Relaxed);
     }
 
-    /// Gives back what was charged, its bytes to debts first. Whoever waits for them is woken.
+    /// Gives back what was charged, its bytes to debts first. Callers that wait for room are woken.
     fn give_back(&self, room: Room) {
         let bytes = room.bytes - self.pay(room.bytes);
         wake(|| self.inner.records.add_permits(room.records as usize));
         wake(|| self.inner.bytes.add_permits(bytes));
     }
 
-    /// Pays debts with at most so many bytes; returns with how many.
+    /// Pays debts with at most `bytes`; returns how many it took.
     fn pay(&self, bytes: usize) -> usize {
         let debt = &self.inner.debt;
-        // Nearly always. Whoever owes from now on pays when it gives its own back.
+        // Nearly always. A debt from now on is paid when room is given back.
         if debt.load(Ordering::Relaxed) == 0 {
             return 0;
         }

@@ -182,7 +182,7 @@ impl Driver {
         self.flushes.answer(|mark| pipeline.is_settled(mark));
     }
 
-    /// Takes what callers and lanes have handed over, but for what a caller has only begun to.
+    /// Takes sealed aggregates and doubts; leaves an aggregate that a caller still frames.
     fn take_ready(&mut self, now: Instant) {
         self.take(self.shared.template.handover.take_ready(), now);
         for doubt in self.shared.doubts.take() {
@@ -305,7 +305,7 @@ impl Driver {
         let delivered = delivered - draining.delivered_before;
         let mut left = returned;
         for report in draining.reports {
-            // Whoever asked first gets the records, if it still waits.
+            // The first caller gets the records, if it still waits.
             let told = ShutdownReport {
                 end,
                 delivered,

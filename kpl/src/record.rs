@@ -36,8 +36,9 @@ impl Record {
 
     /// A record without a partition key, for streams that distribute records over their shards by themselves (`AUTO`).
     ///
-    /// While the stream has not been described yet, the record waits, however long the first description takes;
-    /// [`record_ttl`](crate::ProducerBuilder::record_ttl) bounds that. On a stream that follows keys, or that the caller
+    /// While the stream has not been described yet, the record waits, however long the first description takes, and keeps its
+    /// room in the budget; [`record_ttl`](crate::ProducerBuilder::record_ttl) bounds that. It does not wait where the
+    /// configured default, or where records were stored, says that the stream is `AUTO`. On a stream that follows keys, or that the caller
     /// may not describe, it fails with [`NoPartitionKey`](PutErrorKind::NoPartitionKey), and the stream is described
     /// again, at most once in ten seconds and at least once a minute while such records come. So a stream that becomes
     /// `AUTO` takes them within a minute.

@@ -60,7 +60,7 @@ impl Routing {
         }
     }
 
-    /// Who distributes the records. While nothing is decided, whoever it is will follow keys.
+    /// Who distributes the records. While nothing is decided, the stream is taken for one that follows keys.
     pub(crate) fn distribution(&self) -> RecordDistribution {
         match self {
             Self::Undecided => RecordDistribution::UserPartitionKey,
@@ -72,7 +72,7 @@ impl Routing {
         }
     }
 
-    /// Whether `other` lays out the same lanes.
+    /// Whether `other` has the same lanes and admits the same records.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Undecided, Self::Undecided) => true,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// For how long the like of a failure that was told is only counted. Our choice: a line for each failed request of an
+/// For how long further failures of the same kind are only counted. Our choice: a line for each failed request of an
 /// outage would be some hundred in that time.
 const SILENCE: Duration = Duration::from_secs(10);
 

@@ -57,7 +57,7 @@ impl Driver {
         self.told_faults = faults.to_vec();
     }
 
-    /// Writes to the log that a call failed: aloud, if the like of it was not told lately.
+    /// Logs a failed call: at `warn`, or at `debug` if the same failure was logged in the last ten seconds.
     pub(super) fn report_failure<'a>(
         &mut self,
         call: &'static str,

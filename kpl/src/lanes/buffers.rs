@@ -9,7 +9,7 @@ use crate::sync::{Mutex, lock};
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
     pub(crate) encoder: Encoder,
-    /// Bytes of it that count as spare, wherever it is.
+    /// How many of its bytes are counted in `Spares::bytes`.
     spare: usize,
 }
 
@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
 
-    /// A buffer that was filled with so many bytes and emptied.
+    /// A buffer that was filled with `bytes` and emptied.
     fn used(mut buffer: Buffer, bytes: usize) -> Buffer {
         buffer.encoder.append(&UserRecordRef::new("key", None, &vec![0; bytes]));
         buffer.encoder.append(&UserRecordRef::new("key", None, b""));

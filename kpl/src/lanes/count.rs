@@ -15,14 +15,14 @@ pub(crate) struct LaneCount {
 }
 
 impl LaneCount {
-    /// A record of so many bytes was put.
+    /// Counts a record of `bytes`.
     pub(crate) fn add(&self, bytes: usize) {
         let add = |count: &AtomicU64, more: u64| count.store(count.load(Ordering::Relaxed) + more, Ordering::Relaxed);
         add(&self.records, 1);
         add(&self.bytes, bytes as u64);
     }
 
-    /// The open aggregate was begun so long after the producer was built; or there is none.
+    /// Sets when the open aggregate was begun, counted from the producer's start; `None` if no aggregate is open.
     pub(crate) fn begin(&self, begun: Option<Duration>) {
         let nanoseconds = begun.map_or(0, |after| u64::try_from(after.as_nanos()).unwrap_or(u64::MAX - 1) + 1);
         self.begun.store(nanoseconds, Ordering::Relaxed);

@@ -1,11 +1,11 @@
 //! What happens to a producer, as it happens.
 //!
-//! Each event goes to `tracing`, and to whoever listens by [`ProducerBuilder::on_event`](crate::ProducerBuilder::on_event).
+//! Each event goes to `tracing`, and to the listener of [`ProducerBuilder::on_event`](crate::ProducerBuilder::on_event).
 //!
 //! | event | level |
 //! |---|---|
 //! | [`ShardMapChanged`](Event::ShardMapChanged), [`DistributionChanged`](Event::DistributionChanged) | `info` |
-//! | [`ShardMapUnavailable`](Event::ShardMapUnavailable), [`DescriptionUnavailable`](Event::DescriptionUnavailable), [`RequestFailed`](Event::RequestFailed) | `warn`, and `debug` for the like of it in the next ten seconds |
+//! | [`ShardMapUnavailable`](Event::ShardMapUnavailable), [`DescriptionUnavailable`](Event::DescriptionUnavailable), [`RequestFailed`](Event::RequestFailed) | `warn`, and `debug` for the same failure in the next ten seconds |
 //! | [`RequestAnswered`](Event::RequestAnswered) | `debug` |
 //! | [`ShardThrottled`](Event::ShardThrottled) | `warn`, and `debug` for the partition keys |
 //! | [`RecordsLost`](Event::RecordsLost) | `warn` |
@@ -88,10 +88,11 @@ pub enum Event<'a> {
         /// The rate at which the shard is sent records now, in percent of what it takes.
         rate_percent: u32,
     },
-    /// Records failed or expired, and nobody held their receipts: the application does not hear of it otherwise. Told at once,
-    /// and then once in ten seconds for each reason with what has come together.
+    /// Records failed or expired, and nobody held their receipts: the application does not hear of it otherwise. Told at once
+    /// after ten seconds without such a loss, otherwise once in ten seconds, for each reason with all its records.
     ///
-    /// Records that a shutdown gives back are not among them: its report has them.
+    /// Records that are left at the end of a shutdown are not among them: its report has them, and
+    /// [`Ended`](Self::Ended) their number, also where nobody waits for the report.
     RecordsLost {
         /// Why, as the receipts would have said.
         reason: &'a PutErrorKind,

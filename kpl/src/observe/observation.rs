@@ -17,7 +17,7 @@ use crate::routing::shard_map::ShardMap;
 pub(crate) enum Observation<'a> {
     /// An aggregate came from its lane.
     Received(&'a SealedAggregate),
-    /// A call for the shards or for the description leaves, after so many failures in a row.
+    /// A call for the shards or for the description leaves; `failures` in a row came before it.
     LookUpSent { failures: u32 },
     /// It failed.
     LookUpFailed { code: &'a str },

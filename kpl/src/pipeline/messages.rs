@@ -80,7 +80,7 @@ pub(crate) enum Output {
     Describe,
     /// Records find their way by this from now on: make lanes for it.
     NewRouting(Routing),
-    /// The stream takes records of so many bytes.
+    /// The stream takes records of this number of bytes.
     RecordLimit(usize),
     /// Tell that other shards are open now, and how many.
     ShardsChanged(usize),
@@ -88,7 +88,7 @@ pub(crate) enum Output {
     Distribution(RecordDistribution, Source),
     /// Tell that a shard is throttled, and at which rate it is sent records now, in percent of what it takes.
     Throttled(HotShard, u32),
-    /// Tell that so many records have failed for this reason, and nobody hears of it.
+    /// Report that this number of records failed for this reason, and that no receipt of them was held.
     Lost(PutErrorKind, u64),
 }
 

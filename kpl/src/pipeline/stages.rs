@@ -211,10 +211,10 @@ impl Stages {
         calls
     }
 
-    /// What waits for nothing but the description of a stream that is missing for good will not have it.
+    /// The description could not be had. Records that wait for it alone are returned if the stream is missing for good.
     pub(crate) fn on_not_described(&mut self, failure: &CallError, now: Instant) {
         let class = Class::from(failure.class);
-        // Who may not have the description has been answered all the same.
+        // A denied description is an answer, so it is no failure.
         if !matches!(class, Class::Denied | Class::Rejected) {
             self.observe_failed_look_up(failure);
         }

@@ -28,8 +28,8 @@ impl Producer {
     ///
     /// Dropping the future while it waits drops the records of the piece that waits and those after it. The pieces before
     /// it were accepted and are delivered; their receipts are dropped. A batch that fits into the budget is one piece:
-    /// all of its records are accepted, or none. A piece that has its room enters as a whole, also if the future is dropped
-    /// while it lets other tasks run.
+    /// all of its records are accepted, or none, unless the producer ends meanwhile. A piece that has its room enters as a
+    /// whole, also if the future is dropped while it lets other tasks run.
     pub async fn put_all(
         &self,
         records: impl IntoIterator<Item = Record, IntoIter: Send>,

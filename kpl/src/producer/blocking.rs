@@ -20,7 +20,7 @@
 //! }
 //! ```
 //!
-//! The producer runs on one thread of its own, `kinesis-producer`, which ends with it and its last handle. Whoever calls waits on the calling
+//! The producer runs on one thread of its own, `kinesis-producer`, which ends with it and its last handle. A call waits on the calling
 //! thread: none of these calls panics inside a runtime, but they hold up the thread that they are made on. Async code uses
 //! [`crate::Producer`].
 //!

@@ -25,12 +25,12 @@ impl RecordLimit {
         self.in_force.load(Ordering::Relaxed)
     }
 
-    /// Whether a stream may take a record of so many bytes, though what is known of this one says otherwise.
+    /// Whether a stream may take a record of `bytes`, though what is known of this one says otherwise.
     pub(crate) fn may_rise_to(&self, bytes: usize) -> bool {
         bytes <= self.configured.unwrap_or(LARGEST_MAX_RECORD_BYTES)
     }
 
-    /// The stream takes records of so many bytes. A configured limit can only be stricter.
+    /// The stream takes records of `bytes`. A configured limit can only be stricter.
     pub(crate) fn described(&self, bytes: usize) {
         let allowed = self.configured.map_or(bytes, |configured| configured.min(bytes));
         self.in_force.store(allowed, Ordering::Relaxed);

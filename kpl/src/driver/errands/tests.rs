@@ -1,4 +1,4 @@
-//! Calls that end without an answer: by a panic, or because whoever wraps their tasks drops them. Nothing may wait for
+//! Calls that end without an answer: by a panic, or because a wrapper drops their tasks. Nothing may wait for
 //! them for ever (P1).
 
 use std::future::ready;

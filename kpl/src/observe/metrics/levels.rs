@@ -49,7 +49,7 @@ impl Levels {
         }
     }
 
-    /// So much is outstanding, and so many calls wait.
+    /// Sets both gauges.
     pub(super) fn show(&mut self, outstanding: u64, waiting: usize) {
         self.outstanding.show(outstanding as f64);
         self.waiting.show(waiting as f64);

@@ -1,4 +1,4 @@
-//! Where the producer's task writes what it has done, for whoever asks.
+//! Where the producer's task writes what it has done, for those who ask.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};

@@ -141,7 +141,7 @@ pub(crate) enum Verdict {
 /// records belong to the shard, and otherwise wrong as a whole, because the KCL drops it as a whole. An answer that names
 /// no shard leaves nothing to judge.
 ///
-/// That holds whoever distributes the records. What no shard was expected for cannot be unexpected.
+/// That holds for every distribution. What no shard was expected for cannot be unexpected.
 fn judge(aggregate: &SealedAggregate, shard: &ShardId, map: &ShardMap) -> Verdict {
     let expected = aggregate.target.as_ref();
     let as_expected = expected.is_some_and(|target| target.shard == *shard);

@@ -48,7 +48,7 @@ impl CopyRoom {
         (self.wait, self.granted) = (Wait::None, Some(room));
     }
 
-    /// Whoever else shares the budget may have what was granted and not used.
+    /// Gives back what was granted and not used.
     pub(crate) fn release_unused(&mut self) {
         self.granted = None;
     }

@@ -18,7 +18,7 @@ impl TokenBucket {
         Self::with_capacity(capacity, per_second, percent, now)
     }
 
-    /// A full bucket that holds `capacity` and fills at so many percent of so much in a second.
+    /// A full bucket that holds `capacity` and fills at `percent` percent of `per_second`.
     pub(crate) fn with_capacity(capacity: u64, per_second: u32, percent: u32, now: Instant) -> Self {
         Self {
             capacity,

@@ -17,7 +17,7 @@ use crate::receipt::attempt::AttemptFailure;
 use crate::routing::shard_map::ShardMap;
 use crate::routing::{Routing, Target};
 
-/// After so many misplacements the service evidently does not follow the hash keys.
+/// After this number of misplacements the service evidently does not follow the hash keys.
 const MAX_MISPLACEMENTS: u32 = 3;
 
 /// The routing in force, and the aggregates that wait for the first one.
