@@ -262,7 +262,7 @@ impl WorkerBuilder {
 
     /// How long a call to the processor may take before it is dropped and the shard's lease is given up, so that a worker, this
     /// one perhaps, begins anew behind the last checkpoint (without any, at `start_at`). With [`PerKey`](crate::PerKey) each
-    /// record has this time as well, and fails alone. Default: as long as it likes; calls of more than a minute are warned of.
+    /// record has this time instead, and fails alone. Default: as long as it likes; calls of more than a minute are warned of.
     pub fn handler_timeout(mut self, timeout: Duration) -> Self {
         self.config.handler_timeout = Some(timeout);
         self

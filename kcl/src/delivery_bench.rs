@@ -17,6 +17,7 @@ use crate::lease::guard::{LeaseEpoch, LeaseGuard, LeaseState, Signal};
 use crate::lease::layout::TableLayout;
 use crate::observers::Observers;
 use crate::processor::Batch;
+use crate::processor::handler_timeout::HandlerTimeout;
 use crate::retrieval::deaggregate::RawRecord;
 use crate::retrieval::permit::{Account, ReadBudget};
 use crate::retrieval::source::Page;
@@ -62,7 +63,7 @@ impl Pages {
                 observer,
                 clock,
                 grace: Duration::ZERO,
-                timeout: None,
+                timeout: HandlerTimeout::default(),
             },
             _lease: lease,
         }

@@ -1,7 +1,7 @@
 //! What an application implements: one record processor for each shard.
 //!
 //! In the order of the data: a `batch` is delivered; a `handler_error` is judged by the `error_policy`, which may send records
-//! to a `dead_letter` sink. The `simple` forms of a handler are closures, for which the worker checkpoints by itself.
+//! to a `dead_letter` sink; the `handler_timeout` bounds it. The `simple` forms of a handler are closures, for which the worker checkpoints by itself.
 //! Processors of several types are `boxed`; `per_key` is one for records whose keys are independent, `stream` one that a task
 //! takes its batches from.
 
@@ -10,6 +10,7 @@ pub(crate) mod boxed;
 pub(crate) mod dead_letter;
 pub(crate) mod error_policy;
 pub(crate) mod handler_error;
+pub(crate) mod handler_timeout;
 pub(crate) mod per_key;
 pub(crate) mod simple;
 pub(crate) mod stream;
@@ -27,6 +28,7 @@ use crate::config::Config;
 use crate::lease::guard::LeaseGuard;
 use crate::lease::lost::LeaseLost;
 use crate::lease::model::{PendingCheckpoint, WorkerId};
+use crate::processor::handler_timeout::HandlerTimeout;
 use crate::stream::{ShardId, ShardRef, StreamRef};
 pub use batch::{Batch, BatchRoom};
 pub use boxed::{BoxProcessor, DynRecordProcessor};
@@ -154,16 +156,16 @@ pub struct ShardContext {
 }
 
 /// The options of the worker that adapters keep to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Adapted {
-    pub(crate) handler_timeout: Option<Duration>,
+    pub(crate) handler_timeout: HandlerTimeout,
     pub(crate) checkpoint_interval: Duration,
 }
 
 impl Adapted {
-    pub(crate) fn of(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, handler_timeout: HandlerTimeout) -> Self {
         Self {
-            handler_timeout: config.handler_timeout,
+            handler_timeout,
             checkpoint_interval: config.checkpoint_interval,
         }
     }

@@ -57,6 +57,7 @@ use crate::lease::model::{PendingCheckpoint, WorkerId};
 use crate::lease::ownership::End;
 use crate::processor::batch::Batch;
 use crate::processor::handler_error::HandlerError;
+use crate::processor::handler_timeout::HandlerTimeout;
 use crate::processor::{Adapted, RecordProcessor, ShardContext};
 use crate::record::Record;
 use crate::stream::{ShardId, ShardRef, StreamRef};
@@ -113,7 +114,7 @@ impl TestShard {
             worker: WorkerId::new("worker-1"),
             lease: LeaseGuard::new(LeaseEpoch(1), state, clock),
             tasks: Tasks::default(),
-            adapted: Adapted::of(&Config::default()),
+            adapted: Adapted::new(&Config::default(), HandlerTimeout::default()),
         };
         let recorder = Arc::new(Recorder::default());
         Self {

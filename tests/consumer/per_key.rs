@@ -12,7 +12,7 @@ use testkit::sim::Sim;
 use tokio::sync::Notify;
 
 use super::MINUTE;
-use crate::fleet::{APPLICATION, STREAM, start, stream};
+use crate::fleet::{APPLICATION, STREAM, split, start, stream};
 
 const KEYS: usize = 20;
 
@@ -163,7 +163,7 @@ async fn keys_keep_their_order_and_nothing_is_skipped_through_failures_a_crash_a
     ledger.crash();
     let (control, running) = start(worker(&sim, "w1", &ledger, sometimes));
     put(&producer, 500..700).await;
-    crate::fleet::split(&sim, "shardId-000000000000", 1 << 127).await;
+    split(&sim, "shardId-000000000000", 1 << 127).await;
     put(&producer, 700..900).await;
     ledger
         .until("all records", |ledger| ledger.numbers().len() == 900)
@@ -274,6 +274,83 @@ async fn a_record_that_hangs_is_dropped_by_the_handler_timeout_and_tried_again_b
     let counted = [processors, calls].map(|counter| counter.load(Ordering::SeqCst));
     assert_eq!(counted, [1, 21]);
     assert_eq!(control.shards()[0].state, ShardState::Reading);
+}
+
+/// The call that delivers it again takes as long as the record.
+#[tokio::test(start_paused = true)]
+async fn a_record_that_always_hangs_has_its_attempts_and_is_dead_lettered_alone() {
+    let (sim, producer) = stream(1);
+    let processors = Arc::new(AtomicUsize::new(0));
+    let (letters, done) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(BTreeSet::new())));
+    let (made, kept, doing) = (Arc::clone(&processors), Arc::clone(&letters), Arc::clone(&done));
+    let sink = move |letter: DeadLetter| {
+        let numbers: Vec<_> = letter.records.iter().map(number_in).collect();
+        kept.lock().unwrap().push((numbers, letter.attempts));
+        async { Ok(()) }
+    };
+    let builder = Worker::builder(APPLICATION, STREAM)
+        .aws(&sim.client("w1"))
+        .seed(1)
+        .handler_timeout(Duration::from_secs(10))
+        .error_policy(ErrorPolicy::dead_letter(sink).attempts(3))
+        .processor(move |_: &ShardContext| {
+            made.fetch_add(1, Ordering::SeqCst);
+            let doing = Arc::clone(&doing);
+            PerKey::new(move |record| {
+                let doing = Arc::clone(&doing);
+                async move {
+                    let number = number_in(&record);
+                    if number == 3 {
+                        std::future::pending::<()>().await;
+                    }
+                    doing.lock().unwrap().insert(number);
+                    Ok(())
+                }
+            })
+        });
+    let (_control, _running) = start(builder);
+    put(&producer, 0..20).await;
+    tokio::time::sleep(3 * MINUTE).await;
+    assert_eq!(*letters.lock().unwrap(), [(vec![3], 3)]);
+    assert_eq!(done.lock().unwrap().len(), 19);
+    assert_eq!(processors.load(Ordering::SeqCst), 1);
+}
+
+/// Together they take much longer than one record may.
+#[tokio::test(start_paused = true)]
+async fn the_records_of_one_key_are_run_to_their_ends_at_the_end_of_their_shard() {
+    let (sim, producer) = stream(1);
+    let (processors, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (made, doing) = (Arc::clone(&processors), Arc::clone(&done));
+    let builder = Worker::builder(APPLICATION, STREAM)
+        .aws(&sim.client("w1"))
+        .seed(1)
+        .handler_timeout(Duration::from_secs(10))
+        .processor(move |_: &ShardContext| {
+            made.fetch_add(1, Ordering::SeqCst);
+            let doing = Arc::clone(&doing);
+            PerKey::new(move |_| {
+                let doing = Arc::clone(&doing);
+                async move {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    doing.fetch_add(1, Ordering::SeqCst);
+                    Ok(())
+                }
+            })
+        });
+    let (_control, _running) = start(builder);
+    for _ in 0..100 {
+        drop(producer.put(Record::new("key", "data")).await.unwrap());
+    }
+    producer.flush().await.unwrap();
+    split(&sim, "shardId-000000000000", 1 << 127).await;
+    tokio::time::sleep(5 * MINUTE).await;
+    assert_eq!(done.load(Ordering::SeqCst), 100);
+    assert_eq!(
+        processors.load(Ordering::SeqCst),
+        3,
+        "of the parent and of two children"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,6 +16,7 @@ use crate::event::{HandlerEvent, WhyDropped};
 use crate::lease::guard::LeaseGuard;
 use crate::observers::ShardObserver;
 use crate::processor::handler_error::HandlerError;
+use crate::processor::handler_timeout::HandlerTimeout;
 use crate::spans::failed;
 
 /// After what time a call that has not returned is told of, and how often again. Our choice.
@@ -31,7 +32,7 @@ pub(crate) struct Application {
     /// How long a call may go on after the lease is lost.
     pub(crate) grace: Duration,
     /// How long a call may take at all.
-    pub(crate) timeout: Option<Duration>,
+    pub(crate) timeout: HandlerTimeout,
 }
 
 /// How a call ended.
@@ -119,7 +120,7 @@ impl Application {
     }
 
     async fn times_out(&self, begun: Instant) {
-        let end = self.timeout.and_then(|timeout| begun.checked_add(timeout));
+        let end = self.timeout.of_a_call().and_then(|timeout| begun.checked_add(timeout));
         self.clock.sleep_until(end).await;
     }
 

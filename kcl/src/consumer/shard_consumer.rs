@@ -31,6 +31,7 @@ use crate::lease::ownership::End;
 use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::table::LeaseTable;
 use crate::observers::{Observers, ShardObserver};
+use crate::processor::handler_timeout::HandlerTimeout;
 use crate::processor::{Adapted, BoxProcessor, ProcessorFactory, ShardContext};
 use crate::retrieval::permit::ReadBudget;
 use crate::retrieval::polling::Losses;
@@ -196,7 +197,7 @@ impl ShardConsumer {
                 clock: parts.clock.clone(),
                 board: ports.board.clone(),
                 grace: config.handler_grace,
-                timeout: config.handler_timeout,
+                timeout: HandlerTimeout::new(config.handler_timeout),
             },
             state: ConsumerState::new(phase, config.error_policy.clone(), rng.fork()),
             heeded: Wishes::default(),
@@ -351,7 +352,7 @@ impl ShardConsumer {
             worker: self.parts.worker.clone(),
             lease: self.guard.clone(),
             tasks: self.parts.tasks.clone(),
-            adapted: Adapted::of(&self.parts.config),
+            adapted: Adapted::new(&self.parts.config, self.application.timeout.clone()),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::lease::guard::LeaseGuard;
 use crate::lease::lost::LeaseLost;
 use crate::processor::batch::Batch;
 use crate::processor::handler_error::HandlerError;
+use crate::processor::handler_timeout::HandlerTimeout;
 use crate::processor::{Adapted, RecordProcessor, ShardContext};
 use crate::record::Record;
 use driver::{Ask, Driver, Handler, Handling, Outcome};
@@ -47,8 +48,7 @@ use watermark::Bounds;
 /// from the watermark on; records that are done or running meanwhile are not run twice.
 ///
 /// **Time.** A record that is not done within the worker's `handler_timeout` is dropped, which is an error of that record. The
-/// time also counts for the calls of `PerKey` itself, as for any processor: for the wait for room in a full window, and for
-/// all records at the end of the shard. So it should be some times what a record takes.
+/// calls of `PerKey` itself wait for many records, and have no limit.
 ///
 /// **The end.** When the shard ends, all records are run to their ends first. A shutdown waits for those that run, and starts
 /// no more. When the lease is lost, all are dropped at their next await, and no more are started.
@@ -103,7 +103,7 @@ impl PerKey {
                 window: 10_000,
             },
             interval: None,
-            adapted: Adapted::of(&Config::default()),
+            adapted: Adapted::new(&Config::default(), HandlerTimeout::default()),
             tasks: Tasks::default(),
             running: None,
         }
@@ -137,7 +137,7 @@ impl PerKey {
         let interval = self.interval.unwrap_or(self.adapted.checkpoint_interval);
         let running = Handling {
             handler: Arc::clone(&self.handler),
-            timeout: self.adapted.handler_timeout,
+            timeout: self.adapted.handler_timeout.of_a_record(),
             lease: lease.clone(),
             tasks: self.tasks.clone(),
         };
@@ -228,7 +228,7 @@ impl Running {
 
 impl RecordProcessor for PerKey {
     async fn initialize(&mut self, shard: &ShardContext) -> Result<(), HandlerError> {
-        (self.tasks, self.adapted) = (shard.tasks.clone(), shard.adapted);
+        (self.tasks, self.adapted) = (shard.tasks.clone(), shard.adapted.clone());
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use service::Clock;
 
 use super::*;
 use crate::processor::handler_error::About;
+use crate::processor::handler_timeout::HandlerTimeout;
 use crate::testing::{TestRecord, TestShard, at};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -234,7 +235,7 @@ async fn a_record_whose_task_ends_without_an_answer_has_failed_and_the_others_go
 async fn a_record_that_takes_longer_than_the_handler_timeout_is_dropped_and_has_failed_alone() {
     let (shard, log) = (TestShard::new(), Log::default());
     let mut processor = per_key(&log, &[]);
-    processor.adapted.handler_timeout = Some(4 * SECOND);
+    processor.adapted.handler_timeout = HandlerTimeout::new(Some(4 * SECOND));
     let all: Vec<Record> = shard.batch(records(["a9", "b1", "b2", "c3"])).records;
     shard.process(&mut processor, all.clone()).await.unwrap();
     Clock::default().sleep(MINUTE).await;

@@ -44,16 +44,12 @@ impl Scenario {
         let records = self.load.as_secs() * self.producers as u64;
         for _ in 0..rng.u8(0..=4) {
             let how = rng.choice(HOW).unwrap_or(How::Fails);
-            let fails_for_ever = rng.bool() && how != How::Hangs;
+            let fails_for_ever = rng.bool() && (how != How::Hangs || application.form == Form::PerKey);
             application.poison.push(Poison {
                 record: rng.u64(0..records.max(1)),
                 how,
                 times: (!fails_for_ever).then(|| rng.u32(1..=3)),
             });
-        }
-        // A record that runs beside others has no time limit.
-        if application.form == Form::PerKey {
-            application.poison.retain(|poison| poison.how != How::Hangs);
         }
         if application.poison.iter().any(|poison| poison.how == How::Hangs) {
             application.timeout = Some(Duration::from_millis(rng.u64(2_000..15_000)));
