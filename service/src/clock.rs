@@ -18,8 +18,9 @@
 mod wall_jumps;
 
 use std::fmt;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::FutureExt as _;
@@ -93,8 +94,9 @@ impl Clock {
 
     /// Sleeps until [`now`](Self::now) has reached `at`; for ever without one.
     ///
-    /// Timers stand still while the machine is suspended, so it sleeps in slices and compares again after each. After a
-    /// suspension it ends late by at most a second, or by half of what was left when the slice began.
+    /// Timers stand still while the machine is suspended, so it sleeps in slices, and compares again after each and at each poll.
+    /// After a suspension it ends late by at most a second, or by half of what was left when the slice began, and at once if
+    /// something else wakes the task.
     ///
     /// # Cancellation
     ///
@@ -106,7 +108,12 @@ impl Clock {
             if left.is_zero() {
                 return;
             }
-            self.source.sleep(slice(left)).await;
+            let mut sleep = self.source.sleep(slice(left));
+            poll_fn(|cx| match self.now() >= at {
+                true => Poll::Ready(()),
+                false => sleep.poll_unpin(cx),
+            })
+            .await;
         }
     }
 

@@ -1,8 +1,8 @@
 //! What a reader meets in the wild: other writers, damaged aggregates, payloads that look like one.
 
 use aggregation::{
-    Aggregate, DamageReason, Decoded, HashKey, HashKeyRange, InvalidHashKey, MAGIC, MalformedMessage, RecordDamage,
-    UserRecord, decode,
+    Aggregate, Checked, DamageReason, Decoded, HashKey, HashKeyRange, InvalidHashKey, MAGIC, MalformedMessage,
+    RecordDamage, UserRecord, decode,
 };
 use bytes::Bytes;
 use prost::Message;
@@ -58,6 +58,28 @@ fn explicit_hash_keys(aggregate: &Aggregate) -> Vec<Option<u128>> {
         .records()
         .map(|record| record.explicit_hash_key.map(HashKey::value))
         .collect()
+}
+
+#[test]
+fn records_that_are_checked_together_are_read_as_each_alone_is() {
+    let whole = aggregated(&["5"], &[record(0, Some(0)), record(1, None)]);
+    let mut broken = whole.to_vec();
+    broken[6] ^= 1;
+    let each = [
+        Bytes::from_static(b"plain"),
+        whole.clone(),
+        Bytes::from_static(&MAGIC),
+        broken.into(),
+        whole,
+        frame(b"no protobuf"),
+        Bytes::new(),
+    ];
+    // More than are hashed in step, in other places each time.
+    for rotated in 0..each.len() {
+        let all: Vec<_> = each.iter().cycle().skip(rotated).take(30).cloned().collect();
+        let checked = Checked::all(&all).into_iter().map(Checked::decode);
+        assert!(checked.eq(all.iter().map(decode)));
+    }
 }
 
 #[test]

@@ -41,8 +41,11 @@ impl ShardConsumer {
     ///
     /// # Errors
     ///
-    /// The lease was lost meanwhile. The processor is kept, to be told.
+    /// The lease is lost, or was meanwhile. The processor is kept, to be told.
     pub(super) async fn finish_processor(&mut self) -> Result<(), End> {
+        if let Signal::Lost(end) = self.heard.latest(&self.guard) {
+            return Err(end);
+        }
         let Some(mut processor) = self.initialised_processor() else {
             return Ok(());
         };

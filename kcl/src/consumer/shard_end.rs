@@ -11,6 +11,7 @@ use crate::consumer::state::Phase;
 use crate::error::{TableError, WorkerError};
 use crate::event::ShardEvent;
 use crate::fold::{Fold, REMINDER};
+use crate::lease::item::Row;
 use crate::lease::model::{LeaseKey, OwnAttributes};
 use crate::lease::scan::list;
 use crate::lease::table::LeaseTable;
@@ -72,9 +73,10 @@ fn not_leased(error: &WorkerError) -> ShardEvent {
     ShardEvent::ChildrenNotLeased { error, repeated: 0 }
 }
 
+/// Whether one of the rows is there and can be read: the list of leases leaves the others out.
 async fn is_any_there(table: &dyn LeaseTable, rows: &[LeaseKey]) -> Result<bool, TableError> {
     for key in rows {
-        if table.get(key).await?.is_some() {
+        if matches!(table.get(key).await?, Some(Row::Lease(_))) {
             return Ok(true);
         }
     }
@@ -123,7 +125,7 @@ impl ShardConsumer {
     }
 
     /// The rows that tell whether to list the shards and the leases again for children that wait: those of the parents that
-    /// they wait for. None if it is time to list them anyway: a parent may have been trimmed without a lease.
+    /// they wait for. Empty when the shards and leases are due to be listed: a parent may have been trimmed without a lease.
     fn awaited_rows(&self) -> Vec<LeaseKey> {
         let wait = &self.child_wait;
         match wait.list_at.is_some_and(|at| self.parts.clock.now() < at) {

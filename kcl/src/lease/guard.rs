@@ -269,6 +269,18 @@ mod tests {
         assert_eq!(guard.cancelled().now_or_never(), Some(()));
     }
 
+    /// Its own timer stood still as well, but something else wakes the task after the suspension.
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_the_loss_of_a_lease_sees_it_at_the_first_look_after_a_suspension() {
+        let suspended = Arc::default();
+        let clock = Clock::of(Arc::new(Suspended(Arc::clone(&suspended))));
+        let (_keeper, guard) = lease(&clock);
+        let mut lost = std::pin::pin!(guard.lost());
+        assert_eq!(lost.as_mut().now_or_never(), None);
+        suspended.store(60, Ordering::SeqCst);
+        assert_eq!(lost.now_or_never(), Some(LeaseLost::Expired));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_deadline_is_a_time_of_the_running_clock_and_moves_with_renewals() {
         let suspended = Arc::default();

@@ -124,7 +124,7 @@ impl Stream for ShardStream {
         let this = self.get_mut();
         if let Some(last) = this.last.take() {
             // Without the worker's call nobody waits for it.
-            last.send(()).ok();
+            drop(last.send(()));
         }
         let handed = ready!(this.batches.poll_recv(cx));
         // No delivery begins on a lease that another worker may have.
@@ -201,8 +201,14 @@ impl StreamProcessor {
                 last: None,
                 end: Arc::clone(&end),
             };
-            let begin = Arc::clone(begin);
-            let task = async move { begin(stream).await };
+            let (begin, lease) = (Arc::clone(begin), context.lease.clone());
+            let task = async move {
+                // The process may have stood still since the task was spawned.
+                match lease.is_valid() {
+                    true => begin(stream).await,
+                    false => Err(HandlerError::lease_lost()),
+                }
+            };
             let mut running = JoinSet::new();
             running.spawn(context.tasks.vital("shard-stream", task.in_current_span()));
             Task {

@@ -102,8 +102,8 @@ async fn a_page_of_records_that_are_all_done_is_handed_out_as_nothing() {
 proptest! {
     #[test]
     fn every_record_is_processed_once_and_in_order_whatever_fails(
-        aggregated in proptest::collection::vec(0_usize..5, 1..12),
-        calls in proptest::collection::vec((1_usize..6, any::<bool>()), 1..60),
+        aggregated in proptest::collection::vec(0_usize..5, 1..3 * CHECKED_AT_ONCE),
+        calls in proptest::collection::vec((1_usize..40, any::<bool>()), 1..60),
     ) {
         let page: Vec<_> = (1..).zip(&aggregated).map(|(number, aggregated)| raw(number, *aggregated)).collect();
         let expected: Vec<_> = (1..)
