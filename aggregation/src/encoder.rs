@@ -32,8 +32,8 @@ mod string_table;
 /// sees to it that all records belong to one shard.
 ///
 /// The encoder keeps its buffers when it is sealed, so that in steady state appending copies the payload once and
-/// allocates nothing, but for the partition key of a first record. Sealing allocates the Kinesis record, unless that is a
-/// large user record alone: it takes the buffer along that it is in. The buffers stay as large as the largest Kinesis
+/// allocates nothing, but for the partition key of a first record. Sealing allocates the Kinesis record, but for a
+/// large user record that is alone, which keeps the buffer it was written into. The buffers stay as large as the largest Kinesis
 /// record so far.
 ///
 /// # Examples

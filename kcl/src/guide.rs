@@ -154,6 +154,30 @@ mod tests {
         }
     }
 
+    /// The messages of the lines at this level.
+    fn messages<'a>(sources: &'a str, level: &str) -> Vec<&'a str> {
+        let begin = format!("tracing::{level}!(");
+        let calls = sources.split(&begin).skip(1).filter_map(|call| call.split(';').next());
+        // The message is the last string of the call, with which its arguments end.
+        calls
+            .filter_map(|call| call.split(['}', '{']).next()?.rsplit_once('"')?.0.rsplit_once('"'))
+            .map(|(_, message)| message)
+            .collect()
+    }
+
+    #[test]
+    fn each_warning_and_error_of_the_log_is_in_the_runbook() {
+        let (sources, page) = (event_sources(), include_str!("../RUNBOOK.md"));
+        for level in ["warn", "error"] {
+            let messages = messages(&sources, level);
+            assert!(messages.len() > 10, "{messages:?}");
+            for message in messages {
+                let line = format!("`{} {message}`", level.to_uppercase());
+                assert!(page.contains(&line), "{line}");
+            }
+        }
+    }
+
     #[test]
     fn each_error_of_run_in_the_runbook_is_one() {
         let (_, page) = include_str!("../RUNBOOK.md")

@@ -9,8 +9,8 @@ impl WorkerBuilder {
     /// Sets every option that the KCL has too: to its value in `properties`, or to the KCL's default. Call it before the
     /// other options, which change it from there.
     ///
-    /// What the SDK's configuration has to take over is not, and some settings have no meaning here. [`build`](Self::build)
-    /// [names them](crate::event::WorkerEvent::SettingsLeft), and refuses a file of another application, stream or region.
+    /// Settings that belong in the SDK's configuration are not applied, and neither are those without a counterpart here.
+    /// [`build`](Self::build) [names them](crate::event::WorkerEvent::SettingsLeft), and refuses a file of another application, stream or region.
     pub fn kcl_properties(mut self, properties: &KclProperties) -> Self {
         properties.apply(&mut self.config);
         self.table_name = properties.text("tableName").map(str::to_owned);

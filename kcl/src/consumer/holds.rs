@@ -38,7 +38,7 @@ impl ShardConsumer {
         }
     }
 
-    /// What is missing behind the present position is told; what will be missing behind a later one is not.
+    /// Losses behind the present position were reported; those behind a later one are still to be.
     fn known_losses(&self) -> Losses {
         let behind = self.position();
         Losses::Known { behind }

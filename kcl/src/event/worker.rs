@@ -49,8 +49,8 @@ pub enum WorkerEvent {
         /// The stream.
         stream: StreamRef,
     },
-    /// The worker begins anew though handlers of the former stream have not returned: they block their threads, or have a longer
-    /// `handler_grace`. Each is dropped once it waits for something, and until then runs beside those of the present stream.
+    /// The worker begins anew, and handlers of the former stream did not return in time: they block their threads, or have a longer
+    /// `handler_grace`. Each is dropped where it waits for something; one that blocks its thread runs on until then.
     HandlersLeftBehind {
         /// Their shards, of the former stream.
         shards: Vec<ShardRef>,
@@ -82,7 +82,7 @@ pub enum WorkerEvent {
     },
     /// The `.properties` file has settings that the worker does not take over. Told when it is built.
     SettingsLeft {
-        /// Those that belong into the SDK's configuration: keys, lines, and what to set there.
+        /// Settings that belong in the SDK's configuration: keys, lines, and what to set there.
         sdk: Vec<String>,
         /// Those that have no meaning here: keys, lines, and why.
         ignored: Vec<String>,
@@ -156,7 +156,7 @@ impl WorkerEvent {
             Self::HandlersLeftBehind { shards } => {
                 let shards: Vec<_> = shards.iter().map(|shard| shard.shard.as_str()).collect();
                 let shards = shards.join(", ");
-                tracing::warn!(%worker, shards, "handlers of the former stream have not returned, and are left behind");
+                tracing::warn!(%worker, shards, "handlers of the former stream did not return in time");
             }
             Self::LeasesNotReplaced { error, repeated } => {
                 tracing::warn!(%worker, error, repeated, "leases of a former stream not replaced, trying again");
@@ -256,7 +256,7 @@ mod tests {
                 WorkerEvent::HandlersLeftBehind {
                     shards: vec![ShardRef::new(stream(), fault.shard.clone())],
                 },
-                r#"WARN "handlers of the former stream have not returned, and are left behind" worker=w1 shards="shardId-7""#,
+                r#"WARN "handlers of the former stream did not return in time" worker=w1 shards="shardId-7""#,
             ),
             (
                 WorkerEvent::LeasesNotReplaced {

@@ -36,10 +36,9 @@ use watermark::Bounds;
 /// });
 /// ```
 ///
-/// **Checkpoints** are its own: the *watermark*, up to which every record is done. They ride on the renewals of the lease, each
-/// third of the worker's `failover_time`, and get a write of their own within
-/// [`checkpoint_interval`](Self::checkpoint_interval) if that is shorter, at a shutdown, and at the end of the shard. After a
-/// crash the records behind the last checkpoint come again, also those that were done: at most a [`window`](Self::window) and
+/// **Checkpoints** are its own: the *watermark*, up to which every record is done. Each renewal of the lease
+/// writes it, three times in the worker's `failover_time`. A write of its own follows if
+/// [`checkpoint_interval`](Self::checkpoint_interval) is shorter, at a shutdown, and at the end of the shard. After a crash the records behind the last checkpoint come again, also those that were done: at most a [`window`](Self::window) and
 /// what was done since.
 ///
 /// **Errors** of a record go to the worker's [`ErrorPolicy`](crate::ErrorPolicy), as an error of that record alone: it is

@@ -16,8 +16,8 @@ const WAIT: Duration = Duration::from_millis(250);
 
 /// Reads on from a place, page by page, up to the newest record or the end of the shard.
 ///
-/// After an error it is as before the call that failed: the next one goes on behind the last record that was read. An iterator
-/// that has expired is replaced there at once.
+/// A failed call changes nothing: the next one goes on behind the last record that was read. An iterator that has expired is
+/// replaced there at once.
 #[derive(Debug)]
 pub(crate) struct Pages {
     calls: Calls,

@@ -152,8 +152,8 @@ impl Search {
         Ok(first.filter(|record| is_before(record, place)))
     }
 
-    /// A record in front of `place` that is `record` or lies behind it, and has little between it and `near`, from where on
-    /// there seems to be none.
+    /// Returns a record before `place`, at or behind `record`, that arrived at most a second before `near`. No record before
+    /// `place` was found from `near` on.
     async fn closer(&mut self, record: RawRecord, near: SystemTime, place: &Place) -> Result<RawRecord, StreamError> {
         let (mut record, mut near) = (record, near);
         for _ in 0..HALVES {

@@ -258,8 +258,8 @@ pub(crate) fn listed_children(parent: &ShardId, shards: &[Shard]) -> Vec<ChildSh
     children.map(as_child).collect()
 }
 
-/// The listed shards that come next behind an ended shard of which the service did not tell the children: these, and behind
-/// children that the stream has trimmed together with the shard, the oldest that are left.
+/// The listed children of an ended shard; if the stream has trimmed these together with it, the oldest listed shards of their
+/// line.
 ///
 /// Of the trimmed children nothing is known. So a shard counts as one of their line if it has parents, none of which is listed
 /// or has a lease, and shares hash keys with the ended shard.

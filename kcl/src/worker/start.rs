@@ -115,7 +115,7 @@ impl Start<'_> {
         }
         let leases = self.sort(listing.leases, &incarnation)?;
         let shards = match planner::is_outdated(&shards, &leases.kept) {
-            // It would miss that a leased shard came of another one, which would be leased as well.
+            // It does not show the parent of a leased shard as closed, and the parent would be leased too.
             true => self.list_shards().await?,
             false => shards,
         };

@@ -28,7 +28,7 @@ impl Poller {
     }
 
     /// After a long break in the reading: the service may have trimmed what came behind the last record that was read. It is
-    /// read again, so that the next page shows whether something is missing between.
+    /// read again, so that the next page shows whether records between the two are missing.
     pub(super) fn look_for_losses_again(&mut self) {
         let (answered, caught_up) = self.answered;
         let passed = self.clock.now().saturating_duration_since(answered);
