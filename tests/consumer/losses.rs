@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use kcl::{OnPossibleLoss, Position, ShardState, WorkerBuilder, WorkerControl};
+use kcl::{OnPossibleLoss, Position, ShardState, StartingPosition, WorkerBuilder, WorkerControl};
 use kpl::Producer;
 use testkit::sim::{Fault, Sim};
 
@@ -235,13 +235,18 @@ fn patient(sim: &Sim, journal: &Journal) -> WorkerBuilder {
     builder.failover_time(10 * MINUTE).idle_time_between_reads(MINUTE)
 }
 
-/// Denies the worker `w1` its reads for a day and more, in which records are put and trimmed, and then allows them. Returns what was
-/// put last.
-async fn deny_reads_for_days(sim: &Sim, producer: &Producer, numbers: std::ops::Range<usize>) -> BTreeSet<Place> {
+/// Denies the worker `w1` its reads.
+fn deny_reads(sim: &Sim) {
     sim.faults(|call| match call.operation == "GetRecords" && call.client == "w1" {
         true => Fault::access_denied(),
         false => Fault::None,
     });
+}
+
+/// Denies the worker `w1` its reads for a day and more, in which records are put and trimmed, and then allows them. Returns what was
+/// put last.
+async fn deny_reads_for_days(sim: &Sim, producer: &Producer, numbers: std::ops::Range<usize>) -> BTreeSet<Place> {
+    deny_reads(sim);
     tokio::time::sleep(HOUR).await;
     put(producer, numbers.start..numbers.start + 20).await;
     tokio::time::sleep(26 * HOUR).await;
@@ -287,10 +292,7 @@ async fn no_loss_is_reported_of_a_worker_that_had_read_everything_and_could_not_
     let (_control, _running) = start(patient(&sim, &journal));
     put(&producer, 0..20).await;
     tokio::time::sleep(30 * HOUR).await;
-    sim.faults(|call| match call.operation == "GetRecords" && call.client == "w1" {
-        true => Fault::access_denied(),
-        false => Fault::None,
-    });
+    deny_reads(&sim);
     tokio::time::sleep(5 * HOUR).await;
     let places = put(&producer, 20..40).await;
     sim.heal();
@@ -333,4 +335,58 @@ async fn an_empty_page_in_front_of_the_oldest_record_is_no_loss() {
     let (_control, _running) = start(worker(&sim, "w2", &journal, Checkpoints::AfterEachBatch).kinesis_client(client));
     tokio::time::sleep(MINUTE).await;
     assert_eq!(lines(REPORT), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_of_a_worker_that_has_read_no_record_yet_is_reported_too() {
+    capture();
+    let (sim, producer) = stream(1);
+    let journal = Journal::default();
+    let builder = patient(&sim, &journal).start_at(StartingPosition::Latest);
+    let (_control, _running) = start(builder);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let places = deny_reads_for_days(&sim, &producer, 0..40).await;
+    journal
+        .until("the rest", |journal| journal.read().is_superset(&places))
+        .await;
+    assert_eq!(lines(REPORT).len(), 1, "{:#?}", lines(REPORT));
+}
+
+/// It has a checkpoint, but begins at a time.
+#[tokio::test(start_paused = true)]
+async fn a_loss_of_a_worker_that_went_on_with_an_idle_shard_is_reported() {
+    capture();
+    let (sim, producer) = stream(1);
+    read_idle_and_stop(&sim, &producer).await;
+    let journal = Journal::default();
+    let (_control, _running) = start(patient(&sim, &journal));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let places = deny_reads_for_days(&sim, &producer, 100..140).await;
+    journal
+        .until("the rest", |journal| journal.read().is_superset(&places))
+        .await;
+    assert_eq!(lines(REPORT).len(), 1, "{:#?}", lines(REPORT));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_loss_is_reported_of_a_worker_that_could_not_read_at_first() {
+    for start_at in [
+        StartingPosition::Latest,
+        StartingPosition::TrimHorizon,
+        StartingPosition::AtTimestamp(SystemTime::UNIX_EPOCH + Duration::from_secs(1)),
+    ] {
+        capture();
+        let (sim, producer) = stream(1);
+        let journal = Journal::default();
+        deny_reads(&sim);
+        let (_control, _running) = start(patient(&sim, &journal).start_at(start_at));
+        tokio::time::sleep(5 * HOUR).await;
+        let places = put(&producer, 0..20).await;
+        sim.heal();
+        journal
+            .until("the records", |journal| journal.read().is_superset(&places))
+            .await;
+        assert_eq!(lines(REPORT), [""; 0], "{start_at:?}");
+        sim.end();
+    }
 }

@@ -124,7 +124,7 @@ impl Stream for ShardStream {
         let this = self.get_mut();
         if let Some(last) = this.last.take() {
             // Without the worker's call nobody waits for it.
-            drop(last.send(()));
+            let _unheard = last.send(());
         }
         let handed = ready!(this.batches.poll_recv(cx));
         // No delivery begins on a lease that another worker may have.

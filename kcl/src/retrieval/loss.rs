@@ -72,7 +72,8 @@ impl fmt::Display for PossibleLoss {
 /// Looks at what a reader gets that began at a checkpoint.
 #[derive(Debug)]
 pub(crate) struct LossCheck {
-    checkpoint: SequenceNumber,
+    /// The last record that was certainly read, if one was.
+    read: Option<SequenceNumber>,
     idle: Option<Idle>,
 }
 
@@ -114,15 +115,20 @@ pub(crate) enum FirstPage {
 }
 
 impl LossCheck {
-    /// A check for a reader that begins at this record, or at the time `idle` if that is known.
-    pub(crate) fn new(checkpoint: SequenceNumber, idle: Option<Idle>) -> Self {
-        Self { checkpoint, idle }
+    /// A check for a reader that has read up to this record, and behind which there was nothing at the time `idle`.
+    pub(crate) fn new(read: Option<SequenceNumber>, idle: Option<Idle>) -> Self {
+        Self { read, idle }
+    }
+
+    /// Whether the record is one that was read, or an older one.
+    fn is_read(&self, record: &RawRecord) -> bool {
+        self.read.as_ref().is_some_and(|read| record.sequence_number <= *read)
     }
 
     /// Judges by a page that the reader got. `lag` is `None` behind the end of the shard.
     pub(crate) fn judge(&self, records: &[RawRecord], lag: Option<Duration>, horizon: Horizon) -> FirstPage {
         match (records.first(), lag) {
-            (Some(first), _) if first.sequence_number <= self.checkpoint => FirstPage::Complete,
+            (Some(first), _) if self.is_read(first) => FirstPage::Complete,
             (None, Some(lag)) if !lag.is_zero() => FirstPage::Undecided,
             (Some(_) | None, _) if self.idle.is_some_and(|idle| horizon.is_before(idle)) => FirstPage::Complete,
             (Some(_) | None, _) => FirstPage::Suspect,
@@ -134,13 +140,13 @@ impl LossCheck {
         let is_complete = |oldest: &RawRecord| {
             let arrived = oldest.approximate_arrival.zip(self.idle);
             let was_there = arrived.is_some_and(|(arrived, idle)| arrived + TOLERANCE <= idle.at);
-            was_there || oldest.sequence_number <= self.checkpoint
+            was_there || self.is_read(oldest)
         };
         if oldest.is_some_and(is_complete) {
             return None;
         }
         Some(PossibleLoss {
-            after: Some(self.checkpoint),
+            after: self.read,
             complete_until: self.idle.map(|idle| idle.at),
             oldest: oldest.map(|oldest| oldest.sequence_number.clone()),
             oldest_arrived: oldest.and_then(|oldest| oldest.approximate_arrival),
@@ -164,7 +170,7 @@ mod tests {
     }
 
     fn check() -> LossCheck {
-        LossCheck::new("5".parse().unwrap(), None)
+        LossCheck::new(Some("5".parse().unwrap()), None)
     }
 
     const TIP: Option<Duration> = Some(Duration::ZERO);
@@ -197,7 +203,7 @@ mod tests {
                 at: SystemTime::UNIX_EPOCH,
                 since,
             };
-            let check = LossCheck::new("5".parse().unwrap(), Some(idle));
+            let check = LossCheck::new(Some("5".parse().unwrap()), Some(idle));
             [&[record(7)][..], &[]].map(|records| check.judge(records, TIP, Horizon { retention, now }))
         };
         let (begun, retention) = (Some(horizon.now), horizon.retention);

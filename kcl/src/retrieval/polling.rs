@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use service::{Clock, Jitter, RetryDelays};
 
 use crate::calls::{Calls, NextRead, Page as Reply, ReadFrom};
-use crate::checkpoint::position::Position;
+use crate::checkpoint::position::{Position, SequenceNumber};
 use crate::error::StreamError;
 use crate::metrics::{Outcome, Series};
 use crate::observers::ShardObserver;
@@ -70,8 +70,11 @@ pub(crate) struct Poller {
     held: Option<(Hold, Instant)>,
     /// When the last read was sent.
     asked_at: Instant,
+    began_at: Instant,
     /// When the last read was sent that was answered, and whether nothing was left behind it then.
-    answered: (Instant, CaughtUp),
+    answered: Option<(Instant, CaughtUp)>,
+    /// The last record that was certainly read.
+    read: Option<SequenceNumber>,
     pacer: Pacer,
     delays: RetryDelays,
     failures: u32,
@@ -106,13 +109,13 @@ enum Next {
 impl Poller {
     pub(crate) fn new(calls: Calls, surveyor: Arc<Surveyor>, account: Account, config: PollerConfig) -> Self {
         let idle = config.idle;
-        let loss = match (&config.from, config.losses) {
-            (from, Losses::Known { behind }) if *from == behind => None,
-            (Position::At(record), Losses::Sought | Losses::Known { .. }) => {
-                Some(LossCheck::new(record.sequence_number.clone(), idle))
-            }
-            (_, Losses::Sought | Losses::Known { .. }) => None,
+        let read = match &config.from {
+            Position::At(record) => Some(record.sequence_number.clone()),
+            Position::TrimHorizon | Position::Latest | Position::AtTimestamp | Position::ShardEnd => None,
         };
+        let are_known = matches!(config.losses, Losses::Known { behind } if behind == config.from);
+        let sought = read.clone().filter(|_| !are_known);
+        let loss = sought.map(|read| LossCheck::new(Some(read), idle));
         let (resume, next) = match config.from {
             Position::TrimHorizon => (ReadFrom::TrimHorizon, Next::Begin),
             Position::Latest => (ReadFrom::Latest, Next::Begin),
@@ -144,7 +147,9 @@ impl Poller {
             retention: None,
             held: None,
             asked_at: config.clock.now(),
-            answered: (config.clock.now(), CaughtUp::No),
+            began_at: config.clock.now(),
+            answered: None,
+            read,
             pacer: Pacer::new(config.pace, config.clock.now()),
             delays: RetryDelays::new(RETRY, Jitter::Half, config.rng),
             failures: 0,
@@ -196,7 +201,7 @@ impl Poller {
             next,
         } = reply;
         (self.failures, self.refusals, self.held) = (0, 0, None);
-        self.answered = (self.asked_at, CaughtUp::by(millis_behind_latest));
+        self.answered = Some((self.asked_at, CaughtUp::by(millis_behind_latest)));
         self.reads.over();
         let bytes = records
             .iter()
@@ -215,6 +220,7 @@ impl Poller {
         self.pacer.on_reply(self.clock.now(), brought);
         if let Some(last) = records.last() {
             self.resume = ReadFrom::After(last.sequence_number.clone());
+            self.read = Some(last.sequence_number.clone());
         }
         let has_ended = matches!(next, NextRead::End(_) | NextRead::Unknown);
         self.next = match next {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::config::CaughtUp;
-use super::{Next, Poller, REFUSALS};
+use super::{CLOCK_TOLERANCE, Next, Poller, REFUSALS};
 use crate::calls::ReadFrom;
 use crate::error::{CallErrorKind, StreamError};
 use crate::event::ShardEvent;
@@ -27,22 +27,28 @@ impl Poller {
         }
     }
 
-    /// After a long break in the reading: the service may have trimmed what came behind the last record that was read. It is
-    /// read again, so that the next page shows whether records between the two are missing.
+    /// After a long break in the reading: the service may have trimmed what came behind the last record that was read. That one,
+    /// if there is one, is read again, so that the next page shows whether records between the two are missing.
     pub(super) fn look_for_losses_again(&mut self) {
-        let (answered, caught_up) = self.answered;
-        let passed = self.clock.now().saturating_duration_since(answered);
-        let ReadFrom::After(last) = &self.resume else { return };
+        let since = self.answered.map_or(self.began_at, |(at, _)| at);
+        let passed = self.clock.now().saturating_duration_since(since);
         if self.loss.is_some() || passed < LONG_BREAK {
             return;
         }
-        let last = last.clone();
-        let idle = (caught_up == CaughtUp::Yes).then(|| Idle {
-            at: self.calls.wall_clock() - self.clock_ahead - passed,
-            since: Some(answered),
-        });
-        self.loss = Some(LossCheck::new(last.clone(), idle));
-        self.resume = ReadFrom::At(last);
+        let wall = self.calls.wall_clock() - self.clock_ahead;
+        let idle = match (self.answered, &self.resume) {
+            (Some((_, CaughtUp::Yes)), _) => Some(wall - passed),
+            (Some((_, CaughtUp::No)), _) => None,
+            // It began at the newest record, when it began at all: it wants nothing that is older.
+            (None, ReadFrom::Time(at)) if wall - passed <= *at + CLOCK_TOLERANCE => Some(*at),
+            // Nothing was read, and what had been trimmed before is not known.
+            (None, _) => return,
+        };
+        let idle = idle.map(|at| Idle { at, since: Some(since) });
+        self.loss = Some(LossCheck::new(self.read.clone(), idle));
+        if let ReadFrom::After(last) = &self.resume {
+            self.resume = ReadFrom::At(last.clone());
+        }
     }
 
     /// Goes on with `next` if positions of this shard still mean something: not in a stream that was created again.
