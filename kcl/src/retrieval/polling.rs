@@ -222,20 +222,11 @@ impl Poller {
             self.resume = ReadFrom::After(last.sequence_number.clone());
             self.read = Some(last.sequence_number.clone());
         }
-        let has_ended = matches!(next, NextRead::End(_) | NextRead::Unknown);
         self.next = match next {
             NextRead::Iterator(iterator) => Next::Read(iterator),
             NextRead::End(children) => Next::End(children),
             NextRead::Unknown => Next::Survey,
         };
-        let horizon = Horizon {
-            retention: self.retention,
-            now: self.clock.now(),
-        };
-        let first_page = self
-            .loss
-            .as_ref()
-            .map(|loss| loss.judge(&records, brought.lag, horizon));
         let page = Page {
             records,
             lag: brought.lag,
@@ -243,7 +234,20 @@ impl Poller {
             stream: self.stream.clone(),
             permit,
         };
-        match first_page {
+        self.check_for_losses(page)
+    }
+
+    /// Hands the page on, or keeps it until the oldest record tells whether records in front of it are missing.
+    fn check_for_losses(&mut self, page: Page) -> Option<Arrival> {
+        let horizon = Horizon {
+            retention: self.retention,
+            now: self.clock.now(),
+        };
+        let judged = self
+            .loss
+            .as_ref()
+            .map(|loss| loss.judge(&page.records, page.lag, horizon));
+        match judged {
             Some(FirstPage::Suspect) => {
                 let next = std::mem::replace(&mut self.next, Next::Probe);
                 self.kept = Some((page, next));
@@ -252,10 +256,13 @@ impl Poller {
             Some(FirstPage::Complete) => self.loss = None,
             Some(FirstPage::Undecided) | None => {}
         }
-        if has_ended && page.records.is_empty() {
-            return None;
-        }
-        Some(Arrival::Page(page))
+        self.hand_on(page)
+    }
+
+    /// A page without records says nothing if the shard's end is to be judged.
+    fn hand_on(&self, page: Page) -> Option<Arrival> {
+        let has_ended = matches!(self.next, Next::End(_) | Next::Survey);
+        (!has_ended || !page.records.is_empty()).then_some(Arrival::Page(page))
     }
 
     /// Looks at the oldest record of the shard.
@@ -283,8 +290,7 @@ impl Poller {
     fn hand_on_kept(&mut self) -> Option<Arrival> {
         let (page, next) = self.kept.take()?;
         self.next = next;
-        let has_ended = matches!(self.next, Next::End(_) | Next::Survey);
-        (!has_ended || !page.records.is_empty()).then_some(Arrival::Page(page))
+        self.hand_on(page)
     }
 }
 

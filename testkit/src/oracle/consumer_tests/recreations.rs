@@ -248,22 +248,29 @@ fn a_lease_of_a_former_stream_is_made_one_of_the_present_stream_and_begins_anew(
     assert_eq!(story.finish(Ending::Quiet).violations, []);
 }
 
+/// Worker a has a lease of the first stream when the second one is there, which has the shard of this number, and b starts.
+fn owned_when_the_stream_is_created_again(number: u32) -> Story {
+    let mut story = Story::by(Rules::new(FAILOVER));
+    story.service(ServiceFact::StreamCreated { created: created(1) });
+    story.create(0, &[], 0..=u128::MAX);
+    story.start("a");
+    story.lease("a", 0, row_of(1, Some("a"), 1, Position::TrimHorizon));
+    let checkpoint = Position::TrimHorizon;
+    story.consumer("a", 1, ConsumerFact::Initialized { checkpoint });
+    story.service(ServiceFact::StreamDeleted);
+    story.service(ServiceFact::StreamCreated { created: created(2) });
+    story.create(number, &[], 0..=u128::MAX);
+    story.start("b");
+    story
+}
+
 #[test]
 fn an_owner_of_a_former_streams_lease_that_was_made_anew_may_not_know_it_before_its_next_renewal() {
     for (seconds, broken) in [(9, vec![]), (11, vec![Rule::OneOwner])] {
-        let mut story = Story::by(Rules::new(FAILOVER));
-        story.service(ServiceFact::StreamCreated { created: created(1) });
-        story.create(0, &[], 0..=u128::MAX);
-        story.start("a");
-        story.lease("a", 0, row_of(1, Some("a"), 1, Position::TrimHorizon));
-        let checkpoint = Position::TrimHorizon;
-        story.consumer("a", 1, ConsumerFact::Initialized { checkpoint });
-        story.service(ServiceFact::StreamDeleted);
-        story.service(ServiceFact::StreamCreated { created: created(2) });
-        story.create(0, &[], 0..=u128::MAX);
-        story.start("b");
+        let mut story = owned_when_the_stream_is_created_again(0);
         story.lease("b", 0, row_of(2, None, 2, Position::TrimHorizon));
         story.lease("b", 0, row_of(2, Some("b"), 3, Position::TrimHorizon));
+        let checkpoint = Position::TrimHorizon;
         story.consumer("b", 3, ConsumerFact::Initialized { checkpoint });
         story.later(seconds);
         let lease = LeaseClaim::Held;
@@ -275,17 +282,7 @@ fn an_owner_of_a_former_streams_lease_that_was_made_anew_may_not_know_it_before_
 #[test]
 fn an_owner_of_a_former_streams_lease_whose_row_was_deleted_may_not_know_it_before_its_next_renewal() {
     for (seconds, broken) in [(9, vec![]), (11, vec![Rule::OneOwner])] {
-        let mut story = Story::by(Rules::new(FAILOVER));
-        story.service(ServiceFact::StreamCreated { created: created(1) });
-        story.create(0, &[], 0..=u128::MAX);
-        story.start("a");
-        story.lease("a", 0, row_of(1, Some("a"), 1, Position::TrimHorizon));
-        let checkpoint = Position::TrimHorizon;
-        story.consumer("a", 1, ConsumerFact::Initialized { checkpoint });
-        story.service(ServiceFact::StreamDeleted);
-        story.service(ServiceFact::StreamCreated { created: created(2) });
-        story.create(1, &[], 0..=u128::MAX);
-        story.start("b");
+        let mut story = owned_when_the_stream_is_created_again(1);
         story.delete_lease("b", 0);
         story.later(seconds);
         let lease = LeaseClaim::Held;
