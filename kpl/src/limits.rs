@@ -56,16 +56,21 @@ pub const DROP_GRACE: Duration = Duration::from_secs(30);
 /// Source: Amazon Kinesis Data Streams developer guide, "Handle large records".
 pub const SHARD_BURST_BYTES: u64 = 10 * 1024 * 1024;
 
-/// What is left of a shard's rate when the service throttles it, in percent. Our choice: a third less is felt at once,
-/// and wastes little of a shard that was just over its limit.
-pub const RATE_AFTER_THROTTLING_PERCENT: u32 = 70;
+/// The part of what a shard was sent that the service may refuse before the shard's rate is lowered, in thousandths. Our choice:
+/// entries that are refused at random, or by one busy shard of many, are retried and cost nobody their rate; producers that
+/// share a full shard are refused more than that.
+pub const TOLERATED_REFUSALS: u32 = 50;
+
+/// The bytes of which a refused part is a part at least: what a shard is sent in half a second at the lowest rate. Our choice:
+/// one of two small records is not half of what a shard takes.
+pub const LEAST_RATE_SAMPLE: u64 = 26 * 1024;
 
 /// The lowest rate of a throttled shard, in percent of what it takes: 50 records and 51 KiB a second. Our choice: one
 /// aggregate of the default size still leaves each second, so that the shard's recovery is noticed.
 pub const MIN_RATE_PERCENT: u32 = 5;
 
-/// How often the rate of a shard that is no longer throttled goes up. Our choice.
-pub const RATE_RECOVERY_INTERVAL: Duration = Duration::from_millis(500);
+/// How often the rate of a throttled shard goes up, and how often it is lowered at most. Our choice.
+pub const RATE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// In how many steps it would go up from nothing to `rate_limit`; so it is back within 15 s. Our choice.
 pub const RATE_RECOVERY_STEPS: u32 = 30;

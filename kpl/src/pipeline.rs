@@ -282,6 +282,8 @@ impl Pipeline {
             shard: entry.shard().or(aggregate.target.as_ref().map(|target| &target.shard)),
             refusal: entry.refusal(),
         });
+        let destination = aggregate.target.as_ref().map(|target| target.shard.clone());
+        self.stages.on_reply(&destination, &aggregate, &entry, exchange);
         match entry {
             EntryAnswer::Stored { shard, sequence_number } => {
                 exchange.note(&mut aggregate, None);
@@ -293,12 +295,7 @@ impl Pipeline {
                 self.stages.on_stored(stored, exchange);
             }
             EntryAnswer::Refused(refusal) => {
-                // An entry that is throttled by itself tells of its shard; a request that is, of the stream or the account.
                 if refusal.class == Class::Throttled {
-                    let destination = aggregate.target.as_ref().map(|target| target.shard.clone());
-                    self.stages
-                        .queues
-                        .throttled(&destination, exchange.sent.now, exchange.ended);
                     self.hot_shards.refused(destination, &aggregate, exchange.ended);
                 }
                 self.on_failure(aggregate, refusal.into(), exchange);

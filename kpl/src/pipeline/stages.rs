@@ -1,6 +1,6 @@
 //! Pure: the stages at which aggregates wait, and their moves from one to another.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use service::CallError;
 
@@ -15,11 +15,13 @@ use crate::pipeline::accounts::Accounts;
 use crate::pipeline::answers::exchange::Exchange;
 use crate::pipeline::answers::judgement::{Judge, Stored, Verdict};
 use crate::pipeline::answers::retries::Retries;
+use crate::pipeline::flow::adaptive_rate::Reply;
+use crate::pipeline::flow::limiter::{Answered, Destination};
 use crate::pipeline::flow::queues::Queues;
 use crate::pipeline::flow::requests::Requests;
 use crate::pipeline::knowledge::routes::Routes;
 use crate::pipeline::knowledge::{Knowledge, Prospect};
-use crate::pipeline::messages::{Moment, Output};
+use crate::pipeline::messages::{EntryAnswer, Moment, Output};
 use crate::pipeline::observers::Observers;
 use crate::routing::shard_map::ShardMap;
 
@@ -142,10 +144,14 @@ impl Stages {
             return;
         };
         if_planted!(DropRetried, return self.accounts.forget(aggregate));
-        let at = now + self.retries.delay_after(aggregate.attempts.total());
+        let delay = self.retries.delay_after(aggregate.attempts.total());
         match self.ordering {
-            Ordering::PerKey => self.retry_in_order(aggregate, at, now),
-            Ordering::None => self.retries.push(at, aggregate),
+            Ordering::PerKey => self.retry_in_order(aggregate, now + delay, now),
+            // Newer records leave while it waits: it is sent again before it expires.
+            Ordering::None => {
+                let delay = delay.min(half_of_what_is_left(&aggregate, now));
+                self.retries.push(now + delay, aggregate);
+            }
         }
     }
 
@@ -169,6 +175,28 @@ impl Stages {
                 None => self.route(part, now),
             }
         }
+    }
+
+    /// The service answered for an aggregate. An entry that is throttled by itself tells of its shard; a request that is, of the
+    /// stream or the account.
+    pub(crate) fn on_reply(
+        &mut self,
+        destination: &Destination,
+        aggregate: &SealedAggregate,
+        entry: &EntryAnswer,
+        exchange: &Exchange,
+    ) {
+        let reply = match entry {
+            EntryAnswer::Stored { .. } => Reply::Taken,
+            EntryAnswer::Refused(refusal) if refusal.class == Class::Throttled => Reply::Throttled,
+            EntryAnswer::Refused(_) => return,
+        };
+        let answered = Answered {
+            reply,
+            bytes: aggregate.bytes(),
+            sent: exchange.sent.now,
+        };
+        self.queues.answered(destination, answered, exchange.ended);
     }
 
     /// The service stored an aggregate.
@@ -290,5 +318,13 @@ impl Stages {
             self.accounts.losses.next_at(),
         ];
         others.into_iter().flatten().min()
+    }
+}
+
+/// Half of the time until the first of the records expires.
+fn half_of_what_is_left(aggregate: &SealedAggregate, now: Instant) -> Duration {
+    match aggregate.expires_at() {
+        Some(at) => at.saturating_duration_since(now) / 2,
+        None => Duration::MAX,
     }
 }

@@ -16,6 +16,7 @@ mod placement;
 mod request_under_way;
 mod resharding;
 mod shard_map;
+mod sparse_throttling;
 mod stream;
 mod throttling;
 mod unchecked_ranges;

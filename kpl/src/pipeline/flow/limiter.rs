@@ -4,6 +4,7 @@
 //! takes, and at less after the service has throttled the shard. A shard that has to wait never delays another. Where the
 //! service chooses the shards, there is one queue for all of them, filled at the rates of all open shards together.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
@@ -11,11 +12,19 @@ use service::ShardId;
 
 use crate::lanes::aggregate::SealedAggregate;
 use crate::limits::{DEFAULT_MAX_RECORD_BYTES, SHARD_BURST_BYTES, SHARD_BYTES_PER_SECOND, SHARD_RECORDS_PER_SECOND};
-use crate::pipeline::flow::adaptive_rate::AdaptiveRate;
+use crate::pipeline::flow::adaptive_rate::{AdaptiveRate, Change, Reply};
 use crate::pipeline::flow::token_bucket::TokenBucket;
 
-/// Where a queue leads: to a shard, or, as `None`, to whichever the service chooses.
+/// Where a queue leads: to a shard, or, as `None`, to one that the service chooses.
 pub(crate) type Destination = Option<ShardId>;
+
+/// What the service said to an aggregate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answered {
+    pub(crate) reply: Reply,
+    pub(crate) bytes: usize,
+    pub(crate) sent: Instant,
+}
 
 /// The queues of all shards.
 #[derive(Debug)]
@@ -62,19 +71,33 @@ impl Limiter {
         }
     }
 
-    /// So many shards are open. The queue of those that the service chooses begins anew when it is next used after
+    /// Tells how many shards are open. The queue of those that the service chooses begins anew when it is next used after
     /// [`take_all`](Self::take_all).
     pub(crate) fn set_open_shards(&mut self, shards: usize) {
         self.open_shards = u32::try_from(shards.max(1)).unwrap_or(u32::MAX);
     }
 
-    /// Queues an aggregate for the shard of its target.
+    /// Queues an aggregate for the shard of its target, behind all others.
     pub(crate) fn push(&mut self, aggregate: SealedAggregate, now: Instant) {
         let destination = aggregate.target.as_ref().map(|target| target.shard.clone());
-        let queue = self.queue_of(&destination, now);
-        queue.queue.push_back(aggregate);
-        if queue.queue.len() == 1 {
-            self.schedule(&destination, now);
+        let place = self.queue_of(&destination, now).queue.len();
+        self.insert(&destination, place, aggregate, now);
+    }
+
+    /// Queues an aggregate for the shard of its target, behind those that are older or as old: what is retried goes before what is
+    /// newer.
+    pub(crate) fn push_by_age(&mut self, aggregate: SealedAggregate, now: Instant) {
+        let destination = aggregate.target.as_ref().map(|target| target.shard.clone());
+        let age = by_age(&aggregate);
+        let queue = &self.queue_of(&destination, now).queue;
+        let place = queue.partition_point(|queued| by_age(queued) <= age);
+        self.insert(&destination, place, aggregate, now);
+    }
+
+    fn insert(&mut self, destination: &Destination, place: usize, aggregate: SealedAggregate, now: Instant) {
+        self.queue_of(destination, now).queue.insert(place, aggregate);
+        if place == 0 {
+            self.schedule(destination, now);
         }
     }
 
@@ -143,13 +166,14 @@ impl Limiter {
         self.schedule(destination, now);
     }
 
-    /// The service throttled an aggregate that was sent to `destination` at `sent`.
-    pub(crate) fn throttled(&mut self, destination: &Destination, sent: Instant, now: Instant) {
-        if let Some(queue) = self.queues.get_mut(destination)
-            && queue.rate.throttled(sent, now)
-        {
-            queue.slow_down(now);
-            self.schedule(destination, now);
+    /// The service answered for an aggregate that was sent to `destination` at `sent`.
+    pub(crate) fn answered(&mut self, destination: &Destination, entry: Answered, now: Instant) {
+        if let Some(queue) = self.queues.get_mut(destination) {
+            let Answered { reply, bytes, sent } = entry;
+            queue.rate.answered(reply, part_of_a_shard(bytes), sent, now);
+            if reply == Reply::Throttled {
+                self.schedule(destination, now);
+            }
         }
     }
 
@@ -157,7 +181,7 @@ impl Limiter {
     pub(crate) fn rate_of(&mut self, destination: &Destination, now: Instant) -> u32 {
         match self.queues.get_mut(destination) {
             Some(queue) => {
-                queue.recover(now);
+                queue.adjust_rate(now);
                 queue.rate.percent()
             }
             None => self.rate_percent,
@@ -212,7 +236,7 @@ impl Limiter {
                 return None;
             }
             let queue = self.queues.get_mut(&destination)?;
-            queue.recover(now);
+            queue.adjust_rate(now);
             if queue.head_leaves_at().is_none_or(|at| at <= now) {
                 return Some(destination);
             }
@@ -266,10 +290,10 @@ impl ShardQueue {
         Some(self.not_before.map_or(affordable_at, |at| at.max(affordable_at)))
     }
 
-    /// When its head may leave, or its rate goes up, so that the head may leave earlier.
+    /// When its head may leave, or its rate changes, so that the head may leave at another time.
     fn look_again_at(&self) -> Option<Instant> {
         let leaves_at = self.head_leaves_at()?;
-        Some(self.rate.raise_at().map_or(leaves_at, |at| at.min(leaves_at)))
+        Some(self.rate.changes_at().map_or(leaves_at, |at| at.min(leaves_at)))
     }
 
     /// Large or not, each byte counts towards what the shard takes in a second.
@@ -282,9 +306,11 @@ impl ShardQueue {
         }
     }
 
-    fn recover(&mut self, now: Instant) {
-        if self.rate.recover(now) {
-            self.apply_rate(now);
+    fn adjust_rate(&mut self, now: Instant) {
+        match self.rate.adjust(now) {
+            None => {}
+            Some(Change::Raised) => self.apply_rate(now),
+            Some(Change::Lowered) => self.slow_down(now),
         }
     }
 
@@ -302,6 +328,18 @@ impl ShardQueue {
             bucket.set_percent(percent, now);
         }
     }
+}
+
+/// The oldest first. Of those put at the same time, what was sent most often goes first.
+fn by_age(aggregate: &SealedAggregate) -> (Option<Instant>, Reverse<u32>) {
+    (aggregate.contents.put_at(), Reverse(aggregate.attempts.total()))
+}
+
+/// What an aggregate of so many bytes uses up of a second of its shard, in bytes: a small one counts as the shard's bytes for one
+/// of its records.
+fn part_of_a_shard(bytes: usize) -> u64 {
+    let of_a_record = u64::from(SHARD_BYTES_PER_SECOND / SHARD_RECORDS_PER_SECOND);
+    u64::try_from(bytes).unwrap_or(u64::MAX).max(of_a_record)
 }
 
 /// Whether it is larger than a record can be on a stream whose limit was not raised.

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::config::ordering::Ordering;
 use crate::lanes::aggregate::SealedAggregate;
 use crate::pipeline::accounts::Accounts;
-use crate::pipeline::flow::limiter::{Destination, Limiter};
+use crate::pipeline::flow::limiter::{Answered, Destination, Limiter};
 use crate::routing::shard_map::ShardMap;
 
 /// The limiter's queues, with the order that is promised of them.
@@ -32,9 +32,12 @@ impl Queues {
         }
     }
 
-    /// Queues an aggregate for the shard of its target.
+    /// Queues an aggregate for the shard of its target: in the order of sealing where records are ordered, otherwise by its age.
     pub(crate) fn push(&mut self, aggregate: SealedAggregate, now: Instant) {
-        self.limiter.push(aggregate, now);
+        match self.ordering {
+            Ordering::PerKey => self.limiter.push(aggregate, now),
+            Ordering::None => self.limiter.push_by_age(aggregate, now),
+        }
     }
 
     /// Puts a retried aggregate before everything queued for `shard`, all of which waits until `not_before`.
@@ -67,9 +70,9 @@ impl Queues {
         self.limiter.next_at()
     }
 
-    /// The service throttled an aggregate that was sent to `destination` at `sent`.
-    pub(crate) fn throttled(&mut self, destination: &Destination, sent: Instant, now: Instant) {
-        self.limiter.throttled(destination, sent, now);
+    /// The service answered for an aggregate that was sent to `destination`.
+    pub(crate) fn answered(&mut self, destination: &Destination, entry: Answered, now: Instant) {
+        self.limiter.answered(destination, entry, now);
     }
 
     /// The rate of `destination` in percent of what its shards take.

@@ -215,3 +215,32 @@ fn what_is_sent_again_expires_in_time_though_others_expired_while_it_was_under_w
     world.stored();
     world.assert_at_rest();
 }
+
+#[test]
+fn a_record_that_is_throttled_is_tried_until_it_expires() {
+    let mut world = World::ready(
+        1,
+        Config {
+            record_ttl: Some(10 * SECOND),
+            ..config()
+        },
+    );
+    let put = world.elapsed();
+    world.send([record(0, 10)]);
+    let mut attempts = Vec::new();
+    while world.open() > 0 {
+        world.run_to_next_wake_up();
+        if !world.requests.is_empty() {
+            attempts.push(world.elapsed() - put);
+            world.answer(world.request(), answered(vec![refused(THROTTLED)]));
+        }
+    }
+    assert!(is_expired(&world, 0));
+    let last = attempts.last().unwrap();
+    assert!(
+        *last > 10 * SECOND - 50 * MILLISECOND,
+        "the last of its attempts: {attempts:?}"
+    );
+    assert!(attempts.len() < 50, "{attempts:?}");
+    world.assert_at_rest();
+}

@@ -7,6 +7,9 @@ use service::ShardId;
 use super::stream::at_percent;
 use super::world::{World, answered, record, refused};
 use crate::config::Config;
+use crate::limits::RATE_INTERVAL;
+use crate::pipeline::flow::adaptive_rate::Reply;
+use crate::pipeline::flow::limiter::Answered;
 use crate::pipeline::{Answer, EntryAnswer};
 use crate::record::Record;
 
@@ -104,15 +107,19 @@ fn a_shard_that_is_throttled_and_slowed_down_does_not_delay_another() {
     }
 }
 
-/// As if the first shard had been throttled again and again, with nothing left to send.
+/// As if all had been refused that the first shard was sent in half a second, with nothing left to send.
 fn throttled_to_the_lowest_rate(config: Config) -> World {
     let mut world = World::ready(1, config);
     world.send([at(0, 10, LOW)]);
     world.heal();
-    for _ in 0..10 {
-        let shard = Some(ShardId::new("shardId-000000000000"));
-        world.pipeline.stages.queues.throttled(&shard, world.now, world.now);
-    }
+    let shard = Some(ShardId::new("shardId-000000000000"));
+    let refused = Answered {
+        reply: Reply::Throttled,
+        bytes: 10_000_000,
+        sent: world.now,
+    };
+    world.pipeline.stages.queues.answered(&shard, refused, world.now);
+    world.run_for(RATE_INTERVAL);
     assert_eq!(rate_of_first_shard(&mut world), 5);
     world
 }
@@ -179,10 +186,18 @@ fn ten_seconds_of_throttling_are_one_report_with_the_hot_key() {
 #[test]
 fn the_report_of_a_shard_that_was_idle_since_tells_its_rate_of_now() {
     let mut world = World::ready(2, Config::default());
-    world.send([at(0, 10, LOW)]);
+    world.send([at(0, 50_000, LOW)]);
     world.run_for(SECOND / 2);
+    let shard = Some(ShardId::new("shardId-000000000000"));
+    let taken = Answered {
+        reply: Reply::Taken,
+        bytes: 100_000,
+        sent: world.now,
+    };
+    world.pipeline.stages.queues.answered(&shard, taken, world.now);
     answer_throttling_low_keys(&mut world);
-    assert_eq!(rate_of_first_shard(&mut world), 70);
+    world.run_for(RATE_INTERVAL);
+    assert_eq!(rate_of_first_shard(&mut world), 84);
     world.heal();
     world.run_for(11 * SECOND);
     let rates: Vec<u32> = world.reports.iter().map(|(_, rate_percent)| *rate_percent).collect();
@@ -212,4 +227,34 @@ fn large_records_leave_in_a_burst_of_10_mib_and_then_at_the_rate() {
         world.elapsed() >= 14 * SECOND,
         "a small record waits until the burst is paid off"
     );
+}
+
+#[test]
+fn what_is_retried_goes_before_what_is_newer() {
+    let config = Config {
+        aggregation_max_count: 1,
+        rate_limit_percent: 50,
+        ..Config::default()
+    };
+    let mut world = World::ready(1, config);
+    world.send((0..100).map(|n| at(n, 50_000, LOW)));
+    world.run_for(Duration::from_millis(30));
+    let request = world.request();
+    let sent = world.requests[&request].clone();
+    let answers = sent.iter().enumerate().map(|(n, entry)| match n {
+        0 => refused("ProvisionedThroughputExceededException"),
+        _ => world.store_entry(entry),
+    });
+    let answers = answers.collect();
+    world.answer(request, answered(answers));
+    while world.outcome(0).is_none() {
+        match world.requests.is_empty() {
+            true => world.run_to_next_wake_up(),
+            false => world.stored(),
+        }
+    }
+    let open = (1..100).filter(|n| world.outcome(*n).is_none()).count();
+    assert!(open >= 60, "{open} of 100 are sent after it");
+    world.heal();
+    world.assert_at_rest();
 }
