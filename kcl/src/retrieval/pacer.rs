@@ -115,18 +115,20 @@ impl Pacer {
         let to_pay = Duration::from_secs_f64(brought.bytes as f64 / (BYTES_PER_SECOND * self.config.read_share));
         self.paid_off_at = self.paid_off_at.max(now) + to_pay;
         let wait = self.pace(brought);
-        self.schedule(now, wait);
+        self.schedule(now, wait, self.between_reads(self.left));
     }
 
-    /// Notes a read that was throttled, after which the caller wants to wait.
+    /// Notes a read that was throttled, after which the caller wants to wait. It brought nothing, so that the next one comes at half of
+    /// the lowered share's wait.
     pub(crate) fn on_throttled(&mut self, now: Instant, wait: Duration) {
         self.left = (self.left * THROTTLED).max(LEAST_SHARE);
-        self.schedule(now, wait);
+        let soon = self.between_reads(self.left) / 2;
+        self.schedule(now, wait, soon.max(self.between_reads(1.0)));
     }
 
     /// Notes a read that failed, after which the caller wants to wait; the service counts it all the same.
     pub(crate) fn on_failure(&mut self, now: Instant, wait: Duration) {
-        self.schedule(now, wait);
+        self.schedule(now, wait, self.between_reads(self.left));
     }
 
     /// How long to leave the shard alone after a reply, apart from the limits.
@@ -150,13 +152,13 @@ impl Pacer {
         Duration::from_secs_f64((FLOWING.as_secs_f64() * factor).min(idle))
     }
 
-    fn schedule(&mut self, now: Instant, wait: Duration) {
-        let between_reads = Duration::from_secs_f64(1.0 / (READS_PER_SECOND * self.share()));
-        self.next_read_at = (now + between_reads).max(self.paid_off_at).max(now + wait);
+    /// The wait between reads at this part of the configured share.
+    fn between_reads(&self, part: f64) -> Duration {
+        Duration::from_secs_f64(1.0 / (READS_PER_SECOND * self.config.read_share * part))
     }
 
-    fn share(&self) -> f64 {
-        self.config.read_share * self.left
+    fn schedule(&mut self, now: Instant, wait: Duration, between_reads: Duration) {
+        self.next_read_at = (now + between_reads).max(self.paid_off_at).max(now + wait);
     }
 }
 

@@ -173,6 +173,17 @@ fn throttling_lowers_the_share_and_replies_raise_it_again() {
 }
 
 #[test]
+fn a_throttled_read_is_followed_by_another_after_half_of_the_wait() {
+    let now = start();
+    let mut pacer = Pacer::new(PacerConfig::default(), now);
+    for (left, wait) in [(1.0, 200), (0.8, 200), (0.4, 312), (0.1, 1_000)] {
+        pacer.left = left;
+        pacer.on_throttled(now, Duration::ZERO);
+        assert_eq!((pacer.next_read_at() - now).as_millis(), wait, "of {left}");
+    }
+}
+
+#[test]
 fn a_large_reply_behind_throttled_reads_is_paid_off_at_the_configured_share() {
     let mut now = start();
     let mut pacer = Pacer::new(PacerConfig::default(), now);
