@@ -293,19 +293,19 @@ impl Kinesis {
     }
 
     /// When a shard was opened, and when it was closed, if it was.
-    pub(crate) fn life(&self, stream: &str, shard: ShardId) -> Option<(Timestamp, Option<Timestamp>)> {
+    pub fn life(&self, stream: &str, shard: ShardId) -> Option<(Timestamp, Option<Timestamp>)> {
         let mut shards = self.stream(stream)?.shards();
         let shard = shards.find(|found| found.id == shard)?;
         Some((shard.opened, shard.closed_at()))
     }
 
     /// A number that no other stream of this name has or had; `None` if there is none now.
-    pub(crate) fn incarnation(&self, stream: &str) -> Option<u64> {
+    pub fn incarnation(&self, stream: &str) -> Option<u64> {
         self.stream(stream).map(|stream| stream.identity.incarnation)
     }
 
     /// When the stream of this name that there is now was created.
-    pub(crate) fn created(&self, stream: &str) -> Option<Timestamp> {
+    pub fn created(&self, stream: &str) -> Option<Timestamp> {
         self.stream(stream).map(|stream| stream.identity.created)
     }
 

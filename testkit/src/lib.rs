@@ -3,7 +3,7 @@
 //! # Inside
 //!
 //! In the order of a call: `sim` and `sandbox` are the two fronts, with a `clock` each; `dispatch` hands a request to
-//! `kinesis`, `dynamodb` or `cloudwatch`, all of one `account`; the `oracle` judges what happened.
+//! `kinesis`, `dynamodb` or `cloudwatch`, all of one `account`.
 
 mod account;
 mod clock;
@@ -11,7 +11,6 @@ pub mod cloudwatch;
 mod dispatch;
 pub mod dynamodb;
 pub mod kinesis;
-pub mod oracle;
 pub mod sandbox;
 pub mod sim;
 

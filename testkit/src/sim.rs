@@ -38,7 +38,7 @@ mod gate;
 mod latency;
 mod machine_clock;
 mod network;
-mod observation;
+pub mod observation;
 mod plan;
 mod poll_order;
 mod process;
@@ -46,7 +46,7 @@ mod process_state;
 mod stream;
 mod world;
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
@@ -59,8 +59,6 @@ pub use self::events::{Event, ProcessChange};
 use self::faults::Decide;
 pub use self::faults::{CallInfo, Entries, Fault};
 pub use self::latency::Latency;
-pub(crate) use self::observation::{Lesson, Unacknowledged};
-pub(crate) use self::plan::{Phase, Turn};
 pub use self::plan::{Plan, Severity, Trouble, TroubleKind};
 pub use self::poll_order::PollOrder;
 pub use self::process::Process;
@@ -216,41 +214,6 @@ impl Sim {
         self.world.state().log.push(Event::Note { at, text });
     }
 
-    /// The process whose call is being applied, or was last.
-    pub(crate) fn caller(&self) -> Arc<str> {
-        Arc::clone(&self.world.state().caller)
-    }
-
-    /// When that call was sent.
-    pub(crate) fn called_at(&self) -> Duration {
-        self.world.state().called_at
-    }
-
-    /// The beginnings and ends of troubles after the first `seen` ones.
-    pub(crate) fn turns_after(&self, seen: usize) -> Vec<Turn> {
-        self.world.state().turns.get(seen..).unwrap_or_default().to_vec()
-    }
-
-    /// The calls that were applied without their callers' knowing, after the first `seen` ones.
-    pub(crate) fn unacknowledged_after(&self, seen: usize) -> Vec<Unacknowledged> {
-        self.world
-            .state()
-            .unacknowledged
-            .get(seen..)
-            .unwrap_or_default()
-            .to_vec()
-    }
-
-    /// What was learnt of the stream, when, and by whom, after the first `seen` times.
-    pub(crate) fn learnt_after(&self, seen: usize) -> Vec<(Duration, Arc<str>, Lesson)> {
-        self.world.state().learnt.get(seen..).unwrap_or_default().to_vec()
-    }
-
-    /// A handle that does not keep the simulation alive.
-    pub(crate) fn downgrade(&self) -> WeakSim {
-        WeakSim(Arc::downgrade(&self.world))
-    }
-
     /// Lends the Kinesis model, for set-up and inspection. Calls wait meanwhile, so `visit` must not make any.
     pub fn kinesis<R>(&self, visit: impl FnOnce(&mut Kinesis) -> R) -> R {
         self.world.services.kinesis(visit)
@@ -297,15 +260,5 @@ impl Sim {
         }
         self.kinesis(|kinesis| kinesis.handle(request, self.now()))?;
         Ok(())
-    }
-}
-
-/// A [`Sim`], if it is still there.
-#[derive(Debug, Clone)]
-pub(crate) struct WeakSim(Weak<World>);
-
-impl WeakSim {
-    pub(crate) fn upgrade(&self) -> Option<Sim> {
-        self.0.upgrade().map(|world| Sim { world })
     }
 }

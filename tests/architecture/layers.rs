@@ -9,6 +9,7 @@ fn forbidden(package: &str) -> &'static [&'static str] {
     match package {
         "kinesis-aggregation" => &["kinesis-", "tokio", "aws-", "hyper"],
         "kinesis-service" => &["kinesis-kpl", "kinesis-kcl", "kinesis-testkit"],
+        "kinesis-testkit" => &["kinesis-kpl", "kinesis-kcl", "kinesis-oracle"],
         // Tools stand on top of everything.
         "kinesis-cli" => &[],
         _ => &["kinesis-kpl", "kinesis-kcl"],
@@ -89,6 +90,8 @@ fn a_dependency_in_the_wrong_direction_is_found() {
         ("kinesis-kcl", "kinesis-kpl"),
         ("kinesis-testkit", "kinesis-kcl"),
         ("kinesis-service", "kinesis-testkit"),
+        ("kinesis-oracle", "kinesis-kpl"),
+        ("kinesis-testkit", "kinesis-oracle"),
         ("kinesis-aggregation", "kinesis-service"),
         ("kinesis-aggregation", "aws-config"),
         ("kinesis-new", "kinesis-kpl"),

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use oracle::{self, Budget, Exception, Exhausted, Rule, Rules};
 use testkit::Service;
-use testkit::oracle::{self, Budget, Exception, Exhausted, Rule, Rules};
 use testkit::sim::{Fault, Trouble, TroubleKind};
 
 use crate::fleet::GRACE;

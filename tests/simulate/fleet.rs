@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use kcl::{WorkerControl, WorkerError};
-use testkit::oracle::{self, Fact, Failure, FleetFact, Ownership, RecordId, Witness};
+use oracle::{self, Fact, Failure, FleetFact, Ownership, RecordId, Witness};
 use testkit::sim::{Process, Sim};
 use tokio::time::sleep;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
 use kcl::{Batch, BoxProcessor, HandlerError, ShardContext, ShardStream, WorkerBuilder};
-use testkit::oracle::Ownership;
+use oracle::Ownership;
 
 use crate::fleet::Fleet;
 use crate::lookout::Lookout;

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use kcl::{Record, ShardState, ShardStatus, WorkerControl};
+use oracle::{self, ConsumerFact, Fact, Ownership, Remedy, WorkerFact};
 use testkit::kinesis::ShardId;
-use testkit::oracle::{self, ConsumerFact, Fact, Ownership, Remedy, WorkerFact};
 use tokio::time::sleep;
 
 use crate::fleet::Fleet;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use testkit::oracle::Rule;
+use oracle::Rule;
 
 use crate::run::run;
 use crate::source::Source;

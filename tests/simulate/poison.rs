@@ -4,8 +4,8 @@ use std::future::pending;
 
 use fastrand::Rng;
 use kcl::{DeadLetter, ErrorPolicy, HandlerError, LeaseGuard, Record};
+use oracle::{self, Asks, Fact, WorkerFact};
 use std::sync::{Arc, Mutex, PoisonError};
-use testkit::oracle::{self, Asks, Fact, WorkerFact};
 
 use crate::fleet::Fleet;
 use crate::producer::number_of;

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 use kpl::{Budget, Delivered, HashKey, Producer, PutError, Receipt, Record};
-use testkit::oracle::{self, AcceptedRecord, Digest, Fact, FleetFact, ProducerFact, RecordId, Stored};
+use oracle::{self, AcceptedRecord, Digest, Fact, FleetFact, ProducerFact, RecordId, Stored};
 use testkit::sim::Process;
 use tokio::time::sleep;
 

@@ -9,8 +9,8 @@ use futures::FutureExt as _;
 use kcl::{
     Batch, CheckpointError, Checkpointer, HandlerError, LeaseGuard, Position, Record, RecordProcessor, ShardContext,
 };
+use oracle::{self, Asks, ConsumerFact, Digest, Fact, LeaseClaim, OfferedRecord, Ownership, Place, Process};
 use testkit::kinesis::ShardId;
-use testkit::oracle::{self, Asks, ConsumerFact, Digest, Fact, LeaseClaim, OfferedRecord, Ownership, Place, Process};
 use tokio::time::sleep;
 
 use crate::fleet::Fleet;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use futures::FutureExt as _;
 use kcl::{Batch, Checkpointer, HandlerError, LeaseGuard, LeaseLost, PerKey, Record, RecordProcessor, ShardContext};
-use testkit::oracle::{ConsumerFact, Fact, LeaseClaim, Ownership, Place};
+use oracle::{ConsumerFact, Fact, LeaseClaim, Ownership, Place};
 use tokio::time::sleep;
 
 use crate::fleet::Fleet;
@@ -158,7 +158,7 @@ impl Running {
     }
 }
 
-fn failed(place: Place, asks: Option<testkit::oracle::Asks>) -> ConsumerFact {
+fn failed(place: Place, asks: Option<oracle::Asks>) -> ConsumerFact {
     ConsumerFact::RecordFailed { place, asks }
 }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use oracle::{Ending, Fact, FleetFact, Report, Rule, Witness};
 use testkit::dynamodb;
-use testkit::oracle::{Ending, Fact, FleetFact, Report, Rule, Witness};
 use testkit::sim::{Event, Sim};
 use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinSet;

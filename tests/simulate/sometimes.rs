@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use oracle::{Rare, Report};
 use testkit::Service;
-use testkit::oracle::{Rare, Report};
 use testkit::sim::{Call, Event, Outcome, ProcessChange};
 
 /// How many seeds of all scenarios must have reached each state. Our choice: each is reached by one seed in a hundred.
@@ -144,8 +144,8 @@ mod tests {
     #[test]
     fn what_the_oracle_tells_is_counted_by_its_name() {
         let mut sometimes = Sometimes::default();
-        let mut report = testkit::oracle::Oracle::new(testkit::oracle::Rules::new(Duration::ZERO))
-            .finish(Duration::ZERO, testkit::oracle::Ending::CutShort);
+        let mut report =
+            oracle::Oracle::new(oracle::Rules::new(Duration::ZERO)).finish(Duration::ZERO, oracle::Ending::CutShort);
         report.figures.rare.insert(Rare::LeaseStolen, 4);
         sometimes.add(Some(&report), &[]);
         assert!(!sometimes.never().contains(&Rare::LeaseStolen.to_string()));

@@ -2,7 +2,7 @@
 
 use kcl::Event;
 use kcl::event::{Hold, LeaseEvent, ShardEvent};
-use testkit::oracle::{Fact, FleetFact, Witness};
+use oracle::{Fact, FleetFact, Witness};
 
 /// Lets the witness know if a worker says that its stream was created again.
 pub(crate) fn hear(witness: &Witness, event: &Event) {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use fastrand::Rng;
 use kcl::event::{Event, HandlerEvent};
 use kcl::{StartingPosition, Worker, WorkerBuilder};
-use testkit::oracle::{self, Fact, WorkerFact};
+use oracle::{self, Fact, WorkerFact};
 use testkit::sim::Process;
 
 use crate::fleet::{APPLICATION, Fleet};

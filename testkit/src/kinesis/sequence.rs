@@ -95,7 +95,7 @@ impl SequenceNumber {
     }
 
     /// The smallest number larger than this one.
-    pub(crate) const fn successor(self) -> Self {
+    pub const fn successor(self) -> Self {
         match self.low.checked_add(1) {
             Some(low) => Self { low, ..self },
             None => Self {

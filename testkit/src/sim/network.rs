@@ -10,11 +10,10 @@ use super::call::{Call, Outcome, Request};
 use super::events::Event;
 use super::faults::{CallInfo, Fault};
 use super::latency::RoundTrip;
-use super::observation::{Lesson, Unacknowledged};
+use super::observation::{Lesson, Missed, Unacknowledged};
 use super::process::Process;
 use super::world::World;
 use crate::dispatch::{Received, Reply, Service};
-use crate::oracle::Missed;
 
 /// The error code for a stream that is not there.
 const NOT_FOUND: &str = "ResourceNotFoundException";

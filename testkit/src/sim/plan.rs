@@ -225,17 +225,23 @@ impl fmt::Display for TroubleKind {
 
 /// The beginning or the end of a trouble.
 #[derive(Debug, Clone)]
-pub(crate) struct Turn {
-    pub(crate) at: Duration,
+pub struct Turn {
+    /// When, since the start.
+    pub at: Duration,
     /// Which trouble of the plan.
-    pub(crate) number: usize,
-    pub(crate) phase: Phase,
-    pub(crate) trouble: Trouble,
+    pub number: usize,
+    /// Whether it begins or ends.
+    pub phase: Phase,
+    /// The trouble.
+    pub trouble: Trouble,
 }
 
+/// Whether a trouble begins or ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
+pub enum Phase {
+    /// It ends.
     Ends,
+    /// It begins.
     Begins,
 }
 

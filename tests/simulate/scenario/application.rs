@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use oracle::{Exhausted, PassedOver};
 use serde::{Deserialize, Serialize};
-use testkit::oracle::{Exhausted, PassedOver};
 
 /// The handler of all workers. By default the trait with explicit checkpoints, and the worker's own policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
