@@ -183,12 +183,21 @@ impl Consumers {
         let (true, Some(owner)) = (ends, before.and_then(LeaseRow::reader)) else {
             return;
         };
-        let since = leases.had_since(write.shard, owner);
-        let is_told_of = self
-            .latest(write.shard, owner)
-            .is_some_and(|tenant| tenant.leased_at == since);
-        let deletions = leases.deletions(write.shard).unwrap_or_default();
-        if let Some(shard) = stream.of_mut(deletions, write.shard).filter(|_| !is_told_of) {
+        let owner = (write.shard, owner.clone());
+        self.excuse_what_was_there_first(&owner, (leases, stream), judge);
+    }
+
+    /// An owner that began at `LATEST`, and whose handler was told of nothing yet, begins with what arrives from now on.
+    fn excuse_what_was_there_first(
+        &mut self,
+        (id, owner): &(ShardId, Process),
+        (leases, stream): (&Leases, &mut Stream),
+        judge: &mut Judge,
+    ) {
+        let since = leases.had_since(*id, owner);
+        let is_told_of = self.latest(*id, owner).is_some_and(|tenant| tenant.leased_at == since);
+        let deletions = leases.deletions(*id).unwrap_or_default();
+        if let Some(shard) = stream.of_mut(deletions, *id).filter(|_| !is_told_of) {
             excuse_unpinned(shard, judge);
         }
     }
@@ -290,8 +299,22 @@ impl Consumers {
         }
     }
 
-    pub(crate) fn says_that_it_reads(&mut self, shard: ShardId, worker: &Process) {
-        self.said.insert((shard, worker.clone()));
+    /// The worker says that it reads the shard. If it does so for the first time, what was there before will not be read from
+    /// `LATEST`.
+    pub(crate) fn says_that_it_reads(
+        &mut self,
+        shard: ShardId,
+        worker: &Process,
+        evidence: &mut Evidence,
+        judge: &mut Judge,
+    ) {
+        let reader = (shard, worker.clone());
+        let is_first = self.said.insert(reader.clone());
+        let Evidence { stream, leases, .. } = evidence;
+        let is_at_latest = |row: &LeaseRow| row.checkpoint == Position::Latest && row.reader() == Some(worker);
+        if is_first && leases.row(shard).is_some_and(is_at_latest) {
+            self.excuse_what_was_there_first(&reader, (leases, stream), judge);
+        }
     }
 
     pub(crate) fn says_that_it_left(&mut self, shard: ShardId, worker: &Process) {

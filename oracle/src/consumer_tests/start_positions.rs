@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{checkpoint, offer_of_child};
-use crate::story::{FAILOVER, Story, at, ownership, row};
-use crate::{ConsumerFact, Ending, Exception, Fact, Position, Rule, Rules, Start};
+use crate::story::{FAILOVER, Story, at, ownership, row, shard};
+use crate::{ConsumerFact, Ending, Exception, Fact, Position, Process, Rule, Rules, Start, WorkerFact};
 
 #[test]
 fn a_consumer_at_latest_needs_what_arrives_behind_its_lease() {
@@ -119,6 +119,25 @@ fn an_owner_at_latest_that_never_says_it_began_is_excused_only_if_it_was_offered
         story.close(0);
         story.lease("a", 0, row(Some("a"), 2, Position::ShardEnd));
         assert_eq!(story.broken(), broken);
+    }
+}
+
+#[test]
+fn an_owner_at_latest_that_only_says_that_it_reads_is_excused_from_what_was_there_before() {
+    for (stored_later, clean) in [(false, true), (true, false)] {
+        let rules = Rules::new(FAILOVER).start(Start::Latest);
+        let mut story = Story::by(rules.except(Exception::UnpinnedLatest, "not pinned yet"));
+        story.create(0, &[], 0..=u128::MAX);
+        story.start("a");
+        story.lease("a", 0, row(Some("a"), 1, Position::Latest));
+        story.store(0, 1);
+        let reads = Fact::Worker(Process::new("a"), WorkerFact::Reads { shard: shard(0) });
+        story.tell(reads.clone());
+        if stored_later {
+            story.store(0, 2);
+        }
+        story.tell(reads);
+        assert_eq!(story.finish(Ending::Quiet).is_clean(), clean);
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use testkit::sim::PollOrder;
 
-use super::application::Application;
+use super::application::{Application, How};
 use super::{Distribution, KeyOrder, Puts, Scenario, Start, Tables, What, WorkerIds};
 use crate::shrink::{Kept, Search, Shrink};
 
@@ -50,7 +50,11 @@ const SIMPLER: [fn(&mut Scenario); 22] = [
     |scenario| scenario.handlers.panics = 0,
     |scenario| scenario.handlers.outage = None,
     |scenario| scenario.application = Application::default(),
-    |scenario| scenario.application.timeout = None,
+    // Without a time limit, a handler that hangs does so for ever, which is another failure.
+    |scenario| {
+        let Application { poison, timeout, .. } = &mut scenario.application;
+        *timeout = timeout.filter(|_| poison.iter().any(|poison| poison.how == How::Hangs));
+    },
     |scenario| scenario.application.max_batch = None,
     |scenario| scenario.application.sink_refuses = 0,
     |scenario| scenario.handlers.checkpoint_every = 1,
@@ -134,6 +138,20 @@ mod tests {
         assert_eq!(shrunk.case.plan.troubles.len(), 1);
         assert_eq!((handlers.failures, handlers.work), (0, Duration::ZERO));
         assert!(shrunk.runs <= 60);
+    }
+
+    #[test]
+    fn a_handler_that_hangs_keeps_its_time_limit() {
+        let mut drawn = (0..).map(|seed| Scenario::drawn(seed, Some(Kind::Fleet), Severity::Harsh));
+        let hangs = |scenario: &Scenario| {
+            scenario
+                .application
+                .poison
+                .iter()
+                .any(|poison| poison.how == How::Hangs)
+        };
+        let shrunk = shrink(drawn.find(hangs).unwrap(), 60, &mut |scenario| hangs(scenario));
+        assert!(shrunk.case.application.timeout.is_some());
     }
 
     #[test]
