@@ -29,8 +29,9 @@ pub(crate) use self::received::{Head, Received, Target};
 pub(crate) use self::refusal::Refusal;
 pub(crate) use self::reply::Reply;
 use crate::cloudwatch::CloudWatch;
-use crate::dynamodb::{self, DynamoDb};
-use crate::kinesis::{self, Kinesis, Settings};
+#[cfg(feature = "dynamodb")]
+use crate::dynamodb::DynamoDb;
+use crate::kinesis::{self, Kinesis};
 
 /// A service that the testkit has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,17 +59,26 @@ impl fmt::Display for Service {
 #[derive(Debug)]
 pub(crate) struct Services {
     kinesis: Mutex<Kinesis>,
+    #[cfg(feature = "dynamodb")]
     dynamodb: Mutex<DynamoDb>,
     cloudwatch: Mutex<CloudWatch>,
     requests: AtomicU64,
 }
 
+/// The services with settings of their own.
+#[derive(Debug)]
+pub(crate) struct Models {
+    pub(crate) kinesis: Kinesis,
+    #[cfg(feature = "dynamodb")]
+    pub(crate) dynamodb: DynamoDb,
+}
+
 impl Services {
-    /// Services without streams, tables and metrics; the seed is for what they decide at random.
-    pub(crate) fn new(kinesis: Settings, dynamodb: dynamodb::Settings, seed: u64) -> Self {
+    pub(crate) fn new(models: Models) -> Self {
         Self {
-            kinesis: Mutex::new(Kinesis::new(kinesis)),
-            dynamodb: Mutex::new(DynamoDb::new(dynamodb, seed)),
+            kinesis: Mutex::new(models.kinesis),
+            #[cfg(feature = "dynamodb")]
+            dynamodb: Mutex::new(models.dynamodb),
             cloudwatch: Mutex::default(),
             requests: AtomicU64::new(0),
         }
@@ -116,6 +126,7 @@ impl Services {
     }
 
     /// Lends DynamoDB, for set-up and inspection.
+    #[cfg(feature = "dynamodb")]
     pub(crate) fn dynamodb<R>(&self, visit: impl FnOnce(&mut DynamoDb) -> R) -> R {
         visit(&mut locked(&self.dynamodb))
     }
@@ -128,7 +139,10 @@ impl Services {
     fn answer(&self, target: Target<'_>, body: &[u8], now: SystemTime) -> Result<Vec<u8>, Refusal> {
         match target.service {
             Service::Kinesis => self.call_kinesis(target.operation, body, now),
+            #[cfg(feature = "dynamodb")]
             Service::DynamoDb => self.dynamodb(|dynamodb| dynamodb.call(target.operation, body, now)),
+            #[cfg(not(feature = "dynamodb"))]
+            Service::DynamoDb => Err(Refusal::unknown_operation("this needs the feature `dynamodb`")),
             Service::CloudWatch => self.call_cloudwatch(target.operation, body),
         }
     }
@@ -156,7 +170,7 @@ fn locked<T>(model: &Mutex<T>) -> MutexGuard<'_, T> {
     model.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "dynamodb"))]
 mod tests {
     use super::*;
 
@@ -166,11 +180,11 @@ mod tests {
             operation,
             protocol: Protocol::AwsJson10,
         };
-        let reply = Services::new(Settings::default(), dynamodb::Settings::default(), 0).call(
-            target,
-            body,
-            SystemTime::UNIX_EPOCH,
-        );
+        let models = Models {
+            kinesis: Kinesis::new(kinesis::Settings::default()),
+            dynamodb: DynamoDb::new(crate::dynamodb::Settings::default(), 0),
+        };
+        let reply = Services::new(models).call(target, body, SystemTime::UNIX_EPOCH);
         let body = serde_json::from_slice(&reply.body).expect("an AWS error is JSON");
         (reply.status.as_u16(), body)
     }

@@ -9,8 +9,10 @@ mod account;
 mod clock;
 pub mod cloudwatch;
 mod dispatch;
+#[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 pub mod kinesis;
+#[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod sim;
 

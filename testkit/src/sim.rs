@@ -31,6 +31,7 @@ mod call;
 mod clients;
 mod conductor;
 mod connector;
+#[cfg(feature = "dynamodb")]
 mod consumed;
 mod events;
 mod faults;
@@ -65,6 +66,7 @@ pub use self::process::Process;
 pub use self::stream::{SimStream, UserRecord};
 use self::world::World;
 use crate::cloudwatch::CloudWatch;
+#[cfg(feature = "dynamodb")]
 use crate::dynamodb::DynamoDb;
 use crate::kinesis::request::RecordDistributionStrategy;
 use crate::kinesis::{Kinesis, Request, ServiceError};
@@ -220,6 +222,7 @@ impl Sim {
     }
 
     /// Lends DynamoDB, for set-up and inspection. Calls wait meanwhile, so `visit` must not make any.
+    #[cfg(feature = "dynamodb")]
     pub fn dynamodb<R>(&self, visit: impl FnOnce(&mut DynamoDb) -> R) -> R {
         self.world.services.dynamodb(visit)
     }

@@ -9,9 +9,9 @@ use tokio::net::TcpListener;
 use super::body::BODY_TIMEOUT;
 use super::host::Host;
 use super::{Sandbox, SandboxError};
-use crate::dispatch::{Service, Services};
-use crate::dynamodb;
-use crate::kinesis::Settings;
+use crate::dispatch::{Models, Service, Services};
+use crate::dynamodb::{self, DynamoDb};
+use crate::kinesis::{Kinesis, Settings};
 
 /// The settings of a [`Sandbox`].
 #[derive(Debug, Clone)]
@@ -77,8 +77,12 @@ impl SandboxBuilder {
             dynamodb: listeners.address_of(Service::DynamoDb).await?,
             cloudwatch: listeners.address_of(Service::CloudWatch).await?,
         };
+        let services = Services::new(Models {
+            kinesis: Kinesis::new(self.kinesis),
+            dynamodb: DynamoDb::new(self.dynamodb, 0),
+        });
         Ok(Sandbox::serve(
-            Host::new(Services::new(self.kinesis, self.dynamodb, 0), self.body_timeout),
+            Host::new(services, self.body_timeout),
             listeners.bound,
             addresses,
         ))

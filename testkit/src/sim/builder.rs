@@ -10,9 +10,10 @@ use super::latency::Latency;
 use super::poll_order::PollOrder;
 use super::world::{State, World};
 use crate::clock::VirtualClock;
-use crate::dispatch::{Service, Services};
-use crate::dynamodb;
-use crate::kinesis::Settings;
+use crate::dispatch::{Models, Service, Services};
+#[cfg(feature = "dynamodb")]
+use crate::dynamodb::{self, DynamoDb};
+use crate::kinesis::{Kinesis, Settings};
 
 /// The settings of a [`Sim`].
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ pub struct SimBuilder {
     /// By default that of the seed.
     poll_order: Option<PollOrder>,
     kinesis: Settings,
+    #[cfg(feature = "dynamodb")]
     dynamodb: dynamodb::Settings,
     kinesis_latency: Latency,
     dynamodb_latency: Latency,
@@ -37,6 +39,7 @@ impl Default for SimBuilder {
                 creation_time: Duration::ZERO,
                 ..Settings::default()
             },
+            #[cfg(feature = "dynamodb")]
             dynamodb: dynamodb::Settings::default(),
             kinesis_latency: Latency::KINESIS,
             dynamodb_latency: Latency::DYNAMODB,
@@ -66,6 +69,7 @@ impl SimBuilder {
     }
 
     /// How the DynamoDB service behaves. Default: [`dynamodb::Settings::default`], everything at once and without limits.
+    #[cfg(feature = "dynamodb")]
     pub fn dynamodb(mut self, settings: dynamodb::Settings) -> Self {
         self.dynamodb = settings;
         self
@@ -91,9 +95,14 @@ impl SimBuilder {
     /// Starts the simulation, and its clock.
     pub fn build(self) -> Sim {
         let order = self.poll_order.unwrap_or_else(|| PollOrder::drawn(self.seed));
-        let world = World {
+        let models = Models {
+            kinesis: Kinesis::new(self.kinesis),
             // Not the very seed of the latencies, or lags and latencies would go together.
-            services: Services::new(self.kinesis, self.dynamodb, !self.seed),
+            #[cfg(feature = "dynamodb")]
+            dynamodb: DynamoDb::new(self.dynamodb, !self.seed),
+        };
+        let world = World {
+            services: Services::new(models),
             clock: VirtualClock::start(),
             kinesis_latency: self.kinesis_latency,
             dynamodb_latency: self.dynamodb_latency,

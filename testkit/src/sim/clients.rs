@@ -6,6 +6,7 @@ use aws_config::SdkConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_runtime::invocation_id::InvocationIdInterceptor;
 use aws_runtime::user_agent::UserAgentInterceptor;
+#[cfg(feature = "dynamodb")]
 use aws_sdk_dynamodb::config::Builder as DynamoDbConfig;
 use aws_sdk_kinesis::config::Builder as KinesisConfig;
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -51,6 +52,7 @@ impl Process {
     }
 
     /// A DynamoDB client of this process that leaves out what [`kinesis_client`](Self::kinesis_client) leaves out.
+    #[cfg(feature = "dynamodb")]
     pub fn dynamodb_client(&self) -> aws_sdk_dynamodb::Client {
         let config = DynamoDbConfig::from(&self.sdk_config());
         let config = config.push_auth_scheme(Unsigned).interceptor(Unnamed);
@@ -160,6 +162,7 @@ mod tests {
             assert!(names.iter().any(|name| name == "x-amz-target"), "{names:?}");
             assert!(!names.iter().any(|name| name == left_out), "{names:?}");
         }
+        #[cfg(feature = "dynamodb")]
         assert!(process.dynamodb_client().list_tables().send().await.is_ok());
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::Sim;
+#[cfg(feature = "dynamodb")]
 use super::consumed::Checkpoints;
 use crate::kinesis::{Control, Request, Response, ServiceError, ShardId, Traffic, response};
 
@@ -155,6 +156,7 @@ impl<'a> SimStream<'a> {
     /// in each shard the ones up to the checkpoint, that one included, and all of a shard at `SHARD_END`.
     ///
     /// The rows are those of the KCL, with a lease for each shard.
+    #[cfg(feature = "dynamodb")]
     pub fn consumed(&self, lease_table: &str) -> Vec<UserRecord> {
         let rows = self.sim.dynamodb(|dynamodb| dynamodb.items(lease_table));
         let checkpoints = Checkpoints::of(&rows);
