@@ -20,9 +20,16 @@ impl Services {
                 Some(self.refuse(call.protocol, Refusal::new(status, code, message), now))
             }
             Fault::FailEntries { entries, code } => Some(self.call_partly(call, entries, code, now)),
-            Fault::None | Fault::Delay(_) | Fault::Duplicated(_) | Fault::ReplyLost | Fault::ReplyHangs => {
-                Some(self.call(call.target(), &call.body, now))
+            Fault::Intercepted { status, largest } if call.body.len() > *largest => {
+                let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::FORBIDDEN);
+                Some(Reply::of_proxy(status, now))
             }
+            Fault::Intercepted { .. }
+            | Fault::None
+            | Fault::Delay(_)
+            | Fault::Duplicated(_)
+            | Fault::ReplyLost
+            | Fault::ReplyHangs => Some(self.call(call.target(), &call.body, now)),
         }
     }
 

@@ -15,12 +15,28 @@ use super::refusal::fault_of;
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) protocol: Protocol,
+    /// Empty in the reply of a proxy.
     pub(crate) request_id: String,
     /// The service's time.
     pub(crate) date: SystemTime,
     pub(crate) body: Bytes,
     /// The error code of a refusal, without its namespace.
     pub(crate) error: Option<String>,
+}
+
+impl Reply {
+    /// The page with which a proxy refuses a call.
+    pub(crate) fn of_proxy(status: StatusCode, date: SystemTime) -> Self {
+        let page = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>");
+        Self {
+            status,
+            protocol: Protocol::AwsQuery,
+            request_id: String::new(),
+            date,
+            body: page.into(),
+            error: None,
+        }
+    }
 }
 
 impl From<Reply> for Response<Bytes> {
@@ -32,7 +48,9 @@ impl From<Reply> for Response<Bytes> {
         if let Some(date) = http_date(reply.date) {
             headers.insert(DATE, date);
         }
-        if let Ok(id) = HeaderValue::from_str(&reply.request_id) {
+        if !reply.request_id.is_empty()
+            && let Ok(id) = HeaderValue::from_str(&reply.request_id)
+        {
             headers.insert("x-amzn-requestid", id);
         }
         if reply.protocol == Protocol::QueryCompatibleCbor {

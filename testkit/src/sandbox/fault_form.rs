@@ -38,6 +38,7 @@ enum FaultForm {
     ReplyHangs,
     Error { status: u16, code: String, message: String },
     FailEntries { entries: EntriesForm, code: String },
+    Intercepted { status: u16, largest: usize },
 }
 
 /// [`Entries`] in JSON: `"all"`, `{"every":3}` or `{"at":[0,2]}`.
@@ -89,6 +90,7 @@ impl From<FaultForm> for Fault {
                 },
                 code,
             },
+            FaultForm::Intercepted { status, largest } => Self::Intercepted { status, largest },
         }
     }
 }
@@ -112,6 +114,7 @@ impl From<Fault> for FaultForm {
                 },
                 code,
             },
+            Fault::Intercepted { status, largest } => Self::Intercepted { status, largest },
         }
     }
 }
@@ -149,6 +152,10 @@ mod tests {
             Fault::FailEntries {
                 entries: Entries::Every(2),
                 code: "InternalFailure".to_owned(),
+            },
+            Fault::Intercepted {
+                status: 413,
+                largest: 65_536,
             },
         ] {
             let written = serde_json::to_value(FaultForm::from(fault.clone())).unwrap();

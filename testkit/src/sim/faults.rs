@@ -62,6 +62,14 @@ pub enum Fault {
         /// `ProvisionedThroughputExceededException` or `InternalFailure`.
         code: String,
     },
+    /// The call is not applied if its body is large: a proxy in between answers with a page of its own, without an error
+    /// code and without the name of the request. A smaller call passes undisturbed.
+    Intercepted {
+        /// The HTTP status: 413 for a body that is too large, 403 for a rule that forbids the call.
+        status: u16,
+        /// The largest body that passes, in bytes of AWS JSON; 0: none does.
+        largest: usize,
+    },
 }
 
 impl Fault {
@@ -104,6 +112,7 @@ impl Fault {
             Self::ReplyHangs => Some("reply hangs"),
             Self::Error { .. } => Some("error"),
             Self::FailEntries { .. } => Some("failed entries"),
+            Self::Intercepted { .. } => Some("intercepted"),
         }
     }
 }
@@ -115,6 +124,7 @@ impl fmt::Display for Fault {
             Self::Delay(by) | Self::Duplicated(by) => write!(f, " {by:?}"),
             Self::Error { status, code, .. } => write!(f, " {status} {code}"),
             Self::FailEntries { entries, code } => write!(f, " {entries:?} {code}"),
+            Self::Intercepted { status, largest } => write!(f, " {status} over {largest} B"),
             Self::None | Self::RequestLost | Self::ReplyLost | Self::RequestHangs | Self::ReplyHangs => Ok(()),
         }
     }
