@@ -1,18 +1,21 @@
 //! The producer against the simulated service: every accepted record ends exactly once (P1).
 //!
-//! By subject: `delivery`, `room`, `refusals`, `resharding`, `ending`.
+//! By subject: `delivery`, `room`, `refusals`, `passing`, `proxies`, `resharding`, `ending`.
 
 mod delivery;
 mod ending;
+mod passing;
+mod proxies;
 mod refusals;
 mod resharding;
 mod room;
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::join_all;
-use kpl::{Delivered, Producer, ProducerBuilder, PutError, Record};
+use kpl::{Delivered, Event, Producer, ProducerBuilder, PutError, Record};
 use testkit::sim::Sim;
 
 const STREAM: &str = "orders";
@@ -30,6 +33,21 @@ fn producer(sim: &Sim) -> ProducerBuilder {
 
 fn record(n: usize) -> Record {
     Record::new(format!("key-{n}"), format!("data-{n}"))
+}
+
+/// The events of a producer, in words.
+#[derive(Debug, Clone, Default)]
+struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl Heard {
+    fn listener(&self) -> impl Fn(&Event<'_>) + Send + Sync + 'static {
+        let heard = self.clone();
+        move |event| heard.0.lock().unwrap().push(format!("{event:?}"))
+    }
+
+    fn any(&self, word: &str) -> bool {
+        self.0.lock().unwrap().iter().any(|event| event.contains(word))
+    }
 }
 
 /// Puts `records` and waits for all outcomes.

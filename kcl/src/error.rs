@@ -214,7 +214,8 @@ impl From<CallError> for CallErrorKind {
             CallClass::NotFound => Self::NotFound,
             CallClass::Throttled => Self::Throttled { code },
             CallClass::Transient => Self::Transient { code, message },
-            CallClass::Unanswered => Self::Unavailable { code, message },
+            // A proxy that refuses calls may let them pass again. No call of a consumer is large.
+            CallClass::Unanswered | CallClass::Intercepted | CallClass::TooLarge => Self::Unavailable { code, message },
             CallClass::Credentials | CallClass::UnknownKey => Self::Credentials { code, message },
             CallClass::Encryption => Self::Encryption { code, message },
             CallClass::Denied => Self::Denied { code, message },
@@ -300,6 +301,7 @@ mod tests {
             CallClass::Credentials,
             CallClass::UnknownKey,
             CallClass::Encryption,
+            CallClass::Intercepted,
             CallClass::Denied,
             CallClass::NotFound,
             CallClass::Iterator,

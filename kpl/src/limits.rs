@@ -148,6 +148,19 @@ pub const RETRY_DELAY: Duration = Duration::from_millis(50);
 /// The longest wait between two attempts, before jitter. Our choice: a shard's bucket refills within a second or two.
 pub const MAX_RETRY_DELAY: Duration = Duration::from_secs(2);
 
+/// For how long records are sent again to a service that does not know the access key, or through something on the way that
+/// refuses requests without an error code of the service (1 minute). Our choice: a key that was made a moment ago is known
+/// everywhere within seconds, and a proxy is configured anew in less.
+pub const REFUSAL_GRACE: Duration = Duration::from_secs(60);
+
+/// How long requests keep to the size that passed a proxy before one larger request is tried (5 minutes). Our choice: a
+/// larger one that is refused costs its bytes once more.
+pub const LARGER_REQUEST_INTERVAL: Duration = Duration::from_secs(5 * 60);
+
+/// Bytes of a request's body for each entry beside its data in base64 and its partition key. Our choice, a little more
+/// than the names, the quotes and the hash key take.
+pub const BODY_BYTES_PER_ENTRY: usize = 110;
+
 /// The shortest `record_ttl`. KPL's value.
 pub const MIN_RECORD_TTL: Duration = Duration::from_millis(100);
 

@@ -29,19 +29,20 @@ use std::time::{Instant, SystemTime};
 
 use service::CallError;
 
-use self::answers::classification::{FailedAttempt, may_be_too_large};
+use self::answers::classification::{FailedAttempt, Recourse, concerns_all_requests, halves_by_key, may_be_too_large};
 use self::answers::exchange::Exchange;
+use self::answers::grace::{Grace, Prospect};
 use self::answers::judgement::Stored;
 use self::flow::requests::Ended;
+use self::knowledge::Listed;
 use self::knowledge::distribution::Waiting;
 use self::knowledge::hot_shards::HotShards;
-use self::knowledge::{Listed, Prospect};
 use self::messages::Moment;
 use self::observers::Observers;
 use self::stages::Stages;
 use crate::budget::Budget;
 use crate::config::{Config, OnThrottling};
-use crate::error::codes::{Class, RECORD_COUNT_MISMATCH, SHARD_LIMIT};
+use crate::error::codes::{RECORD_COUNT_MISMATCH, SHARD_LIMIT};
 use crate::error::{PutError, PutErrorKind};
 use crate::lanes::aggregate::SealedAggregate;
 use crate::observe::observation::Observation;
@@ -61,6 +62,8 @@ pub(crate) use self::messages::{Answer, EntryAnswer, Input, Output, RequestId};
 pub(crate) struct Pipeline {
     on_throttling: OnThrottling,
     stages: Stages,
+    /// For how long refused requests are waited out.
+    grace: Grace,
     hot_shards: HotShards,
     outputs: VecDeque<Output>,
 }
@@ -70,6 +73,7 @@ impl Pipeline {
         Self {
             on_throttling: config.on_throttling,
             stages: Stages::new(config, budget, rng),
+            grace: Grace::default(),
             hot_shards: HotShards::default(),
             outputs: VecDeque::new(),
         }
@@ -223,7 +227,8 @@ impl Pipeline {
             }
             Answer::Entries { entries, .. } => {
                 self.stages.knowledge.on_stream_found();
-                self.stages.retries.end_throttling();
+                self.stages.retries.end_pauses();
+                self.grace.answered();
                 for (aggregate, entry) in aggregates.into_iter().zip(entries) {
                     self.on_entry(aggregate, entry, &exchange);
                 }
@@ -232,10 +237,10 @@ impl Pipeline {
     }
 
     fn on_request_failed(&mut self, aggregates: Vec<SealedAggregate>, failed: FailedAttempt, exchange: &Exchange) {
-        if failed.class == Class::Rejected && aggregates.len() > 1 {
-            return self.on_rejected(aggregates, &failed, exchange);
+        if aggregates.len() > 1 && matches!(failed.recourse(), Recourse::Isolate | Recourse::Shrink) {
+            return self.divide(aggregates, &failed, exchange);
         }
-        if failed.class == Class::Throttled {
+        if concerns_all_requests(failed.class) {
             self.stages.retries.pause(exchange.ended);
         }
         for aggregate in aggregates {
@@ -243,21 +248,22 @@ impl Pipeline {
         }
     }
 
-    /// One bad entry makes the service refuse a request as a whole: its halves are sent by themselves, and so on, until
-    /// the bad entry is alone.
-    fn on_rejected(&mut self, mut aggregates: Vec<SealedAggregate>, failed: &FailedAttempt, exchange: &Exchange) {
+    /// Sends the parts of a refused request by themselves: of one that is too large, parts that pass. One bad entry, too, makes
+    /// the service refuse a request as a whole: its halves are sent, and so on, until the bad entry is alone.
+    fn divide(&mut self, mut aggregates: Vec<SealedAggregate>, failed: &FailedAttempt, exchange: &Exchange) {
         for aggregate in &mut aggregates {
             exchange.note(aggregate, Some(failed.failure.clone()));
         }
         if aggregates.iter().any(|aggregate| failed.misses_key_of(aggregate)) {
             self.stages.knowledge.key_missed(exchange.sent.now, exchange.ended);
         }
-        let (without_key, with_key): (Vec<_>, Vec<_>) =
-            aggregates.into_iter().partition(SealedAggregate::is_without_key);
-        for mut suspects in [with_key, without_key] {
-            let half = suspects.split_off(suspects.len() / 2);
-            self.stages.suspect(suspects, exchange.ended);
-            self.stages.suspect(half, exchange.ended);
+        let parts = if failed.recourse() == Recourse::Shrink {
+            self.stages.requests.parts_that_pass(aggregates)
+        } else {
+            halves_by_key(aggregates)
+        };
+        for part in parts {
+            self.stages.suspect(part, exchange.ended);
         }
     }
 
@@ -295,7 +301,7 @@ impl Pipeline {
                 self.stages.on_stored(stored, exchange);
             }
             EntryAnswer::Refused(refusal) => {
-                if refusal.class == Class::Throttled {
+                if refusal.class.is_throttling() {
                     self.hot_shards.refused(destination, &aggregate, exchange.ended);
                 }
                 self.on_failure(aggregate, refusal.into(), exchange);
@@ -305,29 +311,29 @@ impl Pipeline {
 
     fn on_failure(&mut self, mut aggregate: SealedAggregate, failed: FailedAttempt, exchange: &Exchange) {
         let (sent, now) = (exchange.sent.now, exchange.ended);
-        let reason = if failed.misses_key_of(&aggregate) {
+        let (recourse, reason) = (failed.recourse(), failed.reason_for(&aggregate));
+        if reason == PutErrorKind::NoPartitionKey {
             self.stages.knowledge.key_missed(sent, now);
-            PutErrorKind::NoPartitionKey
-        } else {
-            failed.final_reason()
-        };
-        let FailedAttempt { class, failure } = failed;
+        }
         // As with the KPL, only the limit of a shard counts as throttling here.
-        let is_returned = self.on_throttling == OnThrottling::Fail && failure.code == SHARD_LIMIT;
-        exchange.note(&mut aggregate, Some(failure));
-        match class {
-            Class::Throttled if is_returned => self.stages.accounts.fail(aggregate, reason),
-            Class::Throttled | Class::Credentials | Class::Transient => self.stages.retry(aggregate, now),
-            Class::Rejected if may_be_too_large(&aggregate) => self.stages.halve(aggregate, now),
-            Class::Denied | Class::Rejected => self.stages.accounts.fail(aggregate, reason),
-            Class::NotFound => {
+        let is_returned = self.on_throttling == OnThrottling::Fail && failed.failure.code == SHARD_LIMIT;
+        exchange.note(&mut aggregate, Some(failed.failure));
+        let prospect = match recourse {
+            Recourse::Retry if is_returned => Prospect::Final,
+            Recourse::Retry => Prospect::Passing,
+            Recourse::RetryWithinGrace => self.grace.refused_with(&mut aggregate, now),
+            Recourse::AwaitStream => {
                 let prospect = self.stages.knowledge.on_stream_missing(now);
                 self.stages.knowledge.on_contradiction(sent, now);
-                match prospect {
-                    Prospect::Final => self.stages.accounts.fail(aggregate, reason),
-                    Prospect::Passing => self.stages.retry(aggregate, now),
-                }
+                prospect
             }
+            Recourse::Isolate if may_be_too_large(&aggregate) => return self.stages.halve(aggregate, now),
+            Recourse::Shrink if aggregate.record.user_records > 1 => return self.stages.halve(aggregate, now),
+            Recourse::Isolate | Recourse::Shrink | Recourse::GiveUp => Prospect::Final,
+        };
+        match prospect {
+            Prospect::Passing => self.stages.retry(aggregate, now),
+            Prospect::Final => self.stages.accounts.fail(aggregate, reason),
         }
     }
 

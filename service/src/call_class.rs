@@ -7,6 +7,8 @@
 //! | `Unanswered` | yes | | yes | |
 //! | `Credentials`, `UnknownKey` | yes | | no | |
 //! | `Encryption` | no | yes | no | |
+//! | `Intercepted` | yes | | yes | |
+//! | `TooLarge` | no | | no | |
 //! | `NotFound`, `Denied`, `Iterator`, `Rejected` | no | | no | |
 //! | `Unreadable` | no | | yes | |
 
@@ -28,6 +30,11 @@ pub enum CallClass {
     UnknownKey,
     /// The stream's KMS key cannot be used. An operator may put that right.
     Encryption,
+    /// Something between this process and the service, such as a proxy or a gateway, refused the call without an error code
+    /// of the services, or changed it so that its signature did not arrive.
+    Intercepted,
+    /// The call is larger than the service or a proxy takes (HTTP status 413).
+    TooLarge,
     /// The caller may not do this.
     Denied,
     /// The stream or the table does not exist.
@@ -62,7 +69,17 @@ impl CallClass {
             | "KMSDisabledException"
             | "KMSInvalidStateException"
             | "KMSNotFoundException" => Self::Encryption,
-            "AccessDeniedException" | "AccessDenied" | "OptInRequired" | "KMSOptInRequired" => Self::Denied,
+            "MissingAuthenticationToken"
+            | "MissingAuthenticationTokenException"
+            | "IncompleteSignature"
+            | "IncompleteSignatureException" => Self::Intercepted,
+            "RequestEntityTooLarge" | "RequestEntityTooLargeException" => Self::TooLarge,
+            "AccessDeniedException"
+            | "AccessDenied"
+            | "NotAuthorized"
+            | "NotAuthorizedException"
+            | "OptInRequired"
+            | "KMSOptInRequired" => Self::Denied,
             "ResourceNotFoundException" => Self::NotFound,
             "ExpiredIteratorException" => Self::Iterator,
             "InvalidArgumentException"
@@ -73,13 +90,39 @@ impl CallClass {
         }
     }
 
+    /// The class of an answer with an HTTP status, and with an error code if it has one.
+    ///
+    /// The status decides where there is no code. A client's fault (status 300 to 499) without a code is nothing that the
+    /// services answer, so it is [`Intercepted`](Self::Intercepted); likewise a code that is not known, where the status says
+    /// that the call was forbidden (401, 403, 407).
+    pub fn of_answer(status: u16, code: Option<&str>) -> Self {
+        let by_code = code.map_or(Self::Unanswered, Self::of_code);
+        match (by_code, status, code) {
+            (Self::Unanswered, 413, _) => Self::TooLarge,
+            (Self::Unanswered, 429, None) => Self::Throttled,
+            // A request that took too long, or came too early, is no refusal.
+            (Self::Unanswered, 408 | 425, None) => Self::Unanswered,
+            (Self::Unanswered, 401 | 403 | 407, _) | (Self::Unanswered, 300..=499, None) => Self::Intercepted,
+            (by_code, ..) => by_code,
+        }
+    }
+
     /// Whether the same call may work later without anybody's doing.
     pub fn may_pass_by_itself(self) -> bool {
         match self {
-            Self::Throttled | Self::Transient | Self::Unanswered | Self::Credentials | Self::UnknownKey => true,
-            Self::Encryption | Self::Denied | Self::NotFound | Self::Iterator | Self::Rejected | Self::Unreadable => {
-                false
-            }
+            Self::Throttled
+            | Self::Transient
+            | Self::Unanswered
+            | Self::Credentials
+            | Self::UnknownKey
+            | Self::Intercepted => true,
+            Self::Encryption
+            | Self::TooLarge
+            | Self::Denied
+            | Self::NotFound
+            | Self::Iterator
+            | Self::Rejected
+            | Self::Unreadable => false,
         }
     }
 
@@ -92,6 +135,8 @@ impl CallClass {
             | Self::Unanswered
             | Self::Credentials
             | Self::UnknownKey
+            | Self::Intercepted
+            | Self::TooLarge
             | Self::Denied
             | Self::NotFound
             | Self::Iterator
@@ -103,12 +148,13 @@ impl CallClass {
     /// Whether a call that failed like this may have taken effect.
     pub fn effect(self) -> Effect {
         match self {
-            Self::Unanswered | Self::Unreadable => Effect::Possible,
+            Self::Unanswered | Self::Intercepted | Self::Unreadable => Effect::Possible,
             Self::Throttled
             | Self::Transient
             | Self::Credentials
             | Self::UnknownKey
             | Self::Encryption
+            | Self::TooLarge
             | Self::Denied
             | Self::NotFound
             | Self::Iterator
@@ -128,7 +174,7 @@ mod tests {
 
     #[test]
     fn each_known_code_has_its_class_and_an_unknown_one_leaves_the_effect_open() {
-        let table: [(CallClass, &[&str]); 9] = [
+        let table: [(CallClass, &[&str]); 10] = [
             (
                 CallClass::Throttled,
                 &[
@@ -161,7 +207,16 @@ mod tests {
             ),
             (
                 CallClass::Denied,
-                &["AccessDeniedException", "OptInRequired", "KMSOptInRequired"],
+                &[
+                    "AccessDeniedException",
+                    "NotAuthorized",
+                    "OptInRequired",
+                    "KMSOptInRequired",
+                ],
+            ),
+            (
+                CallClass::Intercepted,
+                &["MissingAuthenticationToken", "IncompleteSignatureException"],
             ),
             (CallClass::NotFound, &["ResourceNotFoundException"]),
             (CallClass::Iterator, &["ExpiredIteratorException"]),
@@ -178,6 +233,35 @@ mod tests {
             for code in codes {
                 assert_eq!(CallClass::of_code(code), class, "{code}");
             }
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_code_has_the_class_of_its_status() {
+        for (class, statuses) in [
+            (CallClass::TooLarge, &[413][..]),
+            (CallClass::Throttled, &[429]),
+            (CallClass::Intercepted, &[302, 400, 401, 403, 404, 405, 407, 421, 451]),
+            (CallClass::Unanswered, &[408, 425, 500, 502, 503, 504]),
+        ] {
+            for status in statuses {
+                assert_eq!(CallClass::of_answer(*status, None), class, "{status}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_known_code_counts_more_than_the_status_and_an_unknown_one_less_where_the_call_was_forbidden() {
+        for (status, code, class) in [
+            (413, "ThrottlingException", CallClass::Throttled),
+            (403, "ExpiredToken", CallClass::Credentials),
+            (413, "NeverSeenException", CallClass::TooLarge),
+            (403, "NeverSeenException", CallClass::Intercepted),
+            (400, "NeverSeenException", CallClass::Unanswered),
+            (404, "NeverSeenException", CallClass::Unanswered),
+            (400, "RequestTimeout", CallClass::Unanswered),
+        ] {
+            assert_eq!(CallClass::of_answer(status, Some(code)), class, "{status} {code}");
         }
     }
 

@@ -20,8 +20,8 @@ const REQUEST_ID: [&str; 2] = ["x-amzn-requestid", "x-amz-request-id"];
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct CallError {
-    /// The service's error code; or `Timeout`, `Connection`, `RequestNotBuilt`, `UnreadableResponse`, `UnknownError` for
-    /// a failure that has none.
+    /// The service's error code. An answer that has none: `HTTP 403`, after its status. A failure without an answer:
+    /// `Timeout`, `Connection`, `RequestNotBuilt`, `UnreadableResponse`, `UnknownError`.
     pub code: String,
     /// The service's words, or the error with its causes.
     pub message: String,
@@ -56,7 +56,14 @@ impl CallError {
             effect: class.effect(),
         };
         match error {
-            SdkError::ServiceError(service) => Self::answered(service.err(), service.raw()),
+            SdkError::ServiceError(service) => {
+                let words = (service.err().code(), service.err().message());
+                Self::answered(words, service.raw())
+            }
+            // A page of a proxy is no error that the SDK can read.
+            SdkError::ResponseError(response) if !response.raw().status().is_success() => {
+                Self::answered((None, None), response.raw())
+            }
             SdkError::TimeoutError(_) => failure(TIMEOUT, CallClass::Unanswered),
             SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) if lacks_credentials(error) => {
                 failure("RequestNotBuilt", CallClass::Credentials)
@@ -86,15 +93,21 @@ impl CallError {
 
     /// Only an answer that names its request is certainly the service's. A proxy may answer a call on which the service has
     /// acted, with a code of its own or with one of the service's.
-    fn answered(error: &(impl ProvideErrorMetadata + Error), response: &HttpResponse) -> Self {
-        let code = error.code().unwrap_or("UnknownError");
-        let failed_inside = response.status().as_u16() >= 500;
+    ///
+    /// The code and the message come first, where there are any. A call that is too large was refused before it was read to its end, so nobody has acted on it.
+    fn answered((code, message): (Option<&str>, Option<&str>), response: &HttpResponse) -> Self {
+        let status = response.status().as_u16();
         let request_id = request_id(response);
-        let class = CallClass::of_code(code);
+        let class = CallClass::of_answer(status, code);
+        let message = match (code, message) {
+            (None, None | Some("")) => "an answer without an error code, perhaps of a proxy",
+            (_, message) => message.unwrap_or_default(),
+        };
+        let may_have_been_acted_on = status >= 500 || request_id.is_none() && class != CallClass::TooLarge;
         Self {
-            code: code.to_owned(),
-            message: error.message().unwrap_or_default().to_owned(),
-            effect: if failed_inside || request_id.is_none() {
+            code: code.map_or_else(|| format!("HTTP {status}"), str::to_owned),
+            message: message.to_owned(),
+            effect: if may_have_been_acted_on {
                 Effect::Possible
             } else {
                 class.effect()
@@ -198,6 +211,32 @@ mod tests {
         assert_eq!(
             (unnamed.class, unnamed.effect),
             (CallClass::Throttled, Effect::Possible)
+        );
+    }
+
+    #[test]
+    fn a_refusal_without_a_code_is_named_after_its_status() {
+        let response = |status: u16| HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+        let without_code = |status| Failed::service_error(ErrorMetadata::builder().build(), response(status));
+        let page = |status| Failed::response_error("no JSON", response(status));
+        for answered in [&without_code as &dyn Fn(u16) -> Failed, &page] {
+            let forbidden = CallError::of(&answered(403));
+            assert_eq!(
+                (&*forbidden.code, forbidden.class),
+                ("HTTP 403", CallClass::Intercepted)
+            );
+            assert_eq!(forbidden.effect, Effect::Possible);
+            assert!(forbidden.message.contains("proxy"), "{forbidden}");
+            let large = CallError::of(&answered(413));
+            assert_eq!((&*large.code, large.class), ("HTTP 413", CallClass::TooLarge));
+            assert_eq!(large.effect, Effect::None);
+            let broken = CallError::of(&answered(502));
+            assert_eq!((&*broken.code, broken.class), ("HTTP 502", CallClass::Unanswered));
+        }
+        let unreadable = CallError::of(&page(200));
+        assert_eq!(
+            (&*unreadable.code, unreadable.class),
+            ("UnreadableResponse", CallClass::Unanswered)
         );
     }
 

@@ -58,6 +58,31 @@ pub enum PutErrorKind {
         /// The service's error code.
         code: String,
     },
+    /// The service did not know the access key for [`REFUSAL_GRACE`](crate::limits::REFUSAL_GRACE), a minute.
+    #[error(
+        "the credentials were refused ({code}) for a minute; check the access key, its session token and the region"
+    )]
+    CredentialsRefused {
+        /// The service's error code.
+        code: String,
+    },
+    /// Requests were refused for [`REFUSAL_GRACE`](crate::limits::REFUSAL_GRACE), a minute, by something on the way to the
+    /// service, such as a proxy or a gateway; or their signatures did not arrive.
+    #[error(
+        "requests were refused on the way ({code}) for a minute; check the proxy or gateway in between, and the credentials"
+    )]
+    Intercepted {
+        /// `HTTP 403` after the status of an answer that has no error code, or the service's error code.
+        code: String,
+    },
+    /// A request with this record alone is larger than a proxy, or the service, takes.
+    #[error(
+        "a request with it alone, of {bytes} bytes of data and partition key, was refused as too large (HTTP status 413);              raise the limit of the proxy or gateway in between"
+    )]
+    RequestTooLarge {
+        /// Bytes of data and partition key. The body of the request has about four thirds of that.
+        bytes: usize,
+    },
     /// The service refuses the record or the request for good.
     #[error("the service refused it ({code}): {message}")]
     Rejected {

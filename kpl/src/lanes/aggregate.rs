@@ -34,6 +34,8 @@ pub(crate) struct SealedAggregate {
     pub(crate) generation: u64,
     /// How often it was stored on a shard that does not hold all of its records.
     pub(crate) misplacements: u32,
+    /// When a request with it was first refused for a reason that may pass.
+    pub(crate) refused_since: Option<Instant>,
     /// The shards that are sent nothing until it is decided; none unless records are ordered.
     pub(crate) shards_held: Vec<ShardId>,
     stream: Arc<str>,
@@ -76,6 +78,7 @@ impl SealedAggregate {
             target,
             generation: 0,
             misplacements: 0,
+            refused_since: None,
             shards_held: Vec::new(),
             stream,
             hash_key_origin,
@@ -302,6 +305,7 @@ impl SealedAggregate {
         part.waiting_since = self.waiting_since;
         part.generation = self.generation;
         part.misplacements = self.misplacements;
+        part.refused_since = self.refused_since;
         Some(part)
     }
 

@@ -84,6 +84,12 @@ pub struct Failures {
     pub stream_not_found: u64,
     /// `AccessDenied`.
     pub access_denied: u64,
+    /// `CredentialsRefused`.
+    pub credentials_refused: u64,
+    /// `Intercepted`.
+    pub intercepted: u64,
+    /// `RequestTooLarge`.
+    pub request_too_large: u64,
     /// `Rejected`.
     pub rejected: u64,
     /// `RecordCountMismatch`.
@@ -104,13 +110,17 @@ impl Failures {
             throttled,
             stream_not_found,
             access_denied,
+            credentials_refused,
+            intercepted,
+            request_too_large,
             rejected,
             record_count_mismatch,
             shut_down,
             task_ended,
             other,
         } = *self;
-        let refused = throttled + stream_not_found + access_denied + rejected + record_count_mismatch;
+        let on_the_way = credentials_refused + intercepted + request_too_large;
+        let refused = throttled + stream_not_found + access_denied + on_the_way + rejected + record_count_mismatch;
         expired + refused + shut_down + task_ended + other
     }
 }

@@ -20,9 +20,10 @@ use self::evidence::{Atlas, Placement};
 use self::refresher::Refresher;
 use crate::config::Config;
 use crate::config::ordering::RecordDistribution;
-use crate::error::codes::Class;
 use crate::limits::{FETCH_RETRY_PAUSE, RESHARDING_REFRESH_INTERVAL, RESHARDING_TIME, RETRY_DELAY};
+use crate::pipeline::answers::classification::Recourse;
 use crate::pipeline::answers::exchange::Exchange;
+use crate::pipeline::answers::grace::{Grace, Prospect};
 use crate::pipeline::answers::judgement::Stored;
 use crate::pipeline::messages::{Moment, Output};
 use crate::routing::Keyless;
@@ -53,6 +54,9 @@ pub(crate) struct Knowledge {
     not_found_grace: Duration,
     /// Since when the service says that the stream does not exist.
     not_found_since: Option<Instant>,
+    /// For how long refused fetches of the map are waited out, and refused questions for the description.
+    fetch_grace: Grace,
+    description_grace: Grace,
 }
 
 /// What a list of the shards shows.
@@ -62,15 +66,6 @@ pub(crate) enum Listed {
     Unchanged,
     /// Other shards.
     Changed(Arc<ShardMap>),
-}
-
-/// Whether records wait in vain for a map that could not be fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Prospect {
-    /// They wait for the next fetch.
-    Passing,
-    /// It will not succeed.
-    Final,
 }
 
 impl Knowledge {
@@ -83,6 +78,8 @@ impl Knowledge {
             fetch_began: None,
             not_found_grace: config.stream_not_found_grace,
             not_found_since: None,
+            fetch_grace: Grace::default(),
+            description_grace: Grace::default(),
         }
     }
 
@@ -214,6 +211,7 @@ impl Knowledge {
         };
         let next = Arc::new(next.ok_or_else(no_open_shards)?);
         self.fetch_began = None;
+        self.fetch_grace.answered();
         self.refresher.succeeded(now);
         self.not_found_since = None;
         let before = self.map.replace(Arc::clone(&next));
@@ -237,12 +235,13 @@ impl Knowledge {
     }
 
     /// The shards could not be listed. Says when to try again, if records wait for them or it is worthwhile.
-    pub(crate) fn on_fetch_failed(&mut self, class: Class, waiting: Waiting, now: Instant) -> Prospect {
+    pub(crate) fn on_fetch_failed(&mut self, recourse: Recourse, waiting: Waiting, now: Instant) -> Prospect {
         let failures = self.refresher.failed();
-        let prospect = match class {
-            Class::Denied | Class::Rejected => Prospect::Final,
-            Class::NotFound => self.on_stream_missing(now),
-            Class::Throttled | Class::Credentials | Class::Transient => Prospect::Passing,
+        let prospect = match recourse {
+            Recourse::GiveUp | Recourse::Isolate | Recourse::Shrink => Prospect::Final,
+            Recourse::AwaitStream => self.on_stream_missing(now),
+            Recourse::RetryWithinGrace => self.fetch_grace.refused(now),
+            Recourse::Retry => Prospect::Passing,
         };
         match (prospect, waiting) {
             (Prospect::Final, _) => {
@@ -273,6 +272,7 @@ impl Knowledge {
                 resharding,
             }) => {
                 self.on_stream_found();
+                self.description_grace.answered();
                 self.distribution.described(distribution, now);
                 if resharding == Resharding::UnderWay {
                     self.hasten(now);
@@ -306,22 +306,26 @@ impl Knowledge {
         self.fetch_began.take().map(|began| Exchange::abandoned(began, now))
     }
 
-    fn on_not_described(&mut self, class: Class, waiting: Waiting, now: Instant) {
-        match class {
-            Class::Denied | Class::Rejected => self.distribution.refused(now),
-            Class::NotFound | Class::Throttled | Class::Credentials | Class::Transient => {
-                if class == Class::NotFound {
-                    self.refresher.on_missing();
-                }
-                let failures = self.distribution.failed();
-                let failures = match waiting {
-                    Waiting::None => failures,
-                    Waiting::Some => failures.min(AWAITED_PAUSES),
-                };
-                let at = now + self.delays.after(failures);
-                self.distribution.ask_again(at, waiting);
+    fn on_not_described(&mut self, recourse: Recourse, waiting: Waiting, now: Instant) {
+        let prospect = match recourse {
+            Recourse::GiveUp | Recourse::Isolate | Recourse::Shrink => Prospect::Final,
+            Recourse::RetryWithinGrace => self.description_grace.refused(now),
+            Recourse::AwaitStream => {
+                self.refresher.on_missing();
+                Prospect::Passing
             }
+            Recourse::Retry => Prospect::Passing,
+        };
+        if prospect == Prospect::Final {
+            return self.distribution.refused(now);
         }
+        let failures = self.distribution.failed();
+        let failures = match waiting {
+            Waiting::None => failures,
+            Waiting::Some => failures.min(AWAITED_PAUSES),
+        };
+        let at = now + self.delays.after(failures);
+        self.distribution.ask_again(at, waiting);
     }
 
     fn hasten(&mut self, now: Instant) {

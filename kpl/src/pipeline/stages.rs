@@ -8,19 +8,20 @@ use crate::budget::Budget;
 use crate::config::Config;
 use crate::config::ordering::Ordering;
 use crate::error::PutErrorKind;
-use crate::error::codes::Class;
 use crate::lanes::aggregate::SealedAggregate;
 use crate::observe::observation::Observation;
 use crate::pipeline::accounts::Accounts;
+use crate::pipeline::answers::classification::Recourse;
 use crate::pipeline::answers::exchange::Exchange;
+use crate::pipeline::answers::grace::Prospect;
 use crate::pipeline::answers::judgement::{Judge, Stored, Verdict};
 use crate::pipeline::answers::retries::Retries;
 use crate::pipeline::flow::adaptive_rate::Reply;
 use crate::pipeline::flow::limiter::{Answered, Destination};
 use crate::pipeline::flow::queues::Queues;
 use crate::pipeline::flow::requests::Requests;
+use crate::pipeline::knowledge::Knowledge;
 use crate::pipeline::knowledge::routes::Routes;
-use crate::pipeline::knowledge::{Knowledge, Prospect};
 use crate::pipeline::messages::{EntryAnswer, Moment, Output};
 use crate::pipeline::observers::Observers;
 use crate::routing::shard_map::ShardMap;
@@ -78,7 +79,25 @@ impl Stages {
         if self.routes.misses_key_of(&aggregate) {
             self.knowledge.keyless_refused(now);
         }
-        self.routes.suited(aggregate, &mut self.accounts)
+        let parts = self.routes.suited(aggregate, &mut self.accounts).into_iter();
+        parts.flat_map(|part| self.passing(part)).collect()
+    }
+
+    /// The aggregate in parts that are no larger than a request that passes, as far as a part has several records.
+    fn passing(&mut self, aggregate: SealedAggregate) -> Vec<SealedAggregate> {
+        if !self.requests.must_be_halved(&aggregate) {
+            return vec![aggregate];
+        }
+        let halves = self.halves(aggregate).into_iter();
+        halves.flat_map(|half| self.passing(half)).collect()
+    }
+
+    fn halves(&mut self, mut aggregate: SealedAggregate) -> Vec<SealedAggregate> {
+        let generation = aggregate.generation;
+        self.accounts.release(&mut aggregate);
+        let halves = aggregate.halved();
+        self.accounts.split(generation, halves.len());
+        halves
     }
 
     pub(crate) fn route_again(&mut self, map: &ShardMap, now: Instant) {
@@ -124,11 +143,8 @@ impl Stages {
     }
 
     /// Sends the halves of what was refused, each by itself.
-    pub(crate) fn halve(&mut self, mut aggregate: SealedAggregate, now: Instant) {
-        let generation = aggregate.generation;
-        self.accounts.release(&mut aggregate);
-        let halves = aggregate.halved();
-        self.accounts.split(generation, halves.len());
+    pub(crate) fn halve(&mut self, aggregate: SealedAggregate, now: Instant) {
+        let halves = self.halves(aggregate);
         match self.ordering {
             Ordering::PerKey => {
                 for half in halves.into_iter().rev() {
@@ -188,7 +204,7 @@ impl Stages {
     ) {
         let reply = match entry {
             EntryAnswer::Stored { .. } => Reply::Taken,
-            EntryAnswer::Refused(refusal) if refusal.class == Class::Throttled => Reply::Throttled,
+            EntryAnswer::Refused(refusal) if refusal.class.is_throttling() => Reply::Throttled,
             EntryAnswer::Refused(_) => return,
         };
         let answered = Answered {
@@ -241,12 +257,12 @@ impl Stages {
 
     /// The description could not be had. Records that wait for it alone are returned if the stream is missing for good.
     pub(crate) fn on_not_described(&mut self, failure: &CallError, now: Instant) {
-        let class = Class::from(failure.class);
+        let recourse = Recourse::from(failure.class);
         // A denied description is an answer, so it is no failure.
-        if !matches!(class, Class::Denied | Class::Rejected) {
+        if !matches!(recourse, Recourse::GiveUp | Recourse::Isolate) {
             self.observe_failed_look_up(failure);
         }
-        if class == Class::NotFound
+        if recourse == Recourse::AwaitStream
             && self.knowledge.on_stream_missing(now) == Prospect::Final
             && !self.routes.is_undecided()
         {

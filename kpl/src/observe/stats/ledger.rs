@@ -8,7 +8,7 @@ use service::ShardId;
 use super::Failures;
 use super::rate::Counts;
 use crate::error::PutErrorKind;
-use crate::error::codes::{Class, Refusal};
+use crate::error::codes::Refusal;
 use crate::lanes::aggregate::SealedAggregate;
 use crate::lanes::contents::{Contents, Volume};
 use crate::observe::observation::Observation;
@@ -112,7 +112,7 @@ impl Ledger {
                 counts.user_records = aggregate.record.user_records as u64;
                 counts.bytes = aggregate.bytes() as u64;
             }
-            Some(refusal) => counts.throttled = u64::from(refusal.class == Class::Throttled),
+            Some(refusal) => counts.throttled = u64::from(refusal.class.is_throttling()),
         }
         match self.news.get_mut(shard) {
             Some(news) => news.add(counts),
@@ -140,6 +140,9 @@ impl Failures {
             PutErrorKind::Throttled { .. } => &mut self.throttled,
             PutErrorKind::StreamNotFound => &mut self.stream_not_found,
             PutErrorKind::AccessDenied { .. } => &mut self.access_denied,
+            PutErrorKind::CredentialsRefused { .. } => &mut self.credentials_refused,
+            PutErrorKind::Intercepted { .. } => &mut self.intercepted,
+            PutErrorKind::RequestTooLarge { .. } => &mut self.request_too_large,
             PutErrorKind::Rejected { .. } => &mut self.rejected,
             PutErrorKind::RecordCountMismatch { .. } => &mut self.record_count_mismatch,
             PutErrorKind::ShutDown => &mut self.shut_down,

@@ -1,9 +1,9 @@
-//! Pure: what kind of failure an attempt ended with, and the reason that a final one gives to the caller.
+//! Pure: what follows from a failed attempt, and the reason that a final one gives to the caller.
 
-use service::{CallError, Effect};
+use service::{CallClass, CallError, Effect};
 
 use crate::error::PutErrorKind;
-use crate::error::codes::{Class, Refusal};
+use crate::error::codes::Refusal;
 use crate::lanes::aggregate::SealedAggregate;
 use crate::limits::DEFAULT_MAX_RECORD_BYTES;
 use crate::receipt::attempt::AttemptFailure;
@@ -11,17 +11,73 @@ use crate::receipt::attempt::AttemptFailure;
 /// What the service's words for a missing partition key have in them: the name of the field.
 const PARTITION_KEY_FIELD: &str = "partitionKey";
 
+/// What follows from a failure, of a request or of a call for the shards or the description.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recourse {
+    /// The call is made again for as long as its records do not expire.
+    Retry,
+    /// The call is made again until [`REFUSAL_GRACE`](crate::limits::REFUSAL_GRACE) is over.
+    RetryWithinGrace,
+    /// The call is made again until `stream_not_found_grace` is over.
+    AwaitStream,
+    /// The records are sent again in smaller requests.
+    Shrink,
+    /// The records are sent again in parts, until the entry that the service refuses is alone.
+    Isolate,
+    /// The records are returned.
+    GiveUp,
+}
+
+impl From<CallClass> for Recourse {
+    fn from(class: CallClass) -> Self {
+        match class {
+            // No call of a producer has an iterator.
+            CallClass::Throttled
+            | CallClass::Transient
+            | CallClass::Unanswered
+            | CallClass::Unreadable
+            | CallClass::Credentials
+            | CallClass::Encryption
+            | CallClass::Iterator => Self::Retry,
+            CallClass::UnknownKey | CallClass::Intercepted => Self::RetryWithinGrace,
+            CallClass::NotFound => Self::AwaitStream,
+            CallClass::TooLarge => Self::Shrink,
+            CallClass::Rejected => Self::Isolate,
+            CallClass::Denied => Self::GiveUp,
+        }
+    }
+}
+
+/// Whether a request that failed like this tells of all requests: the next ones would fail likewise.
+pub(crate) fn concerns_all_requests(class: CallClass) -> bool {
+    match class {
+        CallClass::Throttled
+        | CallClass::Credentials
+        | CallClass::UnknownKey
+        | CallClass::Encryption
+        | CallClass::Intercepted => true,
+        CallClass::Transient
+        | CallClass::Unanswered
+        | CallClass::Unreadable
+        | CallClass::TooLarge
+        | CallClass::Denied
+        | CallClass::NotFound
+        | CallClass::Iterator
+        | CallClass::Rejected => false,
+    }
+}
+
 /// A failed attempt: what kind of failure it is, and what the record's history says of it.
 #[derive(Debug, Clone)]
 pub(crate) struct FailedAttempt {
-    pub(crate) class: Class,
+    pub(crate) class: CallClass,
     pub(crate) failure: AttemptFailure,
 }
 
 impl From<CallError> for FailedAttempt {
     fn from(error: CallError) -> Self {
         Self {
-            class: error.class.into(),
+            class: error.class,
             failure: error.into(),
         }
     }
@@ -53,15 +109,42 @@ impl From<CallError> for AttemptFailure {
 }
 
 impl FailedAttempt {
-    /// The reason that the failure gives to the caller once it is final.
+    /// What follows from it.
+    pub(crate) fn recourse(&self) -> Recourse {
+        self.class.into()
+    }
+
+    /// The reason that the failure gives to the caller of `aggregate` once it is final.
+    pub(crate) fn reason_for(&self, aggregate: &SealedAggregate) -> PutErrorKind {
+        if self.misses_key_of(aggregate) {
+            PutErrorKind::NoPartitionKey
+        } else if self.class == CallClass::TooLarge {
+            let bytes = aggregate.bytes();
+            PutErrorKind::RequestTooLarge { bytes }
+        } else {
+            self.final_reason()
+        }
+    }
+
+    /// The reason that the failure gives once it is final, whatever the record.
     pub(crate) fn final_reason(&self) -> PutErrorKind {
         let AttemptFailure { code, message, .. } = &self.failure;
+        let code = code.clone();
         match self.class {
-            Class::NotFound => PutErrorKind::StreamNotFound,
-            Class::Denied => PutErrorKind::AccessDenied { code: code.clone() },
-            Class::Throttled => PutErrorKind::Throttled { code: code.clone() },
-            Class::Credentials | Class::Transient | Class::Rejected => PutErrorKind::Rejected {
-                code: code.clone(),
+            CallClass::NotFound => PutErrorKind::StreamNotFound,
+            CallClass::Denied => PutErrorKind::AccessDenied { code },
+            CallClass::Throttled => PutErrorKind::Throttled { code },
+            CallClass::UnknownKey => PutErrorKind::CredentialsRefused { code },
+            CallClass::Intercepted => PutErrorKind::Intercepted { code },
+            CallClass::Credentials
+            | CallClass::Encryption
+            | CallClass::Transient
+            | CallClass::Unanswered
+            | CallClass::Unreadable
+            | CallClass::Iterator
+            | CallClass::TooLarge
+            | CallClass::Rejected => PutErrorKind::Rejected {
+                code,
                 message: message.clone(),
             },
         }
@@ -70,7 +153,7 @@ impl FailedAttempt {
     /// Whether the service refused `aggregate`, or a request with it, because it has no partition key.
     pub(crate) fn misses_key_of(&self, aggregate: &SealedAggregate) -> bool {
         aggregate.is_without_key()
-            && self.class == Class::Rejected
+            && self.class == CallClass::Rejected
             && self.failure.message.contains(PARTITION_KEY_FIELD)
     }
 }
@@ -78,4 +161,69 @@ impl FailedAttempt {
 /// Whether it is an aggregate that a stream refuses unless its record limit was raised.
 pub(crate) fn may_be_too_large(aggregate: &SealedAggregate) -> bool {
     aggregate.record.user_records > 1 && aggregate.bytes() > DEFAULT_MAX_RECORD_BYTES
+}
+
+/// The halves of a refused request, in which records with keys and without are apart: the missing keys may be why.
+pub(crate) fn halves_by_key(aggregates: Vec<SealedAggregate>) -> Vec<Vec<SealedAggregate>> {
+    let (without_key, with_key): (Vec<_>, Vec<_>) = aggregates.into_iter().partition(SealedAggregate::is_without_key);
+    let halves = [with_key, without_key].into_iter().flat_map(|mut half| {
+        let other = half.split_off(half.len() / 2);
+        [half, other]
+    });
+    halves.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_retried_and_what_may_not_is_returned() {
+        let table: [(Recourse, &[&str]); 6] = [
+            (
+                Recourse::Retry,
+                &[
+                    "ProvisionedThroughputExceededException",
+                    "LimitExceededException",
+                    "KMSThrottlingException",
+                    "ThrottlingException",
+                    "ExpiredTokenException",
+                    "ExpiredToken",
+                    "InvalidSignatureException",
+                    "KMSAccessDeniedException",
+                    "KMSDisabledException",
+                    "KMSInvalidStateException",
+                    "KMSNotFoundException",
+                    "InternalFailure",
+                    "ServiceUnavailable",
+                    "Timeout",
+                    "Connection",
+                    "CallLost",
+                    "New",
+                    "",
+                ],
+            ),
+            (
+                Recourse::RetryWithinGrace,
+                &[
+                    "UnrecognizedClientException",
+                    "InvalidClientTokenId",
+                    "MissingAuthenticationToken",
+                    "IncompleteSignature",
+                ],
+            ),
+            (Recourse::AwaitStream, &["ResourceNotFoundException"]),
+            (Recourse::Shrink, &["RequestEntityTooLarge"]),
+            (Recourse::Isolate, &["InvalidArgumentException", "ValidationException"]),
+            (
+                Recourse::GiveUp,
+                &["AccessDeniedException", "KMSOptInRequired", "NotAuthorized"],
+            ),
+        ];
+        for (recourse, codes) in table {
+            for code in codes {
+                assert_eq!(Recourse::from(CallClass::of_code(code)), recourse, "{code}");
+            }
+        }
+    }
 }

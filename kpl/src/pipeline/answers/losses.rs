@@ -62,10 +62,13 @@ fn code(reason: &PutErrorKind) -> Option<&str> {
     match reason {
         PutErrorKind::Throttled { code }
         | PutErrorKind::AccessDenied { code }
+        | PutErrorKind::CredentialsRefused { code }
+        | PutErrorKind::Intercepted { code }
         | PutErrorKind::Rejected { code, .. } => Some(code),
         PutErrorKind::InvalidPartitionKey { .. }
         | PutErrorKind::NoPartitionKey
         | PutErrorKind::RecordTooLarge { .. }
+        | PutErrorKind::RequestTooLarge { .. }
         | PutErrorKind::OrderingImpossible { .. }
         | PutErrorKind::EncodingFailed
         | PutErrorKind::Full

@@ -8,14 +8,15 @@ use service::{Jitter, RetryDelays};
 use crate::lanes::aggregate::SealedAggregate;
 use crate::pipeline::accounts::Accounts;
 
-/// The aggregates that wait for their next attempt; after the service has throttled whole requests, all others too.
+/// The aggregates that wait for their next attempt; after requests have failed for a reason that concerns all, all others
+/// too.
 #[derive(Debug)]
 pub(crate) struct Retries {
     delays: RetryDelays,
     waiting: BTreeMap<(Instant, u64), SealedAggregate>,
     last_number: u64,
-    /// How many requests in a row the service has throttled as a whole, and until when none is sent.
-    throttled_requests: u32,
+    /// How many requests in a row have failed for a reason that concerns all, and until when none is sent.
+    pauses: u32,
     resume_at: Option<Instant>,
 }
 
@@ -26,7 +27,7 @@ impl Retries {
             delays: RetryDelays::new(delays, Jitter::Full, rng),
             waiting: BTreeMap::new(),
             last_number: 0,
-            throttled_requests: 0,
+            pauses: 0,
             resume_at: None,
         }
     }
@@ -74,15 +75,16 @@ impl Retries {
         }
     }
 
-    /// A request was throttled as a whole, which tells of the stream or the account: nothing is sent for a while.
+    /// A request failed as a whole for a reason that concerns all requests, such as the account's limit or a KMS key that is
+    /// disabled: nothing is sent for a while.
     pub(crate) fn pause(&mut self, now: Instant) {
-        self.throttled_requests = self.throttled_requests.saturating_add(1);
-        self.resume_at = Some(now + self.delays.after(self.throttled_requests));
+        self.pauses = self.pauses.saturating_add(1);
+        self.resume_at = Some(now + self.delays.after(self.pauses));
     }
 
     /// A request was answered: the next pause is the shortest again.
-    pub(crate) fn end_throttling(&mut self) {
-        self.throttled_requests = 0;
+    pub(crate) fn end_pauses(&mut self) {
+        self.pauses = 0;
     }
 
     /// Ends a pause that is over.

@@ -52,10 +52,11 @@ impl Collector {
         }
     }
 
-    /// Whether `aggregate` fits beside what is there. Anything fits into an empty request.
-    pub(crate) fn has_room_for(&self, aggregate: &SealedAggregate) -> bool {
+    /// Whether `aggregate` fits beside what is there, by its own limits and by what `allows` says of the request with it.
+    /// Anything fits into an empty request.
+    pub(crate) fn has_room_for(&self, aggregate: &SealedAggregate, allows: impl Fn(Cargo) -> bool) -> bool {
         let with = self.cargo().plus(aggregate.cargo());
-        let fits = with.bytes <= self.max.bytes && with.weight() <= self.max.weight;
+        let fits = with.bytes <= self.max.bytes && with.weight() <= self.max.weight && allows(with);
         self.gathered.is_empty() || (!self.full && fits)
     }
 

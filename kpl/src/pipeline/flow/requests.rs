@@ -15,6 +15,7 @@ use crate::pipeline::accounts::Accounts;
 use crate::pipeline::answers::exchange::Exchange;
 #[cfg(feature = "_simulation")]
 use crate::pipeline::answers::judgement::Stored;
+use crate::pipeline::flow::ceiling::{Ceiling, body_size};
 use crate::pipeline::flow::collector::{Collector, MaxRequest};
 use crate::pipeline::flow::copies::CopyRoom;
 use crate::pipeline::flow::queues::Queues;
@@ -27,6 +28,7 @@ pub(crate) struct Requests {
     collector: Collector,
     /// Parts of requests that the service refused as a whole: each is sent by itself, to find what it refuses.
     suspects: VecDeque<Vec<SealedAggregate>>,
+    ceiling: Ceiling,
     copy_room: CopyRoom,
     in_flight: BTreeMap<RequestId, InFlight>,
     bytes_in_flight: usize,
@@ -78,6 +80,7 @@ impl Requests {
             },
             collector: Collector::new(max_request, wait, max_buffered),
             suspects: VecDeque::new(),
+            ceiling: Ceiling::default(),
             copy_room: CopyRoom::new(budget),
             in_flight: BTreeMap::new(),
             bytes_in_flight: 0,
@@ -153,6 +156,28 @@ impl Requests {
         self.suspects.extend((!aggregates.is_empty()).then_some(aggregates));
     }
 
+    /// The aggregates in parts, each of a size that passes or of one aggregate, in their order.
+    pub(crate) fn parts_that_pass(&self, aggregates: Vec<SealedAggregate>) -> Vec<Vec<SealedAggregate>> {
+        let mut parts = Vec::new();
+        let (mut part, mut cargo) = (Vec::new(), Cargo::default());
+        for aggregate in aggregates {
+            let with = cargo.plus(aggregate.cargo());
+            if !part.is_empty() && !self.ceiling.knows_to_pass(body_size(with)) {
+                parts.push(std::mem::take(&mut part));
+                cargo = Cargo::default();
+            }
+            cargo = cargo.plus(aggregate.cargo());
+            part.push(aggregate);
+        }
+        parts.extend((!part.is_empty()).then_some(part));
+        parts
+    }
+
+    /// Whether an aggregate of several records is larger than a request that passes.
+    pub(crate) fn must_be_halved(&self, aggregate: &SealedAggregate) -> bool {
+        aggregate.record.user_records > 1 && !self.ceiling.knows_to_pass(body_size(aggregate.cargo()))
+    }
+
     /// A request was answered; `None` if the pipeline has given it up.
     pub(crate) fn end(
         &mut self,
@@ -170,6 +195,7 @@ impl Requests {
             ..
         } = self.in_flight.remove(&request)?;
         self.bytes_in_flight -= bytes;
+        self.note_size(request, cargo_of(&aggregates), answer, now);
         accounts.release_shards(&mut shards);
         accounts.observers.observe(Observation::RequestEnded {
             sent: sent.now,
@@ -256,8 +282,9 @@ impl Requests {
     /// Fills the request with what may leave now.
     fn gather(&mut self, queues: &mut Queues, accounts: &mut Accounts, now: Instant) {
         while self.may_send() {
-            let collector = &self.collector;
-            let Some(popped) = queues.pop(accounts, now, |next| collector.has_room_for(next)) else {
+            let (collector, ceiling) = (&self.collector, &self.ceiling);
+            let allows = |with| ceiling.allows(body_size(with), now);
+            let Some(popped) = queues.pop(accounts, now, |next| collector.has_room_for(next, allows)) else {
                 return;
             };
             if let Some(aggregate) = popped {
@@ -276,6 +303,32 @@ impl Requests {
         self.may_send() && (is_blocked || self.collector.deadline().is_some_and(|at| at <= now))
     }
 
+    /// Learns from an answer what size passes. If that is less than before, so are the requests that have not left yet.
+    fn note_size(&mut self, request: RequestId, cargo: Cargo, answer: &Answer, now: Instant) {
+        let size = body_size(cargo);
+        match answer {
+            Answer::Entries { .. } => self.ceiling.passed(request, size, now),
+            Answer::Failed(failure) if failure.class == CallClass::TooLarge => {
+                self.ceiling.refused(request, size, now);
+                self.shrink_unsent();
+            }
+            Answer::Failed(_) => self.ceiling.ended(request),
+        }
+    }
+
+    /// Divides the requests that have not left yet and are too large by now.
+    fn shrink_unsent(&mut self) {
+        let mut unsent = std::mem::take(&mut self.suspects);
+        if !self.ceiling.knows_to_pass(body_size(self.collector.cargo())) {
+            unsent.push_back(self.collector.take());
+        }
+        for aggregates in unsent {
+            for part in self.parts_that_pass(aggregates) {
+                self.suspect(part);
+            }
+        }
+    }
+
     fn room_for(&mut self, request: Cargo) -> Result<Copies, Output> {
         self.copy_room.take(request).ok_or(Output::AwaitRoom(request))
     }
@@ -284,7 +337,9 @@ impl Requests {
         let entries = aggregates.iter().map(|aggregate| aggregate.record.clone()).collect();
         let request = self.next;
         self.next += 1;
-        let Cargo { bytes, .. } = cargo_of(&aggregates);
+        let cargo = cargo_of(&aggregates);
+        self.ceiling.sent(request, body_size(cargo));
+        let Cargo { bytes, .. } = cargo;
         let in_flight = InFlight {
             bytes,
             user_records: aggregates.iter().map(|aggregate| aggregate.contents.volume()).sum(),

@@ -72,7 +72,7 @@ pub(super) enum How {
     Miscounted(i8),
 }
 
-const REQUEST_FAILURES: [&str; 9] = [
+const REQUEST_FAILURES: [&str; 13] = [
     "ProvisionedThroughputExceededException",
     "LimitExceededException",
     "InternalFailure",
@@ -82,20 +82,26 @@ const REQUEST_FAILURES: [&str; 9] = [
     "ResourceNotFoundException",
     "AccessDeniedException",
     "ValidationException",
+    "RequestEntityTooLarge",
+    "UnrecognizedClientException",
+    "MissingAuthenticationToken",
+    "KMSDisabledException",
 ];
 
-const FETCH_FAILURES: [&str; 4] = [
+const FETCH_FAILURES: [&str; 5] = [
     "LimitExceededException",
     "Timeout",
     "ResourceNotFoundException",
     "AccessDeniedException",
+    "UnrecognizedClientException",
 ];
 
-const DESCRIBE_FAILURES: [&str; 4] = [
+const DESCRIBE_FAILURES: [&str; 5] = [
     "LimitExceededException",
     "Timeout",
     "ResourceNotFoundException",
     "AccessDeniedException",
+    "MissingAuthenticationToken",
 ];
 
 const ENTRY_FAILURES: [&str; 4] = [

@@ -6,6 +6,7 @@ use super::request_under_way::{fail_request, with_request_under_way};
 use super::world::{REQUEST_ID, World, answered, failure, record, refused};
 use crate::config::{Config, OnThrottling};
 use crate::error::PutErrorKind;
+use crate::limits::REFUSAL_GRACE;
 use crate::pipeline::{Answer, Input};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -59,6 +60,8 @@ fn transient_failures_are_retried_for_as_long_as_they_last() {
         "Connection",
         "ExpiredTokenException",
         "ExpiredToken",
+        "KMSDisabledException",
+        "KMSAccessDeniedException",
         "SomethingNew",
         "",
     ] {
@@ -76,12 +79,76 @@ fn transient_failures_are_retried_for_as_long_as_they_last() {
 #[test]
 fn denied_access_fails_at_once_with_its_code() {
     let mut world = with_request_under_way(2, Config::default());
-    fail_request(&mut world, "KMSAccessDeniedException");
+    fail_request(&mut world, "AccessDeniedException");
     let kind = PutErrorKind::AccessDenied {
-        code: "KMSAccessDeniedException".into(),
+        code: "AccessDeniedException".into(),
     };
     assert_eq!((world.error(0).kind(), world.error(1).kind()), (&kind, &kind));
     assert!(world.elapsed() < SECOND);
+    world.assert_at_rest();
+}
+
+#[test]
+fn a_record_that_keeps_being_refused_is_returned_within_the_grace_though_others_are_stored() {
+    let mut world = with_request_under_way(1, Config::default());
+    let refused_record = world.requests[&world.request()][0].clone();
+    let begin = world.now;
+    for n in 1..100 {
+        let Some(request) = world.requests.keys().next().copied() else {
+            break;
+        };
+        let entries = world.requests[&request].clone();
+        let entries = entries.iter().map(|entry| match entry.data == refused_record.data {
+            true => refused("MissingAuthenticationToken"),
+            false => world.store_entry(entry),
+        });
+        let entries = entries.collect();
+        world.answer(request, answered(entries));
+        if world.outcome(0).is_some() {
+            break;
+        }
+        world.send([record(n, 10)]);
+        world.run_for(3 * SECOND);
+    }
+    let code = "MissingAuthenticationToken".to_owned();
+    assert_eq!(world.error(0).kind(), &PutErrorKind::Intercepted { code });
+    let took = world.now - begin;
+    assert!(took >= REFUSAL_GRACE && took < REFUSAL_GRACE + 8 * SECOND, "{took:?}");
+    world.heal();
+    world.assert_at_rest();
+}
+
+/// Each aggregate is of a single record, so that nothing but requests can be cut.
+#[test]
+fn requests_that_wait_behind_one_that_is_too_large_are_cut_before_they_leave() {
+    let config = Config {
+        aggregation_max_count: 1,
+        max_connections: 2,
+        ..Config::default()
+    };
+    let mut world = World::ready(1, config);
+    world.send((0..1_600).map(|n| record(n, 100)));
+    let mut refusals = 0;
+    for _ in 0..10_000 {
+        let Some(request) = world.requests.keys().next().copied() else {
+            if world.open() == 0 {
+                break;
+            }
+            world.run_to_next_wake_up();
+            continue;
+        };
+        if world.requests[&request].len() > 60 {
+            refusals += 1;
+            world.answer(request, Answer::Failed(failure("RequestEntityTooLarge")));
+        } else {
+            world.stored();
+        }
+    }
+    assert!((0..1_600).all(|n| world.outcome(n).unwrap().is_ok()));
+    assert!(
+        refusals <= 4 * 2,
+        "{refusals}: of 500, 250, 125 and 62 entries, two in flight each"
+    );
     world.assert_at_rest();
 }
 

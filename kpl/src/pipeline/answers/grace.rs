@@ -1,0 +1,97 @@
+//! Pure: for how long refusals that may pass are waited out.
+
+use std::time::Instant;
+
+use crate::lanes::aggregate::SealedAggregate;
+use crate::limits::REFUSAL_GRACE;
+
+/// Since when calls of one kind have been refused, without one that was answered in between.
+#[derive(Debug, Default)]
+pub(crate) struct Grace {
+    refused: Option<Refused>,
+}
+
+#[derive(Debug)]
+struct Refused {
+    first: Instant,
+    last: Instant,
+}
+
+/// Whether a trouble is worth waiting out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Prospect {
+    /// It may pass: what waits for a call waits for the next one.
+    Passing,
+    /// It has lasted too long, or does not pass.
+    Final,
+}
+
+impl Grace {
+    /// A call was refused. After a long time without any call, the grace begins anew.
+    pub(crate) fn refused(&mut self, now: Instant) -> Prospect {
+        let first = match &self.refused {
+            Some(refused) if now.saturating_duration_since(refused.last) < REFUSAL_GRACE => refused.first,
+            Some(_) | None => now,
+        };
+        self.refused = Some(Refused { first, last: now });
+        prospect_after(first, now)
+    }
+
+    /// A request with the aggregate was refused. An aggregate has no longer a grace though other requests are
+    /// answered meanwhile.
+    pub(crate) fn refused_with(&mut self, aggregate: &mut SealedAggregate, now: Instant) -> Prospect {
+        let first = *aggregate.refused_since.get_or_insert(now);
+        match self.refused(now) {
+            Prospect::Passing => prospect_after(first, now),
+            Prospect::Final => Prospect::Final,
+        }
+    }
+
+    /// A call was answered.
+    pub(crate) fn answered(&mut self) {
+        self.refused = None;
+    }
+}
+
+/// Whether what was first refused at `first` may still be answered.
+fn prospect_after(first: Instant, now: Instant) -> Prospect {
+    if now.saturating_duration_since(first) < REFUSAL_GRACE {
+        Prospect::Passing
+    } else {
+        Prospect::Final
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_refusal_may_pass_within_the_grace_and_is_final_from_then_on() {
+        let (mut grace, begin) = (Grace::default(), Instant::now());
+        for second in 0..60 {
+            assert_eq!(grace.refused(begin + second * SECOND), Prospect::Passing, "{second}");
+        }
+        for second in 60..70 {
+            assert_eq!(grace.refused(begin + second * SECOND), Prospect::Final, "{second}");
+        }
+    }
+
+    #[test]
+    fn the_grace_begins_anew_after_an_answer_and_after_a_minute_without_calls() {
+        let (mut grace, begin) = (Grace::default(), Instant::now());
+        for second in 0..=60 {
+            let _ = grace.refused(begin + second * SECOND);
+        }
+        grace.answered();
+        assert_eq!(grace.refused(begin + 61 * SECOND), Prospect::Passing);
+        assert_eq!(grace.refused(begin + 121 * SECOND), Prospect::Passing);
+        assert_eq!(grace.refused(begin + 180 * SECOND), Prospect::Passing);
+        assert_eq!(grace.refused(begin + 181 * SECOND), Prospect::Final);
+    }
+}
