@@ -72,6 +72,56 @@ async fn produce(with_end: WithEnd) -> (BTreeMap<String, Vec<usize>>, Vec<(Strin
     (counts.collect(), told)
 }
 
+/// Puts 20 records each ten seconds for an hour through such a list. Returns how often shards were listed, and the shards
+/// of the faults that were told.
+async fn an_hour_with(with_end: WithEnd) -> (usize, Vec<String>) {
+    let sim = Sim::new(7);
+    sim.create_stream(STREAM, 4).unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let producer = Producer::builder(STREAM)
+        .client(with_end.client(&sim, "p1"))
+        .seed(7)
+        .on_event(move |event| {
+            if let Event::ShardRangeFault(fault) = event {
+                heard.lock().unwrap().push(fault.shard.to_string());
+            }
+        })
+        .build()
+        .unwrap();
+    for round in 0..360 {
+        let records = (0..20).map(|n| Record::new(format!("key-{round}-{n}"), "data"));
+        let receipts = join_all(records.map(|record| producer.put(record))).await;
+        let outcomes = join_all(receipts.into_iter().map(Result::unwrap));
+        let outcomes = tokio::time::timeout(Duration::from_secs(10), outcomes).await;
+        let outcomes = outcomes.expect("every record has its outcome");
+        assert!(outcomes.iter().all(Result::is_ok), "{with_end:?}");
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+    let lists = sim.calls();
+    let lists = lists.iter().filter(|call| call.operation == "ListShards").count();
+    let told = told.lock().unwrap().clone();
+    (lists, told)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_with_a_bad_range_costs_no_record_and_few_more_lists_than_a_good_one() {
+    let (good, told) = an_hour_with(WithEnd("no such shard", "0")).await;
+    assert_eq!(told, [""; 0]);
+    let behind = "shardId-000000000003";
+    for (with_end, faulty) in [
+        (WithEnd(BAD, "no number"), &[BAD][..]),
+        (WithEnd(BAD, "170141183460469231731687303715884105738"), &[behind]),
+        (WithEnd(BAD, "340282366920938463463374607431768211455"), &[BAD, behind]),
+        (WithEnd(behind, "340282366920938463463374607431768211450"), &[behind]),
+        (WithEnd(behind, "340282366920938463463374607431768211456"), &[behind]),
+    ] {
+        let (lists, told) = an_hour_with(with_end).await;
+        assert_eq!(told, faulty, "{with_end:?}");
+        assert!(lists <= good + 10, "{lists} lists, {good} of a good one: {with_end:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn records_of_a_shard_with_an_unreadable_range_travel_alone_and_the_others_are_aggregated() {
     let (counts, told) = produce(WithEnd(BAD, "no number")).await;

@@ -118,6 +118,13 @@ pub const REDESCRIPTION_PAUSE: Duration = Duration::from_secs(10);
 /// Our choice: one that becomes AUTO takes them within a minute.
 pub const LONGEST_REDESCRIPTION_PAUSE: Duration = Duration::from_secs(60);
 
+/// For how long a map that a fetch has just confirmed is not fetched again. Our choice.
+pub const UNCHANGED_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest such pause, while answers go on contradicting a map that each fetch confirms. Our choice: it delays the news
+/// of a change in the middle of that.
+pub const LONGEST_UNCHANGED_PAUSE: Duration = Duration::from_secs(16);
+
 /// The longest pause after the stream could not be described, or its shards not be listed, while no record waits for it.
 /// KPL's value for the latter.
 pub const FETCH_RETRY_PAUSE: Duration = Duration::from_secs(30);

@@ -1,8 +1,9 @@
 //! Pure: how records find their way into a stream, and with it which lanes there are.
 //!
-//! `summary` is what a description of the stream says, `shard_map` is where each hash key belongs, `target` names
-//! the shard of an aggregate.
+//! `summary` is what a description of the stream says, `coverage` what is wrong with a list of shards, `shard_map` is where
+//! each hash key belongs, `target` names the shard of an aggregate.
 
+mod coverage;
 pub(crate) mod shard_map;
 pub(crate) mod summary;
 mod target;

@@ -33,6 +33,17 @@ pub enum RangeFaultKind {
     /// The range ends before it starts.
     #[error("its hash-key range cannot be read: {0}")]
     Reversed(InvalidRange),
+    /// The range has hash keys that another open shard has too.
+    #[error("its hash-key range overlaps that of shard {0}")]
+    Overlap(ShardId),
+    /// Hash keys next to the range belong to no open shard.
+    #[error("the hash keys {from} to {to} next to its range belong to no open shard")]
+    Gap {
+        /// The first of these hash keys.
+        from: HashKey,
+        /// The last of them.
+        to: HashKey,
+    },
 }
 
 /// Reads the range of one listed shard from its starting and its ending hash key.

@@ -92,7 +92,7 @@ impl Calls {
             }
             match page.next_token {
                 Some(token) => next_token = Some(token),
-                None => return Ok(listing),
+                None => return Ok(listing.checked()),
             }
         }
     }

@@ -38,9 +38,6 @@ const SHORT_PAUSES: u32 = 4;
 /// a record waits for its next attempt, which its user may have set to minutes, is another matter.
 const AWAITED_PAUSES: u32 = 6;
 
-/// For how long a map that a fetch has just confirmed is not fetched again. Our choice.
-const UNCHANGED_PAUSE: Duration = Duration::from_secs(1);
-
 /// The shards of the stream and who distributes its records, as far as they are known.
 #[derive(Debug)]
 pub(crate) struct Knowledge {
@@ -49,6 +46,8 @@ pub(crate) struct Knowledge {
     pub(crate) refresher: Refresher,
     pub(crate) distribution: Distribution,
     delays: RetryDelays,
+    /// How many lists in a row had ranges that could not be read.
+    faulty_lists: u32,
     /// When the fetch in flight began.
     fetch_began: Option<Moment>,
     not_found_grace: Duration,
@@ -75,6 +74,7 @@ impl Knowledge {
             refresher: Refresher::new(config.shard_map_refresh_interval, rng),
             distribution: Distribution::new(config, rng),
             delays: RetryDelays::new((RETRY_DELAY, FETCH_RETRY_PAUSE), Jitter::Full, rng.fork()),
+            faulty_lists: 0,
             fetch_began: None,
             not_found_grace: config.stream_not_found_grace,
             not_found_since: None,
@@ -217,11 +217,11 @@ impl Knowledge {
         let before = self.map.replace(Arc::clone(&next));
         let listed = match before {
             Some(before) if before.epoch() == next.epoch() => {
-                // Whatever contradicted the map, fetching it again at once will not explain it.
-                self.refresher.pause_until(now + UNCHANGED_PAUSE);
+                self.refresher.confirmed(now);
                 Listed::Unchanged
             }
             before => {
+                self.refresher.changed();
                 if before.is_some() {
                     // One step of a change in many, perhaps.
                     self.hasten(now);
@@ -229,6 +229,7 @@ impl Knowledge {
                 Listed::Changed(Arc::clone(&next))
             }
         };
+        self.ask_sooner_after(&next, now);
         let up_to = self.refresher.updated_at();
         self.distribution.map_refreshed(Atlas { map: &next, up_to }, now);
         Ok(listed)
@@ -326,6 +327,17 @@ impl Knowledge {
         };
         let at = now + self.delays.after(failures);
         self.distribution.ask_again(at, waiting);
+    }
+
+    /// A list with a fault may be one of a moment: it is asked for again soon, and later and later while the fault stays.
+    fn ask_sooner_after(&mut self, map: &ShardMap, now: Instant) {
+        if !map.has_assumed() {
+            self.faulty_lists = 0;
+            return;
+        }
+        let interval = RESHARDING_REFRESH_INTERVAL * (1 << self.faulty_lists.min(8));
+        self.faulty_lists = self.faulty_lists.saturating_add(1);
+        self.refresher.hasten(interval, now + 2 * interval);
     }
 
     fn hasten(&mut self, now: Instant) {

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aggregation::{HashKey, HashKeyRange};
 use service::{RangeFault, ShardId};
 
+use crate::routing::coverage::gaps;
+
 /// One shard and the hash keys it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shard {
@@ -50,25 +52,6 @@ impl Listing {
         open.extend(assumed);
         (open, ids)
     }
-}
-
-/// The ranges of hash keys that belong to none of `shards`.
-fn gaps(shards: &[Shard]) -> Vec<HashKeyRange> {
-    let mut ranges: Vec<HashKeyRange> = shards.iter().map(|shard| shard.range).collect();
-    ranges.sort_unstable();
-    let mut gaps = Vec::new();
-    let mut next = Some(HashKey::MIN);
-    for range in ranges {
-        let Some(expected) = next else { break };
-        if range.start() > expected {
-            let end = HashKey::new(range.start().value().saturating_sub(1));
-            gaps.extend(HashKeyRange::new(expected, end));
-        }
-        let behind = range.end().value().checked_add(1).map(HashKey::new);
-        next = behind.map(|behind| behind.max(expected));
-    }
-    gaps.extend(next.and_then(|next| HashKeyRange::new(next, HashKey::MAX).ok()));
-    gaps
 }
 
 /// The version of a shard map: larger each time that a range changed.
@@ -201,6 +184,11 @@ impl ShardMap {
     fn index_among_equals(&self, key: HashKey) -> usize {
         let upper_half = key.value() >> 64;
         usize::try_from((upper_half * self.open.len() as u128) >> 64).unwrap_or(usize::MAX)
+    }
+
+    /// Whether the range of an open shard could not be read.
+    pub(crate) fn has_assumed(&self) -> bool {
+        !self.assumed.is_empty()
     }
 
     /// Whether the shard is open and its range could not be read: nobody knows which records lie in it.
@@ -386,20 +374,6 @@ mod tests {
         let bad = map.refreshed(listing(vec![], &ids)).unwrap();
         assert!(!bad.closed.is_empty());
         assert_eq!(id_of(&bad, 7), ids[0]);
-    }
-
-    #[test]
-    fn the_gaps_between_shards_are_found_in_order() {
-        let ranges = |shards: &[Shard]| -> Vec<(u128, u128)> {
-            let gaps = gaps(shards).into_iter();
-            gaps.map(|gap| (gap.start().value(), gap.end().value())).collect()
-        };
-        assert_eq!(ranges(&[]), [(0, u128::MAX)]);
-        assert_eq!(ranges(&[shard("a", 0, u128::MAX)]), []);
-        assert_eq!(
-            ranges(&[shard("b", 30, 40), shard("a", 10, 20)]),
-            [(0, 9), (21, 29), (41, u128::MAX)]
-        );
     }
 
     #[test]

@@ -6,7 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::limits::CENTURY;
+use crate::limits::{CENTURY, LONGEST_UNCHANGED_PAUSE, UNCHANGED_PAUSE};
+
+/// How long a fetch in vain counts for the next one. Our choice: longer than the longest pause.
+const DOUBT_MEMORY: Duration = Duration::from_secs(60);
 
 /// When the next fetch is due.
 #[derive(Debug)]
@@ -22,6 +25,17 @@ pub(crate) struct Refresher {
     failures: u32,
     /// When a failure for good may be put to the test again.
     not_before: Option<Instant>,
+    doubts: Doubts,
+}
+
+/// Fetches for answers that contradicted the map, and brought the same map.
+#[derive(Debug, Default)]
+struct Doubts {
+    /// Whether the fetch that is due or in flight is one for such an answer.
+    is_asked: bool,
+    /// How many such fetches in a row were in vain, and when the last one was.
+    in_vain: u32,
+    last: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +65,7 @@ impl Refresher {
             interval,
             haste: None,
             not_before: None,
+            doubts: Doubts::default(),
             updated_at: None,
             began_at: None,
             fetch: Fetch::Idle,
@@ -76,6 +91,7 @@ impl Refresher {
         let older = self.updated_at.is_none_or(|at| sent_at > at);
         if self.fetch == Fetch::Idle && (older || self.trust == Trust::Lost) {
             self.fetch = self.due(now);
+            self.doubts.is_asked = true;
         }
     }
 
@@ -113,6 +129,29 @@ impl Refresher {
             // It was missing while this fetch was under way.
             Trust::Lost => self.fetch = self.due(now),
         }
+    }
+
+    /// The map that arrived is the one that was known. Whatever contradicted it, fetching it again at once will not explain
+    /// it: the pause doubles while that goes on.
+    pub(crate) fn confirmed(&mut self, now: Instant) {
+        let doubts = &mut self.doubts;
+        let mut pause = UNCHANGED_PAUSE;
+        if std::mem::take(&mut doubts.is_asked) {
+            let is_recent = |at: Instant| now.saturating_duration_since(at) <= DOUBT_MEMORY;
+            doubts.in_vain = if doubts.last.is_some_and(is_recent) {
+                doubts.in_vain + 1
+            } else {
+                0
+            };
+            doubts.last = Some(now);
+            pause = (UNCHANGED_PAUSE * (1 << doubts.in_vain.min(8))).min(LONGEST_UNCHANGED_PAUSE);
+        }
+        self.pause_until(now + pause);
+    }
+
+    /// The map that arrived is another one.
+    pub(crate) fn changed(&mut self) {
+        self.doubts = Doubts::default();
     }
 
     /// The fetch failed; counts it.
@@ -237,6 +276,33 @@ mod tests {
         assert_eq!(refresher.next_at(), None);
         refresher.on_contradiction(now + Duration::from_millis(1), now + MINUTE / 10);
         assert_eq!(refresher.next_at(), Some(now + MINUTE / 10));
+    }
+
+    #[test]
+    fn answers_that_contradict_a_map_in_vain_ask_for_it_at_pauses_that_double_until_it_changes() {
+        let (mut refresher, mut now) = refresher();
+        let mut pauses = Vec::new();
+        for _ in 0..7 {
+            refresher.on_contradiction(now, now);
+            assert!(refresher.start(now));
+            refresher.succeeded(now);
+            refresher.confirmed(now);
+            refresher.on_contradiction(now + Duration::from_millis(1), now);
+            let at = refresher.next_at().unwrap();
+            pauses.push((at - now).as_secs());
+            refresher.fetch = Fetch::Idle;
+            now = at;
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 16, 16]);
+        refresher.changed();
+        refresher.on_contradiction(now, now);
+        refresher.confirmed(now);
+        refresher.on_contradiction(now + Duration::from_millis(1), now);
+        assert!(
+            refresher
+                .not_before
+                .is_some_and(|at| at <= now + Duration::from_secs(1))
+        );
     }
 
     #[test]
