@@ -184,6 +184,8 @@ impl Scenario {
         for kind in [
             |rng: &mut Rng| kms(rng),
             |rng: &mut Rng| denied(rng),
+            |rng: &mut Rng| intercepted(rng),
+            |rng: &mut Rng| unknown_key(rng),
             |rng: &mut Rng| calls(Service::DynamoDb, "UpdateItem", Fault::throttled(), rng),
             |rng: &mut Rng| calls(Service::Kinesis, "GetRecords", Fault::throttled(), rng),
         ] {
@@ -209,9 +211,11 @@ impl Scenario {
     /// Whether a producer may give records back before its shutdown, which nobody would see without the receipts.
     fn may_return_silently(&self) -> bool {
         let denied = Fault::access_denied();
+        let is_final = |fault: &Fault| *fault == denied || matches!(fault, Fault::Intercepted { status: 413, .. });
         let denies = |trouble: &Trouble| {
-            matches!(trouble.kind, TroubleKind::Kms { .. })
-                || matches!(&trouble.kind, TroubleKind::Calls { fault, .. } if *fault == denied)
+            let is_unsubscribed =
+                matches!(&trouble.kind, TroubleKind::Kms { failure, .. } if *failure == KmsFailure::OptInRequired);
+            is_unsubscribed || matches!(&trouble.kind, TroubleKind::Calls { fault, .. } if is_final(fault))
         };
         // A stream may be gone, refuse records without keys, or keep no order for those that are ordered.
         let refuses = self.recreates() || self.distribution.begins.is_some();
@@ -261,6 +265,46 @@ fn denied(rng: &mut Rng) -> TroubleKind {
         ])
         .unwrap_or((Service::Kinesis, "PutRecords"));
     calls(service, operation, Fault::access_denied(), rng)
+}
+
+/// A proxy that lets only small requests of producers pass, or none of some calls.
+fn intercepted(rng: &mut Rng) -> TroubleKind {
+    if rng.bool() {
+        let largest = rng.usize(2_000..100_000);
+        let mut small = calls(
+            Service::Kinesis,
+            "PutRecords",
+            Fault::Intercepted { status: 413, largest },
+            rng,
+        );
+        if let TroubleKind::Calls { percent, .. } = &mut small {
+            *percent = 100;
+        }
+        return small;
+    }
+    let status = rng.choice([401, 403, 404, 407]).unwrap_or(403);
+    calls(
+        Service::Kinesis,
+        producers_call(rng),
+        Fault::Intercepted { status, largest: 0 },
+        rng,
+    )
+}
+
+/// An access key that the service does not know yet.
+fn unknown_key(rng: &mut Rng) -> TroubleKind {
+    let code = rng.choice(["UnrecognizedClientException", "InvalidClientTokenId"]);
+    let fault = Fault::Error {
+        status: 400,
+        code: code.unwrap_or_default().to_owned(),
+        message: "injected: the security token is invalid".to_owned(),
+    };
+    calls(Service::Kinesis, producers_call(rng), fault, rng)
+}
+
+fn producers_call(rng: &mut Rng) -> &'static str {
+    let calls = ["PutRecords", "ListShards", "DescribeStreamSummary"];
+    rng.choice(calls).unwrap_or("PutRecords")
 }
 
 fn calls(service: Service, operation: &str, fault: Fault, rng: &mut Rng) -> TroubleKind {
