@@ -33,7 +33,8 @@ pub(crate) struct Made {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AttemptFailure {
-    /// The service's error code. What has none: `Timeout` (no answer within `request_timeout`), `Connection`,
+    /// The service's error code. What has none: `HTTP 403`, after its status (an answer without a code, as a proxy gives
+    /// it), `Timeout` (no answer within `request_timeout`), `Connection`,
     /// `UnreadableResponse`, `RequestNotBuilt` (no credentials, say), `CallLost` (the call's task ended),
     /// `Record Count Mismatch`, `Wrong Shard` (stored where a consumer may drop it), `NoOpenShards`, and `Abandoned` (by a
     /// shutdown).
