@@ -79,8 +79,11 @@ impl Stages {
         if self.routes.misses_key_of(&aggregate) {
             self.knowledge.keyless_refused(now);
         }
-        let parts = self.routes.suited(aggregate, &mut self.accounts).into_iter();
-        parts.flat_map(|part| self.passing(part)).collect()
+        let parts = self.routes.suited(aggregate, &mut self.accounts);
+        if !parts.iter().any(|part| self.requests.must_be_halved(part)) {
+            return parts;
+        }
+        parts.into_iter().flat_map(|part| self.passing(part)).collect()
     }
 
     /// The aggregate in parts that are no larger than a request that passes, as far as a part has several records.
