@@ -170,7 +170,8 @@ fn locked<T>(model: &Mutex<T>) -> MutexGuard<'_, T> {
     model.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[cfg(all(test, feature = "dynamodb"))]
+#[cfg(test)]
+#[cfg(feature = "dynamodb")]
 mod tests {
     use super::*;
 
