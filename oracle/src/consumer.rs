@@ -183,23 +183,41 @@ impl Consumers {
         let (true, Some(owner)) = (ends, before.and_then(LeaseRow::reader)) else {
             return;
         };
-        let owner = (write.shard, owner.clone());
-        self.excuse_what_was_there_first(&owner, (leases, stream), judge);
-    }
-
-    /// An owner that began at `LATEST`, and whose handler was told of nothing yet, begins with what arrives from now on.
-    fn excuse_what_was_there_first(
-        &mut self,
-        (id, owner): &(ShardId, Process),
-        (leases, stream): (&Leases, &mut Stream),
-        judge: &mut Judge,
-    ) {
-        let since = leases.had_since(*id, owner);
-        let is_told_of = self.latest(*id, owner).is_some_and(|tenant| tenant.leased_at == since);
-        let deletions = leases.deletions(*id).unwrap_or_default();
-        if let Some(shard) = stream.of_mut(deletions, *id).filter(|_| !is_told_of) {
+        let is_told_of = self.tenant_of(write.shard, owner, leases).is_some();
+        let deletions = leases.deletions(write.shard).unwrap_or_default();
+        if let Some(shard) = stream.of_mut(deletions, write.shard).filter(|_| !is_told_of) {
             excuse_unpinned(shard, judge);
         }
+    }
+
+    /// The owner of a lease at `LATEST` begins with what is stored from now on, unless its handler was offered something.
+    pub(crate) fn begins_at_latest(
+        &mut self,
+        id: ShardId,
+        caller: &Process,
+        evidence: &mut Evidence,
+        judge: &mut Judge,
+    ) {
+        let Evidence {
+            stream, leases, faults, ..
+        } = evidence;
+        let row = leases.row(id).filter(|row| row.checkpoint == Position::Latest);
+        let owner = row.and_then(LeaseRow::reader).cloned();
+        let Some(owner) = owner.filter(|owner| faults.share_a_host(owner, caller)) else {
+            return;
+        };
+        let tenant = self.tenant_of(id, &owner, leases);
+        let is_offered = tenant.is_some_and(|tenant| tenant.is_offered_records());
+        let deletions = leases.deletions(id).unwrap_or_default();
+        if let Some(shard) = stream.of_mut(deletions, id).filter(|_| !is_offered) {
+            excuse_unpinned(shard, judge);
+        }
+    }
+
+    /// The tenant that the worker is by the ownership it has now.
+    fn tenant_of(&mut self, shard: ShardId, worker: &Process, leases: &Leases) -> Option<&mut Tenant> {
+        let since = leases.had_since(shard, worker);
+        self.latest(shard, worker).filter(|tenant| tenant.leased_at == since)
     }
 
     fn check_permission(
@@ -299,22 +317,8 @@ impl Consumers {
         }
     }
 
-    /// The worker says that it reads the shard. If it does so for the first time, what was there before will not be read from
-    /// `LATEST`.
-    pub(crate) fn says_that_it_reads(
-        &mut self,
-        shard: ShardId,
-        worker: &Process,
-        evidence: &mut Evidence,
-        judge: &mut Judge,
-    ) {
-        let reader = (shard, worker.clone());
-        let is_first = self.said.insert(reader.clone());
-        let Evidence { stream, leases, .. } = evidence;
-        let is_at_latest = |row: &LeaseRow| row.checkpoint == Position::Latest && row.reader() == Some(worker);
-        if is_first && leases.row(shard).is_some_and(is_at_latest) {
-            self.excuse_what_was_there_first(&reader, (leases, stream), judge);
-        }
+    pub(crate) fn says_that_it_reads(&mut self, shard: ShardId, worker: &Process) {
+        self.said.insert((shard, worker.clone()));
     }
 
     pub(crate) fn says_that_it_left(&mut self, shard: ShardId, worker: &Process) {

@@ -82,6 +82,13 @@ pub enum ServiceFact {
         /// When that was so.
         as_of: Duration,
     },
+    /// A process was given an iterator for what is stored in a shard from now on.
+    BeginsAtLatest {
+        /// The process, or where it [lives](FleetFact::LivesIn).
+        caller: Process,
+        /// The shard.
+        shard: ShardId,
+    },
     /// The service forgot the oldest records of a shard.
     RecordsTrimmed {
         /// The shard.

@@ -17,7 +17,7 @@ impl Consumers {
     /// A worker, or its dead-letter sink, told of records.
     pub(crate) fn told(&mut self, worker: &Process, fact: WorkerFact, evidence: &mut Evidence, judge: &mut Judge) {
         let (id, how) = match &fact {
-            WorkerFact::Reads { shard } => return self.says_that_it_reads(*shard, worker, evidence, judge),
+            WorkerFact::Reads { shard } => return self.says_that_it_reads(*shard, worker),
             WorkerFact::Left { shard } => return self.says_that_it_left(*shard, worker),
             WorkerFact::Skipped { shard, .. } => (*shard, PassedOver::Skipped),
             WorkerFact::DeadLettered { shard, .. } => (*shard, PassedOver::DeadLettered),

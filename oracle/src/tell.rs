@@ -43,6 +43,9 @@ impl Oracle {
             }
             ServiceFact::StreamMissed { caller } => producers.missed(&caller, &evidence.faults, judge),
             ServiceFact::StreamListed { caller, as_of } => producers.listed(caller, as_of, &evidence.faults, judge),
+            ServiceFact::BeginsAtLatest { caller, shard } => {
+                self.consumers.begins_at_latest(shard, &caller, evidence, judge);
+            }
             ServiceFact::RecordsTrimmed { shard, below } => {
                 let row = evidence.leases.present_row(shard);
                 stream.trim(shard, (below, row.map(|row| row.checkpoint)), judge);

@@ -118,6 +118,11 @@ impl Tenant {
         self.over.get_or_insert(what);
     }
 
+    /// Whether the handler was offered something.
+    pub(crate) fn is_offered_records(&self) -> bool {
+        self.begins == Begins::AtItsCheckpoint
+    }
+
     /// Whether the application knows that it is over.
     pub(crate) fn is_over(&self) -> bool {
         self.over.is_some()

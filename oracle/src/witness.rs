@@ -351,6 +351,7 @@ fn learnt(caller: &str, lesson: Lesson) -> Fact {
     Fact::Service(match lesson {
         Lesson::Missing => ServiceFact::StreamMissed { caller },
         Lesson::Shards(as_of) => ServiceFact::StreamListed { caller, as_of },
+        Lesson::BeginsAtLatest(shard) => ServiceFact::BeginsAtLatest { caller, shard },
     })
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{checkpoint, offer_of_child};
 use crate::story::{FAILOVER, Story, at, ownership, row, shard};
-use crate::{ConsumerFact, Ending, Exception, Fact, Position, Process, Rule, Rules, Start, WorkerFact};
+use crate::{ConsumerFact, Ending, Exception, Fact, Position, Process, Rule, Rules, ServiceFact, Start};
 
 #[test]
 fn a_consumer_at_latest_needs_what_arrives_behind_its_lease() {
@@ -123,21 +123,36 @@ fn an_owner_at_latest_that_never_says_it_began_is_excused_only_if_it_was_offered
 }
 
 #[test]
-fn an_owner_at_latest_that_only_says_that_it_reads_is_excused_from_what_was_there_before() {
-    for (stored_later, clean) in [(false, true), (true, false)] {
+fn what_an_owner_at_latest_finds_as_its_reading_begins_is_excused_unless_it_was_offered_something() {
+    for (caller, offered, stored_later, clean) in [
+        ("a", false, false, true),
+        ("a", false, true, false),
+        ("b", false, false, false),
+        ("a", true, false, false),
+    ] {
         let rules = Rules::new(FAILOVER).start(Start::Latest);
         let mut story = Story::by(rules.except(Exception::UnpinnedLatest, "not pinned yet"));
         story.create(0, &[], 0..=u128::MAX);
         story.start("a");
-        story.lease("a", 0, row(Some("a"), 1, Position::Latest));
-        story.store(0, 1);
-        let reads = Fact::Worker(Process::new("a"), WorkerFact::Reads { shard: shard(0) });
-        story.tell(reads.clone());
-        if stored_later {
-            story.store(0, 2);
+        story.start("b");
+        story.take("a", 1, Position::Latest);
+        if offered {
+            story.store(0, 1);
+            story.work("a", 1, 1..=1);
         }
-        story.tell(reads);
-        assert_eq!(story.finish(Ending::Quiet).is_clean(), clean);
+        story.store(0, 2);
+        story.service(ServiceFact::BeginsAtLatest {
+            caller: Process::new(caller),
+            shard: shard(0),
+        });
+        if stored_later {
+            story.store(0, 3);
+        }
+        assert_eq!(
+            story.finish(Ending::Quiet).is_clean(),
+            clean,
+            "{caller}, {offered}, {stored_later}"
+        );
     }
 }
 

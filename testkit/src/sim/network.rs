@@ -14,6 +14,7 @@ use super::observation::{Lesson, Missed, Unacknowledged};
 use super::process::Process;
 use super::world::World;
 use crate::dispatch::{Received, Reply, Service};
+use crate::kinesis::{self, request::ShardIteratorType};
 
 /// The error code for a stream that is not there.
 const NOT_FOUND: &str = "ResourceNotFoundException";
@@ -96,6 +97,10 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
     }
     let reply = arrive(&world, &flight);
     let applied = applied_now(&world, reply.as_ref());
+    if let Some((at, lesson)) = applied.zip(begins_at_latest(&flight)) {
+        let learnt = (at, Arc::clone(&flight.call.process), lesson);
+        world.state().learnt.push(learnt);
+    }
     // One that gave up before may have sent the call again already.
     if arrived.is_closed() {
         unacknowledged(&world, &flight, applied, Missed::NoReply);
@@ -142,6 +147,20 @@ fn lesson(flight: &InFlight, arrival: &Arrival, applied: Option<Duration>) -> Op
         (Service::Kinesis, Some(NOT_FOUND), _) => Some(Lesson::Missing),
         (Service::Kinesis, None, "ListShards") => applied.map(Lesson::Shards),
         _ => None,
+    }
+}
+
+/// The shard that the call has read from its latest record on, if it does.
+fn begins_at_latest(flight: &InFlight) -> Option<Lesson> {
+    let Received { operation, body, .. } = &flight.call.received;
+    if operation != "GetShardIterator" {
+        return None;
+    }
+    match kinesis::Request::decode(operation, body) {
+        Ok(kinesis::Request::GetShardIterator(request)) if request.shard_iterator_type == ShardIteratorType::Latest => {
+            request.shard_id.parse().ok().map(Lesson::BeginsAtLatest)
+        }
+        Ok(_) | Err(_) => None,
     }
 }
 

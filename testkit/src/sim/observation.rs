@@ -8,6 +8,7 @@ pub use super::plan::{Phase, Turn};
 use super::world::World;
 use crate::clock;
 use crate::dispatch::Service;
+use crate::kinesis::ShardId;
 
 impl Sim {
     /// The time from the start of a simulation until its clock shows `shown`; zero before its start.
@@ -69,6 +70,8 @@ pub enum Lesson {
     Missing,
     /// Its open shards, at that time.
     Shards(Duration),
+    /// Of this shard, whatever is stored from now on. The time is that of the service, whether or not a reply comes.
+    BeginsAtLatest(ShardId),
 }
 
 /// A call that a service applied, and whose caller does not know it, or not in time, and makes it again.
