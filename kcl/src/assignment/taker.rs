@@ -103,10 +103,28 @@ pub(crate) enum Reason {
     Unowned,
     /// Its owner has not renewed it for the failover time.
     Expired,
-    /// Nobody has had it for three failover times, or ever.
-    VeryOld,
+    /// No worker has renewed it for three failover times, or as far back as this worker can tell.
+    VeryOld(Standing),
     /// Its owner has more leases than this worker.
     Steal { from: WorkerId },
+}
+
+/// How a very old lease was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Without an owner: new, or given back before this worker saw it first, perhaps a moment ago.
+    Unowned,
+    /// With an owner.
+    NotRenewed,
+}
+
+impl Standing {
+    fn of(lease: &Lease) -> Self {
+        match lease.actual_owner() {
+            None => Self::Unowned,
+            Some(_) => Self::NotRenewed,
+        }
+    }
 }
 
 impl fmt::Display for Reason {
@@ -117,7 +135,8 @@ impl fmt::Display for Reason {
             ),
             Self::Unowned => f.write_str("it has no owner"),
             Self::Expired => f.write_str("its owner does not renew it"),
-            Self::VeryOld => f.write_str("nobody has had it for long, or ever"),
+            Self::VeryOld(Standing::Unowned) => Self::Unowned.fmt(f),
+            Self::VeryOld(Standing::NotRenewed) => f.write_str("its owner has not renewed it for three failover times"),
             Self::Steal { from } => write!(f, "{from} has more leases"),
         }
     }
@@ -261,7 +280,9 @@ impl Taker {
         if !very_old.is_empty() {
             let room = self.policy.max_leases;
             let picked = picker.pick(&very_old, room).into_iter();
-            return picked.map(|lease| take(lease, Reason::VeryOld)).collect();
+            return picked
+                .map(|lease| take(lease, Reason::VeryOld(Standing::of(lease))))
+                .collect();
         }
         if table.available.is_empty() {
             return self.steal(table, share, picker);

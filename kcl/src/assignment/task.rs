@@ -199,7 +199,10 @@ impl Assignment {
 
     /// Adds the plan to the series.
     fn measure(&self, plan: &TakePlan, leases: usize) {
-        let very_old = plan.takes.iter().filter(|take| take.because == Reason::VeryOld);
+        let very_old = plan
+            .takes
+            .iter()
+            .filter(|take| matches!(take.because, Reason::VeryOld(_)));
         for (series, value) in [
             (Series::TotalLeases, leases),
             (Series::NumWorkers, plan.workers),

@@ -104,7 +104,14 @@ const A_MOMENT: Duration = Duration::from_millis(1);
 fn leases_that_nobody_ever_had_are_all_taken_at_once() {
     let plan = Me::new(POLICY).plan(&table(&["", "a", "", ""]));
     assert_eq!(keys(&plan), ["shardId-000", "shardId-002", "shardId-003"]);
-    assert_eq!(reasons(&plan), [Reason::VeryOld, Reason::VeryOld, Reason::VeryOld]);
+    assert_eq!(
+        reasons(&plan),
+        [
+            Reason::VeryOld(Standing::Unowned),
+            Reason::VeryOld(Standing::Unowned),
+            Reason::VeryOld(Standing::Unowned)
+        ]
+    );
     assert_eq!(
         (plan.workers, plan.target, plan.mine, plan.unowned, plan.expired),
         (2, 2, 0, 3, 0)
@@ -208,7 +215,14 @@ fn very_old_leases_are_taken_beyond_the_share_but_not_beyond_the_maximum() {
     .holding(&leases);
     me.plan(&leases);
     let plan = me.plan_after(FAILOVER * 3 + A_MOMENT, &renewed(&leases, "a"));
-    assert_eq!(reasons(&plan), [Reason::VeryOld, Reason::VeryOld, Reason::VeryOld]);
+    assert_eq!(
+        reasons(&plan),
+        [
+            Reason::VeryOld(Standing::NotRenewed),
+            Reason::VeryOld(Standing::NotRenewed),
+            Reason::VeryOld(Standing::NotRenewed)
+        ]
+    );
 }
 
 #[test]
@@ -328,6 +342,20 @@ fn a_lease_that_was_released_is_not_very_old() {
     leases[0].owner = None;
     leases[0].counter += 1;
     assert_eq!(reasons(&me.plan_after(A_MOMENT, &leases)), [Reason::Unowned]);
+}
+
+#[test]
+fn a_lease_that_was_given_back_before_it_was_seen_first_is_taken_because_it_has_no_owner() {
+    let plan = Me::new(POLICY).plan(&table(&[""]));
+    assert_eq!(plan.takes[0].because.to_string(), "it has no owner");
+    let leases = table(&["dead"]);
+    let mut me = Me::new(POLICY);
+    me.plan(&leases);
+    let plan = me.plan_after(FAILOVER * 3 + A_MOMENT, &leases);
+    assert_eq!(
+        plan.takes[0].because.to_string(),
+        "its owner has not renewed it for three failover times"
+    );
 }
 
 #[test]
