@@ -30,12 +30,21 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Installs the exporter for the process, and returns what renders it. With `metrics_recorder` instead, a producer or a worker
 /// has one of its own.
+#[expect(clippy::disallowed_methods, reason = "the exporter is for the life of the process")]
 fn install_exporter() -> Result<PrometheusHandle, Failure> {
     let mut exporter = PrometheusBuilder::new();
     for series in ["BufferingTime", "RequestTime", "RecordProcessor_processRecords_Time"] {
         exporter = exporter.set_buckets_for_metric(Matcher::Full(series.to_owned()), &TIMES)?;
     }
-    Ok(exporter.install_recorder()?)
+    let handle = exporter.install_recorder()?;
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            upkeep.run_upkeep(); // samples that nobody scrapes are summed up
+        }
+    });
+    Ok(handle)
 }
 
 fn producer(sandbox: &Sandbox) -> Result<Producer, Failure> {
@@ -132,11 +141,60 @@ async fn main() -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::OnceCell;
+
     use super::*;
+
+    /// The answer to the scrape. The exporter is one for the process, and so is the run.
+    async fn answer() -> &'static str {
+        static ANSWER: OnceCell<String> = OnceCell::const_new();
+        ANSWER.get_or_init(async || run().await.unwrap()).await
+    }
+
+    /// The code between the fences of this language, with single blanks.
+    fn fenced(page: &str, language: &str) -> Vec<String> {
+        let fence = format!("```{language}\n");
+        let blocks = page.split(&fence).skip(1);
+        let code = blocks.map(|block| block.split("```").next().unwrap());
+        code.map(single_blanks).collect()
+    }
+
+    fn single_blanks(text: &str) -> String {
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[tokio::test]
+    async fn the_page_of_the_consumers_metrics_shows_code_of_this_example_and_queries_of_its_series() {
+        let page = include_str!("../../kcl/METRICS.md");
+        let [code] = fenced(page, "rust,ignore").try_into().unwrap();
+        assert!(
+            single_blanks(include_str!("prometheus_metrics.rs")).contains(&code),
+            "{code}"
+        );
+        let body = answer().await;
+        let queries = fenced(page, "promql");
+        assert_eq!(queries.len(), 3);
+        for query in queries {
+            let (name, labels) = query.split_once('{').unwrap();
+            let name = name.rsplit('(').next().unwrap();
+            let labels = labels.split('}').next().unwrap();
+            // The table of the page is held to the series by a test of the consumer.
+            let operation = labels.split('"').nth(1).unwrap();
+            let row = format!("| `{}` | `{operation}` |", name.trim_end_matches("_sum"));
+            assert!(page.contains(&row), "{row}");
+            let is_sampled = body
+                .lines()
+                .any(|line| line.starts_with(&format!("{name}{{{labels}}}")));
+            assert!(
+                is_sampled || name == "HandlerFailures_sum",
+                "{name}{{{labels}}} is not in\n{body}"
+            );
+        }
+    }
 
     #[tokio::test]
     async fn a_scrape_has_the_series_of_the_process_of_the_stream_and_of_the_consumer() {
-        let answer = run().await.unwrap();
+        let answer = answer().await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 200 OK"));
         for line in [
