@@ -17,13 +17,15 @@
 //!
 //! # Inside
 //!
-//! The events are in `worker`, `lease`, `shard` and `handler`, each with its severity, its folding and its line in the log.
+//! The events are in `worker`, `lease`, `shard` and `handler`, each with its severity, its folding and its line in the log;
+//! `text` has the line that `Display` writes.
 
 mod handler;
 mod lease;
 #[cfg(test)]
 pub(crate) mod logged;
 mod shard;
+pub(crate) mod text;
 mod worker;
 
 pub use handler::{HandlerEvent, WhyDropped};
@@ -36,7 +38,7 @@ use crate::lease::model::WorkerId;
 pub use crate::shard_sync::end_evidence::Hold;
 use crate::stream::ShardRef;
 
-/// Something that has happened.
+/// Something that has happened. Its text is one line, which names the shard or the lease.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
