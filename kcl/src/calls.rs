@@ -24,6 +24,11 @@ use crate::limits::LIST_SHARDS_PAGE;
 use crate::observers::Observers;
 use crate::stream::{Description, Incarnation, Shard, ShardRef, StartingPosition, StreamRef};
 
+/// What `ListShards` says of a stream that is not ACTIVE.
+///
+/// Source: ListShards, errors.
+const IN_USE: &str = "ResourceInUseException";
+
 /// The calls of one worker, to any stream. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Calls {
@@ -143,7 +148,8 @@ impl Calls {
                 .set_stream_arn(stream.arn())
                 .set_shard_filter(shard_filter(which)?),
         };
-        call.send().await.map_err(|error| failed("ListShards", &error))
+        let sent = call.send().await;
+        sent.map_err(|error| while_it_changes(failed("ListShards", &error)))
     }
 
     /// Which incarnation of `stream` there is now. Unknown if access to its description is denied.
@@ -264,6 +270,35 @@ fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
     StreamError {
         operation,
         kind: CallError::of(error).into(),
+    }
+}
+
+/// A stream that is not ACTIVE cannot be listed at times. That passes, and the service's word for it says little.
+fn while_it_changes(error: StreamError) -> StreamError {
+    match error.kind {
+        CallErrorKind::Unavailable { code, message } if code == IN_USE => StreamError {
+            operation: error.operation,
+            kind: CallErrorKind::Transient {
+                code,
+                message: format!(
+                    "the stream is being created, updated or deleted; a worker that starts waits for it for its \
+                     initialization_timeout, one that runs tries again: {message}"
+                ),
+            },
+        },
+        kind @ (CallErrorKind::NotFound
+        | CallErrorKind::Throttled { .. }
+        | CallErrorKind::Transient { .. }
+        | CallErrorKind::Credentials { .. }
+        | CallErrorKind::Encryption { .. }
+        | CallErrorKind::Denied { .. }
+        | CallErrorKind::Iterator { .. }
+        | CallErrorKind::Rejected { .. }
+        | CallErrorKind::Unavailable { .. }
+        | CallErrorKind::Unreadable { .. }) => StreamError {
+            operation: error.operation,
+            kind,
+        },
     }
 }
 

@@ -164,10 +164,11 @@ pub enum CallErrorKind {
         /// The service's words.
         message: String,
     },
-    /// The call did not reach the service. It has not taken effect, and it may work the next time.
+    /// The call did not reach the service, or came while the stream was changing. It has not taken effect, and it may work the
+    /// next time.
     #[error("it failed for now ({code}): {message}")]
     Transient {
-        /// `Connection` or `RequestNotBuilt`.
+        /// `Connection` or `RequestNotBuilt`; `ResourceInUseException` for a stream that is being created or updated.
         code: String,
         /// What is known of it.
         message: String,
