@@ -2,7 +2,7 @@
 //! owner at a time (C3), and a handler's error loses nothing (C5).
 //!
 //! By subject: `adapters`, `per_key`, `stream`, `reading`, `read_budget`, `pace`, `checkpoints`, `simple_forms`, `callbacks`,
-//! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `seeks`, `costs`, `deploy`, `health`, `events`, `log`,
+//! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `skips`, `named_records`, `seeks`, `costs`, `deploy`, `health`, `events`, `log`,
 //! `one_owner`, `late_calls`, `resharding`, `shard_ends`, `recreated_stream`, `recreated_restart`, `refused_position`, `losses`,
 //! `lease_table`, `start_times`, `starts`, `permissions`, `worker_errors`.
 
@@ -21,6 +21,7 @@ mod lease_table;
 mod log;
 mod losses;
 mod misbehaving_handlers;
+mod named_records;
 mod one_owner;
 mod pace;
 mod per_key;
@@ -35,6 +36,7 @@ mod seeks;
 mod shard_ends;
 mod shutdown;
 mod simple_forms;
+mod skips;
 mod start_times;
 mod starts;
 mod stream;

@@ -69,6 +69,7 @@ pub use checkpoint::{
     RecordPosition, SequenceNumber,
 };
 pub use consumer::seek::{SeekError, SeekTo};
+pub use consumer::skip::{SkipError, Skipped};
 pub use consumer::status::{ShardState, ShardStatus};
 pub use consumer::supervisor::ShutdownReport;
 pub use error::{BuildError, BuildErrorKind, CallErrorKind, StreamError, TableError, WorkerError};

@@ -81,7 +81,7 @@ pub trait RecordProcessor: Send + 'static {
     /// # Errors
     ///
     /// An error is followed by another call with the records behind the last checkpoint, or by what the worker's
-    /// [`ErrorPolicy`](crate::ErrorPolicy) or the [`HandlerError`] itself says.
+    /// [`ErrorPolicy`](crate::ErrorPolicy) or the [`HandlerError`] itself says. [`HandlerError::at`] names the record that failed.
     fn process(
         &mut self,
         batch: Batch,

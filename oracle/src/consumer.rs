@@ -98,6 +98,7 @@ impl Consumers {
             | ConsumerFact::Processed { .. }
             | ConsumerFact::Failed
             | ConsumerFact::GaveUp { .. }
+            | ConsumerFact::RecordNamed { .. }
             | ConsumerFact::RecordDone { .. }
             | ConsumerFact::RecordFailed { .. }
             | ConsumerFact::ShardEnded

@@ -100,6 +100,9 @@ impl Tenant {
         let skip_is_wanted = self.remedy == Some(Remedy::Skip);
         let asks = match (&self.last_failed, self.keyed.failure(records.start)) {
             (_, Some(asks)) if records.len() == 1 => asks,
+            _ if records.len() == 1 && self.named.contains_key(&records.start) => {
+                self.named.get(&records.start).copied().flatten()
+            }
             (Some((batch, _)), _) if skip_is_wanted && records.end == batch.end => return Some(Reason::Operator),
             (Some((batch, asks)), _) if batch.start <= records.start && records.end <= batch.end => *asks,
             (Some(_) | None, _) => return None,

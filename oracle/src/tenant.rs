@@ -5,6 +5,7 @@
 mod again;
 mod told;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub(crate) struct Tenant {
     repeats: Repeats,
     /// The records of the last failed call, and what it asked for.
     pub(crate) last_failed: Option<(Range<usize>, Option<Asks>)>,
+    /// The records that a handler named as it failed, and that were not processed since.
+    pub(crate) named: BTreeMap<usize, Option<Asks>>,
     /// The first record that it may be offered.
     first: usize,
     /// The records that run, for a handler of single records.
@@ -54,6 +57,8 @@ pub(crate) struct Tenant {
     halted_at: Option<Duration>,
     /// What an operator has done about the handler's failure.
     pub(crate) remedy: Option<Remedy>,
+    /// The end of the records that it is about.
+    remedied: usize,
     /// What ended it, in the application's eyes.
     over: Option<&'static str>,
 }
@@ -106,9 +111,11 @@ impl Tenant {
             failed: None,
             repeats: Repeats::Unprocessed,
             last_failed: None,
+            named: BTreeMap::new(),
             keyed: Keyed::default(),
             halted_at: None,
             remedy: None,
+            remedied: 0,
             over: None,
         }
     }
@@ -131,12 +138,6 @@ impl Tenant {
     /// The worker said that it reads the shard no further.
     pub(crate) fn halted(&mut self, now: Duration) {
         self.halted_at.get_or_insert(now);
-    }
-
-    /// An operator sees to the halted shard.
-    pub(crate) fn halt_ends(&mut self, by: Remedy) {
-        self.halted_at = None;
-        self.remedy = Some(by);
     }
 
     /// Whether the handler may be called with a batch.
@@ -331,6 +332,8 @@ impl Tenant {
 
     /// Of what the handler failed on, everything before `end` was processed.
     fn repeated(&mut self, end: usize) {
+        self.remedy.take_if(|_| end >= self.remedied);
+        self.named = self.named.split_off(&end);
         if let Some(failed) = &mut self.failed {
             failed.start = failed.start.max(end);
         }

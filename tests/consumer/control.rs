@@ -94,20 +94,6 @@ async fn a_halted_shard_goes_on_at_once_when_it_is_asked_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_failing_records_of_a_halted_shard_are_passed_over_when_that_is_asked_for() {
-    let (sim, producer) = stream(1);
-    put(&producer, 0..20).await;
-    let (journal, fails) = (Journal::default(), Arc::new(AtomicBool::new(true)));
-    let (control, _running) = start(switched(&sim, &journal, &fails).0);
-    tokio::time::sleep(MINUTE).await;
-    let later = put(&producer, 20..30).await;
-    fails.store(false, Ordering::SeqCst);
-    assert!(control.skip(&control.shards()[0].shard));
-    tokio::time::sleep(2 * SECOND).await;
-    assert_eq!(journal.read(), later);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_paused_worker_keeps_its_leases_reads_nothing_and_reads_on_behind_what_it_delivered() {
     let (sim, producer) = stream(2);
     let journal = Journal::default();

@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use kcl::{OnPossibleLoss, Position, ShardState, StartingPosition, WorkerBuilder, WorkerControl};
+use kcl::{
+    Batch, HandlerError, OnPossibleLoss, Position, ShardState, StartingPosition, Worker, WorkerBuilder, WorkerControl,
+};
 use kpl::Producer;
 use testkit::sim::{Fault, Sim};
 
 use super::MINUTE;
 use super::lease_table::lease_rows;
 use super::log::{capture, lines};
-use crate::fleet::{APPLICATION, Checkpoints, Journal, Place, put, split, start, stream, worker};
+use crate::fleet::{APPLICATION, Checkpoints, Journal, Place, STREAM, put, split, start, stream, worker};
 use crate::replies::edited;
 
 const REPORT: &str = "possible loss by retention";
@@ -180,10 +182,57 @@ async fn a_worker_that_halts_on_a_possible_loss_reads_on_when_it_is_told_to() {
     assert_eq!(lease_rows(&sim).await[0]["checkpoint"].as_s().unwrap(), &checkpoint);
     let status = control.shards().remove(0);
     assert!(matches!(status.checkpoint, Position::At(_)), "{status:?}");
-    assert!(control.skip(&status.shard));
+    let skipped = control.skip(&status.shard).await.unwrap();
+    assert!(
+        skipped.records.is_empty() && skipped.possible_loss == status.possible_loss,
+        "{skipped:?}"
+    );
+    assert!(skipped.possible_loss.is_some());
     journal.until("the rest", |journal| journal.read() == places).await;
     assert!(!is_on_hold(&control));
     assert_eq!(lines(REPORT).len(), 1);
+}
+
+/// A worker whose handler always fails.
+fn failing(sim: &Sim) -> WorkerBuilder {
+    let builder = Worker::builder(APPLICATION, STREAM).aws(&sim.client("w2")).seed(1);
+    let builder = builder.failover_time(10 * MINUTE).idle_time_between_reads(MINUTE);
+    builder.for_each_batch(|_: Batch| async { Err(HandlerError::new("the database is away")) })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_loss_behind_the_same_position_is_reported_though_the_handler_fails_all_the_time() {
+    capture();
+    let (sim, producer) = stream(1);
+    let (checkpoint, places) = lose_records(&sim, &producer).await;
+    let (control, _running) = start(failing(&sim));
+    tokio::time::sleep(20 * HOUR).await;
+    assert_eq!(lines(REPORT).len(), 1, "{:#?}", lines(REPORT));
+    assert!(lines(REPORT)[0].contains(&places.first().unwrap().1));
+    // Those that were delivered first are trimmed now, and those that come after them are there.
+    put(&producer, 60..80).await;
+    tokio::time::sleep(10 * HOUR).await;
+    assert_eq!(lines(REPORT).len(), 2, "{:#?}", lines(REPORT));
+    let loss = control.shards().remove(0).possible_loss.unwrap();
+    assert_eq!(loss.after.unwrap().as_str(), checkpoint);
+    assert!(loss.oldest.unwrap().as_str() > places.last().unwrap().1.as_str());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_of_everything_is_reported_once_and_what_comes_later_is_none() {
+    capture();
+    let (sim, producer) = stream(1);
+    read_and_stop(&sim, &producer).await;
+    tokio::time::sleep(26 * HOUR).await;
+    let (control, _running) = start(failing(&sim));
+    tokio::time::sleep(HOUR).await;
+    let reports = lines(REPORT).len();
+    put(&producer, 60..80).await;
+    tokio::time::sleep(20 * HOUR).await;
+    assert_eq!(lines(REPORT).len(), reports, "{:#?}", lines(REPORT));
+    assert!(matches!(control.shards()[0].state, ShardState::Halted { .. }));
+    tokio::time::sleep(10 * HOUR).await;
+    assert_eq!(lines(REPORT).len(), reports + 1, "the new ones were trimmed");
 }
 
 #[tokio::test(start_paused = true)]

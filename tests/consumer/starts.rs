@@ -73,6 +73,25 @@ async fn a_stream_that_is_being_created_is_waited_for_without_being_told_to() {
     assert!(sim.calls().iter().any(is_refused), "the stream was being created");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_start_that_ends_before_its_stream_is_there_says_what_it_waited_for_and_for_how_long() {
+    let sim = with_slow_streams(10 * MINUTE);
+    create_stream(&sim).await;
+    let builder = worker(&sim, "w1", &Journal::default(), Checkpoints::AfterEachBatch);
+    let (control, running) = start(builder.initialization_timeout(MINUTE));
+    tokio::time::sleep(MINUTE / 2).await;
+    let health = control.health().degraded[0].to_string();
+    let error = running.await.unwrap().unwrap_err();
+    let WorkerError::Stream { source, .. } = error.error() else {
+        panic!("{error:?}")
+    };
+    for text in [source.to_string(), health] {
+        let words = ["being created", "initialization_timeout", "ResourceInUseException"];
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+    }
+    assert!(source.kind().is_transient() && !source.kind().may_have_taken_effect());
+}
+
 /// A stream, and a DynamoDB that takes this long to create a table.
 async fn with_slow_tables(table_creation_time: Duration) -> Sim {
     let tables = dynamodb::Settings {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use kcl::{Record, ShardState, ShardStatus, WorkerControl};
+use kcl::{Record, ShardState, ShardStatus, SkipError, Skipped, WorkerControl};
 use oracle::{self, ConsumerFact, Fact, Ownership, Remedy, WorkerFact};
 use testkit::kinesis::ShardId;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::fleet::Fleet;
@@ -19,6 +20,8 @@ pub(crate) struct Lookout {
     worker: oracle::Process,
     control: OnceLock<WorkerControl>,
     shards: Mutex<BTreeMap<(ShardId, u64), Seen>>,
+    /// Skips that were asked for, and what they have given up.
+    skips: Mutex<JoinSet<Result<Skipped, SkipError>>>,
 }
 
 /// What was told of an ownership.
@@ -47,6 +50,7 @@ impl Lookout {
             worker: oracle::Process::new(worker),
             control: OnceLock::new(),
             shards: Mutex::default(),
+            skips: Mutex::default(),
         }
     }
 
@@ -147,9 +151,15 @@ impl Lookout {
         self.tell(&ownership, ConsumerFact::HaltEnds { by });
         let control = self.control.get().expect("a worker that has shards");
         match by {
-            Remedy::Retry => control.retry(&status.shard),
-            Remedy::Skip => control.skip(&status.shard),
-        };
+            Remedy::Retry => drop(control.retry(&status.shard)),
+            Remedy::Skip => {
+                let (control, shard) = (control.clone(), status.shard.clone());
+                // What is skipped is told by events.
+                let mut skips = self.skips.lock().unwrap_or_else(PoisonError::into_inner);
+                while skips.try_join_next().is_some() {}
+                skips.spawn(async move { control.skip(&shard).await });
+            }
+        }
     }
 
     /// Whether the form of the handler is a closure, which is not told of beginnings and ends.

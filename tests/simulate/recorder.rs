@@ -188,11 +188,19 @@ impl Recorder {
             let records = batch.records.get(..end).unwrap_or_default();
             self.checkpoint_inside(records, checkpointer).await?;
         }
-        let Some((_, how)) = poison else { return Ok(()) };
+        let Some((at, how)) = poison else { return Ok(()) };
         let watched = Some(&batch.lease).filter(|_| self.rng.bool());
         let Stumble { error, asks } = self.fleet.stumble(how, watched).await;
         self.asks = asks;
-        Err(error)
+        // Every other record is named. No number is drawn for that: the runs of earlier seeds stay what they are.
+        match batch.records.get(at).filter(|_| at % 2 == 0) {
+            Some(record) => {
+                let place = offered(record).place;
+                self.tell(ConsumerFact::RecordNamed { place, asks });
+                Err(error.at(record))
+            }
+            None => Err(error),
+        }
     }
 
     /// Whether nothing befalls the handler with so few records: the fewer there are, the more likely.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aggregation::Checked;
 
-use crate::checkpoint::position::Position;
 use crate::checkpoint::position::SequenceNumber;
+use crate::checkpoint::position::{Position, RecordPosition};
 use crate::event::ShardEvent;
 use crate::observers::ShardObserver;
 use crate::record::Record;
@@ -83,10 +83,28 @@ impl Backlog {
         };
     }
 
+    /// The next record behind `done`. `None` when all of the page are handed out or done.
+    pub(crate) fn front(&mut self, done: &Position) -> Option<&RecordPosition> {
+        while self.records.is_empty() && self.open_next(done) {}
+        self.records.front().map(Record::position)
+    }
+
     /// The next records behind `done`, at most `at_most`. `None` when all of the page are handed out or done.
     pub(crate) fn next(&mut self, at_most: usize, done: &Position) -> Option<Delivery> {
+        self.next_in_front_of(None, at_most, done)
+    }
+
+    /// The same, up to and without the record `end`, which must not come next.
+    pub(crate) fn next_in_front_of(
+        &mut self,
+        end: Option<&RecordPosition>,
+        at_most: usize,
+        done: &Position,
+    ) -> Option<Delivery> {
         while self.records.len() < at_most && self.open_next(done) {}
-        let records: Vec<_> = self.records.drain(..at_most.min(self.records.len())).collect();
+        let is_in_front = |record: &&Record| end.is_none_or(|end| record.position() < end);
+        let count = self.records.iter().take(at_most).take_while(is_in_front).count();
+        let records: Vec<_> = self.records.drain(..count).collect();
         if records.is_empty() {
             self.clear();
             return None;

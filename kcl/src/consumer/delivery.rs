@@ -62,7 +62,11 @@ impl ShardConsumer {
             BatchSize::Configured => self.parts.config.max_batch_records,
             BatchSize::OneRecord => 1,
         };
-        if let Some(delivery) = self.backlog.next(at_most, &self.position()) {
+        if self.give_up_the_named_one().await? {
+            return Ok(());
+        }
+        let in_front = self.state.gives_up().map(|(named, _)| named);
+        if let Some(delivery) = self.backlog.next_in_front_of(in_front, at_most, &self.position()) {
             return self.deliver(delivery).await;
         }
         if self.on_hold == Some(Hold::PossibleLoss) {
@@ -80,8 +84,8 @@ impl ShardConsumer {
             biased;
             signal = self.guard.interrupted() => return Err(self.heard.hear(signal)),
             Ok(()) = self.ports.wishes.changed() => return Err(Interrupted::BySignal),
-            Some(seek) = self.ports.seeks.recv() => {
-                self.seek = Some(seek);
+            Some(request) = self.ports.requests.recv() => {
+                self.take_up(request);
                 return Err(Interrupted::BySignal);
             }
             arrival = source.next() => arrival,
@@ -94,6 +98,7 @@ impl ShardConsumer {
             Some(Arrival::Page(page)) => {
                 self.mark(&page.stream).await;
                 self.on_hold = None;
+                self.note_the_oldest(&page);
                 self.ports.board.lag(page.lag);
                 if page.records.is_empty() {
                     self.note_idle(page.asked_at, page.lag).await;

@@ -46,18 +46,28 @@ impl ShardConsumer {
             self.state.on_table_failure(now);
             return Ok(());
         };
-        self.failing = records.last().map(|last| Failing {
+        let named = error.is_about().filter(|named| is_among(named, &records));
+        let position = named.or(records.first().map(Record::position)).cloned();
+        let known = records.last().map(|last| Failing {
             count: records.len(),
             last: last.position().clone(),
+            named: named.cloned(),
         });
-        let reaction = self.state.on_failure(verdict, self.failing.as_ref(), now);
+        let taken = known.clone().or_else(|| self.replay.as_ref()?.failing());
+        let decided_by = if self.state.is_skipping() { &taken } else { &known };
+        let reaction = self.state.on_failure(verdict, decided_by.as_ref(), now);
         let text = self.application.text(&error);
-        let position = records.first().map(|record| record.position().clone());
         self.tell_failed(text.clone(), position.clone());
         self.ports.board.error(Some(text));
-        self.failing = self.failing.take().or_else(|| self.replay.as_ref()?.failing());
+        self.ports.board.failing_at(position.clone());
+        self.failing = taken;
+        self.failing_records = records.iter().map(|record| record.position().clone()).collect();
         match reaction {
-            Reaction::Again | Reaction::Isolate => Ok(()),
+            Reaction::Again => Ok(()),
+            Reaction::Isolate => {
+                self.given_up = Some(error);
+                Ok(())
+            }
             Reaction::Halted | Reaction::StillHalted => {
                 self.halted(reaction, position);
                 Ok(())
@@ -72,7 +82,8 @@ impl ShardConsumer {
 
     /// Passes over the records on which the handler failed last.
     pub(super) fn skip_the_failing_records(&mut self) {
-        if let Some(Failing { count, last }) = self.failing.take() {
+        if let Some(Failing { count, last, .. }) = self.failing.take() {
+            self.skips.note(&last, std::mem::take(&mut self.failing_records));
             self.observer.tell(HandlerEvent::Skipped {
                 last: last.clone(),
                 count,
@@ -92,7 +103,7 @@ impl ShardConsumer {
         self.done = Position::At(last);
     }
 
-    async fn dead_letter(&mut self, error: HandlerError, records: Vec<Record>) -> Result<(), Interrupted> {
+    pub(super) async fn dead_letter(&mut self, error: HandlerError, records: Vec<Record>) -> Result<(), Interrupted> {
         let Some(sink) = self.parts.config.error_policy.sink().cloned() else {
             return Ok(());
         };
@@ -149,4 +160,8 @@ impl ShardConsumer {
         });
         self.stop_reading();
     }
+}
+
+fn is_among(named: &RecordPosition, records: &[Record]) -> bool {
+    records.iter().any(|record| record.position() == named)
 }

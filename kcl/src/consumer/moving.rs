@@ -31,10 +31,9 @@ pub(super) struct Found {
 }
 
 impl ShardConsumer {
-    /// Takes up a request to move the shard, if there is one. A refused one is answered at once.
+    /// Looks where a seek leads that is asked for, if one is. A refused one is answered at once.
     pub(super) async fn find_seek(&mut self) -> Option<Found> {
-        let request = self.seek.take().or_else(|| self.ports.seeks.try_recv().ok())?;
-        let SeekRequest { to, mut answer } = request;
+        let SeekRequest { to, mut answer } = self.seek.take()?;
         self.check().ok()?;
         let guard = self.guard.clone();
         let checkpoint = tokio::select! {

@@ -21,6 +21,7 @@ impl Replay {
             Position::At(last) => Some(Failing {
                 count: 0,
                 last: last.clone(),
+                named: None,
             }),
             Position::AtTimestamp | Position::TrimHorizon | Position::Latest | Position::ShardEnd => None,
         }
@@ -33,7 +34,7 @@ impl ShardConsumer {
     pub(super) fn rewind(&mut self, error: &HandlerError, up_to: Position) -> Option<Vec<Record>> {
         let record = match error.about() {
             About::Record(record) => Some(Record::clone(record)),
-            About::Call | About::Unknown => None,
+            About::Call | About::WholeCall | About::Unknown => None,
         };
         let processed = self.checkpointer.processed_up_to();
         let goes_back = processed < self.done;
@@ -47,7 +48,7 @@ impl ShardConsumer {
                 checkpoint: self.checkpointer.reached(),
             });
         }
-        if *error.about() == About::Call && !goes_back {
+        if matches!(error.about(), About::Call | About::WholeCall) && !goes_back {
             return None;
         }
         self.backlog.failed();

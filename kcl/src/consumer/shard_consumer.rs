@@ -1,7 +1,7 @@
 //! The task of one lease, from the wait for its parents to its end.
 //!
 //! What to do next is decided by the pure [`ConsumerState`]; this file carries it out, with `parents`, `delivery`,
-//! `idleness`, `holds`, `shard_end`, `moving` and `leaving` for the larger steps.
+//! `idleness`, `holds`, `giving_up`, `shard_end`, `moving` and `leaving` for the larger steps.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -13,7 +13,7 @@ use crate::assignment::children::ChildLeases;
 use crate::calls::Calls;
 use crate::checkpoint::automatic::AutomaticCheckpoints;
 use crate::checkpoint::checkpointer::Checkpointer;
-use crate::checkpoint::position::Position;
+use crate::checkpoint::position::{Position, RecordPosition};
 use crate::config::Config;
 use crate::consumer::application::Application;
 use crate::consumer::backlog::Backlog;
@@ -21,6 +21,8 @@ use crate::consumer::mailbox::{Mailbox, Report, Woken};
 use crate::consumer::rewind::Replay;
 use crate::consumer::seek::SeekRequest;
 use crate::consumer::shard_end::{ChildWait, Ending};
+use crate::consumer::shards::Request;
+use crate::consumer::skip::Skips;
 use crate::consumer::state::{ConsumerState, Failing, Phase, Step, Trouble};
 use crate::consumer::status::{Reading, ShardState, StatusBoard, Wishes};
 use crate::lease::guard::{LeaseGuard, Signal};
@@ -31,6 +33,7 @@ use crate::lease::ownership::End;
 use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::table::LeaseTable;
 use crate::observers::{Observers, ShardObserver};
+use crate::processor::handler_error::HandlerError;
 use crate::processor::handler_timeout::HandlerTimeout;
 use crate::processor::{Adapted, BoxProcessor, ProcessorFactory, ShardContext};
 use crate::retrieval::permit::ReadBudget;
@@ -73,7 +76,7 @@ pub(crate) struct ConsumerPorts {
     pub(crate) board: StatusBoard,
     pub(crate) observer: ShardObserver,
     pub(crate) wishes: watch::Receiver<Wishes>,
-    pub(crate) seeks: mpsc::Receiver<SeekRequest>,
+    pub(crate) requests: mpsc::Receiver<Request>,
 }
 
 /// How a consumer ended.
@@ -143,6 +146,8 @@ pub(crate) struct ShardConsumer {
     pub(super) heeded: Wishes,
     /// A request to move the shard, until the next step.
     pub(super) seek: Option<SeekRequest>,
+    /// Requests to pass over records, until they are done.
+    pub(super) skips: Skips,
     pub(super) application: Application,
     /// Once it is made, until its life is over.
     pub(super) processor: Option<BoxProcessor>,
@@ -163,6 +168,10 @@ pub(crate) struct ShardConsumer {
     pub(super) done: Position,
     /// The records of the last failed call.
     pub(super) failing: Option<Failing>,
+    /// The same, as far as they are known.
+    pub(super) failing_records: Vec<RecordPosition>,
+    /// The error that named the record that is given up once those in front of it are processed.
+    pub(super) given_up: Option<HandlerError>,
     /// What the lease's signal has been so far.
     pub(super) heard: Heard,
     /// While records are delivered again that an adapter took in earlier calls.
@@ -202,6 +211,7 @@ impl ShardConsumer {
             state: ConsumerState::new(phase, config.error_policy.clone(), rng.fork()),
             heeded: Wishes::default(),
             seek: None,
+            skips: Skips::default(),
             processor: None,
             source: None,
             backlog: Backlog::new(ports.observer.clone()),
@@ -211,6 +221,8 @@ impl ShardConsumer {
             began_at: None,
             done: start.clone(),
             failing: None,
+            failing_records: Vec::new(),
+            given_up: None,
             heard: Heard::default(),
             replay: None,
             ending: Ending::default(),
@@ -266,15 +278,22 @@ impl ShardConsumer {
             // What was read ahead is given back to the budget; reading goes on behind what was delivered.
             self.stop_reading();
         }
-        let in_trouble = self.state.trouble() != Trouble::None;
-        if wishes.skips != before.skips {
-            self.accept_the_possible_loss();
-        }
-        if wishes.skips != before.skips && in_trouble {
-            self.skip_the_failing_records();
-        }
-        if wishes.retries != before.retries && in_trouble {
+        if wishes.retries != before.retries && self.state.trouble() != Trouble::None {
             self.state.retry();
+        }
+        if self.seek.is_none()
+            && let Ok(request) = self.ports.requests.try_recv()
+        {
+            self.take_up(request);
+        }
+        self.answer_skips();
+    }
+
+    /// Takes up a request: a seek with the next step.
+    pub(super) fn take_up(&mut self, request: Request) {
+        match request {
+            Request::Seek(seek) => self.seek = Some(seek),
+            Request::Skip(skip) => self.begin_skip(skip),
         }
     }
 
@@ -306,7 +325,7 @@ impl ShardConsumer {
             biased;
             signal = self.guard.interrupted() => drop(self.heard.hear(signal)),
             Ok(()) = self.ports.wishes.changed() => {}
-            Some(seek) = self.ports.seeks.recv() => self.seek = Some(seek),
+            Some(request) = self.ports.requests.recv() => self.take_up(request),
             () = self.parts.clock.sleep_until(until) => {}
         }
     }
@@ -326,8 +345,8 @@ impl ShardConsumer {
         let woken = tokio::select! {
             biased;
             woken = self.ports.mailbox.wait(again, &self.guard) => woken,
-            Some(seek) = self.ports.seeks.recv() => {
-                self.seek = Some(seek);
+            Some(request) = self.ports.requests.recv() => {
+                self.take_up(request);
                 Woken::BySignal
             }
         };

@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::consumer::seek::{SeekError, SeekRequest, SeekTo};
+use crate::consumer::skip::{SkipError, SkipRequest, Skipped};
 use crate::consumer::status::{Reading, ShardStatus, StatusBoard, Wishes};
 use crate::stream::ShardRef;
 
-/// Seeks that may wait for one consumer. A caller with another one waits until there is room.
-const SEEKS: usize = 1;
+/// Requests that may wait for one consumer. A caller with another one waits until there is room.
+const REQUESTS: usize = 1;
 
 /// The consumers of a worker. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -30,29 +31,41 @@ struct Shared {
 struct Entry {
     board: StatusBoard,
     wishes: watch::Sender<Wishes>,
-    seeks: mpsc::Sender<SeekRequest>,
+    requests: mpsc::Sender<Request>,
 }
 
 /// What is asked of one consumer.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) wishes: watch::Receiver<Wishes>,
-    pub(crate) seeks: mpsc::Receiver<SeekRequest>,
+    pub(crate) requests: mpsc::Receiver<Request>,
+}
+
+/// Something that is asked of one consumer, and answered.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Seek(SeekRequest),
+    Skip(SkipRequest),
 }
 
 impl Shards {
     /// Adds a consumer, and returns what is asked of it.
     pub(crate) fn add(&self, shard: ShardRef, board: StatusBoard) -> Asked {
         let mut shared = self.lock();
-        let (seeks, received) = mpsc::channel(SEEKS);
+        let (requests, received) = mpsc::channel(REQUESTS);
         let (wishes, heard) = watch::channel(Wishes {
             reading: shared.reading,
             ..Wishes::default()
         });
-        shared.shards.insert(shard, Entry { board, wishes, seeks });
+        let entry = Entry {
+            board,
+            wishes,
+            requests,
+        };
+        shared.shards.insert(shard, entry);
         Asked {
             wishes: heard,
-            seeks: received,
+            requests: received,
         }
     }
 
@@ -99,11 +112,28 @@ impl Shards {
     ///
     /// A dropped future leaves open whether it is moved.
     pub(crate) async fn seek(&self, shard: &ShardRef, to: SeekTo) -> Result<(), SeekError> {
-        let seeks = self.lock().shards.get(shard).map(|entry| entry.seeks.clone());
         let (answer, answered) = oneshot::channel();
-        let asked = seeks.ok_or(SeekError::NotHeld)?.send(SeekRequest { to, answer }).await;
-        asked.map_err(|_| SeekError::NotHeld)?;
+        let request = Request::Seek(SeekRequest { to, answer });
+        self.request(shard, request).await.ok_or(SeekError::NotHeld)?;
         answered.await.unwrap_or(Err(SeekError::LeaseLost))
+    }
+
+    /// Asks one consumer to pass over the records on which its handler fails, and waits until it has.
+    ///
+    /// # Cancellation
+    ///
+    /// A dropped future leaves open whether they are passed over.
+    pub(crate) async fn skip(&self, shard: &ShardRef) -> Result<Skipped, SkipError> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request::Skip(SkipRequest { answer });
+        self.request(shard, request).await.ok_or(SkipError::NotHeld)?;
+        answered.await.unwrap_or(Err(SkipError::LeaseLost))
+    }
+
+    /// Hands a request to one consumer. `None`: there is no such consumer.
+    async fn request(&self, shard: &ShardRef, request: Request) -> Option<()> {
+        let requests = self.lock().shards.get(shard).map(|entry| entry.requests.clone());
+        requests?.send(request).await.ok()
     }
 
     /// The shards of all consumers.

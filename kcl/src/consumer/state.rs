@@ -8,7 +8,11 @@
 //!                    Retrying ─► … ─► Halted (a try each five minutes) ─► back, by a call that succeeds
 //! ```
 //!
+//! What is delivered of a batch that keeps failing is its `isolation`.
+//!
 //! A pause holds back reading alone. A drain or the loss of the lease ends each of these states: [`Step::Leave`].
+
+mod isolation;
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +22,8 @@ use crate::checkpoint::position::RecordPosition;
 use crate::consumer::status::Reading;
 use crate::lease::guard::Signal;
 use crate::processor::error_policy::{ErrorPolicy, Exhausted, Unit, Verdict};
+pub(crate) use isolation::GivesUp;
+use isolation::{Isolation, Naming, WantedBy};
 
 /// The wait after the first failure of a handler, and the longest. Our choice: with the default of eight attempts a shard
 /// halts after about two minutes.
@@ -36,6 +42,7 @@ pub(crate) struct ConsumerState {
     /// Failures since then of what the handler stands on: the lease table, the dead-letter sink.
     foreign_failures: u32,
     isolation: Isolation,
+    naming: Naming,
     reading: Reading,
     policy: ErrorPolicy,
     delays: RetryDelays,
@@ -75,23 +82,14 @@ pub(crate) enum HaltedBy {
     Handler,
 }
 
-/// Whether the records of a failed batch are delivered one by one, to find those that fail by themselves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Isolation {
-    Off,
-    On {
-        /// The last record of the batch.
-        through: RecordPosition,
-        /// How often the whole batch has failed.
-        failures: u32,
-    },
-}
-
 /// The records of a failed call that are not checkpointed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failing {
+    /// 0: their number is not known.
     pub(crate) count: usize,
     pub(crate) last: RecordPosition,
+    /// The one of them that has failed, if the handler's error names it.
+    pub(crate) named: Option<RecordPosition>,
 }
 
 /// What a consumer does next.
@@ -127,7 +125,7 @@ pub(crate) enum Reaction {
     Halted,
     /// The shard stays halted: a later try has failed too.
     StillHalted,
-    /// The records of the batch are delivered one by one.
+    /// The records of the batch are delivered one by one, or those in front of the one that the handler has named.
     Isolate,
     /// The records are passed over.
     Skip,
@@ -144,6 +142,7 @@ impl ConsumerState {
             failures: 0,
             foreign_failures: 0,
             isolation: Isolation::Off,
+            naming: Naming::default(),
             reading: Reading::Running,
             policy,
             delays: RetryDelays::new(WAITS, Jitter::Half, rng),
@@ -166,10 +165,7 @@ impl ConsumerState {
             (Phase::WaitingForParents, _) => Step::WaitForParents,
             (Phase::Initializing, _) => Step::Initialize,
             (Phase::Reading, Reading::Paused) | (Phase::Ended, _) => Step::Wait { until: None },
-            (Phase::Reading, Reading::Running) => Step::Read(match self.isolation {
-                Isolation::Off => BatchSize::Configured,
-                Isolation::On { .. } => BatchSize::OneRecord,
-            }),
+            (Phase::Reading, Reading::Running) => Step::Read(self.isolation.batch_size()),
             (Phase::Ending, _) => Step::End,
         }
     }
@@ -191,10 +187,17 @@ impl ConsumerState {
 
     /// How often the handler has failed on the records of the last call, alone and in their batch.
     pub(crate) fn attempts(&self) -> u32 {
-        match self.isolation {
-            Isolation::Off => self.failures,
-            Isolation::On { failures, .. } => failures.saturating_add(self.failures),
-        }
+        self.isolation.failures().saturating_add(self.failures)
+    }
+
+    /// The record that the handler has named and that is given up once those in front of it are processed.
+    pub(crate) fn gives_up(&self) -> Option<(&RecordPosition, GivesUp)> {
+        self.isolation.named_one()
+    }
+
+    /// Whether records are sought, or worked towards, that the application wants to be passed over.
+    pub(crate) fn is_skipping(&self) -> bool {
+        self.isolation.is_asked_for()
     }
 
     /// Whether reading is paused.
@@ -210,9 +213,7 @@ impl ConsumerState {
     /// Notes a call that succeeded, and up to where its records are processed, if it had some.
     pub(crate) fn on_success(&mut self, through: Option<&RecordPosition>) {
         self.retry();
-        if let (Isolation::On { through: end, .. }, Some(through)) = (&self.isolation, through)
-            && through >= end
-        {
+        if through.is_some_and(|through| self.isolation.is_over(through)) {
             self.isolation = Isolation::Off;
         }
     }
@@ -236,6 +237,7 @@ impl ConsumerState {
     /// Notes that the dead-letter sink failed. The handler is tried again after a wait, then the sink; the shard halts after
     /// as many failures of the sink as the policy allows attempts.
     pub(crate) fn on_sink_failure(&mut self, now: Instant) -> Reaction {
+        self.isolation.deliver_the_named_one();
         if matches!(self.trouble, Trouble::Halted { .. }) || self.foreign_failures + 1 >= self.policy.allowed() {
             return self.halt(HaltedBy::Attempts, now);
         }
@@ -245,6 +247,10 @@ impl ConsumerState {
 
     /// Decides about a failed call. `failing` are the records that it was given and that are not checkpointed.
     pub(crate) fn on_failure(&mut self, verdict: Verdict, failing: Option<&Failing>, now: Instant) -> Reaction {
+        if self.naming.note(failing) {
+            // The records in front of the one that is named now are done.
+            self.on_progress();
+        }
         self.failures = self.failures.saturating_add(1);
         let Some(failing) = failing else {
             // Without records there is nothing to pass over.
@@ -254,33 +260,71 @@ impl ConsumerState {
                 Verdict::Retry | Verdict::Skip | Verdict::DeadLetter => self.halt(HaltedBy::Attempts, now),
             };
         };
+        let has_sink = self.policy.sink().is_some();
         match verdict {
-            Verdict::Skip => return Reaction::Skip,
-            Verdict::DeadLetter if self.policy.sink().is_some() => return Reaction::DeadLetter,
+            Verdict::DeadLetter if has_sink && failing.count > 0 => return self.give_up(failing, GivesUp::DeadLetters),
+            Verdict::Skip => return self.give_up(failing, GivesUp::Skips),
+            Verdict::Retry | Verdict::Fatal | Verdict::DeadLetter if self.isolation.is_asked_for_one_by_one() => {
+                return Reaction::Skip;
+            }
             Verdict::Fatal => return self.halt(HaltedBy::Handler, now),
             Verdict::Retry | Verdict::DeadLetter => {}
         }
         // A record that is delivered alone has failed before, in its batch.
-        let is_isolated = self.isolation != Isolation::Off;
-        if !is_isolated && self.has_attempts_left() {
+        if !self.isolation.is_one_by_one() && self.has_attempts_left() {
             return self.again(now);
         }
-        let isolates = failing.count > 1 && self.policy.unit() == Unit::Record;
+        let gives_up = match self.policy.exhausted() {
+            Exhausted::Halt => return self.halt(HaltedBy::Attempts, now),
+            Exhausted::Skip => GivesUp::Skips,
+            Exhausted::DeadLetter(_) => GivesUp::DeadLetters,
+        };
+        let of_records = self.policy.unit() == Unit::Record;
         #[cfg(feature = "_simulation")]
-        let isolates = isolates && !crate::planted_bugs::PlantedBug::SkipBatchOfRecord.is_planted();
-        match self.policy.exhausted() {
-            Exhausted::Halt => self.halt(HaltedBy::Attempts, now),
-            Exhausted::Skip | Exhausted::DeadLetter(_) if isolates => {
-                self.isolation = Isolation::On {
-                    through: failing.last.clone(),
-                    failures: self.failures,
-                };
-                self.retry();
-                Reaction::Isolate
+        let of_records = of_records && !crate::planted_bugs::PlantedBug::SkipBatchOfRecord.is_planted();
+        match of_records {
+            // Another record may have been named before, or none: which ones fail is found out.
+            true if failing.count > 1 && self.naming.failures() < self.failures.min(self.policy.allowed()) => {
+                self.isolate(Isolation::one_by_one(failing, self.failures, WantedBy::Policy))
             }
-            Exhausted::Skip => Reaction::Skip,
-            Exhausted::DeadLetter(_) => Reaction::DeadLetter,
+            true => self.give_up(failing, gives_up),
+            false => gives_up.into(),
         }
+    }
+
+    /// Decides about the records of the last failed call, which the application wants to be passed over.
+    pub(crate) fn skip(&mut self, failing: &Failing) -> Reaction {
+        let is_of_batches = match self.policy.exhausted() {
+            Exhausted::Halt => false,
+            Exhausted::Skip | Exhausted::DeadLetter(_) => self.policy.unit() == Unit::Batch,
+        };
+        match &failing.named {
+            _ if failing.count == 1 => Reaction::Skip,
+            Some(_) => self.isolate(Isolation::named(
+                failing,
+                self.failures,
+                GivesUp::Skips,
+                WantedBy::Application,
+            )),
+            None if is_of_batches => Reaction::Skip,
+            None => self.isolate(Isolation::one_by_one(failing, self.failures, WantedBy::Application)),
+        }
+    }
+
+    /// Gives up the record that failed: at once if there are no others, or if nobody knows which one it is.
+    fn give_up(&mut self, failing: &Failing, gives_up: GivesUp) -> Reaction {
+        match failing.named {
+            Some(_) if failing.count > 1 => {
+                self.isolate(Isolation::named(failing, self.failures, gives_up, WantedBy::Policy))
+            }
+            Some(_) | None => gives_up.into(),
+        }
+    }
+
+    fn isolate(&mut self, isolation: Isolation) -> Reaction {
+        self.isolation = isolation;
+        self.retry();
+        Reaction::Isolate
     }
 
     fn has_attempts_left(&self) -> bool {
@@ -304,6 +348,7 @@ impl ConsumerState {
     pub(crate) fn retry(&mut self) {
         self.trouble = Trouble::None;
         (self.failures, self.foreign_failures) = (0, 0);
+        self.naming = Naming::default();
     }
 
     /// Pauses reading, or ends a pause.
@@ -317,6 +362,7 @@ impl ConsumerState {
             Trouble::None | Trouble::Retrying { .. } => Reaction::Halted,
         };
         let next_try = now + HALTED_RETRY;
+        self.isolation.forget_the_named_one();
         self.trouble = Trouble::Halted { next_try, by };
         if by == HaltedBy::Handler {
             self.failures = 0;

@@ -1,11 +1,12 @@
 //! What a shard consumer tells of itself, and what it is asked for.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use service::Clock;
 use tokio::sync::watch;
 
-use crate::checkpoint::position::Position;
+use crate::checkpoint::position::{Position, RecordPosition};
 use crate::error::StreamError;
 use crate::lease::guard::LeaseEpoch;
 use crate::retrieval::loss::PossibleLoss;
@@ -33,6 +34,9 @@ pub struct ShardStatus {
     pub in_handler: Option<Duration>,
     /// The last error of the handler since its last success.
     pub last_error: Option<String>,
+    /// The record on which the handler failed last, if its error names it; otherwise the first one of that call that is not
+    /// checkpointed. `None` after a success, and for a call without records.
+    pub failing_at: Option<RecordPosition>,
     /// For how long no read has succeeded, if the last one failed.
     pub reads_failing: Option<Duration>,
     /// Why the last read failed, if it did.
@@ -76,6 +80,24 @@ pub enum ShardState {
     Leaving,
 }
 
+/// What the worker does, in a few words.
+impl fmt::Display for ShardState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WaitingForParents => f.write_str("waits for its parents"),
+            Self::Initializing => f.write_str("the processor is being initialised"),
+            Self::Reading => f.write_str("is read"),
+            Self::Retrying { failures } => write!(f, "the handler is called again, after {failures} failures in a row"),
+            Self::Halted { failures } => write!(f, "halted, after {failures} failures in a row"),
+            Self::OnHold { reason } => write!(f, "on hold: {reason}"),
+            Self::Paused => f.write_str("paused"),
+            Self::Ending => f.write_str("its end is being checkpointed"),
+            Self::Ended => f.write_str("ended"),
+            Self::Leaving => f.write_str("its lease is being given up"),
+        }
+    }
+}
+
 /// Whether an application wants records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Reading {
@@ -89,7 +111,6 @@ pub(crate) enum Reading {
 pub(crate) struct Wishes {
     pub(crate) reading: Reading,
     pub(crate) retries: u64,
-    pub(crate) skips: u64,
 }
 
 /// Where one consumer publishes its status. Cheap to clone.
@@ -124,6 +145,7 @@ impl StatusBoard {
             checkpoint,
             in_handler: None,
             last_error: None,
+            failing_at: None,
             reads_failing: None,
             read_error: None,
             possible_loss: None,
@@ -200,8 +222,20 @@ impl StatusBoard {
         self.noted.send_modify(|noted| noted.status.possible_loss = Some(loss));
     }
 
+    /// Notes the record on which the handler failed last.
+    pub(crate) fn failing_at(&self, record: Option<RecordPosition>) {
+        self.noted.send_if_modified(|Noted { status, .. }| {
+            let is_new = status.failing_at != record;
+            status.failing_at = record;
+            is_new
+        });
+    }
+
     /// Notes the last error of the handler, or its success.
     pub(crate) fn error(&self, error: Option<String>) {
+        if error.is_none() {
+            self.failing_at(None);
+        }
         let now = self.clock.now();
         let reads_failing = self.reads.lasting(now).map(|(lasting, _)| lasting);
         self.noted.send_if_modified(|noted| {

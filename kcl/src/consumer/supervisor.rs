@@ -116,7 +116,7 @@ impl Supervisor {
         let asked = self.shards.add(running.shard.clone(), board.clone());
         let ports = ConsumerPorts {
             wishes: asked.wishes,
-            seeks: asked.seeks,
+            requests: asked.requests,
             mailbox,
             reports: self.report.clone(),
             observer: running.observer.clone(),
@@ -157,12 +157,17 @@ impl Supervisor {
             ..
         } = running;
         self.shards.remove(&shard);
+        // Before the wait for the renewer: the grace of a shutdown may be over meanwhile.
+        self.report_end(shard, end, &observer);
         // However the consumer ended, its lease must not be renewed without it.
         self.parts.renewer.consumer_ended(ownership).await;
         if end == Some(ConsumerEnd::Moved) {
             // Its next owner is sought at once.
             self.parts.new_leases.notify_one();
         }
+    }
+
+    fn report_end(&mut self, shard: ShardRef, end: Option<ConsumerEnd>, observer: &ShardObserver) {
         let is_shutdown = self.draining.is_cancelled();
         match end {
             Some(_) if !is_shutdown => {}

@@ -17,7 +17,7 @@ pub enum HandlerEvent {
         error: String,
         /// The failures in a row, with this one.
         failures: u32,
-        /// The first of the records that are not checkpointed, if the call was given records.
+        /// The record that the error names, or else the first of those that are not checkpointed, if the call was given records.
         position: Option<RecordPosition>,
         /// Others that were not told since the last one.
         repeated: u64,
@@ -60,7 +60,7 @@ pub enum HandlerEvent {
     /// The shard is not read on, because its handler keeps failing. Told at once and after each later try, which is each
     /// five minutes.
     Halted {
-        /// The first of the records on which the handler fails, if it was given records.
+        /// The record that the error names, or else the first of those on which the handler fails, if it was given records.
         position: Option<RecordPosition>,
         /// The failures in a row.
         failures: u32,

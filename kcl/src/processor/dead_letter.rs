@@ -17,7 +17,7 @@ pub struct DeadLetter {
     pub shard: ShardRef,
     /// The records, in the order of the shard; one, unless the policy acts on whole batches.
     pub records: Vec<Record>,
-    /// How often the handler has failed on them.
+    /// How often the handler has failed on them, in their batch and alone.
     pub attempts: u32,
     /// The handler's last error.
     pub error: Arc<HandlerError>,

@@ -14,8 +14,17 @@ const ATTEMPTS: u32 = 8;
 /// the policy acts. The default is [`halt`](Self::halt) after 8 attempts, about two minutes: no record is skipped unless the
 /// application chooses so.
 ///
-/// A checkpoint that succeeds inside of a failing call is progress, and resets the count. An error of the lease table, passed
-/// on by the handler, is no attempt, and neither is a lost lease.
+/// # What counts as an attempt
+///
+/// * Each call that fails, with the first one: `attempts(3)` is one call and two more.
+/// * A checkpoint that succeeds inside of a failing call is progress, and the count begins anew with that call. So it does if the
+///   handler names a record ([`HandlerError::at`](crate::HandlerError::at)) that lies behind all that it has named since its last
+///   success.
+/// * An error of the lease table, passed on by the handler, is no attempt, and neither is a lost lease.
+/// * **The calls that find the record are counted besides.** After the last attempt with a batch of several records, the policies
+///   for records deliver each of them alone, once. So with `attempts(3)` the record that fails is in four calls, three with its
+///   batch and one alone, and [`DeadLetter::attempts`](crate::DeadLetter::attempts) is 4. A record that was the only one of its
+///   batch, or that each of the three errors has named, is in three calls.
 #[derive(Debug, Clone)]
 pub struct ErrorPolicy {
     attempts: u32,
@@ -71,12 +80,14 @@ impl ErrorPolicy {
         Self::new(Unit::Batch, Exhausted::Halt)
     }
 
-    /// Passes over each record on which the handler fails when it is delivered alone. **This loses records.**
+    /// Passes over each record on which the handler fails when it is delivered alone, or that it has named each time. **This loses
+    /// records.**
     pub fn skip() -> Self {
         Self::new(Unit::Record, Exhausted::Skip)
     }
 
-    /// Sends each record on which the handler fails when it is delivered alone to `sink`, and goes on behind it.
+    /// Sends each record on which the handler fails when it is delivered alone, or that it has named each time, to `sink`, and goes
+    /// on behind it.
     ///
     /// `sink` is a [`DeadLetterSink`] or a closure. If it fails, the handler is called again, and then the sink; if that
     /// helps as little, the shard halts.
@@ -92,7 +103,10 @@ impl ErrorPolicy {
         }
     }
 
-    /// How often the handler is called with the same records before the policy acts. Default: 8; at least 1.
+    /// How often the handler is called with the same batch before the policy acts. Default: 8; at least 1.
+    ///
+    /// The calls by which a policy for records finds the one that fails come on top: see
+    /// [what counts](ErrorPolicy#what-counts-as-an-attempt).
     #[must_use]
     pub fn attempts(self, attempts: u32) -> Self {
         Self { attempts, ..self }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::checkpoint::error::CheckpointError;
+use crate::checkpoint::position::RecordPosition;
 use crate::processor::error_policy::Verdict;
 use crate::record::Record;
 
@@ -25,13 +26,22 @@ pub struct HandlerError {
     error: Box<dyn Error + Send + Sync>,
     asks: Asks,
     about: About,
+    /// The record that it names.
+    at: Option<RecordPosition>,
 }
+
+/// What [`HandlerError::lease_lost`] says.
+#[derive(Debug, thiserror::Error)]
+#[error("the handler has stopped its work, because the lease of the shard is lost or asked for")]
+struct Stopped;
 
 /// Which records have failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum About {
-    /// Those of the call that are not checkpointed.
+    /// Those of the call that are not checkpointed, or the one of them that it names.
     Call,
+    /// Those of the call that are not checkpointed, whichever it names.
+    WholeCall,
     /// This one alone. It may be of an earlier call.
     Record(Box<Record>),
     /// Nobody knows which ones; those of the call have not.
@@ -56,14 +66,15 @@ impl HandlerError {
         Self::with(Verdict::Fatal, error)
     }
 
-    /// Passes over the records of this call that are not checkpointed. **This loses them.**
+    /// Passes over the records of this call that are not checkpointed, or the one that [`at`](Self::at) names. **This loses them.**
     ///
     /// From `initialize` and `shard_ended`, where there are no records, it asks for another attempt; from `idle` it is logged.
     pub fn skip(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::with(Verdict::Skip, error)
     }
 
-    /// Sends the records of this call that are not checkpointed to the dead-letter sink, without more attempts.
+    /// Sends the records of this call that are not checkpointed, or the one that [`at`](Self::at) names, to the dead-letter sink,
+    /// without more attempts.
     ///
     /// Without a sink, and from `initialize` and `shard_ended`, it asks for another attempt; from `idle` it is logged.
     pub fn dead_letter(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -75,9 +86,45 @@ impl HandlerError {
     /// A [`CheckpointError::LeaseLost`] that is passed on by `?` means the same.
     pub fn lease_lost() -> Self {
         Self {
-            error: Box::new(CheckpointError::LeaseLost),
+            error: Box::new(Stopped),
             asks: Asks::Nothing,
             about: About::Call,
+            at: None,
+        }
+    }
+
+    /// Names the record that has failed: `&record`, or its position. It is one of the records of this call.
+    ///
+    /// Without a name, a failure is one of all records of the call that are not checkpointed.
+    ///
+    /// ```
+    /// # use kcl::{Batch, HandlerError};
+    /// # async fn store(_: &kcl::Record) -> Result<(), std::io::Error> { Ok(()) }
+    /// async fn process(batch: Batch) -> Result<(), HandlerError> {
+    ///     for record in &batch.records {
+    ///         store(record).await.map_err(|error| HandlerError::new(error).at(record))?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// * The text of the error begins with the position of the record; the event, and
+    ///   [`ShardStatus::failing_at`](crate::ShardStatus::failing_at), have it too.
+    /// * [`skip`](Self::skip) and [`dead_letter`](Self::dead_letter) are about that record alone. So is the worker's
+    ///   [`ErrorPolicy`](crate::ErrorPolicy), unless it is one for whole batches, once each of the failures that it counts has
+    ///   named the same record.
+    /// * **It acknowledges nothing.** The records in front of it are delivered again, without it, before it is skipped or
+    ///   dead-lettered: a handler must be able to process them twice. Checkpoint them to avoid that.
+    ///
+    /// A position that is none of the records of the call, or that is checkpointed, is in the text only. So it is with
+    /// [`WorkerBuilder::stream`](crate::WorkerBuilder::stream), whose task may not be done with the records in front of it, and
+    /// with the forms that know the record by themselves: [`PerKey`](crate::PerKey) and
+    /// [`WorkerBuilder::for_each_record`](crate::WorkerBuilder::for_each_record).
+    #[must_use]
+    pub fn at(self, record: impl Into<RecordPosition>) -> Self {
+        Self {
+            at: Some(record.into()),
+            ..self
         }
     }
 
@@ -86,6 +133,7 @@ impl HandlerError {
             error: error.into(),
             asks: Asks::For(verdict),
             about: About::Call,
+            at: None,
         }
     }
 
@@ -105,6 +153,20 @@ impl HandlerError {
         }
     }
 
+    /// The same, for an adapter that may not be done with the records in front of the one that it names.
+    pub(crate) fn of_its_call(self) -> Self {
+        let about = match self.about {
+            About::Call if self.at.is_some() => About::WholeCall,
+            about @ (About::Call | About::WholeCall | About::Record(_) | About::Unknown) => about,
+        };
+        Self { about, ..self }
+    }
+
+    /// The record of the call that has failed, if it names one.
+    pub(crate) fn is_about(&self) -> Option<&RecordPosition> {
+        self.at.as_ref().filter(|_| self.about == About::Call)
+    }
+
     /// Which records have failed.
     pub(crate) fn about(&self) -> &About {
         &self.about
@@ -113,6 +175,11 @@ impl HandlerError {
     /// The error itself.
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.error
+    }
+
+    /// The record that it [names](Self::at).
+    pub fn position(&self) -> Option<&RecordPosition> {
+        self.at.as_ref()
     }
 
     /// What it asks for; `None` if the lease is lost.
@@ -147,9 +214,12 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for HandlerError {
     }
 }
 
-/// Writes the error and its sources, outermost first.
+/// Writes the record that it names, if it does, then the error and its sources, outermost first.
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(at) = &self.at {
+            write!(f, "record {at}: ")?;
+        }
         f.write_str(&service::chain(&*self.error))
     }
 }
@@ -159,6 +229,7 @@ impl fmt::Debug for HandlerError {
         f.debug_struct("HandlerError")
             .field("error", &self.error)
             .field("asks", &self.asks)
+            .field("at", &self.at)
             .finish()
     }
 }
@@ -190,8 +261,27 @@ mod tests {
     }
 
     #[test]
+    fn an_error_that_names_a_record_begins_with_its_position() {
+        let position = RecordPosition {
+            sequence_number: "49".parse().unwrap(),
+            sub_sequence_number: 2,
+        };
+        let error = HandlerError::skip("cannot read it").at(position.clone());
+        assert_eq!(error.to_string(), "record 49:2: cannot read it");
+        assert_eq!(error.is_about(), Some(&position));
+        assert_eq!(
+            (error.verdict(), error.of_its_call().is_about()),
+            (Some(Verdict::Skip), None)
+        );
+    }
+
+    #[test]
     fn a_lost_lease_asks_for_nothing_however_deep_it_lies() {
         assert_eq!(HandlerError::lease_lost().verdict(), None);
+        assert_eq!(
+            HandlerError::lease_lost().to_string(),
+            "the handler has stopped its work, because the lease of the shard is lost or asked for"
+        );
         assert_eq!(HandlerError::fatal(Stored(CheckpointError::LeaseLost)).verdict(), None);
     }
 }

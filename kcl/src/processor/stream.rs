@@ -254,7 +254,7 @@ impl StreamProcessor {
         };
         checkpointer.begin_again_behind(behind);
         match ended {
-            Ok(Err(error)) => error,
+            Ok(Err(error)) => error.of_its_call(),
             Ok(Ok(())) => HandlerError::new("the task of the shard's stream returned before the stream had ended"),
             Err(_) => HandlerError::new("the task of the shard's stream panicked"),
         }

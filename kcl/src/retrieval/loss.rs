@@ -74,6 +74,8 @@ impl fmt::Display for PossibleLoss {
 pub(crate) struct LossCheck {
     /// The last record that was certainly read, if one was.
     read: Option<SequenceNumber>,
+    /// The oldest record at the time of a loss that was reported: what is missing in front of it is known.
+    known: Option<SequenceNumber>,
     idle: Option<Idle>,
 }
 
@@ -117,12 +119,22 @@ pub(crate) enum FirstPage {
 impl LossCheck {
     /// A check for a reader that has read up to this record, and behind which there was nothing at the time `idle`.
     pub(crate) fn new(read: Option<SequenceNumber>, idle: Option<Idle>) -> Self {
-        Self { read, idle }
+        Self {
+            read,
+            known: None,
+            idle,
+        }
     }
 
-    /// Whether the record is one that was read, or an older one.
+    /// The same, after a loss was reported that ended with the record `oldest`.
+    pub(crate) fn known_up_to(self, oldest: Option<SequenceNumber>) -> Self {
+        Self { known: oldest, ..self }
+    }
+
+    /// Whether the record is one that was read, or the first one behind a loss that is known, or an older one.
     fn is_read(&self, record: &RawRecord) -> bool {
-        self.read.as_ref().is_some_and(|read| record.sequence_number <= *read)
+        let ends = self.read.iter().chain(&self.known);
+        ends.max().is_some_and(|end| record.sequence_number <= *end)
     }
 
     /// Judges by a page that the reader got. `lag` is `None` behind the end of the shard.

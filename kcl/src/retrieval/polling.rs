@@ -29,7 +29,7 @@ use crate::shard_sync::surveyor::Surveyor;
 use crate::stream::{Incarnation, ShardRef};
 use crate::trouble::Trouble;
 use config::CaughtUp;
-pub(crate) use config::{Losses, PollerConfig};
+pub(crate) use config::{KnownLoss, Losses, PollerConfig};
 
 /// The wait after the first failed read, and the longest. Our choice: the service's bucket refills within a second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -113,9 +113,15 @@ impl Poller {
             Position::At(record) => Some(record.sequence_number.clone()),
             Position::TrimHorizon | Position::Latest | Position::AtTimestamp | Position::ShardEnd => None,
         };
-        let are_known = matches!(config.losses, Losses::Known { behind } if behind == config.from);
-        let sought = read.clone().filter(|_| !are_known);
-        let loss = sought.map(|read| LossCheck::new(Some(read), idle));
+        let known = match config.losses {
+            Losses::Known { behind, loss } if behind == config.from => Some(loss),
+            Losses::Known { .. } | Losses::Sought => None,
+        };
+        let loss = read.clone().map(|read| match known {
+            Some(KnownLoss { oldest: None, at }) => LossCheck::new(Some(read), Some(at)),
+            Some(KnownLoss { oldest, .. }) => LossCheck::new(Some(read), idle).known_up_to(oldest),
+            None => LossCheck::new(Some(read), idle),
+        });
         let (resume, next) = match config.from {
             Position::TrimHorizon => (ReadFrom::TrimHorizon, Next::Begin),
             Position::Latest => (ReadFrom::Latest, Next::Begin),

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::consumer::seek::{SeekError, SeekTo};
 use crate::consumer::shards::Shards;
+use crate::consumer::skip::{SkipError, Skipped};
 use crate::consumer::status::{Reading, ShardStatus};
 use crate::stream::{ShardRef, StartingPosition};
 use crate::worker::health::{Health, HealthBoard, WorkerPhase};
@@ -89,10 +90,30 @@ impl WorkerControl {
         self.shards.ask(shard, |wishes| wishes.retries += 1)
     }
 
-    /// Passes over the records on which the handler of a halted or retrying shard has failed. **This loses them.** A shard on
-    /// hold for a possible loss ([`OnPossibleLoss::Halt`](crate::OnPossibleLoss::Halt)) is read on. Returns whether this worker holds the shard's lease.
-    pub fn skip(&self, shard: &ShardRef) -> bool {
-        self.shards.ask(shard, |wishes| wishes.skips += 1)
+    /// Passes over the records on which the handler of a halted or retrying shard fails, and returns which ones. **This loses
+    /// them.**
+    ///
+    /// It finds them as [`ErrorPolicy::skip`](crate::ErrorPolicy::skip) does, whatever the policy is: if the handler has named the
+    /// record ([`HandlerError::at`](crate::HandlerError::at)), those in front of it are delivered again, and it is passed over.
+    /// Otherwise each record of the failed call is delivered alone, once, and those that fail, also by a fatal error, are passed
+    /// over. Those that an error sends to the dead-letter sink go there, and are not in the answer. The whole batch is passed over
+    /// only if the policy is one for [`whole_batches`](crate::ErrorPolicy::whole_batches); with
+    /// [`stream`](crate::WorkerBuilder::stream), a record takes with it the ones in front that its task has not checkpointed.
+    ///
+    /// A shard on hold for a possible loss ([`OnPossibleLoss::Halt`](crate::OnPossibleLoss::Halt)) is read on.
+    ///
+    /// The handler is called meanwhile, so a handler must not await a skip of its own shard. While reading is paused, the skip
+    /// waits.
+    ///
+    /// # Errors
+    ///
+    /// [`SkipError`]. Nothing is skipped, except with [`SkipError::LeaseLost`], which leaves that open.
+    ///
+    /// # Cancellation
+    ///
+    /// A dropped future leaves open whether the records are passed over. The events tell what is.
+    pub async fn skip(&self, shard: &ShardRef) -> Result<Skipped, SkipError> {
+        self.shards.skip(shard).await
     }
 
     /// Moves the reading of a shard, forth or back, and returns once its lease row says so. Then the shard begins anew: a new

@@ -1,14 +1,17 @@
 //! How a worker is, for probes and operators.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::checkpoint::position::RecordPosition;
 use crate::consumer::application::LONG_CALL;
 use crate::consumer::status::{ShardState, ShardStatus};
 use crate::error::{StreamError, TableError};
+use crate::event::text::{at, seconds};
 use crate::lease::model::LeaseKey;
 use crate::stream::ShardRef;
 use crate::trouble::Trouble;
@@ -69,6 +72,8 @@ pub enum Degraded {
         shard: ShardRef,
         /// For how long.
         lasting: Duration,
+        /// The record on which it failed last, as [`ShardStatus::failing_at`] says.
+        position: Option<RecordPosition>,
         /// The handler's last error.
         error: Option<String>,
     },
@@ -117,6 +122,50 @@ pub enum Degraded {
         /// The key of the row.
         lease: LeaseKey,
     },
+}
+
+/// One line, which names the shard or the row, says for how long it lasts, and why.
+impl fmt::Display for Degraded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Starting { error } => write!(f, "the worker cannot start yet, and tries again: {error}"),
+            Self::Halted {
+                shard,
+                lasting,
+                position,
+                error,
+            } => {
+                write!(f, "shard {shard} is halted for {}", seconds(*lasting))?;
+                at(f, position.as_ref())?;
+                error.as_ref().map_or(Ok(()), |error| write!(f, ": {error}"))
+            }
+            Self::OnHold { shard, lasting, reason } => {
+                write!(f, "shard {shard} is on hold for {}: {reason}", seconds(*lasting))
+            }
+            Self::SlowHandler { shard, lasting } => {
+                write!(
+                    f,
+                    "a call to the handler of shard {shard} runs for {}",
+                    seconds(*lasting)
+                )
+            }
+            Self::ReadsFail { shard, lasting, error } => {
+                write!(f, "shard {shard} cannot be read for {}: {error}", seconds(*lasting))
+            }
+            Self::Credentials { lasting, error } => {
+                write!(f, "the credentials are of no use for {}: {error}", seconds(*lasting))
+            }
+            Self::LeaseTable { lasting, error } => {
+                write!(f, "the lease table cannot be used for {}: {error}", seconds(*lasting))
+            }
+            Self::UnreadableRow { lease } => {
+                write!(
+                    f,
+                    "row {lease} of the lease table cannot be read, so nobody reads its shard"
+                )
+            }
+        }
+    }
 }
 
 /// Where the parts of a worker note how they are. Cheap to clone.
@@ -239,6 +288,7 @@ fn of_shard(status: &ShardStatus) -> Option<Degraded> {
         ShardState::Halted { .. } => Some(Degraded::Halted {
             shard,
             lasting,
+            position: status.failing_at.clone(),
             error: status.last_error.clone(),
         }),
         ShardState::OnHold { reason } => Some(Degraded::OnHold {

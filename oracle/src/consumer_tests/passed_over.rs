@@ -99,6 +99,45 @@ fn an_operator_may_have_the_records_of_a_halted_shard_skipped_once() {
 }
 
 #[test]
+fn a_skip_that_an_operator_wants_finds_each_record_that_fails_alone_and_none_behind_the_batch() {
+    let mut story = failed(Exhausted::Halt, 4, None);
+    story.consumer("a", 1, ConsumerFact::ShardHalted);
+    story.consumer("a", 1, ConsumerFact::HaltEnds { by: Remedy::Skip });
+    for number in 1..=4 {
+        if number % 2 == 0 {
+            story.offer("a", 1, number..=number);
+            story.consumer("a", 1, ConsumerFact::Failed);
+            skip(&mut story, number, 1);
+        } else {
+            story.work("a", 1, number..=number);
+        }
+    }
+    story.offer("a", 1, 5..=5);
+    story.consumer("a", 1, ConsumerFact::Failed);
+    story.assert_kept();
+    skip(&mut story, 5, 1);
+    assert_eq!(story.broken(), [Rule::NothingSkipped]);
+}
+
+#[test]
+fn a_named_record_may_be_passed_over_though_those_in_front_of_it_failed_in_between() {
+    let story = |named: u64| {
+        let mut story = Story::of_a_consumer(Rules::new(FAILOVER).exhausted(EACH));
+        story.offer("a", 1, 1..=4);
+        let place = place(named, 0);
+        story.consumer("a", 1, ConsumerFact::RecordNamed { place, asks: None });
+        story.consumer("a", 1, ConsumerFact::Failed);
+        story.offer("a", 1, 1..=2);
+        story.consumer("a", 1, ConsumerFact::Failed);
+        story.work("a", 1, 1..=2);
+        skip(&mut story, 3, 1);
+        story
+    };
+    story(3).assert_kept();
+    assert_eq!(story(4).broken(), [Rule::NothingSkipped]);
+}
+
+#[test]
 fn a_record_that_is_passed_over_is_not_offered_to_the_same_ownership_again() {
     let mut story = failed(EACH, 1, None);
     skip(&mut story, 1, 1);

@@ -44,6 +44,13 @@ pub enum ConsumerFact {
         /// What is to become of the records of the batch that are not checkpointed.
         asks: Asks,
     },
+    /// A handler is about to fail, and names the record of its batch on which it does.
+    RecordNamed {
+        /// The record.
+        place: Place,
+        /// What is to become of it, if not another attempt.
+        asks: Option<Asks>,
+    },
     /// A handler was called with one record, while others of the ownership may run.
     RecordBegun {
         /// The record.

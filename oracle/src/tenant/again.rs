@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::{Begins, Repeats, SHARD_ENDED, Tenant};
+use crate::fact::{Asks, Remedy};
 use crate::judge::Judge;
-use crate::position::Position;
+use crate::position::{Place, Position};
 use crate::rules::Rule;
 use crate::shard::Shard;
 
@@ -28,9 +29,26 @@ impl Tenant {
         self.repeats = Repeats::Everything;
     }
 
+    /// An operator sees to the halted shard.
+    pub(crate) fn halt_ends(&mut self, by: Remedy) {
+        self.halted_at = None;
+        self.remedy = Some(by);
+        self.remedied = self.last_failed.as_ref().map_or(0, |(failed, _)| failed.end);
+    }
+
+    /// A handler names the record on which it fails. That holds until the record is processed, though those in front of it may
+    /// fail by themselves meanwhile.
+    pub(crate) fn named(&mut self, place: Place, asks: Option<Asks>, shard: &Shard) {
+        let index = shard
+            .find(place)
+            .filter(|index| self.batch.as_ref().is_some_and(|batch| batch.contains(index)));
+        self.named.extend(index.map(|index| (index, asks)));
+    }
+
     /// These records are passed over: it is not offered them again.
     pub(crate) fn passed_over(&mut self, records: Range<usize>) {
-        (self.halted_at, self.remedy) = (None, None);
+        self.halted_at = None;
+        self.remedy.take_if(|_| records.end >= self.remedied);
         if self.keyed.passed_over(&records) {
             return;
         }

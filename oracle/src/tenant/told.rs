@@ -17,6 +17,7 @@ impl Tenant {
                 judge.reached(Rare::TaskBegunAnew);
                 self.begun_anew(*checkpoint, shard, judge);
             }
+            ConsumerFact::RecordNamed { place, asks } => self.named(*place, *asks, shard),
             ConsumerFact::Failed => self.failed(None, shard),
             ConsumerFact::GaveUp { asks } => self.failed(Some(*asks), shard),
             ConsumerFact::RecordDone { place } => self.record_done(*place, shard, judge),

@@ -35,7 +35,11 @@ fn at(sequence_number: usize) -> RecordPosition {
 
 /// The records 1 to `count`; none for 0.
 fn records(count: usize) -> Option<Failing> {
-    (count > 0).then(|| Failing { count, last: at(count) })
+    (count > 0).then(|| Failing {
+        count,
+        last: at(count),
+        named: None,
+    })
 }
 
 /// The record with this number, alone.
@@ -43,6 +47,7 @@ fn alone(number: usize) -> Option<Failing> {
     Some(Failing {
         count: 1,
         last: at(number),
+        named: None,
     })
 }
 
@@ -270,6 +275,129 @@ fn a_policy_for_whole_batches_isolates_no_record() {
         reactions(&mut state, 3, 3),
         [Reaction::Again, Reaction::Again, Reaction::DeadLetter]
     );
+}
+
+/// The records 1 to 5, of which the handler names one.
+fn naming(number: usize) -> Option<Failing> {
+    records(5).map(|failing| Failing {
+        named: Some(at(number)),
+        ..failing
+    })
+}
+
+/// The reaction to a failure with the record that the handler names.
+fn fail_naming(state: &mut ConsumerState, number: usize) -> Reaction {
+    state.on_failure(Verdict::Retry, naming(number).as_ref(), start())
+}
+
+#[test]
+fn a_record_that_each_failure_names_is_given_up_behind_those_in_front_of_it() {
+    let mut state = reading(ErrorPolicy::skip());
+    let reactions = [3, 3, 3].map(|number| fail_naming(&mut state, number));
+    assert_eq!(reactions, [Reaction::Again, Reaction::Again, Reaction::Isolate]);
+    assert_eq!(state.gives_up(), Some((&at(3), GivesUp::Skips)));
+    assert_eq!(
+        state.step(&Signal::Run, start()),
+        Step::Read(BatchSize::Configured),
+        "those in front are delivered in one call"
+    );
+    state.on_success(Some(&at(2)));
+    assert_eq!(state.gives_up(), Some((&at(3), GivesUp::Skips)));
+    assert_eq!(state.attempts(), ATTEMPTS, "no call is made to isolate it");
+    state.on_success(Some(&at(3)));
+    assert_eq!(state.gives_up(), None);
+}
+
+#[test]
+fn a_record_is_isolated_unless_each_failure_that_counts_has_named_it() {
+    for others in [[Some(2), Some(2)], [None, Some(3)], [Some(3), None]] {
+        let mut state = reading(ErrorPolicy::skip());
+        // Further than the one that comes last, so that it counts on.
+        fail_naming(&mut state, 4);
+        state.retry();
+        for other in others {
+            let failing = other.map_or(records(5), naming);
+            state.on_failure(Verdict::Retry, failing.as_ref(), start());
+        }
+        assert_eq!(fail_naming(&mut state, 1), Reaction::Isolate, "{others:?}");
+        assert_eq!(state.gives_up(), None, "{others:?}");
+        assert_eq!(state.step(&Signal::Run, start()), Step::Read(BatchSize::OneRecord));
+    }
+}
+
+#[test]
+fn a_handler_that_comes_further_in_its_batch_makes_progress_but_not_by_going_to_and_fro() {
+    let mut state = reading(ErrorPolicy::halt());
+    let reactions = [1, 2, 3, 2, 3].map(|number| fail_naming(&mut state, number));
+    assert_eq!(
+        reactions,
+        [
+            Reaction::Again,
+            Reaction::Again,
+            Reaction::Again,
+            Reaction::Again,
+            Reaction::Halted
+        ]
+    );
+}
+
+#[test]
+fn an_error_that_names_a_record_asks_for_that_one_alone() {
+    for (verdict, gives_up) in [
+        (Verdict::Skip, GivesUp::Skips),
+        (Verdict::DeadLetter, GivesUp::DeadLetters),
+    ] {
+        let mut state = reading(ErrorPolicy::dead_letter(taken).whole_batches());
+        assert_eq!(
+            state.on_failure(verdict, naming(2).as_ref(), start()),
+            Reaction::Isolate
+        );
+        assert_eq!(state.gives_up(), Some((&at(2), gives_up)));
+    }
+}
+
+#[test]
+fn a_named_record_whose_sink_fails_is_delivered_again_alone_and_goes_to_the_sink_again() {
+    let mut state = reading(ErrorPolicy::dead_letter(taken));
+    for _ in 0..ATTEMPTS {
+        fail_naming(&mut state, 3);
+    }
+    state.on_success(Some(&at(2)));
+    assert_eq!(state.on_sink_failure(start()), Reaction::Again);
+    assert_eq!(state.gives_up(), None);
+    assert_eq!(
+        state.on_failure(Verdict::Retry, alone(3).as_ref(), start()),
+        Reaction::DeadLetter
+    );
+    assert_eq!(state.attempts(), ATTEMPTS + 1);
+}
+
+#[test]
+fn a_skip_that_is_asked_for_finds_the_records_that_fail_whatever_the_policy_is() {
+    for policy in [ErrorPolicy::halt(), ErrorPolicy::dead_letter(taken)] {
+        for verdict in [Verdict::Retry, Verdict::Fatal, Verdict::Skip] {
+            let mut state = reading(policy.clone());
+            state.on_failure(Verdict::Retry, records(3).as_ref(), start());
+            assert_eq!(state.skip(&records(3).unwrap()), Reaction::Isolate);
+            assert_eq!(state.step(&Signal::Run, start()), Step::Read(BatchSize::OneRecord));
+            state.on_success(Some(&at(1)));
+            assert_eq!(state.on_failure(verdict, alone(2).as_ref(), start()), Reaction::Skip);
+            state.on_success(Some(&at(2)));
+            assert!(state.is_skipping());
+            state.on_success(Some(&at(3)));
+            assert!(!state.is_skipping());
+        }
+    }
+}
+
+#[test]
+fn a_skip_that_is_asked_for_takes_the_record_that_is_known_and_the_batch_only_by_policy() {
+    let mut state = reading(ErrorPolicy::halt());
+    assert_eq!(state.skip(&alone(2).unwrap()), Reaction::Skip);
+    assert_eq!(state.skip(&naming(2).unwrap()), Reaction::Isolate);
+    assert_eq!(state.gives_up(), Some((&at(2), GivesUp::Skips)));
+    let mut of_batches = reading(ErrorPolicy::skip().whole_batches());
+    assert_eq!(of_batches.skip(&records(3).unwrap()), Reaction::Skip);
 }
 
 #[test]

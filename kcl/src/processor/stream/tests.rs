@@ -143,6 +143,18 @@ async fn a_task_that_fails_is_begun_anew_and_what_is_not_checkpointed_comes_agai
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_record_that_a_task_names_is_named_in_the_text_alone() {
+    let shard = TestShard::new();
+    let mut processor = StreamProcessor::new(&shard.context(), |mut stream| async move {
+        let batch = stream.next().await.unwrap();
+        Err(HandlerError::skip("no disk").at(&batch.records[0]))
+    });
+    let error = shard.process(&mut processor, record("one")).await.unwrap_err();
+    assert_eq!(error.to_string(), "record 1: no disk");
+    assert_eq!((error.about(), error.is_about()), (&About::WholeCall, None));
+}
+
+#[tokio::test(start_paused = true)]
 async fn records_that_the_task_did_not_take_are_not_to_blame_for_its_end() {
     let shard = TestShard::new();
     let mut processor = StreamProcessor::new(&shard.context(), |_| async { Err(HandlerError::skip("no database")) });

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use service::Clock;
 
-use crate::checkpoint::position::Position;
+use crate::checkpoint::position::{Position, SequenceNumber};
 use crate::error::StreamError;
 use crate::observers::ShardObserver;
 use crate::retrieval::loss::Idle;
@@ -40,10 +40,20 @@ pub(crate) struct PollerConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Losses {
     Sought,
-    /// Those behind this position were reported already.
+    /// Those behind this position were reported already: what was missing then.
     Known {
         behind: Position,
+        loss: KnownLoss,
     },
+}
+
+/// What is known since a loss was reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KnownLoss {
+    /// The oldest record that the shard had then. What is missing in front of it is known, and it is not.
+    pub(crate) oldest: Option<SequenceNumber>,
+    /// When that was.
+    pub(crate) at: Idle,
 }
 
 /// Whether a reader had everything that the shard had.

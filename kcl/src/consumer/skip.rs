@@ -1,0 +1,61 @@
+//! What an application asks for when it skips the records on which its handler fails, and what it is told.
+
+use tokio::sync::oneshot;
+
+use crate::checkpoint::position::RecordPosition;
+use crate::retrieval::loss::PossibleLoss;
+
+/// What a [`WorkerControl::skip`](crate::WorkerControl::skip) has given up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// The records that were passed over, in the order of the shard. Empty if the handler has processed each of them after all.
+    pub records: Vec<RecordPosition>,
+    /// Records whose number is not known were passed over as well, up to and including this one: a task of a
+    /// [`ShardStream`](crate::ShardStream) had taken them, and has not checkpointed them.
+    pub up_to: Option<RecordPosition>,
+    /// The shard was on hold for this possible loss, and is read on behind it.
+    pub possible_loss: Option<PossibleLoss>,
+}
+
+/// Why nothing was skipped, or why it is not known what was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SkipError {
+    /// This worker does not hold the lease of the shard: ask the worker that does.
+    #[error("this worker does not hold the shard's lease")]
+    NotHeld,
+    /// The handler of the shard has not failed on records since its last success, and the shard is not on hold for a possible
+    /// loss.
+    #[error("there is nothing to skip: the handler of the shard does not fail on records")]
+    NothingFails,
+    /// The lease was lost, or the worker ended, before the skip was done. What was skipped until then was told by events.
+    #[error("the lease was lost before the skip was done; the events tell what was skipped until then")]
+    LeaseLost,
+}
+
+/// A request to skip, and who waits for it.
+#[derive(Debug)]
+pub(crate) struct SkipRequest {
+    pub(crate) answer: oneshot::Sender<Result<Skipped, SkipError>>,
+}
+
+/// The skips that are asked for and not done.
+#[derive(Debug, Default)]
+pub(super) struct Skips {
+    pub(super) skipped: Skipped,
+    pub(super) answers: Vec<oneshot::Sender<Result<Skipped, SkipError>>>,
+}
+
+impl Skips {
+    /// Notes what was passed over.
+    pub(super) fn note(&mut self, last: &RecordPosition, records: Vec<RecordPosition>) {
+        if self.answers.is_empty() {
+            return;
+        }
+        if records.is_empty() {
+            self.skipped.up_to = Some(last.clone());
+        }
+        self.skipped.records.extend(records);
+    }
+}
