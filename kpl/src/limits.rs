@@ -152,6 +152,13 @@ pub const COPIED_BYTES_PER_ENTRY: usize = 200;
 /// The wait after the first failure of a request or a record, before jitter. KPL's fixed delay with default settings.
 pub const RETRY_DELAY: Duration = Duration::from_millis(50);
 
+/// How many bytes of aggregates are routed again at once after the shards have changed. Our choice: to build so much anew takes a
+/// few milliseconds.
+pub const REROUTING_STEP: usize = 1024 * 1024;
+
+/// The pause between two such steps. Our choice: the shortest that a timer knows; answers are heard and requests sent meanwhile.
+pub const REROUTING_PAUSE: Duration = Duration::from_millis(1);
+
 /// The longest wait between two attempts, before jitter. Our choice: a shard's bucket refills within a second or two.
 pub const MAX_RETRY_DELAY: Duration = Duration::from_secs(2);
 

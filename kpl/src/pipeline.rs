@@ -97,6 +97,7 @@ impl Pipeline {
         let at = Moment { now, wall };
         self.outputs.extend(self.stages.start_look_ups(at));
         self.settle_routing(now);
+        self.stages.reroute(now);
         while let Some(aggregate) = self.stages.retries.pop_due(now) {
             self.stages.route(aggregate, now);
         }
@@ -388,8 +389,8 @@ impl Pipeline {
 
     /// Puts into force what is known by now of shards and distribution, and routes everything that waits by it.
     fn settle_routing(&mut self, now: Instant) {
-        if let Some(map) = self.stages.routes.settle(&self.stages.knowledge, &mut self.outputs) {
-            self.stages.route_again(&map, now);
+        if let Some(rerouting) = self.stages.routes.settle(&self.stages.knowledge, &mut self.outputs) {
+            self.stages.route_again(&rerouting, now);
         }
     }
 }

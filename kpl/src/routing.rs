@@ -90,6 +90,14 @@ impl Routing {
         }
     }
 
+    /// Whether `other` packs the records of a shard alike, where hash keys lead.
+    pub(crate) fn differs_in_shards_alone(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::ByKey { packing, .. }, Self::ByKey { packing: other, .. }) => packing == other,
+            (Self::Undecided | Self::ByKey { .. } | Self::ServiceChosen { .. }, _) => false,
+        }
+    }
+
     /// What each lane is for.
     pub(crate) fn targets(&self) -> Vec<Option<Target>> {
         match self {

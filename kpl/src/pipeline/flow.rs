@@ -1,6 +1,6 @@
 //! Pure: when an aggregate leaves, and with which others.
 //!
-//! In the order of an aggregate's way: `limiter` queues for each shard, by a `token_bucket` at an `adaptive_rate`; `queues`
+//! In the order of an aggregate's way: what has another shard by now is `rerouted`; `limiter` queues for each shard, by a `token_bucket` at an `adaptive_rate`; `queues`
 //! hold the shards of ordered records; `collector` gathers, up to the `ceiling` of what passes a proxy, and `requests` sends
 //! what is gathered within the room of `copies`.
 
@@ -11,4 +11,5 @@ pub(super) mod copies;
 pub(super) mod limiter;
 pub(super) mod queues;
 pub(super) mod requests;
+pub(super) mod rerouted;
 pub(super) mod token_bucket;

@@ -20,11 +20,11 @@ use crate::pipeline::flow::adaptive_rate::Reply;
 use crate::pipeline::flow::limiter::{Answered, Destination};
 use crate::pipeline::flow::queues::Queues;
 use crate::pipeline::flow::requests::Requests;
+use crate::pipeline::flow::rerouted::Rerouted;
 use crate::pipeline::knowledge::Knowledge;
-use crate::pipeline::knowledge::routes::Routes;
+use crate::pipeline::knowledge::routes::{Rerouting, Routes};
 use crate::pipeline::messages::{EntryAnswer, Moment, Output};
 use crate::pipeline::observers::Observers;
-use crate::routing::shard_map::ShardMap;
 
 /// The parts that an aggregate passes through. Each owns its state; an aggregate is in one of them.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub(crate) struct Stages {
     pub(crate) knowledge: Knowledge,
     /// Aggregates that wait until it is known where they go.
     pub(crate) routes: Routes,
+    /// Aggregates whose shards have changed.
+    pub(crate) rerouted: Rerouted,
     /// Aggregates that wait for their shard.
     pub(crate) queues: Queues,
     /// Aggregates that wait for company, and those in flight.
@@ -50,6 +52,7 @@ impl Stages {
             ordering: config.ordering,
             knowledge: Knowledge::new(config, &mut rng),
             routes: Routes::new(config),
+            rerouted: Rerouted::default(),
             queues: Queues::new(config),
             requests: Requests::new(config, budget),
             judge: Judge::new(config),
@@ -60,6 +63,14 @@ impl Stages {
 
     /// Sends an aggregate on by the routing in force: to its shard's queue, or taken apart if it does not suit it.
     pub(crate) fn route(&mut self, aggregate: SealedAggregate, now: Instant) {
+        match self.ordering {
+            // Behind older records of its keys.
+            Ordering::PerKey if !self.rerouted.is_empty() => self.rerouted.put_last(aggregate),
+            Ordering::PerKey | Ordering::None => self.send_on(aggregate, now),
+        }
+    }
+
+    fn send_on(&mut self, aggregate: SealedAggregate, now: Instant) {
         let Some(aggregate) = self.accounts.unexpired(aggregate, now) else {
             return;
         };
@@ -103,15 +114,32 @@ impl Stages {
         halves
     }
 
-    pub(crate) fn route_again(&mut self, map: &ShardMap, now: Instant) {
+    /// Aggregates are routed otherwise than before: what stays with its shard stays in its queue.
+    pub(crate) fn route_again(&mut self, rerouting: &Rerouting, now: Instant) {
         let mut waiting = self.routes.take_unrouted();
-        waiting.extend(self.requests.take_unsent());
-        waiting.extend(self.queues.change_shards(map));
+        let mut unsent = self.requests.take_unsent();
+        unsent.iter_mut().for_each(|aggregate| aggregate.shards_held.clear());
+        let (staying, leaving): (Vec<_>, Vec<_>) = unsent
+            .into_iter()
+            .map(|mut aggregate| (rerouting.spares(&mut aggregate), aggregate))
+            .partition(|(stays, _)| *stays);
+        waiting.extend(leaving.into_iter().map(|(_, aggregate)| aggregate));
+        let stays = |aggregate: &mut SealedAggregate| rerouting.spares(aggregate);
+        waiting.extend(self.queues.change_shards(&rerouting.map, stays));
         let undecided = self.requests.in_flight().chain(self.judge.unjudged());
-        self.queues.hold_for_undecided(undecided, map, &mut self.accounts, now);
-        for mut aggregate in waiting {
-            aggregate.shards_held.clear();
-            self.route(aggregate, now);
+        self.queues
+            .hold_for_undecided(undecided, &rerouting.map, &mut self.accounts, now);
+        for (_, aggregate) in staying.into_iter().rev() {
+            self.queues.put_back(aggregate, now);
+        }
+        self.rerouted.put_first(waiting, now);
+        self.reroute(now);
+    }
+
+    /// Routes the next of the aggregates whose shards have changed, if it is time to.
+    pub(crate) fn reroute(&mut self, now: Instant) {
+        for aggregate in self.rerouted.take_step(now) {
+            self.send_on(aggregate, now);
         }
     }
 
@@ -304,6 +332,7 @@ impl Stages {
             return;
         }
         self.routes.expire(&mut self.accounts, now);
+        self.rerouted.expire(&mut self.accounts, now);
         self.retries.expire(&mut self.accounts, now);
         self.requests.expire_suspects(&mut self.accounts, now);
         self.queues.expire(&mut self.accounts, now);
@@ -316,6 +345,7 @@ impl Stages {
     /// Takes everything out that has no outcome yet.
     pub(crate) fn take_all(&mut self, now: Instant) -> Vec<SealedAggregate> {
         let mut all = self.routes.take_unrouted();
+        all.extend(self.rerouted.take_all());
         all.extend(self.retries.take_all());
         all.extend(self.queues.take_all());
         all.extend(self.requests.take_unsent());
@@ -331,6 +361,7 @@ impl Stages {
         let sending = self.retries.resume_at().or_else(|| sending.into_iter().flatten().min());
         let others = [
             sending.filter(|_| self.requests.may_send()),
+            self.rerouted.next_at(),
             self.retries.next_at(),
             self.knowledge.next_at(),
             self.accounts.look_at(),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aggregation::{HashKey, HashKeyRange};
 use service::{RangeFault, ShardId};
 
+use crate::routing::Target;
 use crate::routing::coverage::gaps;
 
 /// One shard and the hash keys it holds.
@@ -64,11 +65,18 @@ pub(crate) struct ShardMap {
     epoch: Epoch,
     open: Vec<Shard>,
     /// The same shards by their ids: a stream may have tens of thousands.
-    ranges: BTreeMap<ShardId, HashKeyRange>,
+    ranges: BTreeMap<ShardId, Known>,
     /// Open shards whose ranges could not be read and are assumed.
     assumed: BTreeSet<ShardId>,
     /// Ranges of shards that were open in an earlier epoch, so that late answers can be judged.
     closed: BTreeMap<ShardId, Closed>,
+}
+
+/// The range of an open shard, and the epoch since which it is known and the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Known {
+    range: HashKeyRange,
+    since: Epoch,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +100,7 @@ impl ShardMap {
         if next.has_shards_of(self) {
             return Some(self.clone());
         }
+        next.date_back(self);
         if self.is_of_another_stream(&next) {
             next.closed.clear();
             return Some(next);
@@ -121,7 +130,19 @@ impl ShardMap {
         if next.has_shards_of(self) {
             next.epoch = self.epoch;
         }
+        next.date_back(self);
         Some(next)
+    }
+
+    /// Notes which shards were there before, with the same range.
+    fn date_back(&mut self, before: &Self) {
+        for (id, known) in &mut self.ranges {
+            let is_assumed = self.assumed.contains(id) || before.assumed.contains(id);
+            match before.ranges.get(id).filter(|_| !is_assumed) {
+                Some(earlier) if earlier.range == known.range => known.since = earlier.since,
+                Some(_) | None => known.since = self.epoch,
+            }
+        }
     }
 
     /// Whether the stream was deleted and created again under the same name. As long as it lives, no shard changes its
@@ -147,7 +168,11 @@ impl ShardMap {
         if open.is_empty() {
             None
         } else {
-            let ranges = open.iter().map(|shard| (shard.id.clone(), shard.range)).collect();
+            let known = |shard: &Shard| Known {
+                range: shard.range,
+                since: epoch,
+            };
+            let ranges = open.iter().map(|shard| (shard.id.clone(), known(shard))).collect();
             Some(Self {
                 epoch,
                 open,
@@ -205,7 +230,14 @@ impl ShardMap {
 
     /// The hash keys of a shard that is open; assumed ones too.
     pub(crate) fn open_range_of(&self, id: &ShardId) -> Option<HashKeyRange> {
-        self.ranges.get(id).copied()
+        self.ranges.get(id).map(|known| known.range)
+    }
+
+    /// Whether the shard has had this range since the epoch of the target: what was built for it then fits it now.
+    pub(crate) fn is_as_in(&self, target: &Target) -> bool {
+        self.ranges
+            .get(&target.shard)
+            .is_some_and(|known| known.since <= target.epoch)
     }
 }
 
@@ -270,6 +302,30 @@ mod tests {
         let map = ShardMap::first(vec![shard("a", 0, u128::MAX)]).unwrap();
         let same = map.refreshed(vec![shard("a", 0, u128::MAX)]).unwrap();
         assert_eq!(same.epoch(), map.epoch());
+    }
+
+    #[test]
+    fn what_was_built_for_a_shard_fits_it_as_long_as_its_range_is_the_same() {
+        let half = 1 << 127;
+        let map = ShardMap::first(vec![shard("a", 0, half - 1), shard("b", half, u128::MAX)]).unwrap();
+        let target = |id: &str, map: &ShardMap| Target {
+            shard: ShardId::new(id),
+            epoch: map.epoch(),
+        };
+        let (a, b) = (target("a", &map), target("b", &map));
+        let listed = vec![
+            shard("a", 0, half - 1),
+            shard("c", half, u128::MAX - 1),
+            shard("d", u128::MAX, u128::MAX),
+        ];
+        let split = map.refreshed(listed).unwrap();
+        assert!(split.is_as_in(&a) && split.is_as_in(&target("c", &split)));
+        assert!(!split.is_as_in(&b), "it is closed");
+        let recreated = split
+            .replaced(vec![shard("a", 0, half), shard("b", half + 1, u128::MAX)])
+            .unwrap();
+        assert!(!recreated.is_as_in(&a), "it has another range");
+        assert!(!recreated.is_as_in(&b), "it was closed meanwhile");
     }
 
     #[test]

@@ -145,7 +145,7 @@ pub(crate) enum Verdict {
 fn judge(aggregate: &SealedAggregate, shard: &ShardId, map: &ShardMap) -> Verdict {
     let expected = aggregate.target.as_ref();
     let as_expected = expected.is_some_and(|target| target.shard == *shard);
-    if shard.is_nameless() || as_expected && expected.is_some_and(|target| target.epoch == map.epoch()) {
+    if shard.is_nameless() || as_expected && expected.is_some_and(|target| map.is_as_in(target)) {
         return Verdict::Right;
     }
     if aggregate.record.user_records > 1 {

@@ -72,7 +72,7 @@ impl Limiter {
     }
 
     /// Tells how many shards are open. The queue of those that the service chooses begins anew when it is next used after
-    /// [`take_all`](Self::take_all).
+    /// [`take_unless`](Self::take_unless).
     pub(crate) fn set_open_shards(&mut self, shards: usize) {
         self.open_shards = u32::try_from(shards.max(1)).unwrap_or(u32::MAX);
     }
@@ -132,10 +132,16 @@ impl Limiter {
         }
     }
 
-    /// Takes every hold back; nothing may be queued.
-    pub(crate) fn release_all(&mut self) {
-        for queue in self.queues.values_mut() {
+    /// Takes every hold back.
+    pub(crate) fn release_all(&mut self, now: Instant) {
+        let held = self.queues.iter_mut().filter(|(_, queue)| queue.holds > 0);
+        let mut released = Vec::new();
+        for (destination, queue) in held {
             queue.holds = 0;
+            released.push(destination.clone());
+        }
+        for destination in released {
+            self.schedule(&destination, now);
         }
     }
 
@@ -188,14 +194,22 @@ impl Limiter {
         }
     }
 
-    /// Takes everything out, and forgets the shards that `keep` does not name.
-    pub(crate) fn take_all(&mut self, keep: impl Fn(&ShardId) -> bool) -> Vec<SealedAggregate> {
-        self.ready.clear();
+    /// Takes everything out, except from queues of which each aggregate `stays`, and forgets the shards that `keep` does not name.
+    pub(crate) fn take_unless(
+        &mut self,
+        mut stays: impl FnMut(&mut SealedAggregate) -> bool,
+        keep: impl Fn(&ShardId) -> bool,
+    ) -> Vec<SealedAggregate> {
         let mut taken = Vec::new();
-        for queue in self.queues.values_mut() {
-            queue.place = None;
-            queue.not_before = None;
+        for (destination, queue) in &mut self.queues {
+            if queue.queue.iter_mut().all(&mut stays) {
+                continue;
+            }
             taken.extend(queue.queue.drain(..));
+            queue.not_before = None;
+            if let Some((at, turn)) = queue.place.take() {
+                self.ready.remove(&(at, turn, destination.clone()));
+            }
         }
         self.queues
             .retain(|destination, _| destination.as_ref().is_some_and(&keep));

@@ -40,6 +40,17 @@ impl Queues {
         }
     }
 
+    /// Puts back an aggregate that was taken out to be sent.
+    pub(crate) fn put_back(&mut self, aggregate: SealedAggregate, now: Instant) {
+        match (self.ordering, &aggregate.target) {
+            (Ordering::PerKey, Some(target)) => {
+                let shard = target.shard.clone();
+                self.limiter.push_front(&shard, aggregate, now, now);
+            }
+            (Ordering::PerKey, None) | (Ordering::None, _) => self.push(aggregate, now),
+        }
+    }
+
     /// Puts a retried aggregate before everything queued for `shard`, all of which waits until `not_before`.
     pub(crate) fn push_front(
         &mut self,
@@ -98,20 +109,24 @@ impl Queues {
         shards.iter().for_each(|shard| self.limiter.release(shard, now));
     }
 
-    /// Takes everything out, because other shards are open now.
-    pub(crate) fn change_shards(&mut self, map: &ShardMap) -> Vec<SealedAggregate> {
-        let taken = self.limiter.take_all(|shard| map.open_range_of(shard).is_some());
+    /// Other shards are open now: takes everything out, except from queues of which each aggregate `stays`.
+    pub(crate) fn change_shards(
+        &mut self,
+        map: &ShardMap,
+        stays: impl FnMut(&mut SealedAggregate) -> bool,
+    ) -> Vec<SealedAggregate> {
+        let is_open = |shard: &ShardId| map.open_range_of(shard).is_some();
+        let taken = self.limiter.take_unless(stays, is_open);
         self.limiter.set_open_shards(map.shards().len());
         taken
     }
 
     /// Takes everything out at the end.
     pub(crate) fn take_all(&mut self) -> Vec<SealedAggregate> {
-        self.limiter.take_all(|_| false)
+        self.limiter.take_unless(|_| false, |_| false)
     }
 
-    /// The shards have changed: each of the `undecided` aggregates holds the shards that its keys belong to now. Nothing is
-    /// queued at this moment.
+    /// The shards have changed: each of the `undecided` aggregates holds the shards that its keys belong to now.
     pub(crate) fn hold_for_undecided<'a>(
         &mut self,
         undecided: impl Iterator<Item = &'a mut SealedAggregate>,
@@ -123,7 +138,7 @@ impl Queues {
             return;
         }
         drop(accounts.take_released());
-        self.limiter.release_all();
+        self.limiter.release_all(now);
         for aggregate in undecided {
             let keys = aggregate.hash_keys().into_iter();
             let shards = keys.filter_map(|key| map.shards().get(map.index_of(key)));

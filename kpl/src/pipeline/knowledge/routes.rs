@@ -20,6 +20,36 @@ use crate::routing::{Routing, Target};
 /// After this number of misplacements the service evidently does not follow the hash keys.
 const MAX_MISPLACEMENTS: u32 = 3;
 
+/// That aggregates are routed otherwise than before.
+#[derive(Debug, Clone)]
+pub(crate) struct Rerouting {
+    pub(crate) map: Arc<ShardMap>,
+    affected: Affected,
+}
+
+/// Which aggregates are routed otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Affected {
+    /// Those whose shards have changed.
+    OfChangedShards,
+    /// Possibly each.
+    All,
+}
+
+impl Rerouting {
+    /// Whether an aggregate stays with its shard as it is. If so, the map in force becomes that of its target.
+    pub(crate) fn spares(&self, aggregate: &mut SealedAggregate) -> bool {
+        let target = aggregate.target.as_mut().filter(|target| self.map.is_as_in(target));
+        match (self.affected, target) {
+            (Affected::OfChangedShards, Some(target)) => {
+                target.epoch = self.map.epoch();
+                true
+            }
+            (Affected::OfChangedShards, None) | (Affected::All, _) => false,
+        }
+    }
+}
+
 /// The routing in force, and the aggregates that wait for the first one.
 #[derive(Debug)]
 pub(crate) struct Routes {
@@ -43,8 +73,8 @@ impl Routes {
         }
     }
 
-    /// Puts into force what is known by now. Returns the map, if aggregates are routed otherwise than before.
-    pub(crate) fn settle(&mut self, knowledge: &Knowledge, outputs: &mut VecDeque<Output>) -> Option<Arc<ShardMap>> {
+    /// Puts into force what is known by now. Tells if aggregates are routed otherwise than before.
+    pub(crate) fn settle(&mut self, knowledge: &Knowledge, outputs: &mut VecDeque<Output>) -> Option<Rerouting> {
         let (map, (distribution, source)) = (knowledge.map()?, knowledge.distribution()?);
         if self.told.replace((distribution, source)) != Some((distribution, source)) {
             outputs.push_back(Output::Distribution(distribution, source));
@@ -53,9 +83,16 @@ impl Routes {
         if routing.is_same(&self.routing) {
             return None;
         }
+        let affected = match routing.differs_in_shards_alone(&self.routing) {
+            true => Affected::OfChangedShards,
+            false => Affected::All,
+        };
         self.routing = routing.clone();
         outputs.push_back(Output::NewRouting(routing));
-        Some(Arc::clone(map))
+        Some(Rerouting {
+            map: Arc::clone(map),
+            affected,
+        })
     }
 
     pub(crate) fn is_undecided(&self) -> bool {
@@ -199,12 +236,9 @@ impl Routes {
 /// The target of the aggregate by `map`, if its shard is still there and holds all of it.
 fn target_in(map: &ShardMap, aggregate: &SealedAggregate) -> Option<Target> {
     let target = aggregate.target.as_ref()?;
-    if target.epoch == map.epoch() {
-        return Some(target.clone());
-    }
     let range = map.open_range_of(&target.shard)?;
-    let holds_all = aggregate.hash_keys().into_iter().all(|key| range.contains(key));
-    holds_all.then(|| Target {
+    let fits = map.is_as_in(target) || aggregate.hash_keys().into_iter().all(|key| range.contains(key));
+    fits.then(|| Target {
         shard: target.shard.clone(),
         epoch: map.epoch(),
     })

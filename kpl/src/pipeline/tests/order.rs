@@ -83,6 +83,43 @@ fn a_record_that_is_sent_again_is_not_overtaken_and_holds_its_own_shard_only() {
 }
 
 #[test]
+fn what_is_put_while_the_records_of_a_split_shard_are_taken_apart_does_not_overtake_them() {
+    let large = |n: usize, percent| record(n, 100_000).with_explicit_hash_key(at_percent(percent));
+    let config = Config {
+        aggregation_max_size: 400_000,
+        ..in_order()
+    };
+    let mut world = World::ready(2, config);
+    // What is in flight holds the shard, so that all else waits.
+    world.send([large(0, LOW), large(1, HIGH)]);
+    world.run_for(Duration::from_millis(20));
+    world.send((2..62).map(|n| large(n, if n % 3 == 0 { LOW } else { 40 })));
+    world.send((62..66).map(|n| large(n, HIGH)));
+    world.stream.split(at_percent(LOW));
+    world
+        .pipeline
+        .stages
+        .knowledge
+        .refresher
+        .on_contradiction(world.now, world.now);
+    world.work();
+    world.fetched();
+    let left = world.pipeline.stages.rerouted.bytes();
+    assert!(
+        (4_000_000..5_500_000).contains(&left),
+        "{left} of 6 MB, and none of the other shard's"
+    );
+    world.send([large(66, LOW), large(67, 40), large(68, HIGH)]);
+    world.run_for(Duration::from_millis(1));
+    assert!(world.pipeline.stages.rerouted.bytes() < left, "another part of it");
+    world.run_for(Duration::from_millis(10));
+    assert!(world.pipeline.stages.rerouted.is_empty());
+    world.heal();
+    world.assert_read_in_order();
+    world.assert_at_rest();
+}
+
+#[test]
 fn the_children_of_a_split_wait_for_what_is_under_way_to_their_parent() {
     let mut world = World::ready(1, in_order());
     world.put(at(0, LOW));
