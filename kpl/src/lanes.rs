@@ -6,8 +6,8 @@
 //! new ones.
 //!
 //! `lane` is the open aggregate of one shard, in `buffers` that lanes share, and `contents` are its records in numbers;
-//! `sealing` makes an `aggregate` of it; `handover` brings that to the driver. `count` is what was put into a lane, `intake`
-//! into all.
+//! `sealing` makes an `aggregate` of it, `refused` tells since when the service does not get that; `handover` brings it to the
+//! driver. `count` is what was put into a lane, `intake` into all.
 
 pub(crate) mod aggregate;
 pub(crate) mod buffers;
@@ -16,6 +16,7 @@ mod count;
 mod handover;
 pub(crate) mod intake;
 pub(crate) mod lane;
+pub(crate) mod refused;
 pub(crate) mod sealing;
 
 use std::sync::Arc;

@@ -42,12 +42,11 @@ use self::observers::Observers;
 use self::stages::Stages;
 use crate::budget::Budget;
 use crate::config::{Config, OnThrottling};
-use crate::error::codes::{RECORD_COUNT_MISMATCH, SHARD_LIMIT};
+use crate::error::codes::SHARD_LIMIT;
 use crate::error::{PutError, PutErrorKind};
 use crate::lanes::aggregate::SealedAggregate;
 use crate::observe::observation::Observation;
 use crate::observe::stats::Load;
-use crate::receipt::attempt::AttemptFailure;
 use crate::record::doubts::Doubt;
 use crate::routing::shard_map::Listing;
 use crate::routing::summary::StreamSummary;
@@ -224,7 +223,7 @@ impl Pipeline {
         match answer {
             Answer::Failed(error) => self.on_request_failed(aggregates, error.into(), &exchange),
             Answer::Entries { entries, .. } if entries.len() != aggregates.len() => {
-                self.on_miscount(aggregates, entries.len(), &exchange);
+                self.stages.accounts.miscounted(aggregates, entries.len(), &exchange);
             }
             Answer::Entries { entries, .. } => {
                 self.stages.knowledge.on_stream_found();
@@ -238,7 +237,7 @@ impl Pipeline {
     }
 
     fn on_request_failed(&mut self, aggregates: Vec<SealedAggregate>, failed: FailedAttempt, exchange: &Exchange) {
-        if aggregates.len() > 1 && matches!(failed.recourse(), Recourse::Isolate | Recourse::Shrink) {
+        if aggregates.len() > 1 && matches!(failed.recourse_for(&aggregates), Recourse::Isolate | Recourse::Shrink) {
             return self.divide(aggregates, &failed, exchange);
         }
         if concerns_all_requests(failed.class) {
@@ -268,21 +267,6 @@ impl Pipeline {
         }
     }
 
-    /// Which entry was stored cannot be told any more.
-    fn on_miscount(&mut self, aggregates: Vec<SealedAggregate>, answered: usize, exchange: &Exchange) {
-        let sent = aggregates.len();
-        let kind = PutErrorKind::RecordCountMismatch { sent, answered };
-        let failure = AttemptFailure {
-            code: RECORD_COUNT_MISMATCH.into(),
-            message: kind.to_string(),
-            may_have_been_stored: true,
-        };
-        for mut aggregate in aggregates {
-            exchange.note(&mut aggregate, Some(failure.clone()));
-            self.stages.accounts.fail(aggregate, kind.clone());
-        }
-    }
-
     fn on_entry(&mut self, mut aggregate: SealedAggregate, entry: EntryAnswer, exchange: &Exchange) {
         self.stages.accounts.observers.observe(Observation::EntryAnswered {
             aggregate: &aggregate,
@@ -302,6 +286,9 @@ impl Pipeline {
                 self.stages.on_stored(stored, exchange);
             }
             EntryAnswer::Refused(refusal) => {
+                // The service has seen it: what refused it before has let it pass.
+                let recourse = Recourse::from(refusal.class);
+                aggregate.refused = aggregate.refused.filter(|_| recourse == Recourse::RetryWithinGrace);
                 if refusal.class.is_throttling() {
                     self.hot_shards.refused(destination, &aggregate, exchange.ended);
                 }
@@ -312,7 +299,8 @@ impl Pipeline {
 
     fn on_failure(&mut self, mut aggregate: SealedAggregate, failed: FailedAttempt, exchange: &Exchange) {
         let (sent, now) = (exchange.sent.now, exchange.ended);
-        let (recourse, reason) = (failed.recourse(), failed.reason_for(&aggregate));
+        let recourse = failed.recourse_for(std::slice::from_ref(&aggregate));
+        let reason = failed.reason_for(&aggregate);
         if reason == PutErrorKind::NoPartitionKey {
             self.stages.knowledge.key_missed(sent, now);
         }

@@ -77,7 +77,8 @@ pub enum PutErrorKind {
     },
     /// A request with this record alone is larger than a proxy, or the service, takes.
     #[error(
-        "a request with it alone, of {bytes} bytes of data and partition key, was refused as too large (HTTP status 413);              raise the limit of the proxy or gateway in between"
+        "a request with it alone, of {bytes} bytes of data and partition key, was refused as too large (HTTP status 413); \
+         raise the limit of the proxy or gateway in between"
     )]
     RequestTooLarge {
         /// Bytes of data and partition key. The body of the request has about four thirds of that.

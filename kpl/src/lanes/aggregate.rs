@@ -9,6 +9,7 @@ use service::ShardId;
 use crate::budget::{Cargo, Charge};
 use crate::error::PutErrorKind;
 use crate::lanes::contents::Contents;
+use crate::lanes::refused::Refused;
 use crate::limits::KINESIS_RECORD_BYTES;
 use crate::receipt::attempt::Attempts;
 use crate::receipt::cohort::Origin;
@@ -34,8 +35,8 @@ pub(crate) struct SealedAggregate {
     pub(crate) generation: u64,
     /// How often it was stored on a shard that does not hold all of its records.
     pub(crate) misplacements: u32,
-    /// When a request with it was first refused for a reason that may pass.
-    pub(crate) refused_since: Option<Instant>,
+    /// Since when requests with it are refused for a reason that may pass.
+    pub(crate) refused: Option<Refused>,
     /// The shards that are sent nothing until it is decided; none unless records are ordered.
     pub(crate) shards_held: Vec<ShardId>,
     stream: Arc<str>,
@@ -78,7 +79,7 @@ impl SealedAggregate {
             target,
             generation: 0,
             misplacements: 0,
-            refused_since: None,
+            refused: None,
             shards_held: Vec::new(),
             stream,
             hash_key_origin,
@@ -305,7 +306,7 @@ impl SealedAggregate {
         part.waiting_since = self.waiting_since;
         part.generation = self.generation;
         part.misplacements = self.misplacements;
-        part.refused_since = self.refused_since;
+        part.refused = self.refused;
         Some(part)
     }
 

@@ -5,14 +5,17 @@ use std::time::Instant;
 
 use service::ShardId;
 
+use crate::error::codes::RECORD_COUNT_MISMATCH;
 use crate::error::{PutError, PutErrorKind};
 use crate::lanes::aggregate::{Parted, SealedAggregate};
 use crate::observe::observation::Observation;
+use crate::pipeline::answers::exchange::Exchange;
 use crate::pipeline::answers::expiry::ExpiryWatch;
 use crate::pipeline::answers::judgement::Stored;
 use crate::pipeline::answers::losses::Losses;
 use crate::pipeline::answers::outstanding::Outstanding;
 use crate::pipeline::observers::Observers;
+use crate::receipt::attempt::AttemptFailure;
 use crate::receipt::outcome::Outcome;
 
 /// What has entered, what has ended and how, and what is due to expire.
@@ -70,6 +73,21 @@ impl Accounts {
             shard: &shard,
         });
         aggregate.deliver(shard.shared(), sequence_number);
+    }
+
+    /// Returns the aggregates of a request with another number of results: which entry was stored cannot be told any more.
+    pub(crate) fn miscounted(&mut self, aggregates: Vec<SealedAggregate>, answered: usize, exchange: &Exchange) {
+        let sent = aggregates.len();
+        let kind = PutErrorKind::RecordCountMismatch { sent, answered };
+        let failure = AttemptFailure {
+            code: RECORD_COUNT_MISMATCH.into(),
+            message: kind.to_string(),
+            may_have_been_stored: true,
+        };
+        for mut aggregate in aggregates {
+            exchange.note(&mut aggregate, Some(failure.clone()));
+            self.fail(aggregate, kind.clone());
+        }
     }
 
     /// An aggregate is returned to its callers.

@@ -245,12 +245,15 @@ impl Knowledge {
             Recourse::Retry => Prospect::Passing,
         };
         match (prospect, waiting) {
-            (Prospect::Final, _) => {
+            // What waited for it is returned, and the next record may bring better luck.
+            (Prospect::Final, Waiting::Some) => {
                 let pause = self.delays.after(failures.min(SHORT_PAUSES));
                 self.refresher.pause_until(now + pause);
             }
             // The map in force is good enough for now. The next record asks again.
-            (Prospect::Passing, Waiting::None) => self.refresher.pause_until(now + self.delays.after(failures)),
+            (Prospect::Passing | Prospect::Final, Waiting::None) => {
+                self.refresher.pause_until(now + self.delays.after(failures))
+            }
             (Prospect::Passing, Waiting::Some) => {
                 let pause = self.delays.after(failures.min(AWAITED_PAUSES));
                 self.refresher.retry_at(now + pause);

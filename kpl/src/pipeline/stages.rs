@@ -159,9 +159,13 @@ impl Stages {
 
     /// Sends these by themselves. What suits the stream no more, since it was sent, goes the usual way.
     pub(crate) fn suspect(&mut self, aggregates: Vec<SealedAggregate>, now: Instant) {
-        let (suspects, others): (Vec<_>, Vec<_>) = aggregates
-            .into_iter()
-            .partition(|aggregate| self.routes.suits(aggregate));
+        let (mut suspects, mut others) = (Vec::new(), Vec::new());
+        for mut aggregate in aggregates {
+            match self.routes.suits(&mut aggregate) {
+                true => suspects.push(aggregate),
+                false => others.push(aggregate),
+            }
+        }
         self.requests.suspect(suspects);
         match self.ordering {
             // Before whatever was queued meanwhile.
@@ -175,7 +179,8 @@ impl Stages {
 
     /// Sends the halves of what was refused, each by itself.
     pub(crate) fn halve(&mut self, aggregate: SealedAggregate, now: Instant) {
-        let halves = self.halves(aggregate);
+        let halves = self.halves(aggregate).into_iter();
+        let halves: Vec<_> = halves.flat_map(|half| self.passing(half)).collect();
         match self.ordering {
             Ordering::PerKey => {
                 for half in halves.into_iter().rev() {

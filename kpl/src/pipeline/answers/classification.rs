@@ -2,10 +2,12 @@
 
 use service::{CallClass, CallError, Effect};
 
+use crate::budget::Cargo;
 use crate::error::PutErrorKind;
 use crate::error::codes::Refusal;
 use crate::lanes::aggregate::SealedAggregate;
-use crate::limits::DEFAULT_MAX_RECORD_BYTES;
+use crate::limits::{DEFAULT_MAX_RECORD_BYTES, LEAST_REQUEST};
+use crate::pipeline::flow::ceiling::body_size;
 use crate::receipt::attempt::AttemptFailure;
 
 /// What the service's words for a missing partition key have in them: the name of the field.
@@ -112,6 +114,20 @@ impl FailedAttempt {
     /// What follows from it.
     pub(crate) fn recourse(&self) -> Recourse {
         self.class.into()
+    }
+
+    /// The same, for a request with these: a small one that is too large met something that is out of order.
+    pub(crate) fn recourse_for(&self, aggregates: &[SealedAggregate]) -> Recourse {
+        let recourse = self.recourse();
+        let is_small = || {
+            let cargo = aggregates.iter().map(SealedAggregate::cargo);
+            body_size(cargo.fold(Cargo::default(), Cargo::plus)) <= LEAST_REQUEST
+        };
+        if recourse == Recourse::Shrink && is_small() {
+            Recourse::RetryWithinGrace
+        } else {
+            recourse
+        }
     }
 
     /// The reason that the failure gives to the caller of `aggregate` once it is final.

@@ -3,18 +3,13 @@
 use std::time::Instant;
 
 use crate::lanes::aggregate::SealedAggregate;
+use crate::lanes::refused::Refused;
 use crate::limits::REFUSAL_GRACE;
 
 /// Since when calls of one kind have been refused, without one that was answered in between.
 #[derive(Debug, Default)]
 pub(crate) struct Grace {
     refused: Option<Refused>,
-}
-
-#[derive(Debug)]
-struct Refused {
-    first: Instant,
-    last: Instant,
 }
 
 /// Whether a trouble is worth waiting out.
@@ -29,20 +24,18 @@ pub(crate) enum Prospect {
 impl Grace {
     /// A call was refused. After a long time without any call, the grace begins anew.
     pub(crate) fn refused(&mut self, now: Instant) -> Prospect {
-        let first = match &self.refused {
-            Some(refused) if now.saturating_duration_since(refused.last) < REFUSAL_GRACE => refused.first,
-            Some(_) | None => now,
-        };
-        self.refused = Some(Refused { first, last: now });
-        prospect_after(first, now)
+        let refused = Refused::again(self.refused, now);
+        self.refused = Some(refused);
+        prospect_of(refused)
     }
 
     /// A request with the aggregate was refused. An aggregate has no longer a grace though other requests are
     /// answered meanwhile.
     pub(crate) fn refused_with(&mut self, aggregate: &mut SealedAggregate, now: Instant) -> Prospect {
-        let first = *aggregate.refused_since.get_or_insert(now);
+        let refused = Refused::again(aggregate.refused, now);
+        aggregate.refused = Some(refused);
         match self.refused(now) {
-            Prospect::Passing => prospect_after(first, now),
+            Prospect::Passing => prospect_of(refused),
             Prospect::Final => Prospect::Final,
         }
     }
@@ -53,9 +46,8 @@ impl Grace {
     }
 }
 
-/// Whether what was first refused at `first` may still be answered.
-fn prospect_after(first: Instant, now: Instant) -> Prospect {
-    if now.saturating_duration_since(first) < REFUSAL_GRACE {
+fn prospect_of(refused: Refused) -> Prospect {
+    if refused.lasted() < REFUSAL_GRACE {
         Prospect::Passing
     } else {
         Prospect::Final

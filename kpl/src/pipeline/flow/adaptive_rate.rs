@@ -142,7 +142,9 @@ pub(crate) enum Change {
 impl Window {
     /// The part that was refused beyond the tolerated one, of all beyond it, in thousandths.
     fn excess(&self) -> u64 {
-        let refused = self.refused.saturating_mul(1_000) / self.sent.max(LEAST_RATE_SAMPLE);
+        // As if one more had been sent and taken: one refusal of one is not all that the shard refuses.
+        let sent = self.sent.saturating_add(self.sent / self.entries.max(1));
+        let refused = self.refused.saturating_mul(1_000) / sent.max(LEAST_RATE_SAMPLE);
         let tolerated = self.tolerated();
         refused.saturating_sub(tolerated) * 1_000 / (1_000 - tolerated)
     }
@@ -199,6 +201,14 @@ mod tests {
         let mut rate = AdaptiveRate::new(150);
         window(&mut rate, 2, 1, Instant::now());
         assert_eq!(rate.percent(), 150);
+    }
+
+    #[test]
+    fn one_large_record_that_is_refused_alone_does_not_stop_its_shard() {
+        let (mut rate, start) = (AdaptiveRate::new(150), Instant::now());
+        rate.answered(Reply::Throttled, 1_000_000, start, start);
+        rate.adjust(start + RATE_INTERVAL);
+        assert_eq!(rate.percent(), 68);
     }
 
     #[test]

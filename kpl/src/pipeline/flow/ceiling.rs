@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use crate::budget::Cargo;
-use crate::limits::{BODY_BYTES_PER_ENTRY, LARGER_REQUEST_INTERVAL};
+use crate::limits::{BODY_BYTES_PER_ENTRY, LARGER_REQUEST_INTERVAL, LEAST_REQUEST};
 use crate::pipeline::messages::RequestId;
 
 /// What requests may be as large as. Sizes are those of their bodies.
@@ -81,7 +81,7 @@ impl Ceiling {
         let known = self.limit.as_ref().map_or(usize::MAX, |limit| limit.size);
         let trial = self.limit.as_ref().and_then(|limit| limit.trial);
         self.limit = Some(Limit {
-            size: known.min(self.passed.max(size / 2)),
+            size: known.min(self.passed.max(size / 2)).max(LEAST_REQUEST),
             larger_at: now + LARGER_REQUEST_INTERVAL,
             trial,
         });
@@ -117,61 +117,68 @@ mod tests {
     fn any_size_is_allowed_until_one_is_refused() {
         let (mut ceiling, now) = (Ceiling::default(), Instant::now());
         assert!(ceiling.allows(usize::MAX, now));
-        assert!(send(&mut ceiling, 1_000, usize::MAX, now));
+        assert!(send(&mut ceiling, 1_000_000, usize::MAX, now));
         assert!(ceiling.allows(usize::MAX, now));
     }
 
     #[test]
     fn what_is_refused_is_halved_until_it_passes_and_the_size_that_passed_is_kept() {
         let (mut ceiling, now) = (Ceiling::default(), Instant::now());
-        assert!(!send(&mut ceiling, 1_000, 300, now));
-        assert!(ceiling.allows(500, now) && !ceiling.allows(501, now));
-        assert!(!send(&mut ceiling, 500, 300, now));
-        assert!(send(&mut ceiling, 250, 300, now));
+        assert!(!send(&mut ceiling, 1_000_000, 300_000, now));
+        assert!(ceiling.allows(500_000, now) && !ceiling.allows(500_001, now));
+        assert!(!send(&mut ceiling, 500_000, 300_000, now));
+        assert!(send(&mut ceiling, 250_000, 300_000, now));
         let later = now + LARGER_REQUEST_INTERVAL - Duration::from_millis(1);
-        assert!(ceiling.allows(250, later) && !ceiling.allows(251, later));
+        assert!(ceiling.allows(250_000, later) && !ceiling.allows(250_001, later));
     }
 
     #[test]
     fn the_largest_size_that_had_passed_before_is_used_rather_than_half_of_what_is_refused() {
         let (mut ceiling, now) = (Ceiling::default(), Instant::now());
-        assert!(send(&mut ceiling, 290, 300, now));
-        assert!(!send(&mut ceiling, 310, 300, now));
-        assert!(ceiling.allows(290, now) && !ceiling.allows(291, now));
+        assert!(send(&mut ceiling, 290_000, 300_000, now));
+        assert!(!send(&mut ceiling, 310_000, 300_000, now));
+        assert!(ceiling.allows(290_000, now) && !ceiling.allows(290_001, now));
     }
 
     #[test]
     fn a_proxy_that_takes_less_than_before_lowers_the_size_again() {
         let (mut ceiling, now) = (Ceiling::default(), Instant::now());
-        assert!(send(&mut ceiling, 1_000, 1_000, now));
-        assert!(!send(&mut ceiling, 800, 300, now));
-        assert!(ceiling.allows(400, now) && !ceiling.allows(401, now));
+        assert!(send(&mut ceiling, 1_000_000, 1_000_000, now));
+        assert!(!send(&mut ceiling, 800_000, 300_000, now));
+        assert!(ceiling.allows(400_000, now) && !ceiling.allows(400_001, now));
     }
 
     #[test]
     fn one_larger_request_is_tried_at_a_time_and_what_it_tells_is_kept() {
         let (mut ceiling, now) = (Ceiling::default(), Instant::now());
-        assert!(!send(&mut ceiling, 1_000, 900, now));
+        assert!(!send(&mut ceiling, 1_000_000, 900_000, now));
         let later = now + LARGER_REQUEST_INTERVAL;
-        assert!(ceiling.allows(1_000, later) && ceiling.knows_to_pass(500) && !ceiling.knows_to_pass(501));
-        ceiling.sent(7, 700);
-        assert!(!ceiling.allows(501, later), "one is on its way");
+        assert!(ceiling.allows(1_000_000, later) && ceiling.knows_to_pass(500_000) && !ceiling.knows_to_pass(500_001));
+        ceiling.sent(7, 700_000);
+        assert!(!ceiling.allows(500_001, later), "one is on its way");
         ceiling.ended(6);
-        assert!(!ceiling.allows(501, later));
-        ceiling.passed(7, 700, later);
-        assert!(ceiling.allows(1_400, later), "the next one at once");
-        ceiling.sent(8, 1_400);
-        ceiling.refused(8, 1_400, later);
-        assert!(ceiling.allows(700, later) && !ceiling.allows(701, later));
+        assert!(!ceiling.allows(500_001, later));
+        ceiling.passed(7, 700_000, later);
+        assert!(ceiling.allows(1_400_000, later), "the next one at once");
+        ceiling.sent(8, 1_400_000);
+        ceiling.refused(8, 1_400_000, later);
+        assert!(ceiling.allows(700_000, later) && !ceiling.allows(700_001, later));
+    }
+
+    #[test]
+    fn no_refusal_makes_requests_smaller_than_each_proxy_takes() {
+        let (mut ceiling, now) = (Ceiling::default(), Instant::now());
+        assert!(!send(&mut ceiling, 100, 0, now));
+        assert!(ceiling.allows(LEAST_REQUEST, now) && !ceiling.allows(LEAST_REQUEST + 1, now));
     }
 
     #[test]
     fn a_larger_request_that_gets_no_answer_is_tried_again() {
         let (mut ceiling, now) = (Ceiling::default(), Instant::now());
-        assert!(!send(&mut ceiling, 1_000, 900, now));
+        assert!(!send(&mut ceiling, 1_000_000, 900_000, now));
         let later = now + LARGER_REQUEST_INTERVAL;
-        ceiling.sent(7, 700);
+        ceiling.sent(7, 700_000);
         ceiling.ended(7);
-        assert!(ceiling.allows(700, later));
+        assert!(ceiling.allows(700_000, later));
     }
 }

@@ -174,10 +174,15 @@ impl Routes {
         }
     }
 
-    /// Whether the stream can take the aggregate as it is.
-    pub(crate) fn suits(&self, aggregate: &SealedAggregate) -> bool {
+    /// Whether the stream can take the aggregate as it is. If its shard can, the map in force becomes that of its target.
+    pub(crate) fn suits(&self, aggregate: &mut SealedAggregate) -> bool {
         let leads_there = match &self.routing {
-            Routing::ByKey { map, .. } => target_in(map, aggregate).is_some(),
+            Routing::ByKey { map, .. } => {
+                let target = target_in(map, aggregate);
+                let is_there = target.is_some();
+                aggregate.target = target.or(aggregate.target.take());
+                is_there
+            }
             Routing::Undecided | Routing::ServiceChosen { .. } => true,
         };
         leads_there

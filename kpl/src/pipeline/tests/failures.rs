@@ -118,6 +118,52 @@ fn a_record_that_keeps_being_refused_is_returned_within_the_grace_though_others_
     world.assert_at_rest();
 }
 
+#[test]
+fn refusals_far_apart_do_not_return_a_record_that_the_service_throttled_in_between() {
+    let mut world = with_request_under_way(1, Config::default());
+    let begin = world.now;
+    for code in std::iter::once("MissingAuthenticationToken").chain(std::iter::repeat("InternalFailure")) {
+        world.answer(world.request(), answered(vec![refused(code)]));
+        while world.requests.is_empty() {
+            world.run_to_next_wake_up();
+        }
+        if world.now > begin + REFUSAL_GRACE {
+            break;
+        }
+    }
+    world.answer(world.request(), answered(vec![refused("MissingAuthenticationToken")]));
+    assert_eq!(world.open(), 1);
+    world.heal();
+    world.assert_at_rest();
+}
+
+#[test]
+fn an_aggregate_that_is_far_too_large_for_a_proxy_is_refused_a_few_times_only() {
+    let config = Config {
+        aggregation_max_size: 1_000_000,
+        ..Config::default()
+    };
+    let mut world = World::ready(1, config);
+    world.send((0..3_200).map(|n| record(n, 1_000)));
+    let mut refusals = 0;
+    while world.open() > 0 {
+        let Some(request) = world.requests.keys().next().copied() else {
+            world.run_to_next_wake_up();
+            continue;
+        };
+        let bytes: usize = world.requests[&request].iter().map(|entry| entry.data.len()).sum();
+        if bytes > 48 * 1024 {
+            refusals += 1;
+            world.answer(request, Answer::Failed(failure("RequestEntityTooLarge")));
+        } else {
+            world.stored();
+        }
+    }
+    assert!((0..3_200).all(|n| world.outcome(n).unwrap().is_ok()));
+    assert!(refusals <= 30, "{refusals}");
+    world.assert_at_rest();
+}
+
 /// Each aggregate is of a single record, so that nothing but requests can be cut.
 #[test]
 fn requests_that_wait_behind_one_that_is_too_large_are_cut_before_they_leave() {
@@ -127,7 +173,7 @@ fn requests_that_wait_behind_one_that_is_too_large_are_cut_before_they_leave() {
         ..Config::default()
     };
     let mut world = World::ready(1, config);
-    world.send((0..1_600).map(|n| record(n, 100)));
+    world.send((0..1_600).map(|n| record(n, 1_000)));
     let mut refusals = 0;
     for _ in 0..10_000 {
         let Some(request) = world.requests.keys().next().copied() else {

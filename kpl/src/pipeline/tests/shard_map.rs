@@ -108,6 +108,30 @@ fn an_old_map_that_may_not_be_read_anew_is_not_asked_for_at_each_record() {
     world.assert_at_rest();
 }
 
+#[test]
+fn an_old_map_that_a_proxy_withholds_is_asked_for_less_and_less() {
+    let mut world = World::ready(1, Config::default());
+    world.leap(Duration::from_secs(600));
+    let mut fetches = [0; 5];
+    for minute in &mut fetches {
+        let before = world.fetches;
+        for n in 0..600 {
+            world.send([record(n, 10)]);
+            if world.fetch.is_some() {
+                world.fetch_failed("MissingAuthenticationToken");
+            }
+            world.run_for(Duration::from_millis(100));
+            while !world.requests.is_empty() {
+                world.stored();
+            }
+        }
+        *minute = world.fetches - before;
+    }
+    assert!(fetches.iter().skip(1).all(|fetches| *fetches <= 10), "{fetches:?}");
+    world.heal();
+    world.assert_at_rest();
+}
+
 /// Nothing waits for it, and the next record asks again.
 #[test]
 fn a_refresh_that_fails_is_not_tried_again_while_no_record_comes() {

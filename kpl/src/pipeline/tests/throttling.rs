@@ -115,10 +115,12 @@ fn throttled_to_the_lowest_rate(config: Config) -> World {
     let shard = Some(ShardId::new("shardId-000000000000"));
     let refused = Answered {
         reply: Reply::Throttled,
-        bytes: 10_000_000,
+        bytes: 100_000,
         sent: world.now,
     };
-    world.pipeline.stages.queues.answered(&shard, refused, world.now);
+    for _ in 0..100 {
+        world.pipeline.stages.queues.answered(&shard, refused, world.now);
+    }
     world.run_for(RATE_INTERVAL);
     assert_eq!(rate_of_first_shard(&mut world), 5);
     world
@@ -197,7 +199,7 @@ fn the_report_of_a_shard_that_was_idle_since_tells_its_rate_of_now() {
     world.pipeline.stages.queues.answered(&shard, taken, world.now);
     answer_throttling_low_keys(&mut world);
     world.run_for(RATE_INTERVAL);
-    assert_eq!(rate_of_first_shard(&mut world), 84);
+    assert_eq!(rate_of_first_shard(&mut world), 98);
     world.heal();
     world.run_for(11 * SECOND);
     let rates: Vec<u32> = world.reports.iter().map(|(_, rate_percent)| *rate_percent).collect();

@@ -59,7 +59,7 @@ fn throttling_slows_an_auto_stream_down_as_a_whole() {
     world.answer(request, answers);
     assert_eq!(world.open(), 50);
     world.run_for(RATE_INTERVAL);
-    assert_eq!(world.pipeline.stages.queues.rate_of(&None, world.now), 54);
+    assert_eq!(world.pipeline.stages.queues.rate_of(&None, world.now), 55);
     while !world.requests.is_empty() {
         world.stored();
     }
@@ -68,7 +68,7 @@ fn throttling_slows_an_auto_stream_down_as_a_whole() {
     let sent: usize = world.requests.values().map(Vec::len).sum();
     assert!(
         (88..=110).contains(&sent),
-        "{sent} of 2 × 540 a second in 0.1 s, less those that wait for company"
+        "{sent} of 2 × 550 a second in 0.1 s, less those that wait for company"
     );
     world.heal();
     let [(hot, _)] = &world.reports[..] else {
