@@ -208,7 +208,7 @@ impl Consumers {
             return;
         };
         let tenant = self.tenant_of(id, &owner, leases);
-        let is_offered = tenant.is_some_and(|tenant| tenant.is_offered_records());
+        let is_offered = tenant.is_some_and(|tenant| tenant.is_offered_records() && !tenant.is_over());
         let deletions = leases.deletions(id).unwrap_or_default();
         if let Some(shard) = stream.of_mut(deletions, id).filter(|_| !is_offered) {
             excuse_unpinned(shard, judge);

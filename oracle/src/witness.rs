@@ -211,8 +211,9 @@ impl Seen {
 
     /// What the service did since the last time.
     fn news_of_the_stream(&mut self, sim: &Sim) -> Vec<Told> {
-        let now = sim.elapsed();
+        let (now, shown) = (sim.elapsed(), sim.now());
         sim.kinesis(|kinesis| {
+            kinesis.settle(shown);
             let mut facts = Vec::new();
             if self.deleted.is_some() && self.deleted == kinesis.incarnation(&self.stream) {
                 return facts;
@@ -400,7 +401,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::Rule;
+    use crate::story::row;
+    use crate::{Position, Rule};
 
     #[tokio::test(start_paused = true)]
     async fn what_the_service_has_trimmed_is_not_missed() {
@@ -426,6 +428,29 @@ mod tests {
             assert_eq!(rules, broken);
             assert!(witness.finish(Ending::Quiet).is_none());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_split_that_nobody_has_asked_about_is_seen_before_the_stream_is_deleted() {
+        let sim = Sim::new(1);
+        sim.create_stream("orders", 1).unwrap();
+        let witness = Witness::new(&sim, "orders", "leases", Rules::new(Duration::from_secs(10)));
+        let shard = sim.stream("orders").open_shards()[0];
+        let written = |counter, checkpoint| {
+            let write = LeaseWrite {
+                writer: Process::new("w"),
+                sent: sim.elapsed(),
+                shard,
+                after: Some(row(Some("w"), counter, checkpoint)),
+            };
+            witness.tell(Fact::Fleet(FleetFact::LeaseWritten(write)));
+        };
+        written(1, Position::TrimHorizon);
+        sim.stream("orders").split(shard).unwrap();
+        sim.advance(Duration::from_secs(60)).await;
+        witness.delete_stream().unwrap();
+        written(2, Position::ShardEnd);
+        assert_eq!(witness.violations(), []);
     }
 
     #[tokio::test(start_paused = true)]

@@ -46,7 +46,8 @@ impl RecordHandler {
             Some(_) => (30, 3),
             None => (10, 10),
         };
-        if self.chance(percent) {
+        // Of the time that each of thousands of records takes, the time to recover knows nothing.
+        if self.fleet.is_producing() && self.chance(percent) {
             let longest = u64::try_from(handlers.work.as_millis()).unwrap_or(0) / share;
             let work = self.rng().u64(0..=longest);
             sleep(Duration::from_millis(work)).await;

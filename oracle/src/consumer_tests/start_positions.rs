@@ -124,11 +124,12 @@ fn an_owner_at_latest_that_never_says_it_began_is_excused_only_if_it_was_offered
 
 #[test]
 fn what_an_owner_at_latest_finds_as_its_reading_begins_is_excused_unless_it_was_offered_something() {
-    for (caller, offered, stored_later, clean) in [
-        ("a", false, false, true),
-        ("a", false, true, false),
-        ("b", false, false, false),
-        ("a", true, false, false),
+    for (caller, offered, left, stored_later, clean) in [
+        ("a", false, false, false, true),
+        ("a", false, false, true, false),
+        ("b", false, false, false, false),
+        ("a", true, false, false, false),
+        ("a", true, true, false, true),
     ] {
         let rules = Rules::new(FAILOVER).start(Start::Latest);
         let mut story = Story::by(rules.except(Exception::UnpinnedLatest, "not pinned yet"));
@@ -139,6 +140,9 @@ fn what_an_owner_at_latest_finds_as_its_reading_begins_is_excused_unless_it_was_
         if offered {
             story.store(0, 1);
             story.work("a", 1, 1..=1);
+        }
+        if left {
+            story.consumer("a", 1, ConsumerFact::Left);
         }
         story.store(0, 2);
         story.service(ServiceFact::BeginsAtLatest {
