@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use kcl::event::HandlerEvent;
 use kcl::{
-    Batch, ErrorPolicy, Event, HandlerError, RecordPosition, ShardId, ShardRef, ShardState, ShardStream, SkipError,
-    Worker, WorkerBuilder, WorkerControl,
+    Batch, ErrorPolicy, Event, HandlerError, OnPossibleLoss, RecordPosition, ShardId, ShardRef, ShardState,
+    ShardStream, SkipError, Worker, WorkerBuilder, WorkerControl,
 };
 use testkit::sim::Sim;
 
@@ -22,6 +23,8 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Picky {
     poison: Arc<Mutex<BTreeSet<String>>>,
     is_fatal: Arc<AtomicBool>,
+    /// Whether it names the first record on which it fails.
+    names: Arc<AtomicBool>,
     processed: Arc<Mutex<BTreeSet<String>>>,
 }
 
@@ -34,10 +37,15 @@ impl Picky {
 
     fn handle(&self, batch: &Batch) -> Result<(), HandlerError> {
         let names: Vec<_> = batch.records.iter().map(|record| text(record.data())).collect();
-        if names.iter().any(|name| self.poison.lock().unwrap().contains(name)) {
-            return Err(match self.is_fatal.load(Ordering::SeqCst) {
+        let fails = |name: &String| self.poison.lock().unwrap().contains(name);
+        if let Some(first) = names.iter().position(fails) {
+            let error = match self.is_fatal.load(Ordering::SeqCst) {
                 true => HandlerError::fatal("cannot read a record"),
                 false => HandlerError::new("cannot read a record"),
+            };
+            return Err(match self.names.load(Ordering::SeqCst) {
+                true => error.at(&batch.records[first]),
+                false => error,
             });
         }
         self.processed.lock().unwrap().extend(names);
@@ -96,9 +104,17 @@ async fn until_halted(control: &WorkerControl) {
 
 /// A halted worker whose handler fails on some of 20 records.
 async fn halted(picky: &Picky) -> (Sim, WorkerControl, BTreeSet<Place>) {
+    halted_with(picky, |builder| builder).await
+}
+
+async fn halted_with(
+    picky: &Picky,
+    change: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
+) -> (Sim, WorkerControl, BTreeSet<Place>) {
     let (sim, producer) = stream(1);
     let places = put(&producer, 0..20).await;
-    let (control, running) = start(picky.worker(&sim, ErrorPolicy::halt().attempts(2)));
+    let builder = picky.worker(&sim, ErrorPolicy::halt().attempts(2));
+    let (control, running) = start(change(builder));
     until_halted(&control).await;
     drop(running);
     (sim, control, places)
@@ -220,4 +236,124 @@ async fn a_skip_of_what_a_task_keeps_ends_and_tells_how_far_it_went() {
         )
     };
     assert_eq!(events.iter().filter(is_skip).count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_skip_of_a_named_record_goes_on_when_one_in_front_of_it_fails() {
+    let picky = Picky::fails_on(&[7]);
+    picky.names.store(true, Ordering::SeqCst);
+    let (_sim, control, places) = halted(&picky).await;
+    picky.poison.lock().unwrap().insert("data-3".into());
+    let skipped = control.skip(&shard(&control)).await.unwrap();
+    assert_eq!(skipped.records, positions(&places, &[3, 7]));
+    assert_eq!(picky.processed().intersection(&names(0..8)).count(), 6);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(picky.processed(), names((0..20).filter(|n| ![3, 7].contains(n))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_skip_right_behind_a_retry_still_finds_the_records_that_fail() {
+    let picky = Picky::fails_on(&[7]);
+    let (_sim, control, places) = halted(&picky).await;
+    let shard = shard(&control);
+    assert!(control.retry(&shard));
+    assert_eq!(control.skip(&shard).await.unwrap().records, positions(&places, &[7]));
+}
+
+/// Longer than the retention time.
+const A_DAY: Duration = Duration::from_secs(25 * 60 * 60);
+
+/// A worker with little to do in a day.
+fn calm(builder: WorkerBuilder) -> WorkerBuilder {
+    builder.failover_time(10 * MINUTE).idle_time_between_reads(MINUTE)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_skip_of_records_that_were_trimmed_ends_at_the_tip_of_the_shard() {
+    let picky = Picky::fails_on(&[7]);
+    let (_sim, control, _) = halted_with(&picky, calm).await;
+    tokio::time::sleep(A_DAY).await;
+    let shard = shard(&control);
+    let skipped = tokio::time::timeout(10 * MINUTE, control.skip(&shard)).await;
+    let skipped = skipped.expect("an answer").unwrap();
+    assert!(skipped.records.is_empty() && skipped.up_to.is_none(), "{skipped:?}");
+    assert_eq!(control.skip(&shard).await, Err(SkipError::NothingFails));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_skip_ends_when_its_shard_goes_on_hold() {
+    let (sim, producer) = stream(1);
+    let picky = Picky::fails_on(&[27]);
+    let policy = ErrorPolicy::halt().attempts(2);
+    let builder = calm(picky.worker(&sim, policy)).on_possible_loss(OnPossibleLoss::Halt);
+    let (control, _running) = start(builder);
+    put(&producer, 0..20).await;
+    tokio::time::sleep(5 * MINUTE).await;
+    assert_eq!(picky.processed(), names(0..20));
+    put(&producer, 20..40).await;
+    tokio::time::sleep(5 * MINUTE).await;
+    control.pause();
+    tokio::time::sleep(A_DAY).await;
+    let shard = shard(&control);
+    let resume = async {
+        tokio::time::sleep(SECOND).await;
+        control.resume();
+    };
+    let skip = tokio::time::timeout(10 * MINUTE, control.skip(&shard));
+    let (skipped, ()) = tokio::join!(skip, resume);
+    let skipped = skipped.expect("an answer").unwrap();
+    assert!(
+        skipped.records.is_empty() && skipped.possible_loss.is_none(),
+        "{skipped:?}"
+    );
+    let state = control.shards().remove(0).state;
+    assert!(matches!(state, ShardState::OnHold { .. }), "{state:?}");
+    assert!(control.skip(&shard).await.unwrap().possible_loss.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_skip_on_a_lease_that_has_lapsed_skips_nothing() {
+    let picky = Picky::fails_on(&[0]);
+    let (_sim, control, _) = halted_with(&picky, |builder| builder.max_batch_records(1)).await;
+    let shard = shard(&control);
+    // The process stands still between the request and what is done about it.
+    let (skipped, ()) = tokio::join!(control.skip(&shard), tokio::time::advance(60 * MINUTE));
+    assert_eq!(skipped, Err(SkipError::LeaseLost));
+}
+
+/// Takes a batch, asks for the next one, and fails before it takes that.
+async fn take_one_and_fail(mut shard: ShardStream, taken: Picky) -> Result<(), HandlerError> {
+    if let Some(batch) = shard.next().await {
+        taken.handle(&batch)?;
+    }
+    if let Some(Some(batch)) = shard.next().now_or_never() {
+        taken.handle(&batch)?;
+    }
+    tokio::time::sleep(SECOND).await;
+    Err(HandlerError::new("the database is away"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_of_no_record_skips_none_that_the_task_has_not_taken() {
+    let (sim, producer) = stream(1);
+    put(&producer, 0..40).await;
+    let picky = Picky::default();
+    let taken = picky.clone();
+    let builder = Worker::builder(APPLICATION, STREAM)
+        .aws(&sim.client("w1"))
+        .seed(1)
+        .max_batch_records(10)
+        .error_policy(ErrorPolicy::halt().attempts(2))
+        .stream(move |shard| take_one_and_fail(shard, taken.clone()));
+    let (control, _running) = start(builder);
+    until_halted(&control).await;
+    assert_eq!(picky.processed(), names(0..10));
+    let skipped = control.skip(&shard(&control)).await.unwrap();
+    assert!(skipped.records.is_empty() && skipped.up_to.is_none(), "{skipped:?}");
+    tokio::time::sleep(SECOND).await;
+    assert!(
+        matches!(control.shards()[0].state, ShardState::Halted { .. }),
+        "{:?}",
+        control.shards()
+    );
 }

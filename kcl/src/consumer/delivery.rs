@@ -62,7 +62,7 @@ impl ShardConsumer {
             BatchSize::Configured => self.parts.config.max_batch_records,
             BatchSize::OneRecord => 1,
         };
-        if self.give_up_the_named_one().await? {
+        if self.give_up_the_named_one().await? || self.has_passed_the_isolated() {
             return Ok(());
         }
         let in_front = self.state.gives_up().map(|(named, _)| named);
@@ -101,6 +101,9 @@ impl ShardConsumer {
                 self.note_the_oldest(&page);
                 self.ports.board.lag(page.lag);
                 if page.records.is_empty() {
+                    if page.lag == Some(Duration::ZERO) {
+                        self.end_skip_at_the_tip();
+                    }
                     self.note_idle(page.asked_at, page.lag).await;
                     return self.idle().await;
                 }
@@ -109,6 +112,7 @@ impl ShardConsumer {
             }
             Some(Arrival::Hold(hold)) => {
                 self.on_hold = Some(hold);
+                self.end_skip();
                 self.look_for_a_correction(hold).await
             }
             Some(Arrival::PossibleLoss(loss)) => {

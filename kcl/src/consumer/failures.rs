@@ -8,7 +8,7 @@ use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
 use crate::consumer::state::{Failing, Reaction};
 use crate::event::HandlerEvent;
 use crate::processor::dead_letter::DeadLetter;
-use crate::processor::handler_error::HandlerError;
+use crate::processor::handler_error::{About, HandlerError};
 use crate::processor::simple::HandlerForm;
 use crate::record::Record;
 
@@ -25,6 +25,7 @@ impl ShardConsumer {
         let text = self.application.text(error);
         self.tell_failed(text.clone(), None);
         self.ports.board.error(Some(text));
+        self.ports.board.failing_at(None);
     }
 
     fn tell_failed(&self, error: String, position: Option<RecordPosition>) {
@@ -50,11 +51,16 @@ impl ShardConsumer {
         let position = named.or(records.first().map(Record::position)).cloned();
         let known = records.last().map(|last| Failing {
             count: records.len(),
+            first: records.first().map(|first| first.position().clone()),
             last: last.position().clone(),
             named: named.cloned(),
         });
         let taken = known.clone().or_else(|| self.replay.as_ref()?.failing());
-        let decided_by = if self.state.is_skipping() { &taken } else { &known };
+        let decided_by = match error.about() {
+            About::Call | About::WholeCall | About::Record(_) if self.state.is_skipping() => &taken,
+            // A failure of no record skips none.
+            About::Call | About::WholeCall | About::Record(_) | About::Unknown => &known,
+        };
         let reaction = self.state.on_failure(verdict, decided_by.as_ref(), now);
         let text = self.application.text(&error);
         self.tell_failed(text.clone(), position.clone());

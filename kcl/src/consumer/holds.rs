@@ -37,7 +37,10 @@ impl ShardConsumer {
         self.ports.board.possible_loss(loss);
         match self.parts.config.on_possible_loss {
             OnPossibleLoss::Report => self.losses = self.known_loss(oldest),
-            OnPossibleLoss::Halt => self.on_hold = Some(Hold::PossibleLoss),
+            OnPossibleLoss::Halt => {
+                self.on_hold = Some(Hold::PossibleLoss);
+                self.end_skip();
+            }
         }
     }
 

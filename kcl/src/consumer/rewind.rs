@@ -10,6 +10,8 @@ use crate::record::Record;
 #[derive(Debug)]
 pub(super) struct Replay {
     up_to: Position,
+    /// The last of them that the adapter had taken.
+    taken: Position,
     /// The checkpoint at the failure. A later one is progress.
     checkpoint: Position,
 }
@@ -17,9 +19,10 @@ pub(super) struct Replay {
 impl Replay {
     /// The records that the failure may be about, whose number is not known.
     pub(super) fn failing(&self) -> Option<Failing> {
-        match &self.up_to {
+        match &self.taken {
             Position::At(last) => Some(Failing {
                 count: 0,
+                first: None,
                 last: last.clone(),
                 named: None,
             }),
@@ -39,12 +42,19 @@ impl ShardConsumer {
         let processed = self.checkpointer.processed_up_to();
         let goes_back = processed < self.done;
         if goes_back {
-            self.done = processed;
+            let done = std::mem::replace(&mut self.done, processed);
             self.checkpointer.failed();
             self.stop_reading();
             let failed_at = record.as_ref().map(|record| Position::At(record.position().clone()));
+            let up_to = failed_at.unwrap_or(up_to);
+            let taken = match error.about() {
+                About::Call | About::WholeCall | About::Record(_) => up_to.clone(),
+                // No task has taken the records of this call.
+                About::Unknown => done,
+            };
             self.replay = Some(Replay {
-                up_to: failed_at.unwrap_or(up_to),
+                up_to,
+                taken,
                 checkpoint: self.checkpointer.reached(),
             });
         }

@@ -278,13 +278,14 @@ impl ShardConsumer {
             // What was read ahead is given back to the budget; reading goes on behind what was delivered.
             self.stop_reading();
         }
-        if wishes.retries != before.retries && self.state.trouble() != Trouble::None {
-            self.state.retry();
-        }
+        // Before a retry, which forgets the failures.
         if self.seek.is_none()
             && let Ok(request) = self.ports.requests.try_recv()
         {
             self.take_up(request);
+        }
+        if wishes.retries != before.retries && self.state.trouble() != Trouble::None {
+            self.state.retry();
         }
         self.answer_skips();
     }

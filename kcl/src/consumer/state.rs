@@ -87,6 +87,8 @@ pub(crate) enum HaltedBy {
 pub(crate) struct Failing {
     /// 0: their number is not known.
     pub(crate) count: usize,
+    /// `None`: it is not known.
+    pub(crate) first: Option<RecordPosition>,
     pub(crate) last: RecordPosition,
     /// The one of them that has failed, if the handler's error names it.
     pub(crate) named: Option<RecordPosition>,
@@ -200,6 +202,21 @@ impl ConsumerState {
         self.isolation.is_asked_for()
     }
 
+    /// Whether `record` lies behind those that are isolated.
+    pub(crate) fn is_behind_the_isolated(&self, record: &RecordPosition) -> bool {
+        self.isolation.ends_in_front_of(record)
+    }
+
+    /// Delivers whole batches again, and gives up nothing more.
+    pub(crate) fn end_isolation(&mut self) {
+        self.isolation = Isolation::Off;
+    }
+
+    /// Skips for the application what the policy would give up. Whether it was looking for that.
+    pub(crate) fn take_over(&mut self) -> bool {
+        self.isolation.take_over()
+    }
+
     /// Whether reading is paused.
     pub(crate) fn is_paused(&self) -> bool {
         self.reading == Reading::Paused
@@ -247,6 +264,10 @@ impl ConsumerState {
 
     /// Decides about a failed call. `failing` are the records that it was given and that are not checkpointed.
     pub(crate) fn on_failure(&mut self, verdict: Verdict, failing: Option<&Failing>, now: Instant) -> Reaction {
+        let first = failing.and_then(|failing| failing.first.as_ref());
+        if first.is_some_and(|first| self.is_behind_the_isolated(first)) {
+            self.end_isolation();
+        }
         if self.naming.note(failing) {
             // The records in front of the one that is named now are done.
             self.on_progress();
@@ -260,6 +281,10 @@ impl ConsumerState {
                 Verdict::Retry | Verdict::Skip | Verdict::DeadLetter => self.halt(HaltedBy::Attempts, now),
             };
         };
+        if self.isolation.goes_on_one_by_one() {
+            self.retry();
+            return Reaction::Isolate;
+        }
         let has_sink = self.policy.sink().is_some();
         match verdict {
             Verdict::DeadLetter if has_sink && failing.count > 0 => return self.give_up(failing, GivesUp::DeadLetters),
@@ -362,7 +387,7 @@ impl ConsumerState {
             Trouble::None | Trouble::Retrying { .. } => Reaction::Halted,
         };
         let next_try = now + HALTED_RETRY;
-        self.isolation.forget_the_named_one();
+        self.isolation.halted();
         self.trouble = Trouble::Halted { next_try, by };
         if by == HaltedBy::Handler {
             self.failures = 0;

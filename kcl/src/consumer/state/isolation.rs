@@ -142,10 +142,40 @@ impl Isolation {
         }
     }
 
-    /// Gives up nothing: those in front of the record that is named fail.
-    pub(super) fn forget_the_named_one(&mut self) {
-        if self.named_one().is_some() {
+    /// Gives up nothing: those in front of the record that is named fail, or nobody knows which ones do.
+    pub(super) fn halted(&mut self) {
+        if self.named_one().is_some() || self.is_asked_for() {
             *self = Self::Off;
+        }
+    }
+
+    /// After a failure of those in front of the named record: delivers each of them alone, and then that record, if the
+    /// application has asked for a skip. Whether that is so.
+    pub(super) fn goes_on_one_by_one(&mut self) -> bool {
+        let goes_on = self.is_asked_for() && self.named_one().is_some();
+        if goes_on {
+            self.deliver_the_named_one();
+        }
+        goes_on
+    }
+
+    /// Gives up for the application what the policy wants to be given up. Whether there is something.
+    pub(super) fn take_over(&mut self) -> bool {
+        let Self::On { delivers, by, .. } = self else {
+            return false;
+        };
+        *by = WantedBy::Application;
+        if let Delivers::InFront(gives_up) = delivers {
+            *gives_up = GivesUp::Skips;
+        }
+        true
+    }
+
+    /// Whether `record` lies behind all that it delivers.
+    pub(super) fn ends_in_front_of(&self, record: &RecordPosition) -> bool {
+        match self {
+            Self::Off => false,
+            Self::On { through, .. } => record > through,
         }
     }
 }

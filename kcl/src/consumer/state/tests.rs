@@ -37,6 +37,7 @@ fn at(sequence_number: usize) -> RecordPosition {
 fn records(count: usize) -> Option<Failing> {
     (count > 0).then(|| Failing {
         count,
+        first: Some(at(1)),
         last: at(count),
         named: None,
     })
@@ -46,6 +47,7 @@ fn records(count: usize) -> Option<Failing> {
 fn alone(number: usize) -> Option<Failing> {
     Some(Failing {
         count: 1,
+        first: Some(at(number)),
         last: at(number),
         named: None,
     })
@@ -398,6 +400,63 @@ fn a_skip_that_is_asked_for_takes_the_record_that_is_known_and_the_batch_only_by
     assert_eq!(state.gives_up(), Some((&at(2), GivesUp::Skips)));
     let mut of_batches = reading(ErrorPolicy::skip().whole_batches());
     assert_eq!(of_batches.skip(&records(3).unwrap()), Reaction::Skip);
+}
+
+#[test]
+fn a_skip_that_is_asked_for_goes_on_one_by_one_if_those_in_front_of_the_named_record_fail() {
+    for verdict in [Verdict::Retry, Verdict::Fatal, Verdict::Skip, Verdict::DeadLetter] {
+        for in_front in [records(3), naming(3)] {
+            let mut state = reading(ErrorPolicy::dead_letter(taken));
+            assert_eq!(state.skip(&naming(4).unwrap()), Reaction::Isolate);
+            assert_eq!(state.on_failure(verdict, in_front.as_ref(), start()), Reaction::Isolate);
+            assert_eq!(state.step(&Signal::Run, start()), Step::Read(BatchSize::OneRecord));
+            assert_eq!(
+                state.on_failure(Verdict::Retry, alone(3).as_ref(), start()),
+                Reaction::Skip
+            );
+            state.on_success(Some(&at(3)));
+            assert!(state.is_skipping());
+            assert_eq!(
+                state.on_failure(Verdict::Retry, alone(4).as_ref(), start()),
+                Reaction::Skip
+            );
+            state.on_success(Some(&at(4)));
+            assert!(!state.is_skipping());
+        }
+    }
+}
+
+#[test]
+fn a_record_behind_those_that_are_to_be_skipped_has_all_its_attempts() {
+    let mut state = reading(ErrorPolicy::halt());
+    state.skip(&records(3).unwrap());
+    assert_eq!(
+        state.on_failure(Verdict::Retry, alone(4).as_ref(), start()),
+        Reaction::Again
+    );
+    assert!(!state.is_skipping());
+}
+
+#[test]
+fn a_skip_that_is_asked_for_ends_when_failures_of_no_record_halt_the_shard() {
+    let mut state = reading(ErrorPolicy::halt());
+    state.skip(&records(3).unwrap());
+    assert_eq!(reactions(&mut state, 0, 2), [Reaction::Again, Reaction::Again]);
+    assert!(state.is_skipping());
+    assert_eq!(reactions(&mut state, 0, 1), [Reaction::Halted]);
+    assert!(!state.is_skipping());
+}
+
+#[test]
+fn a_skip_that_is_asked_for_takes_over_what_the_policy_isolates() {
+    let mut state = reading(ErrorPolicy::dead_letter(taken));
+    assert!(!state.take_over());
+    reactions(&mut state, 3, 3);
+    assert!(state.take_over() && state.is_skipping());
+    assert_eq!(
+        state.on_failure(Verdict::Retry, alone(2).as_ref(), start()),
+        Reaction::Skip
+    );
 }
 
 #[test]
