@@ -1,7 +1,9 @@
 //! Records that a handler of batches names in its errors: what becomes of them, and of those in front of them (C5).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use kcl::event::HandlerEvent;
 use kcl::{
@@ -199,4 +201,31 @@ async fn a_skip_by_the_control_gives_up_the_named_record_and_calls_for_no_other_
     assert_eq!(run.processed(), all_but(&["data-7"]));
     assert_eq!(run.delivered("data-7"), delivered);
     assert_eq!(run.control.shards()[0].failing_at, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_is_about_no_record_has_no_position_beside_it() {
+    let (sim, producer) = stream(1);
+    put(&producer, 0..20).await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let builder = Worker::builder(APPLICATION, STREAM).aws(&sim.client("w1")).seed(1);
+    let builder = builder.for_each_batch(move |batch: Batch| {
+        let is_first = calls.fetch_add(1, Ordering::SeqCst) == 0;
+        let error = match is_first {
+            true => HandlerError::new("cannot read it").at(&batch.records[7]),
+            false => HandlerError::lease_lost(),
+        };
+        async move { Err(error) }
+    });
+    let (control, _running) = start(builder);
+    let mut status = control.shards();
+    while !status.iter().any(|status| status.last_error.is_some()) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        status = control.shards();
+    }
+    assert!(status[0].failing_at.is_some(), "{status:?}");
+    tokio::time::sleep(MINUTE).await;
+    let status = control.shards().remove(0);
+    assert!(status.last_error.unwrap().contains("lease"));
+    assert_eq!(status.failing_at, None);
 }

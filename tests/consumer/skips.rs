@@ -281,6 +281,30 @@ async fn a_skip_of_records_that_were_trimmed_ends_at_the_tip_of_the_shard() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_skip_of_records_that_were_trimmed_skips_none_behind_them() {
+    let (sim, producer) = stream(1);
+    let picky = Picky::fails_on(&[7, 20]);
+    let builder = calm(picky.worker(&sim, ErrorPolicy::halt().attempts(2)));
+    let (control, _running) = start(builder);
+    put(&producer, 0..20).await;
+    tokio::time::sleep(A_DAY).await;
+    control.pause();
+    put(&producer, 20..40).await;
+    let shard = shard(&control);
+    let resume = async {
+        tokio::time::sleep(SECOND).await;
+        control.resume();
+    };
+    let skip = tokio::time::timeout(10 * MINUTE, control.skip(&shard));
+    let (skipped, ()) = tokio::join!(skip, resume);
+    let skipped = skipped.expect("an answer").unwrap();
+    assert!(skipped.records.is_empty(), "{skipped:?}");
+    until_halted(&control).await;
+    assert_eq!(control.skip(&shard).await.unwrap().records.len(), 1);
+    assert_eq!(picky.processed(), names(21..40));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_skip_ends_when_its_shard_goes_on_hold() {
     let (sim, producer) = stream(1);
     let picky = Picky::fails_on(&[27]);

@@ -122,6 +122,7 @@ impl ShardConsumer {
             Some(Arrival::End(children)) => {
                 self.children = children;
                 self.stop_reading();
+                self.end_isolation();
                 self.state.enter(Phase::Ending);
                 Ok(())
             }

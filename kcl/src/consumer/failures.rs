@@ -24,8 +24,9 @@ impl ShardConsumer {
     pub(super) fn tell_uncounted(&self, error: &HandlerError) {
         let text = self.application.text(error);
         self.tell_failed(text.clone(), None);
-        self.ports.board.error(Some(text));
+        // No record is to blame for it.
         self.ports.board.failing_at(None);
+        self.ports.board.error(Some(text));
     }
 
     fn tell_failed(&self, error: String, position: Option<RecordPosition>) {

@@ -55,12 +55,17 @@ impl ShardConsumer {
         }
     }
 
-    /// Ends a skip for which nothing is left to deliver: the records were trimmed.
+    /// Ends a skip at the tip of the shard: its records were trimmed.
     pub(super) fn end_skip_at_the_tip(&mut self) {
         if self.state.is_skipping() {
-            self.state.end_isolation();
-            self.failing = None;
+            self.end_isolation();
         }
+    }
+
+    /// Forgets records that were trimmed: there is nothing left of them to give up.
+    pub(super) fn end_isolation(&mut self) {
+        self.state.end_isolation();
+        self.failing = None;
     }
 
     /// Ends the isolation of records that were trimmed: one behind them comes next. Whether that was so.
@@ -69,8 +74,7 @@ impl ShardConsumer {
         let next = self.backlog.front(&position);
         let is_behind = next.is_some_and(|next| self.state.is_behind_the_isolated(next));
         if is_behind {
-            self.state.end_isolation();
-            self.failing = None;
+            self.end_isolation();
         }
         is_behind
     }

@@ -9,7 +9,12 @@ use crate::retrieval::loss::PossibleLoss;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Skipped {
-    /// The records that were passed over, in the order of the shard. Empty if the handler has processed each of them after all.
+    /// The records that were passed over, in the order of the shard.
+    ///
+    /// Empty if no call has failed on a record alone: the handler has processed them after all, or has taken them to fail later,
+    /// as a task of a [`ShardStream`](crate::ShardStream) can; or they were trimmed, or sent to the dead-letter sink. It is also
+    /// empty if the shard has halted again, or is on hold, before one was found: see its
+    /// [`ShardStatus::state`](crate::ShardStatus::state).
     pub records: Vec<RecordPosition>,
     /// Records whose number is not known were passed over as well, up to and including this one: a task of a
     /// [`ShardStream`](crate::ShardStream) had taken them, and has not checkpointed them.
@@ -25,8 +30,8 @@ pub enum SkipError {
     /// This worker does not hold the lease of the shard: ask the worker that does.
     #[error("this worker does not hold the shard's lease")]
     NotHeld,
-    /// The handler of the shard has not failed on records since its last success, and the shard is not on hold for a possible
-    /// loss.
+    /// The handler of the shard has not failed on records since its last success, the policy does not look for those that fail,
+    /// and the shard is not on hold for a possible loss.
     #[error("there is nothing to skip: the handler of the shard does not fail on records")]
     NothingFails,
     /// The lease was lost, or the worker ended, before the skip was done. What was skipped until then was told by events.

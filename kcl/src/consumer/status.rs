@@ -35,7 +35,8 @@ pub struct ShardStatus {
     /// The last error of the handler since its last success.
     pub last_error: Option<String>,
     /// The record on which the handler failed last, if its error names it; otherwise the first one of that call that is not
-    /// checkpointed. `None` after a success, and for a call without records.
+    /// checkpointed. `None` after a success, for a call without records, and if no record is to blame for the last error, such as
+    /// one of the lease table.
     pub failing_at: Option<RecordPosition>,
     /// For how long no read has succeeded, if the last one failed.
     pub reads_failing: Option<Duration>,

@@ -26,7 +26,8 @@ pub struct ShutdownReport {
     /// Their processors were asked to finish and their leases given back: others can take them at once.
     pub released: Vec<ShardRef>,
     /// Those of the released ones that had been halted, because their handlers kept failing. Their next owner tries again behind
-    /// the last checkpoint; without any checkpoint, at `start_at`.
+    /// the last checkpoint; without any checkpoint, at `start_at`. A shard that leaves while a
+    /// [`skip`](crate::WorkerControl::skip) of it is not done is not among them: that tries its handler again.
     pub halted: Vec<ShardRef>,
     /// Their processors were still at work when the time was over, or the lease could not be given back: others take
     /// them when the lease has expired.

@@ -100,7 +100,18 @@ impl WorkerControl {
     /// only if the policy is one for [`whole_batches`](crate::ErrorPolicy::whole_batches); with
     /// [`stream`](crate::WorkerBuilder::stream), a record takes with it the ones in front that its task has not checkpointed.
     ///
+    /// If those in front of a named record fail, the skip goes on: each record up to the named one is delivered alone. What the
+    /// policy is about to give up by itself, in the dead-letter sink too, is skipped with the others.
+    ///
+    /// A failure that is about no record skips none. So it is with a task of [`stream`](crate::WorkerBuilder::stream) that keeps
+    /// records and fails once it has asked for more, when a timer lets it write them say: it takes each record alone without an
+    /// error, nothing is skipped, and it fails again later. Move such a shard with [`seek`](Self::seek).
+    ///
     /// A shard on hold for a possible loss ([`OnPossibleLoss::Halt`](crate::OnPossibleLoss::Halt)) is read on.
+    ///
+    /// **The answer** comes when nothing is left to find: the records are skipped, processed or trimmed. It comes earlier, with what
+    /// was skipped until then, if the shard halts again or goes on hold; [`shards`](Self::shards) tells that. It does not wait for
+    /// a checkpoint: if the lease is lost before one holds the skip, the next owner delivers the records again.
     ///
     /// The handler is called meanwhile, so a handler must not await a skip of its own shard. While reading is paused, the skip
     /// waits.

@@ -72,9 +72,9 @@ pub enum Degraded {
         shard: ShardRef,
         /// For how long.
         lasting: Duration,
-        /// The record on which it failed last, as [`ShardStatus::failing_at`] says.
+        /// The record that `error` is about, as [`ShardStatus::failing_at`] says.
         position: Option<RecordPosition>,
-        /// The handler's last error.
+        /// The handler's last error, also one of the lease table that it has passed on.
         error: Option<String>,
     },
     /// A shard can be neither read nor ended.
