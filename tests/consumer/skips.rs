@@ -381,3 +381,31 @@ async fn a_failure_of_no_record_skips_none_that_the_task_has_not_taken() {
         control.shards()
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_skip_takes_over_the_records_that_the_policy_delivers_alone_at_the_moment() {
+    let (sim, producer) = stream(1);
+    let places = put(&producer, 0..20).await;
+    let picky = Picky::fails_on(&[7]);
+    let slow = picky.clone();
+    let builder = Worker::builder(APPLICATION, STREAM)
+        .aws(&sim.client("w1"))
+        .seed(1)
+        .error_policy(ErrorPolicy::skip().attempts(1))
+        .for_each_batch(move |batch: Batch| {
+            let slow = slow.clone();
+            async move {
+                if batch.records.len() == 1 {
+                    tokio::time::sleep(MINUTE).await;
+                }
+                slow.handle(&batch)
+            }
+        });
+    let (control, _running) = start(builder);
+    tokio::time::sleep(3 * MINUTE).await;
+    let processed = picky.processed().len();
+    assert!((1..7).contains(&processed), "{processed}");
+    let skipped = control.skip(&shard(&control)).await.unwrap();
+    assert_eq!(skipped.records, positions(&places, &[7]));
+    assert_eq!(picky.processed(), names((0..20).filter(|n| *n != 7)));
+}
