@@ -126,6 +126,41 @@ async fn a_task_that_always_fails_halts_its_shard_though_it_takes_batches_again_
     }
 }
 
+/// Takes batches, and each second fails to write what it has taken.
+async fn fail_each_second(mut shard: ShardStream) -> Result<(), HandlerError> {
+    let mut kept = 0;
+    loop {
+        match tokio::time::timeout(Duration::from_secs(1), shard.next()).await {
+            Ok(Some(batch)) => kept += batch.records.len(),
+            Ok(None) => return Ok(()),
+            Err(_) if kept > 0 => return Err(HandlerError::new("the disk is full")),
+            Err(_) => {}
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_fails_between_batches_halts_its_shard_whether_or_not_records_come() {
+    for come in [false, true] {
+        let (sim, producer) = stream(1);
+        put(&producer, 0..20).await;
+        let builder = Worker::builder(APPLICATION, STREAM)
+            .aws(&sim.client("w1"))
+            .seed(1)
+            .stream(fail_each_second);
+        let (control, _running) = start(builder);
+        for n in 0..120 {
+            tokio::time::sleep(5 * Duration::from_secs(1)).await;
+            if come {
+                put(&producer, 20 + n..21 + n).await;
+            }
+        }
+        let status = control.shards().remove(0);
+        assert!(matches!(status.state, ShardState::Halted { .. }), "{come}: {status:?}");
+        assert_eq!(status.last_error.as_deref(), Some("the disk is full"));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_skips_passes_over_the_record_on_which_a_task_fails() {
     let (sim, producer) = stream(1);

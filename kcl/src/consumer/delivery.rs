@@ -179,7 +179,7 @@ impl ShardConsumer {
         let Err(error) = result else {
             self.checkpointer.processed();
             self.backlog.processed();
-            if self.has_caught_up(&last) {
+            if self.has_caught_up(Some(&last)) {
                 self.succeeded(Some(&last));
             }
             self.done = Position::At(last);
@@ -240,7 +240,12 @@ impl ShardConsumer {
         };
         self.ports.board.checkpoint(self.checkpointer.last());
         let Err(error) = result else {
-            self.ports.board.error(None);
+            let was_replaying = self.replay.is_some();
+            match self.has_caught_up(None) {
+                true if was_replaying => self.succeeded(None),
+                true => self.ports.board.error(None),
+                false => {}
+            }
             self.checkpoint_by_itself().await;
             return Ok(());
         };

@@ -105,7 +105,7 @@ impl ShardConsumer {
         if self.parts.config.form != HandlerForm::Processor {
             self.checkpointer.defer();
         }
-        self.has_caught_up(&last);
+        self.has_caught_up(Some(&last));
         self.succeeded(Some(&last));
         self.done = Position::At(last);
     }

@@ -6,7 +6,7 @@ use crate::consumer::state::Failing;
 use crate::processor::handler_error::{About, HandlerError};
 use crate::record::Record;
 
-/// Records that are delivered again, up to where a call has failed. Until then a call that succeeds proves nothing.
+/// Records that are delivered again, up to where a call has failed. Until there is a proof, a call that succeeds proves nothing.
 #[derive(Debug)]
 pub(super) struct Replay {
     up_to: Position,
@@ -14,6 +14,16 @@ pub(super) struct Replay {
     taken: Position,
     /// The checkpoint at the failure. A later one is progress.
     checkpoint: Position,
+    proof: Proof,
+}
+
+/// What shows that a failure is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// A call that succeeds as far as the one that has failed, or progress.
+    Success,
+    /// Progress alone: a task that takes records may still fail on them later.
+    Progress,
 }
 
 impl Replay {
@@ -47,15 +57,16 @@ impl ShardConsumer {
             self.stop_reading();
             let failed_at = record.as_ref().map(|record| Position::At(record.position().clone()));
             let up_to = failed_at.unwrap_or(up_to);
-            let taken = match error.about() {
-                About::Call | About::WholeCall | About::Record(_) => up_to.clone(),
+            let (taken, proof) = match error.about() {
+                About::Call | About::WholeCall | About::Record(_) => (up_to.clone(), Proof::Success),
                 // No task has taken the records of this call.
-                About::Unknown => done,
+                About::Unknown => (done, Proof::Progress),
             };
             self.replay = Some(Replay {
                 up_to,
                 taken,
                 checkpoint: self.checkpointer.reached(),
+                proof,
             });
         }
         if matches!(error.about(), About::Call | About::WholeCall) && !goes_back {
@@ -71,10 +82,16 @@ impl ShardConsumer {
         Some(record.into_iter().collect())
     }
 
-    /// Whether a call that succeeded as far as `last` counts: not while it only repeats what was done before the failure.
-    pub(super) fn has_caught_up(&mut self, last: &RecordPosition) -> bool {
+    /// Whether a call that succeeded counts, as far as `last` if it had records: not while it only repeats what was done before
+    /// the failure.
+    pub(super) fn has_caught_up(&mut self, last: Option<&RecordPosition>) -> bool {
+        let last = last.map(|last| Position::At(last.clone()));
         let is_behind = self.replay.as_ref().is_some_and(|replay| {
-            Position::At(last.clone()) < replay.up_to && self.checkpointer.reached() <= replay.checkpoint
+            let repeats = match replay.proof {
+                Proof::Success => last.is_none_or(|last| last < replay.up_to),
+                Proof::Progress => true,
+            };
+            repeats && self.checkpointer.reached() <= replay.checkpoint
         });
         if !is_behind {
             self.replay = None;

@@ -49,8 +49,9 @@ use crate::processor::{RecordProcessor, ShardContext};
 /// a lease for `handler_grace`. At the end of the shard, `Ok` means that nothing of it is left to do.
 ///
 /// **Errors.** An error of the task, a panic, and an `Ok` before the end of the stream are failures of the handler, by the
-/// worker's [`ErrorPolicy`](crate::ErrorPolicy): the task is begun anew, behind the last checkpoint, written or deferred. The policies that skip
-/// and dead-letter act on the batch that was taken last, and only if all batches before it are checkpointed; otherwise the
+/// worker's [`ErrorPolicy`](crate::ErrorPolicy): the task is begun anew, behind the last checkpoint, written or deferred. A failure counts
+/// until the task has checkpointed something new: to take batches again proves nothing, as a task may keep them for later. The
+/// policies that skip and dead-letter act on the batch that was taken last, and only if all batches before it are checkpointed; otherwise the
 /// shard halts.
 pub struct ShardStream {
     context: ShardContext,
