@@ -56,13 +56,13 @@ pub const DROP_GRACE: Duration = Duration::from_secs(30);
 /// Source: Amazon Kinesis Data Streams developer guide, "Handle large records".
 pub const SHARD_BURST_BYTES: u64 = 10 * 1024 * 1024;
 
-/// The part of what a shard was sent that the service may refuse before the shard's rate is lowered, in thousandths. Our choice:
-/// entries that are refused at random, or by one busy shard of many, are retried and cost nobody their rate; producers that
-/// share a full shard are refused more than that.
+/// The share of its entries that a shard may refuse before its rate is lowered, in thousandths (5 %). Our choice: entries that
+/// are refused at random, or by one busy shard of many, are retried at the same rate; producers that share a full shard are
+/// refused more than that.
 pub const TOLERATED_REFUSALS: u32 = 50;
 
-/// The bytes of which a refused part is a part at least: what a shard is sent in half a second at the lowest rate. Our choice:
-/// one of two small records is not half of what a shard takes.
+/// The least that a shard counts as sent in half a second when the refused share is reckoned (26 KiB): what it is sent at the
+/// lowest rate. Our choice: one of two small records is not half of what a shard takes.
 pub const LEAST_RATE_SAMPLE: u64 = 26 * 1024;
 
 /// The lowest rate of a throttled shard, in percent of what it takes: 50 records and 51 KiB a second. Our choice: one

@@ -1,15 +1,15 @@
 //! Pure: the rate at which a shard is sent records, learnt from what the service throttles.
 //!
-//! Additive increase, multiplicative decrease: each half second in which more than a tolerated part was refused takes that
-//! excess off the rate, and each half second gives a thirtieth of `rate_limit` back. Several producers on one
-//! shard see the same part refused, and thereby come to share it without knowing each other.
+//! Additive increase, multiplicative decrease: each half second in which more than a tolerated share was refused takes the
+//! excess off the rate, and each half second gives a thirtieth of `rate_limit` back. Several producers on one shard see the
+//! same share refused, and thereby come to share the shard without knowing each other.
 //!
 //! ```text
-//!  answers ─► window of half a second: cost sent, cost refused ─► refused part − tolerated part ─► decrease
-//!  time ────────────────────────────────────────────────────────────────────────────────────────► increase
+//!  answers ─► window of half a second: cost sent, cost refused ─► refused share − tolerated share ─► decrease
+//!  time ──────────────────────────────────────────────────────────────────────────────────────────► increase
 //! ```
 //!
-//! A few entries that are refused at random, or by one busy shard of many, are below the tolerated part: they are retried
+//! A few entries that are refused at random, or by one busy shard of many, are below the tolerated share: they are retried
 //! and slow nothing down.
 
 use std::time::Instant;
@@ -140,7 +140,7 @@ pub(crate) enum Change {
 }
 
 impl Window {
-    /// The part that was refused beyond the tolerated one, of all beyond it, in thousandths.
+    /// How much more than the tolerated share was refused, as a share of the rest, in thousandths.
     fn excess(&self) -> u64 {
         // As if one more had been sent and taken: one refusal of one is not all that the shard refuses.
         let sent = self.sent.saturating_add(self.sent / self.entries.max(1));
@@ -149,7 +149,7 @@ impl Window {
         refused.saturating_sub(tolerated) * 1_000 / (1_000 - tolerated)
     }
 
-    /// The part that may be refused by chance, in thousandths. Of a few entries it is more than of many: one standard deviation.
+    /// The share that may be refused by chance, in thousandths: that of many entries, and one standard deviation of it for so few.
     fn tolerated(&self) -> u64 {
         let tolerated = u64::from(TOLERATED_REFUSALS);
         let deviation = (tolerated * 1_000 / self.entries.max(1)).isqrt();
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_beyond_the_tolerated_part_is_taken_off() {
+    fn what_is_refused_beyond_the_tolerated_share_is_taken_off() {
         for (refused, percent) in [(1, 150), (57, 150), (60, 99), (150, 90), (340, 70), (1_000, 5)] {
             let mut rate = AdaptiveRate::new(150);
             window(&mut rate, 1_000, refused, Instant::now());

@@ -1,7 +1,7 @@
 //! Pure: the size of a request that passes whatever is between the producer and the service.
 //!
 //! A proxy may take less than the service. A request that it refuses as too large (HTTP status 413) is sent again in parts,
-//! and requests from then on are no larger than what passed. After [`LARGER_REQUEST_INTERVAL`] without such a refusal, one
+//! and requests from then on are no larger than what passed, [`LEAST_REQUEST`] at least. After [`LARGER_REQUEST_INTERVAL`] without such a refusal, one
 //! request of up to twice that size is tried; each one that passes allows the next at once.
 
 use std::time::Instant;

@@ -176,7 +176,7 @@ impl Limiter {
     pub(crate) fn answered(&mut self, destination: &Destination, entry: Answered, now: Instant) {
         if let Some(queue) = self.queues.get_mut(destination) {
             let Answered { reply, bytes, sent } = entry;
-            queue.rate.answered(reply, part_of_a_shard(bytes), sent, now);
+            queue.rate.answered(reply, share_of_a_shard(bytes), sent, now);
             if reply == Reply::Throttled {
                 self.schedule(destination, now);
             }
@@ -349,9 +349,9 @@ fn by_age(aggregate: &SealedAggregate) -> (Option<Instant>, Reverse<u32>) {
     (aggregate.contents.put_at(), Reverse(aggregate.attempts.total()))
 }
 
-/// What an aggregate of so many bytes uses up of a second of its shard, in bytes: a small one counts as the shard's bytes for one
-/// of its records.
-fn part_of_a_shard(bytes: usize) -> u64 {
+/// What an aggregate of this many bytes uses up of its shard's second, in bytes. A small one counts as a thousandth of the second,
+/// for it is one of a thousand records.
+fn share_of_a_shard(bytes: usize) -> u64 {
     let of_a_record = u64::from(SHARD_BYTES_PER_SECOND / SHARD_RECORDS_PER_SECOND);
     u64::try_from(bytes).unwrap_or(u64::MAX).max(of_a_record)
 }

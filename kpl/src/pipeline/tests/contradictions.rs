@@ -32,14 +32,7 @@ fn with_aggregate_under_way(shards: u32, records: impl IntoIterator<Item = Recor
 /// Fetches the map, as if another answer had contradicted it.
 fn refresh(world: &mut World) {
     world.leap(MILLISECOND);
-    world
-        .pipeline
-        .stages
-        .knowledge
-        .refresher
-        .on_contradiction(world.now, world.now);
-    world.work();
-    world.fetched();
+    world.fetch_again();
 }
 
 #[test]

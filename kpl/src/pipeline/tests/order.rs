@@ -96,14 +96,7 @@ fn what_is_put_while_the_records_of_a_split_shard_are_taken_apart_does_not_overt
     world.send((2..62).map(|n| large(n, if n % 3 == 0 { LOW } else { 40 })));
     world.send((62..66).map(|n| large(n, HIGH)));
     world.stream.split(at_percent(LOW));
-    world
-        .pipeline
-        .stages
-        .knowledge
-        .refresher
-        .on_contradiction(world.now, world.now);
-    world.work();
-    world.fetched();
+    world.fetch_again();
     let left = world.pipeline.stages.rerouted.bytes();
     assert!(
         (4_000_000..5_500_000).contains(&left),
@@ -127,14 +120,7 @@ fn the_children_of_a_split_wait_for_what_is_under_way_to_their_parent() {
     world.seal();
     world.run_for(Duration::from_millis(20));
     world.stream.split(at_percent(50));
-    world
-        .pipeline
-        .stages
-        .knowledge
-        .refresher
-        .on_contradiction(world.now, world.now);
-    world.work();
-    world.fetched();
+    world.fetch_again();
     send_apart(&mut world, [at(2, LOW), at(3, HIGH)]);
     world.run_for(10 * SECOND);
     assert_eq!(world.requests.len(), 1, "both children wait");
@@ -157,14 +143,7 @@ fn the_child_of_a_merge_waits_for_both_parents() {
     send_apart(&mut world, [at(1, HIGH)]);
     assert_eq!(world.requests.len(), 2);
     world.stream.merge(at_percent(LOW));
-    world
-        .pipeline
-        .stages
-        .knowledge
-        .refresher
-        .on_contradiction(world.now, world.now);
-    world.work();
-    world.fetched();
+    world.fetch_again();
     send_apart(&mut world, [at(2, MIDDLE)]);
     for _ in 0..2 {
         assert!(world.outcome(2).is_none());
@@ -189,14 +168,7 @@ fn what_waits_for_its_next_attempt_goes_before_what_was_queued_when_the_shards_c
     send_apart(&mut world, [at(0, LOW), at(1, LOW), at(2, HIGH), at(3, LOW)]);
     world.answer(world.request(), Answer::Failed(failure("InternalFailure")));
     world.stream.split(at_percent(50));
-    world
-        .pipeline
-        .stages
-        .knowledge
-        .refresher
-        .on_contradiction(world.now, world.now);
-    world.work();
-    world.fetched();
+    world.fetch_again();
     world.heal();
     world.assert_read_in_order();
     world.assert_at_rest();

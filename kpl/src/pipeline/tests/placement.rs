@@ -46,14 +46,7 @@ fn an_aggregate_on_another_known_shard_that_holds_all_of_it_is_delivered() {
     let mut world = with_aggregate_under_way(&[LOW, LOW + 1]);
     // Another answer has brought the new map while this request was under way.
     world.stream.split(at_percent(50));
-    world
-        .pipeline
-        .stages
-        .knowledge
-        .refresher
-        .on_contradiction(world.now, world.now);
-    world.work();
-    world.fetched();
+    world.fetch_again();
     world.stored();
     assert_eq!((attempts(&world, 0), attempts(&world, 1)), (1, 1));
     assert_eq!(world.stream.stored_count(), 1);
@@ -63,14 +56,7 @@ fn an_aggregate_on_another_known_shard_that_holds_all_of_it_is_delivered() {
 fn an_aggregate_with_one_member_outside_of_its_shard_is_sent_again_as_a_whole() {
     let mut world = with_aggregate_under_way(&[LOW, LOW + 1, HIGH]);
     world.stream.split(at_percent(50));
-    world
-        .pipeline
-        .stages
-        .knowledge
-        .refresher
-        .on_contradiction(world.now, world.now);
-    world.work();
-    world.fetched();
+    world.fetch_again();
     world.stored();
     assert_eq!(world.open(), 3);
     world.heal();
@@ -184,14 +170,7 @@ fn a_success_from_before_a_recreation_is_judged_by_the_new_ranges_of_the_same_id
     let request = world.request();
     let entries = world.store(request);
     world.stream.recreate(2);
-    world
-        .pipeline
-        .stages
-        .knowledge
-        .refresher
-        .on_contradiction(world.now, world.now);
-    world.work();
-    world.fetched();
+    world.fetch_again();
     world.answer(request, answered(entries));
     assert_eq!(world.open(), 2, "shard 0 holds the low half by now");
     world.heal();
@@ -255,14 +234,7 @@ fn the_ranges_of_closed_shards_are_forgotten_when_the_stream_was_recreated() {
     let mut world = World::ready(1, Config::default());
     let refresh = |world: &mut World| {
         world.leap(Duration::from_millis(1));
-        world
-            .pipeline
-            .stages
-            .knowledge
-            .refresher
-            .on_contradiction(world.now, world.now);
-        world.work();
-        world.fetched();
+        world.fetch_again();
     };
     world.stream.split(at_percent(75));
     refresh(&mut world);
@@ -291,14 +263,7 @@ fn what_waits_in_the_limiter_is_built_anew_for_a_new_map_before_it_leaves() {
     let left: usize = world.requests.values().flatten().map(|entry| entry.user_records).sum();
     assert!(left < 60, "the limiter holds some back");
     world.stream.split(at_percent(50));
-    world
-        .pipeline
-        .stages
-        .knowledge
-        .refresher
-        .on_contradiction(world.now, world.now);
-    world.work();
-    world.fetched();
+    world.fetch_again();
     world.heal();
     let resent = (0..60).filter(|n| attempts(&world, *n) > 1).count();
     assert_eq!(resent, left, "only what was under way travels twice");
@@ -312,14 +277,7 @@ fn what_waits_in_the_collector_is_built_anew_for_a_new_map_before_it_leaves() {
     world.send([at(0, LOW), at(1, HIGH)]);
     assert!(world.requests.is_empty());
     world.stream.split(at_percent(50));
-    world
-        .pipeline
-        .stages
-        .knowledge
-        .refresher
-        .on_contradiction(world.now, world.now);
-    world.work();
-    world.fetched();
+    world.fetch_again();
     world.heal();
     assert_eq!((attempts(&world, 0), attempts(&world, 1)), (1, 1));
 }
@@ -330,14 +288,7 @@ fn what_waits_for_its_next_attempt_is_built_anew_for_a_new_map() {
     let request = world.request();
     world.answer(request, Answer::Failed(failure("InternalFailure")));
     world.stream.split(at_percent(50));
-    world
-        .pipeline
-        .stages
-        .knowledge
-        .refresher
-        .on_contradiction(world.now, world.now);
-    world.work();
-    world.fetched();
+    world.fetch_again();
     world.heal();
     assert_eq!((attempts(&world, 0), attempts(&world, 1)), (2, 2));
     assert_eq!(world.stream.user_records_stored(), 2);
@@ -352,14 +303,7 @@ fn what_was_in_a_refused_request_is_built_anew_for_a_map_that_came_meanwhile() {
     let request = world.request();
     assert_eq!(world.requests[&request].len(), 2, "an aggregate for each shard");
     world.stream.split(at_percent(25));
-    world
-        .pipeline
-        .stages
-        .knowledge
-        .refresher
-        .on_contradiction(world.now, world.now);
-    world.work();
-    world.fetched();
+    world.fetch_again();
     world.answer(request, Answer::Failed(failure("ValidationException")));
     world.heal();
     assert!(
@@ -376,14 +320,7 @@ fn an_aggregate_whose_shard_did_not_change_stays_whole_on_a_new_map() {
     world.leap(Duration::from_millis(1));
     world.send([at(0, LOW), at(1, LOW + 1)]);
     world.stream.split(at_percent(75));
-    world
-        .pipeline
-        .stages
-        .knowledge
-        .refresher
-        .on_contradiction(world.now, world.now);
-    world.work();
-    world.fetched();
+    world.fetch_again();
     world.heal();
     assert_eq!(world.stream.stored_count(), 1);
 }

@@ -34,14 +34,7 @@ fn the_map_is_refreshed_more_often_for_a_minute_after_the_shards_have_changed() 
     let mut world = World::ready(2, Config::default());
     world.leap(Duration::from_millis(1));
     world.stream.split(at_percent(25));
-    world
-        .pipeline
-        .stages
-        .knowledge
-        .refresher
-        .on_contradiction(world.now, world.now);
-    world.work();
-    world.fetched();
+    world.fetch_again();
     assert_eq!(fetches_in_a_minute(&mut world), 11, "every 5 s");
     assert_eq!(fetches_in_a_minute(&mut world), 0, "it is over");
 }

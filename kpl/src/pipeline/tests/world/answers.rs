@@ -136,6 +136,14 @@ impl World {
         }
     }
 
+    /// Something has contradicted the map, and it is fetched anew.
+    pub(in crate::pipeline::tests) fn fetch_again(&mut self) {
+        let refresher = &mut self.pipeline.stages.knowledge.refresher;
+        refresher.on_contradiction(self.now, self.now);
+        self.work();
+        self.fetched();
+    }
+
     pub(in crate::pipeline::tests) fn fetch_failed(&mut self, code: &str) {
         self.fetch.take().unwrap();
         self.list(Err(failure(code)));
