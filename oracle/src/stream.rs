@@ -81,10 +81,14 @@ impl Stream {
         self.is_told
     }
 
-    /// No leases are left: consumers begin anew, where they are told to.
+    /// No leases are left: consumers begin anew, where they are told to. From the latest record, nobody reads a closed shard.
     pub(crate) fn begin_anew(&mut self) {
         self.is_told = false;
         self.consumed_since = None;
+        if self.start == Start::Latest {
+            let closed = self.shards.values_mut().filter(|shard| shard.life == Life::Closed);
+            closed.for_each(|shard| shard.excuse_up_to(shard.len()));
+        }
     }
 
     /// Whether the stream is missing, or was created again after that time.

@@ -1,5 +1,6 @@
 //! A stream that is deleted and created again under workers: what they owe to either.
 
+use super::offer_of_child;
 use crate::story::{FAILOVER, Story, at, row};
 use crate::{ConsumerFact, Ending, FleetFact, LeaseClaim, LeaseRow, Position, Rule, Rules, ServiceFact, Start};
 use testkit::kinesis::Timestamp;
@@ -207,6 +208,29 @@ fn a_start_at_latest_without_any_lease_begins_anew() {
     story.assert_kept();
     story.store(0, 9);
     assert_eq!(story.finish(Ending::Quiet).figures.unread, 1);
+}
+
+#[test]
+fn a_start_at_latest_without_any_lease_needs_no_shard_that_was_closed() {
+    for (are_deleted, broken) in [(true, vec![]), (false, vec![Rule::ParentFirst])] {
+        let mut story = Story::by(Rules::new(FAILOVER).start(Start::Latest));
+        story.create(0, &[], 0..=u128::MAX);
+        story.start("a");
+        story.lease("a", 0, row(None, 0, Position::Latest));
+        story.store(0, 7);
+        story.close(0);
+        story.create(1, &[0], 0..=u128::MAX);
+        if are_deleted {
+            story.delete_lease("operator", 0);
+        }
+        story.lease("a", 1, row(None, 0, Position::Latest));
+        story.lease("a", 1, row(Some("a"), 1, Position::Latest));
+        story.store(1, 8);
+        offer_of_child(&mut story, 8, Position::Latest);
+        let mut rules = story.broken();
+        rules.dedup();
+        assert_eq!(rules, broken);
+    }
 }
 
 #[test]
