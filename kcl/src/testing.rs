@@ -249,7 +249,7 @@ impl TestShard {
         }
     }
 
-    /// Calls `initialize`.
+    /// Calls `initialize`. To drop the future drops the processor's call.
     ///
     /// # Errors
     ///
@@ -258,7 +258,8 @@ impl TestShard {
         processor.initialize(&self.context).await
     }
 
-    /// Delivers a [`batch`](Self::batch) to `process`.
+    /// Delivers a [`batch`](Self::batch) to `process`. To drop the future drops the processor's call; the records count as
+    /// delivered then.
     ///
     /// # Errors
     ///
@@ -277,7 +278,7 @@ impl TestShard {
         processed
     }
 
-    /// Calls `idle`.
+    /// Calls `idle`. To drop the future drops the processor's call.
     ///
     /// # Errors
     ///
@@ -286,7 +287,8 @@ impl TestShard {
         processor.idle(&self.checkpointer).await
     }
 
-    /// Calls `shard_ended`, and checkpoints `SHARD_END` behind its `Ok`, as a worker does.
+    /// Calls `shard_ended`, and checkpoints `SHARD_END` behind its `Ok`, as a worker does. To drop the future drops the
+    /// processor's call, and leaves open whether `SHARD_END` is checkpointed.
     ///
     /// # Errors
     ///
@@ -301,7 +303,7 @@ impl TestShard {
         ended
     }
 
-    /// Calls `shutdown_requested`.
+    /// Calls `shutdown_requested`. To drop the future drops the processor's call; its checkpoints stay.
     ///
     /// # Errors
     ///
@@ -310,7 +312,7 @@ impl TestShard {
         processor.shutdown_requested(&self.checkpointer).await
     }
 
-    /// [Loses the lease](Self::lose_lease), and calls `lease_lost`.
+    /// [Loses the lease](Self::lose_lease), and calls `lease_lost`. To drop the future drops that call; the lease stays lost.
     pub async fn lose(&self, processor: &mut impl RecordProcessor, reason: LeaseLost) {
         self.lose_lease(reason.clone());
         processor.lease_lost(reason).await;

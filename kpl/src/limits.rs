@@ -167,8 +167,8 @@ pub const MAX_RETRY_DELAY: Duration = Duration::from_secs(2);
 /// everywhere within seconds, and a proxy is configured anew in less.
 pub const REFUSAL_GRACE: Duration = Duration::from_secs(60);
 
-/// The size of a body that each proxy takes (16 KiB): one that is refused as too large met a proxy that is out of order, which
-/// may pass. Our choice: proxies take 1 MiB and more unless they are told otherwise.
+/// The body of a request that every working proxy takes (16 KiB). A smaller one that is refused as too large is sent again
+/// within [`REFUSAL_GRACE`]. Our choice: proxies take 1 MiB and more unless they are told otherwise.
 pub const LEAST_REQUEST: usize = 16 * 1024;
 
 /// How long requests keep to the size that passed a proxy before one larger request is tried (5 minutes). Our choice: a

@@ -16,8 +16,8 @@ pub struct Skipped {
     /// empty if the shard has halted again, or is on hold, before one was found: see its
     /// [`ShardStatus::state`](crate::ShardStatus::state).
     pub records: Vec<RecordPosition>,
-    /// Records whose number is not known were passed over as well, up to and including this one: a task of a
-    /// [`ShardStream`](crate::ShardStream) had taken them, and has not checkpointed them.
+    /// The last record that was passed over with others that a task of a [`ShardStream`](crate::ShardStream) had taken and not
+    /// checkpointed. How many there were is not known, and they are not among `records`.
     pub up_to: Option<RecordPosition>,
     /// The shard was on hold for this possible loss, and is read on behind it.
     pub possible_loss: Option<PossibleLoss>,

@@ -34,7 +34,8 @@ pub struct ShardStatus {
     pub in_handler: Option<Duration>,
     /// The last error of the handler since its last success.
     pub last_error: Option<String>,
-    /// The record on which the handler failed last, if its error names it; otherwise the first one of that call that is not
+    /// The record on which the handler failed last, if its error names it and it is a record of that call; otherwise, and with
+    /// [`stream`](crate::WorkerBuilder::stream), the first one of that call that is not
     /// checkpointed. `None` after a success, for a call without records, and if no record is to blame for the last error, such as
     /// one of the lease table.
     pub failing_at: Option<RecordPosition>,

@@ -60,7 +60,7 @@ pub enum HandlerEvent {
     /// The shard is not read on, because its handler keeps failing. Told at once and after each later try, which is each
     /// five minutes.
     Halted {
-        /// The record that the error names, or else the first of those on which the handler fails, if it was given records.
+        /// As in [`ShardStatus::failing_at`](crate::ShardStatus::failing_at).
         position: Option<RecordPosition>,
         /// The failures in a row.
         failures: u32,

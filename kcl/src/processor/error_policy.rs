@@ -17,9 +17,9 @@ const ATTEMPTS: u32 = 8;
 /// # What counts as an attempt
 ///
 /// * Each call that fails, with the first one: `attempts(3)` is one call and two more.
-/// * A checkpoint that succeeds inside of a failing call is progress, and the count begins anew with that call. So it does if the
-///   handler names a record ([`HandlerError::at`](crate::HandlerError::at)) that lies behind all that it has named since its last
-///   success.
+/// * A checkpoint that succeeds inside of a failing call is progress, and the count begins anew with that call. It also
+///   begins anew if the handler names a record ([`HandlerError::at`](crate::HandlerError::at)) behind all that it has named
+///   since its last success.
 /// * An error of the lease table, passed on by the handler, is no attempt, and neither is a lost lease.
 /// * **The calls that find the record are counted besides.** After the last attempt with a batch of several records, the policies
 ///   for records deliver each of them alone, once. So with `attempts(3)` the record that fails is in four calls, three with its

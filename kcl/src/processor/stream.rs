@@ -49,10 +49,10 @@ use crate::processor::{RecordProcessor, ShardContext};
 /// a lease for `handler_grace`. At the end of the shard, `Ok` means that nothing of it is left to do.
 ///
 /// **Errors.** An error of the task, a panic, and an `Ok` before the end of the stream are failures of the handler, by the
-/// worker's [`ErrorPolicy`](crate::ErrorPolicy): the task is begun anew, behind the last checkpoint, written or deferred. A failure counts
-/// until the task has checkpointed something new: to take batches again proves nothing, as a task may keep them for later. The
-/// policies that skip and dead-letter act on the batch that was taken last, and only if all batches before it are checkpointed; otherwise the
-/// shard halts.
+/// worker's [`ErrorPolicy`](crate::ErrorPolicy): the task is begun anew, behind the last checkpoint, written or deferred. A
+/// failure counts until the task has checkpointed something new: to take batches again proves nothing, as a task may keep
+/// them for later. The policies that skip and dead-letter look for the record that fails in the batch that was taken last,
+/// if all batches before it are checkpointed; otherwise the shard halts.
 pub struct ShardStream {
     context: ShardContext,
     checkpointer: Checkpointer,
@@ -106,7 +106,8 @@ impl ShardStream {
     ///
     /// # Cancellation
     ///
-    /// A dropped future has taken nothing. The batches before count as taken and asked behind all the same.
+    /// A dropped future loses no batch: the next call returns it. Once it was polled, the next batch is asked for, so that the
+    /// worker counts the batch before as processed; a checkpoint remains the task's.
     pub async fn next(&mut self) -> Option<Batch> {
         StreamExt::next(self).await
     }

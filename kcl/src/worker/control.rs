@@ -103,9 +103,9 @@ impl WorkerControl {
     /// If those in front of a named record fail, the skip goes on: each record up to the named one is delivered alone. What the
     /// policy is about to give up by itself, in the dead-letter sink too, is skipped with the others.
     ///
-    /// A failure that is about no record skips none. So it is with a task of [`stream`](crate::WorkerBuilder::stream) that keeps
-    /// records and fails once it has asked for more, when a timer lets it write them say: it takes each record alone without an
-    /// error, nothing is skipped, and it fails again later. Move such a shard with [`seek`](Self::seek).
+    /// A failure that is about no record skips none. A task of [`stream`](crate::WorkerBuilder::stream) may take each record alone
+    /// without an error, and fail later, for example when a timer makes it write what it keeps. Then nothing is skipped: move
+    /// such a shard with [`seek`](Self::seek).
     ///
     /// A shard on hold for a possible loss ([`OnPossibleLoss::Halt`](crate::OnPossibleLoss::Halt)) is read on.
     ///
@@ -122,7 +122,8 @@ impl WorkerControl {
     ///
     /// # Cancellation
     ///
-    /// A dropped future leaves open whether the records are passed over. The events tell what is.
+    /// A dropped future does not withdraw the request: the worker skips as described once it was asked, and the events tell
+    /// which records.
     pub async fn skip(&self, shard: &ShardRef) -> Result<Skipped, SkipError> {
         self.shards.skip(shard).await
     }

@@ -52,7 +52,7 @@ pub enum PutErrorKind {
     /// of its credentials.
     #[error("no such stream exists in the client's region and account (ResourceNotFoundException)")]
     StreamNotFound,
-    /// The credentials do not allow the call. A KMS key that denies its use is retried instead, as one that is disabled.
+    /// The credentials do not allow the call. Records that a KMS key denies are retried, not returned.
     #[error("access was denied ({code}); the producer needs kinesis:PutRecords and kinesis:ListShards")]
     AccessDenied {
         /// The service's error code.

@@ -66,15 +66,16 @@ impl WeakSim {
 /// What a process learnt of a stream from Kinesis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lesson {
-    /// There is none.
+    /// The stream does not exist.
     Missing,
     /// Its open shards, at that time.
     Shards(Duration),
-    /// Of this shard, whatever is stored from now on. The time is that of the service, whether or not a reply comes.
+    /// An iterator at `LATEST` was made for this shard: reading begins with what is stored after that. The time is that of the
+    /// service, whether or not a reply comes.
     BeginsAtLatest(ShardId),
 }
 
-/// A call that a service applied, and whose caller does not know it, or not in time, and makes it again.
+/// A call that was applied, and that its caller repeats because no reply came in time.
 #[derive(Debug, Clone)]
 pub struct Unacknowledged {
     /// The process that made it.
