@@ -282,6 +282,7 @@ impl Pipeline {
                     aggregate,
                     shard,
                     sequence_number,
+                    sent: exchange.sent.now,
                 };
                 self.stages.on_stored(stored, exchange);
             }
@@ -334,7 +335,7 @@ impl Pipeline {
                     self.stages.accounts.observers.observe(Observation::ShardsChanged(&map));
                 }
                 self.settle_routing(now);
-                self.stages.judge_again(now);
+                self.stages.judge_by_fresh_map(now);
             }
             Err(failure) => self.on_fetch_failed(&failure, now),
         }

@@ -253,7 +253,7 @@ impl Stages {
 
     /// The service stored an aggregate.
     pub(crate) fn on_stored(&mut self, stored: Stored, exchange: &Exchange) {
-        let (sent, now) = (exchange.sent.now, exchange.ended);
+        let (sent, now) = (stored.sent, exchange.ended);
         self.knowledge.learn_from(&stored, sent, now);
         let verdict = self.judge.verdict(&stored, &self.knowledge);
         if verdict != Verdict::Right {
@@ -270,7 +270,17 @@ impl Stages {
         }
     }
 
-    /// Judges by a fresh map what the last one could not.
+    /// Judges by a fresh map what the last one could not. A list that was on its way before a request was sent may be too old to
+    /// tell where its records are: then another one is asked for.
+    pub(crate) fn judge_by_fresh_map(&mut self, now: Instant) {
+        if let Some(sent) = self.judge.last_unknown(&self.knowledge) {
+            self.knowledge.on_contradiction(sent, now);
+            self.knowledge.hurry(now);
+        }
+        self.judge_again(now);
+    }
+
+    /// Judges what waits for a map. What no map is coming for is sent again.
     pub(crate) fn judge_again(&mut self, now: Instant) {
         for stored in self.judge.take_unjudged() {
             match self.judge.verdict(&stored, &self.knowledge) {

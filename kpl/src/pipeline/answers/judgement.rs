@@ -21,6 +21,8 @@ pub(crate) struct Stored {
     pub(crate) aggregate: SealedAggregate,
     pub(crate) shard: ShardId,
     pub(crate) sequence_number: Arc<str>,
+    /// When the request with it was sent.
+    pub(crate) sent: Instant,
 }
 
 impl Stored {
@@ -100,6 +102,12 @@ impl Judge {
     /// Takes out what waits for a fresh map.
     pub(crate) fn take_unjudged(&mut self) -> Vec<Stored> {
         std::mem::take(&mut self.unjudged)
+    }
+
+    /// When the last request was sent whose records the map in force says nothing of.
+    pub(crate) fn last_unknown(&self, knowledge: &Knowledge) -> Option<Instant> {
+        let unknown = |stored: &&Stored| self.verdict(stored, knowledge) == Verdict::Unknown;
+        self.unjudged.iter().filter(unknown).map(|stored| stored.sent).max()
     }
 
     /// What waits for a fresh map.

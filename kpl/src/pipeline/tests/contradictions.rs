@@ -68,6 +68,28 @@ fn many_aggregates_on_unexpected_shards_ask_for_one_map() {
     assert_eq!((world.open(), world.fetches), (0, 1));
 }
 
+#[test]
+fn a_list_that_is_older_than_a_request_does_not_have_its_records_sent_again() {
+    let mut world = World::ready(2, Config::default());
+    world.leap(MILLISECOND);
+    let refresher = &mut world.pipeline.stages.knowledge.refresher;
+    refresher.on_contradiction(world.now, world.now);
+    world.work();
+    assert!(world.fetch.is_some(), "a list is on its way");
+    world.leap(MILLISECOND);
+    world.send((0..10).map(|n| at(n, LOW)));
+    world.run_for(Duration::from_millis(20));
+    world.stream.merge(at_percent(LOW));
+    world.stored();
+    world.fetched();
+    world.run_for(Duration::from_secs(10));
+    assert!(world.requests.is_empty(), "only a later list tells where they are");
+    assert_eq!(world.open(), 10);
+    world.fetch_of_now();
+    assert_eq!((world.open(), world.stream.stored_count()), (0, 1));
+    world.assert_at_rest();
+}
+
 /// The first and the last key of a range belong to it, and the one behind to the next.
 #[test]
 fn a_shard_holds_both_ends_of_its_range_and_nothing_beyond() {

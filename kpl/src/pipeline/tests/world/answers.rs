@@ -136,6 +136,13 @@ impl World {
         }
     }
 
+    /// The fetch in flight lists the shards of now.
+    pub(in crate::pipeline::tests) fn fetch_of_now(&mut self) {
+        assert!(self.fetch.is_some());
+        self.fetch = Some(self.stream.listing());
+        self.fetched();
+    }
+
     /// Something has contradicted the map, and it is fetched anew.
     pub(in crate::pipeline::tests) fn fetch_again(&mut self) {
         let refresher = &mut self.pipeline.stages.knowledge.refresher;
