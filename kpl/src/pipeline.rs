@@ -282,7 +282,7 @@ impl Pipeline {
                     aggregate,
                     shard,
                     sequence_number,
-                    sent: exchange.sent.now,
+                    answered: exchange.ended,
                 };
                 self.stages.on_stored(stored, exchange);
             }

@@ -64,7 +64,7 @@ impl Accounts {
             mut aggregate,
             shard,
             sequence_number,
-            sent: _,
+            answered: _,
         } = stored;
         self.release(&mut aggregate);
         self.outstanding.leave(aggregate.generation);

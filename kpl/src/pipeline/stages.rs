@@ -253,11 +253,14 @@ impl Stages {
 
     /// The service stored an aggregate.
     pub(crate) fn on_stored(&mut self, stored: Stored, exchange: &Exchange) {
-        let (sent, now) = (stored.sent, exchange.ended);
+        let (sent, now) = (exchange.sent.now, exchange.ended);
         self.knowledge.learn_from(&stored, sent, now);
         let verdict = self.judge.verdict(&stored, &self.knowledge);
-        if verdict != Verdict::Right {
-            self.knowledge.on_contradiction(sent, now);
+        match verdict {
+            Verdict::Right => {}
+            Verdict::RightButUnexpected | Verdict::Wrong => self.knowledge.on_contradiction(sent, now),
+            // The service may have stored it after it made a list that was asked for later.
+            Verdict::Unknown => self.knowledge.on_contradiction(stored.answered, now),
         }
         match verdict {
             Verdict::Right | Verdict::RightButUnexpected => self.accounts.deliver(stored),
@@ -270,11 +273,11 @@ impl Stages {
         }
     }
 
-    /// Judges by a fresh map what the last one could not. A list that was on its way before a request was sent may be too old to
-    /// tell where its records are: then another one is asked for.
+    /// Judges by a fresh map what the last one could not. A list that was asked for before an answer came may be
+    /// older than the shard that the answer names: then another one is asked for.
     pub(crate) fn judge_by_fresh_map(&mut self, now: Instant) {
-        if let Some(sent) = self.judge.last_unknown(&self.knowledge) {
-            self.knowledge.on_contradiction(sent, now);
+        if let Some(answered) = self.judge.last_unknown(&self.knowledge) {
+            self.knowledge.on_contradiction(answered, now);
             self.knowledge.hurry(now);
         }
         self.judge_again(now);

@@ -21,8 +21,8 @@ pub(crate) struct Stored {
     pub(crate) aggregate: SealedAggregate,
     pub(crate) shard: ShardId,
     pub(crate) sequence_number: Arc<str>,
-    /// When the request with it was sent.
-    pub(crate) sent: Instant,
+    /// When the answer that tells of it came.
+    pub(crate) answered: Instant,
 }
 
 impl Stored {
@@ -104,10 +104,10 @@ impl Judge {
         std::mem::take(&mut self.unjudged)
     }
 
-    /// When the last request was sent whose records the map in force says nothing of.
+    /// When the last answer came that names a shard of which the map in force says nothing.
     pub(crate) fn last_unknown(&self, knowledge: &Knowledge) -> Option<Instant> {
         let unknown = |stored: &&Stored| self.verdict(stored, knowledge) == Verdict::Unknown;
-        self.unjudged.iter().filter(unknown).map(|stored| stored.sent).max()
+        self.unjudged.iter().filter(unknown).map(|stored| stored.answered).max()
     }
 
     /// What waits for a fresh map.

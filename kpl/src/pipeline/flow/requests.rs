@@ -357,21 +357,17 @@ impl Requests {
     /// Has what is in flight end as if it had been stored.
     #[cfg(feature = "_simulation")]
     fn acknowledge(&mut self, accounts: &mut Accounts) {
-        let in_flight = self.in_flight.values_mut().flat_map(|request| {
-            let sent = request.sent.now;
-            std::mem::take(&mut request.aggregates)
-                .into_iter()
-                .map(move |aggregate| (aggregate, sent))
-        });
-        for (aggregate, sent) in in_flight {
-            let target = aggregate.target.as_ref();
-            let shard = target.map_or_else(|| ShardId::new(""), |target| target.shard.clone());
-            accounts.deliver(Stored {
-                aggregate,
-                shard,
-                sequence_number: "0".into(),
-                sent,
-            });
+        for request in self.in_flight.values_mut() {
+            for aggregate in std::mem::take(&mut request.aggregates) {
+                let target = aggregate.target.as_ref();
+                let shard = target.map_or_else(|| ShardId::new(""), |target| target.shard.clone());
+                accounts.deliver(Stored {
+                    aggregate,
+                    shard,
+                    sequence_number: "0".into(),
+                    answered: request.sent.now,
+                });
+            }
         }
     }
 }

@@ -70,18 +70,51 @@ fn many_aggregates_on_unexpected_shards_ask_for_one_map() {
 
 #[test]
 fn a_list_that_is_older_than_a_request_does_not_have_its_records_sent_again() {
+    for asked in [Asked::BeforeTheRequest, Asked::AfterTheRequest] {
+        for arrives in [Arrives::BeforeTheAnswer, Arrives::AfterTheAnswer] {
+            records_wait_for_a_later_list(asked, arrives);
+        }
+    }
+}
+
+/// When a list of shards is asked for that the service makes before it stores the records of a request.
+#[derive(Clone, Copy)]
+enum Asked {
+    BeforeTheRequest,
+    AfterTheRequest,
+}
+
+/// When that list arrives.
+#[derive(Clone, Copy)]
+enum Arrives {
+    BeforeTheAnswer,
+    AfterTheAnswer,
+}
+
+fn records_wait_for_a_later_list(asked: Asked, arrives: Arrives) {
     let mut world = World::ready(2, Config::default());
     world.leap(MILLISECOND);
-    let refresher = &mut world.pipeline.stages.knowledge.refresher;
-    refresher.on_contradiction(world.now, world.now);
-    world.work();
-    assert!(world.fetch.is_some(), "a list is on its way");
-    world.leap(MILLISECOND);
+    if let Asked::BeforeTheRequest = asked {
+        world.ask_for_shards();
+        world.leap(MILLISECOND);
+    }
     world.send((0..10).map(|n| at(n, LOW)));
     world.run_for(Duration::from_millis(20));
+    if let Asked::AfterTheRequest = asked {
+        world.ask_for_shards();
+        world.leap(MILLISECOND);
+    }
     world.stream.merge(at_percent(LOW));
-    world.stored();
-    world.fetched();
+    match arrives {
+        Arrives::BeforeTheAnswer => {
+            world.fetched();
+            world.stored();
+        }
+        Arrives::AfterTheAnswer => {
+            world.stored();
+            world.fetched();
+        }
+    }
     world.run_for(Duration::from_secs(10));
     assert!(world.requests.is_empty(), "only a later list tells where they are");
     assert_eq!(world.open(), 10);
@@ -117,13 +150,7 @@ fn an_aggregate_that_is_right_on_an_unexpected_shard_still_asks_for_a_map() {
     let mut world = World::ready(2, Config::default());
     world.stream.merge(key(0));
     world.leap(MILLISECOND);
-    world
-        .pipeline
-        .stages
-        .knowledge
-        .refresher
-        .on_contradiction(world.now, world.now);
-    world.work();
+    world.ask_for_shards();
     world.leap(MILLISECOND);
     world.send([at(0, LOW), at(1, LOW + 1)]);
     world.run_for(Duration::from_millis(20));

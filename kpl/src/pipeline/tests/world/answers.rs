@@ -143,11 +143,17 @@ impl World {
         self.fetched();
     }
 
-    /// Something has contradicted the map, and it is fetched anew.
-    pub(in crate::pipeline::tests) fn fetch_again(&mut self) {
+    /// Something has contradicted the map: a list of the shards is asked for.
+    pub(in crate::pipeline::tests) fn ask_for_shards(&mut self) {
         let refresher = &mut self.pipeline.stages.knowledge.refresher;
         refresher.on_contradiction(self.now, self.now);
         self.work();
+        assert!(self.fetch.is_some(), "a list is on its way");
+    }
+
+    /// Something has contradicted the map, and it is fetched anew.
+    pub(in crate::pipeline::tests) fn fetch_again(&mut self) {
+        self.ask_for_shards();
         self.fetched();
     }
 
