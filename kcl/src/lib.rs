@@ -86,5 +86,5 @@ pub use processor::{
 pub use record::{Origin, Record};
 pub use retrieval::loss::{OnPossibleLoss, PossibleLoss};
 pub use shard_sync::former::OnRecreated;
-pub use stream::{ShardId, ShardRef, StartingPosition, StreamRef};
+pub use stream::{InvalidShardRef, ShardId, ShardRef, ShardRefFault, StartingPosition, StreamRef};
 pub use worker::{Degraded, Health, RunError, Worker, WorkerControl, WorkerPhase};

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use aggregation::HashKeyRange;
 
-pub use service::{ShardId, ShardRef, StreamRef};
+pub use service::{InvalidShardRef, ShardId, ShardRef, ShardRefFault, StreamRef};
 
 /// One of the streams that have had the same name, one after the other, as far as it is known.
 ///

@@ -33,6 +33,6 @@ pub use reasons::Reasons;
 pub use retry::{Jitter, RetryDelays};
 pub use sequence_number::{InvalidSequenceNumber, SequenceNumber};
 pub use shard_id::ShardId;
-pub use shard_ref::ShardRef;
+pub use shard_ref::{InvalidShardRef, ShardRef, ShardRefFault};
 pub use stream_ref::{StreamFault, StreamRef};
 pub use tasks::{Lost, Tasks};

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::stream_ref::is_name;
+
 /// A shard's id, as the service spells it. Ids need not be numeric.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShardId(Arc<str>);
@@ -21,6 +23,14 @@ impl ShardId {
     /// The id as shared text: a copy without an allocation.
     pub fn shared(&self) -> Arc<str> {
         Arc::clone(&self.0)
+    }
+
+    /// Whether the service could give this id.
+    ///
+    /// Source: Amazon Kinesis Data Streams API reference, the pattern of `ShardId` in `GetShardIterator`, which is that of a
+    /// stream's name.
+    pub(crate) fn is_valid(&self) -> bool {
+        is_name(&self.0)
     }
 
     /// Whether the service gave no id.

@@ -88,6 +88,12 @@ impl StreamRef {
         }
     }
 
+    /// The name or the ARN, as it was given.
+    pub fn as_str(&self) -> &str {
+        let (Named::Name(text) | Named::Arn(text)) = &self.named;
+        text
+    }
+
     /// The name or ARN as shared text.
     pub fn shared(&self) -> Arc<str> {
         let (Named::Name(text) | Named::Arn(text)) = &self.named;
@@ -98,8 +104,7 @@ impl StreamRef {
 /// Writes the name or the ARN, as it was given.
 impl fmt::Display for StreamRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Named::Name(text) | Named::Arn(text)) = &self.named;
-        f.write_str(text)
+        f.write_str(self.as_str())
     }
 }
 
@@ -123,7 +128,7 @@ pub enum StreamFault {
     },
 }
 
-fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     (1..=MAX_NAME_CHARS).contains(&text.len()) && text.bytes().all(is_allowed)
 }
