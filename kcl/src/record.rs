@@ -131,9 +131,9 @@ impl fmt::Debug for Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::processor::handler_error::HandlerError;
 
-    #[test]
-    fn debug_output_does_not_show_the_data() {
+    fn record() -> Record {
         let sequence_number = SequenceNumber::new("49").unwrap();
         let content = UserRecord {
             partition_key: "customer-7".into(),
@@ -146,9 +146,22 @@ mod tests {
             sequence_number,
             sub_sequence_number: 2,
         };
-        let record = Record::new(position, None, Origin::Aggregated, content);
+        Record::new(position, None, Origin::Aggregated, content)
+    }
+
+    #[test]
+    fn an_error_names_a_record_by_the_record_or_by_its_position() {
+        let record = record();
+        let by_record = HandlerError::new("no disk").at(&record);
+        let by_position = HandlerError::new("no disk").at(record.position());
+        assert_eq!(by_record.position(), Some(record.position()));
+        assert_eq!(by_position.position(), Some(record.position()));
+    }
+
+    #[test]
+    fn debug_output_does_not_show_the_data() {
         assert_eq!(
-            format!("{record:?}"),
+            format!("{:?}", record()),
             r#"Record { position: 49:2, partition_key: "customer-7", data_len: 6, origin: Aggregated, damage: None, .. }"#
         );
     }

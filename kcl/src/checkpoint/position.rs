@@ -107,6 +107,12 @@ pub struct RecordPosition {
     pub sub_sequence_number: u64,
 }
 
+impl From<&Self> for RecordPosition {
+    fn from(position: &Self) -> Self {
+        position.clone()
+    }
+}
+
 /// Writes `sequence:sub-sequence`, and just the sequence number for the first user record of a Kinesis record.
 impl fmt::Display for RecordPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
