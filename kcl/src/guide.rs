@@ -160,8 +160,8 @@ mod tests {
         let calls = sources.split(&begin).skip(1).filter_map(|call| call.split(';').next());
         // The message is the last string of the call, with which its arguments end.
         calls
-            .filter_map(|call| call.split(['}', '{']).next()?.rsplit_once('"')?.0.rsplit_once('"'))
-            .map(|(_, message)| message)
+            .filter_map(|call| call.split(")").find(|part| part.trim_end().ends_with('"')))
+            .filter_map(|part| Some(part.rsplit_once('"')?.0.rsplit_once('"')?.1))
             .collect()
     }
 

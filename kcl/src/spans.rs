@@ -11,7 +11,7 @@ use crate::stream::ShardRef;
 ///
 /// Of the highest level, so that no filter that lets a warning pass removes it.
 pub(crate) fn worker_span(worker: &WorkerId) -> Span {
-    tracing::error_span!(target: "kcl", "consumer", %worker)
+    tracing::error_span!(target: "kcl", "consumer", worker = worker.as_str())
 }
 
 /// What the spans of batches say of the worker.
@@ -31,7 +31,7 @@ pub(crate) fn batch_span(group: &Group, shard: &ShardRef, records: usize) -> Spa
     tracing::info_span!(
         target: "kcl",
         "process",
-        otel.name = %format_args!("process {stream}"),
+        otel.name = format!("process {stream}"),
         otel.kind = "consumer",
         otel.status_code = Empty,
         messaging.system = "aws.kinesis",

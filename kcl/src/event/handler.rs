@@ -115,7 +115,7 @@ impl HandlerEvent {
     }
 
     pub(super) fn log(&self, of: &ShardRef) {
-        let ShardRef { stream, shard } = of;
+        let (stream, shard) = (of.stream.as_str(), of.shard.as_str());
         match self {
             Self::Failed {
                 error,
@@ -123,29 +123,33 @@ impl HandlerEvent {
                 position,
                 repeated,
             } => {
-                let position = position.as_ref().map(tracing::field::display);
-                tracing::warn!(%stream, %shard, position, error, failures, repeated, "handler failed");
+                let position = position.as_ref().map(ToString::to_string);
+                tracing::warn!({ stream, shard, position, error, failures, repeated }, "handler failed");
             }
-            Self::Slow { running } => tracing::warn!(%stream, %shard, ?running, "handler has not returned"),
-            Self::Dropped { after, why } => tracing::error!(%stream, %shard, ?after, %why, "handler dropped"),
-            Self::DropPanicked => tracing::error!(%stream, %shard, "the processor panicked when it was dropped"),
-            Self::Skipped { last, count } => tracing::warn!(%stream, %shard, %last, count, "records skipped"),
+            Self::Slow { running } => tracing::warn!({ stream, shard, ?running }, "handler has not returned"),
+            Self::Dropped { after, why } => {
+                tracing::error!({ stream, shard, ?after, why = why.to_string() }, "handler dropped")
+            }
+            Self::DropPanicked => tracing::error!({ stream, shard }, "the processor panicked when it was dropped"),
+            Self::Skipped { last, count } => {
+                tracing::warn!({ stream, shard, last = last.to_string(), count }, "records skipped")
+            }
             Self::DeadLettered { last, count } => {
-                tracing::warn!(%stream, %shard, %last, count, "records dead-lettered");
+                tracing::warn!({ stream, shard, last = last.to_string(), count }, "records dead-lettered");
             }
             Self::SinkFailed { error, repeated } => {
-                tracing::warn!(%stream, %shard, error, repeated, "dead-letter sink failed");
+                tracing::warn!({ stream, shard, error, repeated }, "dead-letter sink failed");
             }
             Self::Halted {
                 position,
                 failures,
                 error,
             } => {
-                let position = position.as_ref().map(tracing::field::display);
+                let position = position.as_ref().map(ToString::to_string);
                 let hint = "no record is skipped; it is tried again each five minutes, at WorkerControl::retry, and by the \
                             next owner of its lease";
                 tracing::error!(
-                    %stream, %shard, position, failures, error, hint,
+                    { stream, shard, position, failures, error, hint },
                     "shard halted: its handler keeps failing"
                 );
             }
@@ -184,7 +188,7 @@ mod tests {
                     repeated: 3,
                 },
                 r#"WARN "handler failed""#,
-                r#"position=49:2 error="no disk: full" failures=4 repeated=3"#,
+                r#"position="49:2" error="no disk: full" failures=4 repeated=3"#,
             ),
             (
                 HandlerEvent::Failed {
@@ -221,7 +225,7 @@ mod tests {
                     why: WhyDropped::TimedOut,
                 },
                 r#"ERROR "handler dropped""#,
-                "after=1s why=the handler did not return within handler_timeout",
+                r#"after=1s why="the handler did not return within handler_timeout""#,
             ),
             (
                 HandlerEvent::DropPanicked,
@@ -236,12 +240,12 @@ mod tests {
             (
                 HandlerEvent::Skipped { last: last(), count: 5 },
                 r#"WARN "records skipped""#,
-                "last=49:2 count=5",
+                r#"last="49:2" count=5"#,
             ),
             (
                 HandlerEvent::DeadLettered { last: last(), count: 5 },
                 r#"WARN "records dead-lettered""#,
-                "last=49:2 count=5",
+                r#"last="49:2" count=5"#,
             ),
             (
                 HandlerEvent::Halted {
@@ -250,7 +254,7 @@ mod tests {
                     error: error(),
                 },
                 r#"ERROR "shard halted: its handler keeps failing""#,
-                r#"position=49:2 failures=8 error="no disk: full" hint="no record is skipped; it is tried again"#,
+                r#"position="49:2" failures=8 error="no disk: full" hint="no record is skipped; it is tried again"#,
             ),
         ]
     }
@@ -260,7 +264,7 @@ mod tests {
         let shard = ShardRef::new(StreamRef::parse("orders"), ShardId::new("shardId-7"));
         for (event, head, fields) in [failures(), calls(), records()].concat() {
             let line = line(&event.of(shard.clone()));
-            let expected = format!("{head} stream=orders shard=shardId-7 {fields}");
+            let expected = format!("{head} stream=\"orders\" shard=\"shardId-7\" {fields}");
             assert!(line.starts_with(expected.trim_end()), "{line}\nnot\n{expected}");
         }
     }

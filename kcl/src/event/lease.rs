@@ -195,21 +195,23 @@ impl LeaseEvent {
     }
 
     pub(super) fn log(&self, worker: &WorkerId) {
+        let worker = worker.as_str();
         match self {
-            Self::Created { lease, reason } => tracing::debug!(%worker, %lease, reason, "lease created"),
-            Self::Taken { lease, reason } => tracing::info!(%worker, %lease, reason, "lease taken"),
-            Self::Lost { lease, reason } if *reason == LeaseLost::WorkerIdInUse => {
-                tracing::error!(%worker, %lease, %reason, "lease lost");
+            Self::Created { lease, reason } => {
+                tracing::debug!({ worker, lease = lease.as_str(), reason }, "lease created")
             }
-            Self::Lost { lease, reason } => tracing::info!(%worker, %lease, %reason, "lease lost"),
-            Self::Released { lease, to: None } => tracing::info!(%worker, %lease, "lease released"),
-            Self::Released { lease, to: Some(to) } => tracing::info!(%worker, %lease, %to, "lease handed over"),
+            Self::Taken { lease, reason } => tracing::info!({ worker, lease = lease.as_str(), reason }, "lease taken"),
+            Self::Lost { lease, reason } => lost(worker, lease.as_str(), reason),
+            Self::Released { lease, to } => released(worker, lease.as_str(), to.as_ref()),
             Self::WriteFailed {
                 table,
                 lease,
                 error,
                 repeated,
-            } => tracing::warn!(%worker, table, %lease, %error, repeated, "lease write failed"),
+            } => tracing::warn!(
+                { worker, table, lease = lease.as_str(), error = error.to_string(), repeated },
+                "lease write failed"
+            ),
             Self::RowUnreadable {
                 table,
                 lease,
@@ -217,41 +219,57 @@ impl LeaseEvent {
                 shard,
                 problem: error,
                 repeated,
-            } => {
-                let shard = shard.as_ref().map(tracing::field::display);
-                tracing::warn!(
-                    %worker, table, %lease, stream, shard, error, repeated,
-                    "lease row unreadable: nobody reads its shard"
-                );
-            }
+            } => tracing::warn!(
+                { worker, table, lease = lease.as_str(), stream, shard = shard.as_ref().map(ShardId::as_str), error, repeated },
+                "lease row unreadable: nobody reads its shard"
+            ),
             Self::TableUnavailable { table, error, repeated } => {
-                tracing::warn!(%worker, table, %error, repeated, "lease table unavailable");
+                tracing::warn!({ worker, table, error = error.to_string(), repeated }, "lease table unavailable");
             }
             Self::OfAnotherStream {
                 table,
                 leases,
                 repeated,
             } => tracing::error!(
-                %worker, table, leases, reason = %Hold::StreamCreatedAgain, repeated,
+                { worker, table, leases, reason = Hold::StreamCreatedAgain.to_string(), repeated },
                 "stream created again, or the table is another stream's"
             ),
             Self::OfFormerStream {
                 table,
                 leases,
                 repeated,
-            } => tracing::warn!(%worker, table, leases, repeated, "leases of a former stream are replaced"),
-            Self::Replaced { lease } => tracing::info!(%worker, %lease, "lease of a former stream replaced"),
-            Self::Discarded { lease } => tracing::info!(%worker, %lease, "lease of a former stream deleted"),
+            } => tracing::warn!({ worker, table, leases, repeated }, "leases of a former stream are replaced"),
+            Self::Replaced { lease } => {
+                tracing::info!({ worker, lease = lease.as_str() }, "lease of a former stream replaced")
+            }
+            Self::Discarded { lease } => {
+                tracing::info!({ worker, lease = lease.as_str() }, "lease of a former stream deleted")
+            }
             Self::Unmarked {
                 table,
                 leases,
                 repeated,
-            } => tracing::error!(%worker, table, leases, reason = UNMARKED, repeated, "leases not taken"),
+            } => tracing::error!({ worker, table, leases, reason = UNMARKED, repeated }, "leases not taken"),
             Self::ServiceTimeUnknown { table, repeated } => tracing::warn!(
-                %worker, table, reason = NO_DATE, repeated,
+                { worker, table, reason = NO_DATE, repeated },
                 "fencing tokens of new rows begin with this host's clock"
             ),
         }
+    }
+}
+
+fn lost(worker: &str, lease: &str, reason: &LeaseLost) {
+    if *reason == LeaseLost::WorkerIdInUse {
+        tracing::error!({ worker, lease, reason = reason.to_string() }, "lease lost");
+    } else {
+        tracing::info!({ worker, lease, reason = reason.to_string() }, "lease lost");
+    }
+}
+
+fn released(worker: &str, lease: &str, to: Option<&WorkerId>) {
+    match to.map(WorkerId::as_str) {
+        None => tracing::info!({ worker, lease }, "lease released"),
+        Some(to) => tracing::info!({ worker, lease, to }, "lease handed over"),
     }
 }
 
@@ -272,33 +290,33 @@ mod tests {
                     lease: lease(),
                     reason: reason(),
                 },
-                r#"DEBUG "lease created" worker=w1 lease=shardId-7 reason="it has no owner""#,
+                r#"DEBUG "lease created" worker="w1" lease="shardId-7" reason="it has no owner""#,
             ),
             (
                 LeaseEvent::Taken {
                     lease: lease(),
                     reason: reason(),
                 },
-                r#"INFO "lease taken" worker=w1 lease=shardId-7 reason="it has no owner""#,
+                r#"INFO "lease taken" worker="w1" lease="shardId-7" reason="it has no owner""#,
             ),
             (
                 lost(LeaseLost::Expired),
-                r#"INFO "lease lost" worker=w1 lease=shardId-7 reason=the lease was not renewed within the failover time"#,
+                r#"INFO "lease lost" worker="w1" lease="shardId-7" reason="the lease was not renewed within the failover time""#,
             ),
             (
                 lost(LeaseLost::WorkerIdInUse),
-                r#"ERROR "lease lost" worker=w1 lease=shardId-7 reason=another process"#,
+                r#"ERROR "lease lost" worker="w1" lease="shardId-7" reason="another process"#,
             ),
             (
                 LeaseEvent::Released {
                     lease: lease(),
                     to: None,
                 },
-                r#"INFO "lease released" worker=w1 lease=shardId-7"#,
+                r#"INFO "lease released" worker="w1" lease="shardId-7""#,
             ),
             (
                 LeaseEvent::Released { lease: lease(), to },
-                r#"INFO "lease handed over" worker=w1 lease=shardId-7 to=w2"#,
+                r#"INFO "lease handed over" worker="w1" lease="shardId-7" to="w2""#,
             ),
         ]
     }
@@ -317,7 +335,7 @@ mod tests {
                     error: error(),
                     repeated: 3,
                 },
-                r#"WARN "lease write failed" worker=w1 table="billing" lease=shardId-7 error=UpdateItem failed: it does not exist (ResourceNotFoundException) repeated=3"#,
+                r#"WARN "lease write failed" worker="w1" table="billing" lease="shardId-7" error="UpdateItem failed: it does not exist (ResourceNotFoundException)" repeated=3"#,
             ),
             (
                 LeaseEvent::RowUnreadable {
@@ -328,7 +346,7 @@ mod tests {
                     problem: "no counter".into(),
                     repeated: 0,
                 },
-                r#"WARN "lease row unreadable: nobody reads its shard" worker=w1 table="billing" lease=shardId-7 shard=shardId-7 error="no counter" repeated=0"#,
+                r#"WARN "lease row unreadable: nobody reads its shard" worker="w1" table="billing" lease="shardId-7" shard="shardId-7" error="no counter" repeated=0"#,
             ),
             (
                 LeaseEvent::TableUnavailable {
@@ -336,7 +354,7 @@ mod tests {
                     error: error(),
                     repeated: 1,
                 },
-                r#"WARN "lease table unavailable" worker=w1 table="billing" error=UpdateItem failed"#,
+                r#"WARN "lease table unavailable" worker="w1" table="billing" error="UpdateItem failed"#,
             ),
         ]
     }
@@ -350,7 +368,7 @@ mod tests {
                     leases: 4,
                     repeated: 0,
                 },
-                r#"ERROR "stream created again, or the table is another stream's" worker=w1 table="billing" leases=4 reason=the stream was deleted"#,
+                r#"ERROR "stream created again, or the table is another stream's" worker="w1" table="billing" leases=4 reason="the stream was deleted"#,
             ),
             (
                 LeaseEvent::OfFormerStream {
@@ -358,15 +376,15 @@ mod tests {
                     leases: 4,
                     repeated: 1,
                 },
-                r#"WARN "leases of a former stream are replaced" worker=w1 table="billing" leases=4 repeated=1"#,
+                r#"WARN "leases of a former stream are replaced" worker="w1" table="billing" leases=4 repeated=1"#,
             ),
             (
                 LeaseEvent::Replaced { lease: lease() },
-                r#"INFO "lease of a former stream replaced" worker=w1 lease=shardId-7"#,
+                r#"INFO "lease of a former stream replaced" worker="w1" lease="shardId-7""#,
             ),
             (
                 LeaseEvent::Discarded { lease: lease() },
-                r#"INFO "lease of a former stream deleted" worker=w1 lease=shardId-7"#,
+                r#"INFO "lease of a former stream deleted" worker="w1" lease="shardId-7""#,
             ),
             (
                 LeaseEvent::Unmarked {
@@ -374,14 +392,14 @@ mod tests {
                     leases: 4,
                     repeated: 1,
                 },
-                r#"ERROR "leases not taken" worker=w1 table="billing" leases=4 reason="the stream was created again after this worker began"#,
+                r#"ERROR "leases not taken" worker="w1" table="billing" leases=4 reason="the stream was created again after this worker began"#,
             ),
             (
                 LeaseEvent::ServiceTimeUnknown {
                     table: table(),
                     repeated: 2,
                 },
-                r#"WARN "fencing tokens of new rows begin with this host's clock" worker=w1 table="billing" reason="replies of the lease table carry no Date header" repeated=2"#,
+                r#"WARN "fencing tokens of new rows begin with this host's clock" worker="w1" table="billing" reason="replies of the lease table carry no Date header" repeated=2"#,
             ),
         ]
     }

@@ -18,6 +18,8 @@ thread_local! {
 }
 
 /// Writes the events of this crate to [`WRITTEN`]: level, text, then the fields in their order.
+///
+/// All fields that are texts look alike in the log, in quotes: numbers and durations alone have none.
 struct Lines;
 
 impl Subscriber for Lines {
@@ -51,13 +53,27 @@ struct Line {
     fields: String,
 }
 
+impl Line {
+    fn add(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        write!(self.fields, " {}={value:?}", field.name()).unwrap();
+    }
+}
+
 impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, &value);
+    }
+
+    /// The message, numbers and durations; and each text that is written by `%` or `?`, which gets no quotes.
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let text = format!("{value:?}");
         if field.name() == "message" {
-            self.message = format!("{value:?}");
-        } else {
-            write!(self.fields, " {}={value:?}", field.name()).unwrap();
+            self.message = text;
+            return;
         }
+        let is_number = text.starts_with(|first: char| first.is_ascii_digit()) && !text.contains([' ', ':']);
+        assert!(is_number, "{field} is a text without quotes: {text}");
+        self.add(field, value);
     }
 }
 

@@ -186,52 +186,73 @@ impl ShardEvent {
     }
 
     pub(super) fn log(&self, of: &ShardRef) {
-        let ShardRef { stream, shard } = of;
+        let (stream, shard) = (of.stream.as_str(), of.shard.as_str());
         match self {
             Self::WaitsForParents { parents } => {
-                tracing::debug!(%stream, %shard, parents = list(parents), "shard waits for its parents");
+                tracing::debug!({ stream, shard, parents = list(parents) }, "shard waits for its parents");
             }
             Self::StillWaitsForParents { parents, waited } => {
                 let parents = list(parents);
-                tracing::warn!(%stream, %shard, parents, ?waited, "shard still waits for its parents");
+                tracing::warn!({ stream, shard, parents, ?waited }, "shard still waits for its parents");
             }
             Self::ParentUnreadable { parent, problem: error } => {
-                tracing::warn!(%stream, %shard, %parent, error, "shard waits for a parent whose lease is unreadable");
+                tracing::warn!(
+                    { stream, shard, parent = parent.as_str(), error },
+                    "shard waits for a parent whose lease is unreadable"
+                );
             }
-            Self::ReadingBegins { from } => tracing::debug!(%stream, %shard, %from, "reading begins"),
-            Self::ReadFailed { error, repeated } if is_throttled(error) => {
-                tracing::warn!(%stream, %shard, %error, repeated, "read throttled");
+            Self::ReadingBegins { from } => {
+                tracing::debug!({ stream, shard, from = from.to_string() }, "reading begins");
             }
-            Self::ReadFailed { error, repeated } => tracing::warn!(%stream, %shard, %error, repeated, "read failed"),
+            Self::ReadFailed { error, repeated } => read_failed(of, error, *repeated),
             Self::OnHold { reason, row, position } => on_hold(of, *reason, row, position),
             Self::CheckpointCorrected { checkpoint } => {
-                tracing::warn!(%stream, %shard, %checkpoint, "refused checkpoint was corrected");
+                tracing::warn!(
+                    { stream, shard, checkpoint = checkpoint.to_string() },
+                    "refused checkpoint was corrected"
+                );
             }
-            Self::Moved { from, to } => tracing::info!(%stream, %shard, %from, %to, "checkpoint moved by a seek"),
-            Self::PossibleLoss { loss } => tracing::error!(%stream, %shard, %loss, "possible loss by retention"),
+            Self::Moved { from, to } => tracing::info!(
+                { stream, shard, from = from.to_string(), to = to.to_string() },
+                "checkpoint moved by a seek"
+            ),
+            Self::PossibleLoss { loss } => {
+                tracing::error!({ stream, shard, loss = loss.to_string() }, "possible loss by retention")
+            }
             Self::DamagedAggregate {
                 sequence_number,
                 reason,
                 repeated,
-            } => tracing::warn!(%stream, %shard, sequence_number, reason, repeated, "damaged aggregate"),
+            } => tracing::warn!({ stream, shard, sequence_number, reason, repeated }, "damaged aggregate"),
             Self::DamagedRecord {
                 position,
                 damage,
                 repeated,
             } => damaged_record(of, position, damage, *repeated),
             Self::SourcePanicked => {
-                tracing::error!(%stream, %shard, "the task that reads a shard panicked, and is started again");
+                tracing::error!({ stream, shard }, "the task that reads a shard panicked, and is started again");
             }
-            Self::Panicked => tracing::error!(%stream, %shard, "the task of a shard panicked: its lease is given up"),
+            Self::Panicked => {
+                tracing::error!({ stream, shard }, "the task of a shard panicked: its lease is given up");
+            }
             Self::EndNotCheckpointed { error, repeated } => {
-                tracing::warn!(%stream, %shard, error = chain(error), repeated, "end of shard not checkpointed yet");
+                tracing::warn!({ stream, shard, error = chain(error), repeated }, "end of shard not checkpointed yet");
             }
             Self::ChildrenWait { parents, waited } => children_wait(of, parents, *waited),
             Self::ChildrenNotLeased { error, repeated } => {
-                tracing::warn!(%stream, %shard, error, repeated, "children not leased yet");
+                tracing::warn!({ stream, shard, error, repeated }, "children not leased yet");
             }
-            Self::Ended { children } => tracing::info!(%stream, %shard, children = list(children), "shard ended"),
+            Self::Ended { children } => tracing::info!({ stream, shard, children = list(children) }, "shard ended"),
         }
+    }
+}
+
+fn read_failed(of: &ShardRef, error: &StreamError, repeated: u64) {
+    let (stream, shard) = (of.stream.as_str(), of.shard.as_str());
+    if is_throttled(error) {
+        tracing::warn!({ stream, shard, error = error.to_string(), repeated }, "read throttled");
+    } else {
+        tracing::warn!({ stream, shard, error = error.to_string(), repeated }, "read failed");
     }
 }
 
@@ -245,40 +266,52 @@ fn loses_a_key(damage: &RecordDamage) -> bool {
 }
 
 fn on_hold(of: &ShardRef, reason: Hold, row: &LeaseKey, position: &str) {
-    let ShardRef { stream, shard } = of;
+    let (stream, shard) = (of.stream.as_str(), of.shard.as_str());
     match reason {
         Hold::StreamCreatedAgain => {
-            tracing::error!(%stream, %shard, %row, position, %reason, "stream was created again");
+            tracing::error!(
+                { stream, shard, row = row.as_str(), position, reason = reason.to_string() },
+                "stream was created again"
+            );
         }
-        Hold::PositionRefused => tracing::error!(%stream, %shard, %row, position, %reason, "checkpoint refused"),
-        Hold::PossibleLoss => tracing::error!(%stream, %shard, %row, position, %reason, "shard on hold"),
+        Hold::PositionRefused => tracing::error!(
+            { stream, shard, row = row.as_str(), position, reason = reason.to_string() },
+            "checkpoint refused"
+        ),
+        Hold::PossibleLoss => tracing::error!(
+            { stream, shard, row = row.as_str(), position, reason = reason.to_string() },
+            "shard on hold"
+        ),
         Hold::StreamMissing
         | Hold::StreamUnknown
         | Hold::ShardNotListed
         | Hold::ChildrenNotListed
         | Hold::BeginsAnew
         | Hold::StartsLater => {
-            tracing::warn!(%stream, %shard, %row, position, %reason, "shard on hold");
+            tracing::warn!(
+                { stream, shard, row = row.as_str(), position, reason = reason.to_string() },
+                "shard on hold"
+            );
         }
     }
 }
 
 fn damaged_record(of: &ShardRef, position: &str, damage: &RecordDamage, repeated: u64) {
-    let ShardRef { stream, shard } = of;
+    let (stream, shard) = (of.stream.as_str(), of.shard.as_str());
     if loses_a_key(damage) {
-        tracing::warn!(%stream, %shard, position, %damage, repeated, "damaged record");
+        tracing::warn!({ stream, shard, position, damage = damage.to_string(), repeated }, "damaged record");
     } else {
-        tracing::debug!(%stream, %shard, position, %damage, repeated, "damaged record");
+        tracing::debug!({ stream, shard, position, damage = damage.to_string(), repeated }, "damaged record");
     }
 }
 
 /// The beginning of the wait is ordinary. It is warned of while it lasts.
 fn children_wait(of: &ShardRef, parents: &BTreeSet<ShardId>, waited: Duration) {
-    let (ShardRef { stream, shard }, parents) = (of, list(parents));
+    let (stream, shard, parents) = (of.stream.as_str(), of.shard.as_str(), list(parents));
     if waited.is_zero() {
-        tracing::debug!(%stream, %shard, parents, "children wait for another parent to be leased");
+        tracing::debug!({ stream, shard, parents }, "children wait for another parent to be leased");
     } else {
-        tracing::warn!(%stream, %shard, parents, ?waited, "children wait for another parent to be leased");
+        tracing::warn!({ stream, shard, parents, ?waited }, "children wait for another parent to be leased");
     }
 }
 
@@ -358,7 +391,7 @@ mod tests {
                     problem: "no counter".into(),
                 },
                 r#"WARN "shard waits for a parent whose lease is unreadable""#,
-                r#"parent=shardId-0 error="no counter""#,
+                r#"parent="shardId-0" error="no counter""#,
             ),
         ]
     }
@@ -371,34 +404,34 @@ mod tests {
                     from: Position::TrimHorizon,
                 },
                 r#"DEBUG "reading begins""#,
-                "from=TRIM_HORIZON",
+                r#"from="TRIM_HORIZON""#,
             ),
             (
                 read_failed(throttled, 9),
                 r#"WARN "read throttled""#,
-                "error=GetRecords failed: throttled (Slow) repeated=9",
+                r#"error="GetRecords failed: throttled (Slow)" repeated=9"#,
             ),
             (
                 read_failed(CallErrorKind::NotFound, 0),
                 r#"WARN "read failed""#,
-                "error=GetRecords failed: it does not exist (ResourceNotFoundException) repeated=0",
+                r#"error="GetRecords failed: it does not exist (ResourceNotFoundException)" repeated=0"#,
             ),
             (
                 on_hold(Hold::StreamCreatedAgain),
                 r#"ERROR "stream was created again""#,
-                "row=shardId-7 position=\"49\" reason=the stream was deleted and created again; the lease table belongs to \
+                "row=\"shardId-7\" position=\"49\" reason=\"the stream was deleted and created again; the lease table belongs to \
                  the earlier stream: delete the table",
             ),
             (
                 on_hold(Hold::PositionRefused),
                 r#"ERROR "checkpoint refused""#,
-                "row=shardId-7 position=\"49\" reason=the service refuses the checkpoint of the lease row: it belongs to \
+                "row=\"shardId-7\" position=\"49\" reason=\"the service refuses the checkpoint of the lease row: it belongs to \
                  another shard or stream, or was edited; correct the row's checkpoint",
             ),
             (
                 on_hold(Hold::StreamMissing),
                 r#"WARN "shard on hold""#,
-                r#"row=shardId-7 position="49" reason=the stream does not exist"#,
+                r#"row="shardId-7" position="49" reason="the stream does not exist"#,
             ),
         ]
     }
@@ -412,7 +445,7 @@ mod tests {
                     checkpoint: Position::TrimHorizon,
                 },
                 r#"WARN "refused checkpoint was corrected""#,
-                "checkpoint=TRIM_HORIZON",
+                r#"checkpoint="TRIM_HORIZON""#,
             ),
             (
                 ShardEvent::Moved {
@@ -420,12 +453,12 @@ mod tests {
                     to: Position::TrimHorizon,
                 },
                 r#"INFO "checkpoint moved by a seek""#,
-                "from=49:2 to=TRIM_HORIZON",
+                r#"from="49:2" to="TRIM_HORIZON""#,
             ),
             (
                 ShardEvent::PossibleLoss { loss: possible_loss() },
                 r#"ERROR "possible loss by retention""#,
-                "loss=records behind 49 may have been trimmed before they were read; the oldest record of the shard is none",
+                "loss=\"records behind 49 may have been trimmed before they were read; the oldest record of the shard is none\"",
             ),
             (
                 ShardEvent::DamagedAggregate {
@@ -439,12 +472,12 @@ mod tests {
             (
                 damaged_record(RecordDamage::PartitionKeyIndexOutOfRange { index, table_len }),
                 r#"WARN "damaged record""#,
-                r#"position="49:2" damage=partition key index 7"#,
+                r#"position="49:2" damage="partition key index 7"#,
             ),
             (
                 damaged_record(RecordDamage::ExplicitHashKeyIndexOutOfRange { index, table_len }),
                 r#"DEBUG "damaged record""#,
-                r#"position="49:2" damage=explicit hash key index 7"#,
+                r#"position="49:2" damage="explicit hash key index 7"#,
             ),
         ]
     }
@@ -503,7 +536,7 @@ mod tests {
         let shard = ShardRef::new(StreamRef::parse("orders"), ShardId::new("shardId-7"));
         for (event, head, fields) in [waiting(), reading(), damage(), ending()].concat() {
             let line = line(&event.of(shard.clone()));
-            let expected = format!("{head} stream=orders shard=shardId-7 {fields}");
+            let expected = format!("{head} stream=\"orders\" shard=\"shardId-7\" {fields}");
             assert!(line.starts_with(expected.trim_end()), "{line}\nnot\n{expected}");
         }
     }

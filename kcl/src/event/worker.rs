@@ -132,55 +132,69 @@ impl WorkerEvent {
     }
 
     pub(super) fn log(&self, worker: &WorkerId) {
+        let worker = worker.as_str();
         match self {
-            Self::Started { stream, table } => tracing::info!(%worker, %stream, table, "worker started"),
-            Self::Ended { released, abandoned: 0 } => tracing::info!(%worker, released, abandoned = 0, "worker ended"),
-            Self::Ended { released, abandoned } => {
-                let hint = "their leases expire; give the shutdown a longer grace";
-                tracing::warn!(%worker, released, abandoned, hint, "worker ended with abandoned shards");
+            Self::Started { stream, table } => {
+                tracing::info!({ worker, stream = stream.as_str(), table }, "worker started")
             }
+            Self::Ended { released, abandoned } => ended(worker, *released, *abandoned),
             Self::StartFailed { error, repeated } => {
-                tracing::warn!(%worker, error, repeated, "start failed, trying again");
+                tracing::warn!({ worker, error, repeated }, "start failed, trying again");
             }
             Self::StartOverruled {
                 start_at,
                 table,
                 leases,
-            } => {
-                let hint = "delete the rows to begin anew";
-                tracing::info!(%worker, %start_at, table, leases, hint, "leases go on from their checkpoints, not from start_at");
-            }
+            } => tracing::info!(
+                { worker, start_at = start_at.to_string(), table, leases, hint = "delete the rows to begin anew" },
+                "leases go on from their checkpoints, not from start_at"
+            ),
             Self::StreamCreatedAgain { stream } => {
-                tracing::warn!(%worker, %stream, "stream was created again: this worker begins anew with it");
+                tracing::warn!(
+                    { worker, stream = stream.as_str() },
+                    "stream was created again: this worker begins anew with it"
+                );
             }
             Self::HandlersLeftBehind { shards } => {
                 let shards: Vec<_> = shards.iter().map(|shard| shard.shard.as_str()).collect();
                 let shards = shards.join(", ");
-                tracing::warn!(%worker, shards, "handlers of the former stream did not return in time");
+                tracing::warn!({ worker, shards }, "handlers of the former stream did not return in time");
             }
             Self::LeasesNotReplaced { error, repeated } => {
-                tracing::warn!(%worker, error, repeated, "leases of a former stream not replaced, trying again");
+                tracing::warn!({ worker, error, repeated }, "leases of a former stream not replaced, trying again");
             }
             Self::StreamDescriptionDenied { stream } => tracing::warn!(
-                %worker,
-                %stream,
+                { worker, stream = stream.as_str() },
                 "access to kinesis:DescribeStreamSummary is denied: a stream that is deleted and created again is not noticed"
             ),
             Self::CoordinatorTableUnknown { error } => {
-                tracing::warn!(%worker, %error, "cannot tell whether workers of KCL 3.0 to 3.4 lead this application");
+                tracing::warn!(
+                    { worker, error = error.to_string() },
+                    "cannot tell whether workers of KCL 3.0 to 3.4 lead this application"
+                );
             }
             Self::CredentialsNotRefreshed { error, valid_for } => {
-                tracing::warn!(%worker, error, ?valid_for, "credentials not refreshed, trying again");
+                let valid_for = valid_for.map(tracing::field::debug);
+                tracing::warn!({ worker, error, valid_for }, "credentials not refreshed, trying again");
             }
             Self::SettingsLeft { sdk, ignored } => {
                 let (sdk, ignored) = (sdk.join(", "), ignored.join(", "));
-                tracing::warn!(%worker, sdk, ignored, "settings of the properties file are not taken over");
+                tracing::warn!({ worker, sdk, ignored }, "settings of the properties file are not taken over");
             }
             Self::ShardRangeFault { stream, fault } => {
-                let RangeFault { shard, kind } = fault;
-                tracing::warn!(%worker, %stream, %shard, fault = %kind, "bad hash-key range");
+                let (stream, shard, fault) = (stream.as_str(), fault.shard.as_str(), fault.kind.to_string());
+                tracing::warn!({ worker, stream, shard, fault }, "bad hash-key range");
             }
         }
+    }
+}
+
+fn ended(worker: &str, released: usize, abandoned: usize) {
+    if abandoned == 0 {
+        tracing::info!({ worker, released, abandoned }, "worker ended");
+    } else {
+        let hint = "their leases expire; give the shutdown a longer grace";
+        tracing::warn!({ worker, released, abandoned, hint }, "worker ended with abandoned shards");
     }
 }
 
@@ -203,25 +217,25 @@ mod tests {
                     stream: stream(),
                     table: table.clone(),
                 },
-                r#"INFO "worker started" worker=w1 stream=orders table="billing""#,
+                r#"INFO "worker started" worker="w1" stream="orders" table="billing""#,
             ),
             (
                 WorkerEvent::Ended {
                     released: 2,
                     abandoned: 0,
                 },
-                r#"INFO "worker ended" worker=w1 released=2 abandoned=0"#,
+                r#"INFO "worker ended" worker="w1" released=2 abandoned=0"#,
             ),
             (
                 WorkerEvent::Ended {
                     released: 1,
                     abandoned: 3,
                 },
-                r#"WARN "worker ended with abandoned shards" worker=w1 released=1 abandoned=3 hint"#,
+                r#"WARN "worker ended with abandoned shards" worker="w1" released=1 abandoned=3 hint"#,
             ),
             (
                 WorkerEvent::StartFailed { error, repeated: 4 },
-                r#"WARN "start failed, trying again" worker=w1 error="no: way" repeated=4"#,
+                r#"WARN "start failed, trying again" worker="w1" error="no: way" repeated=4"#,
             ),
             (
                 WorkerEvent::StartOverruled {
@@ -229,7 +243,7 @@ mod tests {
                     table,
                     leases: 5,
                 },
-                r#"INFO "leases go on from their checkpoints, not from start_at" worker=w1 start_at=LATEST table="billing" leases=5"#,
+                r#"INFO "leases go on from their checkpoints, not from start_at" worker="w1" start_at="LATEST" table="billing" leases=5"#,
             ),
         ]
     }
@@ -250,49 +264,49 @@ mod tests {
         vec![
             (
                 WorkerEvent::StreamCreatedAgain { stream: stream() },
-                r#"WARN "stream was created again: this worker begins anew with it" worker=w1 stream=orders"#,
+                r#"WARN "stream was created again: this worker begins anew with it" worker="w1" stream="orders""#,
             ),
             (
                 WorkerEvent::HandlersLeftBehind {
                     shards: vec![ShardRef::new(stream(), fault.shard.clone())],
                 },
-                r#"WARN "handlers of the former stream did not return in time" worker=w1 shards="shardId-7""#,
+                r#"WARN "handlers of the former stream did not return in time" worker="w1" shards="shardId-7""#,
             ),
             (
                 WorkerEvent::LeasesNotReplaced {
                     error: "no".to_owned(),
                     repeated: 4,
                 },
-                r#"WARN "leases of a former stream not replaced, trying again" worker=w1 error="no" repeated=4"#,
+                r#"WARN "leases of a former stream not replaced, trying again" worker="w1" error="no" repeated=4"#,
             ),
             (
                 WorkerEvent::StreamDescriptionDenied { stream: stream() },
-                r#"WARN "access to kinesis:DescribeStreamSummary is denied: a stream that is deleted and created again is not noticed" worker=w1 stream=orders"#,
+                r#"WARN "access to kinesis:DescribeStreamSummary is denied: a stream that is deleted and created again is not noticed" worker="w1" stream="orders""#,
             ),
             (
                 WorkerEvent::CoordinatorTableUnknown { error: denied },
-                r#"WARN "cannot tell whether workers of KCL 3.0 to 3.4 lead this application" worker=w1 error=DescribeTable failed"#,
+                r#"WARN "cannot tell whether workers of KCL 3.0 to 3.4 lead this application" worker="w1" error="DescribeTable failed"#,
             ),
             (
                 WorkerEvent::CredentialsNotRefreshed {
                     error: "no role".into(),
                     valid_for: Some(Duration::from_secs(60)),
                 },
-                r#"WARN "credentials not refreshed, trying again" worker=w1 error="no role" valid_for=Some(60s)"#,
+                r#"WARN "credentials not refreshed, trying again" worker="w1" error="no role" valid_for=60s"#,
             ),
             (
                 WorkerEvent::SettingsLeft {
                     sdk: vec!["a".into(), "b".into()],
                     ignored: vec!["c".into()],
                 },
-                r#"WARN "settings of the properties file are not taken over" worker=w1 sdk="a, b" ignored="c""#,
+                r#"WARN "settings of the properties file are not taken over" worker="w1" sdk="a, b" ignored="c""#,
             ),
             (
                 WorkerEvent::ShardRangeFault {
                     stream: stream(),
                     fault,
                 },
-                r#"WARN "bad hash-key range" worker=w1 stream=orders shard=shardId-7 fault="#,
+                r#"WARN "bad hash-key range" worker="w1" stream="orders" shard="shardId-7" fault=""#,
             ),
         ]
     }

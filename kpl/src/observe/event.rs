@@ -180,10 +180,13 @@ impl Event<'_> {
                 );
             }
             Self::ShardMapChanged { shards } => tracing::info!(target: TARGET, stream, shards, "shard map changed"),
-            Self::ShardRangeFault(fault) => tracing::warn!(target: TARGET, stream, %fault, "bad hash-key range"),
+            Self::ShardRangeFault(fault) => {
+                tracing::warn!(target: TARGET, stream, fault = fault.to_string(), "bad hash-key range")
+            }
             Self::ShardMapUnavailable(failed) => warn_of!(failed, stream, "shard map unavailable"),
             Self::DistributionChanged { distribution, source } => {
-                tracing::info!(target: TARGET, stream, ?distribution, ?source, "record distribution known");
+                let (distribution, source) = (format!("{distribution:?}"), format!("{source:?}"));
+                tracing::info!(target: TARGET, stream, distribution, source, "record distribution known");
             }
             Self::DescriptionUnavailable(failed) => {
                 let lacks_permission = matches!(failed.code, "AccessDeniedException" | "AccessDenied");
@@ -199,7 +202,7 @@ impl Event<'_> {
             }
             Self::RecordsLost { reason, records } => {
                 let hint = "keep the receipts of records that must arrive";
-                tracing::warn!(target: TARGET, stream, records, %reason, hint, "records lost");
+                tracing::warn!(target: TARGET, stream, records, reason = reason.to_string(), hint, "records lost");
             }
             Self::TaskEnded { outstanding } => {
                 let hint = "call shutdown before the runtime ends";
@@ -239,5 +242,107 @@ fn write_throttled(stream: &str, hot: &HotShard, rate_percent: u32) {
             excess,
             "heavy key of a throttled shard"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tracing::field::{Field, Visit};
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::layer::{Context, SubscriberExt as _};
+
+    use super::*;
+
+    /// Checks the fields of each line, and counts the lines.
+    struct TextsAreInQuotes(Arc<AtomicUsize>);
+
+    impl<S: tracing::Subscriber> Layer<S> for TextsAreInQuotes {
+        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+            event.record(&mut Fields);
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    struct Fields;
+
+    impl Visit for Fields {
+        fn record_str(&mut self, _: &Field, _: &str) {}
+
+        /// The message, numbers and durations; and each text that is written by `%` or `?`, which gets no quotes.
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            let text = format!("{value:?}");
+            let is_number = text.starts_with(|first: char| first.is_ascii_digit()) && !text.contains([' ', ':']);
+            assert!(
+                is_number || field.name() == "message",
+                "{field} is a text without quotes: {text}"
+            );
+        }
+    }
+
+    fn failed() -> CallFailed<'static> {
+        CallFailed {
+            code: "InternalFailure",
+            message: "no answer",
+            repeated: Some(2),
+        }
+    }
+
+    #[test]
+    fn each_field_of_a_line_in_the_log_is_a_number_or_a_text_in_quotes() {
+        let fault = RangeFault {
+            shard: ShardId::new("shardId-7"),
+            kind: RangeFaultKind::Clamped,
+        };
+        let hot = HotShard {
+            shard: Some(ShardId::new("shardId-7")),
+            refused: 3,
+            refused_bytes: 300,
+            heaviest: vec![HeavyKey {
+                partition_key: "customer 7".into(),
+                bytes: 200,
+                excess: 2,
+            }],
+        };
+        let (distribution, source) = (RecordDistribution::Auto, Source::Description);
+        let (of_arn, of_client) = ("eu-central-1", "eu-north-1");
+        let (entries, refused, took) = (7, 1, Duration::from_millis(12));
+        let reason = &PutErrorKind::NoPartitionKey;
+        let lines = Arc::new(AtomicUsize::new(0));
+        let log = tracing_subscriber::registry().with(TextsAreInQuotes(Arc::clone(&lines)));
+        tracing::subscriber::with_default(log, || {
+            for event in [
+                Event::SettingsLeft { settings: "Region" },
+                Event::RegionsDiffer { of_arn, of_client },
+                Event::ShardMapChanged { shards: 3 },
+                Event::ShardMapUnavailable(failed()),
+                Event::ShardRangeFault(&fault),
+                Event::DistributionChanged { distribution, source },
+                Event::DescriptionUnavailable(failed()),
+                Event::RequestFailed {
+                    failed: failed(),
+                    entries,
+                },
+                Event::RequestAnswered { entries, refused, took },
+                Event::ShardThrottled {
+                    hot: &hot,
+                    rate_percent: 50,
+                },
+                Event::RecordsLost { reason, records: 4 },
+                Event::TaskEnded { outstanding: 5 },
+                Event::Ended {
+                    delivered: 6,
+                    returned: 0,
+                },
+                Event::Ended {
+                    delivered: 6,
+                    returned: 1,
+                },
+            ] {
+                event.write("orders");
+            }
+        });
+        assert_eq!(lines.load(Ordering::Relaxed), 15);
     }
 }
