@@ -11,6 +11,7 @@ use crate::event::{Event, OfShard};
 use crate::fold::Folds;
 use crate::lease::model::{LeaseKey, WorkerId};
 use crate::metrics::{Meter, Outcome, Series, ShardMeter, sample_of};
+use crate::spans::worker_span;
 use crate::stream::ShardRef;
 
 /// Those who observe one worker. Cheap to clone.
@@ -157,6 +158,11 @@ impl ShardObserver {
     /// Tells of an event of the shard.
     pub(crate) fn tell(&self, event: impl OfShard) {
         self.all.observe(event.of(self.shard.clone()), Some(&self.meter));
+    }
+
+    /// Tells of an event of the shard outside of its task: in the span of its worker, which names the worker.
+    pub(crate) fn tell_in_span(&self, event: impl OfShard) {
+        worker_span(&self.all.0.worker).in_scope(|| self.tell(event));
     }
 
     /// Adds a sample to a series of the shard.

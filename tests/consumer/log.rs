@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::sync::Once;
+use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
-use kcl::{Batch, Checkpointer, HandlerError, RecordProcessor, Worker};
+use kcl::{Batch, Checkpointer, HandlerError, RecordProcessor, Worker, WorkerControl};
 use testkit::sim::Fault;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;
@@ -300,4 +300,34 @@ async fn a_closure_that_is_stopped_between_two_records_has_not_failed() {
     assert_eq!(running.await.unwrap().unwrap().released.len(), 1);
     assert_eq!(lines("handler failed"), Vec::<String>::new());
     assert!(!lines(r#"worker="w1""#).is_empty(), "nothing was taken in");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_and_its_end_are_one_line_for_each_shard_also_for_one_whose_lease_comes_later() {
+    capture();
+    let (sim, producer) = stream(2);
+    let journal = Journal::default();
+    let control = Arc::new(OnceLock::<WorkerControl>::new());
+    let looked = Arc::clone(&control);
+    let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch)
+        .on_event(move |_| drop(looked.get().map(WorkerControl::shards)));
+    let (handle, _running) = start(builder);
+    let control = control.get_or_init(|| handle);
+    control.pause();
+    let places = put(&producer, 0..20).await;
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!((lines("shard paused").len(), lines("shard resumed").len()), (2, 0));
+    control.resume();
+    control.resume();
+    journal.until("all records", |journal| journal.read() == places).await;
+    control.pause();
+    control.pause();
+    assert_eq!((lines("shard paused").len(), lines("shard resumed").len()), (4, 2));
+    for (text, by) in [("shard paused", "pause"), ("shard resumed", "resume")] {
+        let by = format!(r#"stream="orders" shard="shardId-000000000001" by="WorkerControl::{by}""#);
+        let told = lines(text);
+        assert!(told.iter().any(|line| line.contains(&by)), "{told:#?}");
+        let of_worker = |line: &String| line.starts_with("INFO") && line.contains(r#"worker="w1""#);
+        assert!(told.iter().all(of_worker), "{told:#?}");
+    }
 }

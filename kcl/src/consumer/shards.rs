@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::checkpoint::position::Position;
 use crate::consumer::seek::{SeekError, SeekRequest, SeekTo};
 use crate::consumer::skip::{SkipError, SkipRequest, Skipped};
 use crate::consumer::status::{Reading, ShardStatus, StatusBoard, Wishes};
+use crate::event::ShardEvent;
+use crate::observers::ShardObserver;
 use crate::stream::ShardRef;
 
 /// Requests that may wait for one consumer. A caller with another one waits until there is room.
@@ -30,6 +33,7 @@ struct Shared {
 #[derive(Debug)]
 struct Entry {
     board: StatusBoard,
+    observer: ShardObserver,
     wishes: watch::Sender<Wishes>,
     requests: mpsc::Sender<Request>,
 }
@@ -50,19 +54,26 @@ pub(crate) enum Request {
 
 impl Shards {
     /// Adds a consumer, and returns what is asked of it.
-    pub(crate) fn add(&self, shard: ShardRef, board: StatusBoard) -> Asked {
+    pub(crate) fn add(&self, shard: ShardRef, board: StatusBoard, observer: &ShardObserver) -> Asked {
         let mut shared = self.lock();
         let (requests, received) = mpsc::channel(REQUESTS);
         let (wishes, heard) = watch::channel(Wishes {
             reading: shared.reading,
             ..Wishes::default()
         });
+        let is_read = is_read(&board);
         let entry = Entry {
             board,
+            observer: observer.clone(),
             wishes,
             requests,
         };
         shared.shards.insert(shard, entry);
+        let is_paused = shared.reading == Reading::Paused && is_read;
+        drop(shared);
+        if is_paused {
+            observer.tell_in_span(ShardEvent::Paused);
+        }
         Asked {
             wishes: heard,
             requests: received,
@@ -92,11 +103,27 @@ impl Shards {
 
     /// Pauses or resumes all consumers, and those that are added later.
     pub(crate) fn set_reading(&self, reading: Reading) {
-        let mut shared = self.lock();
-        shared.reading = reading;
-        for entry in shared.shards.values() {
-            entry.wishes.send_modify(|wishes| wishes.reading = reading);
+        // A listener may look at the shards, so it is told without the lock.
+        for observer in self.change_reading(reading) {
+            observer.tell_in_span(match reading {
+                Reading::Paused => ShardEvent::Paused,
+                Reading::Running => ShardEvent::Resumed,
+            });
         }
+    }
+
+    /// The observers of the shards whose reading this changes.
+    fn change_reading(&self, reading: Reading) -> Vec<ShardObserver> {
+        let mut shared = self.lock();
+        if std::mem::replace(&mut shared.reading, reading) == reading {
+            return Vec::new();
+        }
+        let entries = shared.shards.values();
+        let told = entries.filter(|entry| {
+            entry.wishes.send_modify(|wishes| wishes.reading = reading);
+            is_read(&entry.board)
+        });
+        told.map(|entry| entry.observer.clone()).collect()
     }
 
     /// Asks one consumer for something. Whether there is such a consumer.
@@ -144,4 +171,9 @@ impl Shards {
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether there is anything left to read of a shard.
+fn is_read(board: &StatusBoard) -> bool {
+    board.status().checkpoint != Position::ShardEnd
 }

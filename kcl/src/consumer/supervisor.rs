@@ -114,7 +114,7 @@ impl Supervisor {
             start,
             self.parts.clock.clone(),
         );
-        let asked = self.shards.add(running.shard.clone(), board.clone());
+        let asked = self.shards.add(running.shard.clone(), board.clone(), &running.observer);
         let ports = ConsumerPorts {
             wishes: asked.wishes,
             requests: asked.requests,
@@ -181,7 +181,7 @@ impl Supervisor {
             // Calls to the application are guarded one by one, so this is a fault of ours. The shard is read again by the
             // next owner of its lease.
             None => {
-                worker_span(&self.parts.worker).in_scope(|| observer.tell(ShardEvent::Panicked));
+                observer.tell_in_span(ShardEvent::Panicked);
                 self.shutdown.abandoned.extend(is_shutdown.then_some(shard));
             }
         }

@@ -42,6 +42,10 @@ pub enum ShardEvent {
         /// Everything up to here is processed.
         from: Position,
     },
+    /// The application has paused its reading by `WorkerControl::pause`. Told at once, or when the lease comes during a pause.
+    Paused,
+    /// The application has ended the pause of its reading by `WorkerControl::resume`.
+    Resumed,
     /// It could not be read, and the read is tried again.
     ReadFailed {
         /// Why. A throttled read is [`CallErrorKind::Throttled`].
@@ -135,7 +139,7 @@ impl ShardEvent {
             Self::ChildrenWait { waited, .. } if waited.is_zero() => Severity::Debug,
             Self::OnHold { reason, .. } if reason.needs_action() => Severity::Error,
             Self::PossibleLoss { .. } | Self::SourcePanicked | Self::Panicked => Severity::Error,
-            Self::Ended { .. } | Self::Moved { .. } => Severity::Info,
+            Self::Ended { .. } | Self::Moved { .. } | Self::Paused | Self::Resumed => Severity::Info,
             Self::StillWaitsForParents { .. }
             | Self::ParentUnreadable { .. }
             | Self::ReadFailed { .. }
@@ -174,6 +178,8 @@ impl ShardEvent {
             | Self::StillWaitsForParents { .. }
             | Self::ParentUnreadable { .. }
             | Self::ReadingBegins { .. }
+            | Self::Paused
+            | Self::Resumed
             | Self::OnHold { .. }
             | Self::CheckpointCorrected { .. }
             | Self::Moved { .. }
@@ -204,6 +210,8 @@ impl ShardEvent {
             Self::ReadingBegins { from } => {
                 tracing::debug!({ stream, shard, from = from.to_string() }, "reading begins");
             }
+            Self::Paused => tracing::info!({ stream, shard, by = "WorkerControl::pause" }, "shard paused"),
+            Self::Resumed => tracing::info!({ stream, shard, by = "WorkerControl::resume" }, "shard resumed"),
             Self::ReadFailed { error, repeated } => read_failed(of, error, *repeated),
             Self::OnHold { reason, row, position } => on_hold(of, *reason, row, position),
             Self::CheckpointCorrected { checkpoint } => {
@@ -405,6 +413,16 @@ mod tests {
                 },
                 r#"DEBUG "reading begins""#,
                 r#"from="TRIM_HORIZON""#,
+            ),
+            (
+                ShardEvent::Paused,
+                r#"INFO "shard paused""#,
+                r#"by="WorkerControl::pause""#,
+            ),
+            (
+                ShardEvent::Resumed,
+                r#"INFO "shard resumed""#,
+                r#"by="WorkerControl::resume""#,
             ),
             (
                 read_failed(throttled, 9),

@@ -136,6 +136,8 @@ impl fmt::Display for ShardEvent {
                 )
             }
             Self::ReadingBegins { from } => write!(f, "reading begins behind {from}"),
+            Self::Paused => f.write_str("WorkerControl::pause paused its reading"),
+            Self::Resumed => f.write_str("WorkerControl::resume ended the pause of its reading"),
             Self::ReadFailed { error, .. } => write!(f, "a read failed: {error}"),
             Self::OnHold { reason, row, position } => {
                 write!(f, "it is on hold at {position}, by the lease row {row}: {reason}")

@@ -39,6 +39,8 @@ fn of_shard(event: &ShardEvent) -> Option<(Series, f64)> {
         | ShardEvent::StillWaitsForParents { .. }
         | ShardEvent::ParentUnreadable { .. }
         | ShardEvent::ReadingBegins { .. }
+        | ShardEvent::Paused
+        | ShardEvent::Resumed
         | ShardEvent::OnHold { .. }
         | ShardEvent::Moved { .. }
         | ShardEvent::CheckpointCorrected { .. }

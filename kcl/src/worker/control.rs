@@ -73,13 +73,19 @@ impl WorkerControl {
         self.shards.max_lag()
     }
 
-    /// Stops reading all shards, and those that come; the leases are kept. A handler that runs goes on to its end. Records
-    /// that were read and not delivered are read again later.
+    /// Stops reading all shards, and those whose leases this worker takes later. It keeps the leases.
+    ///
+    /// A call to a handler that runs goes on to its end. Records that were read and not delivered are read again later.
+    ///
+    /// A pause is no trouble: [`health`](Self::health) stays as it is. It shows in [`shards`](Self::shards), in
+    /// [`max_lag`](Self::max_lag), which grows, and in the event [`ShardEvent::Paused`](crate::event::ShardEvent::Paused) of each
+    /// shard. The metric `HaltedShards` does not count it.
     pub fn pause(&self) {
         self.shards.set_reading(Reading::Paused);
     }
 
-    /// Reads on after a [`pause`](Self::pause).
+    /// Reads on after a [`pause`](Self::pause). Each shard tells of it by
+    /// [`ShardEvent::Resumed`](crate::event::ShardEvent::Resumed).
     pub fn resume(&self) {
         self.shards.set_reading(Reading::Running);
     }
