@@ -125,3 +125,54 @@ async fn the_shards_of_a_crashed_worker_are_read_elsewhere_within_a_failover_tim
         );
     }
 }
+
+/// The numbers in a cell, in their order.
+fn numbers(cell: &str) -> Vec<f64> {
+    let words = cell.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == ','));
+    words.filter_map(|word| word.replace(',', "").parse().ok()).collect()
+}
+
+/// Whether a number is printed with enough of its digits.
+fn is_rounded(printed: &str, exact: f64) -> bool {
+    let decimals = printed.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    format!("{exact:.decimals$}") == printed.replace(',', "")
+}
+
+#[test]
+fn each_row_of_the_table_of_costs_follows_from_the_formulas_of_its_page() {
+    let page = include_str!("../../kcl/TUNING.md");
+    let (_, table) = page
+        .split_once("$ a month |\n|---|---|---|---|---|---|---|---|\n")
+        .unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let mut told = 0;
+    for row in rows {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [shards, workers, failover, checkpoints, updates, scans, units, dollars] = cells[..] else {
+            panic!("{row}");
+        };
+        let (shards, workers, times) = (numbers(shards)[0], numbers(workers)[0], numbers(failover));
+        let per_second = match checkpoints {
+            "one a second and shard" => 1.0,
+            "four a second and shard" => 4.0,
+            deferred => {
+                assert!(deferred.starts_with("deferred"), "{row}");
+                0.0
+            }
+        };
+        let update_items = shards * f64::max(3.0 / times[0], per_second);
+        let scanned = workers / times.last().unwrap();
+        let read_units = scanned * (shards * 0.5 / 4.0).ceil();
+        let a_month = (update_items * 0.625 + read_units * 0.125) / 1e6 * 730.0 * 3_600.0;
+        for (printed, exact) in [
+            (updates, update_items),
+            (scans, scanned),
+            (units, read_units),
+            (dollars, a_month),
+        ] {
+            assert!(is_rounded(printed, exact), "{printed} is not {exact}: {row}");
+        }
+        told += 1;
+    }
+    assert_eq!(told, 11);
+}
