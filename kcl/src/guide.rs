@@ -13,6 +13,7 @@
 /// [`ErrorPolicy`]: crate::ErrorPolicy
 /// [`HandlerError`]: crate::HandlerError
 /// [`LeaseGuard`]: crate::LeaseGuard
+/// [`LeaseLost`]: crate::LeaseLost
 /// [`PerKey`]: crate::PerKey
 /// [`PreparedCheckpoint::commit`]: crate::PreparedCheckpoint::commit
 /// [`RecordPosition`]: crate::RecordPosition
