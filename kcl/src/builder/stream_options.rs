@@ -13,14 +13,14 @@ impl WorkerBuilder {
     /// goes on all the same, perhaps beside the next processor of a shard with the same id; its fencing token is smaller.
     ///
     /// Then the worker begins anew. It replaces or deletes the rows of the deleted stream, each by a conditional write, and reads the
-    /// new stream from [`start_at`](Self::start_at). Fencing tokens grow on. Each worker does that when it notices, by its reads or
-    /// by rows that another worker has replaced, and a worker that starts does the same with leases of a deleted stream. A worker that
-    /// is alone with a handler that hangs in each of its shards notices nothing. A start at `Latest` leaves out what the new stream
-    /// got before.
+    /// new stream from [`start_at`](Self::start_at). Fencing tokens go on growing. With a start at `Latest`, records that the new
+    /// stream got before are not read.
     ///
-    /// A row that a Java KCL has written and no worker of this library has read by yet does not say its stream, and is left as
-    /// it is. The worker needs `kinesis:DescribeStreamSummary` to notice another stream, and `dynamodb:DeleteItem` on the lease
-    /// table.
+    /// A worker notices the new stream by its reads, by rows that another worker has replaced, or when it starts. If it is the only
+    /// worker, and a call to the handler hangs in each of its shards, it does not read, and so does not notice.
+    ///
+    /// A row that a Java KCL has written names no stream until a worker of this library has read its shard. Such a row is left as it
+    /// is. The worker needs `kinesis:DescribeStreamSummary` to notice another stream, and `dynamodb:DeleteItem` on the lease table.
     pub fn on_recreated(mut self, reaction: OnRecreated) -> Self {
         self.config.on_recreated = reaction;
         self

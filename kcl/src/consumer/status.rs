@@ -23,25 +23,34 @@ pub struct ShardStatus {
     pub epoch: LeaseEpoch,
     /// What the worker does with the shard.
     pub state: ShardState,
-    /// For how long it has been doing that.
+    /// How long it has been in this state.
     pub in_state: Duration,
-    /// How far the records that were delivered may be behind the newest one by now, if the service says so: by the last page that
-    /// was read, and while nothing gets on, by the time that passes. `None` before the first page, and at the end.
+    /// How far the delivered records are behind the newest record of the shard, as far as the service says.
+    ///
+    /// The service says with each page how far that page is behind. While no records are delivered, or the handler or the reads
+    /// keep failing, the time since then is added. `None` before the first page, if the service does not say it, and once the
+    /// shard has ended.
     pub lag: Option<Duration>,
     /// The last checkpoint of this worker, or where it began.
     pub checkpoint: Position,
-    /// For how long a call to the processor has been running, if one is.
+    /// How long the present call to the processor has been running. `None` if none runs.
     pub in_handler: Option<Duration>,
     /// The last error of the handler since its last success.
     pub last_error: Option<String>,
-    /// The record on which the handler failed last, if its error names it and it is a record of that call; otherwise, and with
-    /// [`stream`](crate::WorkerBuilder::stream), the first one of that call that is not
-    /// checkpointed. `None` after a success, for a call without records, and if no record is to blame for the last error, such as
-    /// one of the lease table.
+    /// The record on which the handler failed last, or the first one that can be it.
+    ///
+    /// * With [`for_each_record`](crate::WorkerBuilder::for_each_record) and [`PerKey`](crate::PerKey): the record that fails.
+    /// * With a batch: the record that the error names ([`HandlerError::at`](crate::HandlerError::at)), if it is one of the batch and
+    ///   not checkpointed. Without a name, the first record of the batch that is not checkpointed.
+    /// * With [`stream`](crate::WorkerBuilder::stream): the first record of the last batch that is not checkpointed. `None` if an
+    ///   earlier batch is not checkpointed either.
+    ///
+    /// `None` after a success, after a failed call without records, and after an error that no record has caused, such as one of
+    /// the lease table.
     pub failing_at: Option<RecordPosition>,
-    /// For how long no read has succeeded, if the last one failed.
+    /// How long no read has succeeded. `None` if the last read succeeded.
     pub reads_failing: Option<Duration>,
-    /// Why the last read failed, if it did.
+    /// Why the last read failed. `None` if it succeeded.
     pub read_error: Option<StreamError>,
     /// Records that the service may have trimmed before this worker could read them.
     pub possible_loss: Option<PossibleLoss>,

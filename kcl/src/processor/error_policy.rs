@@ -4,27 +4,29 @@ use std::sync::Arc;
 
 use crate::processor::dead_letter::{AnySink, DeadLetterSink};
 
-/// How often a handler is called in vain before the policy acts. Our choice: about two minutes.
+/// How often a handler is called in vain before the policy acts. Our choice: the seven waits in between sum up to one or two minutes.
 const ATTEMPTS: u32 = 8;
 
 /// What a worker does when a handler keeps failing.
 ///
-/// A failed call is made again with the records behind the last checkpoint, after 1 s, 2 s, 4 s and so on up to 1 minute,
-/// each with jitter. When the handler has failed on the same records for the whole number of [`attempts`](Self::attempts),
-/// the policy acts. The default is [`halt`](Self::halt) after 8 attempts, about two minutes: no record is skipped unless the
-/// application chooses so.
+/// A failed call is made again with the records behind the last checkpoint. The waits before the next calls are 1 s, 2 s, 4 s and so
+/// on up to 60 s, and each is shortened at random by up to a half. When the handler has failed on the same records for the whole
+/// number of [`attempts`](Self::attempts), the policy acts.
+///
+/// The default is [`halt`](Self::halt) after 8 attempts: no record is skipped unless the application chooses so. The seven waits take 62
+/// to 123 s together; the time that the calls take comes on top.
 ///
 /// # What counts as an attempt
 ///
 /// * Each call that fails, with the first one: `attempts(3)` is one call and two more.
-/// * A checkpoint that succeeds inside of a failing call is progress, and the count begins anew with that call. It also
-///   begins anew if the handler names a record ([`HandlerError::at`](crate::HandlerError::at)) behind all that it has named
-///   since its last success.
-/// * An error of the lease table, passed on by the handler, is no attempt, and neither is a lost lease.
-/// * **The calls that find the record are counted besides.** After the last attempt with a batch of several records, the policies
-///   for records deliver each of them alone, once. So with `attempts(3)` the record that fails is in four calls, three with its
-///   batch and one alone, and [`DeadLetter::attempts`](crate::DeadLetter::attempts) is 4. A record that was the only one of its
-///   batch, or that each of the three errors has named, is in three calls.
+/// * A checkpoint that succeeds inside of a failing call is progress. The count begins anew with that call.
+/// * The handler may name a record by [`HandlerError::at`](crate::HandlerError::at). A record further on than each one that it has
+///   named since its last success is progress too, and the count begins anew.
+/// * An error of the lease table that the handler passes on is no attempt. Neither is a lost lease.
+/// * **The calls that find the record come on top.** After the last attempt with a batch of several records, the policies for
+///   records deliver each of them alone, once. So with `attempts(3)` the record that fails is in four calls, three with its batch
+///   and one alone, and [`DeadLetter::attempts`](crate::DeadLetter::attempts) is 4. A record that was the only one of its batch is
+///   in three calls. So is a record that each of the three errors has named.
 #[derive(Debug, Clone)]
 pub struct ErrorPolicy {
     attempts: u32,
@@ -89,8 +91,8 @@ impl ErrorPolicy {
     /// Sends each record on which the handler fails when it is delivered alone, or that it has named each time, to `sink`, and goes
     /// on behind it.
     ///
-    /// `sink` is a [`DeadLetterSink`] or a closure. If it fails, the handler is called again, and then the sink; if that
-    /// helps as little, the shard halts.
+    /// `sink` is a [`DeadLetterSink`] or a closure. If it fails, the handler is called again, and then the sink. The shard halts
+    /// when the sink has failed as often as the policy allows attempts.
     pub fn dead_letter(sink: impl DeadLetterSink) -> Self {
         Self::new(Unit::Record, Exhausted::DeadLetter(Arc::new(sink)))
     }

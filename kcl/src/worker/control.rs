@@ -64,7 +64,7 @@ impl WorkerControl {
         self.shards.statuses()
     }
 
-    /// How far the shard is behind that is furthest behind, as far as the service says. `None` before the first page.
+    /// The largest [`lag`](ShardStatus::lag) of the shards that this worker has. `None` before the first page.
     ///
     /// While a shard is paused, halted or on hold, or its handler runs, the time that passes counts in full: then it is the
     /// most that the shard can be behind.
@@ -96,31 +96,31 @@ impl WorkerControl {
         self.shards.ask(shard, |wishes| wishes.retries += 1)
     }
 
-    /// Passes over the records on which the handler of a halted or retrying shard fails, and returns which ones. **This loses
-    /// them.**
+    /// Skips the records on which the handler of a halted or retrying shard fails. **This loses them.** Returns their positions.
     ///
-    /// It finds them as [`ErrorPolicy::skip`](crate::ErrorPolicy::skip) does, whatever the policy is: if the handler has named the
-    /// record ([`HandlerError::at`](crate::HandlerError::at)), those in front of it are delivered again, and it is passed over.
-    /// Otherwise each record of the failed call is delivered alone, once, and those that fail, also by a fatal error, are passed
-    /// over. Those that an error sends to the dead-letter sink go there, and are not in the answer. The whole batch is passed over
-    /// only if the policy is one for [`whole_batches`](crate::ErrorPolicy::whole_batches); with
-    /// [`stream`](crate::WorkerBuilder::stream), a record takes with it the ones in front that its task has not checkpointed.
+    /// It finds these records as [`ErrorPolicy::skip`](crate::ErrorPolicy::skip) does, whatever the policy of the worker is:
     ///
-    /// If those in front of a named record fail, the skip goes on: each record up to the named one is delivered alone. What the
-    /// policy is about to give up by itself, in the dead-letter sink too, is skipped with the others.
+    /// * If the handler has named the record ([`HandlerError::at`](crate::HandlerError::at)), the records in front of it are
+    ///   delivered again, and the named one is skipped. If a record in front of it fails, each record up to the named one is
+    ///   delivered alone.
+    /// * Otherwise each record of the failed call is delivered alone, once. Each one that fails is skipped, also if the error is fatal.
+    /// * A record that an error sends to the dead-letter sink goes there, and is not in the answer. If the policy is about to
+    ///   dead-letter records on its own, the skip takes them over: they are skipped, and the sink does not get them.
+    /// * If the policy is one for [`whole_batches`](crate::ErrorPolicy::whole_batches), the whole batch is skipped.
+    /// * With [`stream`](crate::WorkerBuilder::stream), the records that the task has taken and not checkpointed in front of a skipped
+    ///   record are skipped with it.
     ///
-    /// A failure that is about no record skips none. A task of [`stream`](crate::WorkerBuilder::stream) may take each record alone
+    /// A failure that no record has caused skips none. A task of [`stream`](crate::WorkerBuilder::stream) may take each record alone
     /// without an error, and fail later, for example when a timer makes it write what it keeps. Then nothing is skipped: move
     /// such a shard with [`seek`](Self::seek).
     ///
     /// A shard on hold for a possible loss ([`OnPossibleLoss::Halt`](crate::OnPossibleLoss::Halt)) is read on.
     ///
-    /// **The answer** comes when nothing is left to find: the records are skipped, processed or trimmed. It comes earlier, with what
-    /// was skipped until then, if the shard halts again or goes on hold; [`shards`](Self::shards) tells that. It does not wait for
-    /// a checkpoint: if the lease is lost before one holds the skip, the next owner delivers the records again.
+    /// **The answer** comes when each of the records is skipped, processed or trimmed. It comes earlier, with the records that were
+    /// skipped until then, if the shard halts again or goes on hold; [`shards`](Self::shards) shows that. It does not wait for a
+    /// checkpoint: if the lease is lost before the skip is checkpointed, the next owner delivers the records again.
     ///
-    /// The handler is called meanwhile, so a handler must not await a skip of its own shard. While reading is paused, the skip
-    /// waits.
+    /// The skip calls the handler, so a handler must not await a skip of its own shard. While reading is paused, the skip waits.
     ///
     /// # Errors
     ///
@@ -137,15 +137,16 @@ impl WorkerControl {
     /// Moves the reading of a shard, forth or back, and returns once its lease row says so. Then the shard begins anew: a new
     /// processor is initialised at the new place, with a larger fencing token, most often by this worker and within a second.
     ///
-    /// * The call to the processor that runs ends first, then `shutdown_requested` is called: what it holds it can still
-    ///   process and checkpoint, and its checkpointers fail with `LeaseLost` from then on. A handler that hangs holds the seek
-    ///   up. A handler must not await a seek of its own shard, which waits for that handler: spawn it.
-    /// * The row gets the place as a checkpoint that a Java KCL reads too: a word, or the record in front of the place, which
-    ///   is looked for in the stream. That takes some reads of the shard, and longer if it was idle for days.
-    /// * Back: records are delivered again. Forth: those in between are not delivered. Checkpoints that were deferred or
+    /// * The present call to the processor ends first. Then `shutdown_requested` is called, in which the processor can still process
+    ///   and checkpoint the records that it holds. After that its checkpointers fail with `LeaseLost`.
+    /// * A handler that hangs delays the seek. A handler must not await a seek of its own shard, because the seek waits for the
+    ///   handler: spawn a task for it.
+    /// * The row gets a checkpoint that a Java KCL reads too: a word, or the record in front of the place. To find that record, the
+    ///   worker reads the shard some times, and for longer if the shard was idle for days.
+    /// * Back: records are delivered again. Forth: the records in between are not delivered. Checkpoints that were deferred or
     ///   prepared, and the position of an idle shard, are discarded.
-    /// * `Latest` is a word in the row: until the first checkpoint behind it, a worker that goes on with the shard begins anew
-    ///   with what arrives then. `AtTimestamp(now)` misses nothing.
+    /// * `Latest` is stored as a word, not as a position. Each owner that takes the lease before the first checkpoint delivers only
+    ///   the records that arrive from then on. `AtTimestamp(now)` misses no record.
     ///
     /// # Errors
     ///
@@ -158,8 +159,8 @@ impl WorkerControl {
         self.shards.seek(shard, to.into()).await
     }
 
-    /// Moves the reading of all shards whose leases this worker holds at the moment, at once. Other workers do that for theirs. No
-    /// handler must await it: it waits for all handlers.
+    /// Moves the reading of all shards whose leases this worker holds at the moment, at once. It moves no shard of another worker.
+    /// A handler must not await it, because it waits for all handlers.
     ///
     /// # Errors
     ///
