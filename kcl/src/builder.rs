@@ -223,8 +223,8 @@ impl WorkerBuilder {
     }
 
     /// The most bytes of records that the worker holds, in all of its shards together: read, and not yet released by the
-    /// application. On top come 64 KiB for each shard, so that each can go on, and what the SDK holds while it reads a reply.
-    /// Default: 64 MiB.
+    /// application. A shard that holds no page may read one of 64 KiB beyond it, so that each shard can go on. The replies that the
+    /// SDK is reading also come on top. Default: 64 MiB.
     ///
     /// A shard whose processor keeps its batches, or their [`room`](crate::Batch::room), is not read further once they reach the
     /// budget, or the larger of 10 MiB and an eighth of it. Then `idle` is not called either: write what is kept before.
