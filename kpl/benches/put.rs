@@ -1,11 +1,11 @@
-//! What `put` costs on the caller's thread: validate, charge the budget, hash the key, find the shard, append.
+//! What `put` and `put_all` cost on the caller's thread: validate, charge the budget, hash the key, find the shard, append.
 //!
 //! `cargo bench -p kinesis-kpl --bench put`
 //!
 //! Records of 100 bytes with 10,000 keys of 16 bytes over 64 shards, on one thread, with the default options. Beside it,
 //! in the same run, the floor: the MD5 of each key and a copy of each payload. A round puts as many records as the open
 //! aggregates take without being sealed, then seals them, which is timed apart, then waits until they are delivered,
-//! which is not timed. The median of the rounds counts.
+//! which is not timed. Then the same number of records goes through `put_all`, in batches. The median of the rounds counts.
 //!
 //! `orders` is the stream and the producer.
 
@@ -26,6 +26,8 @@ mod orders;
 
 /// On average 250 for each shard; about 400 fill an aggregate.
 const RECORDS: usize = 16_000;
+/// How many records are put together.
+const BATCH: usize = 1_000;
 /// The first ones find buffers that still grow.
 const WARM_UP: usize = 20;
 const ROUNDS: usize = 200;
@@ -35,6 +37,7 @@ const ROUNDS: usize = 200;
 struct Round {
     floor: f64,
     put: f64,
+    put_all: f64,
     seal: f64,
 }
 
@@ -44,21 +47,26 @@ async fn main() {
     let mut receipts = Vec::with_capacity(RECORDS);
     let mut rounds = Vec::with_capacity(ROUNDS);
     for n in 0..WARM_UP + ROUNDS {
-        let round = round(&producer, &mut receipts);
+        let mut round = round(&producer, &mut receipts);
+        receipts.clear();
+        producer.flush().await.expect("a running producer");
+        round.put_all = put_all(&producer, &mut receipts).await;
         receipts.clear();
         producer.flush().await.expect("a running producer");
         rounds.extend((n >= WARM_UP).then_some(round));
     }
-    let [floor, put, seal] = [
+    let [floor, put, put_all, seal] = [
         median(&rounds, |round| round.floor),
         median(&rounds, |round| round.put),
+        median(&rounds, |round| round.put_all),
         median(&rounds, |round| round.seal),
     ];
     println!(
         "put: rounds={ROUNDS} records_a_round={RECORDS} ns_per_record={put:.0} records_per_s={:.0} floor_ns={floor:.0} \
-         ratio={:.2} seal_ns={seal:.0}",
+         ratio={:.2} seal_ns={seal:.0} put_all_ns={put_all:.0} put_all_ratio={:.2}",
         1e9 / put,
-        put / floor
+        put / floor,
+        put_all / floor
     );
 }
 
@@ -70,7 +78,6 @@ fn median(rounds: &[Round], of: fn(&Round) -> f64) -> f64 {
 
 fn round(producer: &Producer, receipts: &mut Vec<Receipt>) -> Round {
     let records: Vec<Record> = orders::records(RECORDS);
-    let per_record = |begun: Instant| begun.elapsed().as_secs_f64() * 1e9 / RECORDS as f64;
 
     let begun = Instant::now();
     run_floor(&records);
@@ -85,7 +92,28 @@ fn round(producer: &Producer, receipts: &mut Vec<Receipt>) -> Round {
     let begun = Instant::now();
     producer.flush_hint();
     let seal = per_record(begun);
-    Round { floor, put, seal }
+    Round {
+        floor,
+        put,
+        put_all: f64::NAN,
+        seal,
+    }
+}
+
+async fn put_all(producer: &Producer, receipts: &mut Vec<Receipt>) -> f64 {
+    let records = orders::records(RECORDS);
+    let batches: Vec<Vec<Record>> = records.chunks(BATCH).map(<[Record]>::to_vec).collect();
+    let begun = Instant::now();
+    for batch in batches {
+        for answer in producer.put_all(batch).await {
+            receipts.push(answer.expect("a running producer"));
+        }
+    }
+    per_record(begun)
+}
+
+fn per_record(begun: Instant) -> f64 {
+    begun.elapsed().as_secs_f64() * 1e9 / RECORDS as f64
 }
 
 fn run_floor(records: &[Record]) {
