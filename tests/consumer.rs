@@ -2,11 +2,12 @@
 //! owner at a time (C3), and a handler's error loses nothing (C5).
 //!
 //! By subject: `adapters`, `per_key`, `stream`, `reading`, `read_budget`, `pace`, `checkpoints`, `simple_forms`, `callbacks`,
-//! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `skips`, `named_records`, `seeks`, `costs`, `deploy`, `health`, `events`, `log`,
+//! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `skips`, `asked_skips`, `named_records`, `seeks`, `costs`, `deploy`, `health`, `events`, `log`,
 //! `one_owner`, `late_calls`, `resharding`, `shard_ends`, `recreated_stream`, `recreated_restart`, `refused_position`, `losses`,
 //! `lease_table`, `start_times`, `starts`, `permissions`, `worker_errors`.
 
 mod adapters;
+mod asked_skips;
 mod callbacks;
 mod checkpoints;
 mod control;

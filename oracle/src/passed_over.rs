@@ -109,7 +109,9 @@ impl Tenant {
         };
         match (asks, how) {
             _ if skip_is_wanted => return Some(Reason::Operator),
-            (Some(Asks::Skip), PassedOver::Skipped) | (Some(Asks::DeadLetter), PassedOver::DeadLettered) => {
+            (Some(Asks::Skip), PassedOver::Skipped) | (Some(Asks::DeadLetter), PassedOver::DeadLettered)
+                if records.len() == 1 || matches!(exhausted, Exhausted::WholeBatches(_)) =>
+            {
                 return Some(Reason::Handler);
             }
             _ => {}

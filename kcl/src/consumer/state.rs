@@ -295,8 +295,7 @@ impl ConsumerState {
             Verdict::Fatal => return self.halt(HaltedBy::Handler, now),
             Verdict::Retry | Verdict::DeadLetter => {}
         }
-        // A record that is delivered alone has failed before, in its batch.
-        if !self.isolation.is_one_by_one() && self.has_attempts_left() {
+        if !self.isolation.has_had_its_attempts() && self.has_attempts_left() {
             return self.again(now);
         }
         let gives_up = match self.policy.exhausted() {
@@ -319,10 +318,6 @@ impl ConsumerState {
 
     /// Decides about the records of the last failed call, which the application wants to be passed over.
     pub(crate) fn skip(&mut self, failing: &Failing) -> Reaction {
-        let is_of_batches = match self.policy.exhausted() {
-            Exhausted::Halt => false,
-            Exhausted::Skip | Exhausted::DeadLetter(_) => self.policy.unit() == Unit::Batch,
-        };
         match &failing.named {
             _ if failing.count == 1 => Reaction::Skip,
             Some(_) => self.isolate(Isolation::named(
@@ -331,18 +326,18 @@ impl ConsumerState {
                 GivesUp::Skips,
                 WantedBy::Application,
             )),
-            None if is_of_batches => Reaction::Skip,
+            None if self.policy.gives_up_whole_batches() => Reaction::Skip,
             None => self.isolate(Isolation::one_by_one(failing, self.failures, WantedBy::Application)),
         }
     }
 
-    /// Gives up the record that failed: at once if there are no others, or if nobody knows which one it is.
+    /// Gives up the record that failed: at once if there are no others. If its name is not known, it is found out.
     fn give_up(&mut self, failing: &Failing, gives_up: GivesUp) -> Reaction {
         match failing.named {
-            Some(_) if failing.count > 1 => {
-                self.isolate(Isolation::named(failing, self.failures, gives_up, WantedBy::Policy))
-            }
-            Some(_) | None => gives_up.into(),
+            _ if failing.count <= 1 => gives_up.into(),
+            Some(_) => self.isolate(Isolation::named(failing, self.failures, gives_up, WantedBy::Policy)),
+            None if self.policy.gives_up_whole_batches() => gives_up.into(),
+            None => self.isolate(Isolation::one_by_one(failing, self.failures, WantedBy::Handler)),
         }
     }
 

@@ -131,6 +131,14 @@ impl ErrorPolicy {
         self.unit
     }
 
+    /// Whether it skips or dead-letters batches as a whole.
+    pub(crate) fn gives_up_whole_batches(&self) -> bool {
+        match self.exhausted {
+            Exhausted::Halt => false,
+            Exhausted::Skip | Exhausted::DeadLetter(_) => self.unit == Unit::Batch,
+        }
+    }
+
     pub(crate) fn exhausted(&self) -> &Exhausted {
         &self.exhausted
     }

@@ -14,7 +14,7 @@ use crate::record::Record;
 /// ```
 /// # use kcl::HandlerError;
 /// fn parse(data: &[u8]) -> Result<u64, HandlerError> {
-///     let text = std::str::from_utf8(data).map_err(HandlerError::skip)?; // no attempt will help: pass over it
+///     let text = std::str::from_utf8(data).map_err(HandlerError::skip)?; // no attempt will help: pass over this record
 ///     Ok(text.parse()?) // tried again by the worker's policy
 /// }
 /// # assert!(parse(b"7").is_ok());
@@ -66,17 +66,22 @@ impl HandlerError {
         Self::with(Verdict::Fatal, error)
     }
 
-    /// Passes over the records of this call that are not checkpointed, or the one that [`at`](Self::at) names. **This loses them.**
+    /// Passes over the record that has failed, without more attempts. **This loses it.**
     ///
-    /// From `initialize` and `shard_ended`, where there are no records, it asks for another attempt; from `idle` it is logged.
+    /// If the call had several records, [`at`](Self::at) names the one. Without a name the worker finds it: each record that is not
+    /// checkpointed is delivered alone, and the handler's answer for it counts. With an
+    /// [`ErrorPolicy`](crate::ErrorPolicy::whole_batches) for whole batches all of them are passed over.
+    ///
+    /// From `initialize` and `shard_ended`, where there are no records, it asks for another attempt. From `idle` it is logged.
     pub fn skip(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::with(Verdict::Skip, error)
     }
 
-    /// Sends the records of this call that are not checkpointed, or the one that [`at`](Self::at) names, to the dead-letter sink,
-    /// without more attempts.
+    /// Sends the record that has failed to the dead-letter sink, without more attempts.
     ///
-    /// Without a sink, and from `initialize` and `shard_ended`, it asks for another attempt; from `idle` it is logged.
+    /// If the call had several records, the one is named or found as with [`skip`](Self::skip).
+    ///
+    /// Without a sink, and from `initialize` and `shard_ended`, it asks for another attempt. From `idle` it is logged.
     pub fn dead_letter(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::with(Verdict::DeadLetter, error)
     }
@@ -95,7 +100,7 @@ impl HandlerError {
 
     /// Names the record that has failed: `&record`, or its position. It is one of the records of this call.
     ///
-    /// Without a name, a failure is one of all records of the call that are not checkpointed.
+    /// Without a name, any record of the call may be the one, except those that are checkpointed.
     ///
     /// ```
     /// # use kcl::{Batch, HandlerError};
@@ -110,16 +115,19 @@ impl HandlerError {
     ///
     /// * The text of the error begins with the position of the record; the event, and
     ///   [`ShardStatus::failing_at`](crate::ShardStatus::failing_at), have it too.
-    /// * [`skip`](Self::skip) and [`dead_letter`](Self::dead_letter) are about that record alone. So is the worker's
-    ///   [`ErrorPolicy`](crate::ErrorPolicy), unless it is one for whole batches, once each of the failures that it counts has
-    ///   named the same record.
+    /// * [`skip`](Self::skip) and [`dead_letter`](Self::dead_letter) give up that record without a call that delivers it alone.
+    ///   So does the worker's [`ErrorPolicy`](crate::ErrorPolicy), if each failure that it counts has named the same record, and if
+    ///   it is not for whole batches.
     /// * **It acknowledges nothing.** The records in front of it are delivered again, without it, before it is skipped or
     ///   dead-lettered: a handler must be able to process them twice. Checkpoint them to avoid that.
     ///
-    /// A position that is none of the records of the call, or that is checkpointed, is in the text only. So it is with
-    /// [`WorkerBuilder::stream`](crate::WorkerBuilder::stream), whose task may not be done with the records in front of it, and
-    /// with the forms that know the record by themselves: [`PerKey`](crate::PerKey) and
-    /// [`WorkerBuilder::for_each_record`](crate::WorkerBuilder::for_each_record).
+    /// In these cases the name is in the texts only, and the worker finds the record by delivering each one alone:
+    ///
+    /// * The position is not one of the call's records, or it is checkpointed.
+    /// * The form is [`WorkerBuilder::stream`](crate::WorkerBuilder::stream): its task may not be done with the records in front.
+    ///
+    /// [`PerKey`](crate::PerKey) and [`WorkerBuilder::for_each_record`](crate::WorkerBuilder::for_each_record) know the record
+    /// without a name.
     #[must_use]
     pub fn at(self, record: impl Into<RecordPosition>) -> Self {
         Self {

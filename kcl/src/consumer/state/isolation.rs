@@ -34,8 +34,10 @@ pub(super) enum Delivers {
 /// Who wants records to be given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WantedBy {
-    /// The error policy, or the handler's error.
+    /// The error policy, or an error of the handler that names its record.
     Policy,
+    /// An error of the handler that names no record: one that fails alone has attempts of its own.
+    Handler,
     /// The application, by its control.
     Application,
 }
@@ -95,6 +97,14 @@ impl Isolation {
         match self {
             Self::Off => false,
             Self::On { delivers, .. } => *delivers == Delivers::OneByOne,
+        }
+    }
+
+    /// Whether a record that is delivered now has had its attempts: it has failed before, in its batch.
+    pub(super) fn has_had_its_attempts(&self) -> bool {
+        match self {
+            Self::Off | Self::On { by: WantedBy::Handler, .. } => false,
+            Self::On { by: WantedBy::Policy | WantedBy::Application, .. } => self.is_one_by_one(),
         }
     }
 

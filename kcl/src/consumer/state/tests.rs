@@ -476,14 +476,14 @@ fn a_dead_letter_sink_that_keeps_failing_halts_the_shard() {
 }
 
 #[test]
-fn a_handler_can_ask_for_what_becomes_of_its_records() {
+fn a_handler_can_ask_for_what_becomes_of_its_record() {
     let now = start();
     assert_eq!(
-        reading(ErrorPolicy::halt()).on_failure(Verdict::Skip, records(2).as_ref(), now),
+        reading(ErrorPolicy::halt()).on_failure(Verdict::Skip, alone(2).as_ref(), now),
         Reaction::Skip
     );
     assert_eq!(
-        reading(ErrorPolicy::dead_letter(taken)).on_failure(Verdict::DeadLetter, records(2).as_ref(), now),
+        reading(ErrorPolicy::dead_letter(taken)).on_failure(Verdict::DeadLetter, alone(2).as_ref(), now),
         Reaction::DeadLetter
     );
     // Without a sink, and without records, it is tried again.
@@ -493,6 +493,41 @@ fn a_handler_can_ask_for_what_becomes_of_its_records() {
     );
     let mut ending = state(Phase::Ending, ErrorPolicy::skip());
     assert_eq!(reactions(&mut ending, 0, 3)[2], Reaction::Halted);
+}
+
+#[test]
+fn an_error_that_asks_for_a_skip_and_names_no_record_has_each_of_them_delivered_alone() {
+    for (verdict, given_up) in [
+        (Verdict::Skip, Reaction::Skip),
+        (Verdict::DeadLetter, Reaction::DeadLetter),
+    ] {
+        let mut state = reading(ErrorPolicy::dead_letter(taken));
+        assert_eq!(state.on_failure(verdict, records(3).as_ref(), start()), Reaction::Isolate);
+        assert_eq!(state.step(&Signal::Run, start()), Step::Read(BatchSize::OneRecord));
+        state.on_success(Some(&at(1)));
+        assert_eq!(state.on_failure(verdict, alone(2).as_ref(), start()), given_up);
+        state.on_success(Some(&at(2)));
+        assert_eq!(state.step(&Signal::Run, start()), Step::Read(BatchSize::OneRecord));
+        state.on_success(Some(&at(3)));
+        assert_eq!(state.step(&Signal::Run, start()), Step::Read(BatchSize::Configured));
+    }
+}
+
+#[test]
+fn a_record_that_fails_alone_after_a_batch_that_asked_for_a_skip_has_all_its_attempts() {
+    let mut state = reading(ErrorPolicy::halt());
+    state.on_failure(Verdict::Skip, records(3).as_ref(), start());
+    let reactions = [(); 3].map(|()| state.on_failure(Verdict::Retry, alone(2).as_ref(), start()));
+    assert_eq!(reactions, [Reaction::Again, Reaction::Again, Reaction::Halted]);
+}
+
+#[test]
+fn a_policy_for_whole_batches_gives_up_all_records_of_an_error_that_names_none() {
+    let mut state = reading(ErrorPolicy::skip().whole_batches());
+    assert_eq!(
+        state.on_failure(Verdict::Skip, records(3).as_ref(), start()),
+        Reaction::Skip
+    );
 }
 
 #[test]
