@@ -58,7 +58,13 @@ impl Pages {
             account: ReadBudget::new(u64::MAX).account(),
             backlog: Backlog::new(observer.clone()),
             application: Application {
-                board: StatusBoard::new(shard, LeaseEpoch(1), Position::TrimHorizon, clock.clone()),
+                board: StatusBoard::new(
+                    shard,
+                    LeaseEpoch(1),
+                    Position::TrimHorizon,
+                    watch::channel(None).1,
+                    clock.clone(),
+                ),
                 guard: LeaseGuard::new(LeaseEpoch(1), state, clock.clone()),
                 observer,
                 clock,

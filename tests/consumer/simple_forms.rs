@@ -224,9 +224,13 @@ async fn by_default_the_shard_halts_in_front_of_the_record_and_what_went_well_is
         "data-50" => Err("unreadable".into()),
         _ => Ok(()),
     };
-    let (control, running) = start(each_record(&sim, "w1", &calls, fails));
-    sleep(5 * MINUTE).await;
-    assert!(matches!(control.shards()[0].state, ShardState::Halted { .. }));
+    let policy = ErrorPolicy::halt().attempts(1);
+    let (control, running) = start(each_record(&sim, "w1", &calls, fails).error_policy(policy));
+    sleep(MINUTE).await;
+    let status = control.shards().remove(0);
+    assert!(matches!(status.state, ShardState::Halted { .. }));
+    let told = AttributeValue::S(status.checkpoint.checkpoint_text().into());
+    assert_eq!(told, checkpoint(&sim).await);
     let before = calls.all().iter().filter(|data| *data != "data-50").count();
     control.shutdown(MINUTE);
     running.await.unwrap().unwrap();

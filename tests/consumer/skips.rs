@@ -206,7 +206,7 @@ async fn take_two(mut shard: ShardStream, processed: Picky) -> Result<(), Handle
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_skip_of_what_a_task_keeps_ends_and_tells_how_far_it_went() {
+async fn a_skip_of_what_a_task_keeps_ends_and_tells_each_record_that_went_with_it() {
     let (sim, producer) = stream(1);
     let places = put(&producer, 0..40).await;
     let picky = Picky::fails_on(&[15]);
@@ -221,8 +221,11 @@ async fn a_skip_of_what_a_task_keeps_ends_and_tells_how_far_it_went() {
         .stream(move |shard| take_two(shard, processed.clone()));
     let (control, _running) = start(builder);
     until_halted(&control).await;
+    let first = positions(&places, &[0]).pop();
+    assert_eq!(control.shards()[0].failing_at, first, "it is not checkpointed");
     let skipped = control.skip(&shard(&control)).await.unwrap();
-    assert_eq!(skipped.up_to, positions(&places, &[15]).pop(), "{skipped:?}");
+    assert_eq!(skipped.records, positions(&places, &Vec::from_iter(0..=15)));
+    assert_eq!(skipped.up_to, None);
     tokio::time::sleep(10 * SECOND).await;
     assert!(picky.processed().is_superset(&names(16..40)), "{:?}", picky.processed());
     let events = events.lock().unwrap();

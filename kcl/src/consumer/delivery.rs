@@ -154,6 +154,8 @@ impl ShardConsumer {
         let (count, before) = (records.len(), self.checkpointer.reached());
         let bytes: usize = records.iter().map(|record| record.data().len()).sum();
         self.checkpointer.delivered(&last);
+        self.note_replayed(&records);
+        self.note_skipping(&records);
         let batch = Batch {
             records,
             lag,
@@ -183,14 +185,14 @@ impl ShardConsumer {
                 self.succeeded(Some(&last));
             }
             self.done = Position::At(last);
-            self.observer.add(Series::RecordsProcessed, count as f64);
-            self.observer.add(Series::DataBytesProcessed, bytes as f64);
+            self.count_processed(count, bytes);
             self.checkpoint_by_itself().await;
             return Ok(());
         };
         self.keep_from_checkpoints(&last);
         if self.checkpointer.reached() > before {
             self.state.on_progress();
+            self.count_processed_behind(&before, count);
         }
         if self.parts.config.form == HandlerForm::EachRecord && error.verdict().is_none() {
             // It has stopped between two records, because the lease is lost or drained: that is no failure.
@@ -205,6 +207,25 @@ impl ShardConsumer {
             None => self.records_again(unit, &last),
         };
         self.on_failure(error, failing).await
+    }
+
+    fn count_processed(&self, records: usize, bytes: usize) {
+        self.observer.add(Series::RecordsProcessed, records as f64);
+        self.observer.add(Series::DataBytesProcessed, bytes as f64);
+    }
+
+    /// Counts the records that a failed call with `count` of them has checkpointed: they are not delivered again. Everything up
+    /// to `before` was checkpointed already.
+    fn count_processed_behind(&mut self, before: &Position, count: usize) {
+        let reached = self.checkpointer.reached();
+        self.backlog.failed();
+        let from = before.clone().max(self.done.clone());
+        let delivery = self.backlog.next(count, &from);
+        self.backlog.failed();
+        let records = delivery.map(|delivery| delivery.records).unwrap_or_default();
+        let is_done = |record: &&Record| Position::At(record.position().clone()) <= reached;
+        let done = || records.iter().take_while(is_done);
+        self.count_processed(done().count(), done().map(|record| record.data().len()).sum());
     }
 
     /// No later checkpoint, of `shutdown_requested` say, may pass over the records of a failed call, of which `_last` is one.

@@ -49,7 +49,8 @@ impl ShardConsumer {
             return Ok(());
         };
         let named = error.is_about().filter(|named| is_among(named, &records));
-        let position = named.or(records.first().map(Record::position)).cloned();
+        let position = named.or(records.first().map(Record::position));
+        let position = position.or_else(|| self.unproven_position(&error)).cloned();
         let known = records.last().map(|last| Failing {
             count: records.len(),
             first: records.first().map(|first| first.position().clone()),
@@ -89,12 +90,17 @@ impl ShardConsumer {
 
     /// Passes over the records on which the handler failed last.
     pub(super) fn skip_the_failing_records(&mut self) {
-        if let Some(Failing { count, last, .. }) = self.failing.take() {
-            self.skips.note(&last, std::mem::take(&mut self.failing_records));
+        if let Some(Failing { last, .. }) = self.failing.take() {
+            let mut records = std::mem::take(&mut self.failing_records);
+            if records.is_empty() {
+                let done = self.checkpointer.reached().max(self.checkpointer.passed_over_up_to());
+                records = self.skips.delivered_behind(&done, &last);
+            }
             self.observer.tell(HandlerEvent::Skipped {
                 last: last.clone(),
-                count,
+                count: records.len(),
             });
+            self.skips.note(&last, records);
             self.passed_over(last);
         }
     }

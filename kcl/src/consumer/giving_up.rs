@@ -7,6 +7,7 @@ use crate::consumer::skip::{SkipError, SkipRequest, Skips};
 use crate::consumer::state::{Failing, GivesUp, Phase, Reaction};
 use crate::lease::guard::Signal;
 use crate::processor::handler_error::HandlerError;
+use crate::record::Record;
 
 impl ShardConsumer {
     /// Begins to pass over the records on which the handler fails, or reads on behind a possible loss.
@@ -45,6 +46,14 @@ impl ShardConsumer {
         match failing.filter(|failing| Position::At(failing.last.clone()) > position) {
             Some(failing) => Some(self.state.skip(failing)),
             None => self.state.take_over().then_some(Reaction::Isolate),
+        }
+    }
+
+    /// Notes what is delivered while the application waits for a skip: a record that fails may take others with it.
+    pub(super) fn note_skipping(&mut self, records: &[Record]) {
+        if self.state.is_skipping() {
+            let positions = records.iter().map(|record| record.position().clone());
+            self.skips.delivered.extend(positions);
         }
     }
 
@@ -88,7 +97,7 @@ impl ShardConsumer {
         if self.skips.answers.is_empty() || (self.state.is_skipping() && self.state.phase() == Phase::Reading) {
             return;
         }
-        let Skips { skipped, answers } = std::mem::take(&mut self.skips);
+        let Skips { skipped, answers, .. } = std::mem::take(&mut self.skips);
         for answer in answers {
             drop(answer.send(Ok(skipped.clone())));
         }

@@ -14,6 +14,8 @@ pub(super) struct Replay {
     taken: Position,
     /// The checkpoint at the failure. A later one is progress.
     checkpoint: Position,
+    /// The first record behind that checkpoint, once it was delivered again.
+    first: Option<RecordPosition>,
     proof: Proof,
 }
 
@@ -62,10 +64,13 @@ impl ShardConsumer {
                 // No task has taken the records of this call.
                 About::Unknown => (done, Proof::Progress),
             };
+            let checkpoint = self.checkpointer.reached();
+            let before = self.replay.take().filter(|before| before.checkpoint == checkpoint);
             self.replay = Some(Replay {
                 up_to,
                 taken,
-                checkpoint: self.checkpointer.reached(),
+                checkpoint,
+                first: before.and_then(|before| before.first),
                 proof,
             });
         }
@@ -80,6 +85,19 @@ impl ShardConsumer {
             self.state.on_progress();
         }
         Some(record.into_iter().collect())
+    }
+
+    /// Notes what is delivered again.
+    pub(super) fn note_replayed(&mut self, records: &[Record]) {
+        if let (Some(replay), Some(first)) = (&mut self.replay, records.first()) {
+            replay.first.get_or_insert_with(|| first.position().clone());
+        }
+    }
+
+    /// Where a failure lies whose records are not known: the one that the error names, or the first record that is not
+    /// checkpointed.
+    pub(super) fn unproven_position<'a>(&'a self, error: &'a HandlerError) -> Option<&'a RecordPosition> {
+        error.position().or(self.replay.as_ref()?.first.as_ref())
     }
 
     /// Whether a call that succeeded counts, as far as `last` if it had records: not while it only repeats what was done before

@@ -2,22 +2,23 @@
 
 use tokio::sync::oneshot;
 
-use crate::checkpoint::position::RecordPosition;
+use crate::checkpoint::position::{Position, RecordPosition};
 use crate::retrieval::loss::PossibleLoss;
 
 /// What a [`WorkerControl::skip`](crate::WorkerControl::skip) has given up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Skipped {
-    /// The records that were passed over, in the order of the shard.
+    /// The records that were passed over, in the order of the shard. With a [`ShardStream`](crate::ShardStream) they are the
+    /// record that failed and those in front of it that the task had taken and not checkpointed, done or not.
     ///
     /// Empty if no call has failed on a record alone: the handler has processed them after all, or has taken them to fail later,
     /// as a task of a [`ShardStream`](crate::ShardStream) can; or they were trimmed, or sent to the dead-letter sink. It is also
     /// empty if the shard has halted again, or is on hold, before one was found: see its
     /// [`ShardStatus::state`](crate::ShardStatus::state).
     pub records: Vec<RecordPosition>,
-    /// The last record that was passed over with others that a task of a [`ShardStream`](crate::ShardStream) had taken and not
-    /// checkpointed. How many there were is not known, and they are not among `records`.
+    /// The last record that was passed over with others, of which nobody knows how many there were. They are not among `records`.
+    /// This takes a [`ShardStream`](crate::ShardStream) and an [`ErrorPolicy`](crate::ErrorPolicy) for whole batches.
     pub up_to: Option<RecordPosition>,
     /// The shard was on hold for this possible loss, and is read on behind it.
     pub possible_loss: Option<PossibleLoss>,
@@ -49,10 +50,25 @@ pub(crate) struct SkipRequest {
 #[derive(Debug, Default)]
 pub(super) struct Skips {
     pub(super) skipped: Skipped,
+    /// The records that were delivered since.
+    pub(super) delivered: Vec<RecordPosition>,
     pub(super) answers: Vec<oneshot::Sender<Result<Skipped, SkipError>>>,
 }
 
 impl Skips {
+    /// The records behind `done`, up to `last`, that were delivered since the application asked.
+    pub(super) fn delivered_behind(&mut self, done: &Position, last: &RecordPosition) -> Vec<RecordPosition> {
+        let is_open = |record: &RecordPosition| record <= last && Position::At(record.clone()) > *done;
+        let mut open: Vec<_> = std::mem::take(&mut self.delivered)
+            .into_iter()
+            .filter(is_open)
+            .collect();
+        // A replay delivers a record again.
+        open.sort();
+        open.dedup();
+        open
+    }
+
     /// Notes what was passed over.
     pub(super) fn note(&mut self, last: &RecordPosition, records: Vec<RecordPosition>) {
         if self.answers.is_empty() {

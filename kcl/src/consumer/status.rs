@@ -128,6 +128,8 @@ pub(crate) struct Wishes {
 #[derive(Debug, Clone)]
 pub(crate) struct StatusBoard {
     noted: watch::Sender<Noted>,
+    /// The furthest checkpoint that is known to be in the row. A deferred one gets there without the consumer.
+    written: watch::Receiver<Option<Position>>,
     reads: Trouble<StreamError>,
     clock: Clock,
 }
@@ -146,7 +148,13 @@ struct Noted {
 }
 
 impl StatusBoard {
-    pub(crate) fn new(shard: ShardRef, epoch: LeaseEpoch, checkpoint: Position, clock: Clock) -> Self {
+    pub(crate) fn new(
+        shard: ShardRef,
+        epoch: LeaseEpoch,
+        checkpoint: Position,
+        written: watch::Receiver<Option<Position>>,
+        clock: Clock,
+    ) -> Self {
         let status = ShardStatus {
             shard,
             epoch,
@@ -169,7 +177,12 @@ impl StatusBoard {
             call_since: None,
         });
         let reads = Trouble::default();
-        Self { noted, reads, clock }
+        Self {
+            noted,
+            written,
+            reads,
+            clock,
+        }
     }
 
     /// Where the source notes how its reads end.
@@ -183,7 +196,10 @@ impl StatusBoard {
         let (reads_failing, read_error) = self.reads.lasting(now).unzip();
         let lag = self.behind();
         let noted = self.noted.borrow();
+        let written = self.written.borrow().clone();
+        let checkpoint = written.filter(|written| *written > noted.status.checkpoint);
         ShardStatus {
+            checkpoint: checkpoint.unwrap_or_else(|| noted.status.checkpoint.clone()),
             lag,
             reads_failing,
             read_error,

@@ -112,6 +112,7 @@ impl Supervisor {
             running.shard.clone(),
             owned.guard.epoch(),
             start,
+            owned.progress.watch(),
             self.parts.clock.clone(),
         );
         let asked = self.shards.add(running.shard.clone(), board.clone(), &running.observer);

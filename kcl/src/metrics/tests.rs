@@ -21,6 +21,7 @@ use crate::processor::batch::Batch;
 use crate::processor::error_policy::ErrorPolicy;
 use crate::processor::handler_error::HandlerError;
 use crate::processor::{RecordProcessor, ShardContext};
+use crate::record::Record;
 use crate::worker::{Worker, WorkerControl};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -250,6 +251,24 @@ async fn a_batch_that_fails_counts_as_a_failure_and_its_records_when_they_are_sk
     assert_eq!(calls as f64, successes + failures as f64);
     assert_eq!(scene.samples(Series::RecordsSkipped), (1, 1.0));
     assert_eq!(scene.samples(Series::RecordsProcessed).1, 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_a_failed_call_has_checkpointed_are_counted_once() {
+    let scene = Scene::new(1, |builder| {
+        let builder = builder.error_policy(ErrorPolicy::skip().attempts(2));
+        builder.for_each_record(|record: Record| async move {
+            match **record.data() == *POISON {
+                true => Err(HandlerError::new("poison")),
+                false => Ok(()),
+            }
+        })
+    });
+    scene.put(&[b"data-1", b"data-2", POISON, b"data-4"]).await;
+    tokio::time::sleep(SECOND * 10).await;
+    assert_eq!(scene.samples(Series::RecordsProcessed).1, 3.0);
+    assert_eq!(scene.samples(Series::DataBytesProcessed).1, 18.0);
+    assert_eq!(scene.samples(Series::RecordsSkipped), (1, 1.0));
 }
 
 #[tokio::test(start_paused = true)]

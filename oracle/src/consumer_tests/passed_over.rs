@@ -71,16 +71,27 @@ fn nothing_is_passed_over_that_the_policy_keeps_or_that_did_not_fail() {
 }
 
 #[test]
-fn a_handler_may_have_its_records_passed_over_whatever_the_policy_is() {
-    let mut skipped = failed(Exhausted::Halt, 4, Some(Asks::Skip));
-    skip(&mut skipped, 4, 4);
-    skipped.assert_kept();
-    let mut lettered = failed(Exhausted::Halt, 4, Some(Asks::DeadLetter));
-    dead_letter(&mut lettered, 1..=4);
-    lettered.assert_kept();
-    let mut confused = failed(Exhausted::Halt, 4, Some(Asks::DeadLetter));
-    skip(&mut confused, 4, 4);
+fn a_handler_may_have_its_record_passed_over_whatever_the_policy_is_and_a_batch_if_that_is_for_batches() {
+    for (exhausted, failing) in [(Exhausted::Halt, 1), (WHOLE, 4)] {
+        let mut skipped = failed(exhausted, failing, Some(Asks::Skip));
+        skip(&mut skipped, failing, usize::try_from(failing).unwrap());
+        skipped.assert_kept();
+        let mut lettered = failed(exhausted, failing, Some(Asks::DeadLetter));
+        dead_letter(&mut lettered, 1..=failing);
+        lettered.assert_kept();
+    }
+    let mut confused = failed(Exhausted::Halt, 1, Some(Asks::DeadLetter));
+    skip(&mut confused, 1, 1);
     assert_eq!(confused.broken(), [Rule::NothingSkipped], "the letter is missing");
+    for exhausted in [Exhausted::Halt, EACH] {
+        let mut batch = failed(exhausted, 4, Some(Asks::Skip));
+        skip(&mut batch, 4, 4);
+        assert_eq!(
+            batch.broken(),
+            [Rule::NothingSkipped],
+            "three of them may not have failed"
+        );
+    }
 }
 
 #[test]

@@ -103,8 +103,14 @@ impl Isolation {
     /// Whether a record that is delivered now has had its attempts: it has failed before, in its batch.
     pub(super) fn has_had_its_attempts(&self) -> bool {
         match self {
-            Self::Off | Self::On { by: WantedBy::Handler, .. } => false,
-            Self::On { by: WantedBy::Policy | WantedBy::Application, .. } => self.is_one_by_one(),
+            Self::Off
+            | Self::On {
+                by: WantedBy::Handler, ..
+            } => false,
+            Self::On {
+                by: WantedBy::Policy | WantedBy::Application,
+                ..
+            } => self.is_one_by_one(),
         }
     }
 

@@ -502,7 +502,10 @@ fn an_error_that_asks_for_a_skip_and_names_no_record_has_each_of_them_delivered_
         (Verdict::DeadLetter, Reaction::DeadLetter),
     ] {
         let mut state = reading(ErrorPolicy::dead_letter(taken));
-        assert_eq!(state.on_failure(verdict, records(3).as_ref(), start()), Reaction::Isolate);
+        assert_eq!(
+            state.on_failure(verdict, records(3).as_ref(), start()),
+            Reaction::Isolate
+        );
         assert_eq!(state.step(&Signal::Run, start()), Step::Read(BatchSize::OneRecord));
         state.on_success(Some(&at(1)));
         assert_eq!(state.on_failure(verdict, alone(2).as_ref(), start()), given_up);

@@ -42,6 +42,11 @@ impl ProgressPort {
         });
     }
 
+    /// The same as [`reached`](Self::reached), for somebody else to look at.
+    pub(crate) fn watch(&self) -> watch::Receiver<Option<Position>> {
+        self.reached.clone()
+    }
+
     /// The furthest checkpoint of this ownership that was in the row, as far as is known. `None` before the first.
     pub(crate) fn reached(&self) -> Option<Position> {
         self.reached.borrow().clone()
