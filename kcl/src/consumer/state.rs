@@ -26,7 +26,7 @@ pub(crate) use isolation::GivesUp;
 use isolation::{Isolation, Naming, WantedBy};
 
 /// The wait after the first failure of a handler, and the longest. Our choice: with the default of eight attempts a shard
-/// halts after about two minutes.
+/// halts after 62 to 123 s.
 const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// How often the handler of a halted shard is tried. Our choice.

@@ -42,8 +42,8 @@ pub struct ShardStatus {
     /// * With [`for_each_record`](crate::WorkerBuilder::for_each_record) and [`PerKey`](crate::PerKey): the record that fails.
     /// * With a batch: the record that the error names ([`HandlerError::at`](crate::HandlerError::at)), if it is one of the batch and
     ///   not checkpointed. Without a name, the first record of the batch that is not checkpointed.
-    /// * With [`stream`](crate::WorkerBuilder::stream): the first record of the last batch that is not checkpointed. `None` if an
-    ///   earlier batch is not checkpointed either.
+    /// * With [`stream`](crate::WorkerBuilder::stream): the first record that is not checkpointed, or the one that the error names.
+    ///   `None` if the task has failed once on records of an earlier batch, and names none.
     ///
     /// `None` after a success, after a failed call without records, and after an error that no record has caused, such as one of
     /// the lease table.

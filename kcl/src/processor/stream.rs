@@ -49,10 +49,13 @@ use crate::processor::{RecordProcessor, ShardContext};
 /// a lease for `handler_grace`. At the end of the shard, `Ok` means that nothing of it is left to do.
 ///
 /// **Errors.** An error of the task, a panic, and an `Ok` before the end of the stream are failures of the handler, by the
-/// worker's [`ErrorPolicy`](crate::ErrorPolicy): the task is begun anew, behind the last checkpoint, written or deferred. A
-/// failure counts until the task has checkpointed something new: to take batches again proves nothing, as a task may keep
-/// them for later. The policies that skip and dead-letter look for the record that fails in the batch that was taken last,
-/// if all batches before it are checkpointed; otherwise the shard halts.
+/// worker's [`ErrorPolicy`](crate::ErrorPolicy): the worker starts the task anew, behind the last checkpoint, written or deferred.
+/// A failure counts until the task has checkpointed something new. That the new task takes the same batches again does not reset
+/// the count, because it may keep them and fail later.
+///
+/// A policy that skips or dead-letters, and an error that asks for it, give up the record that fails. The worker finds that record
+/// in the batch that was taken last: it delivers each of its records alone. If a batch before that one is not checkpointed, nobody
+/// knows where the record is, and the shard halts.
 pub struct ShardStream {
     context: ShardContext,
     checkpointer: Checkpointer,
