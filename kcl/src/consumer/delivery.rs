@@ -153,9 +153,7 @@ impl ShardConsumer {
         };
         let (count, before) = (records.len(), self.checkpointer.reached());
         let bytes: usize = records.iter().map(|record| record.data().len()).sum();
-        self.checkpointer.delivered(&last);
-        self.note_replayed(&records);
-        self.note_skipping(&records);
+        self.note_delivered(&last, &records);
         let batch = Batch {
             records,
             lag,
@@ -207,6 +205,12 @@ impl ShardConsumer {
             None => self.records_again(unit, &last),
         };
         self.on_failure(error, failing).await
+    }
+
+    fn note_delivered(&mut self, last: &RecordPosition, records: &[Record]) {
+        self.checkpointer.delivered(last);
+        self.note_replayed(records);
+        self.note_skipping(records);
     }
 
     fn count_processed(&self, records: usize, bytes: usize) {
