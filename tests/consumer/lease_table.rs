@@ -233,7 +233,7 @@ async fn a_child_waits_for_a_parent_whose_row_cannot_be_read_until_the_parent_ha
     };
     for line in [of_first, of_second] {
         assert!(
-            line.contains("parent=shardId-000000000000") && line.contains("leaseCounter"),
+            line.contains("parent=\"shardId-000000000000\"") && line.contains("leaseCounter"),
             "{line}"
         );
     }
