@@ -34,6 +34,7 @@ mod calls;
 mod checkpoint;
 mod config;
 mod consumer;
+mod coordination;
 #[cfg(feature = "_bench")]
 #[doc(hidden)]
 pub mod delivery_bench;

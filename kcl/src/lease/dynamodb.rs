@@ -32,7 +32,7 @@ use crate::trouble::Trouble;
 
 pub(crate) mod client;
 mod identities;
-mod outcome;
+pub(crate) mod outcome;
 mod refresh;
 mod service_time;
 mod setup;
@@ -93,6 +93,16 @@ impl DynamoDbLeaseTable {
     pub(crate) fn with_credentials_trouble(mut self, credentials: Trouble<String>) -> Self {
         self.credentials = credentials;
         self
+    }
+
+    /// Whose calls are bounded and never retried by the SDK.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The table in which KCL 3.0 to 3.4 keep the leader's and the migration's rows.
+    pub(crate) fn coordinator(&self) -> &str {
+        &self.coordinator
     }
 
     #[cfg(test)]
@@ -163,7 +173,7 @@ impl DynamoDbLeaseTable {
                 Some(UpdateItemError::ConditionalCheckFailedException(found)) => {
                     refused(&self.name, found.item(), &self.observers)
                 }
-                _ => not_applied_or_unknown("UpdateItem", &error),
+                _ => not_applied_or_unknown("UpdateItem", &error).into(),
             },
         }
     }
@@ -184,7 +194,7 @@ impl DynamoDbLeaseTable {
                 Some(DeleteItemError::ConditionalCheckFailedException(found)) => {
                     refused(&self.name, found.item(), &self.observers)
                 }
-                _ => not_applied_or_unknown("DeleteItem", &error),
+                _ => not_applied_or_unknown("DeleteItem", &error).into(),
             },
         }
     }

@@ -353,6 +353,6 @@ pub(crate) fn own_attributes(own: &OwnAttributes) -> impl Iterator<Item = (Strin
 }
 
 #[cfg(test)]
-mod java_rows;
+pub(crate) mod java_rows;
 #[cfg(test)]
 mod tests;

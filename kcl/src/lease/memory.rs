@@ -11,7 +11,7 @@ use service::Clock;
 
 use self::rules::{apply, holds};
 use crate::error::{CallErrorKind, TableError};
-use crate::lease::item::Row;
+use crate::lease::item::{self, EntityTypes, Item, Row};
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
 use crate::lease::table::{Creation, LeaseTable, OpenError, ScanPage, SeparateTable};
 use crate::lease::write::{LeaseWrite, WriteOutcome};
@@ -113,6 +113,28 @@ impl MemoryLeaseTable {
         self.state().calls.iter().filter(|call| **call == operation).count()
     }
 
+    /// Reads a row as an item.
+    pub(crate) fn item(&self, key: &str) -> Result<Option<Item>, Failure> {
+        self.call(Operation::Get, |state| state.item(key))
+    }
+
+    /// Makes a row, as an item, what `change` makes of it, and returns what else that says.
+    pub(crate) fn change_item<T>(
+        &self,
+        key: &str,
+        change: impl FnOnce(Option<Item>) -> (Option<Item>, T),
+    ) -> Result<T, Failure> {
+        self.call(Operation::Write, |state| {
+            let (item, result) = change(state.item(key));
+            let key = LeaseKey::of_row(key);
+            match item {
+                Some(item) => drop(state.rows.insert(key, item::decode(item))),
+                None => drop(state.rows.remove(&key)),
+            }
+            result
+        })
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -137,7 +159,9 @@ impl MemoryLeaseTable {
     }
 }
 
-enum Failure {
+/// A call that failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
     NotApplied(TableError),
     Unknown(TableError),
 }
@@ -163,6 +187,18 @@ impl State {
             }
         }
         page
+    }
+
+    /// `None` as well for a row that cannot be read.
+    fn item(&self, key: &str) -> Option<Item> {
+        match self.rows.get(&LeaseKey::of_row(key))? {
+            Row::Lease(lease) => Some(item::encode(lease, EntityTypes::AsRead)),
+            Row::Foreign(_, attributes) => {
+                let attributes = attributes.iter();
+                Some(attributes.map(|(name, value)| (name.clone(), value.clone())).collect())
+            }
+            Row::Hole(_) => None,
+        }
     }
 
     fn create(&mut self, lease: &Lease) -> Creation {

@@ -35,16 +35,34 @@ pub(super) fn refused(table: &str, found: Option<&Item>, observers: &Observers) 
     }
 }
 
+/// A write that failed, and whether it was applied nevertheless.
+#[derive(Debug)]
+pub(crate) enum FailedWrite {
+    /// It certainly was not.
+    NotApplied(TableError),
+    /// It may have been.
+    Unknown(TableError),
+}
+
+impl From<FailedWrite> for WriteOutcome {
+    fn from(failed: FailedWrite) -> Self {
+        match failed {
+            FailedWrite::NotApplied(error) => Self::NotApplied(error),
+            FailedWrite::Unknown(error) => Self::Unknown(error),
+        }
+    }
+}
+
 /// A write that failed.
-pub(super) fn not_applied_or_unknown<E: ProvideErrorMetadata + std::error::Error + 'static>(
+pub(crate) fn not_applied_or_unknown<E: ProvideErrorMetadata + std::error::Error + 'static>(
     operation: &'static str,
     error: &SdkError<E, HttpResponse>,
-) -> WriteOutcome {
+) -> FailedWrite {
     let mut error = CallError::of(error);
     match error.effect {
         Effect::None => {
             let kind = error.into();
-            WriteOutcome::NotApplied(TableError { operation, kind })
+            FailedWrite::NotApplied(TableError { operation, kind })
         }
         Effect::Possible => {
             // A kind like `Throttled` would say that the write was certainly not applied.
@@ -52,12 +70,12 @@ pub(super) fn not_applied_or_unknown<E: ProvideErrorMetadata + std::error::Error
                 error.class = CallClass::Unanswered;
             }
             let kind = error.into();
-            WriteOutcome::Unknown(TableError { operation, kind })
+            FailedWrite::Unknown(TableError { operation, kind })
         }
     }
 }
 
-pub(super) fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
+pub(crate) fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
     operation: &'static str,
     error: &SdkError<E, HttpResponse>,
 ) -> TableError {
@@ -91,7 +109,7 @@ mod tests {
             response.headers_mut().insert("x-amzn-requestid", id);
         }
         let error = SdkError::service_error(UpdateItemError::generic(metadata), response);
-        not_applied_or_unknown("UpdateItem", &error)
+        not_applied_or_unknown("UpdateItem", &error).into()
     }
 
     #[test]

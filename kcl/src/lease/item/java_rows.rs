@@ -105,14 +105,14 @@ fn a_created_row_has_the_very_values_of_the_javas() {
 }
 
 #[derive(Debug)]
-struct Recorded {
-    file: PathBuf,
-    item: Item,
+pub(crate) struct Recorded {
+    pub(crate) file: PathBuf,
+    pub(crate) item: Item,
 }
 
 impl Recorded {
     /// The key, under whichever name: older tables of workers and coordinators have their own.
-    fn key(&self) -> &str {
+    pub(crate) fn key(&self) -> &str {
         ["leaseKey", "key", "wid"]
             .iter()
             .find_map(|name| self.item.get(*name))
@@ -133,7 +133,7 @@ fn kind_of_key(recorded: &Recorded) -> Option<ForeignKind> {
 }
 
 /// All rows of all files. Rows stand in tables' `items` and `plain`, and in states' `row` and `old`.
-fn recorded_rows() -> Vec<Recorded> {
+pub(crate) fn recorded_rows() -> Vec<Recorded> {
     let mut rows = Vec::new();
     for version in fs::read_dir(ROWS)
         .unwrap()
@@ -222,7 +222,7 @@ fn lease(item: &Item) -> Option<Lease> {
 }
 
 /// Sets have no order.
-fn canonical(item: Item) -> BTreeMap<String, AttributeValue> {
+pub(crate) fn canonical(item: Item) -> BTreeMap<String, AttributeValue> {
     item.into_iter()
         .map(|(name, value)| match value {
             AttributeValue::Ss(mut texts) => {

@@ -1,0 +1,8 @@
+//! How a fleet coordinates itself on the table of KCL 3.5.
+//!
+//! `rows` are the rows of the lease table that are no leases: metrics of workers, the leader's lock, the version of the fleet.
+//! `table` is the port that reads and writes them. `leadership` says which worker leads, by the lock.
+
+pub(crate) mod leadership;
+pub(crate) mod rows;
+pub(crate) mod table;

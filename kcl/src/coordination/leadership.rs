@@ -1,0 +1,1 @@
+//! Pure: which worker leads, by the lock in the lease table.

@@ -1,0 +1,143 @@
+//! Pure: the rows of the lease table that are no leases, attribute for attribute as KCL 3.5 writes them.
+//!
+//! An attribute that is NULL or empty counts as absent. Attributes that are not read here are kept. A row that cannot be
+//! read is a [`FleetRowError`], which says nothing of the other rows.
+//!
+//! `fields` reads attributes by type. `metrics` is a worker's metrics row, `lock` the leader's lock, `client_version` the
+//! rule that the fleet follows. `worker_id` refuses the worker ids that would collide with the key of another row.
+//!
+//! Source: amazon-kinesis-client 3.5.1, `WorkerMetricStats`, `CoordinatorState`, `MigrationState`.
+
+use std::collections::BTreeSet;
+
+pub(crate) use self::client_version::{ClientVersion, ClientVersionState, TableMigration};
+pub(crate) use self::fields::FleetRowError;
+pub(crate) use self::lock::{LockRow, LockVersion};
+pub(crate) use self::metrics::WorkerMetrics;
+use crate::lease::item::{ForeignKind, Row};
+use crate::lease::model::{LeaseKey, OtherAttributes};
+
+mod client_version;
+mod fields;
+#[cfg(test)]
+mod tests;
+pub(crate) mod lock;
+mod metrics;
+pub(crate) mod worker_id;
+
+/// The names of the attributes.
+pub(crate) mod attribute {
+    /// The key of the lease table.
+    pub(crate) const KEY: &str = "leaseKey";
+    /// The key of the table `-CoordinatorState` of KCL 3.0 to 3.4.
+    pub(crate) const COORDINATOR_KEY: &str = "key";
+    /// The key of the table `-WorkerMetricStats` of KCL 3.0 to 3.4.
+    pub(crate) const METRICS_KEY: &str = "wid";
+    pub(crate) const ENTITY_TYPE: &str = "entityType";
+
+    pub(crate) const LAST_UPDATE: &str = "lut";
+    pub(crate) const STATS: &str = "sts";
+    pub(crate) const OPERATING_RANGE: &str = "opr";
+    pub(crate) const PROPERTIES: &str = "properties";
+    pub(crate) const SUPPORT_CODE: &str = "sup";
+    pub(crate) const SUPPORT_UPDATE: &str = "slu";
+    /// Ours.
+    pub(crate) const STARTED_AT: &str = "startedAt";
+
+    pub(crate) const OWNER_NAME: &str = "ownerName";
+    pub(crate) const LEASE_DURATION: &str = "leaseDuration";
+    pub(crate) const VERSION: &str = "recordVersionNumber";
+    pub(crate) const IS_RELEASED: &str = "isReleased";
+    /// Ours.
+    pub(crate) const LEADS_FOR: &str = "leadsFor";
+
+    pub(crate) const CLIENT_VERSION: &str = "cv";
+    pub(crate) const TABLE_MIGRATION: &str = "tm";
+    pub(crate) const MODIFIED_BY: &str = "mb";
+    pub(crate) const MODIFIED_AT: &str = "mts";
+    pub(crate) const HISTORY: &str = "h";
+}
+
+/// The key of the leader's lock.
+pub(crate) const LEADER_KEY: &str = "Leader";
+/// The key of the row that says which rule the fleet follows.
+pub(crate) const CLIENT_VERSION_KEY: &str = "Migration3.0";
+/// The key of the row that says how far the fleet has come to one table.
+pub(crate) const TABLE_MIGRATION_KEY: &str = "TableMigration3.5";
+
+/// One row that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum FleetRow {
+    Metrics(WorkerMetrics),
+    Lock(LockRow),
+    ClientVersion(ClientVersion),
+    TableMigration(TableMigration),
+    /// It cannot be read as what it says that it is.
+    Damaged(FleetRowError),
+    /// It plays no part here: a stream, a kind that this version does not know, or a kind that has another key.
+    Other(ForeignKind),
+    /// A lease, readable or not.
+    Lease(LeaseKey),
+}
+
+impl FleetRow {
+    /// Reads a row that holds no lease.
+    pub(crate) fn of(kind: &ForeignKind, attributes: &OtherAttributes) -> Self {
+        let wanted = match kind {
+            ForeignKind::Leader => Some(LEADER_KEY),
+            ForeignKind::ClientVersionMigration => Some(CLIENT_VERSION_KEY),
+            ForeignKind::TableMigration => Some(TABLE_MIGRATION_KEY),
+            ForeignKind::WorkerMetrics | ForeignKind::Stream | ForeignKind::Unknown(_) => None,
+        };
+        if wanted.is_some_and(|wanted| wanted != fields::key_of(attributes)) {
+            return Self::Other(kind.clone());
+        }
+        let read = match kind {
+            ForeignKind::WorkerMetrics => WorkerMetrics::decode(attributes).map(Self::Metrics),
+            ForeignKind::Leader => Ok(Self::Lock(LockRow::decode(attributes))),
+            ForeignKind::ClientVersionMigration => ClientVersion::decode(attributes).map(Self::ClientVersion),
+            ForeignKind::TableMigration => TableMigration::decode(attributes).map(Self::TableMigration),
+            ForeignKind::Stream | ForeignKind::Unknown(_) => Ok(Self::Other(kind.clone())),
+        };
+        read.unwrap_or_else(Self::Damaged)
+    }
+
+    /// Reads any row of the table.
+    pub(crate) fn of_row(row: &Row) -> Self {
+        match row {
+            Row::Foreign(kind, attributes) => Self::of(kind, attributes),
+            Row::Lease(lease) => Self::Lease(lease.key.clone()),
+            Row::Hole(hole) => Self::Lease(hole.key.clone()),
+        }
+    }
+}
+
+/// The rows of a whole table that hold no leases.
+#[derive(Debug, Default)]
+pub(crate) struct FleetRows {
+    pub(crate) metrics: Vec<WorkerMetrics>,
+    pub(crate) lock: Option<LockRow>,
+    pub(crate) client_version: Option<ClientVersion>,
+    pub(crate) table_migration: Option<TableMigration>,
+    /// What cannot be read. A lock with such an attribute is in `lock` nevertheless.
+    pub(crate) damaged: Vec<FleetRowError>,
+    pub(crate) others: BTreeSet<ForeignKind>,
+}
+
+impl FleetRows {
+    /// Adds a row that holds no lease.
+    pub(crate) fn add(&mut self, kind: &ForeignKind, attributes: &OtherAttributes) {
+        match FleetRow::of(kind, attributes) {
+            FleetRow::Metrics(metrics) => self.metrics.push(metrics),
+            FleetRow::Lock(lock) => {
+                self.damaged.extend(lock.damage.iter().cloned());
+                self.lock = Some(lock);
+            }
+            FleetRow::ClientVersion(version) => self.client_version = Some(version),
+            FleetRow::TableMigration(migration) => self.table_migration = Some(migration),
+            FleetRow::Damaged(error) => self.damaged.push(error),
+            FleetRow::Other(kind) => drop(self.others.insert(kind)),
+            FleetRow::Lease(_) => {}
+        }
+    }
+}

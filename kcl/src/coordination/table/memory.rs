@@ -1,0 +1,37 @@
+//! The rows of a lease table in memory that are no leases: the second backend of the port.
+
+use futures::future::BoxFuture;
+
+use super::{FleetOutcome, FleetTable, FleetWrite, Place, rules};
+use crate::coordination::rows::FleetRow;
+use crate::error::TableError;
+use crate::lease::item;
+use crate::lease::memory::{Failure, MemoryLeaseTable};
+
+impl FleetTable for MemoryLeaseTable {
+    fn fleet_row<'a>(&'a self, at: Place, key: &'a str) -> BoxFuture<'a, Result<Option<FleetRow>, TableError>> {
+        Box::pin(async move {
+            match at {
+                Place::LeaseTable => Ok(self.item(key)?.map(|item| FleetRow::of_row(&item::decode(item)))),
+                Place::CoordinatorTable => Ok(None),
+            }
+        })
+    }
+
+    fn write_fleet<'a>(&'a self, write: &'a FleetWrite) -> BoxFuture<'a, FleetOutcome> {
+        Box::pin(async move {
+            let changed = self.change_item(write.key(), |row| {
+                if rules::holds(row.as_ref(), write) {
+                    return (rules::apply(row, write), FleetOutcome::Applied);
+                }
+                let found = row.clone().map(|item| FleetRow::of_row(&item::decode(item)));
+                (row, FleetOutcome::Refused(found))
+            });
+            match changed {
+                Ok(outcome) => outcome,
+                Err(Failure::NotApplied(error)) => FleetOutcome::NotApplied(error),
+                Err(Failure::Unknown(error)) => FleetOutcome::Unknown(error),
+            }
+        })
+    }
+}
