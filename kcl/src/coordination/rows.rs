@@ -19,10 +19,10 @@ use crate::lease::model::{LeaseKey, OtherAttributes};
 
 mod client_version;
 mod fields;
-#[cfg(test)]
-mod tests;
 pub(crate) mod lock;
 mod metrics;
+#[cfg(test)]
+mod tests;
 pub(crate) mod worker_id;
 
 /// The names of the attributes.
@@ -83,6 +83,10 @@ pub(crate) enum FleetRow {
 impl FleetRow {
     /// Reads a row that holds no lease.
     pub(crate) fn of(kind: &ForeignKind, attributes: &OtherAttributes) -> Self {
+        // The lock client does not ask what kind of row it is. A worker of this name may have added its metrics to it.
+        if fields::key_of(attributes) == LEADER_KEY {
+            return Self::Lock(LockRow::decode(attributes));
+        }
         let wanted = match kind {
             ForeignKind::Leader => Some(LEADER_KEY),
             ForeignKind::ClientVersionMigration => Some(CLIENT_VERSION_KEY),
@@ -94,12 +98,24 @@ impl FleetRow {
         }
         let read = match kind {
             ForeignKind::WorkerMetrics => WorkerMetrics::decode(attributes).map(Self::Metrics),
-            ForeignKind::Leader => Ok(Self::Lock(LockRow::decode(attributes))),
             ForeignKind::ClientVersionMigration => ClientVersion::decode(attributes).map(Self::ClientVersion),
             ForeignKind::TableMigration => TableMigration::decode(attributes).map(Self::TableMigration),
-            ForeignKind::Stream | ForeignKind::Unknown(_) => Ok(Self::Other(kind.clone())),
+            ForeignKind::Leader | ForeignKind::Stream | ForeignKind::Unknown(_) => Ok(Self::Other(kind.clone())),
         };
         read.unwrap_or_else(Self::Damaged)
+    }
+
+    /// The lock, if this is the lock.
+    pub(crate) fn into_lock(self) -> Option<LockRow> {
+        match self {
+            Self::Lock(lock) => Some(lock),
+            Self::Metrics(_)
+            | Self::ClientVersion(_)
+            | Self::TableMigration(_)
+            | Self::Damaged(_)
+            | Self::Other(_)
+            | Self::Lease(_) => None,
+        }
     }
 
     /// Reads any row of the table.

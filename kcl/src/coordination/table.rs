@@ -25,7 +25,9 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use super::rows::{CLIENT_VERSION_KEY, ClientVersion, ClientVersionState, FleetRow, LEADER_KEY, LockRow, LockVersion, WorkerMetrics};
+use super::rows::{
+    CLIENT_VERSION_KEY, ClientVersion, ClientVersionState, FleetRow, LEADER_KEY, LockRow, LockVersion, WorkerMetrics,
+};
 use crate::error::TableError;
 use crate::lease::model::WorkerId;
 

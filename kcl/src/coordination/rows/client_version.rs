@@ -68,7 +68,13 @@ pub(crate) struct TableMigration {
 
 impl ClientVersionState {
     fn named(name: &str) -> Self {
-        let known = [Self::Init, Self::UpgradeFrom2x, Self::V2x, Self::V3xWithRollback, Self::V3x];
+        let known = [
+            Self::Init,
+            Self::UpgradeFrom2x,
+            Self::V2x,
+            Self::V3xWithRollback,
+            Self::V3x,
+        ];
         let mut named = known.into_iter().filter(|state| state.name() == name);
         named.next().unwrap_or_else(|| Self::Unknown(name.to_owned()))
     }

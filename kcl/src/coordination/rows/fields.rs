@@ -180,7 +180,9 @@ impl<'a> Fields<'a> {
 /// The key of a row of any of the three tables; empty if it has none.
 pub(super) fn key_of(attributes: &OtherAttributes) -> &str {
     let names = [attribute::KEY, attribute::COORDINATOR_KEY, attribute::METRICS_KEY];
-    let mut keys = names.into_iter().filter_map(|name| present(attributes.get(name))?.as_s().ok());
+    let mut keys = names
+        .into_iter()
+        .filter_map(|name| present(attributes.get(name))?.as_s().ok());
     keys.next().map_or("", String::as_str)
 }
 

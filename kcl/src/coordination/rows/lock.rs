@@ -110,10 +110,7 @@ impl LockRow {
     pub(crate) fn encode(&self) -> Item {
         let others = self.others.iter();
         let mut item: Item = others.map(|(name, value)| (name.clone(), value.clone())).collect();
-        item.extend([
-            text(attribute::KEY, LEADER_KEY),
-            text(attribute::ENTITY_TYPE, ENTITY),
-        ]);
+        item.extend([text(attribute::KEY, LEADER_KEY), text(attribute::ENTITY_TYPE, ENTITY)]);
         let owner = self.owner.iter();
         item.extend(owner.map(|owner| text(attribute::OWNER_NAME, owner.as_str())));
         let version = self.version.value().cloned();

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::fields::{Fields, FleetRowError, not_read, number, text};
 use super::attribute;
+use super::fields::{Fields, FleetRowError, not_read, number, text};
 use crate::lease::item::Item;
 use crate::lease::model::{OtherAttributes, WorkerId};
 

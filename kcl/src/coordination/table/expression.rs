@@ -59,7 +59,11 @@ impl Request {
             }
             FleetWrite::ChangeClientVersion { from, to } => {
                 clauses.exists();
-                clauses.is(attribute::CLIENT_VERSION, ":from", AttributeValue::S(from.name().to_owned()));
+                clauses.is(
+                    attribute::CLIENT_VERSION,
+                    ":from",
+                    AttributeValue::S(from.name().to_owned()),
+                );
                 clauses.update(to.changed())
             }
             FleetWrite::Report(metrics) => clauses.update(metrics.reported()),
@@ -81,7 +85,11 @@ impl Clauses {
                     TakeWhen::Absent => self.is_absent(),
                     TakeWhen::Released => {
                         self.exists();
-                        self.is(attribute::IS_RELEASED, ":released", AttributeValue::S(RELEASED.to_owned()));
+                        self.is(
+                            attribute::IS_RELEASED,
+                            ":released",
+                            AttributeValue::S(RELEASED.to_owned()),
+                        );
                     }
                     TakeWhen::Version(seen) => {
                         self.exists();
@@ -90,7 +98,12 @@ impl Clauses {
                 }
                 self.put(lock.encode())
             }
-            LockWrite::Heartbeat { holder, seen, next, lease } => {
+            LockWrite::Heartbeat {
+                holder,
+                seen,
+                next,
+                lease,
+            } => {
                 self.is_held(holder.as_str(), seen.value());
                 let next = next.value().map(|next| (attribute::VERSION.to_owned(), next.clone()));
                 self.update(std::iter::once(lease_duration(*lease)).chain(next))

@@ -32,6 +32,13 @@ const TELL_TALES: [(&str, ForeignKind); 5] = [
     ("streamId", ForeignKind::Stream),
 ];
 
+/// The keys that no lease has: a row under one of them is of its kind even if it holds nothing else.
+const RESERVED_KEYS: [(&str, ForeignKind); 3] = [
+    ("Leader", ForeignKind::Leader),
+    ("Migration3.0", ForeignKind::ClientVersionMigration),
+    ("TableMigration3.5", ForeignKind::TableMigration),
+];
+
 impl ForeignKind {
     /// What `item` holds instead of a lease; None if it is to be read as a lease.
     ///
@@ -40,9 +47,12 @@ impl ForeignKind {
         match item.get(attribute::ENTITY_TYPE) {
             Some(AttributeValue::S(entity_type)) if !entity_type.is_empty() => Self::named(entity_type),
             _ if item.contains_key(attribute::LEASE_COUNTER) => None,
-            _ => TELL_TALES
-                .into_iter()
-                .find_map(|(attribute, kind)| item.contains_key(attribute).then_some(kind)),
+            _ => {
+                let tell_tale = |(attribute, kind)| item.contains_key(attribute).then_some(kind);
+                let reserved = |(key, kind)| has_key(item, key).then_some(kind);
+                let told = TELL_TALES.into_iter().find_map(tell_tale);
+                told.or_else(|| RESERVED_KEYS.into_iter().find_map(reserved))
+            }
         }
     }
 
@@ -57,4 +67,9 @@ impl ForeignKind {
             unknown => Self::Unknown(unknown.to_owned()),
         })
     }
+}
+
+fn has_key(item: &Item, key: &str) -> bool {
+    let found = item.get(attribute::LEASE_KEY).and_then(|key| key.as_s().ok());
+    found.is_some_and(|found| found == key)
 }
