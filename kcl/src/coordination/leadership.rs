@@ -1,1 +1,308 @@
 //! Pure: which worker leads, by the lock in the lease table.
+//!
+//! ```text
+//!                    ┌──────────── the row is another's ◄──────────────┐
+//!                    ▼                                                 │
+//!  new ─► Following: read each 10 s ─► free, or still for its lease ─► Holding: a heartbeat each 3 s
+//!                    ▲                  by what `rival` saw: take it   │
+//!                    │ 20 s after `resign`                             │ `resign`, `shut_down`
+//!                    └─────────────── Leaving: delete the row ◄────────┘──► Ended
+//! ```
+//!
+//! The protocol is that of the lock client of AWS, as the Java KCL uses it.
+//!
+//! * **Another's lock** is taken if it is absent or released, or if one version of it was seen for longer than *the row's* lease.
+//!   A version counts as seen from the *reply* that showed it: the holder has sent it before. The row of a Java worker says
+//!   120 s, ours 15 s. A row that does not say its lease is taken after 120 s, the longest that is usual.
+//! * **Our lock** makes this worker the leader from the *sending* of a write that was applied, for 6 s: a heartbeat may fail
+//!   once or twice. Everybody else waits for 15 s, so this worker has stopped long before. It goes on with its heartbeats,
+//!   and one that is applied makes it the leader again in the same term, because nobody can have led meanwhile.
+//! * **A lost reply** is not a failure (`replies`). Each write has a version of its own, and `written` remembers them: a row that shows
+//!   one of them is ours, from the sending of that write.
+//! * **A worker id with two processes.** A row that names this worker under a version that this process has not written is
+//!   of an earlier process with its id, or of one that lives. So it is another's lock, and one thing differs: a row of ours
+//!   says for how long its holder leads (`leadsFor`, 6 s; Java ignores it), and that suffices, because what must not be
+//!   broken is this belief. A restart so leads again 6 s after its first look instead of 15 s, and two processes with
+//!   one id never lead both: while the other one lives, its version changes each 3 s, which is told as [`LockNews::IdInUse`].
+//!   A row of a Java worker with our id has no such attribute and is waited for like any other. After an orderly shutdown there
+//!   is no row, and a restart leads at once.
+//! * **Clocks** may differ in rate: this worker leads a 500th shorter and waits a 500th longer than it says. Times must
+//!   count the suspension of the machine, as `Clock::now` does.
+//!
+//! A hypervisor that pauses the machine stops its clocks too. Then this worker believes that it leads until the next reply, as
+//! it does for leases; what a leader writes is bound to what it has seen of each row.
+//!
+//! Source: amazon-dynamodb-lock-client 1.4.0; amazon-kinesis-client 3.5.1, `DynamoDBLockBasedLeaderDecider`.
+
+use std::time::{Duration, Instant};
+
+use self::rival::Rival;
+use self::written::{Own, Written};
+use super::rows::{FleetRow, FleetRowError, LockRow, LockVersion};
+use super::table::{FleetOutcome, LockWrite, TakeWhen};
+use crate::error::TableError;
+use crate::lease::model::WorkerId;
+
+mod replies;
+mod rival;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
+mod written;
+
+/// For how long the row locks. Our choice; Java's is 120 s.
+pub(crate) const LEASE: Duration = Duration::from_secs(15);
+
+/// Between two heartbeats. Our choice; Java's is 30 s.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(3);
+
+/// For how long after the sending of a heartbeat this worker leads. Our choice: two heartbeats.
+pub(crate) const LEADS_FOR: Duration = Duration::from_secs(6);
+
+/// Between two looks at another's lock. Our choice.
+pub(crate) const POLL: Duration = Duration::from_secs(10);
+
+/// How long to wait for the reply of a call. Our choice: a heartbeat can be tried thrice before the leader must stop.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Between a call that failed and the next one, which doubles up to a heartbeat or a look. Our choice.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// For how long a worker that has resigned lets others lead. Our choice: two looks of each of them.
+const PAUSE: Duration = Duration::from_secs(20);
+
+/// How often a lock is tried to be deleted. Our choice: others wait for its lease if it stays.
+const DELETE_TRIES: u32 = 3;
+
+/// Clocks may differ by a part of so many. Our choice: ten times what crystals and the slewing of NTP add up to.
+const DRIFT: u32 = 500;
+
+/// What this worker knows and wants of the lock.
+#[derive(Debug)]
+pub(crate) struct Leadership {
+    me: WorkerId,
+    written: Written,
+    phase: Phase,
+    quit: Option<Quit>,
+    in_flight: Option<InFlight>,
+    next_at: Instant,
+    /// Failures since a call succeeded.
+    failures: u32,
+    /// Terms that have begun.
+    terms: u64,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Following {
+        rival: Option<Rival>,
+        /// It can be taken now.
+        take: Option<TakeWhen>,
+    },
+    Holding {
+        held: Own,
+    },
+    Leaving {
+        version: LockVersion,
+        tries: u32,
+    },
+    Ended,
+}
+
+/// Why the lock is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quit {
+    Resign,
+    ShutDown,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    sent: Instant,
+    /// What it writes, if it is a write of a version.
+    version: Option<LockVersion>,
+}
+
+/// A call to make. Its reply is awaited for [`CALL_TIMEOUT`]; without one its outcome is unknown.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum LockCall {
+    /// Read the row, consistently.
+    Read,
+    Write(LockWrite),
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub(crate) enum LockReply {
+    Read(Result<Option<FleetRow>, TableError>),
+    Written(FleetOutcome),
+}
+
+/// A time in which this worker leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Term {
+    /// Counts this process's terms. Within one nobody else has led, though this worker may have stopped meanwhile.
+    pub(crate) number: u64,
+    /// It ends then, unless a heartbeat moves it.
+    pub(crate) until: Instant,
+}
+
+/// What a reply has brought.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum LockNews {
+    /// This worker holds the lock, in a new term.
+    Elected,
+    /// Another process has taken the lock from this worker, or deleted it.
+    Deposed { by: Option<WorkerId> },
+    /// Another process lives under this worker's id.
+    IdInUse,
+    /// The row cannot be read; it is taken once it has stood still for long enough.
+    Damaged(FleetRowError),
+}
+
+impl Leadership {
+    /// Knows nothing yet, and looks at once.
+    pub(crate) fn new(me: WorkerId, now: Instant) -> Self {
+        Self {
+            me,
+            written: Written::default(),
+            phase: Phase::nobody(),
+            quit: None,
+            in_flight: None,
+            next_at: now,
+            failures: 0,
+            terms: 0,
+        }
+    }
+
+    /// When there is a call to make. `None`: once the reply of the last one is there, or never.
+    pub(crate) fn next_at(&self) -> Option<Instant> {
+        (self.in_flight.is_none() && !self.is_ended()).then_some(self.next_at)
+    }
+
+    /// The call to send now, if one is due. [`replied`](Self::replied) has to follow, also if the call was dropped.
+    pub(crate) fn next(&mut self, now: Instant, rng: &mut fastrand::Rng) -> Option<LockCall> {
+        if self.next_at().is_none_or(|at| now < at) {
+            return None;
+        }
+        let next = LockVersion::random(rng);
+        let (call, version) = match &self.phase {
+            Phase::Following { take: None, .. } => (LockCall::Read, None),
+            Phase::Following { take: Some(when), .. } => {
+                let lock = LockRow::taken_by(&self.me, next.clone(), LEASE, LEADS_FOR);
+                let when = when.clone();
+                (LockCall::Write(LockWrite::Take { lock, when }), Some(next))
+            }
+            Phase::Holding { held } => (LockCall::Write(self.heartbeat(held, next.clone())), Some(next)),
+            Phase::Leaving { version, .. } => {
+                let (holder, seen) = (self.me.clone(), version.clone());
+                (LockCall::Write(LockWrite::Delete { holder, seen }), None)
+            }
+            Phase::Ended => return None,
+        };
+        if let Some(version) = version.clone() {
+            self.written.add(Own { version, sent: now });
+        }
+        self.in_flight = Some(InFlight { sent: now, version });
+        Some(call)
+    }
+
+    /// Notes how the call ended that was made last.
+    pub(crate) fn replied(&mut self, now: Instant, reply: LockReply) -> Option<LockNews> {
+        let call = self.in_flight.take()?;
+        let failed = matches!(
+            reply,
+            LockReply::Read(Err(_)) | LockReply::Written(FleetOutcome::NotApplied(_) | FleetOutcome::Unknown(_))
+        );
+        self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
+        let news = match reply {
+            LockReply::Read(Ok(row)) => self.saw(now, row),
+            LockReply::Read(Err(_)) => self.retry(now, &call),
+            LockReply::Written(outcome) => self.wrote(now, &call, outcome),
+        };
+        if let Some(quit) = self.quit {
+            self.leave(now, quit);
+            return None;
+        }
+        news
+    }
+
+    /// The term in which this worker leads. `None`: it does not lead.
+    pub(crate) fn term(&self, now: Instant) -> Option<Term> {
+        let Phase::Holding { held } = &self.phase else {
+            return None;
+        };
+        let until = held.sent + (LEADS_FOR - LEADS_FOR / DRIFT);
+        let number = self.terms;
+        (now < until && self.quit.is_none()).then_some(Term { number, until })
+    }
+
+    /// Stops leading at once, deletes the lock, and lets others lead for a while. For a leader that cannot do its work.
+    pub(crate) fn resign(&mut self, now: Instant) {
+        self.quit_by(now, Quit::Resign);
+    }
+
+    /// Stops leading at once, deletes the lock, and ends.
+    pub(crate) fn shut_down(&mut self, now: Instant) {
+        self.quit_by(now, Quit::ShutDown);
+    }
+
+    /// Whether the shutdown is done: there will be no more calls.
+    pub(crate) fn is_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended)
+    }
+
+    fn quit_by(&mut self, now: Instant, quit: Quit) {
+        if self.quit == Some(Quit::ShutDown) {
+            return;
+        }
+        let is_leaving = self.quit.replace(quit).is_some();
+        if self.in_flight.is_none() && !is_leaving {
+            self.leave(now, quit);
+        }
+    }
+
+    /// Deletes the row if it may be ours.
+    fn leave(&mut self, now: Instant, quit: Quit) {
+        let version = match &self.phase {
+            Phase::Holding { held } => Some(held.version.clone()),
+            Phase::Following { .. } => self.written.last().map(|own| own.version.clone()),
+            Phase::Leaving { .. } | Phase::Ended => return,
+        };
+        match version {
+            Some(version) => {
+                self.phase = Phase::Leaving { version, tries: 0 };
+                self.next_at = now;
+            }
+            None => self.left(now, quit),
+        }
+    }
+
+    fn left(&mut self, now: Instant, quit: Quit) {
+        self.quit = None;
+        self.phase = match quit {
+            Quit::ShutDown => Phase::Ended,
+            Quit::Resign => Phase::nobody(),
+        };
+        self.next_at = now + PAUSE;
+    }
+
+    fn heartbeat(&self, held: &Own, next: LockVersion) -> LockWrite {
+        LockWrite::Heartbeat {
+            holder: self.me.clone(),
+            seen: held.version.clone(),
+            next,
+            lease: LEASE,
+        }
+    }
+}
+
+impl Phase {
+    fn nobody() -> Self {
+        Self::Following {
+            rival: None,
+            take: None,
+        }
+    }
+}

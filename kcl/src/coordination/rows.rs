@@ -14,7 +14,7 @@ pub(crate) use self::client_version::{ClientVersion, ClientVersionState, TableMi
 pub(crate) use self::fields::FleetRowError;
 pub(crate) use self::lock::{LockRow, LockVersion};
 pub(crate) use self::metrics::WorkerMetrics;
-use crate::lease::item::{ForeignKind, Row};
+use crate::lease::item::{self, ForeignKind, Item, Row};
 use crate::lease::model::{LeaseKey, OtherAttributes};
 
 mod client_version;
@@ -116,6 +116,11 @@ impl FleetRow {
             | Self::Other(_)
             | Self::Lease(_) => None,
         }
+    }
+
+    /// Reads any row of the table, from the item.
+    pub(crate) fn of_item(item: Item) -> Self {
+        Self::of_row(&item::decode(item))
     }
 
     /// Reads any row of the table.

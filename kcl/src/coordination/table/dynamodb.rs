@@ -12,7 +12,7 @@ use crate::coordination::rows::{FleetRow, attribute};
 use crate::error::{CallErrorKind, TableError};
 use crate::lease::dynamodb::DynamoDbLeaseTable;
 use crate::lease::dynamodb::outcome::{FailedWrite, failed, not_applied_or_unknown};
-use crate::lease::item::{self, Item};
+use crate::lease::item::Item;
 use crate::lease::table::LeaseTable as _;
 
 /// What a refusal shows.
@@ -130,5 +130,5 @@ fn refused(found: Option<&Item>) -> FleetOutcome {
 }
 
 fn read(item: &Item) -> FleetRow {
-    FleetRow::of_row(&item::decode(item.clone()))
+    FleetRow::of_item(item.clone())
 }

@@ -5,14 +5,13 @@ use futures::future::BoxFuture;
 use super::{FleetOutcome, FleetTable, FleetWrite, Place, rules};
 use crate::coordination::rows::FleetRow;
 use crate::error::TableError;
-use crate::lease::item;
 use crate::lease::memory::{Failure, MemoryLeaseTable};
 
 impl FleetTable for MemoryLeaseTable {
     fn fleet_row<'a>(&'a self, at: Place, key: &'a str) -> BoxFuture<'a, Result<Option<FleetRow>, TableError>> {
         Box::pin(async move {
             match at {
-                Place::LeaseTable => Ok(self.item(key)?.map(|item| FleetRow::of_row(&item::decode(item)))),
+                Place::LeaseTable => Ok(self.item(key)?.map(FleetRow::of_item)),
                 Place::CoordinatorTable => Ok(None),
             }
         })
@@ -24,7 +23,7 @@ impl FleetTable for MemoryLeaseTable {
                 if rules::holds(row.as_ref(), write) {
                     return (rules::apply(row, write), FleetOutcome::Applied);
                 }
-                let found = row.clone().map(|item| FleetRow::of_row(&item::decode(item)));
+                let found = row.clone().map(FleetRow::of_item);
                 (row, FleetOutcome::Refused(found))
             });
             match changed {
