@@ -1,8 +1,11 @@
 //! How a fleet coordinates itself on the table of KCL 3.5.
 //!
 //! `rows` are the rows of the lease table that are no leases: metrics of workers, the leader's lock, the version of the fleet.
-//! `table` is the port that reads and writes them. `leadership` says which worker leads, by the lock.
+//! `write` has their writes, and `table` is the port that reads and writes them. `leadership` says which worker leads, by the
+//! lock; `lock_call` carries out what it asks for.
 
 pub(crate) mod leadership;
+pub(crate) mod lock_call;
 pub(crate) mod rows;
 pub(crate) mod table;
+pub(crate) mod write;

@@ -18,7 +18,8 @@
 //! Inside, in the order of the data:
 //!
 //! * the start: `builder` and `config` make a `worker`, also from `properties`; `shard_sync` creates the leases that are missing;
-//! * who reads what: `lease` has the table and the leases that are held, `assignment` takes leases;
+//! * who reads what: `lease` has the table and the leases that are held, `assignment` takes leases,
+//!   `coordination` leads a fleet on the table of KCL 3.5;
 //! * reading: a `consumer` for each lease, `retrieval` of pages, `record` and the application's `processor`;
 //! * how far: `checkpoint`;
 //! * what can be seen: `event`, told through the `observers`, `fold` for its repeats, `metrics`, `spans`, `error`, and `trouble` for what

@@ -39,7 +39,7 @@ use std::time::{Duration, Instant};
 use self::rival::Rival;
 use self::written::{Own, Written};
 use super::rows::{FleetRow, FleetRowError, LockRow, LockVersion};
-use super::table::{FleetOutcome, LockWrite, TakeWhen};
+use super::write::{FleetOutcome, LockWrite, TakeWhen};
 use crate::error::TableError;
 use crate::lease::model::WorkerId;
 
@@ -257,8 +257,8 @@ impl Leadership {
         if self.quit == Some(Quit::ShutDown) {
             return;
         }
-        let is_leaving = self.quit.replace(quit).is_some();
-        if self.in_flight.is_none() && !is_leaving {
+        self.quit = Some(quit);
+        if self.in_flight.is_none() {
             self.leave(now, quit);
         }
     }

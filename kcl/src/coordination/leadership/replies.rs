@@ -6,7 +6,7 @@ use super::rival::{Rival, Verdict};
 use super::written::Own;
 use super::{DELETE_TRIES, HEARTBEAT, InFlight, Leadership, LockNews, POLL, Phase, Quit, RETRY};
 use crate::coordination::rows::{FleetRow, LockRow};
-use crate::coordination::table::{FleetOutcome, TakeWhen};
+use crate::coordination::write::{FleetOutcome, TakeWhen};
 
 impl Leadership {
     /// Takes up what a read, or a refusal, shows of the row.

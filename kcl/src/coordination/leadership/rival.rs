@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{DRIFT, LockNews, POLL};
 use crate::coordination::rows::{LockRow, LockVersion};
-use crate::coordination::table::TakeWhen;
+use crate::coordination::write::TakeWhen;
 use crate::lease::model::WorkerId;
 
 /// How long a lock is respected that does not say its lease: Java's default, the longest that is usual.

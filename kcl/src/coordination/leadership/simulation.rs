@@ -25,8 +25,6 @@ fn start() -> impl Strategy<Value = Start> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn no_two_workers_lead_at_the_same_time_whatever_happens_and_afterwards_one_leads(
         seed: u64,

@@ -7,8 +7,9 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use futures::future::BoxFuture;
 
 use super::expression::{Check, Request, RequestKind};
-use super::{FleetOutcome, FleetTable, FleetWrite, Place};
+use super::{FleetTable, Place};
 use crate::coordination::rows::{FleetRow, attribute};
+use crate::coordination::write::{FleetOutcome, FleetWrite};
 use crate::error::{CallErrorKind, TableError};
 use crate::lease::dynamodb::DynamoDbLeaseTable;
 use crate::lease::dynamodb::outcome::{FailedWrite, failed, not_applied_or_unknown};
@@ -28,12 +29,9 @@ impl DynamoDbLeaseTable {
         let call = call.key(attribute, AttributeValue::S(key.to_owned())).send();
         match Box::pin(call).await {
             Ok(output) => Ok(output.item.as_ref().map(read)),
-            Err(error) => match failed("GetItem", &error) {
-                TableError {
-                    kind: CallErrorKind::NotFound,
-                    ..
-                } => Ok(None),
-                error => Err(error),
+            Err(error) => match (failed("GetItem", &error), at) {
+                (error, Place::CoordinatorTable) if error.kind == CallErrorKind::NotFound => Ok(None),
+                (error, Place::LeaseTable | Place::CoordinatorTable) => Err(error),
             },
         }
     }

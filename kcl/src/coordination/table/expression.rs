@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{FleetWrite, LockWrite, TakeWhen};
 use crate::coordination::rows::attribute;
 use crate::coordination::rows::lock::{RELEASED, lease_duration};
+use crate::coordination::write::{FleetWrite, LockWrite, TakeWhen};
 use crate::lease::item::Item;
 
 /// One request.

@@ -2,8 +2,9 @@
 
 use futures::future::BoxFuture;
 
-use super::{FleetOutcome, FleetTable, FleetWrite, Place, rules};
+use super::{FleetTable, Place, rules};
 use crate::coordination::rows::FleetRow;
+use crate::coordination::write::{FleetOutcome, FleetWrite};
 use crate::error::TableError;
 use crate::lease::memory::{Failure, MemoryLeaseTable};
 

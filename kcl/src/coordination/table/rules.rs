@@ -2,9 +2,9 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{FleetWrite, LockWrite, TakeWhen};
 use crate::coordination::rows::attribute;
 use crate::coordination::rows::lock::{LockVersion, RELEASED, lease_duration};
+use crate::coordination::write::{FleetWrite, LockWrite, TakeWhen};
 use crate::lease::item::Item;
 use crate::lease::model::WorkerId;
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::coordination::leadership::{LockCall, LockReply};
 use crate::coordination::rows::{FleetRow, LockRow, LockVersion};
-use crate::coordination::table::{FleetOutcome, LockWrite, TakeWhen};
+use crate::coordination::write::{FleetOutcome, LockWrite, TakeWhen};
 use crate::lease::model::WorkerId;
 
 const LEASE: Duration = Duration::from_secs(120);

@@ -14,7 +14,7 @@ use super::{SECOND, WAY};
 use crate::coordination::leadership::tests::{Table, failed, java_lock};
 use crate::coordination::leadership::{CALL_TIMEOUT, Leadership, LockCall, LockReply};
 use crate::coordination::rows::attribute;
-use crate::coordination::table::FleetOutcome;
+use crate::coordination::write::FleetOutcome;
 use crate::lease::model::WorkerId;
 
 /// How much slower or faster than true time a clock runs at most: parts of a million. Two clocks differ by less than a 500th.

@@ -10,7 +10,8 @@ use service::Clock;
 use testkit::sim::{self, Sim};
 
 use crate::coordination::rows::{FleetRow, LEADER_KEY, LockRow, LockVersion, attribute};
-use crate::coordination::table::{FleetOutcome, FleetTable, FleetWrite, LockWrite, Place, TakeWhen};
+use crate::coordination::table::{FleetTable, Place};
+use crate::coordination::write::{FleetOutcome, FleetWrite, LockWrite, TakeWhen};
 use crate::lease::dynamodb::DynamoDbLeaseTable;
 use crate::lease::item::{self, Item};
 use crate::lease::memory::{Fault, MemoryLeaseTable, Operation};

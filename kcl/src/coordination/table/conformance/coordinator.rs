@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement
 use super::bench::{Bench, row, s};
 use crate::coordination::rows::{CLIENT_VERSION_KEY, ClientVersionState, FleetRow};
 use crate::coordination::table::Place;
+use crate::error::CallErrorKind;
 
 run_against_each_backend! {
     a_coordinator_table_that_is_missing_has_no_row,
@@ -16,6 +17,15 @@ async fn a_coordinator_table_that_is_missing_has_no_row(bench: &Bench) {
         .fleet_row(Place::CoordinatorTable, CLIENT_VERSION_KEY)
         .await;
     assert_eq!(row, Ok(None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_table_that_is_missing_is_an_error() {
+    let bench = Bench::in_dynamodb().await;
+    let delete = bench.client().unwrap().delete_table().table_name("leases");
+    drop(delete.send().await.unwrap());
+    let read = bench.table().fleet_row(Place::LeaseTable, CLIENT_VERSION_KEY).await;
+    assert_eq!(read.unwrap_err().kind(), &CallErrorKind::NotFound);
 }
 
 #[tokio::test(start_paused = true)]

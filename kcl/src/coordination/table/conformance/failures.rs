@@ -2,7 +2,8 @@
 
 use super::bench::{Bench, take, version, worker};
 use crate::coordination::rows::{ClientVersion, ClientVersionState, LEADER_KEY, WorkerMetrics};
-use crate::coordination::table::{FleetOutcome, FleetWrite, LockWrite, Place, TakeWhen};
+use crate::coordination::table::Place;
+use crate::coordination::write::{FleetOutcome, FleetWrite, LockWrite, TakeWhen};
 use crate::lease::memory::{Fault, Operation};
 
 run_against_each_backend! {

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::bench::{Bench, java_lock, lock_of, row, s, take, version, worker};
 use crate::coordination::rows::{FleetRow, LEADER_KEY, LockRow};
-use crate::coordination::table::{FleetWrite, LockWrite, TakeWhen};
+use crate::coordination::write::{FleetWrite, LockWrite, TakeWhen};
 
 run_against_each_backend! {
     a_lock_that_is_absent_is_taken_attribute_for_attribute_as_java_does,
