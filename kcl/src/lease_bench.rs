@@ -13,6 +13,9 @@ use tokio::task::JoinSet;
 
 use crate::checkpoint::position::Position;
 use crate::config::Config;
+use crate::coordination::rows::FleetRow;
+use crate::coordination::table::{FleetTable, Place};
+use crate::coordination::write::{FleetOutcome, FleetWrite};
 use crate::error::{TableError, WorkerError};
 use crate::lease::guard::LeaseGuard;
 use crate::lease::item::Row;
@@ -207,6 +210,16 @@ impl MeasuredTable {
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl FleetTable for MeasuredTable {
+    fn fleet_row<'a>(&'a self, at: Place, key: &'a str) -> BoxFuture<'a, Result<Option<FleetRow>, TableError>> {
+        self.rows.fleet_row(at, key)
+    }
+
+    fn write_fleet<'a>(&'a self, write: &'a FleetWrite) -> BoxFuture<'a, FleetOutcome> {
+        self.rows.write_fleet(write)
     }
 }
 

@@ -190,7 +190,7 @@ impl Leadership {
         let (call, version) = match &self.phase {
             Phase::Following { take: None, .. } => (LockCall::Read, None),
             Phase::Following { take: Some(when), .. } => {
-                let lock = LockRow::taken_by(&self.me, next.clone(), LEASE, LEADS_FOR);
+                let lock = Box::new(LockRow::taken_by(&self.me, next.clone(), LEASE, LEADS_FOR));
                 let when = when.clone();
                 (LockCall::Write(LockWrite::Take { lock, when }), Some(next))
             }

@@ -46,7 +46,7 @@ pub(crate) enum FleetWrite {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum LockWrite {
     /// Makes a worker the holder.
-    Take { lock: LockRow, when: TakeWhen },
+    Take { lock: Box<LockRow>, when: TakeWhen },
     /// Says that the holder lives.
     Heartbeat {
         holder: WorkerId,

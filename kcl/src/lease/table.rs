@@ -11,13 +11,14 @@ use std::time::SystemTime;
 
 use futures::future::BoxFuture;
 
+use crate::coordination::table::FleetTable;
 use crate::error::TableError;
 use crate::lease::item::Row;
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
 use crate::lease::write::{LeaseWrite, WriteOutcome};
 
-/// A lease table.
-pub(crate) trait LeaseTable: fmt::Debug + Send + Sync {
+/// A lease table, which has the rows of the fleet in it too.
+pub(crate) trait LeaseTable: FleetTable {
     /// Its name, for people.
     fn name(&self) -> &str;
 

@@ -57,15 +57,15 @@ impl Rival {
         let news = (!is_known && changes == CHANGES)
             .then_some(LockNews::IdInUse)
             .or(damage.map(LockNews::Damaged));
-        let verdict = rival.verdict(row, names_me, now);
+        let verdict = rival.verdict(row, me, now);
         (rival, verdict, news)
     }
 
-    fn verdict(&self, row: &LockRow, names_me: bool, now: Instant) -> Verdict {
+    fn verdict(&self, row: &LockRow, me: &WorkerId, now: Instant) -> Verdict {
         if row.is_released {
             return Verdict::Take(TakeWhen::Released);
         }
-        let wait = respected(row, names_me);
+        let wait = respected(row, me);
         let free_at = wait
             .checked_add(wait / DRIFT)
             .and_then(|wait| self.since.checked_add(wait));
@@ -79,10 +79,10 @@ impl Rival {
 }
 
 /// How long a version of `row` must have been seen until its holder leads no more.
-fn respected(row: &LockRow, names_me: bool) -> Duration {
+fn respected(row: &LockRow, me: &WorkerId) -> Duration {
     let lease = row.lease.unwrap_or(UNREADABLE_LEASE);
     match row.leads_for {
-        Some(leads_for) if names_me => leads_for.min(lease),
+        Some(leads_for) if row.owner.as_ref() == Some(me) => leads_for.min(lease),
         Some(_) | None => lease,
     }
 }

@@ -310,7 +310,7 @@ fn each_write_has_a_version_of_its_own() {
     bench.pass(60 * SECOND);
     let version = |call: &LockCall| match call {
         LockCall::Write(LockWrite::Heartbeat { next, .. }) => format!("{next:?}"),
-        other => panic!("{other:?}"),
+        LockCall::Read | LockCall::Write(_) => panic!("{call:?}"),
     };
     let versions: BTreeSet<_> = bench.sent.iter().map(version).collect();
     assert_eq!(versions.len(), bench.sent.len());

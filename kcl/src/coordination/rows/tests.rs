@@ -63,10 +63,11 @@ fn metrics_row() -> Item {
 }
 
 fn metrics(item: &Item) -> WorkerMetrics {
-    match read(item) {
-        FleetRow::Metrics(metrics) => metrics,
-        other => panic!("{other:?}"),
-    }
+    let row = read(item);
+    let FleetRow::Metrics(metrics) = row else {
+        panic!("{row:?}")
+    };
+    metrics
 }
 
 fn lock_row() -> Item {
@@ -80,17 +81,17 @@ fn lock_row() -> Item {
 }
 
 fn lock(item: &Item) -> LockRow {
-    match read(item) {
-        FleetRow::Lock(lock) => lock,
-        other => panic!("{other:?}"),
-    }
+    let row = read(item);
+    let FleetRow::Lock(lock) = row else { panic!("{row:?}") };
+    lock
 }
 
 fn damage(item: &Item) -> FleetRowError {
-    match read(item) {
-        FleetRow::Damaged(error) => error,
-        other => panic!("{other:?}"),
-    }
+    let row = read(item);
+    let FleetRow::Damaged(error) = row else {
+        panic!("{row:?}")
+    };
+    error
 }
 
 #[test]

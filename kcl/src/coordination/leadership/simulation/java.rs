@@ -61,7 +61,13 @@ impl Java {
                     leads_for: None,
                     ..LockRow::taken_by(&self.me, next.clone(), LEASE, LEASE)
                 };
-                (LockCall::Write(LockWrite::Take { lock, when }), Some(next))
+                (
+                    LockCall::Write(LockWrite::Take {
+                        lock: Box::new(lock),
+                        when,
+                    }),
+                    Some(next),
+                )
             }
             (None, None) => (LockCall::Read, None),
         };

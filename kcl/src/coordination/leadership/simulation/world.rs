@@ -72,7 +72,7 @@ struct Worker {
 #[derive(Debug)]
 enum Process {
     Rust(Box<Leadership>),
-    Java(Java),
+    Java(Box<Java>),
 }
 
 /// An event for a worker, of one of its incarnations.
@@ -222,7 +222,7 @@ impl World {
         it.call = None;
         it.wake_at = 0;
         it.process = Some(if it.is_java {
-            Process::Java(Java::new(me, now))
+            Process::Java(Box::new(Java::new(me, now)))
         } else {
             Process::Rust(Box::new(Leadership::new(me, now)))
         });

@@ -141,7 +141,7 @@ pub(super) fn lock_of(owner: &str, name: &str) -> LockRow {
 }
 
 pub(super) fn take(owner: &str, name: &str, when: TakeWhen) -> FleetWrite {
-    let lock = lock_of(owner, name);
+    let lock = Box::new(lock_of(owner, name));
     FleetWrite::Lock(LockWrite::Take { lock, when })
 }
 
