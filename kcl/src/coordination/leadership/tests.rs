@@ -543,6 +543,20 @@ fn a_shutdown_during_a_heartbeat_deletes_the_lock_under_its_version() {
 }
 
 #[test]
+fn a_lock_that_is_taken_during_the_shutdown_is_not_told_and_deleted() {
+    let mut bench = Bench::new(Table::default());
+    bench.step();
+    let call = bench.call();
+    bench.leadership.shut_down(bench.now);
+    let reply = bench.table.answer(&call);
+    bench.reply(reply);
+    assert!(!bench.leads());
+    bench.settle();
+    assert!(bench.leadership.is_ended());
+    assert_eq!((bench.news.len(), &bench.table.0), (0, &None));
+}
+
+#[test]
 fn a_shutdown_after_a_take_of_unknown_outcome_deletes_what_it_has_taken() {
     let mut bench = Bench::new(Table::default());
     bench.step();
@@ -656,6 +670,18 @@ fn a_second_process_with_our_id_is_told_once_its_heartbeats_are_seen_and_never_d
         assert!(living.leads() && !second.leads());
     }
     assert_eq!(second.news, [LockNews::IdInUse]);
+}
+
+#[test]
+fn a_last_write_of_an_earlier_process_with_our_id_is_no_second_process() {
+    let mut bench = Bench::leader();
+    bench.now += HEARTBEAT;
+    let late = bench.call();
+    let mut bench = bench.restarted();
+    bench.settle();
+    drop(bench.table.answer(&late));
+    bench.leads_after(LEASE);
+    assert_eq!(bench.news, [LockNews::Elected]);
 }
 
 #[test]

@@ -349,9 +349,19 @@ fn a_damaged_row_does_not_keep_the_other_rows_from_being_read() {
 
 #[test]
 fn a_row_of_a_reserved_kind_under_another_key_plays_no_part() {
-    let mut item = lock_row();
-    item.insert("leaseKey".to_owned(), s("Leader2"));
-    assert_eq!(read(&item), FleetRow::Other(ForeignKind::Leader));
+    for (entity, kind) in [
+        ("LEADER", ForeignKind::Leader),
+        ("CLIENT_VERSION_MIGRATION", ForeignKind::ClientVersionMigration),
+        ("TABLE_MIGRATION", ForeignKind::TableMigration),
+    ] {
+        let item = row([
+            ("leaseKey", s("other")),
+            ("entityType", s(entity)),
+            ("cv", s("CLIENT_VERSION_3X")),
+            ("tm", s("TABLE_MIGRATION_STATUS_COMPLETE")),
+        ]);
+        assert_eq!(read(&item), FleetRow::Other(kind));
+    }
 }
 
 #[test]
