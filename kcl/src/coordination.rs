@@ -1,11 +1,12 @@
-//! How a fleet coordinates itself on the table of KCL 3.5.
+//! How a fleet coordinates itself on the lease table of KCL 3.5: who leads, and who reads what.
 //!
 //! `rows` are the rows of the lease table that are no leases: metrics of workers, the leader's lock, the version of the fleet.
 //! `write` has their writes, and `table` is the port that reads and writes them. `leadership` says which worker leads, by the
-//! lock; `lock_call` carries out what it asks for.
+//! lock; `lock_call` carries out what it asks for. The `planner` decides which worker is given which lease.
 
 pub(crate) mod leadership;
 pub(crate) mod lock_call;
+mod planner;
 pub(crate) mod rows;
 pub(crate) mod table;
 pub(crate) mod write;

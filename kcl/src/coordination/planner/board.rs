@@ -1,0 +1,496 @@
+//! Pure: the candidates and the leases while a plan is made.
+//!
+//! A lease counts for the worker that has it or is to have it next, unless that worker is no candidate.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::decision::{Decision, DecisionReason, Figures, NoPlace, Plan, Rule, Unplaced};
+use super::view::{FleetView, HandOff, Implementation, LeaseView, PlannerPolicy, Reader, Strategy, WorkerView};
+use super::{loads, relative};
+use crate::lease::model::{LeaseKey, WorkerId};
+
+/// A candidate's place in [`Board::candidates`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct CandidateIndex(usize);
+
+/// A lease's place in [`Board::leases`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LeaseIndex(usize);
+
+/// The state of the plan.
+#[derive(Debug)]
+pub(super) struct Board<'a> {
+    /// In the order of their names.
+    candidates: Vec<Candidate<'a>>,
+    /// In the order of their keys.
+    leases: Vec<Item<'a>>,
+    live: usize,
+    /// Whether a Java worker is alive.
+    pub(super) beside_java: bool,
+    pub(super) max_throughput: Option<f64>,
+}
+
+/// A worker that can be given leases.
+#[derive(Debug)]
+pub(super) struct Candidate<'a> {
+    pub(super) view: &'a WorkerView,
+    /// The leases that are load.
+    pub(super) count: usize,
+    /// The most of them that it may have.
+    pub(super) room: usize,
+    /// The most leases that it may have.
+    max_leases: usize,
+    /// 1.0 is the mean.
+    pub(super) load: f64,
+    /// By how much the load may grow within the operating range; negative beyond it.
+    pub(super) headroom: f64,
+    /// KB/s.
+    pub(super) throughput: f64,
+    /// Whether its metrics show the leases that it has.
+    pub(super) settled: bool,
+}
+
+/// A lease, and where it is in the plan.
+#[derive(Debug)]
+pub(super) struct Item<'a> {
+    pub(super) view: &'a LeaseView,
+    pub(super) progress: Progress,
+    pub(super) hold: Hold,
+    /// The candidate for which it counts.
+    pub(super) home: Option<CandidateIndex>,
+    /// The relative load that it is.
+    pub(super) size: f64,
+    /// KB/s; the mean of the others if it is unknown.
+    pub(super) throughput: f64,
+    /// The leases for which it waits.
+    pub(super) parents: Vec<LeaseIndex>,
+    /// The leases that wait for it.
+    pub(super) children: Vec<LeaseIndex>,
+}
+
+/// How far a lease is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It can be read.
+    Ready,
+    /// It waits for a parent.
+    Waiting,
+    Ended,
+}
+
+/// What can be done with a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Nobody reads it, or its hand-off is overdue.
+    Unread,
+    /// A candidate reads it.
+    Movable,
+    /// It stays where it is in this plan.
+    Fixed,
+}
+
+impl<'a> Board<'a> {
+    pub(super) fn new(view: &FleetView<'a>, policy: &PlannerPolicy) -> Self {
+        let views = in_order(view.leases, |lease| &lease.key, |_, _| false);
+        let workers = in_order(view.workers, |worker| &worker.id, |earlier, later| later.seen > earlier.seen);
+        let mut board = Self {
+            live: workers.len(),
+            beside_java: workers.iter().any(|worker| worker.implementation == Implementation::Java),
+            candidates: candidates(&workers, &views, view.me, policy),
+            leases: Vec::with_capacity(views.len()),
+            max_throughput: policy
+                .max_throughput_per_host
+                .filter(|_| policy.strategy == Strategy::Utilization),
+        };
+        for lease in views {
+            let (hold, home) = board.hold(lease);
+            board.leases.push(Item::new(lease, hold, home));
+        }
+        board.link_families();
+        board.count(view.now);
+        relative::weigh(&mut board);
+        board
+    }
+
+    pub(super) fn figures(&self, rule: Rule) -> Figures {
+        let rooms = self.candidates.iter().map(|candidate| candidate.max_leases);
+        Figures {
+            rule,
+            live: self.live,
+            candidates: self.candidates.len(),
+            leases: self.items().filter(|(_, item)| item.progress == Progress::Ready).count(),
+            room: rooms.fold(0, usize::saturating_add),
+        }
+    }
+
+    pub(super) fn candidates(&self) -> impl Iterator<Item = (CandidateIndex, &Candidate<'a>)> {
+        let candidates = self.candidates.iter().enumerate();
+        candidates.map(|(at, candidate)| (CandidateIndex(at), candidate))
+    }
+
+    pub(super) fn candidates_mut(&mut self) -> impl Iterator<Item = &mut Candidate<'a>> {
+        self.candidates.iter_mut()
+    }
+
+    pub(super) fn items(&self) -> impl Iterator<Item = (LeaseIndex, &Item<'a>)> {
+        self.leases.iter().enumerate().map(|(at, item)| (LeaseIndex(at), item))
+    }
+
+    pub(super) fn items_mut(&mut self) -> impl Iterator<Item = &mut Item<'a>> {
+        self.leases.iter_mut()
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "indices are made here, and no candidate is ever removed")]
+    pub(super) fn candidate(&self, at: CandidateIndex) -> &Candidate<'a> {
+        &self.candidates[at.0]
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "indices are made here, and no candidate is ever removed")]
+    pub(super) fn candidate_mut(&mut self, at: CandidateIndex) -> &mut Candidate<'a> {
+        &mut self.candidates[at.0]
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "indices are made here, and no lease is ever removed")]
+    pub(super) fn item(&self, at: LeaseIndex) -> &Item<'a> {
+        &self.leases[at.0]
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "indices are made here, and no lease is ever removed")]
+    pub(super) fn item_mut(&mut self, at: LeaseIndex) -> &mut Item<'a> {
+        &mut self.leases[at.0]
+    }
+
+    /// The candidate of this name.
+    pub(super) fn find(&self, worker: &WorkerId) -> Option<CandidateIndex> {
+        let found = self.candidates.binary_search_by(|candidate| candidate.view.id.cmp(worker));
+        found.ok().map(CandidateIndex)
+    }
+
+    /// The leases that can be read and that nobody reads, the most urgent first.
+    pub(super) fn unread(&self) -> Vec<LeaseIndex> {
+        let unread = self.items().filter(|(_, item)| item.progress == Progress::Ready && item.hold == Hold::Unread);
+        let mut unread: Vec<_> = unread.map(|(at, item)| (item.urgency(), at)).collect();
+        unread.sort_unstable();
+        unread.into_iter().map(|(_, at)| at).collect()
+    }
+
+    /// Whether a candidate may read a lease besides those that it has.
+    pub(super) fn admits(&self, candidate: &Candidate<'_>, item: &Item<'_>) -> bool {
+        let limit = self.max_throughput.unwrap_or(f64::INFINITY);
+        candidate.throughput <= 0.0 || candidate.throughput + item.throughput <= limit
+    }
+
+    /// Whether a candidate has room for a lease, and may read it.
+    pub(super) fn has_place(&self, candidate: &Candidate<'_>, item: &Item<'_>) -> bool {
+        candidate.count < candidate.room && self.admits(candidate, item)
+    }
+
+    /// The worker that was meant to have a lease, or had it, if it is a candidate.
+    pub(super) fn preferred(&self, item: &Item<'_>) -> Option<CandidateIndex> {
+        match &item.view.reader {
+            Reader::Expired { owner, next, .. } => {
+                let next = next.as_ref().and_then(|next| self.find(next));
+                next.or_else(|| self.find(owner))
+            }
+            Reader::HandingOver { next, .. } => self.find(next),
+            Reader::Nobody | Reader::Owner { .. } => None,
+        }
+    }
+
+    /// Gives a lease that nobody reads to a candidate.
+    pub(super) fn assign(&mut self, at: LeaseIndex, to: CandidateIndex, rule: Rule, plan: &mut Plan) {
+        let leases = self.candidate(to).count;
+        let load = match rule {
+            Rule::ByCount => None,
+            Rule::ByLoad => Some(self.candidate(to).load),
+        };
+        let reason = match &self.item(at).view.reader {
+            Reader::Nobody | Reader::Owner { .. } => DecisionReason::Unowned { leases, load },
+            Reader::Expired { .. } => DecisionReason::Expired { leases, load },
+            Reader::HandingOver { .. } => DecisionReason::HandOffOverdue { leases, load },
+        };
+        plan.assignments.push(self.hand(at, to, reason));
+    }
+
+    /// Puts a lease at a candidate.
+    pub(super) fn hand(&mut self, at: LeaseIndex, to: CandidateIndex, reason: DecisionReason) -> Decision {
+        let item = self.item_mut(at);
+        let (size, throughput, progress) = (item.size, item.throughput, item.progress);
+        let former = item.home.replace(to);
+        item.hold = Hold::Fixed;
+        if progress == Progress::Ready {
+            if let Some(former) = former {
+                self.candidate_mut(former).lose(size, throughput);
+            }
+            self.candidate_mut(to).gain(size, throughput);
+        }
+        let view = self.item(at).view;
+        Decision {
+            lease: view.key.clone(),
+            from: view.reader.owner().cloned(),
+            to: self.candidate(to).view.id.clone(),
+            reason,
+        }
+    }
+
+    /// Tells that no candidate can be given a lease by rooms and throughputs.
+    pub(super) fn leave(&self, at: LeaseIndex, plan: &mut Plan) {
+        let candidates = self.candidates.len();
+        let kbps = self.item(at).throughput;
+        let has_room = self.candidates.iter().any(|candidate| candidate.count < candidate.room);
+        let reason = match self.max_throughput {
+            _ if candidates == 0 => NoPlace::NoCandidate { live: self.live },
+            Some(limit) if has_room => NoPlace::TooMuchThroughput { kbps, limit },
+            Some(_) | None => NoPlace::NoRoom { candidates },
+        };
+        let lease = self.item(at).view.key.clone();
+        plan.unplaced.push(Unplaced { lease, reason });
+    }
+
+    /// In a fleet of both kinds, gives expired leases to the least loaded Rust workers as long as they have room.
+    ///
+    /// A lease whose owner is alive again is not torn from it.
+    pub(super) fn place_expired_on_rust_workers(&mut self, rule: Rule, plan: &mut Plan) {
+        if !self.beside_java {
+            return;
+        }
+        for at in self.unread() {
+            let item = self.item(at);
+            let with_place = self.candidates().filter(|(_, candidate)| {
+                candidate.view.implementation == Implementation::Rust && self.has_place(candidate, item)
+            });
+            let least = with_place.min_by(|(_, a), (_, b)| a.rank(rule).cmp(&b.rank(rule)));
+            let is_lost = item.view.reader.expired().is_some() && self.preferred(item).is_none();
+            if let Some((to, _)) = least.filter(|_| is_lost) {
+                self.assign(at, to, rule, plan);
+            }
+        }
+    }
+
+    /// How many leases count against the most that a candidate may have: those that have not ended, without the parents
+    /// whose places its waiting leases take.
+    pub(super) fn occupied(&self) -> BTreeMap<CandidateIndex, usize> {
+        let mut occupied = BTreeMap::new();
+        for (at, item) in self.items().filter(|(_, item)| item.progress != Progress::Ended) {
+            if let Some(home) = item.home.filter(|home| !self.is_replaced(at, *home)) {
+                *occupied.entry(home).or_default() += 1;
+            }
+        }
+        occupied
+    }
+
+    /// Whether a lease that waits for this one counts for a candidate in its place.
+    pub(super) fn is_replaced(&self, at: LeaseIndex, home: CandidateIndex) -> bool {
+        let mut children = self.item(at).children.iter();
+        children.any(|child| self.item(*child).home == Some(home))
+    }
+
+    pub(super) fn max_leases(&self, at: CandidateIndex) -> usize {
+        self.candidate(at).max_leases
+    }
+
+    fn hold(&self, lease: &LeaseView) -> (Hold, Option<CandidateIndex>) {
+        match &lease.reader {
+            Reader::Nobody | Reader::Expired { .. } => (Hold::Unread, None),
+            Reader::Owner { owner, .. } => match self.find(owner) {
+                Some(home) => (Hold::Movable, Some(home)),
+                None => (Hold::Fixed, None),
+            },
+            Reader::HandingOver { next, hand_off, .. } => match hand_off {
+                HandOff::Pending => (Hold::Fixed, self.find(next)),
+                HandOff::Overdue => (Hold::Unread, None),
+            },
+        }
+    }
+
+    fn link_families(&mut self) {
+        let find = |key: &LeaseKey| self.leases.binary_search_by(|item| item.view.key.cmp(key)).ok();
+        let is_awaited = |at: &LeaseIndex| !self.item(*at).view.ended;
+        let parents = |item: &Item<'_>| -> Vec<_> {
+            let found = item.view.parents.iter().filter_map(find).map(LeaseIndex);
+            found.filter(is_awaited).collect()
+        };
+        let waiting = self.items().filter(|(_, item)| item.progress != Progress::Ended);
+        let waiting: Vec<_> = waiting.map(|(at, item)| (at, parents(item))).collect();
+        for (at, parents) in waiting.into_iter().filter(|(_, parents)| !parents.is_empty()) {
+            parents.iter().for_each(|parent| self.item_mut(*parent).children.push(at));
+            let item = self.item_mut(at);
+            item.progress = Progress::Waiting;
+            item.parents = parents;
+        }
+    }
+
+    fn count(&mut self, now: Instant) {
+        let ready = self.leases.iter().filter(|item| item.progress == Progress::Ready);
+        let changes: Vec<_> = ready.map(|item| (item.home, item.view.reader.clone())).collect();
+        for (home, reader) in changes {
+            if let Some(home) = home {
+                self.candidate_mut(home).count += 1;
+            }
+            for unsettled in reader.unsettled(now) {
+                if let Some(at) = self.find(unsettled) {
+                    self.candidate_mut(at).settled = false;
+                }
+            }
+        }
+        for (at, occupied) in self.occupied() {
+            let candidate = self.candidate_mut(at);
+            candidate.room = candidate.max_leases.saturating_add(candidate.count).saturating_sub(occupied);
+        }
+    }
+}
+
+impl Candidate<'_> {
+    /// What the candidate with the least is chosen by.
+    pub(super) fn rank(&self, rule: Rule) -> Rank {
+        let load = Finite(self.load);
+        match rule {
+            Rule::ByCount => (Finite(0.0), self.count, load),
+            Rule::ByLoad => (load, self.count, load),
+        }
+    }
+
+    fn gain(&mut self, size: f64, throughput: f64) {
+        self.count += 1;
+        self.load += size;
+        self.headroom -= size;
+        self.throughput += throughput;
+    }
+
+    fn lose(&mut self, size: f64, throughput: f64) {
+        self.count = self.count.saturating_sub(1);
+        self.load -= size;
+        self.headroom += size;
+        self.throughput -= throughput;
+    }
+}
+
+/// Load, leases, and load again among equals.
+pub(super) type Rank = (Finite, usize, Finite);
+
+/// A number with a total order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Finite(pub(super) f64);
+
+impl Eq for Finite {}
+
+impl PartialOrd for Finite {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Finite {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl<'a> Item<'a> {
+    fn new(view: &'a LeaseView, hold: Hold, home: Option<CandidateIndex>) -> Self {
+        Self {
+            view,
+            progress: if view.ended { Progress::Ended } else { Progress::Ready },
+            hold,
+            home,
+            size: 0.0,
+            throughput: 0.0,
+            parents: Vec::new(),
+            children: Vec::new(),
+        }
+    }
+
+    /// The order in which leases that nobody reads are placed: those that were read before, then the oldest.
+    pub(super) fn urgency(&self) -> (u8, Instant) {
+        let class = match self.view.reader {
+            Reader::Expired { .. } => 0,
+            Reader::Nobody | Reader::Owner { .. } => 1,
+            Reader::HandingOver { .. } => 2,
+        };
+        (class, self.view.first_seen)
+    }
+
+    /// KB/s, as it was measured.
+    pub(super) fn measured(&self) -> Option<f64> {
+        let measured = self.view.throughput.filter(|kbps| kbps.is_finite() && *kbps >= 0.0);
+        measured.map(|kbps| kbps.min(relative::LARGEST))
+    }
+}
+
+impl Reader {
+    /// The worker that read last.
+    fn owner(&self) -> Option<&WorkerId> {
+        match self {
+            Self::Nobody => None,
+            Self::Expired { owner, .. } | Self::Owner { owner, .. } | Self::HandingOver { owner, .. } => Some(owner),
+        }
+    }
+
+    /// The workers whose metrics do not show yet where the lease is.
+    fn unsettled(&self, now: Instant) -> impl Iterator<Item = &WorkerId> {
+        let lately = |since: &Instant| now.saturating_duration_since(*since) < loads::METRICS_LAG;
+        let workers = match self {
+            Self::Owner { owner, since } if since.as_ref().is_some_and(lately) => [Some(owner), None],
+            Self::HandingOver { owner, next, .. } => [Some(owner), Some(next)],
+            Self::Nobody | Self::Expired { .. } | Self::Owner { .. } => [None, None],
+        };
+        workers.into_iter().flatten()
+    }
+
+    /// How long the owner has had it, if it was seen to get it.
+    pub(super) fn owned_for(&self, now: Instant) -> Option<Duration> {
+        match self {
+            Self::Owner { since, .. } => since.map(|since| now.saturating_duration_since(since)),
+            Self::Nobody | Self::Expired { .. } | Self::HandingOver { .. } => None,
+        }
+    }
+}
+
+/// One view for each name, in the order of the names; of two with one name the later one, if it is better.
+fn in_order<'a, T, K: Ord>(views: &'a [T], name: impl Fn(&T) -> &K, is_better: impl Fn(&T, &T) -> bool) -> Vec<&'a T> {
+    let mut views: Vec<&T> = views.iter().collect();
+    // Stable: entries of one name keep their order, of which the result depends only among equals.
+    views.sort_by(|a, b| name(a).cmp(name(b)));
+    views.dedup_by(|later, earlier| {
+        let is_same = name(later) == name(earlier);
+        if is_same && is_better(earlier, later) {
+            *earlier = later;
+        }
+        is_same
+    });
+    views
+}
+
+/// The workers that can be given leases.
+fn candidates<'a>(
+    workers: &[&'a WorkerView],
+    leases: &[&LeaseView],
+    me: &WorkerId,
+    policy: &PlannerPolicy,
+) -> Vec<Candidate<'a>> {
+    let mut expiries: BTreeMap<&WorkerId, Instant> = BTreeMap::new();
+    for (owner, at) in leases.iter().filter_map(|lease| lease.reader.expired()) {
+        let latest = expiries.entry(owner).or_insert(at);
+        *latest = at.max(*latest);
+    }
+    let is_alive = |worker: &WorkerView| {
+        let expired = worker.lease_expired.max(expiries.get(&worker.id).copied());
+        worker.id == *me || expired.is_none_or(|expired| worker.seen > expired)
+    };
+    let fit = workers.iter().filter(|worker| worker.metrics.are_usable() && is_alive(worker));
+    let candidate = |worker: &&'a WorkerView| {
+        let max_leases = worker.max_leases.or(policy.max_leases).unwrap_or(usize::MAX);
+        Candidate {
+            view: worker,
+            count: 0,
+            room: max_leases,
+            max_leases,
+            load: 0.0,
+            headroom: f64::INFINITY,
+            throughput: 0.0,
+            settled: true,
+        }
+    };
+    fit.map(candidate).collect()
+}

@@ -1,0 +1,151 @@
+//! Pure: levelling by load, calmly.
+//!
+//! Leases that nobody reads are placed on the least loaded workers, the largest first. A round that places some moves none.
+//!
+//! Leases are moved when the load of a settled worker differs from the mean by more than the threshold, or is beyond its
+//! operating range. Then
+//!
+//! * the workers above the threshold or beyond their range give leases away, or without such a worker all above the mean;
+//! * one gives away at most the dampened share of what it has above the mean, or one lease where overshoot is allowed;
+//! * workers below the mean get them, up to the mean and their operating range; a single lease may take one beyond the mean;
+//! * each move must be worth it: without it, the larger of the two loads would be higher by at least [`LEAST_GAIN`];
+//! * a lease without traffic is not moved, nor one that has come to its owner less than [`LEASE_REST`] ago;
+//! * a worker whose leases have changed less than [`METRICS_LAG`] ago, or are in a hand-off, takes no part.
+//!
+//! Of all such rounds the one with the smallest variance is chosen, and of those one with the fewest moves: exactly where
+//! there are few choices, else greedily.
+//!
+//! A move by these rules lowers the variance. So does a move of the KCL's decider, which starts no round that this one would
+//! not start. Therefore leaders of both kinds in turn come to rest.
+
+use std::time::{Duration, Instant};
+
+use super::board::{Board, CandidateIndex, Hold, LeaseIndex, Progress};
+use super::counts::place_elsewhere;
+use super::decision::{DecisionReason, Plan, Rule};
+use super::search::{Giver, Parcel, Round, Taker, choose};
+use super::view::PlannerPolicy;
+
+/// The least relative load by which a move must lower the larger load of its two workers.
+///
+/// Source: the KCL 3.5.2 moves no lease for less than 1 % of gain.
+pub(super) const LEAST_GAIN: f64 = 0.01;
+
+/// How long a worker's metrics take to show a change of its leases.
+///
+/// Our choice: two reports of the KCL's worker metrics.
+pub(super) const METRICS_LAG: Duration = Duration::from_secs(60);
+
+/// How long a lease stays with an owner before it is moved by load again.
+///
+/// Our choice: the metrics rows keep five minutes of values.
+pub(super) const LEASE_REST: Duration = Duration::from_secs(300);
+
+/// Places the leases that nobody reads.
+pub(super) fn place(board: &mut Board<'_>, plan: &mut Plan) {
+    let unread = board.unread();
+    let free = board
+        .candidates()
+        .map(|(_, candidate)| candidate.room.saturating_sub(candidate.count));
+    let (placed, beyond) = unread.split_at(free.fold(0, usize::saturating_add).min(unread.len()));
+    let mut placed = placed.to_vec();
+    // Stable: leases of one size stay in the order of their urgency.
+    placed.sort_by(|a, b| board.item(*b).size.total_cmp(&board.item(*a).size));
+    for at in placed {
+        let item = board.item(at);
+        let has_place = |to: &CandidateIndex| board.has_place(board.candidate(*to), item);
+        let preferred = board.preferred(item).filter(has_place);
+        let with_place = board.candidates().map(|(to, _)| to).filter(has_place);
+        let least = || with_place.min_by_key(|to| board.candidate(*to).rank(Rule::ByLoad));
+        match preferred.or_else(least) {
+            Some(to) => board.assign(at, to, Rule::ByLoad, plan),
+            None => place_elsewhere(board, &[at], plan),
+        }
+    }
+    place_elsewhere(board, beyond, plan);
+}
+
+/// Moves leases between workers, unless this plan has placed some.
+pub(super) fn level(board: &mut Board<'_>, now: Instant, policy: &PlannerPolicy, plan: &mut Plan) {
+    if !plan.assignments.is_empty() {
+        return;
+    }
+    let round = round(board, now, policy);
+    for transfer in choose(&round) {
+        let from_load = board.candidate(transfer.from).load;
+        let to_load = board.candidate(transfer.to).load;
+        let size = board.item(transfer.lease).size;
+        let reason = DecisionReason::LevelByLoad {
+            from_load,
+            to_load,
+            size,
+        };
+        plan.moves.push(board.hand(transfer.lease, transfer.to, reason));
+    }
+}
+
+/// The workers and leases that take part in a round; none unless something is out of balance.
+fn round(board: &Board<'_>, now: Instant, policy: &PlannerPolicy) -> Round {
+    let threshold = policy.rebalance_threshold_percent / 100.0;
+    let settled = || board.candidates().filter(|(_, candidate)| candidate.settled);
+    let is_high = |load: f64, headroom: f64| load > 1.0 + threshold || headroom < 0.0;
+    let is_any_high = settled().any(|(_, candidate)| is_high(candidate.load, candidate.headroom));
+    let is_any_low = settled().any(|(_, candidate)| candidate.load < 1.0 - threshold);
+    let mut round = Round {
+        givers: Vec::new(),
+        takers: Vec::new(),
+        overshoot: policy.overshoot,
+        max_throughput: board.max_throughput.unwrap_or(f64::INFINITY),
+    };
+    for (at, candidate) in settled() {
+        let gives = match (is_any_high, is_any_low) {
+            (true, _) => is_high(candidate.load, candidate.headroom),
+            (false, true) => candidate.load > 1.0,
+            (false, false) => false,
+        };
+        if gives {
+            let excess = (candidate.load - 1.0).max(-candidate.headroom);
+            round.givers.push(Giver {
+                at,
+                load: candidate.load,
+                budget: excess * policy.dampening_percent / 100.0,
+                parcels: Vec::new(),
+            });
+        } else if candidate.load < 1.0 && candidate.count < candidate.room {
+            round.takers.push(Taker {
+                at,
+                load: candidate.load,
+                headroom: candidate.headroom,
+                room: candidate.room - candidate.count,
+                throughput: candidate.throughput,
+            });
+        }
+    }
+    fill(board, now, &mut round);
+    round
+}
+
+/// Gives the workers that give leases away the leases that may be moved, the largest first.
+fn fill(board: &Board<'_>, now: Instant, round: &mut Round) {
+    if round.takers.is_empty() {
+        round.givers.clear();
+    }
+    for giver in &mut round.givers {
+        let is_theirs = |item: &super::board::Item<'_>| {
+            item.progress == Progress::Ready && item.hold == Hold::Movable && item.home == Some(giver.at)
+        };
+        let may_move = |item: &super::board::Item<'_>| {
+            let has_rested = item.view.reader.owned_for(now).is_none_or(|time| time >= LEASE_REST);
+            has_rested && item.size >= LEAST_GAIN && item.measured().is_some_and(|kbps| kbps > 0.0)
+        };
+        let movable = board.items().filter(|(_, item)| is_theirs(item) && may_move(item));
+        let parcel = |(lease, item): (LeaseIndex, &super::board::Item<'_>)| Parcel {
+            lease,
+            size: item.size,
+            throughput: item.throughput,
+        };
+        giver.parcels = movable.map(parcel).collect();
+        giver.parcels.sort_by(|a, b| b.size.total_cmp(&a.size));
+    }
+    round.givers.sort_by(|a, b| b.load.total_cmp(&a.load));
+}
