@@ -2,7 +2,7 @@
 //!
 //! A lease counts for the worker that has it or is to have it next, unless that worker is no candidate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::decision::{Decision, DecisionReason, Figures, NoPlace, Plan, Rule, Unplaced};
@@ -93,10 +93,16 @@ pub(super) enum Hold {
 impl<'a> Board<'a> {
     pub(super) fn new(view: &FleetView<'a>, policy: &PlannerPolicy) -> Self {
         let views = in_order(view.leases, |lease| &lease.key, |_, _| false);
-        let workers = in_order(view.workers, |worker| &worker.id, |earlier, later| later.seen > earlier.seen);
+        let workers = in_order(
+            view.workers,
+            |worker| &worker.id,
+            |earlier, later| later.seen > earlier.seen,
+        );
         let mut board = Self {
             live: workers.len(),
-            beside_java: workers.iter().any(|worker| worker.implementation == Implementation::Java),
+            beside_java: workers
+                .iter()
+                .any(|worker| worker.implementation == Implementation::Java),
             candidates: candidates(&workers, &views, view.me, policy),
             leases: Vec::with_capacity(views.len()),
             max_throughput: policy
@@ -119,7 +125,10 @@ impl<'a> Board<'a> {
             rule,
             live: self.live,
             candidates: self.candidates.len(),
-            leases: self.items().filter(|(_, item)| item.progress == Progress::Ready).count(),
+            leases: self
+                .items()
+                .filter(|(_, item)| item.progress == Progress::Ready)
+                .count(),
             room: rooms.fold(0, usize::saturating_add),
         }
     }
@@ -141,35 +150,51 @@ impl<'a> Board<'a> {
         self.leases.iter_mut()
     }
 
-    #[expect(clippy::indexing_slicing, reason = "indices are made here, and no candidate is ever removed")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "indices are made here, and no candidate is ever removed"
+    )]
     pub(super) fn candidate(&self, at: CandidateIndex) -> &Candidate<'a> {
         &self.candidates[at.0]
     }
 
-    #[expect(clippy::indexing_slicing, reason = "indices are made here, and no candidate is ever removed")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "indices are made here, and no candidate is ever removed"
+    )]
     pub(super) fn candidate_mut(&mut self, at: CandidateIndex) -> &mut Candidate<'a> {
         &mut self.candidates[at.0]
     }
 
-    #[expect(clippy::indexing_slicing, reason = "indices are made here, and no lease is ever removed")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "indices are made here, and no lease is ever removed"
+    )]
     pub(super) fn item(&self, at: LeaseIndex) -> &Item<'a> {
         &self.leases[at.0]
     }
 
-    #[expect(clippy::indexing_slicing, reason = "indices are made here, and no lease is ever removed")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "indices are made here, and no lease is ever removed"
+    )]
     pub(super) fn item_mut(&mut self, at: LeaseIndex) -> &mut Item<'a> {
         &mut self.leases[at.0]
     }
 
     /// The candidate of this name.
     pub(super) fn find(&self, worker: &WorkerId) -> Option<CandidateIndex> {
-        let found = self.candidates.binary_search_by(|candidate| candidate.view.id.cmp(worker));
+        let found = self
+            .candidates
+            .binary_search_by(|candidate| candidate.view.id.cmp(worker));
         found.ok().map(CandidateIndex)
     }
 
     /// The leases that can be read and that nobody reads, the most urgent first.
     pub(super) fn unread(&self) -> Vec<LeaseIndex> {
-        let unread = self.items().filter(|(_, item)| item.progress == Progress::Ready && item.hold == Hold::Unread);
+        let unread = self
+            .items()
+            .filter(|(_, item)| item.progress == Progress::Ready && item.hold == Hold::Unread);
         let mut unread: Vec<_> = unread.map(|(at, item)| (item.urgency(), at)).collect();
         unread.sort_unstable();
         unread.into_iter().map(|(_, at)| at).collect()
@@ -314,7 +339,9 @@ impl<'a> Board<'a> {
         let waiting = self.items().filter(|(_, item)| item.progress != Progress::Ended);
         let waiting: Vec<_> = waiting.map(|(at, item)| (at, parents(item))).collect();
         for (at, parents) in waiting.into_iter().filter(|(_, parents)| !parents.is_empty()) {
-            parents.iter().for_each(|parent| self.item_mut(*parent).children.push(at));
+            parents
+                .iter()
+                .for_each(|parent| self.item_mut(*parent).children.push(at));
             let item = self.item_mut(at);
             item.progress = Progress::Waiting;
             item.parents = parents;
@@ -336,7 +363,10 @@ impl<'a> Board<'a> {
         }
         for (at, occupied) in self.occupied() {
             let candidate = self.candidate_mut(at);
-            candidate.room = candidate.max_leases.saturating_add(candidate.count).saturating_sub(occupied);
+            candidate.room = candidate
+                .max_leases
+                .saturating_add(candidate.count)
+                .saturating_sub(occupied);
         }
     }
 }
@@ -363,6 +393,42 @@ impl Candidate<'_> {
         self.load -= size;
         self.headroom += size;
         self.throughput -= throughput;
+    }
+}
+
+/// Candidates in the order in which they are given leases.
+#[derive(Debug)]
+pub(super) struct Queue {
+    by_key: BTreeSet<(QueueKey, CandidateIndex)>,
+    key: fn(&Candidate<'_>) -> QueueKey,
+}
+
+/// What a queue is ordered by: first those for which it is false, then the least.
+pub(super) type QueueKey = (bool, Rank);
+
+impl Queue {
+    pub(super) fn new(
+        board: &Board<'_>,
+        members: impl Iterator<Item = CandidateIndex>,
+        key: fn(&Candidate<'_>) -> QueueKey,
+    ) -> Self {
+        let by_key = members.map(|at| (key(board.candidate(at)), at)).collect();
+        Self { by_key, key }
+    }
+
+    /// The first candidate that is suitable.
+    pub(super) fn first(&self, is_suitable: impl Fn(CandidateIndex) -> bool) -> Option<CandidateIndex> {
+        let mut members = self.by_key.iter().map(|(_, at)| *at);
+        members.find(|at| is_suitable(*at))
+    }
+
+    /// Takes a candidate out, before it is given a lease.
+    pub(super) fn remove(&mut self, board: &Board<'_>, at: CandidateIndex) {
+        self.by_key.remove(&((self.key)(board.candidate(at)), at));
+    }
+
+    pub(super) fn insert(&mut self, board: &Board<'_>, at: CandidateIndex) {
+        self.by_key.insert(((self.key)(board.candidate(at)), at));
     }
 }
 
@@ -478,7 +544,9 @@ fn candidates<'a>(
         let expired = worker.lease_expired.max(expiries.get(&worker.id).copied());
         worker.id == *me || expired.is_none_or(|expired| worker.seen > expired)
     };
-    let fit = workers.iter().filter(|worker| worker.metrics.are_usable() && is_alive(worker));
+    let fit = workers
+        .iter()
+        .filter(|worker| worker.metrics.are_usable() && is_alive(worker));
     let candidate = |worker: &&'a WorkerView| {
         let max_leases = worker.max_leases.or(policy.max_leases).unwrap_or(usize::MAX);
         Candidate {

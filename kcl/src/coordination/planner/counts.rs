@@ -11,7 +11,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::board::{Board, CandidateIndex, Finite, Hold, LeaseIndex, Progress};
+use super::board::{Board, CandidateIndex, Finite, Hold, Item, LeaseIndex, Progress, Queue};
 use super::decision::{DecisionReason, Plan, Rule};
 use super::view::{Implementation, Reader};
 
@@ -34,7 +34,9 @@ pub(super) fn level(board: &mut Board<'_>, plan: &mut Plan) {
 pub(super) fn place_elsewhere(board: &mut Board<'_>, leases: &[LeaseIndex], plan: &mut Plan) {
     for at in leases {
         let item = board.item(*at);
-        let with_place = board.candidates().filter(|(_, candidate)| board.has_place(candidate, item));
+        let with_place = board
+            .candidates()
+            .filter(|(_, candidate)| board.has_place(candidate, item));
         let least = with_place.min_by_key(|(_, candidate)| candidate.rank(Rule::ByCount));
         let child_home = || item.children.iter().find_map(|child| board.item(*child).home);
         match least.map(|(to, _)| to).or_else(child_home) {
@@ -80,7 +82,9 @@ impl Shares {
         let preferred = placed.iter().filter_map(|at| board.preferred(board.item(*at)));
         preferred.for_each(|to| *meant.entry(to).or_default() += 1);
         let mut movable: BTreeMap<CandidateIndex, usize> = BTreeMap::new();
-        let read = board.items().filter(|(_, item)| item.progress == Progress::Ready && item.hold == Hold::Movable);
+        let read = board
+            .items()
+            .filter(|(_, item)| item.progress == Progress::Ready && item.hold == Hold::Movable);
         read.filter_map(|(_, item)| item.home)
             .for_each(|home| *movable.entry(home).or_default() += 1);
         let next = |at: CandidateIndex, count: usize| {
@@ -130,20 +134,25 @@ impl Shares {
             (board.preferred(item).is_none(), Reverse(Finite(item.size)))
         });
         let mut left = Vec::new();
+        let mut takers = Queue::new(board, self.missing.keys().copied(), |candidate| {
+            let is_java = candidate.view.implementation == Implementation::Java;
+            (is_java, candidate.rank(Rule::ByLoad))
+        });
         for at in in_turn {
             let item = board.item(at);
-            let is_java = |to| board.candidate(to).view.implementation == Implementation::Java;
-            let preferred = board.preferred(item).filter(|to| self.missing.contains_key(to));
-            let takers = self.missing.keys().copied();
-            let takers = takers.filter(|to| board.admits(board.candidate(*to), item));
-            let least = || takers.min_by_key(|to| (is_java(*to), board.candidate(*to).rank(Rule::ByLoad)));
-            let taker = preferred.filter(|to| board.admits(board.candidate(*to), item)).or_else(least);
-            match taker {
-                Some(to) => {
-                    take_one(&mut self.missing, to);
-                    board.assign(at, to, rule, plan);
-                }
-                None => left.push(at),
+            let admits = |to| board.admits(board.candidate(to), item);
+            let preferred = board
+                .preferred(item)
+                .filter(|to| self.missing.contains_key(to) && admits(*to));
+            let Some(to) = preferred.or_else(|| takers.first(admits)) else {
+                left.push(at);
+                continue;
+            };
+            takers.remove(board, to);
+            board.assign(at, to, rule, plan);
+            take_one(&mut self.missing, to);
+            if self.missing.contains_key(&to) {
+                takers.insert(board, to);
             }
         }
         left
@@ -151,8 +160,9 @@ impl Shares {
 
     /// Moves leases from the workers that have more than they are to have to those that have fewer.
     fn move_excess(&mut self, board: &mut Board<'_>, plan: &mut Plan) {
+        let mut movable = movable_by_home(board);
         for (from, excess) in std::mem::take(&mut self.excess) {
-            for at in movable_of(board, from).into_iter().take(excess) {
+            for at in movable.remove(&from).unwrap_or_default().into_iter().take(excess) {
                 let item = board.item(at);
                 let takers = self.missing.keys().copied();
                 let takers = takers.filter(|to| board.admits(board.candidate(*to), item));
@@ -170,23 +180,26 @@ impl Shares {
     }
 }
 
-/// The leases of a worker in the order in which it gives them away: those with children at the worker last, those that came
-/// to it lately before them.
-fn movable_of(board: &Board<'_>, from: CandidateIndex) -> Vec<LeaseIndex> {
-    let is_movable = |item: &super::board::Item<'_>| {
-        item.progress == Progress::Ready && item.hold == Hold::Movable && item.home == Some(from)
-    };
+/// The leases of each worker in the order in which it gives them away: those with children at the worker last, those that
+/// came to it lately before them.
+fn movable_by_home(board: &Board<'_>) -> BTreeMap<CandidateIndex, Vec<LeaseIndex>> {
+    let is_movable = |item: &Item<'_>| item.progress == Progress::Ready && item.hold == Hold::Movable;
     let movable = board.items().filter(|(_, item)| is_movable(item));
-    let order = |(at, item): (LeaseIndex, &super::board::Item<'_>)| {
+    let order = |(at, item): (LeaseIndex, &Item<'_>)| {
         let since = match &item.view.reader {
             Reader::Owner { since, .. } => *since,
             Reader::Nobody | Reader::Expired { .. } | Reader::HandingOver { .. } => None,
         };
-        (board.is_replaced(at, from), since, at)
+        let home = item.home?;
+        Some((board.is_replaced(at, home), since, at, home))
     };
-    let mut movable: Vec<_> = movable.map(order).collect();
+    let mut movable: Vec<_> = movable.filter_map(order).collect();
     movable.sort_unstable();
-    movable.into_iter().map(|(_, _, at)| at).collect()
+    let mut by_home: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (_, _, at, home) in movable {
+        by_home.entry(home).or_default().push(at);
+    }
+    by_home
 }
 
 fn take_one(counts: &mut BTreeMap<CandidateIndex, usize>, at: CandidateIndex) {

@@ -120,7 +120,11 @@ impl fmt::Display for DecisionReason {
             Self::LevelByCount { from_leases, to_leases } => {
                 write!(f, "its owner had {from_leases} leases, the new owner {to_leases}")
             }
-            Self::LevelByLoad { from_load, to_load, size } => write!(
+            Self::LevelByLoad {
+                from_load,
+                to_load,
+                size,
+            } => write!(
                 f,
                 "its owner had {from_load:.3} of the mean load, the new owner {to_load:.3}, and the lease is {size:.3}"
             ),
@@ -134,7 +138,8 @@ struct NewOwner(usize, Option<f64>);
 impl fmt::Display for NewOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the new owner had {} leases", self.0)?;
-        self.1.map_or(Ok(()), |load| write!(f, " and {load:.3} of the mean load"))
+        self.1
+            .map_or(Ok(()), |load| write!(f, " and {load:.3} of the mean load"))
     }
 }
 

@@ -18,9 +18,10 @@
 //! A move by these rules lowers the variance. So does a move of the KCL's decider, which starts no round that this one would
 //! not start. Therefore leaders of both kinds in turn come to rest.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::board::{Board, CandidateIndex, Hold, LeaseIndex, Progress};
+use super::board::{Board, CandidateIndex, Hold, Item, Progress, Queue};
 use super::counts::place_elsewhere;
 use super::decision::{DecisionReason, Plan, Rule};
 use super::search::{Giver, Parcel, Round, Taker, choose};
@@ -51,17 +52,25 @@ pub(super) fn place(board: &mut Board<'_>, plan: &mut Plan) {
     let mut placed = placed.to_vec();
     // Stable: leases of one size stay in the order of their urgency.
     placed.sort_by(|a, b| board.item(*b).size.total_cmp(&board.item(*a).size));
+    let mut left = Vec::new();
+    let everyone: Vec<_> = board.candidates().map(|(at, _)| at).collect();
+    let mut takers = Queue::new(board, everyone.into_iter(), |candidate| {
+        (false, candidate.rank(Rule::ByLoad))
+    });
     for at in placed {
         let item = board.item(at);
-        let has_place = |to: &CandidateIndex| board.has_place(board.candidate(*to), item);
-        let preferred = board.preferred(item).filter(has_place);
-        let with_place = board.candidates().map(|(to, _)| to).filter(has_place);
-        let least = || with_place.min_by_key(|to| board.candidate(*to).rank(Rule::ByLoad));
-        match preferred.or_else(least) {
-            Some(to) => board.assign(at, to, Rule::ByLoad, plan),
-            None => place_elsewhere(board, &[at], plan),
+        let has_place = |to| board.has_place(board.candidate(to), item);
+        let preferred = board.preferred(item).filter(|to| has_place(*to));
+        match preferred.or_else(|| takers.first(has_place)) {
+            Some(to) => {
+                takers.remove(board, to);
+                board.assign(at, to, Rule::ByLoad, plan);
+                takers.insert(board, to);
+            }
+            None => left.push(at),
         }
     }
+    place_elsewhere(board, &left, plan);
     place_elsewhere(board, beyond, plan);
 }
 
@@ -130,21 +139,24 @@ fn fill(board: &Board<'_>, now: Instant, round: &mut Round) {
     if round.takers.is_empty() {
         round.givers.clear();
     }
+    let may_move = |item: &Item<'_>| {
+        let is_held = item.progress == Progress::Ready && item.hold == Hold::Movable;
+        let has_rested = item.view.reader.owned_for(now).is_none_or(|time| time >= LEASE_REST);
+        let has_traffic = item.measured().is_some_and(|kbps| kbps > 0.0);
+        is_held && has_rested && has_traffic && item.size >= LEAST_GAIN
+    };
+    let mut parcels: BTreeMap<CandidateIndex, Vec<Parcel>> = BTreeMap::new();
+    for (lease, item) in board.items().filter(|(_, item)| may_move(item)) {
+        if let Some(home) = item.home {
+            parcels.entry(home).or_default().push(Parcel {
+                lease,
+                size: item.size,
+                throughput: item.throughput,
+            });
+        }
+    }
     for giver in &mut round.givers {
-        let is_theirs = |item: &super::board::Item<'_>| {
-            item.progress == Progress::Ready && item.hold == Hold::Movable && item.home == Some(giver.at)
-        };
-        let may_move = |item: &super::board::Item<'_>| {
-            let has_rested = item.view.reader.owned_for(now).is_none_or(|time| time >= LEASE_REST);
-            has_rested && item.size >= LEAST_GAIN && item.measured().is_some_and(|kbps| kbps > 0.0)
-        };
-        let movable = board.items().filter(|(_, item)| is_theirs(item) && may_move(item));
-        let parcel = |(lease, item): (LeaseIndex, &super::board::Item<'_>)| Parcel {
-            lease,
-            size: item.size,
-            throughput: item.throughput,
-        };
-        giver.parcels = movable.map(parcel).collect();
+        giver.parcels = parcels.remove(&giver.at).unwrap_or_default();
         giver.parcels.sort_by(|a, b| b.size.total_cmp(&a.size));
     }
     round.givers.sort_by(|a, b| b.load.total_cmp(&a.load));

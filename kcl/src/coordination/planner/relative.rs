@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::board::{Board, Progress};
+use super::board::{Board, Hold, Item, Progress};
 use super::view::{Utilization, WorkerMetrics};
 
 /// The largest number that is taken from a row, so that no sum is infinite.
@@ -34,24 +34,31 @@ pub(super) fn weigh(board: &mut Board<'_>) {
     for candidate in board.candidates_mut() {
         match &candidate.view.metrics {
             WorkerMetrics::Measured(metrics) if !metrics.is_empty() => {
-                let relative = || metrics.iter().map(|(name, metric)| Relative::of(metric, means.get(name.as_str())));
+                let relative = || {
+                    metrics
+                        .iter()
+                        .map(|(name, metric)| Relative::of(metric, means.get(name.as_str())))
+                };
                 candidate.load = relative().map(|relative| relative.load).fold(0.0, f64::max);
-                candidate.headroom = relative().map(|relative| relative.headroom).fold(f64::INFINITY, f64::min);
+                candidate.headroom = relative()
+                    .map(|relative| relative.headroom)
+                    .fold(f64::INFINITY, f64::min);
             }
-            WorkerMetrics::Default
-            | WorkerMetrics::Measured(_)
-            | WorkerMetrics::Failing
-            | WorkerMetrics::Invalid => {}
+            WorkerMetrics::Default | WorkerMetrics::Measured(_) | WorkerMetrics::Failing | WorkerMetrics::Invalid => {}
         }
     }
 }
 
 /// The sizes of leases that are load and are with a candidate or to be placed.
 fn weigh_leases(board: &mut Board<'_>, candidates: f64) {
-    let is_load = |item: &&super::board::Item<'_>| {
-        item.progress == Progress::Ready && (item.home.is_some() || item.hold == super::board::Hold::Unread)
-    };
-    let loads: Vec<Option<f64>> = board.items().map(|(_, item)| item).filter(is_load).map(|item| item.measured()).collect();
+    let is_load =
+        |item: &&Item<'_>| item.progress == Progress::Ready && (item.home.is_some() || item.hold == Hold::Unread);
+    let loads: Vec<Option<f64>> = board
+        .items()
+        .map(|(_, item)| item)
+        .filter(is_load)
+        .map(|item| item.measured())
+        .collect();
     let known: Vec<f64> = loads.iter().flatten().copied().collect();
     let mean = known.iter().sum::<f64>() / (known.len().max(1) as f64);
     let unknown = loads.len() - known.len();
@@ -59,7 +66,11 @@ fn weigh_leases(board: &mut Board<'_>, candidates: f64) {
     let alike = candidates / (loads.len().max(1) as f64);
     for item in board.items_mut().filter(|item| item.progress == Progress::Ready) {
         item.throughput = item.measured().unwrap_or(mean);
-        item.size = if fair_share > 0.0 { item.throughput / fair_share } else { alike };
+        item.size = if fair_share > 0.0 {
+            item.throughput / fair_share
+        } else {
+            alike
+        };
     }
 }
 
@@ -75,7 +86,9 @@ fn means<'a>(board: &Board<'a>) -> BTreeMap<&'a str, f64> {
             }
         }
     }
-    sums.into_iter().map(|(name, (sum, count))| (name, sum / count)).collect()
+    sums.into_iter()
+        .map(|(name, (sum, count))| (name, sum / count))
+        .collect()
 }
 
 struct Relative {

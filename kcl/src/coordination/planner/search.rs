@@ -66,7 +66,9 @@ pub(super) struct Transfer {
 pub(super) fn choose(round: &Round) -> Vec<Transfer> {
     let parcels = round.givers.iter().map(|giver| giver.parcels.len()).sum::<usize>();
     let choices = round.takers.len() + 1;
-    let combinations = u32::try_from(parcels).ok().and_then(|parcels| choices.checked_pow(parcels));
+    let combinations = u32::try_from(parcels)
+        .ok()
+        .and_then(|parcels| choices.checked_pow(parcels));
     match combinations {
         Some(combinations) if combinations <= EXHAUSTIVE => Search::new(round).best(),
         Some(_) | None => greedy(round),
@@ -84,9 +86,9 @@ fn greedy(round: &Round) -> Vec<Transfer> {
             if parcel.size > budget || load - parcel.size < 1.0 {
                 continue;
             }
-            let open = takers.iter_mut().filter(|taker| {
-                taker.after(parcel) <= 1.0 && taker.admits(parcel, round)
-            });
+            let open = takers
+                .iter_mut()
+                .filter(|taker| taker.after(parcel) <= 1.0 && taker.admits(parcel, round));
             if let Some(taker) = open.min_by(|a, b| a.taker.load.total_cmp(&b.taker.load)) {
                 transfers.push(taker.take(giver, parcel));
                 load -= parcel.size;

@@ -202,7 +202,10 @@ impl Fleet {
 /// `shard → worker` of each decision.
 fn pairs(decisions: &[Decision]) -> Vec<(String, &str)> {
     let short = |lease: &LeaseKey| lease.as_str().trim_start_matches("shardId-").to_owned();
-    decisions.iter().map(|decision| (short(&decision.lease), decision.to.as_str())).collect()
+    decisions
+        .iter()
+        .map(|decision| (short(&decision.lease), decision.to.as_str()))
+        .collect()
 }
 
 fn targets(decisions: &[Decision]) -> Vec<&str> {
@@ -272,7 +275,13 @@ fn a_worker_whose_metrics_fail_or_cannot_be_read_is_given_nothing_and_keeps_what
             metrics,
             ..worker("bad")
         };
-        let leases = [owned(0, "bad"), owned(1, "bad"), owned(2, "bad"), unowned(3), unowned(4)];
+        let leases = [
+            owned(0, "bad"),
+            owned(1, "bad"),
+            owned(2, "bad"),
+            unowned(3),
+            unowned(4),
+        ];
         let plan = Fleet::new([bad, worker("good")], leases).plan(&LEASE_COUNT);
         assert_eq!((targets(&plan.assignments), plan.moves), (vec!["good", "good"], vec![]));
     }
@@ -320,7 +329,10 @@ fn a_worker_with_two_rows_counts_once() {
         ..worker("a")
     };
     for workers in [[older.clone(), worker("a")], [worker("a"), older]] {
-        assert_eq!(Fleet::new(workers, [unowned(0)]).plan(&LEASE_COUNT).assignments.len(), 1);
+        assert_eq!(
+            Fleet::new(workers, [unowned(0)]).plan(&LEASE_COUNT).assignments.len(),
+            1
+        );
     }
 }
 
@@ -355,7 +367,12 @@ fn an_expired_lease_is_not_torn_from_a_java_worker_that_lives() {
 
 #[test]
 fn a_lease_that_waits_for_a_parent_is_no_load() {
-    let leases = [owned(0, "a"), child_of(owned(1, "a"), &[0]), child_of(owned(2, "a"), &[0]), owned(3, "b")];
+    let leases = [
+        owned(0, "a"),
+        child_of(owned(1, "a"), &[0]),
+        child_of(owned(2, "a"), &[0]),
+        owned(3, "b"),
+    ];
     let plan = Fleet::new([worker("a"), worker("b")], leases).plan(&LEASE_COUNT);
     assert_eq!((plan.moves, plan.figures.leases), (vec![], 2));
 }
@@ -371,7 +388,10 @@ fn a_child_goes_after_its_parents_to_the_owner_of_one() {
     ];
     let plan = Fleet::new([worker("a"), worker("b")], leases).plan(&LEASE_COUNT);
     let expected = [("005", "b"), ("001", "b"), ("002", "b"), ("000", "b")];
-    assert_eq!(pairs(&plan.assignments), expected.map(|(shard, to)| (shard.to_owned(), to)));
+    assert_eq!(
+        pairs(&plan.assignments),
+        expected.map(|(shard, to)| (shard.to_owned(), to))
+    );
     assert_eq!(
         plan.assignments[1].reason,
         DecisionReason::FollowsParent { parent: key(5) }
@@ -380,7 +400,11 @@ fn a_child_goes_after_its_parents_to_the_owner_of_one() {
 
 #[test]
 fn a_parent_that_has_ended_or_has_no_lease_is_not_waited_for() {
-    let leases = [ended(owned(0, "a")), child_of(unowned(1), &[0]), child_of(unowned(2), &[9])];
+    let leases = [
+        ended(owned(0, "a")),
+        child_of(unowned(1), &[0]),
+        child_of(unowned(2), &[9]),
+    ];
     let fleet = Fleet::new([worker("a"), worker("b")], leases);
     assert_eq!(fleet.plan(&LEASE_COUNT).figures.leases, 2);
     assert_eq!(counts_after(&fleet, &LEASE_COUNT), [1, 1]);
@@ -418,7 +442,15 @@ fn leases_that_wait_for_each_other_are_placed() {
 
 #[test]
 fn an_ended_lease_is_no_load_and_is_placed_only_beside_java_workers() {
-    let leases = || [ended(owned(0, "a")), ended(owned(1, "a")), ended(unowned(2)), owned(3, "a"), owned(4, "b")];
+    let leases = || {
+        [
+            ended(owned(0, "a")),
+            ended(owned(1, "a")),
+            ended(unowned(2)),
+            owned(3, "a"),
+            owned(4, "b"),
+        ]
+    };
     let plan = Fleet::new([worker("a"), worker("b")], leases()).plan(&LEASE_COUNT);
     assert_eq!((plan.assignments, plan.moves, plan.unplaced), (vec![], vec![], vec![]));
     let plan = Fleet::new([worker("a"), java("b")], leases()).plan(&LEASE_COUNT);
@@ -430,14 +462,23 @@ fn an_ended_lease_is_no_load_and_is_placed_only_beside_java_workers() {
 
 #[test]
 fn a_lease_in_a_hand_off_counts_for_its_next_owner_and_is_left_alone() {
-    let leases = [owned(0, "a"), owned(1, "a"), handing_over(2, "a", "b", HandOff::Pending), unowned(3)];
+    let leases = [
+        owned(0, "a"),
+        owned(1, "a"),
+        handing_over(2, "a", "b", HandOff::Pending),
+        unowned(3),
+    ];
     let plan = Fleet::new([worker("a"), worker("b")], leases).plan(&LEASE_COUNT);
     assert_eq!((targets(&plan.assignments), plan.moves), (vec!["b"], vec![]));
 }
 
 #[test]
 fn an_overdue_hand_off_is_ended_by_giving_the_lease_to_its_next_owner_if_that_lives() {
-    let leases = [owned(0, "a"), owned(1, "b"), handing_over(2, "a", "b", HandOff::Overdue)];
+    let leases = [
+        owned(0, "a"),
+        owned(1, "b"),
+        handing_over(2, "a", "b", HandOff::Overdue),
+    ];
     let plan = Fleet::new([worker("a"), worker("b")], leases.clone()).plan(&LEASE_COUNT);
     assert_eq!(targets(&plan.assignments), ["b"]);
     assert_eq!(
@@ -469,7 +510,10 @@ fn a_new_worker_gets_its_share_in_one_plan_with_as_many_moves_as_it_takes() {
 #[test]
 fn counts_that_differ_by_one_are_left_alone() {
     let leases = (0..5).map(|shard| owned(shard, if shard < 2 { "a" } else { "b" }));
-    assert_eq!(Fleet::new([worker("a"), worker("b")], leases).plan(&LEASE_COUNT).moves, []);
+    assert_eq!(
+        Fleet::new([worker("a"), worker("b")], leases).plan(&LEASE_COUNT).moves,
+        []
+    );
 }
 
 #[test]
@@ -488,7 +532,13 @@ fn leases_that_came_lately_and_parents_of_children_stay_rather_than_others() {
         },
         ..owned(0, "a")
     };
-    let leases = [late, owned(1, "a"), child_of(owned(2, "a"), &[1]), owned(3, "a"), owned(4, "a")];
+    let leases = [
+        late,
+        owned(1, "a"),
+        child_of(owned(2, "a"), &[1]),
+        owned(3, "a"),
+        owned(4, "a"),
+    ];
     let plan = Fleet::new([worker("a"), worker("b")], leases).plan(&LEASE_COUNT);
     assert_eq!(pairs(&plan.moves), [("003".to_owned(), "b"), ("004".to_owned(), "b")]);
 }
@@ -513,7 +563,9 @@ fn the_leases_of_a_dead_worker_are_dealt_by_size_so_that_loads_come_out_alike() 
     fleet.membership_changed = Some(ago(1));
     let plan = fleet.plan(&UTILIZATION);
     let of_a = plan.assignments.iter().filter(|made| made.to == id("a"));
-    let sum: f64 = of_a.filter_map(|made| fleet.leases.iter().find(|lease| lease.key == made.lease)?.throughput).sum();
+    let sum: f64 = of_a
+        .filter_map(|made| fleet.leases.iter().find(|lease| lease.key == made.lease)?.throughput)
+        .sum();
     assert_eq!(sum, 9.0);
 }
 
@@ -534,13 +586,20 @@ fn loaded(sizes: &[f64], others: &[(&str, f64)]) -> Fleet {
 
 #[test]
 fn a_worker_above_the_threshold_gives_leases_to_the_least_loaded_one() {
-    let fleet = loaded(&[50.0, 20.0, 20.0, 10.0, 10.0, 10.0, 10.0, 10.0], &[("b", 90.0), ("c", 70.0)]);
+    let fleet = loaded(
+        &[50.0, 20.0, 20.0, 10.0, 10.0, 10.0, 10.0, 10.0],
+        &[("b", 90.0), ("c", 70.0)],
+    );
     let plan = fleet.plan(&UTILIZATION);
     // 60 % of the 40 above the mean.
-    let moved: Vec<_> = plan.moves.iter().filter_map(|made| match made.reason {
-        DecisionReason::LevelByLoad { size, .. } => Some((size * 100.0).round()),
-        _ => None,
-    }).collect();
+    let moved: Vec<_> = plan
+        .moves
+        .iter()
+        .filter_map(|made| match made.reason {
+            DecisionReason::LevelByLoad { size, .. } => Some((size * 100.0).round()),
+            _ => None,
+        })
+        .collect();
     assert_eq!((moved.iter().sum::<f64>(), targets(&plan.moves)), (20.0, vec!["c"]));
 }
 
@@ -558,7 +617,11 @@ fn no_lease_is_moved_by_load_without_traffic() {
             throughput,
             ..owned(shard, "a")
         });
-        for workers in [[worker("a"), worker("b")], [with_cpu("a", 90.0), with_cpu("b", 10.0)], [with_cpu("a", 0.0), with_cpu("b", 0.0)]] {
+        for workers in [
+            [worker("a"), worker("b")],
+            [with_cpu("a", 90.0), with_cpu("b", 10.0)],
+            [with_cpu("a", 0.0), with_cpu("b", 0.0)],
+        ] {
             let plan = Fleet::new(workers, leases.clone()).plan(&UTILIZATION);
             assert_eq!((plan.figures.rule, plan.moves), (Rule::ByLoad, vec![]));
         }
@@ -615,7 +678,13 @@ fn a_target_is_not_filled_beyond_its_operating_range() {
 
 #[test]
 fn a_worker_beyond_its_operating_range_gives_leases_away_though_it_is_not_above_the_threshold() {
-    let metrics = [("C".to_owned(), Utilization { value: 52.0, limit: 51.0 })];
+    let metrics = [(
+        "C".to_owned(),
+        Utilization {
+            value: 52.0,
+            limit: 51.0,
+        },
+    )];
     let a = WorkerView {
         metrics: WorkerMetrics::Measured(metrics.into()),
         ..worker("a")
@@ -663,7 +732,11 @@ fn no_worker_is_to_read_more_than_the_limit_but_a_lease_beyond_it_has_a_worker_o
         max_throughput_per_host: Some(100.0),
         ..UTILIZATION
     };
-    let leases = [reading(unowned(0), 150.0), reading(unowned(1), 60.0), reading(unowned(2), 60.0)];
+    let leases = [
+        reading(unowned(0), 150.0),
+        reading(unowned(1), 60.0),
+        reading(unowned(2), 60.0),
+    ];
     let mut fleet = Fleet::new([worker("a"), worker("b")], leases);
     for (changed, rule) in [(None, Rule::ByLoad), (Some(ago(1)), Rule::ByCount)] {
         fleet.membership_changed = changed;

@@ -18,7 +18,9 @@ pub(super) fn place(board: &mut Board<'_>, plan: &mut Plan) {
         let mut occupied = board.occupied();
         while !pending.is_empty() {
             let (generation, later) = next_generation(board, pending);
-            generation.into_iter().for_each(|at| place_waiting(board, at, &mut occupied, plan));
+            generation
+                .into_iter()
+                .for_each(|at| place_waiting(board, at, &mut occupied, plan));
             pending = later;
         }
     }
@@ -28,7 +30,9 @@ pub(super) fn place(board: &mut Board<'_>, plan: &mut Plan) {
 }
 
 fn without_owner(board: &Board<'_>, progress: Progress) -> Vec<LeaseIndex> {
-    let found = board.items().filter(|(_, item)| item.progress == progress && item.hold == Hold::Unread);
+    let found = board
+        .items()
+        .filter(|(_, item)| item.progress == progress && item.hold == Hold::Unread);
     let mut found: Vec<_> = found.map(|(at, item)| (item.urgency(), at)).collect();
     found.sort_unstable();
     found.into_iter().map(|(_, at)| at).collect()
@@ -54,10 +58,15 @@ fn place_waiting(board: &mut Board<'_>, at: LeaseIndex, occupied: &mut Occupied,
         let after = occupied_with(board, at, to, before);
         (after <= before || after <= board.max_leases(to)).then_some((before, after))
     };
-    let parents = item.parents.iter().filter_map(|parent| Some((board.item(*parent).home?, *parent)));
+    let parents = item
+        .parents
+        .iter()
+        .filter_map(|parent| Some((board.item(*parent).home?, *parent)));
     let parents = parents.filter_map(|(to, parent)| Some((with_place(to)?, to, parent)));
     let is_java = |to| board.candidate(to).view.implementation == Implementation::Java;
-    let others = board.candidates().filter_map(|(to, _)| Some((is_java(to), with_place(to)?, to)));
+    let others = board
+        .candidates()
+        .filter_map(|(to, _)| Some((is_java(to), with_place(to)?, to)));
     let (follows, elsewhere) = (parents.min(), others.min());
     let (to, (before, after), parent) = if let Some((counts, to, parent)) = follows {
         (to, counts, Some(parent))
@@ -66,7 +75,9 @@ fn place_waiting(board: &mut Board<'_>, at: LeaseIndex, occupied: &mut Occupied,
     } else {
         let lease = item.view.key.clone();
         let reason = match plan.figures.candidates {
-            0 => NoPlace::NoCandidate { live: plan.figures.live },
+            0 => NoPlace::NoCandidate {
+                live: plan.figures.live,
+            },
             candidates => NoPlace::NoRoom { candidates },
         };
         plan.unplaced.push(Unplaced { lease, reason });

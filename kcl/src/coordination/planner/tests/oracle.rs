@@ -28,7 +28,9 @@ struct Instance {
     leases: Vec<(Whose, u16)>,
 }
 
-const NAMES: [&str; 16] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"];
+const NAMES: [&str; 16] = [
+    "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p",
+];
 
 impl Instance {
     /// Its workers without metrics, and an unfit and a dead one that are never to be given anything.
@@ -95,7 +97,10 @@ fn check<T: std::fmt::Debug>(
     instances: impl Strategy<Value = T>,
     judge: impl Fn(T) -> Result<(), TestCaseError>,
 ) {
-    let factor = std::env::var("PLANNER_ORACLE").ok().and_then(|factor| factor.parse().ok()).unwrap_or(1_u32);
+    let factor = std::env::var("PLANNER_ORACLE")
+        .ok()
+        .and_then(|factor| factor.parse().ok())
+        .unwrap_or(1_u32);
     let config = ProptestConfig {
         failure_persistence: None,
         ..ProptestConfig::with_cases(cases * factor)
@@ -117,10 +122,15 @@ impl CountCost {
     fn of(instance: &Instance, homes: &[Option<usize>]) -> Self {
         let mut counts = vec![0_usize; instance.rooms.len()];
         homes.iter().flatten().for_each(|home| counts[*home] += 1);
-        let moves = (0..homes.len()).filter(|lease| instance.home(*lease).is_some_and(|home| homes[*lease] != Some(home)));
+        let moves =
+            (0..homes.len()).filter(|lease| instance.home(*lease).is_some_and(|home| homes[*lease] != Some(home)));
         Self {
             unplaced: homes.iter().filter(|home| home.is_none()).count(),
-            beyond_room: counts.iter().zip(&instance.rooms).map(|(count, room)| count.saturating_sub(*room)).sum(),
+            beyond_room: counts
+                .iter()
+                .zip(&instance.rooms)
+                .map(|(count, room)| count.saturating_sub(*room))
+                .sum(),
             squares: counts.iter().map(|count| count * count).sum(),
             moves: moves.count(),
         }
@@ -135,9 +145,15 @@ fn homes_after(instance: &Instance, plan: &Plan) -> Result<Vec<Option<usize>>, T
     homes.iter().flatten().for_each(|home| counts[*home] += 1);
     for decision in plan.moves.iter().chain(&plan.assignments) {
         let lease = (0..homes.len()).find(|lease| key(*lease) == decision.lease).unwrap();
-        let to = NAMES[..instance.rooms.len()].iter().position(|name| *name == decision.to.as_str());
+        let to = NAMES[..instance.rooms.len()]
+            .iter()
+            .position(|name| *name == decision.to.as_str());
         prop_assert!(to.is_some(), "{} is no candidate", decision.to);
-        prop_assert!(!std::mem::replace(&mut given[lease], true), "{} is given twice", decision.lease);
+        prop_assert!(
+            !std::mem::replace(&mut given[lease], true),
+            "{} is given twice",
+            decision.lease
+        );
         let is_passing = matches!(instance.leases[lease].0, Whose::Passing(..));
         prop_assert!(!is_passing, "{} is in a hand-off", decision.lease);
         homes[lease].inspect(|home| counts[*home] -= 1);
@@ -196,19 +212,29 @@ fn counts_are_optimal(instance: &Instance, least: CountCost) -> Result<(), TestC
     let homes = homes_after(instance, &plan)?;
     prop_assert_eq!(CountCost::of(instance, &homes), least);
     let again = fleet.after(&plan).plan(&LEASE_COUNT);
-    prop_assert!(again.moves.is_empty() && again.assignments.is_empty(), "not at rest: {:?}", again);
+    prop_assert!(
+        again.moves.is_empty() && again.assignments.is_empty(),
+        "not at rest: {:?}",
+        again
+    );
     Ok(())
 }
 
 #[test]
 fn counts_are_optimal_on_tiny_instances() {
-    check(84_000, instances(1..=3, 4), |instance| counts_are_optimal(&instance, least_count_cost(&instance)));
+    check(84_000, instances(1..=3, 4), |instance| {
+        counts_are_optimal(&instance, least_count_cost(&instance))
+    });
 }
 
 #[test]
 fn counts_are_optimal_on_small_instances() {
-    check(3_000, instances(1..=4, 5), |instance| counts_are_optimal(&instance, least_count_cost(&instance)));
-    check(150, instances(4..=4, 7), |instance| counts_are_optimal(&instance, least_count_cost(&instance)));
+    check(3_000, instances(1..=4, 5), |instance| {
+        counts_are_optimal(&instance, least_count_cost(&instance))
+    });
+    check(150, instances(4..=4, 7), |instance| {
+        counts_are_optimal(&instance, least_count_cost(&instance))
+    });
 }
 
 #[test]
@@ -238,9 +264,20 @@ impl LoadRules {
         }
         let workers = instance.rooms.len();
         let total: f64 = instance.leases.iter().map(|(_, kbps)| f64::from(*kbps)).sum();
-        let size = |kbps: u16| if total > 0.0 { f64::from(kbps) * workers as f64 / total } else { 0.0 };
+        let size = |kbps: u16| {
+            if total > 0.0 {
+                f64::from(kbps) * workers as f64 / total
+            } else {
+                0.0
+            }
+        };
         let sizes: Vec<f64> = instance.leases.iter().map(|(_, kbps)| size(*kbps)).collect();
-        let sum_at = |at: usize| (0..sizes.len()).filter(|lease| instance.home(*lease) == Some(at)).map(|lease| sizes[lease]).sum();
+        let sum_at = |at: usize| {
+            (0..sizes.len())
+                .filter(|lease| instance.home(*lease) == Some(at))
+                .map(|lease| sizes[lease])
+                .sum()
+        };
         let mut loads: Vec<f64> = (0..workers).map(sum_at).collect();
         let mut headrooms = vec![f64::INFINITY; workers];
         if let Some(cpu) = &instance.cpu {
@@ -252,9 +289,20 @@ impl LoadRules {
                 loads = vec![1.0; workers];
             }
         }
-        let passes = |at: usize| instance.leases.iter().any(|(whose, _)| matches!(whose, Whose::Passing(from, to) if *from == at || *to == at));
+        let passes = |at: usize| {
+            instance
+                .leases
+                .iter()
+                .any(|(whose, _)| matches!(whose, Whose::Passing(from, to) if *from == at || *to == at))
+        };
         let settled = (0..workers).map(|at| !passes(at)).collect();
-        Self { instance, sizes, loads, headrooms, settled }
+        Self {
+            instance,
+            sizes,
+            loads,
+            headrooms,
+            settled,
+        }
     }
 
     fn workers(&self) -> impl Iterator<Item = usize> + '_ {
@@ -313,7 +361,9 @@ impl LoadRules {
                 Whose::Passing(_, to) => vec![*to],
                 Whose::Nobodys | Whose::Expired => unreachable!("all leases have owners"),
             };
-            let longer = results.iter().flat_map(|homes: &Vec<usize>| choices.iter().map(|to| [homes.as_slice(), &[*to]].concat()));
+            let longer = results
+                .iter()
+                .flat_map(|homes: &Vec<usize>| choices.iter().map(|to| [homes.as_slice(), &[*to]].concat()));
             results = longer.collect();
         }
         let costs: Vec<_> = results.iter().filter_map(|homes| self.cost(homes)).collect();
@@ -327,12 +377,21 @@ fn loads_are_optimal(instance: Instance) -> Result<(), TestCaseError> {
     let rules = LoadRules::of(instance);
     let plan = rules.instance.fleet().plan(&UTILIZATION);
     prop_assert_eq!(plan.figures.rule, Rule::ByLoad);
-    let homes: Vec<_> = homes_after(&rules.instance, &plan)?.into_iter().map(|home| home.unwrap()).collect();
+    let homes: Vec<_> = homes_after(&rules.instance, &plan)?
+        .into_iter()
+        .map(|home| home.unwrap())
+        .collect();
     let cost = rules.cost(&homes);
     prop_assert!(cost.is_some(), "against the rules: {:?}", plan.moves);
     let (squares, moves) = cost.unwrap();
     let (least, fewest) = rules.least_cost();
-    prop_assert!((squares - least).abs() < 1e-6, "{} instead of {}: {:?}", squares, least, plan.moves);
+    prop_assert!(
+        (squares - least).abs() < 1e-6,
+        "{} instead of {}: {:?}",
+        squares,
+        least,
+        plan.moves
+    );
     prop_assert_eq!(moves, fewest, "{:?}", plan.moves);
     Ok(())
 }
@@ -353,7 +412,10 @@ fn loads_of_large_fleets_obey_the_rules_and_never_get_worse() {
     check(1_000, instances(2..=16, 100), |instance| {
         let rules = LoadRules::of(instance);
         let plan = rules.instance.fleet().plan(&UTILIZATION);
-        let homes: Vec<_> = homes_after(&rules.instance, &plan)?.into_iter().map(|home| home.unwrap()).collect();
+        let homes: Vec<_> = homes_after(&rules.instance, &plan)?
+            .into_iter()
+            .map(|home| home.unwrap())
+            .collect();
         let cost = rules.cost(&homes);
         prop_assert!(cost.is_some(), "against the rules: {:?}", plan.moves);
         let before: f64 = rules.loads.iter().map(|load| load * load).sum();
@@ -414,7 +476,11 @@ mod flow {
             let capacity = i64::try_from(capacity).unwrap();
             let at = self.arcs.len();
             self.arcs.push(Arc { to, capacity, cost });
-            self.arcs.push(Arc { to: from, capacity: 0, cost: -cost });
+            self.arcs.push(Arc {
+                to: from,
+                capacity: 0,
+                cost: -cost,
+            });
             self.from[from].push(at);
             self.from[to].push(at + 1);
             at
@@ -438,7 +504,11 @@ mod flow {
             cost[source] = 0;
             while let Some(node) = queue.pop_front() {
                 for at in &self.from[node] {
-                    let Arc { to, capacity, cost: more } = self.arcs[*at];
+                    let Arc {
+                        to,
+                        capacity,
+                        cost: more,
+                    } = self.arcs[*at];
                     if capacity > 0 && cost[node] + more < cost[to] {
                         cost[to] = cost[node] + more;
                         by[to] = Some(*at);
@@ -460,7 +530,9 @@ mod flow {
     pub(super) fn least_count_cost(instance: &Instance) -> CountCost {
         let workers = instance.rooms.len();
         let count = |is: &dyn Fn(Whose) -> bool| instance.leases.iter().filter(|(whose, _)| is(*whose)).count();
-        let fixed: Vec<_> = (0..workers).map(|at| count(&|whose| matches!(whose, Whose::Passing(_, to) if to == at))).collect();
+        let fixed: Vec<_> = (0..workers)
+            .map(|at| count(&|whose| matches!(whose, Whose::Passing(_, to) if to == at)))
+            .collect();
         let mine: Vec<_> = (0..workers).map(|at| count(&|whose| whose == Whose::Of(at))).collect();
         let unread = count(&|whose| matches!(whose, Whose::Nobodys | Whose::Expired));
         let mut network = Network::default();
@@ -491,7 +563,11 @@ mod flow {
         places.iter().for_each(|(at, arc)| counts[*at] += sent(arc));
         CountCost {
             unplaced: sent(&unplaced),
-            beyond_room: counts.iter().zip(&instance.rooms).map(|(count, room)| count.saturating_sub(*room)).sum(),
+            beyond_room: counts
+                .iter()
+                .zip(&instance.rooms)
+                .map(|(count, room)| count.saturating_sub(*room))
+                .sum(),
             squares: counts.iter().map(|count| count * count).sum(),
             moves: moves.iter().map(sent).sum(),
         }
