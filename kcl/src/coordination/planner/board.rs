@@ -2,21 +2,15 @@
 //!
 //! A lease counts for the worker that has it or is to have it next, unless that worker is no candidate.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Instant;
 
+use super::candidate::{Candidate, CandidateIndex, candidates};
 use super::decision::{Decision, DecisionReason, Figures, NoPlace, Plan, Rule, Unplaced};
-use super::view::{FleetView, HandOff, Implementation, LeaseView, PlannerPolicy, Reader, Strategy, WorkerView};
-use super::{loads, relative};
+use super::item::{Hold, Item, LeaseIndex, Progress};
+use super::relative;
+use super::view::{FleetView, HandOff, Implementation, LeaseView, PlannerPolicy, Reader, Strategy};
 use crate::lease::model::{LeaseKey, WorkerId};
-
-/// A candidate's place in [`Board::candidates`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct CandidateIndex(usize);
-
-/// A lease's place in [`Board::leases`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct LeaseIndex(usize);
 
 /// The state of the plan.
 #[derive(Debug)]
@@ -29,65 +23,6 @@ pub(super) struct Board<'a> {
     /// Whether a Java worker is alive.
     pub(super) beside_java: bool,
     pub(super) max_throughput: Option<f64>,
-}
-
-/// A worker that can be given leases.
-#[derive(Debug)]
-pub(super) struct Candidate<'a> {
-    pub(super) view: &'a WorkerView,
-    /// The leases that are load.
-    pub(super) count: usize,
-    /// The most of them that it may have.
-    pub(super) room: usize,
-    /// The most leases that it may have.
-    max_leases: usize,
-    /// 1.0 is the mean.
-    pub(super) load: f64,
-    /// By how much the load may grow within the operating range; negative beyond it.
-    pub(super) headroom: f64,
-    /// KB/s.
-    pub(super) throughput: f64,
-    /// Whether its metrics show the leases that it has.
-    pub(super) settled: bool,
-}
-
-/// A lease, and where it is in the plan.
-#[derive(Debug)]
-pub(super) struct Item<'a> {
-    pub(super) view: &'a LeaseView,
-    pub(super) progress: Progress,
-    pub(super) hold: Hold,
-    /// The candidate for which it counts.
-    pub(super) home: Option<CandidateIndex>,
-    /// The relative load that it is.
-    pub(super) size: f64,
-    /// KB/s; the mean of the others if it is unknown.
-    pub(super) throughput: f64,
-    /// The leases for which it waits.
-    pub(super) parents: Vec<LeaseIndex>,
-    /// The leases that wait for it.
-    pub(super) children: Vec<LeaseIndex>,
-}
-
-/// How far a lease is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// It can be read.
-    Ready,
-    /// It waits for a parent.
-    Waiting,
-    Ended,
-}
-
-/// What can be done with a lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hold {
-    /// Nobody reads it, or its hand-off is overdue.
-    Unread,
-    /// A candidate reads it.
-    Movable,
-    /// It stays where it is in this plan.
-    Fixed,
 }
 
 impl<'a> Board<'a> {
@@ -371,150 +306,8 @@ impl<'a> Board<'a> {
     }
 }
 
-impl Candidate<'_> {
-    /// What the candidate with the least is chosen by.
-    pub(super) fn rank(&self, rule: Rule) -> Rank {
-        let load = Finite(self.load);
-        match rule {
-            Rule::ByCount => (Finite(0.0), self.count, load),
-            Rule::ByLoad => (load, self.count, load),
-        }
-    }
-
-    fn gain(&mut self, size: f64, throughput: f64) {
-        self.count += 1;
-        self.load += size;
-        self.headroom -= size;
-        self.throughput += throughput;
-    }
-
-    fn lose(&mut self, size: f64, throughput: f64) {
-        self.count = self.count.saturating_sub(1);
-        self.load -= size;
-        self.headroom += size;
-        self.throughput -= throughput;
-    }
-}
-
-/// Candidates in the order in which they are given leases.
-#[derive(Debug)]
-pub(super) struct Queue {
-    by_key: BTreeSet<(QueueKey, CandidateIndex)>,
-    key: fn(&Candidate<'_>) -> QueueKey,
-}
-
-/// What a queue is ordered by: first those for which it is false, then the least.
-pub(super) type QueueKey = (bool, Rank);
-
-impl Queue {
-    pub(super) fn new(
-        board: &Board<'_>,
-        members: impl Iterator<Item = CandidateIndex>,
-        key: fn(&Candidate<'_>) -> QueueKey,
-    ) -> Self {
-        let by_key = members.map(|at| (key(board.candidate(at)), at)).collect();
-        Self { by_key, key }
-    }
-
-    /// The first candidate that is suitable.
-    pub(super) fn first(&self, is_suitable: impl Fn(CandidateIndex) -> bool) -> Option<CandidateIndex> {
-        let mut members = self.by_key.iter().map(|(_, at)| *at);
-        members.find(|at| is_suitable(*at))
-    }
-
-    /// Takes a candidate out, before it is given a lease.
-    pub(super) fn remove(&mut self, board: &Board<'_>, at: CandidateIndex) {
-        self.by_key.remove(&((self.key)(board.candidate(at)), at));
-    }
-
-    pub(super) fn insert(&mut self, board: &Board<'_>, at: CandidateIndex) {
-        self.by_key.insert(((self.key)(board.candidate(at)), at));
-    }
-}
-
-/// Load, leases, and load again among equals.
-pub(super) type Rank = (Finite, usize, Finite);
-
-/// A number with a total order.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Finite(pub(super) f64);
-
-impl Eq for Finite {}
-
-impl PartialOrd for Finite {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Finite {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0)
-    }
-}
-
-impl<'a> Item<'a> {
-    fn new(view: &'a LeaseView, hold: Hold, home: Option<CandidateIndex>) -> Self {
-        Self {
-            view,
-            progress: if view.ended { Progress::Ended } else { Progress::Ready },
-            hold,
-            home,
-            size: 0.0,
-            throughput: 0.0,
-            parents: Vec::new(),
-            children: Vec::new(),
-        }
-    }
-
-    /// The order in which leases that nobody reads are placed: those that were read before, then the oldest.
-    pub(super) fn urgency(&self) -> (u8, Instant) {
-        let class = match self.view.reader {
-            Reader::Expired { .. } => 0,
-            Reader::Nobody | Reader::Owner { .. } => 1,
-            Reader::HandingOver { .. } => 2,
-        };
-        (class, self.view.first_seen)
-    }
-
-    /// KB/s, as it was measured.
-    pub(super) fn measured(&self) -> Option<f64> {
-        let measured = self.view.throughput.filter(|kbps| kbps.is_finite() && *kbps >= 0.0);
-        measured.map(|kbps| kbps.min(relative::LARGEST))
-    }
-}
-
-impl Reader {
-    /// The worker that read last.
-    fn owner(&self) -> Option<&WorkerId> {
-        match self {
-            Self::Nobody => None,
-            Self::Expired { owner, .. } | Self::Owner { owner, .. } | Self::HandingOver { owner, .. } => Some(owner),
-        }
-    }
-
-    /// The workers whose metrics do not show yet where the lease is.
-    fn unsettled(&self, now: Instant) -> impl Iterator<Item = &WorkerId> {
-        let lately = |since: &Instant| now.saturating_duration_since(*since) < loads::METRICS_LAG;
-        let workers = match self {
-            Self::Owner { owner, since } if since.as_ref().is_some_and(lately) => [Some(owner), None],
-            Self::HandingOver { owner, next, .. } => [Some(owner), Some(next)],
-            Self::Nobody | Self::Expired { .. } | Self::Owner { .. } => [None, None],
-        };
-        workers.into_iter().flatten()
-    }
-
-    /// How long the owner has had it, if it was seen to get it.
-    pub(super) fn owned_for(&self, now: Instant) -> Option<Duration> {
-        match self {
-            Self::Owner { since, .. } => since.map(|since| now.saturating_duration_since(since)),
-            Self::Nobody | Self::Expired { .. } | Self::HandingOver { .. } => None,
-        }
-    }
-}
-
 /// One view for each name, in the order of the names; of two with one name the later one, if it is better.
-fn in_order<'a, T, K: Ord>(views: &'a [T], name: impl Fn(&T) -> &K, is_better: impl Fn(&T, &T) -> bool) -> Vec<&'a T> {
+fn in_order<T, K: Ord>(views: &[T], name: impl Fn(&T) -> &K, is_better: impl Fn(&T, &T) -> bool) -> Vec<&T> {
     let mut views: Vec<&T> = views.iter().collect();
     // Stable: entries of one name keep their order, of which the result depends only among equals.
     views.sort_by(|a, b| name(a).cmp(name(b)));
@@ -526,39 +319,4 @@ fn in_order<'a, T, K: Ord>(views: &'a [T], name: impl Fn(&T) -> &K, is_better: i
         is_same
     });
     views
-}
-
-/// The workers that can be given leases.
-fn candidates<'a>(
-    workers: &[&'a WorkerView],
-    leases: &[&LeaseView],
-    me: &WorkerId,
-    policy: &PlannerPolicy,
-) -> Vec<Candidate<'a>> {
-    let mut expiries: BTreeMap<&WorkerId, Instant> = BTreeMap::new();
-    for (owner, at) in leases.iter().filter_map(|lease| lease.reader.expired()) {
-        let latest = expiries.entry(owner).or_insert(at);
-        *latest = at.max(*latest);
-    }
-    let is_alive = |worker: &WorkerView| {
-        let expired = worker.lease_expired.max(expiries.get(&worker.id).copied());
-        worker.id == *me || expired.is_none_or(|expired| worker.seen > expired)
-    };
-    let fit = workers
-        .iter()
-        .filter(|worker| worker.metrics.are_usable() && is_alive(worker));
-    let candidate = |worker: &&'a WorkerView| {
-        let max_leases = worker.max_leases.or(policy.max_leases).unwrap_or(usize::MAX);
-        Candidate {
-            view: worker,
-            count: 0,
-            room: max_leases,
-            max_leases,
-            load: 0.0,
-            headroom: f64::INFINITY,
-            throughput: 0.0,
-            settled: true,
-        }
-    };
-    fit.map(candidate).collect()
 }

@@ -11,8 +11,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::board::{Board, CandidateIndex, Finite, Hold, Item, LeaseIndex, Progress, Queue};
+use super::board::Board;
+use super::candidate::{CandidateIndex, Finite, Queue};
 use super::decision::{DecisionReason, Plan, Rule};
+use super::item::{Hold, Item, LeaseIndex, Progress};
 use super::view::{Implementation, Reader};
 
 /// Places the leases that nobody reads, and moves others.
@@ -56,12 +58,20 @@ struct Shares {
 /// A worker's next lease in the order in which leases are dealt: the least first.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Next {
-    beyond_room: bool,
+    place: Place,
     count: usize,
     claim: Claim,
     /// Java workers after Rust workers: they take longer to begin.
     is_java: bool,
     candidate: CandidateIndex,
+}
+
+/// Whether a worker may have its next lease.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    InRoom,
+    /// It has more leases than it may have.
+    BeyondRoom,
 }
 
 /// Whose lease a worker's next lease is.
@@ -90,7 +100,11 @@ impl Shares {
         let next = |at: CandidateIndex, count: usize| {
             let candidate = board.candidate(at);
             (count < candidate.room.max(candidate.count)).then_some(Reverse(Next {
-                beyond_room: count >= candidate.room,
+                place: if count < candidate.room {
+                    Place::InRoom
+                } else {
+                    Place::BeyondRoom
+                },
                 count,
                 claim: match count.checked_sub(candidate.count) {
                     None => Claim::Held,

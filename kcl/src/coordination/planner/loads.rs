@@ -21,9 +21,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::board::{Board, CandidateIndex, Hold, Item, Progress, Queue};
+use super::board::Board;
+use super::candidate::{CandidateIndex, Queue};
 use super::counts::place_elsewhere;
 use super::decision::{DecisionReason, Plan, Rule};
+use super::item::{Hold, Item, Progress};
 use super::search::{Giver, Parcel, Round, Taker, choose};
 use super::view::PlannerPolicy;
 

@@ -8,7 +8,8 @@
 
 use std::collections::BTreeMap;
 
-use super::board::{Board, Hold, Item, Progress};
+use super::board::Board;
+use super::item::{Hold, Item, Progress};
 use super::view::{Utilization, WorkerMetrics};
 
 /// The largest number that is taken from a row, so that no sum is infinite.

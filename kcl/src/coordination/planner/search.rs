@@ -3,7 +3,8 @@
 //! All choices are tried where there are few. Otherwise the choice is greedy: the most loaded worker first, its largest lease
 //! that fits first, to the least loaded worker.
 
-use super::board::{CandidateIndex, LeaseIndex};
+use super::candidate::CandidateIndex;
+use super::item::LeaseIndex;
 use super::loads::LEAST_GAIN;
 use super::view::Overshoot;
 

@@ -597,7 +597,13 @@ fn a_worker_above_the_threshold_gives_leases_to_the_least_loaded_one() {
         .iter()
         .filter_map(|made| match made.reason {
             DecisionReason::LevelByLoad { size, .. } => Some((size * 100.0).round()),
-            _ => None,
+            DecisionReason::Unowned { .. }
+            | DecisionReason::Expired { .. }
+            | DecisionReason::HandOffOverdue { .. }
+            | DecisionReason::FollowsParent { .. }
+            | DecisionReason::WaitsForParent { .. }
+            | DecisionReason::Ended
+            | DecisionReason::LevelByCount { .. } => None,
         })
         .collect();
     assert_eq!((moved.iter().sum::<f64>(), targets(&plan.moves)), (20.0, vec!["c"]));

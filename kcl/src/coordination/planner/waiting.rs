@@ -7,8 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::board::{Board, CandidateIndex, Hold, LeaseIndex, Progress};
+use super::board::Board;
+use super::candidate::CandidateIndex;
 use super::decision::{DecisionReason, NoPlace, Plan, Unplaced};
+use super::item::{Hold, LeaseIndex, Progress};
 use super::view::Implementation;
 
 /// Places the leases that are no load and have no owner.

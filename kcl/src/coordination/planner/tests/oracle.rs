@@ -259,7 +259,7 @@ impl LoadRules {
         for (whose, _) in &mut instance.leases {
             *whose = match *whose {
                 Whose::Nobodys | Whose::Expired => Whose::Of(0),
-                other => other,
+                Whose::Of(_) | Whose::Passing(..) => *whose,
             };
         }
         let workers = instance.rooms.len();
@@ -328,7 +328,7 @@ impl LoadRules {
             after[home(*lease)] -= self.sizes[*lease];
             after[homes[*lease]] += self.sizes[*lease];
         }
-        for at in 0..after.len() {
+        for (at, after) in after.iter().copied().enumerate() {
             let given: Vec<_> = moved.iter().filter(|lease| home(**lease) == at).collect();
             let got: Vec<_> = moved.iter().filter(|lease| homes[**lease] == at).collect();
             let given_load: f64 = given.iter().map(|lease| self.sizes[**lease]).sum();
@@ -336,9 +336,9 @@ impl LoadRules {
             let may_give = given.is_empty() || givers.contains(&at) && (given.len() == 1 || given_load <= 0.6 * excess);
             let is_taker = self.settled[at] && !givers.contains(&at) && self.loads[at] < 1.0;
             let holds = (0..homes.len()).filter(|lease| homes[*lease] == at).count();
-            let within = after[at] - self.loads[at] <= self.headrooms[at]
+            let within = after - self.loads[at] <= self.headrooms[at]
                 && holds <= self.instance.rooms[at]
-                && (after[at] <= 1.0 || got.len() == 1);
+                && (after <= 1.0 || got.len() == 1);
             if !may_give || !(got.is_empty() || is_taker && within) {
                 return None;
             }
@@ -546,8 +546,8 @@ mod flow {
         for at in 0..workers {
             network.arc(source, before[at], mine[at], 0);
             network.arc(nobodys, after[at], unread, 0);
-            for to in 0..workers {
-                let arc = network.arc(before[at], after[to], mine[at], i64::from(to != at));
+            for (to, node) in after.iter().enumerate() {
+                let arc = network.arc(before[at], *node, mine[at], i64::from(to != at));
                 moves.extend((to != at).then_some(arc));
             }
             let most = instance.rooms[at].max(fixed[at] + mine[at]).min(instance.leases.len());
