@@ -26,6 +26,7 @@ use super::candidate::{CandidateIndex, Queue};
 use super::counts::place_elsewhere;
 use super::decision::{DecisionReason, Plan, Rule};
 use super::item::{Hold, Item, Progress};
+use super::relative::exceeds;
 use super::search::{Giver, Parcel, Round, Taker, choose};
 use super::view::PlannerPolicy;
 
@@ -99,9 +100,9 @@ pub(super) fn level(board: &mut Board<'_>, now: Instant, policy: &PlannerPolicy,
 fn round(board: &Board<'_>, now: Instant, policy: &PlannerPolicy) -> Round {
     let threshold = policy.rebalance_threshold_percent / 100.0;
     let settled = || board.candidates().filter(|(_, candidate)| candidate.settled);
-    let is_high = |load: f64, headroom: f64| load > 1.0 + threshold || headroom < 0.0;
+    let is_high = |load: f64, headroom: f64| exceeds(load, 1.0 + threshold) || exceeds(0.0, headroom);
     let is_any_high = settled().any(|(_, candidate)| is_high(candidate.load, candidate.headroom));
-    let is_any_low = settled().any(|(_, candidate)| candidate.load < 1.0 - threshold);
+    let is_any_low = settled().any(|(_, candidate)| exceeds(1.0 - threshold, candidate.load));
     let mut round = Round {
         givers: Vec::new(),
         takers: Vec::new(),
@@ -111,7 +112,7 @@ fn round(board: &Board<'_>, now: Instant, policy: &PlannerPolicy) -> Round {
     for (at, candidate) in settled() {
         let gives = match (is_any_high, is_any_low) {
             (true, _) => is_high(candidate.load, candidate.headroom),
-            (false, true) => candidate.load > 1.0,
+            (false, true) => exceeds(candidate.load, 1.0),
             (false, false) => false,
         };
         if gives {
@@ -122,7 +123,7 @@ fn round(board: &Board<'_>, now: Instant, policy: &PlannerPolicy) -> Round {
                 budget: excess * policy.dampening_percent / 100.0,
                 parcels: Vec::new(),
             });
-        } else if candidate.load < 1.0 && candidate.count < candidate.room {
+        } else if exceeds(1.0, candidate.load) && candidate.count < candidate.room {
             round.takers.push(Taker {
                 at,
                 load: candidate.load,
@@ -145,7 +146,7 @@ fn fill(board: &Board<'_>, now: Instant, round: &mut Round) {
         let is_held = item.progress == Progress::Ready && item.hold == Hold::Movable;
         let has_rested = item.view.reader.owned_for(now).is_none_or(|time| time >= LEASE_REST);
         let has_traffic = item.measured().is_some_and(|kbps| kbps > 0.0);
-        is_held && has_rested && has_traffic && item.size >= LEAST_GAIN
+        is_held && has_rested && has_traffic && !exceeds(LEAST_GAIN, item.size)
     };
     let mut parcels: BTreeMap<CandidateIndex, Vec<Parcel>> = BTreeMap::new();
     for (lease, item) in board.items().filter(|(_, item)| may_move(item)) {

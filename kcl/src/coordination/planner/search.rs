@@ -6,13 +6,11 @@
 use super::candidate::CandidateIndex;
 use super::item::LeaseIndex;
 use super::loads::LEAST_GAIN;
+use super::relative::{ROUNDING, exceeds};
 use super::view::Overshoot;
 
 /// The most combinations that are tried. Our choice: about a millisecond.
 const EXHAUSTIVE: usize = 1 << 14;
-
-/// Differences of sums of squares below this are rounding.
-const ROUNDING: f64 = 1e-9;
 
 /// The workers and leases that take part.
 #[derive(Debug)]
@@ -84,12 +82,12 @@ fn greedy(round: &Round) -> Vec<Transfer> {
         let mut budget = giver.budget;
         let before = transfers.len();
         for parcel in &giver.parcels {
-            if parcel.size > budget || load - parcel.size < 1.0 {
+            if exceeds(parcel.size, budget) || exceeds(1.0, load - parcel.size) {
                 continue;
             }
             let open = takers
                 .iter_mut()
-                .filter(|taker| taker.after(parcel) <= 1.0 && taker.admits(parcel, round));
+                .filter(|taker| !exceeds(taker.after(parcel), 1.0) && taker.admits(parcel, round));
             if let Some(taker) = open.min_by(|a, b| a.taker.load.total_cmp(&b.taker.load)) {
                 transfers.push(taker.take(giver, parcel));
                 load -= parcel.size;
@@ -107,8 +105,8 @@ fn greedy(round: &Round) -> Vec<Transfer> {
 fn overshoot(round: &Round, giver: &Giver, takers: &mut [Open]) -> Option<Transfer> {
     let pairs = giver.parcels.iter().flat_map(|parcel| {
         let open = takers.iter().enumerate().filter(move |(_, taker)| {
-            let stays_low = taker.after(parcel) <= 1.0 || taker.arrivals == 0;
-            stays_low && taker.admits(parcel, round) && giver.load - taker.after(parcel) >= LEAST_GAIN
+            let stays_low = !exceeds(taker.after(parcel), 1.0) || taker.arrivals == 0;
+            stays_low && taker.admits(parcel, round) && !exceeds(LEAST_GAIN, giver.load - taker.after(parcel))
         });
         open.map(move |(at, taker)| (parcel.size * (giver.load - taker.after(parcel)), at, parcel))
     });
@@ -135,7 +133,7 @@ impl Open {
 
     /// Whether a lease is within the worker's limits, and none has taken the worker beyond the mean.
     fn admits(&self, parcel: &Parcel, round: &Round) -> bool {
-        self.taker.load <= 1.0 && self.taker.admits(parcel, round)
+        !exceeds(self.taker.load, 1.0) && self.taker.admits(parcel, round)
     }
 
     fn take(&mut self, giver: &Giver, parcel: &Parcel) -> Transfer {
@@ -153,7 +151,7 @@ impl Taker {
     fn admits(&self, parcel: &Parcel, round: &Round) -> bool {
         let reads_nothing = self.throughput <= 0.0;
         self.room > 0
-            && self.headroom >= parcel.size
+            && !exceeds(parcel.size, self.headroom)
             && (reads_nothing || self.throughput + parcel.throughput <= round.max_throughput)
     }
 
@@ -231,7 +229,7 @@ impl<'a> Search<'a> {
         self.try_all(&stays);
         let (given, number) = choice.given[giver];
         let given = (given + parcel.size, number + 1);
-        let is_within_budget = given.0 <= self.round.givers[giver].budget;
+        let is_within_budget = !exceeds(given.0, self.round.givers[giver].budget);
         if !is_within_budget && (number > 0 || self.round.overshoot == Overshoot::Forbidden) {
             return;
         }
@@ -252,10 +250,10 @@ impl<'a> Search<'a> {
         let after = |giver: usize| self.round.givers[giver].load - choice.given[giver].0;
         let mut moved = self.parcels.iter().zip(&choice.targets);
         let is_worth_it = moved.all(|((giver, parcel), target)| {
-            target.is_none_or(|at| after(*giver) + parcel.size - choice.takers[at].load >= LEAST_GAIN)
+            target.is_none_or(|at| !exceeds(LEAST_GAIN, after(*giver) + parcel.size - choice.takers[at].load))
         });
         let mut takers = choice.takers.iter().zip(&choice.arrivals);
-        let stay_low = takers.all(|(taker, arrivals)| taker.load <= 1.0 || *arrivals <= 1);
+        let stay_low = takers.all(|(taker, arrivals)| !exceeds(taker.load, 1.0) || *arrivals <= 1);
         if !is_worth_it || !stay_low {
             return;
         }

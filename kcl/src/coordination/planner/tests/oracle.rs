@@ -244,6 +244,9 @@ fn counts_are_optimal_on_large_instances() {
     });
 }
 
+/// Equal numbers differ by less, different ones by more.
+const EPSILON: f64 = 1e-9;
+
 /// The rules of a round by load, read as rules of its result.
 struct LoadRules {
     instance: Instance,
@@ -310,12 +313,12 @@ impl LoadRules {
     }
 
     fn givers(&self) -> Vec<usize> {
-        let high = |at: &usize| self.loads[*at] > 1.1 || self.headrooms[*at] < 0.0;
+        let high = |at: &usize| self.loads[*at] > 1.1 + EPSILON || self.headrooms[*at] < -EPSILON;
         let givers: Vec<_> = self.workers().filter(high).collect();
-        if !givers.is_empty() || !self.workers().any(|at| self.loads[at] < 0.9) {
+        if !givers.is_empty() || !self.workers().any(|at| self.loads[at] < 0.9 - EPSILON) {
             return givers;
         }
-        self.workers().filter(|at| self.loads[*at] > 1.0).collect()
+        self.workers().filter(|at| self.loads[*at] > 1.0 + EPSILON).collect()
     }
 
     /// The sum of squares and the number of moves, if the rules allow the result.
@@ -333,19 +336,20 @@ impl LoadRules {
             let got: Vec<_> = moved.iter().filter(|lease| homes[**lease] == at).collect();
             let given_load: f64 = given.iter().map(|lease| self.sizes[**lease]).sum();
             let excess = (self.loads[at] - 1.0).max(-self.headrooms[at]);
-            let may_give = given.is_empty() || givers.contains(&at) && (given.len() == 1 || given_load <= 0.6 * excess);
-            let is_taker = self.settled[at] && !givers.contains(&at) && self.loads[at] < 1.0;
+            let may_give =
+                given.is_empty() || givers.contains(&at) && (given.len() == 1 || given_load <= 0.6 * excess + EPSILON);
+            let is_taker = self.settled[at] && !givers.contains(&at) && self.loads[at] < 1.0 - EPSILON;
             let holds = (0..homes.len()).filter(|lease| homes[*lease] == at).count();
-            let within = after - self.loads[at] <= self.headrooms[at]
+            let within = after - self.loads[at] <= self.headrooms[at] + EPSILON
                 && holds <= self.instance.rooms[at]
-                && (after <= 1.0 || got.len() == 1);
+                && (after <= 1.0 + EPSILON || got.len() == 1);
             if !may_give || !(got.is_empty() || is_taker && within) {
                 return None;
             }
         }
         let worth_it = |lease: &usize| {
             let gain = after[home(*lease)] + self.sizes[*lease] - after[homes[*lease]];
-            self.sizes[*lease] >= 0.01 && gain >= 0.01
+            self.sizes[*lease] >= 0.01 - EPSILON && gain >= 0.01 - EPSILON
         };
         let squares = after.iter().map(|load| load * load).sum();
         moved.iter().all(worth_it).then_some((squares, moved.len()))
@@ -368,7 +372,7 @@ impl LoadRules {
         }
         let costs: Vec<_> = results.iter().filter_map(|homes| self.cost(homes)).collect();
         let least = costs.iter().map(|(squares, _)| *squares).fold(f64::INFINITY, f64::min);
-        let best = costs.iter().filter(|(squares, _)| *squares < least + 1e-9);
+        let best = costs.iter().filter(|(squares, _)| *squares < least + EPSILON);
         (least, best.map(|(_, moves)| *moves).min().unwrap())
     }
 }
