@@ -92,39 +92,30 @@ impl Candidate<'_> {
     }
 }
 
-/// Candidates in the order in which they are given leases.
+/// Candidates, the least loaded first.
 #[derive(Debug)]
-pub(super) struct Queue {
-    by_key: BTreeSet<(QueueKey, CandidateIndex)>,
-    key: fn(&Candidate<'_>) -> QueueKey,
-}
-
-/// What a queue is ordered by: first those for which it is false, then the least.
-pub(super) type QueueKey = (bool, Rank);
+pub(super) struct Queue(BTreeSet<(Rank, CandidateIndex)>);
 
 impl Queue {
-    pub(super) fn new(
-        board: &Board<'_>,
-        members: impl Iterator<Item = CandidateIndex>,
-        key: fn(&Candidate<'_>) -> QueueKey,
-    ) -> Self {
-        let by_key = members.map(|at| (key(board.candidate(at)), at)).collect();
-        Self { by_key, key }
+    pub(super) fn new(board: &Board<'_>, members: impl Iterator<Item = CandidateIndex>) -> Self {
+        let mut queue = Self(BTreeSet::new());
+        members.for_each(|at| queue.insert(board, at));
+        queue
     }
 
     /// The first candidate that is suitable.
     pub(super) fn first(&self, is_suitable: impl Fn(CandidateIndex) -> bool) -> Option<CandidateIndex> {
-        let mut members = self.by_key.iter().map(|(_, at)| *at);
+        let mut members = self.0.iter().map(|(_, at)| *at);
         members.find(|at| is_suitable(*at))
     }
 
     /// Takes a candidate out, before it is given a lease.
     pub(super) fn remove(&mut self, board: &Board<'_>, at: CandidateIndex) {
-        self.by_key.remove(&((self.key)(board.candidate(at)), at));
+        self.0.remove(&(board.candidate(at).rank(Rule::ByLoad), at));
     }
 
     pub(super) fn insert(&mut self, board: &Board<'_>, at: CandidateIndex) {
-        self.by_key.insert(((self.key)(board.candidate(at)), at));
+        self.0.insert((board.candidate(at).rank(Rule::ByLoad), at));
     }
 }
 

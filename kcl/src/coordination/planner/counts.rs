@@ -148,10 +148,7 @@ impl Shares {
             (board.preferred(item).is_none(), Reverse(Finite(item.size)))
         });
         let mut left = Vec::new();
-        let mut takers = Queue::new(board, self.missing.keys().copied(), |candidate| {
-            let is_java = candidate.view.implementation == Implementation::Java;
-            (is_java, candidate.rank(Rule::ByLoad))
-        });
+        let mut takers = Queue::new(board, self.missing.keys().copied());
         for at in in_turn {
             let item = board.item(at);
             let admits = |to| board.admits(board.candidate(to), item);

@@ -56,10 +56,7 @@ pub(super) fn place(board: &mut Board<'_>, plan: &mut Plan) {
     // Stable: leases of one size stay in the order of their urgency.
     placed.sort_by(|a, b| board.item(*b).size.total_cmp(&board.item(*a).size));
     let mut left = Vec::new();
-    let everyone: Vec<_> = board.candidates().map(|(at, _)| at).collect();
-    let mut takers = Queue::new(board, everyone.into_iter(), |candidate| {
-        (false, candidate.rank(Rule::ByLoad))
-    });
+    let mut takers = Queue::new(board, board.candidates().map(|(at, _)| at));
     for at in placed {
         let item = board.item(at);
         let has_place = |to| board.has_place(board.candidate(to), item);

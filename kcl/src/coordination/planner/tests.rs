@@ -557,7 +557,7 @@ fn for_a_minute_after_a_membership_change_utilization_levels_by_count() {
 
 #[test]
 fn the_leases_of_a_dead_worker_are_dealt_by_size_so_that_loads_come_out_alike() {
-    let sizes = [8.0, 1.0, 1.0, 8.0];
+    let sizes = [1.0, 4.0, 6.0, 5.0];
     let leases = (0..4).map(|shard| reading(expired(shard, "dead"), sizes[shard]));
     let mut fleet = Fleet::new([worker("a"), worker("b")], leases);
     fleet.membership_changed = Some(ago(1));
@@ -566,7 +566,7 @@ fn the_leases_of_a_dead_worker_are_dealt_by_size_so_that_loads_come_out_alike() 
     let sum: f64 = of_a
         .filter_map(|made| fleet.leases.iter().find(|lease| lease.key == made.lease)?.throughput)
         .sum();
-    assert_eq!(sum, 9.0);
+    assert!(sum == 7.0 || sum == 9.0, "{sum}");
 }
 
 // By load.
