@@ -35,6 +35,14 @@ mod calls;
 mod checkpoint;
 mod config;
 mod consumer;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "its parts are complete before the worker uses them"
+    )
+)]
 mod coordination;
 #[cfg(feature = "_bench")]
 #[doc(hidden)]

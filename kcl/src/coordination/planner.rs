@@ -48,7 +48,7 @@ mod waiting;
 use std::time::Duration;
 
 use board::Board;
-pub(crate) use decision::{Decision, DecisionReason, Figures, NoPlace, Plan, Rule, Unplaced};
+pub(crate) use decision::{Decision, DecisionReason, NoPlace, Plan, Rule, Unplaced};
 pub(crate) use view::{
     FleetView, HandOff, Implementation, LeaseView, Overshoot, PlannerPolicy, Reader, Strategy, Utilization,
     WorkerMetrics, WorkerView,
