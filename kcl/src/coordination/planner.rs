@@ -25,9 +25,10 @@
 //!
 //! The plan depends on its arguments alone, and not on the order of the workers and leases in them.
 //!
-//! In the order of the data: `view` is what a plan is made from, `board` the plan while it is made, with each
-//! `candidate` and each lease as an `item`, `relative` their relative loads, `counts` and `loads` the two rules, `search` the choice of moves by load, `waiting` the
-//! leases that are no load, `decision` the plan with its reasons.
+//! In the order of the data: `view` is what a plan is made from; `board` the plan while it is made, with each `candidate` and
+//! each lease as an `item`; `relative` their relative loads; `queue` the candidates by load; `counts` and `loads` the two rules,
+//! with their `limits`; `search` the choice of moves by load; `waiting` the leases that are no load; `decision` the plan with its
+//! reasons.
 //!
 //! Source of the thresholds and of the relative load: amazon-kinesis-client 3.5, `LeaseAssignmentManager` and
 //! `VarianceBasedLeaseAssignmentDecider`. The choice of leases and targets is ours.
@@ -37,7 +38,9 @@ mod candidate;
 mod counts;
 mod decision;
 mod item;
+mod limits;
 mod loads;
+mod queue;
 mod relative;
 mod search;
 #[cfg(test)]

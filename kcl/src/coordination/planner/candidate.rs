@@ -1,9 +1,8 @@
-//! Pure: the workers that can be given leases, and the order in which they are.
+//! Pure: the workers that can be given leases.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::board::Board;
 use super::decision::Rule;
 use super::view::{LeaseView, PlannerPolicy, WorkerView};
 use crate::lease::model::WorkerId;
@@ -89,33 +88,6 @@ impl Candidate<'_> {
         self.load -= size;
         self.headroom += size;
         self.throughput -= throughput;
-    }
-}
-
-/// Candidates, the least loaded first.
-#[derive(Debug)]
-pub(super) struct Queue(BTreeSet<(Rank, CandidateIndex)>);
-
-impl Queue {
-    pub(super) fn new(board: &Board<'_>, members: impl Iterator<Item = CandidateIndex>) -> Self {
-        let mut queue = Self(BTreeSet::new());
-        members.for_each(|at| queue.insert(board, at));
-        queue
-    }
-
-    /// The first candidate that is suitable.
-    pub(super) fn first(&self, is_suitable: impl Fn(CandidateIndex) -> bool) -> Option<CandidateIndex> {
-        let mut members = self.0.iter().map(|(_, at)| *at);
-        members.find(|at| is_suitable(*at))
-    }
-
-    /// Takes a candidate out, before it is given a lease.
-    pub(super) fn remove(&mut self, board: &Board<'_>, at: CandidateIndex) {
-        self.0.remove(&(board.candidate(at).rank(Rule::ByLoad), at));
-    }
-
-    pub(super) fn insert(&mut self, board: &Board<'_>, at: CandidateIndex) {
-        self.0.insert((board.candidate(at).rank(Rule::ByLoad), at));
     }
 }
 

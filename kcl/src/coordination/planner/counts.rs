@@ -12,9 +12,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use super::board::Board;
-use super::candidate::{CandidateIndex, Finite, Queue};
+use super::candidate::{CandidateIndex, Finite};
 use super::decision::{DecisionReason, Plan, Rule};
 use super::item::{Hold, Item, LeaseIndex, Progress};
+use super::queue::Queue;
 use super::view::{Implementation, Reader};
 
 /// Places the leases that nobody reads, and moves others.

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::candidate::CandidateIndex;
+use super::limits::{LARGEST, METRICS_LAG};
 use super::view::{LeaseView, Reader};
-use super::{loads, relative};
 use crate::lease::model::WorkerId;
 
 /// A lease's place in the board.
@@ -77,7 +77,7 @@ impl<'a> Item<'a> {
     /// KB/s, as it was measured.
     pub(super) fn measured(&self) -> Option<f64> {
         let measured = self.view.throughput.filter(|kbps| kbps.is_finite() && *kbps >= 0.0);
-        measured.map(|kbps| kbps.min(relative::LARGEST))
+        measured.map(|kbps| kbps.min(LARGEST))
     }
 }
 
@@ -92,7 +92,7 @@ impl Reader {
 
     /// The workers whose metrics do not show yet where the lease is.
     pub(super) fn unsettled(&self, now: Instant) -> impl Iterator<Item = &WorkerId> {
-        let lately = |since: &Instant| now.saturating_duration_since(*since) < loads::METRICS_LAG;
+        let lately = |since: &Instant| now.saturating_duration_since(*since) < METRICS_LAG;
         let workers = match self {
             Self::Owner { owner, since } if since.as_ref().is_some_and(lately) => [Some(owner), None],
             Self::HandingOver { owner, next, .. } => [Some(owner), Some(next)],

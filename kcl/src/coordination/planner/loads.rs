@@ -19,31 +19,17 @@
 //! not start. Therefore leaders of both kinds in turn come to rest.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::board::Board;
-use super::candidate::{CandidateIndex, Queue};
+use super::candidate::CandidateIndex;
 use super::counts::place_elsewhere;
 use super::decision::{DecisionReason, Plan, Rule};
 use super::item::{Hold, Item, Progress};
-use super::relative::exceeds;
+use super::limits::{LEASE_REST, LEAST_GAIN, exceeds};
+use super::queue::Queue;
 use super::search::{Giver, Parcel, Round, Taker, choose};
 use super::view::PlannerPolicy;
-
-/// The least relative load by which a move must lower the larger load of its two workers.
-///
-/// Source: the KCL 3.5.2 moves no lease for less than 1 % of gain.
-pub(super) const LEAST_GAIN: f64 = 0.01;
-
-/// How long a worker's metrics take to show a change of its leases.
-///
-/// Our choice: two reports of the KCL's worker metrics.
-pub(super) const METRICS_LAG: Duration = Duration::from_secs(60);
-
-/// How long a lease stays with an owner before it is moved by load again.
-///
-/// Our choice: the metrics rows keep five minutes of values.
-pub(super) const LEASE_REST: Duration = Duration::from_secs(300);
 
 /// Places the leases that nobody reads.
 pub(super) fn place(board: &mut Board<'_>, plan: &mut Plan) {

@@ -10,18 +10,8 @@ use std::collections::BTreeMap;
 
 use super::board::Board;
 use super::item::{Hold, Item, Progress};
+use super::limits::LARGEST;
 use super::view::{Utilization, WorkerMetrics};
-
-/// The largest number that is taken from a row, so that no sum is infinite.
-pub(super) const LARGEST: f64 = 1e12;
-
-/// Differences below this are rounding.
-pub(super) const ROUNDING: f64 = 1e-9;
-
-/// Whether a relative load is larger than another one by more than rounding.
-pub(super) fn exceeds(load: f64, other: f64) -> bool {
-    load > other + ROUNDING
-}
 
 /// Fills in loads, headrooms and throughputs.
 pub(super) fn weigh(board: &mut Board<'_>) {

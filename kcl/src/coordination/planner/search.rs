@@ -5,8 +5,7 @@
 
 use super::candidate::CandidateIndex;
 use super::item::LeaseIndex;
-use super::loads::LEAST_GAIN;
-use super::relative::{ROUNDING, exceeds};
+use super::limits::{LEAST_GAIN, ROUNDING, exceeds};
 use super::view::Overshoot;
 
 /// The most combinations that are tried. Our choice: about a millisecond.
