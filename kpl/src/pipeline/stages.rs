@@ -17,6 +17,7 @@ use crate::pipeline::answers::grace::Prospect;
 use crate::pipeline::answers::judgement::{Judge, Stored, Verdict};
 use crate::pipeline::answers::retries::Retries;
 use crate::pipeline::flow::adaptive_rate::Reply;
+use crate::pipeline::flow::cuts;
 use crate::pipeline::flow::limiter::{Answered, Destination};
 use crate::pipeline::flow::queues::Queues;
 use crate::pipeline::flow::requests::Requests;
@@ -94,24 +95,9 @@ impl Stages {
         if !parts.iter().any(|part| self.requests.must_be_halved(part)) {
             return parts;
         }
-        parts.into_iter().flat_map(|part| self.passing(part)).collect()
-    }
-
-    /// The aggregate in parts that are no larger than a request that passes, as far as a part has several records.
-    fn passing(&mut self, aggregate: SealedAggregate) -> Vec<SealedAggregate> {
-        if !self.requests.must_be_halved(&aggregate) {
-            return vec![aggregate];
-        }
-        let halves = self.halves(aggregate).into_iter();
-        halves.flat_map(|half| self.passing(half)).collect()
-    }
-
-    fn halves(&mut self, mut aggregate: SealedAggregate) -> Vec<SealedAggregate> {
-        let generation = aggregate.generation;
-        self.accounts.release(&mut aggregate);
-        let halves = aggregate.halved();
-        self.accounts.split(generation, halves.len());
-        halves
+        let Self { requests, accounts, .. } = self;
+        let passing = |part| requests.passing(part, accounts);
+        parts.into_iter().flat_map(passing).collect()
     }
 
     /// Aggregates are routed otherwise than before: what stays with its shard stays in its queue.
@@ -179,8 +165,9 @@ impl Stages {
 
     /// Sends the halves of what was refused, each by itself.
     pub(crate) fn halve(&mut self, aggregate: SealedAggregate, now: Instant) {
-        let halves = self.halves(aggregate).into_iter();
-        let halves: Vec<_> = halves.flat_map(|half| self.passing(half)).collect();
+        let Self { requests, accounts, .. } = self;
+        let halves = cuts::halves(aggregate, accounts).into_iter();
+        let halves: Vec<_> = halves.flat_map(|half| requests.passing(half, accounts)).collect();
         match self.ordering {
             Ordering::PerKey => {
                 for half in halves.into_iter().rev() {

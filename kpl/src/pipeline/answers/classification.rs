@@ -2,12 +2,12 @@
 
 use service::{CallClass, CallError, Effect};
 
-use crate::budget::Cargo;
 use crate::error::PutErrorKind;
 use crate::error::codes::Refusal;
 use crate::lanes::aggregate::SealedAggregate;
 use crate::limits::{DEFAULT_MAX_RECORD_BYTES, LEAST_REQUEST};
 use crate::pipeline::flow::ceiling::body_size;
+use crate::pipeline::flow::cuts::cargo_of;
 use crate::receipt::attempt::AttemptFailure;
 
 /// What the service's words for a missing partition key have in them: the name of the field.
@@ -119,10 +119,7 @@ impl FailedAttempt {
     /// The same, for a request with these: a small one that is too large met something that is out of order.
     pub(crate) fn recourse_for(&self, aggregates: &[SealedAggregate]) -> Recourse {
         let recourse = self.recourse();
-        let is_small = || {
-            let cargo = aggregates.iter().map(SealedAggregate::cargo);
-            body_size(cargo.fold(Cargo::default(), Cargo::plus)) <= LEAST_REQUEST
-        };
+        let is_small = || body_size(cargo_of(aggregates)) <= LEAST_REQUEST;
         if recourse == Recourse::Shrink && is_small() {
             Recourse::RetryWithinGrace
         } else {

@@ -18,6 +18,7 @@ use crate::pipeline::answers::judgement::Stored;
 use crate::pipeline::flow::ceiling::{Ceiling, body_size};
 use crate::pipeline::flow::collector::{Collector, MaxRequest};
 use crate::pipeline::flow::copies::CopyRoom;
+use crate::pipeline::flow::cuts::{self, cargo_of};
 use crate::pipeline::flow::queues::Queues;
 use crate::pipeline::messages::{Answer, Moment, Output, RequestId};
 
@@ -158,24 +159,17 @@ impl Requests {
 
     /// The aggregates in parts, each of a size that passes or of one aggregate, in their order.
     pub(crate) fn parts_that_pass(&self, aggregates: Vec<SealedAggregate>) -> Vec<Vec<SealedAggregate>> {
-        let mut parts = Vec::new();
-        let (mut part, mut cargo) = (Vec::new(), Cargo::default());
-        for aggregate in aggregates {
-            let with = cargo.plus(aggregate.cargo());
-            if !part.is_empty() && !self.ceiling.knows_to_pass(body_size(with)) {
-                parts.push(std::mem::take(&mut part));
-                cargo = Cargo::default();
-            }
-            cargo = cargo.plus(aggregate.cargo());
-            part.push(aggregate);
-        }
-        parts.extend((!part.is_empty()).then_some(part));
-        parts
+        cuts::parts_that_pass(aggregates, &self.ceiling)
     }
 
     /// Whether an aggregate of several records is larger than a request that passes.
     pub(crate) fn must_be_halved(&self, aggregate: &SealedAggregate) -> bool {
-        aggregate.record.user_records > 1 && !self.ceiling.knows_to_pass(body_size(aggregate.cargo()))
+        cuts::must_be_halved(aggregate, &self.ceiling)
+    }
+
+    /// The aggregate in parts that are no larger than a request that passes, as far as a part has several records.
+    pub(crate) fn passing(&self, aggregate: SealedAggregate, accounts: &mut Accounts) -> Vec<SealedAggregate> {
+        cuts::passing(aggregate, &self.ceiling, accounts)
     }
 
     /// A request was answered; `None` if the pipeline has given it up.
@@ -370,11 +364,4 @@ impl Requests {
             }
         }
     }
-}
-
-fn cargo_of(aggregates: &[SealedAggregate]) -> Cargo {
-    aggregates
-        .iter()
-        .map(SealedAggregate::cargo)
-        .fold(Cargo::default(), Cargo::plus)
 }
