@@ -237,6 +237,9 @@ impl Pipeline {
     }
 
     fn on_request_failed(&mut self, aggregates: Vec<SealedAggregate>, failed: FailedAttempt, exchange: &Exchange) {
+        if failed.recourse() == Recourse::Shrink {
+            self.stages.cut_unsent(exchange.ended);
+        }
         if aggregates.len() > 1 && matches!(failed.recourse_for(&aggregates), Recourse::Isolate | Recourse::Shrink) {
             return self.divide(aggregates, &failed, exchange);
         }

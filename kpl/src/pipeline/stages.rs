@@ -143,23 +143,33 @@ impl Stages {
         }
     }
 
-    /// Sends these by themselves. What suits the stream no more, since it was sent, goes the usual way.
+    /// Sends these by themselves. What suits the stream no more, since it was sent, or has to be cut, goes the usual way.
     pub(crate) fn suspect(&mut self, aggregates: Vec<SealedAggregate>, now: Instant) {
         let (mut suspects, mut others) = (Vec::new(), Vec::new());
         for mut aggregate in aggregates {
-            match self.routes.suits(&mut aggregate) {
+            match self.routes.suits(&mut aggregate) && !self.requests.must_be_halved(&aggregate) {
                 true => suspects.push(aggregate),
                 false => others.push(aggregate),
             }
         }
         self.requests.suspect(suspects);
+        self.queue_again(others, now);
+    }
+
+    /// A request was too large: what has not left yet is cut if it would be, too.
+    pub(crate) fn cut_unsent(&mut self, now: Instant) {
+        let too_large = self.requests.take_too_large();
+        self.queue_again(too_large, now);
+    }
+
+    /// Queues what had its turn already, in order before whatever was queued meanwhile.
+    fn queue_again(&mut self, aggregates: Vec<SealedAggregate>, now: Instant) {
         match self.ordering {
-            // Before whatever was queued meanwhile.
-            Ordering::PerKey => others
+            Ordering::PerKey => aggregates
                 .into_iter()
                 .rev()
                 .for_each(|aggregate| self.retry_in_order(aggregate, now, now)),
-            Ordering::None => others.into_iter().for_each(|aggregate| self.route(aggregate, now)),
+            Ordering::None => aggregates.into_iter().for_each(|aggregate| self.route(aggregate, now)),
         }
     }
 

@@ -13,6 +13,7 @@ mod missing_stream;
 mod order;
 mod outage;
 mod placement;
+mod proxies;
 mod request_under_way;
 mod resharding;
 mod shard_map;

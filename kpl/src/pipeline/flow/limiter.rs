@@ -163,6 +163,11 @@ impl Limiter {
         Some((destination, aggregate))
     }
 
+    /// Puts a part of what was taken out for `destination` back in front of its queue.
+    pub(crate) fn put_back(&mut self, destination: &Destination, part: SealedAggregate, now: Instant) {
+        self.insert(destination, 0, part, now);
+    }
+
     /// Of what was taken out for `destination`, `leaves` is what its rate is used up for: what has expired meanwhile costs
     /// nothing.
     pub(crate) fn settle(&mut self, destination: &Destination, leaves: Option<&SealedAggregate>, now: Instant) {

@@ -14,6 +14,8 @@ use crate::config::Config;
 use crate::config::ordering::Ordering;
 use crate::lanes::aggregate::SealedAggregate;
 use crate::pipeline::accounts::Accounts;
+use crate::pipeline::flow::ceiling::Ceiling;
+use crate::pipeline::flow::cuts;
 use crate::pipeline::flow::limiter::{Answered, Destination, Limiter};
 use crate::routing::shard_map::ShardMap;
 
@@ -62,18 +64,26 @@ impl Queues {
         self.limiter.push_front(shard, aggregate, not_before, now);
     }
 
-    /// Takes the next aggregate that may leave now and that `accept` takes. It is `None` inside if all of its records have
-    /// expired.
+    /// Takes the next aggregate that may leave now and that `accept` takes, or its first part if it is larger than what passes by
+    /// `ceiling`: the others stay in front of its queue. It is `None` inside if all of its records have expired.
     pub(crate) fn pop(
         &mut self,
         accounts: &mut Accounts,
+        ceiling: &Ceiling,
         now: Instant,
         accept: impl Fn(&SealedAggregate) -> bool,
     ) -> Option<Option<SealedAggregate>> {
         let (destination, aggregate) = self.limiter.pop(now, accept)?;
-        let unexpired = accounts.unexpired(aggregate, now);
-        self.limiter.settle(&destination, unexpired.as_ref(), now);
-        Some(unexpired.map(|aggregate| self.hold_for_aggregate(aggregate, now)))
+        let mut leaves = accounts.unexpired(aggregate, now);
+        if let Some(large) = leaves.take_if(|aggregate| cuts::must_be_halved(aggregate, ceiling)) {
+            let mut parts = cuts::passing(large, ceiling, accounts).into_iter();
+            leaves = parts.next();
+            for part in parts.rev() {
+                self.limiter.put_back(&destination, part, now);
+            }
+        }
+        self.limiter.settle(&destination, leaves.as_ref(), now);
+        Some(leaves.map(|aggregate| self.hold_for_aggregate(aggregate, now)))
     }
 
     /// When a queue wants to be looked at.

@@ -278,7 +278,7 @@ impl Requests {
         while self.may_send() {
             let (collector, ceiling) = (&self.collector, &self.ceiling);
             let allows = |with| ceiling.allows(body_size(with), now);
-            let Some(popped) = queues.pop(accounts, now, |next| collector.has_room_for(next, allows)) else {
+            let Some(popped) = queues.pop(accounts, ceiling, now, |next| collector.has_room_for(next, allows)) else {
                 return;
             };
             if let Some(aggregate) = popped {
@@ -308,6 +308,18 @@ impl Requests {
             }
             Answer::Failed(_) => self.ceiling.ended(request),
         }
+    }
+
+    /// Takes out what has not left yet and is alone larger than a request that passes, though it could be cut.
+    pub(crate) fn take_too_large(&mut self) -> Vec<SealedAggregate> {
+        let mut too_large = Vec::new();
+        for suspects in std::mem::take(&mut self.suspects) {
+            let (large, passing): (Vec<_>, Vec<_>) =
+                suspects.into_iter().partition(|suspect| self.must_be_halved(suspect));
+            too_large.extend(large);
+            self.suspect(passing);
+        }
+        too_large
     }
 
     /// Divides the requests that have not left yet and are too large by now.
