@@ -29,7 +29,7 @@ use std::time::{Instant, SystemTime};
 
 use service::CallError;
 
-use self::answers::classification::{FailedAttempt, Recourse, concerns_all_requests, halves_by_key, may_be_too_large};
+use self::answers::classification::{FailedAttempt, Recourse, concerns_all_requests, may_be_too_large};
 use self::answers::exchange::Exchange;
 use self::answers::grace::{Grace, Prospect};
 use self::answers::judgement::Stored;
@@ -241,32 +241,13 @@ impl Pipeline {
             self.stages.cut_unsent(exchange.ended);
         }
         if aggregates.len() > 1 && matches!(failed.recourse_for(&aggregates), Recourse::Isolate | Recourse::Shrink) {
-            return self.divide(aggregates, &failed, exchange);
+            return self.stages.divide(aggregates, &failed, exchange);
         }
         if concerns_all_requests(failed.class) {
             self.stages.retries.pause(exchange.ended);
         }
         for aggregate in aggregates {
             self.on_failure(aggregate, failed.clone(), exchange);
-        }
-    }
-
-    /// Sends the parts of a refused request by themselves: of one that is too large, parts that pass. One bad entry, too, makes
-    /// the service refuse a request as a whole: its halves are sent, and so on, until the bad entry is alone.
-    fn divide(&mut self, mut aggregates: Vec<SealedAggregate>, failed: &FailedAttempt, exchange: &Exchange) {
-        for aggregate in &mut aggregates {
-            exchange.note(aggregate, Some(failed.failure.clone()));
-        }
-        if aggregates.iter().any(|aggregate| failed.misses_key_of(aggregate)) {
-            self.stages.knowledge.key_missed(exchange.sent.now, exchange.ended);
-        }
-        let parts = if failed.recourse() == Recourse::Shrink {
-            self.stages.requests.parts_that_pass(aggregates)
-        } else {
-            halves_by_key(aggregates)
-        };
-        for part in parts {
-            self.stages.suspect(part, exchange.ended);
         }
     }
 
