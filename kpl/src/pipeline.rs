@@ -31,7 +31,7 @@ use service::CallError;
 
 use self::answers::classification::{FailedAttempt, Recourse, concerns_all_requests, may_be_too_large};
 use self::answers::exchange::Exchange;
-use self::answers::grace::{Grace, Prospect};
+use self::answers::grace::Prospect;
 use self::answers::judgement::Stored;
 use self::flow::requests::Ended;
 use self::knowledge::Listed;
@@ -61,8 +61,6 @@ pub(crate) use self::messages::{Answer, EntryAnswer, Input, Output, RequestId};
 pub(crate) struct Pipeline {
     on_throttling: OnThrottling,
     stages: Stages,
-    /// For how long refused requests are waited out.
-    grace: Grace,
     hot_shards: HotShards,
     outputs: VecDeque<Output>,
 }
@@ -72,7 +70,6 @@ impl Pipeline {
         Self {
             on_throttling: config.on_throttling,
             stages: Stages::new(config, budget, rng),
-            grace: Grace::default(),
             hot_shards: HotShards::default(),
             outputs: VecDeque::new(),
         }
@@ -228,7 +225,8 @@ impl Pipeline {
             Answer::Entries { entries, .. } => {
                 self.stages.knowledge.on_stream_found();
                 self.stages.retries.end_pauses();
-                self.grace.answered();
+                self.stages.grace.answered(exchange.sent.now);
+                self.stages.requests.pace.free();
                 for (aggregate, entry) in aggregates.into_iter().zip(entries) {
                     self.on_entry(aggregate, entry, &exchange);
                 }
@@ -240,12 +238,19 @@ impl Pipeline {
         if failed.recourse() == Recourse::Shrink {
             self.stages.cut_unsent(exchange.ended);
         }
+        if failed.recourse() != Recourse::IsolateWithinGrace {
+            self.stages.requests.pace.free();
+        }
         if aggregates.len() > 1 && matches!(failed.recourse_for(&aggregates), Recourse::Isolate | Recourse::Shrink) {
             return self.stages.divide(aggregates, &failed, exchange);
         }
-        if concerns_all_requests(failed.class) {
+        if concerns_all_requests(failed.class) && !self.stages.is_for_content(&failed, &aggregates) {
             self.stages.retries.pause(exchange.ended);
         }
+        let aggregates = match failed.recourse() == Recourse::IsolateWithinGrace {
+            true => self.stages.isolate(aggregates, &failed, exchange),
+            false => aggregates,
+        };
         for aggregate in aggregates {
             self.on_failure(aggregate, failed.clone(), exchange);
         }
@@ -273,7 +278,7 @@ impl Pipeline {
             EntryAnswer::Refused(refusal) => {
                 // The service has seen it: what refused it before has let it pass.
                 let recourse = Recourse::from(refusal.class);
-                aggregate.refused = aggregate.refused.filter(|_| recourse == Recourse::RetryWithinGrace);
+                aggregate.refused = aggregate.refused.filter(|_| recourse.has_grace());
                 if refusal.class.is_throttling() {
                     self.hot_shards.refused(destination, &aggregate, exchange.ended);
                 }
@@ -286,6 +291,7 @@ impl Pipeline {
         let (sent, now) = (exchange.sent.now, exchange.ended);
         let recourse = failed.recourse_for(std::slice::from_ref(&aggregate));
         let reason = failed.reason_for(&aggregate);
+        let is_for_content = self.stages.is_for_content(&failed, std::slice::from_ref(&aggregate));
         if reason == PutErrorKind::NoPartitionKey {
             self.stages.knowledge.key_missed(sent, now);
         }
@@ -295,7 +301,9 @@ impl Pipeline {
         let prospect = match recourse {
             Recourse::Retry if is_returned => Prospect::Final,
             Recourse::Retry => Prospect::Passing,
-            Recourse::RetryWithinGrace => self.grace.refused_with(&mut aggregate, now),
+            Recourse::RetryWithinGrace | Recourse::IsolateWithinGrace => {
+                self.stages.grace.refused_with(&mut aggregate, now)
+            }
             Recourse::AwaitStream => {
                 let prospect = self.stages.knowledge.on_stream_missing(now);
                 self.stages.knowledge.on_contradiction(sent, now);
@@ -306,6 +314,7 @@ impl Pipeline {
             Recourse::Isolate | Recourse::Shrink | Recourse::GiveUp => Prospect::Final,
         };
         match prospect {
+            Prospect::Passing if is_for_content => self.stages.retry_rarely(aggregate, now),
             Prospect::Passing => self.stages.retry(aggregate, now),
             Prospect::Final => self.stages.accounts.fail(aggregate, reason),
         }

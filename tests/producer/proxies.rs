@@ -133,6 +133,45 @@ async fn a_proxy_that_refuses_for_half_a_minute_costs_no_record() {
     assert_eq!(put(&producer, (0..100).map(record)).await, 0);
 }
 
+/// A text that the proxy takes for an attack.
+const OFFENSIVE: &str = "DROP TABLE users";
+
+/// How it looks in the base64 of a request's body, wherever in the data it is.
+const OFFENSIVE_IN_BASE64: [&str; 3] = ["RFJPUCBUQUJMRSB1c2Vyc", "RST1AgVEFCTEUgdXNlcn", "EUk9QIFRBQkxFIHVzZXJz"];
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_a_proxy_refuses_for_its_content_comes_back_alone() {
+    let sim = sim(2);
+    sim.faults(move |call| {
+        let body = String::from_utf8_lossy(call.body);
+        match OFFENSIVE_IN_BASE64.iter().any(|text| body.contains(text)) {
+            true => Fault::Intercepted {
+                status: 403,
+                largest: 0,
+            },
+            false => Fault::None,
+        }
+    });
+    let producer = producer(&sim).build().unwrap();
+    let mut receipts = Vec::new();
+    for n in 0..500 {
+        let data = if n == 123 { OFFENSIVE } else { "harmless" };
+        receipts.push(producer.put(Record::new(format!("key-{n}"), data)).await.unwrap());
+    }
+    let offensive = receipts.swap_remove(123);
+    let outcomes = timeout(10 * MINUTE, join_all(receipts))
+        .await
+        .expect("every record has its outcome");
+    assert!(outcomes.iter().all(Result::is_ok));
+    assert!(sim.elapsed() < Duration::from_secs(5), "{:?}", sim.elapsed());
+    let error = timeout(10 * MINUTE, offensive).await.unwrap().unwrap_err();
+    let code = "HTTP 403".to_owned();
+    assert_eq!(error.kind(), &PutErrorKind::Intercepted { code });
+    let (took, calls) = (sim.elapsed(), sim.calls().len());
+    assert!(took >= MINUTE && took < MINUTE + Duration::from_secs(5), "{took:?}");
+    assert!(calls < 60, "{calls}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn requests_that_are_too_large_for_a_proxy_are_cut_and_the_size_that_passed_is_kept_to() {
     for (bytes, count) in [(100, 5_000), (1_000, 1_000), (20_000, 50)] {

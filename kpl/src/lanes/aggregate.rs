@@ -114,6 +114,11 @@ impl SealedAggregate {
         self.record.partition_key.is_empty()
     }
 
+    /// Whether it is sent in a request of its own: one with it alone was refused.
+    pub(crate) fn leaves_alone(&self) -> bool {
+        self.refused.is_some_and(Refused::was_alone)
+    }
+
     /// Ends its way at a shard.
     pub(crate) fn deliver(mut self, shard_id: Arc<str>, sequence_number: Arc<str>) {
         let attempts = std::mem::take(&mut self.attempts);

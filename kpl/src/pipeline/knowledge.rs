@@ -211,7 +211,7 @@ impl Knowledge {
         };
         let next = Arc::new(next.ok_or_else(no_open_shards)?);
         self.fetch_began = None;
-        self.fetch_grace.answered();
+        self.fetch_grace.answered(now);
         self.refresher.succeeded(now);
         self.not_found_since = None;
         let before = self.map.replace(Arc::clone(&next));
@@ -241,7 +241,7 @@ impl Knowledge {
         let prospect = match recourse {
             Recourse::GiveUp | Recourse::Isolate | Recourse::Shrink => Prospect::Final,
             Recourse::AwaitStream => self.on_stream_missing(now),
-            Recourse::RetryWithinGrace => self.fetch_grace.refused(now),
+            Recourse::RetryWithinGrace | Recourse::IsolateWithinGrace => self.fetch_grace.refused(now),
             Recourse::Retry => Prospect::Passing,
         };
         match (prospect, waiting) {
@@ -276,7 +276,7 @@ impl Knowledge {
                 resharding,
             }) => {
                 self.on_stream_found();
-                self.description_grace.answered();
+                self.description_grace.answered(now);
                 self.distribution.described(distribution, now);
                 if resharding == Resharding::UnderWay {
                     self.hasten(now);
@@ -313,7 +313,7 @@ impl Knowledge {
     fn on_not_described(&mut self, recourse: Recourse, waiting: Waiting, now: Instant) {
         let prospect = match recourse {
             Recourse::GiveUp | Recourse::Isolate | Recourse::Shrink => Prospect::Final,
-            Recourse::RetryWithinGrace => self.description_grace.refused(now),
+            Recourse::RetryWithinGrace | Recourse::IsolateWithinGrace => self.description_grace.refused(now),
             Recourse::AwaitStream => {
                 self.refresher.on_missing();
                 Prospect::Passing

@@ -15,7 +15,7 @@ use crate::observe::observation::Observation;
 use crate::pipeline::accounts::Accounts;
 use crate::pipeline::answers::classification::Recourse;
 use crate::pipeline::answers::exchange::Exchange;
-use crate::pipeline::answers::grace::Prospect;
+use crate::pipeline::answers::grace::{Grace, Prospect};
 use crate::pipeline::answers::judgement::{Judge, Stored, Verdict};
 use crate::pipeline::answers::retries::Retries;
 use crate::pipeline::flow::adaptive_rate::Reply;
@@ -45,6 +45,8 @@ pub(crate) struct Stages {
     pub(crate) judge: Judge,
     /// Aggregates that wait for their next attempt.
     pub(crate) retries: Retries,
+    /// For how long refused requests are waited out.
+    pub(crate) grace: Grace,
     pub(crate) accounts: Accounts,
 }
 
@@ -59,6 +61,7 @@ impl Stages {
             requests: Requests::new(config, budget),
             judge: Judge::new(config),
             retries: Retries::new(config.retry_delays, rng),
+            grace: Grace::default(),
             accounts: Accounts::new(Observers::new(config.metrics)),
         }
     }

@@ -9,6 +9,7 @@ mod expiry;
 mod failures;
 mod flow;
 mod history;
+mod interception;
 mod missing_stream;
 mod order;
 mod outage;

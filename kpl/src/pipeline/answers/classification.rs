@@ -20,6 +20,8 @@ pub(crate) enum Recourse {
     Retry,
     /// The call is made again until [`REFUSAL_GRACE`](crate::limits::REFUSAL_GRACE) is over.
     RetryWithinGrace,
+    /// The same, and the records are sent in parts meanwhile: some may be refused for their content.
+    IsolateWithinGrace,
     /// The call is made again until `stream_not_found_grace` is over.
     AwaitStream,
     /// The records are sent again in smaller requests.
@@ -41,11 +43,22 @@ impl From<CallClass> for Recourse {
             | CallClass::Credentials
             | CallClass::Encryption
             | CallClass::Iterator => Self::Retry,
-            CallClass::UnknownKey | CallClass::Intercepted => Self::RetryWithinGrace,
+            CallClass::UnknownKey => Self::RetryWithinGrace,
+            CallClass::Intercepted => Self::IsolateWithinGrace,
             CallClass::NotFound => Self::AwaitStream,
             CallClass::TooLarge => Self::Shrink,
             CallClass::Rejected => Self::Isolate,
             CallClass::Denied => Self::GiveUp,
+        }
+    }
+}
+
+impl Recourse {
+    /// Whether the call is made again until [`REFUSAL_GRACE`](crate::limits::REFUSAL_GRACE) is over.
+    pub(crate) fn has_grace(self) -> bool {
+        match self {
+            Self::RetryWithinGrace | Self::IsolateWithinGrace => true,
+            Self::Retry | Self::AwaitStream | Self::Shrink | Self::Isolate | Self::GiveUp => false,
         }
     }
 }
@@ -192,7 +205,7 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_retried_and_what_may_not_is_returned() {
-        let table: [(Recourse, &[&str]); 6] = [
+        let table: [(Recourse, &[&str]); 7] = [
             (
                 Recourse::Retry,
                 &[
@@ -218,12 +231,11 @@ mod tests {
             ),
             (
                 Recourse::RetryWithinGrace,
-                &[
-                    "UnrecognizedClientException",
-                    "InvalidClientTokenId",
-                    "MissingAuthenticationToken",
-                    "IncompleteSignature",
-                ],
+                &["UnrecognizedClientException", "InvalidClientTokenId"],
+            ),
+            (
+                Recourse::IsolateWithinGrace,
+                &["MissingAuthenticationToken", "IncompleteSignature"],
             ),
             (Recourse::AwaitStream, &["ResourceNotFoundException"]),
             (Recourse::Shrink, &["RequestEntityTooLarge"]),

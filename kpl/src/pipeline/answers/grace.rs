@@ -10,6 +10,8 @@ use crate::limits::REFUSAL_GRACE;
 #[derive(Debug, Default)]
 pub(crate) struct Grace {
     refused: Option<Refused>,
+    /// When the newest call that was answered was sent.
+    passed: Option<Instant>,
 }
 
 /// Whether a trouble is worth waiting out.
@@ -30,19 +32,31 @@ impl Grace {
     }
 
     /// A request with the aggregate was refused. An aggregate has no longer a grace though other requests are
-    /// answered meanwhile.
+    /// answered meanwhile; one that is refused for its content says nothing of them.
     pub(crate) fn refused_with(&mut self, aggregate: &mut SealedAggregate, now: Instant) -> Prospect {
         let refused = Refused::again(aggregate.refused, now);
         aggregate.refused = Some(refused);
+        if self.is_for_content(std::slice::from_ref(aggregate)) {
+            return prospect_of(refused);
+        }
         match self.refused(now) {
             Prospect::Passing => prospect_of(refused),
             Prospect::Final => Prospect::Final,
         }
     }
 
-    /// A call was answered.
-    pub(crate) fn answered(&mut self) {
+    /// Whether a request with these is refused for the content of a record, and tells of no other request: it is of one
+    /// record, and something has passed since that was refused first.
+    pub(crate) fn is_for_content(&self, aggregates: &[SealedAggregate]) -> bool {
+        let [aggregate] = aggregates else { return false };
+        let began_before = |at| aggregate.refused.is_some_and(|refused| refused.began_before(at));
+        aggregate.record.user_records == 1 && self.passed.is_some_and(began_before)
+    }
+
+    /// A call that was sent at `sent` was answered.
+    pub(crate) fn answered(&mut self, sent: Instant) {
         self.refused = None;
+        self.passed = self.passed.max(Some(sent));
     }
 }
 
@@ -80,7 +94,7 @@ mod tests {
         for second in 0..=60 {
             let _ = grace.refused(begin + second * SECOND);
         }
-        grace.answered();
+        grace.answered(begin + 60 * SECOND);
         assert_eq!(grace.refused(begin + 61 * SECOND), Prospect::Passing);
         assert_eq!(grace.refused(begin + 121 * SECOND), Prospect::Passing);
         assert_eq!(grace.refused(begin + 180 * SECOND), Prospect::Passing);

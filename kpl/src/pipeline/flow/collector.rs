@@ -53,11 +53,11 @@ impl Collector {
     }
 
     /// Whether `aggregate` fits beside what is there, by its own limits and by what `allows` says of the request with it.
-    /// Anything fits into an empty request.
+    /// Anything fits into an empty request, and nothing to what leaves alone.
     pub(crate) fn has_room_for(&self, aggregate: &SealedAggregate, allows: impl Fn(Cargo) -> bool) -> bool {
         let with = self.cargo().plus(aggregate.cargo());
         let fits = with.bytes <= self.max.bytes && with.weight() <= self.max.weight && allows(with);
-        self.gathered.is_empty() || (!self.full && fits)
+        self.gathered.is_empty() || (!self.full && fits && !aggregate.leaves_alone())
     }
 
     /// Adds an aggregate for which there is room.
@@ -68,6 +68,7 @@ impl Collector {
             *of_shard += aggregate.bytes();
             self.full |= *of_shard >= SHARD_BYTES_PER_REQUEST;
         }
+        self.full |= aggregate.leaves_alone();
         let patient_until = self.patient_until(&aggregate, now);
         self.gathered.push(aggregate);
         self.full |= self.gathered.len() >= self.max.count || self.bytes >= self.max.bytes;

@@ -19,6 +19,7 @@ use crate::pipeline::flow::ceiling::{Ceiling, body_size};
 use crate::pipeline::flow::collector::{Collector, MaxRequest};
 use crate::pipeline::flow::copies::CopyRoom;
 use crate::pipeline::flow::cuts::{self, cargo_of};
+use crate::pipeline::flow::pace::Pace;
 use crate::pipeline::flow::queues::Queues;
 use crate::pipeline::messages::{Answer, Moment, Output, RequestId};
 
@@ -30,6 +31,7 @@ pub(crate) struct Requests {
     /// Parts of requests that the service refused as a whole: each is sent by itself, to find what it refuses.
     suspects: VecDeque<Vec<SealedAggregate>>,
     ceiling: Ceiling,
+    pub(crate) pace: Pace,
     copy_room: CopyRoom,
     in_flight: BTreeMap<RequestId, InFlight>,
     bytes_in_flight: usize,
@@ -82,6 +84,7 @@ impl Requests {
             collector: Collector::new(max_request, wait, max_buffered),
             suspects: VecDeque::new(),
             ceiling: Ceiling::default(),
+            pace: Pace::default(),
             copy_room: CopyRoom::new(budget),
             in_flight: BTreeMap::new(),
             bytes_in_flight: 0,
@@ -138,8 +141,12 @@ impl Requests {
         let suspects = self.suspects.front().map_or(0, |suspects| cargo_of(suspects).bytes);
         let next = suspects.max(self.collector.cargo().bytes).max(self.max.request_bytes);
         let fits = self.bytes_in_flight.saturating_add(next) <= self.max.bytes;
-        let may_copy = !self.copy_room.is_awaited();
-        may_copy && self.in_flight.len() < self.max.requests && (fits || self.in_flight.is_empty())
+        let is_tried = self
+            .pace
+            .waits_for()
+            .is_some_and(|request| self.in_flight.contains_key(&request));
+        let may_leave = !self.copy_room.is_awaited() && !is_tried;
+        may_leave && self.in_flight.len() < self.max.requests && (fits || self.in_flight.is_empty())
     }
 
     /// When the request that is being filled should leave.
@@ -152,8 +159,15 @@ impl Requests {
         self.collector.hurry(now);
     }
 
-    /// Sends these by themselves, if there are any.
+    /// Sends these by themselves, if there are any, before what else is sent so.
     pub(crate) fn suspect(&mut self, aggregates: Vec<SealedAggregate>) {
+        if !aggregates.is_empty() {
+            self.suspects.push_front(aggregates);
+        }
+    }
+
+    /// The same, behind what else is sent so.
+    fn suspect_last(&mut self, aggregates: Vec<SealedAggregate>) {
         self.suspects.extend((!aggregates.is_empty()).then_some(aggregates));
     }
 
@@ -257,7 +271,7 @@ impl Requests {
     /// Returns the expired suspects to their callers.
     pub(crate) fn expire_suspects(&mut self, accounts: &mut Accounts, now: Instant) {
         for suspects in std::mem::take(&mut self.suspects) {
-            self.suspect(accounts.all_unexpired(suspects, now));
+            self.suspect_last(accounts.all_unexpired(suspects, now));
         }
     }
 
@@ -317,7 +331,7 @@ impl Requests {
             let (large, passing): (Vec<_>, Vec<_>) =
                 suspects.into_iter().partition(|suspect| self.must_be_halved(suspect));
             too_large.extend(large);
-            self.suspect(passing);
+            self.suspect_last(passing);
         }
         too_large
     }
@@ -330,7 +344,7 @@ impl Requests {
         }
         for aggregates in unsent {
             for part in self.parts_that_pass(aggregates) {
-                self.suspect(part);
+                self.suspect_last(part);
             }
         }
     }
@@ -345,6 +359,7 @@ impl Requests {
         self.next += 1;
         let cargo = cargo_of(&aggregates);
         self.ceiling.sent(request, body_size(cargo));
+        self.pace.sent(request);
         let Cargo { bytes, .. } = cargo;
         let in_flight = InFlight {
             bytes,

@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 use super::Stages;
 use crate::config::ordering::Ordering;
 use crate::lanes::aggregate::SealedAggregate;
+use crate::lanes::refused::Refused;
+use crate::limits::REFUSAL_GRACE;
 use crate::observe::observation::Observation;
 use crate::pipeline::answers::classification::{FailedAttempt, Recourse, halves_by_key};
 use crate::pipeline::answers::exchange::Exchange;
+use crate::pipeline::answers::grace::Prospect;
 use crate::pipeline::answers::judgement::Stored;
 use crate::pipeline::flow::cuts;
 
@@ -26,8 +29,68 @@ impl Stages {
         } else {
             halves_by_key(aggregates)
         };
-        for part in parts {
-            self.suspect(part, exchange.ended);
+        self.suspect_each(parts, exchange.ended);
+    }
+
+    /// Something on the way refused a request. Within the grace, what it has refused before is sent in parts, each by itself,
+    /// until what is refused for its content is alone. Returns the rest.
+    pub(crate) fn isolate(
+        &mut self,
+        aggregates: Vec<SealedAggregate>,
+        failed: &FailedAttempt,
+        exchange: &Exchange,
+    ) -> Vec<SealedAggregate> {
+        if self.is_for_content(failed, &aggregates) {
+            return aggregates;
+        }
+        match self.grace.refused(exchange.ended) {
+            Prospect::Passing => {
+                self.requests.pace.slow_down();
+                self.part_repeated(aggregates, failed, exchange)
+            }
+            Prospect::Final => {
+                self.requests.pace.free();
+                aggregates
+            }
+        }
+    }
+
+    /// Whether a request with these is refused for its content, so that others fare otherwise.
+    pub(crate) fn is_for_content(&self, failed: &FailedAttempt, aggregates: &[SealedAggregate]) -> bool {
+        failed.recourse() == Recourse::IsolateWithinGrace && self.grace.is_for_content(aggregates)
+    }
+
+    /// Sends parts of what is not refused for the first time. Returns what is, and a record that is alone already.
+    fn part_repeated(
+        &mut self,
+        mut aggregates: Vec<SealedAggregate>,
+        failed: &FailedAttempt,
+        exchange: &Exchange,
+    ) -> Vec<SealedAggregate> {
+        let now = exchange.ended;
+        if let [alone] = aggregates.as_mut_slice() {
+            alone.refused = alone.refused.map(Refused::alone);
+        }
+        let is_repeated = |refused: Refused| refused.is_recent(now);
+        let (mut repeated, others): (Vec<_>, Vec<_>) = aggregates.into_iter().partition(|aggregate| {
+            let is_one_record = aggregate.leaves_alone() && aggregate.record.user_records == 1;
+            aggregate.refused.is_some_and(is_repeated) && !is_one_record
+        });
+        for aggregate in &mut repeated {
+            exchange.note(aggregate, Some(failed.failure.clone()));
+            aggregate.refused = aggregate.refused.map(|refused| Refused::again(Some(refused), now));
+        }
+        match repeated.pop_if(|aggregate| aggregate.leaves_alone()) {
+            Some(alone) => self.halve(alone, now),
+            None => self.suspect_each(halves_by_key(repeated), now),
+        }
+        others
+    }
+
+    /// Sends each of these parts by itself, in their order, before what else is sent so.
+    fn suspect_each(&mut self, parts: Vec<Vec<SealedAggregate>>, now: Instant) {
+        for part in parts.into_iter().rev() {
+            self.suspect(part, now);
         }
     }
 
@@ -72,16 +135,30 @@ impl Stages {
                     self.retry_in_order(half, now, now);
                 }
             }
-            Ordering::None => halves.into_iter().for_each(|half| self.suspect(vec![half], now)),
+            Ordering::None => self.suspect_each(halves.into_iter().map(|half| vec![half]).collect(), now),
         }
     }
 
+    /// Has an aggregate wait for its next attempt, with jitter, the longer the more attempts have failed.
     pub(crate) fn retry(&mut self, aggregate: SealedAggregate, now: Instant) {
+        let delay = self.retries.delay_after(aggregate.attempts.total());
+        self.retry_after(delay, aggregate, now);
+    }
+
+    /// The same for a record that something on the way refuses while others pass: it waits for as long as that has lasted, so that
+    /// it costs a few requests.
+    pub(crate) fn retry_rarely(&mut self, aggregate: SealedAggregate, now: Instant) {
+        let lasted = aggregate.refused.map_or(Duration::ZERO, Refused::lasted);
+        let rest = REFUSAL_GRACE.saturating_sub(lasted);
+        let delay = self.retries.delay_after(aggregate.attempts.total());
+        self.retry_after(delay.max(lasted.min(rest)), aggregate, now);
+    }
+
+    fn retry_after(&mut self, delay: Duration, aggregate: SealedAggregate, now: Instant) {
         let Some(aggregate) = self.accounts.unexpired(aggregate, now) else {
             return;
         };
         if_planted!(DropRetried, return self.accounts.forget(aggregate));
-        let delay = self.retries.delay_after(aggregate.attempts.total());
         match self.ordering {
             Ordering::PerKey => self.retry_in_order(aggregate, now + delay, now),
             // Newer records leave while it waits: it is sent again before it expires.

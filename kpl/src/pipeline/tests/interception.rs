@@ -1,0 +1,173 @@
+//! Requests that a proxy refuses without a code of the service: for the content of a record, or all of them.
+
+use std::time::Duration;
+
+use service::{CallClass, CallError};
+
+use super::stream::members;
+use super::world::{World, failure, record};
+use crate::config::Config;
+use crate::config::ordering::Ordering;
+use crate::error::PutErrorKind;
+use crate::limits::REFUSAL_GRACE;
+use crate::pipeline::{Answer, RequestId};
+
+const SECOND: Duration = Duration::from_secs(1);
+const BOTH: [Ordering; 2] = [Ordering::None, Ordering::PerKey];
+
+fn in_small_aggregates(ordering: Ordering) -> Config {
+    Config {
+        aggregation_max_size: 20_000,
+        ordering,
+        ..Config::default()
+    }
+}
+
+fn intercepted() -> Answer {
+    Answer::Failed(CallError {
+        class: CallClass::Intercepted,
+        ..failure("HTTP 403")
+    })
+}
+
+/// Whether the proxy refuses the content of one of the records in a request.
+fn is_offensive(world: &World, request: RequestId, offensive: &[usize]) -> bool {
+    let mut inside = world.requests[&request].iter().flat_map(members);
+    inside.any(|(_, data)| offensive.iter().any(|n| data.starts_with(format!("{n:06}").as_bytes())))
+}
+
+/// Answers requests, each a moment after it left, until nothing is outstanding; returns how many the proxy refused.
+fn answer_all(world: &mut World, refuses: impl Fn(&World, RequestId) -> bool) -> usize {
+    let mut refusals = 0;
+    for _ in 0..100_000 {
+        if world.open() == 0 {
+            break;
+        }
+        let Some(request) = world.requests.keys().next().copied() else {
+            world.run_to_next_wake_up();
+            continue;
+        };
+        world.run_for(Duration::from_millis(5));
+        if refuses(world, request) {
+            refusals += 1;
+            world.answer(request, intercepted());
+        } else {
+            world.stored();
+        }
+    }
+    refusals
+}
+
+fn assert_returned_alone(world: &World, records: usize, offensive: &[usize]) {
+    let returned: Vec<usize> = (0..records).filter(|n| world.outcome(*n).unwrap().is_err()).collect();
+    assert_eq!(returned, offensive);
+    for n in offensive {
+        let code = "HTTP 403".to_owned();
+        assert_eq!(world.error(*n).kind(), &PutErrorKind::Intercepted { code });
+    }
+    world.assert_read_in_order();
+    world.assert_at_rest();
+}
+
+#[test]
+fn a_record_that_a_proxy_refuses_for_its_content_is_returned_alone_and_all_others_are_delivered_soon() {
+    for ordering in BOTH {
+        let mut world = World::ready(3, in_small_aggregates(ordering));
+        world.send((0..600).map(|n| record(n, 1_000)));
+        let begin = world.now;
+        let refuses = |world: &World, request| is_offensive(world, request, &[137]);
+        let mut refusals = 0;
+        while world.open() > 1 && world.now < begin + REFUSAL_GRACE {
+            let Some(request) = world.requests.keys().next().copied() else {
+                world.run_to_next_wake_up();
+                continue;
+            };
+            match refuses(&world, request) {
+                true => world.answer(request, intercepted()),
+                false => world.stored(),
+            }
+            refusals += 1;
+        }
+        let took = world.now - begin;
+        // In order, what is behind it on its shard waits with it.
+        assert!(ordering == Ordering::PerKey || took < 5 * SECOND, "{took:?}");
+        refusals += answer_all(&mut world, refuses);
+        let took = world.now - begin;
+        assert!(
+            took >= REFUSAL_GRACE && took < REFUSAL_GRACE + 5 * SECOND,
+            "{took:?} {ordering:?}"
+        );
+        assert!(refusals < 60, "{refusals} {ordering:?}");
+        assert_returned_alone(&world, 600, &[137]);
+    }
+}
+
+#[test]
+fn records_that_a_proxy_refuses_among_others_that_flow_are_returned_alone_and_hold_up_nothing() {
+    for ordering in BOTH {
+        let mut world = World::ready(3, in_small_aggregates(ordering));
+        let offensive: Vec<usize> = (0..10).map(|n| n * 100 + 7).collect();
+        let (mut sent, mut refusals) = (0, 0);
+        for _ in 0..70 {
+            world.send((sent..sent + 20).map(|n| record(n, 1_000)));
+            sent += 20;
+            let end = world.now + SECOND;
+            while world.now < end {
+                world.run_for(Duration::from_millis(5));
+                let Some(request) = world.requests.keys().next().copied() else {
+                    continue;
+                };
+                match is_offensive(&world, request, &offensive) {
+                    true => {
+                        refusals += 1;
+                        world.answer(request, intercepted());
+                    }
+                    false => world.stored(),
+                }
+            }
+            if ordering == Ordering::None {
+                let is_open = |n: &usize| world.outcome(*n).is_none() && !offensive.contains(n);
+                let open: Vec<usize> = (0..sent.saturating_sub(60)).filter(is_open).collect();
+                assert!(open.is_empty(), "{open:?} wait after three seconds");
+            }
+        }
+        refusals += answer_all(&mut world, |world, request| is_offensive(world, request, &offensive));
+        assert!(refusals < 30 * 10, "{refusals} {ordering:?}");
+        assert_returned_alone(&world, sent, &offensive);
+    }
+}
+
+#[test]
+fn a_proxy_that_refuses_all_is_asked_by_few_requests_and_all_records_come_back_after_the_grace() {
+    for ordering in BOTH {
+        let mut world = World::ready(20, in_small_aggregates(ordering));
+        world.send((0..2_000).map(|n| record(n, 1_000)));
+        let begin = world.now;
+        let refusals = answer_all(&mut world, |_, _| true);
+        let took = world.now - begin;
+        assert!(
+            took >= REFUSAL_GRACE && took < REFUSAL_GRACE + 15 * SECOND,
+            "{took:?} {ordering:?}"
+        );
+        assert!(refusals < 250, "{refusals} {ordering:?}");
+        assert!((0..2_000).all(|n| matches!(world.error(n).kind(), PutErrorKind::Intercepted { .. })));
+        world.assert_at_rest();
+    }
+}
+
+#[test]
+fn a_proxy_that_refuses_all_for_a_while_costs_no_record_and_few_aggregates() {
+    for ordering in BOTH {
+        let mut world = World::ready(20, in_small_aggregates(ordering));
+        world.send((0..2_000).map(|n| record(n, 1_000)));
+        let healthy = world.now + 20 * SECOND;
+        answer_all(&mut world, |world, _| world.now < healthy);
+        assert!((0..2_000).all(|n| world.outcome(n).unwrap().is_ok()));
+        let stored = world.stream.stored_count();
+        assert!(stored < 120 + 60, "{stored} {ordering:?}");
+        let took = world.now - healthy;
+        assert!(took < 15 * SECOND, "{took:?} {ordering:?}");
+        world.assert_read_in_order();
+        world.assert_at_rest();
+    }
+}
