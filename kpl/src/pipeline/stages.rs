@@ -70,7 +70,9 @@ impl Stages {
     pub(crate) fn route(&mut self, aggregate: SealedAggregate, now: Instant) {
         match self.ordering {
             // Behind older records of its keys.
-            Ordering::PerKey if !self.rerouted.is_empty() => self.rerouted.put_last(aggregate),
+            Ordering::PerKey if !self.rerouted.has_no_key_of(&aggregate, self.routes.map()) => {
+                self.rerouted.put_last(aggregate)
+            }
             Ordering::PerKey | Ordering::None => self.send_on(aggregate, now),
         }
     }

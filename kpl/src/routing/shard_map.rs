@@ -63,6 +63,8 @@ pub(crate) struct Epoch(u64);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ShardMap {
     epoch: Epoch,
+    /// Since when each hash key is in the range of one shard, no more and no less.
+    whole_since: Option<Epoch>,
     open: Vec<Shard>,
     /// The same shards by their ids: a stream may have tens of thousands.
     ranges: BTreeMap<ShardId, Known>,
@@ -134,8 +136,11 @@ impl ShardMap {
         Some(next)
     }
 
-    /// Notes which shards were there before, with the same range.
+    /// Notes which shards were there before, with the same range, and that the map was whole before.
     fn date_back(&mut self, before: &Self) {
+        if self.whole_since.is_some() {
+            self.whole_since = before.whole_since.or(self.whole_since);
+        }
         for (id, known) in &mut self.ranges {
             let is_assumed = self.assumed.contains(id) || before.assumed.contains(id);
             match before.ranges.get(id).filter(|_| !is_assumed) {
@@ -175,6 +180,7 @@ impl ShardMap {
             let ranges = open.iter().map(|shard| (shard.id.clone(), known(shard))).collect();
             Some(Self {
                 epoch,
+                whole_since: is_whole(&open).then_some(epoch),
                 open,
                 ranges,
                 assumed,
@@ -239,6 +245,26 @@ impl ShardMap {
             .get(&target.shard)
             .is_some_and(|known| known.since <= target.epoch)
     }
+
+    /// Whether the hash keys of the target's shard were those of no other shard since `epoch`: what was built for others since
+    /// then has none of them.
+    pub(crate) fn has_kept_apart(&self, target: &Target, epoch: Epoch) -> bool {
+        let since = target.epoch.min(epoch);
+        let is_same = self.ranges.get(&target.shard).is_some_and(|known| known.since <= since);
+        is_same && self.whole_since.is_some_and(|whole| whole <= since)
+    }
+}
+
+/// Whether each hash key is in one of these ranges, which are in order.
+fn is_whole(shards: &[Shard]) -> bool {
+    let mut next = Some(HashKey::MIN);
+    for Shard { range, .. } in shards {
+        if next != Some(range.start()) {
+            return false;
+        }
+        next = range.end().value().checked_add(1).map(HashKey::new);
+    }
+    next.is_none()
 }
 
 #[cfg(test)]
@@ -275,6 +301,43 @@ mod tests {
             (u128::MAX, "1"),
         ] {
             assert_eq!(id_of(&map, key), id, "{key}");
+        }
+    }
+
+    #[test]
+    fn the_keys_of_a_shard_were_its_own_as_long_as_its_range_was_the_same_and_all_ranges_without_gap_or_overlap() {
+        let whole = || vec![shard("1", 0, 9), shard("2", 10, 19), shard("3", 20, u128::MAX)];
+        let first = ShardMap::first(whole()).unwrap();
+        let split = vec![
+            shard("1", 0, 9),
+            shard("4", 10, 15),
+            shard("5", 16, 19),
+            shard("3", 20, u128::MAX),
+        ];
+        let second = first.refreshed(split.clone()).unwrap();
+        let target = |id: &str, map: &ShardMap| Target {
+            shard: ShardId::new(id),
+            epoch: map.epoch(),
+        };
+        assert!(second.has_kept_apart(&target("1", &first), first.epoch()));
+        assert!(second.has_kept_apart(&target("3", &second), first.epoch()));
+        assert!(
+            !second.has_kept_apart(&target("4", &second), first.epoch()),
+            "it is new"
+        );
+        assert!(second.has_kept_apart(&target("4", &second), second.epoch()));
+        assert!(
+            !second.has_kept_apart(&target("2", &first), first.epoch()),
+            "it is closed"
+        );
+        for faulty in [
+            vec![shard("1", 0, 8), shard("2", 10, 19), shard("3", 20, u128::MAX)],
+            vec![shard("1", 0, 10), shard("2", 10, 19), shard("3", 20, u128::MAX)],
+            vec![shard("1", 0, 9), shard("2", 10, 19), shard("3", 20, 30)],
+        ] {
+            let faulty = ShardMap::first(faulty).unwrap();
+            let next = faulty.refreshed(split.clone()).unwrap();
+            assert!(!next.has_kept_apart(&target("3", &next), faulty.epoch()));
         }
     }
 

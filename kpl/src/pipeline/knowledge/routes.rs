@@ -95,6 +95,14 @@ impl Routes {
         })
     }
 
+    /// The map in force.
+    pub(crate) fn map(&self) -> Option<&ShardMap> {
+        match &self.routing {
+            Routing::Undecided => None,
+            Routing::ByKey { map, .. } | Routing::ServiceChosen { map } => Some(map),
+        }
+    }
+
     pub(crate) fn is_undecided(&self) -> bool {
         matches!(self.routing, Routing::Undecided)
     }

@@ -113,6 +113,40 @@ fn what_is_put_while_the_records_of_a_split_shard_are_taken_apart_does_not_overt
 }
 
 #[test]
+fn what_is_put_for_an_unchanged_shard_does_not_wait_for_the_records_of_a_split_shard_that_are_taken_apart() {
+    let large = |n: usize, percent| record(n, 100_000).with_explicit_hash_key(at_percent(percent));
+    let config = Config {
+        aggregation_max_size: 400_000,
+        ..in_order()
+    };
+    let mut world = World::ready(2, config);
+    world.send([large(0, LOW)]);
+    world.run_for(Duration::from_millis(20));
+    world.send((1..60).map(|n| large(n, if n % 3 == 0 { LOW } else { 40 })));
+    world.stream.split(at_percent(LOW));
+    world.fetch_again();
+    let left = world.pipeline.stages.rerouted.bytes();
+    assert!(left > 3_000_000, "{left}");
+    world.send([at(60, HIGH), at(61, MIDDLE)]);
+    assert_eq!(world.pipeline.stages.rerouted.bytes(), left, "it is on its way");
+    world.send([at(62, LOW)]);
+    assert!(
+        world.pipeline.stages.rerouted.bytes() > left,
+        "it waits behind those of its key"
+    );
+    world.send((63..93).map(|n| large(n, LOW)));
+    for n in 93..110 {
+        // At last, only what came after the change waits.
+        world.run_for(Duration::from_millis(1));
+        world.send([large(n, LOW)]);
+    }
+    assert!(world.pipeline.stages.rerouted.is_empty());
+    world.heal();
+    world.assert_read_in_order();
+    world.assert_at_rest();
+}
+
+#[test]
 fn the_children_of_a_split_wait_for_what_is_under_way_to_their_parent() {
     let mut world = World::ready(1, in_order());
     world.put(at(0, LOW));
@@ -194,6 +228,43 @@ proptest! {
         world.assert_read_in_order();
         world.assert_at_rest();
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// With records so large that those of changed shards are taken apart in several steps.
+    #[test]
+    fn the_records_of_a_key_are_read_in_order_while_those_of_changed_shards_are_taken_apart(
+        steps in prop::collection::vec(step(), 1..80),
+        shards in 2u32..5,
+    ) {
+        let config = Config {
+            ordering: Ordering::PerKey,
+            aggregation_max_size: 300_000,
+            aggregation_max_count: 4,
+            ..Config::default()
+        };
+        let mut world = World::new(shards, config);
+        world.send((0..30).map(|n| large(n)));
+        for (number, step) in steps.into_iter().enumerate() {
+            match with_few_keys(step) {
+                Step::Put { .. } => drop(world.put(large(30 + number))),
+                Step::Run { millis } => world.run_for(Duration::from_micros(millis * 10)),
+                other => conservation::take(&mut world, other, number),
+            }
+            world.work();
+        }
+        world.heal();
+        world.assert_read_in_order();
+        world.assert_at_rest();
+    }
+}
+
+/// A record of 100 kB and one of 16 keys.
+fn large(n: usize) -> Record {
+    let percent = u8::try_from(n * 7 % 16 * 6).unwrap();
+    record(n, 100_000).with_explicit_hash_key(at_percent(percent))
 }
 
 /// Eight keys, on a stream that lives through the whole run and always follows them: nothing else has an order.
