@@ -310,18 +310,17 @@ impl Knowledge {
         self.fetch_began.take().map(|began| Exchange::abandoned(began, now))
     }
 
+    /// The question for the description was refused for a reason that may pass; whether the grace for that is over.
+    pub(crate) fn on_description_refused(&mut self, now: Instant) -> Prospect {
+        self.description_grace.refused(now)
+    }
+
     fn on_not_described(&mut self, recourse: Recourse, waiting: Waiting, now: Instant) {
-        let prospect = match recourse {
-            Recourse::GiveUp | Recourse::Isolate | Recourse::Shrink => Prospect::Final,
-            Recourse::RetryWithinGrace | Recourse::IsolateWithinGrace => self.description_grace.refused(now),
-            Recourse::AwaitStream => {
-                self.refresher.on_missing();
-                Prospect::Passing
-            }
-            Recourse::Retry => Prospect::Passing,
-        };
-        if prospect == Prospect::Final {
-            return self.distribution.refused(now);
+        match recourse {
+            Recourse::GiveUp | Recourse::Isolate | Recourse::Shrink => return self.distribution.refused(now),
+            Recourse::AwaitStream => self.refresher.on_missing(),
+            // Whatever refuses it says nothing of the stream: what was described before stays in force.
+            Recourse::RetryWithinGrace | Recourse::IsolateWithinGrace | Recourse::Retry => {}
         }
         let failures = self.distribution.failed();
         let failures = match waiting {

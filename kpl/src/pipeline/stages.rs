@@ -13,7 +13,7 @@ use crate::error::PutErrorKind;
 use crate::lanes::aggregate::SealedAggregate;
 use crate::observe::observation::Observation;
 use crate::pipeline::accounts::Accounts;
-use crate::pipeline::answers::classification::Recourse;
+use crate::pipeline::answers::classification::{FailedAttempt, Recourse};
 use crate::pipeline::answers::exchange::Exchange;
 use crate::pipeline::answers::grace::{Grace, Prospect};
 use crate::pipeline::answers::judgement::{Judge, Stored, Verdict};
@@ -224,18 +224,26 @@ impl Stages {
         calls
     }
 
-    /// The description could not be had. Records that wait for it alone are returned if the stream is missing for good.
+    /// The description could not be had. Records that wait for it alone are returned if the stream is missing for good, or if the
+    /// question has been refused for too long.
     pub(crate) fn on_not_described(&mut self, failure: &CallError, now: Instant) {
         let recourse = Recourse::from(failure.class);
         // A denied description is an answer, so it is no failure.
         if !matches!(recourse, Recourse::GiveUp | Recourse::Isolate) {
             self.observe_failed_look_up(failure);
         }
-        if recourse == Recourse::AwaitStream
-            && self.knowledge.on_stream_missing(now) == Prospect::Final
-            && !self.routes.is_undecided()
-        {
-            self.fail_unrouted(&PutErrorKind::StreamNotFound);
+        let is_decided = !self.routes.is_undecided();
+        let (prospect, is_all_that_is_missing) = match recourse {
+            Recourse::AwaitStream => (self.knowledge.on_stream_missing(now), is_decided),
+            Recourse::RetryWithinGrace | Recourse::IsolateWithinGrace => {
+                let is_map_known = self.knowledge.map().is_some();
+                (self.knowledge.on_description_refused(now), is_decided || is_map_known)
+            }
+            Recourse::Retry | Recourse::Shrink | Recourse::Isolate | Recourse::GiveUp => return,
+        };
+        if prospect == Prospect::Final && is_all_that_is_missing {
+            let reason = FailedAttempt::from(failure.clone()).final_reason();
+            self.fail_unrouted(&reason);
         }
     }
 

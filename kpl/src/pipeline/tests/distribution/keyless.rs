@@ -1,9 +1,12 @@
 //! Records without keys wait until the stream is described, however late that is, and then go into an AUTO stream.
 
+use std::time::Duration;
+
 use super::{LOW, SECOND, at, undescribed, without_key};
 use crate::config::Config;
-use crate::config::ordering::RecordDistribution;
+use crate::config::ordering::{Ordering, RecordDistribution};
 use crate::error::PutErrorKind;
+use crate::limits::REFUSAL_GRACE;
 use crate::pipeline::tests::world::{Descriptions, World};
 
 /// A world on an AUTO stream whose description the test answers, with a record without a key in it.
@@ -129,4 +132,63 @@ fn a_record_without_a_key_that_comes_back_makes_the_producer_ask_again() {
     world.send([without_key(1)]);
     world.heal();
     assert!(world.outcome(1).unwrap().is_ok());
+}
+
+/// A proxy refuses the question for as long as something asks it.
+fn refuse_the_description(world: &mut World, time: Duration) {
+    let end = world.now + time;
+    while world.now < end {
+        match world.description.is_some() {
+            true => world.describe_failed("MissingAuthenticationToken"),
+            false => world.run_for(SECOND / 10),
+        }
+    }
+}
+
+fn is_intercepted(world: &World, n: usize) -> bool {
+    matches!(world.error(n).kind(), PutErrorKind::Intercepted { .. })
+}
+
+#[test]
+fn records_without_a_key_come_back_as_intercepted_when_a_proxy_refuses_the_description_for_a_minute() {
+    let mut world = with_one_record(Config::default());
+    world.send([at(1, LOW)]);
+    let begin = world.now;
+    refuse_the_description(&mut world, REFUSAL_GRACE - SECOND);
+    assert!(world.outcome(0).is_none());
+    refuse_the_description(&mut world, 4 * SECOND);
+    assert!(is_intercepted(&world, 0), "{:?}", world.error(0));
+    assert!(world.now < begin + REFUSAL_GRACE + 5 * SECOND);
+    // The next one asks again, and comes back for the same reason, or is delivered if the answer comes.
+    assert!(world.admits(&without_key(2)));
+    world.send([without_key(2)]);
+    refuse_the_description(&mut world, 4 * SECOND);
+    assert!(is_intercepted(&world, 2), "{:?}", world.error(2));
+    world.send([without_key(3)]);
+    world.run_for(SECOND);
+    world.described();
+    world.heal();
+    assert!([1, 3].iter().all(|n| world.outcome(*n).unwrap().is_ok()));
+    world.assert_at_rest();
+}
+
+#[test]
+fn ordered_records_come_back_as_intercepted_when_a_proxy_refuses_the_description_for_a_minute() {
+    let mut world = undescribed(
+        2,
+        Config {
+            ordering: Ordering::PerKey,
+            ..Config::default()
+        },
+    );
+    world.send([at(0, LOW)]);
+    world.fetched();
+    refuse_the_description(&mut world, REFUSAL_GRACE + 4 * SECOND);
+    assert!(is_intercepted(&world, 0), "{:?}", world.error(0));
+    world.send([at(1, LOW)]);
+    world.run_for(SECOND);
+    world.described();
+    world.heal();
+    assert!(world.outcome(1).unwrap().is_ok());
+    world.assert_at_rest();
 }
