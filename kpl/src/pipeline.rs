@@ -245,7 +245,7 @@ impl Pipeline {
             return self.stages.divide(aggregates, &failed, exchange);
         }
         if concerns_all_requests(failed.class) && !self.stages.is_for_content(&failed, &aggregates) {
-            self.stages.retries.pause(exchange.ended);
+            self.stages.retries.pause(exchange.sent.now, exchange.ended);
         }
         let aggregates = match failed.recourse() == Recourse::IsolateWithinGrace {
             true => self.stages.isolate(aggregates, &failed, exchange),

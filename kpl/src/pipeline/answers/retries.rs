@@ -15,8 +15,10 @@ pub(crate) struct Retries {
     delays: RetryDelays,
     waiting: BTreeMap<(Instant, u64), SealedAggregate>,
     last_number: u64,
-    /// How many requests in a row have failed for a reason that concerns all, and until when none is sent.
+    /// How many times in a row requests have failed for a reason that concerns all, when they did so last, and until when
+    /// none is sent.
     pauses: u32,
+    paused_at: Option<Instant>,
     resume_at: Option<Instant>,
 }
 
@@ -28,6 +30,7 @@ impl Retries {
             waiting: BTreeMap::new(),
             last_number: 0,
             pauses: 0,
+            paused_at: None,
             resume_at: None,
         }
     }
@@ -75,9 +78,14 @@ impl Retries {
         }
     }
 
-    /// A request failed as a whole for a reason that concerns all requests, such as the account's limit or a KMS key that is
-    /// disabled: nothing is sent for a while.
-    pub(crate) fn pause(&mut self, now: Instant) {
+    /// A request that was sent at `sent` failed as a whole for a reason that concerns all requests, such as the account's limit
+    /// or a KMS key that is disabled: nothing is sent for a while. One that was in flight when the last pause began has failed
+    /// for the reason of that one.
+    pub(crate) fn pause(&mut self, sent: Instant, now: Instant) {
+        if self.paused_at.is_some_and(|at| sent <= at) {
+            return;
+        }
+        self.paused_at = Some(now);
         self.pauses = self.pauses.saturating_add(1);
         self.resume_at = Some(now + self.delays.after(self.pauses));
     }

@@ -321,6 +321,39 @@ fn a_request_that_is_throttled_as_a_whole_pauses_all_sending() {
     world.assert_at_rest();
 }
 
+/// Several at a time are in flight when the account, the KMS key or a proxy refuses them all.
+#[test]
+fn requests_in_flight_that_fail_together_are_one_failure_for_the_pause() {
+    for code in [
+        "LimitExceededException",
+        "KMSDisabledException",
+        "MissingAuthenticationToken",
+    ] {
+        let config = Config {
+            aggregation_max_size: 20_000,
+            collection_max_count: 1,
+            ..Config::default()
+        };
+        let mut world = World::ready(30, config);
+        world.send((0..1_000).map(|n| record(n, 1_000)));
+        world.run_for(Duration::from_millis(60));
+        assert_eq!(world.requests.len(), 24);
+        let in_flight: Vec<_> = world.requests.keys().copied().collect();
+        for request in in_flight {
+            world.now += Duration::from_millis(1);
+            world.answer(request, Answer::Failed(failure(code)));
+        }
+        let failed = world.now;
+        while world.requests.is_empty() {
+            world.run_to_next_wake_up();
+        }
+        let paused = world.now - failed;
+        assert!(paused <= Duration::from_millis(50), "{paused:?} {code}");
+        world.heal();
+        world.assert_at_rest();
+    }
+}
+
 /// No stream takes less than 1 MiB, so only a larger aggregate can be too large for one.
 #[test]
 fn an_aggregate_that_is_too_large_for_its_stream_is_sent_in_halves() {

@@ -246,12 +246,15 @@ proptest! {
             ..Config::default()
         };
         let mut world = World::new(shards, config);
-        world.send((0..30).map(|n| large(n)));
+        world.send((0..30).map(large));
         for (number, step) in steps.into_iter().enumerate() {
-            match with_few_keys(step) {
-                Step::Put { .. } => drop(world.put(large(30 + number))),
-                Step::Run { millis } => world.run_for(Duration::from_micros(millis * 10)),
-                other => conservation::take(&mut world, other, number),
+            let step = with_few_keys(step);
+            if let Step::Put { .. } = step {
+                world.put(large(30 + number));
+            } else if let Step::Run { millis } = step {
+                world.run_for(Duration::from_micros(millis * 10));
+            } else {
+                conservation::take(&mut world, step, number);
             }
             world.work();
         }
