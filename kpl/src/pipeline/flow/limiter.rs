@@ -181,6 +181,8 @@ impl Limiter {
     pub(crate) fn answered(&mut self, destination: &Destination, entry: Answered, now: Instant) {
         if let Some(queue) = self.queues.get_mut(destination) {
             let Answered { reply, bytes, sent } = entry;
+            // What was answered long ago is judged by itself.
+            queue.adjust_rate(now);
             queue.rate.answered(reply, share_of_a_shard(bytes), sent, now);
             if reply == Reply::Throttled {
                 self.schedule(destination, now);

@@ -50,6 +50,33 @@ fn answer_throttling_low_keys(world: &mut World) {
     }
 }
 
+/// An answer may be slow, and nothing be sent meanwhile.
+#[test]
+fn answers_that_come_after_a_gap_are_judged_without_those_from_before_it() {
+    let mut world = World::ready(1, Config::default());
+    world.send([record(0, 10)]);
+    let (first, sent) = (Some(ShardId::new("shardId-000000000000")), world.now);
+    let answered = |reply| Answered {
+        reply,
+        bytes: 20_000,
+        sent,
+    };
+    for _ in 0..100 {
+        let queues = &mut world.pipeline.stages.queues;
+        queues.answered(&first, answered(Reply::Taken), world.now);
+    }
+    world.now += 10 * SECOND;
+    for _ in 0..10 {
+        let queues = &mut world.pipeline.stages.queues;
+        queues.answered(&first, answered(Reply::Throttled), world.now);
+    }
+    world.now += RATE_INTERVAL;
+    let percent = rate_of_first_shard(&mut world);
+    assert!(percent < 20, "{percent} %, though all of ten were refused");
+    world.heal();
+    world.assert_at_rest();
+}
+
 #[test]
 fn a_throttled_shard_is_sent_less_within_a_second_and_all_again_when_the_throttling_ends() {
     let mut world = World::ready(2, records_alone());
