@@ -145,13 +145,13 @@ impl Stages {
         self.retry_after(delay, aggregate, now);
     }
 
-    /// The same for a record that something on the way refuses while others pass: it waits for as long as that has lasted, so that
-    /// it costs a few requests.
+    /// The same for a record that something on the way refuses while others pass: the longer that lasts, the more rarely it is
+    /// tried.
     pub(crate) fn retry_rarely(&mut self, aggregate: SealedAggregate, now: Instant) {
         let lasted = aggregate.refused.map_or(Duration::ZERO, Refused::lasted);
         let rest = REFUSAL_GRACE.saturating_sub(lasted);
         let delay = self.retries.delay_after(aggregate.attempts.total());
-        self.retry_after(delay.max(lasted.min(rest)), aggregate, now);
+        self.retry_after(delay.max(rest.min(lasted / 4)), aggregate, now);
     }
 
     fn retry_after(&mut self, delay: Duration, aggregate: SealedAggregate, now: Instant) {
