@@ -6,8 +6,7 @@ use crate::error::PutErrorKind;
 use crate::error::codes::Refusal;
 use crate::lanes::aggregate::SealedAggregate;
 use crate::limits::{DEFAULT_MAX_RECORD_BYTES, LEAST_REQUEST};
-use crate::pipeline::flow::ceiling::body_size;
-use crate::pipeline::flow::cuts::cargo_of;
+use crate::pipeline::flow::ceiling::{body_size, cargo_of};
 use crate::receipt::attempt::AttemptFailure;
 
 /// What the service's words for a missing partition key have in them: the name of the field.

@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use crate::budget::Cargo;
+use crate::lanes::aggregate::SealedAggregate;
 use crate::limits::{BODY_BYTES_PER_ENTRY, LARGER_REQUEST_INTERVAL, LEAST_REQUEST};
 use crate::pipeline::messages::RequestId;
 
@@ -26,6 +27,14 @@ struct Limit {
     larger_at: Instant,
     /// The one that was.
     trial: Option<RequestId>,
+}
+
+/// What a request with these carries.
+pub(crate) fn cargo_of(aggregates: &[SealedAggregate]) -> Cargo {
+    aggregates
+        .iter()
+        .map(SealedAggregate::cargo)
+        .fold(Cargo::default(), Cargo::plus)
 }
 
 /// The bytes of a request's body, nearly: the data is in base64.

@@ -5,14 +5,6 @@ use crate::lanes::aggregate::SealedAggregate;
 use crate::pipeline::accounts::Accounts;
 use crate::pipeline::flow::ceiling::{Ceiling, body_size};
 
-/// What a request with these carries.
-pub(crate) fn cargo_of(aggregates: &[SealedAggregate]) -> Cargo {
-    aggregates
-        .iter()
-        .map(SealedAggregate::cargo)
-        .fold(Cargo::default(), Cargo::plus)
-}
-
 /// The aggregates in parts, each of a size that passes or of one aggregate, in their order.
 pub(crate) fn parts_that_pass(aggregates: Vec<SealedAggregate>, ceiling: &Ceiling) -> Vec<Vec<SealedAggregate>> {
     let mut parts = Vec::new();

@@ -15,10 +15,10 @@ use crate::pipeline::accounts::Accounts;
 use crate::pipeline::answers::exchange::Exchange;
 #[cfg(feature = "_simulation")]
 use crate::pipeline::answers::judgement::Stored;
-use crate::pipeline::flow::ceiling::{Ceiling, body_size};
+use crate::pipeline::flow::ceiling::{Ceiling, body_size, cargo_of};
 use crate::pipeline::flow::collector::{Collector, MaxRequest};
 use crate::pipeline::flow::copies::CopyRoom;
-use crate::pipeline::flow::cuts::{self, cargo_of};
+use crate::pipeline::flow::cuts;
 use crate::pipeline::flow::pace::Pace;
 use crate::pipeline::flow::queues::Queues;
 use crate::pipeline::messages::{Answer, Moment, Output, RequestId};
