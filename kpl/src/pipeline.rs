@@ -291,7 +291,8 @@ impl Pipeline {
         let (sent, now) = (exchange.sent.now, exchange.ended);
         let recourse = failed.recourse_for(std::slice::from_ref(&aggregate));
         let reason = failed.reason_for(&aggregate);
-        let is_for_content = self.stages.is_for_content(&failed, std::slice::from_ref(&aggregate));
+        let is_refused_alone =
+            aggregate.leaves_alone() && self.stages.is_for_content(&failed, std::slice::from_ref(&aggregate));
         if reason == PutErrorKind::NoPartitionKey {
             self.stages.knowledge.key_missed(sent, now);
         }
@@ -314,7 +315,7 @@ impl Pipeline {
             Recourse::Isolate | Recourse::Shrink | Recourse::GiveUp => Prospect::Final,
         };
         match prospect {
-            Prospect::Passing if is_for_content => self.stages.retry_rarely(aggregate, now),
+            Prospect::Passing if is_refused_alone => self.stages.retry_rarely(aggregate, now),
             Prospect::Passing => self.stages.retry(aggregate, now),
             Prospect::Final => self.stages.accounts.fail(aggregate, reason),
         }

@@ -36,10 +36,13 @@ impl Stages {
     /// until what is refused for its content is alone. Returns the rest.
     pub(crate) fn isolate(
         &mut self,
-        aggregates: Vec<SealedAggregate>,
+        mut aggregates: Vec<SealedAggregate>,
         failed: &FailedAttempt,
         exchange: &Exchange,
     ) -> Vec<SealedAggregate> {
+        if let [alone] = aggregates.as_mut_slice() {
+            alone.refused = alone.refused.map(Refused::alone);
+        }
         if self.is_for_content(failed, &aggregates) {
             return aggregates;
         }
@@ -63,14 +66,11 @@ impl Stages {
     /// Sends parts of what is not refused for the first time. Returns what is, and a record that is alone already.
     fn part_repeated(
         &mut self,
-        mut aggregates: Vec<SealedAggregate>,
+        aggregates: Vec<SealedAggregate>,
         failed: &FailedAttempt,
         exchange: &Exchange,
     ) -> Vec<SealedAggregate> {
         let now = exchange.ended;
-        if let [alone] = aggregates.as_mut_slice() {
-            alone.refused = alone.refused.map(Refused::alone);
-        }
         let is_repeated = |refused: Refused| refused.is_recent(now);
         let (mut repeated, others): (Vec<_>, Vec<_>) = aggregates.into_iter().partition(|aggregate| {
             let is_one_record = aggregate.leaves_alone() && aggregate.record.user_records == 1;
