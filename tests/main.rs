@@ -2,7 +2,6 @@
 
 #![cfg(test)]
 
-mod acceptance;
 mod architecture;
 mod consumer;
 mod distribution;
