@@ -11,7 +11,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-pub use self::build::{BuildError, BuildErrorKind, OptionOrigin, OptionValue, Relation};
+pub use self::build::{BuildError, BuildErrorKind, OptionValue, Relation};
 pub use self::kind::PutErrorKind;
 use crate::receipt::attempt::{AttemptFailure, Attempts};
 use crate::record::Record;

@@ -53,7 +53,7 @@ pub use config::ordering::{Ordering, RecordDistribution};
 pub use config::properties;
 pub use driver::{ShutdownEnd, ShutdownReport};
 pub use error::{
-    BuildError, BuildErrorKind, EncodeError, FlushError, OptionOrigin, OptionValue, PutError, PutErrorKind, Relation,
+    BuildError, BuildErrorKind, EncodeError, FlushError, OptionValue, PutError, PutErrorKind, Relation,
 };
 pub use observe::event::Event;
 pub use observe::metrics::{MetricsGranularity, MetricsLevel};

@@ -38,7 +38,6 @@ use service::{MalformedEscape, PropertyEntry, property_entries};
 pub use self::fault::{Fault, FaultKind, PropertiesError};
 use self::options::OPTIONS;
 use crate::config::Config;
-use crate::error::OptionOrigin;
 
 const REGION: &str = "Region";
 
@@ -150,13 +149,15 @@ impl KplProperties {
         }
     }
 
-    /// Where the value comes from that is applied to this option of the builder; `None` if none is.
-    pub(crate) fn origin(&self, option: &str) -> Option<OptionOrigin> {
-        let key = options::sets(option)?.key;
-        Some(match self.given.get(key) {
-            Some(Given { line, .. }) => OptionOrigin::Properties { key, line: *line },
-            None => OptionOrigin::KplDefault,
-        })
+    /// The key that sets this option of the builder, with its line, in words; `None` if the file leaves it out.
+    pub(crate) fn place_of(&self, ours: &str) -> Option<String> {
+        let is_set = |disposition| match disposition {
+            Disposition::Applied { option } | Disposition::Capped { option, .. } => option == ours,
+            Disposition::SdkConfiguration { .. } | Disposition::Ignored { .. } | Disposition::Unknown { .. } => false,
+        };
+        let mut settings = self.settings().into_iter();
+        let Setting { key, line, .. } = settings.find(|setting| is_set(setting.disposition))?;
+        Some(format!("{key} in line {line}"))
     }
 
     /// The keys and lines of the settings that only the SDK's configuration can take over, in words, if there are any.

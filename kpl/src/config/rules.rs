@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Config;
 use crate::config::ordering::{Ordering, RecordDistribution};
 use crate::config::properties::KplProperties;
-use crate::error::{BuildErrorKind, OptionOrigin, OptionValue, Relation};
+use crate::error::{BuildErrorKind, OptionValue, Relation};
 use crate::limits::{
     DEFAULT_MAX_RECORD_BYTES, LARGEST_MAX_RECORD_BYTES, MAX_ENTRIES_PER_REQUEST, MAX_REQUEST_BYTES, MIN_RECORD_TTL,
 };
@@ -154,20 +154,22 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// A value that the file or a default has, too, is taken to be from there.
-    fn origin(&self, compared: &Compared) -> OptionOrigin {
+    /// Where a value comes from, in words. One that the file or a default has, too, is taken to be from there.
+    fn origin(&self, compared: &Compared) -> Option<String> {
         let is_as_in = |other: &Config| (compared.amount)(other) == (compared.amount)(self.config);
         let is_loaded = |properties: &&KplProperties| {
             let mut loaded = Config::default();
             properties.apply(&mut loaded);
             is_as_in(&loaded)
         };
-        let properties = self.properties.filter(is_loaded);
-        match properties.and_then(|properties| properties.origin(compared.option)) {
-            Some(OptionOrigin::KplDefault) | None if is_as_in(&Config::default()) => OptionOrigin::Default,
-            Some(origin) => origin,
-            None => OptionOrigin::Builder,
-        }
+        let loaded = self.properties.filter(is_loaded);
+        let default = match loaded {
+            _ if is_as_in(&Config::default()) => Some("the default"),
+            Some(_) => Some("the KPL's default"),
+            None => None,
+        };
+        let line = loaded.and_then(|properties| properties.place_of(compared.option));
+        line.or_else(|| default.map(str::to_owned))
     }
 }
 

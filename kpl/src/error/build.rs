@@ -138,39 +138,19 @@ pub struct OptionValue {
     pub option: &'static str,
     /// Its value, in bytes or as a time.
     pub value: String,
-    /// Where the value comes from.
-    pub origin: OptionOrigin,
+    /// Where the value comes from, in words: a key of the properties file with its line, or a default; `None` for a call
+    /// of the builder.
+    pub origin: Option<String>,
 }
 
 impl fmt::Display for OptionValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { option, value, origin } = self;
         match origin {
-            OptionOrigin::Builder => write!(f, "{option} ({value})"),
-            OptionOrigin::Default => write!(f, "{option} ({value}, the default)"),
-            OptionOrigin::KplDefault => write!(f, "{option} ({value}, the KPL's default)"),
-            OptionOrigin::Properties { key, line } => write!(f, "{option} ({value}, {key} in line {line})"),
+            Some(origin) => write!(f, "{option} ({value}, {origin})"),
+            None => write!(f, "{option} ({value})"),
         }
     }
-}
-
-/// Where the value of an option comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OptionOrigin {
-    /// It was set by a call of the builder.
-    Builder,
-    /// It is the default.
-    Default,
-    /// [`kpl_properties`](crate::ProducerBuilder::kpl_properties) was called, and the file leaves it out.
-    KplDefault,
-    /// It stands in the properties file.
-    Properties {
-        /// The KPL's name of the option.
-        key: &'static str,
-        /// The line of the file, from 1.
-        line: usize,
-    },
 }
 
 /// How two options have to compare.

@@ -39,11 +39,6 @@ pub(super) fn find(key: &str) -> Option<&'static KplOption> {
     OPTIONS.iter().find(|option| option.key == key)
 }
 
-/// The option that sets this one of ours.
-pub(super) fn sets(ours: &str) -> Option<&'static KplOption> {
-    OPTIONS.iter().find(|option| option.fate.option() == Some(ours))
-}
-
 /// The key that an unknown one stands for, but for upper and lower case.
 pub(super) fn meant(key: &str) -> Option<&'static str> {
     let mut keys = OPTIONS.iter().map(|option| option.key);
@@ -58,14 +53,6 @@ impl KplOption {
 }
 
 impl Fate {
-    /// The option of ours that it sets.
-    pub(super) fn option(&self) -> Option<&'static str> {
-        match self {
-            Applied(option, _) | Capped(option, ..) => Some(option),
-            Sdk(_) | Ignored(_) => None,
-        }
-    }
-
     /// Sets it to `number`, if there is one.
     pub(super) fn apply(&self, config: &mut Config, number: u64) {
         match self {
