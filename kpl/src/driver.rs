@@ -269,7 +269,7 @@ impl Driver {
         let room = lanes.filter(|_| self.shared.is_short_of_room());
         let room = room.map(|deadline| self.shared.template.limits.begun(deadline) + SHORT_OF_ROOM_WAIT);
         let deadline = self.draining.as_ref().map(|draining| draining.deadline);
-        let next_look = self.pipeline.observers().tally.next_look_at();
+        let next_look = self.pipeline.tally().next_look_at();
         [lanes, room, self.pipeline.poll_timeout(), next_look, deadline]
             .into_iter()
             .flatten()

@@ -52,9 +52,7 @@ pub use budget::Budget;
 pub use config::ordering::{Ordering, RecordDistribution};
 pub use config::properties;
 pub use driver::{ShutdownEnd, ShutdownReport};
-pub use error::{
-    BuildError, BuildErrorKind, EncodeError, FlushError, OptionValue, PutError, PutErrorKind, Relation,
-};
+pub use error::{BuildError, BuildErrorKind, EncodeError, FlushError, OptionValue, PutError, PutErrorKind, Relation};
 pub use observe::event::Event;
 pub use observe::metrics::{MetricsGranularity, MetricsLevel};
 pub use observe::stats::Stats;

@@ -13,7 +13,7 @@
 //! dropped on the way, failed by its own `Drop`.
 //!
 //! `stages` are the parts at which aggregates wait. In the order of an aggregate's way: `flow` says when it leaves, and with which others; `answers`, what became of it;
-//! `knowledge` is what it is routed by. `accounts` have its entry and its end, which `observers` count; `messages` are what
+//! `knowledge` is what it is routed by. `accounts` have its entry and its end, which are counted; `messages` are what
 //! driver and pipeline tell each other.
 
 mod accounts;
@@ -21,7 +21,6 @@ mod answers;
 mod flow;
 mod knowledge;
 mod messages;
-mod observers;
 mod stages;
 
 use std::collections::VecDeque;
@@ -38,7 +37,6 @@ use self::knowledge::Listed;
 use self::knowledge::distribution::Waiting;
 use self::knowledge::hot_shards::HotShards;
 use self::messages::Moment;
-use self::observers::Observers;
 use self::stages::Stages;
 use crate::budget::Budget;
 use crate::config::{Config, OnThrottling};
@@ -47,6 +45,7 @@ use crate::error::{PutError, PutErrorKind};
 use crate::lanes::aggregate::SealedAggregate;
 use crate::observe::observation::Observation;
 use crate::observe::stats::Load;
+use crate::observe::tally::Tally;
 use crate::record::doubts::Doubt;
 use crate::routing::shard_map::Listing;
 use crate::routing::summary::StreamSummary;
@@ -157,14 +156,14 @@ impl Pipeline {
         self.stages.requests.load()
     }
 
-    /// Those who count.
-    pub(crate) fn observers(&self) -> &Observers {
-        &self.stages.accounts.observers
+    /// What was counted.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.stages.accounts.tally
     }
 
-    /// Those who count, to take what they have counted.
-    pub(crate) fn observers_mut(&mut self) -> &mut Observers {
-        &mut self.stages.accounts.observers
+    /// What was counted, for those who take what is new.
+    pub(crate) fn tally_mut(&mut self) -> &mut Tally {
+        &mut self.stages.accounts.tally
     }
 
     /// Remembers from now on what fails, for [`give_up`](Self::give_up) to return.
@@ -257,7 +256,7 @@ impl Pipeline {
     }
 
     fn on_entry(&mut self, mut aggregate: SealedAggregate, entry: EntryAnswer, exchange: &Exchange) {
-        self.stages.accounts.observers.observe(Observation::EntryAnswered {
+        self.stages.accounts.tally.observe(Observation::EntryAnswered {
             aggregate: &aggregate,
             shard: entry.shard().or(aggregate.target.as_ref().map(|target| &target.shard)),
             refusal: entry.refusal(),
@@ -326,7 +325,7 @@ impl Pipeline {
             Ok(listed) => {
                 if let Listed::Changed(map) = listed {
                     self.outputs.push_back(Output::ShardsChanged(map.shards().len()));
-                    self.stages.accounts.observers.observe(Observation::ShardsChanged(&map));
+                    self.stages.accounts.tally.observe(Observation::ShardsChanged(&map));
                 }
                 self.settle_routing(now);
                 self.stages.judge_by_fresh_map(now);

@@ -13,24 +13,24 @@ impl Driver {
     /// Tells the statistics and the metrics what is new.
     pub(super) fn publish(&mut self, now: Instant) {
         self.publish_stats(now);
-        if self.pipeline.observers().tally.wants_pending(now) {
+        if self.pipeline.tally().wants_pending(now) {
             self.look_at_pending(self.shared.outstanding().records, now);
         }
-        let observers = self.pipeline.observers_mut();
-        contained(|| self.meter.record(&mut observers.tally)).unwrap_or_default();
+        let tally = self.pipeline.tally_mut();
+        contained(|| self.meter.record(tally)).unwrap_or_default();
     }
 
     /// So many records are outstanding.
     pub(super) fn look_at_pending(&mut self, outstanding: u64, now: Instant) {
-        self.pipeline.observers_mut().tally.look_at_pending(outstanding, now);
+        self.pipeline.tally_mut().look_at_pending(outstanding, now);
         let waiting = self.shared.waiting();
         contained(|| self.meter.show(outstanding, waiting)).unwrap_or_default();
     }
 
     pub(super) fn publish_stats(&mut self, now: Instant) {
         let load = self.pipeline.load();
-        let ledger = &mut self.pipeline.observers_mut().ledger;
-        self.shared.board.publish(ledger, load, now);
+        let tally = self.pipeline.tally_mut();
+        self.shared.board.publish(tally, load, now);
     }
 
     /// Writes to the log how a request ended.

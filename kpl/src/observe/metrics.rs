@@ -4,18 +4,17 @@
 //!
 //! # Inside
 //!
-//! In the order of the data: `tally` turns observations into the `samples` of each of the `series`, and `meter` hands
-//! them to the recorder, with the gauges of `levels`.
+//! In the order of the data: `samples` are what came of each of the `series`, and `meter` hands them to the recorder, with
+//! the gauges of `levels`.
 
 mod levels;
 mod meter;
 mod samples;
 mod series;
-mod tally;
 
 pub(crate) use self::meter::{Meter, SharedRecorder};
-use self::series::Series;
-pub(crate) use self::tally::Tally;
+pub(crate) use self::samples::SampleSet;
+pub(crate) use self::series::Series;
 
 /// How much a producer tells of itself. Each level has the series of the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -52,7 +51,7 @@ pub(crate) struct Selection {
 
 impl Selection {
     /// Whether `series` is among them.
-    fn takes(self, series: Series) -> bool {
+    pub(crate) fn takes(self, series: Series) -> bool {
         series.level() <= self.level
     }
 }

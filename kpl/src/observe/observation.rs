@@ -1,7 +1,6 @@
-//! Pure: what the pipeline sees of each aggregate and request, for those who count.
+//! Pure: what the pipeline sees of each aggregate and request, to be counted.
 //!
-//! [`Event`](crate::event::Event) tells of what is worth a line in a log; this tells of everything. The statistics and the
-//! metrics are the two who listen.
+//! [`Event`](crate::event::Event) tells of what is worth a line in a log; this tells of everything.
 
 use std::time::Instant;
 

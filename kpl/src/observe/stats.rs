@@ -12,17 +12,18 @@
 //!
 //! For series over time there is [`metrics`](crate::metrics).
 //!
-//! Inside, in the order of the data: `ledger` counts in the pipeline, `rate` keeps the last seconds of a shard, and
+//! Inside, in the order of the data: `totals` are counted in the pipeline, `rate` keeps the last seconds of a shard, and
 //! `board` is where `stats()` reads both.
 
 mod board;
-mod ledger;
 mod rate;
+mod totals;
 
 use std::time::Duration;
 
 pub(crate) use self::board::{Board, Load};
-pub(crate) use self::ledger::Ledger;
+pub(crate) use self::rate::Counts;
+pub(crate) use self::totals::Totals;
 pub use crate::budget::BudgetUse;
 pub use crate::lanes::contents::Volume;
 use service::ShardId;

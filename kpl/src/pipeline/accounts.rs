@@ -9,19 +9,20 @@ use crate::error::codes::RECORD_COUNT_MISMATCH;
 use crate::error::{PutError, PutErrorKind};
 use crate::lanes::aggregate::{Parted, SealedAggregate};
 use crate::observe::observation::Observation;
+use crate::observe::tally::Tally;
 use crate::pipeline::answers::exchange::Exchange;
 use crate::pipeline::answers::expiry::ExpiryWatch;
 use crate::pipeline::answers::judgement::Stored;
 use crate::pipeline::answers::losses::Losses;
 use crate::pipeline::answers::outstanding::Outstanding;
-use crate::pipeline::observers::Observers;
+
 use crate::receipt::attempt::AttemptFailure;
 use crate::receipt::outcome::Outcome;
 
 /// What has entered, what has ended and how, and what is due to expire.
 #[derive(Debug)]
 pub(crate) struct Accounts {
-    pub(crate) observers: Observers,
+    pub(crate) tally: Tally,
     outstanding: Outstanding,
     expiry: ExpiryWatch,
     /// Shards that ended or retried aggregates held.
@@ -34,9 +35,9 @@ pub(crate) struct Accounts {
 }
 
 impl Accounts {
-    pub(crate) fn new(observers: Observers) -> Self {
+    pub(crate) fn new(tally: Tally) -> Self {
         Self {
-            observers,
+            tally,
             outstanding: Outstanding::default(),
             expiry: ExpiryWatch::default(),
             released: Vec::new(),
@@ -49,7 +50,7 @@ impl Accounts {
     /// An aggregate enters the pipeline.
     pub(crate) fn enter(&mut self, aggregate: &mut SealedAggregate) {
         aggregate.generation = self.outstanding.enter();
-        self.observers.observe(Observation::Received(aggregate));
+        self.tally.observe(Observation::Received(aggregate));
         self.expiry.enter(aggregate);
     }
 
@@ -69,7 +70,7 @@ impl Accounts {
         self.release(&mut aggregate);
         self.outstanding.leave(aggregate.generation);
         self.delivered += aggregate.record.user_records as u64;
-        self.observers.observe(Observation::Delivered {
+        self.tally.observe(Observation::Delivered {
             aggregate: &aggregate,
             shard: &shard,
         });
@@ -95,7 +96,7 @@ impl Accounts {
     pub(crate) fn fail(&mut self, mut aggregate: SealedAggregate, kind: PutErrorKind) {
         self.release(&mut aggregate);
         self.outstanding.leave(aggregate.generation);
-        self.observers.observe(Observation::Failed {
+        self.tally.observe(Observation::Failed {
             aggregate: &aggregate,
             kind: &kind,
         });

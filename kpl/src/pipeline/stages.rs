@@ -12,6 +12,7 @@ use crate::config::ordering::Ordering;
 use crate::error::PutErrorKind;
 use crate::lanes::aggregate::SealedAggregate;
 use crate::observe::observation::Observation;
+use crate::observe::tally::Tally;
 use crate::pipeline::accounts::Accounts;
 use crate::pipeline::answers::classification::{FailedAttempt, Recourse};
 use crate::pipeline::answers::exchange::Exchange;
@@ -26,7 +27,6 @@ use crate::pipeline::flow::rerouted::Rerouted;
 use crate::pipeline::knowledge::Knowledge;
 use crate::pipeline::knowledge::routes::{Rerouting, Routes};
 use crate::pipeline::messages::{EntryAnswer, Moment, Output};
-use crate::pipeline::observers::Observers;
 
 /// The parts that an aggregate passes through. Each owns its state; an aggregate is in one of them.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Stages {
             judge: Judge::new(config),
             retries: Retries::new(config.retry_delays, rng),
             grace: Grace::default(),
-            accounts: Accounts::new(Observers::new(config.metrics)),
+            accounts: Accounts::new(Tally::new(config.metrics)),
         }
     }
 
@@ -218,7 +218,7 @@ impl Stages {
     pub(crate) fn start_look_ups(&mut self, at: Moment) -> Vec<Output> {
         let mut calls = Vec::new();
         for (call, failures) in self.knowledge.start(at) {
-            self.accounts.observers.observe(Observation::LookUpSent { failures });
+            self.accounts.tally.observe(Observation::LookUpSent { failures });
             calls.push(call);
         }
         calls
@@ -250,7 +250,7 @@ impl Stages {
     /// A call for the shards or the description failed.
     pub(crate) fn observe_failed_look_up(&mut self, failure: &CallError) {
         let code = &failure.code;
-        self.accounts.observers.observe(Observation::LookUpFailed { code });
+        self.accounts.tally.observe(Observation::LookUpFailed { code });
     }
 
     /// Returns what waits for the first routing, or for the description, to its callers.

@@ -8,9 +8,10 @@ use ::metrics::{Histogram, Key, KeyName, Label, Level, Metadata, Recorder, with_
 use service::ShardId;
 
 use super::levels::Levels;
-use super::series::{self, ERROR_CODE, Finest, SHARD_ID, STREAM_NAME, Series};
-use super::tally::{SampleSet, Tally};
-use super::{MetricsGranularity, MetricsLevel, Selection};
+use super::samples::SampleSet;
+use super::series::{self, ERROR_CODE, SHARD_ID, STREAM_NAME, Series};
+use super::{MetricsGranularity, Selection};
+use crate::observe::tally::Tally;
 
 pub(super) const METADATA: Metadata<'static> = Metadata::new("kpl", Level::INFO, Some("kpl"));
 
@@ -88,42 +89,34 @@ impl Meter {
         self.levels.show(outstanding, waiting);
     }
 
-    /// Records the samples of `tally`, which is empty afterwards.
+    /// Records the samples of `tally`, which has nothing new afterwards.
     pub(crate) fn record(&mut self, tally: &mut Tally) {
-        if self.selection.level == MetricsLevel::None {
-            return;
-        }
-        let Self {
-            recorder,
-            selection,
-            global,
-            stream,
-            shards,
-            levels: _,
-        } = self;
-        tally.stream.record(recorder, &mut [global, &mut *stream]);
+        let places = &mut [&mut self.global, &mut self.stream];
+        tally.stream.record(&self.recorder, places);
         while let Some(shard) = tally.news.pop() {
-            let Some(place) = tally.shards.get_mut(&shard) else {
+            let Some(part) = tally.shards.get_mut(&shard) else {
                 continue;
             };
-            place.is_news = false;
-            #[cfg(test)]
-            crate::looks::note();
-            if !shards.contains_key(&shard) {
-                let mut labels = stream.labels.clone();
-                labels.push(Label::new(SHARD_ID, shard.shared()));
-                let of_shard = selected(*selection).filter(|series| series.finest() == Finest::Shard);
-                let handles = recorder.with(|recorder| Handles::new(recorder, labels, of_shard));
-                shards.insert(shard.clone(), handles);
-            }
-            if let Some(handles) = shards.get_mut(&shard) {
-                place.record(recorder, &mut [handles]);
+            part.is_news = false;
+            if !part.samples.is_empty() {
+                self.record_shard(&shard, &mut part.samples);
             }
         }
-        tally.forget_strangers();
-        if shards.len() > tally.shards.len() {
-            shards.retain(|shard, _| tally.shards.contains_key(shard));
+        if tally.forget_strangers() {
+            self.shards.retain(|shard, _| tally.shards.contains_key(shard));
         }
+    }
+
+    fn record_shard(&mut self, shard: &ShardId, samples: &mut SampleSet) {
+        #[cfg(test)]
+        crate::looks::note();
+        let handles = self.shards.entry(shard.clone()).or_insert_with(|| {
+            let mut labels = self.stream.labels.clone();
+            labels.push(Label::new(SHARD_ID, shard.shared()));
+            let of_shard = selected(self.selection).filter(|series| series.is_of_shards());
+            self.recorder.with(|recorder| Handles::new(recorder, labels, of_shard))
+        });
+        samples.record(&self.recorder, &mut [handles]);
     }
 }
 

@@ -1,7 +1,50 @@
-//! Pure: the samples of one series since they were last reported, in bounded room.
+//! Pure: samples since they were last reported, in bounded room.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::series::Series;
+use crate::limits::MAX_ERROR_CODES;
 
 /// How many values are kept apart. The others are merged with their neighbours.
 const BINS: usize = 16;
+
+/// The code that stands for all others once there are too many.
+const OTHER: &str = "Other";
+
+/// The samples of a stream or of a shard.
+#[derive(Debug, Default)]
+pub(crate) struct SampleSet {
+    pub(super) series: BTreeMap<Series, Samples>,
+    /// How often each error code came; of those that are known, also if it did not come.
+    pub(super) errors: BTreeMap<Arc<str>, u64>,
+}
+
+impl SampleSet {
+    /// Adds `count` samples of one value.
+    pub(crate) fn add(&mut self, series: Series, value: f64, count: u64) {
+        self.series.entry(series).or_default().add(value, count);
+    }
+
+    /// Whether there have never been any.
+    pub(super) fn is_empty(&self) -> bool {
+        self.series.is_empty() && self.errors.is_empty()
+    }
+
+    /// Counts an error.
+    pub(crate) fn add_error(&mut self, code: &str) {
+        let is_known = self.errors.contains_key(code);
+        let code = if is_known || self.errors.len() < MAX_ERROR_CODES {
+            code
+        } else {
+            OTHER
+        };
+        match self.errors.get_mut(code) {
+            Some(count) => *count += 1,
+            None => drop(self.errors.insert(code.into(), 1)),
+        }
+    }
+}
 
 /// Samples by value.
 ///

@@ -62,6 +62,11 @@ macro_rules! series {
                 }
             }
 
+            /// Whether each shard may have its own.
+            pub(crate) fn is_of_shards(self) -> bool {
+                self.finest() == Finest::Shard
+            }
+
             /// What an exporter may show beside the name.
             pub(crate) fn description(self) -> &'static str {
                 match self {

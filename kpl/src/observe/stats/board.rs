@@ -1,16 +1,17 @@
 //! Where the producer's task writes what it has done, for those who ask.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use service::ShardId;
 
 use super::Stats;
-use super::ledger::{Ledger, Totals};
 use super::rate::Rate;
+use super::totals::Totals;
 use crate::error::PutErrorKind;
 use crate::lanes::contents::Volume;
+use crate::observe::tally::Tally;
 use crate::sync::recover;
 
 /// What is known of the pipeline. `put` does not come here: only the producer's task and the callers of `stats` meet at
@@ -25,9 +26,8 @@ struct Posted {
     totals: Totals,
     oldest: Option<Instant>,
     load: Load,
+    /// Of the open shards.
     rates: BTreeMap<ShardId, Rate>,
-    /// The shards of the newest map.
-    open: BTreeSet<ShardId>,
 }
 
 /// What the pipeline is busy with.
@@ -41,21 +41,16 @@ pub(crate) struct Load {
 
 impl Board {
     /// Takes over what is new.
-    pub(crate) fn publish(&self, ledger: &mut Ledger, load: Load, now: Instant) {
+    pub(crate) fn publish(&self, tally: &mut Tally, load: Load, now: Instant) {
         let mut state = self.lock();
         let state = &mut *state;
-        (state.totals, state.oldest, state.load) = (ledger.totals, ledger.oldest(), load);
-        if let Some(open) = ledger.open_shards.take() {
-            state.open = open.into_iter().collect();
-            state.rates.retain(|shard, _| state.open.contains(shard));
+        (state.totals, state.oldest, state.load) = (tally.totals, tally.oldest(), load);
+        if tally.has_strangers {
+            state.rates.retain(|shard, _| tally.is_open(shard));
         }
-        while let Some((shard, counts)) = ledger.news.pop_first() {
-            if !state.open.contains(&shard) {
-                // A late answer of a shard that was closed since.
-                continue;
-            }
-            let rate = state.rates.entry(shard).or_insert_with(|| Rate::new(now));
-            rate.add(counts, now);
+        for (shard, counts) in tally.take_counts() {
+            let rate = state.rates.entry(shard.clone());
+            rate.or_insert_with(|| Rate::new(now)).add(counts, now);
         }
     }
 
@@ -85,7 +80,6 @@ impl Board {
             oldest,
             load,
             rates,
-            open: _,
         } = &*state;
         let put = put();
         Stats {

@@ -6,20 +6,35 @@ use std::time::{Duration, Instant};
 use service::ShardId;
 
 use super::ShardStats;
+use crate::error::codes::Refusal;
+use crate::lanes::aggregate::SealedAggregate;
 use crate::limits::RATE_WINDOW;
 
 /// What was counted at a shard.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     pub(super) user_records: u64,
     pub(super) kinesis_records: u64,
     pub(super) bytes: u64,
     pub(super) throttled: u64,
     /// Kinesis records with an answer.
-    pub(super) answered: u64,
+    pub(crate) answered: u64,
 }
 
 impl Counts {
+    /// Counts an answer for an aggregate.
+    pub(crate) fn count(&mut self, aggregate: &SealedAggregate, refusal: Option<&Refusal>) {
+        self.answered += 1;
+        match refusal {
+            None => {
+                self.kinesis_records += 1;
+                self.user_records += aggregate.record.user_records as u64;
+                self.bytes += aggregate.bytes() as u64;
+            }
+            Some(refusal) => self.throttled += u64::from(refusal.class.is_throttling()),
+        }
+    }
+
     pub(super) fn add(&mut self, other: Self) {
         self.user_records += other.user_records;
         self.kinesis_records += other.kinesis_records;

@@ -205,7 +205,7 @@ impl Requests {
         self.bytes_in_flight -= bytes;
         self.note_size(request, cargo_of(&aggregates), answer, now);
         accounts.release_shards(&mut shards);
-        accounts.observers.observe(Observation::RequestEnded {
+        accounts.tally.observe(Observation::RequestEnded {
             sent: sent.now,
             ended: now,
             aggregates: &aggregates,

@@ -172,9 +172,7 @@ impl Stages {
     /// An aggregate that a consumer would drop as a whole is retried as a whole.
     pub(crate) fn retry_misplaced(&mut self, stored: Stored, now: Instant) {
         if_planted!(AcceptMisplaced, return self.accounts.deliver(stored));
-        self.accounts
-            .observers
-            .observe(Observation::Misplaced(&stored.aggregate));
+        self.accounts.tally.observe(Observation::Misplaced(&stored.aggregate));
         self.retry(stored.misplaced(), now);
     }
 

@@ -144,8 +144,8 @@ impl World {
     /// The statistics tell at every moment what the callers see.
     fn assert_counted(&mut self) {
         let load = self.pipeline.load();
-        let ledger = &mut self.pipeline.observers_mut().ledger;
-        self.board.publish(ledger, load, self.now);
+        let tally = self.pipeline.tally_mut();
+        self.board.publish(tally, load, self.now);
         let all = self.puts.iter().map(Put::volume).sum::<Volume>();
         let ended = |put: &&Put, well: bool| put.outcome.as_ref().is_some_and(|outcome| outcome.is_ok() == well);
         let open = || self.puts.iter().filter(|put| put.outcome.is_none());

@@ -1,46 +1,48 @@
-//! Pure: from what the pipeline sees to the samples of each series.
+//! Pure: what happened to records and requests, counted once for the statistics and for the metrics.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Instant;
 
 use service::ShardId;
 
-use super::samples::Samples;
-use super::series::{Finest, Series};
-use super::{MetricsGranularity, MetricsLevel, Selection};
+use super::metrics::{MetricsGranularity, SampleSet, Selection, Series};
+use super::observation::Observation;
+use super::stats::{Counts, Totals};
 use crate::error::PutErrorKind;
 use crate::error::codes::{Refusal, WRONG_SHARD};
 use crate::lanes::aggregate::SealedAggregate;
-use crate::limits::{MAX_ERROR_CODES, PENDING_SAMPLE_INTERVAL};
-use crate::observe::observation::Observation;
+use crate::lanes::contents::Contents;
+use crate::limits::PENDING_SAMPLE_INTERVAL;
 
-/// The code that stands for all others once there are too many.
-const OTHER: &str = "Other";
-
-/// The samples since they were last reported: those of the stream, and for each shard its part of them.
+/// What has happened to the records that the pipeline got: since the producer was built, and since it was last told.
 #[derive(Debug)]
 pub(crate) struct Tally {
     selection: Selection,
+    pub(super) totals: Totals,
+    /// How many records that are in the pipeline came in aggregates that were begun at the same time.
+    began: BTreeMap<Instant, u64>,
+    /// The samples of the stream. Those of the shards are parts of them.
     pub(super) stream: SampleSet,
-    pub(super) shards: BTreeMap<ShardId, SampleSet>,
-    /// Those of them that have samples.
+    pub(super) shards: BTreeMap<ShardId, ShardTally>,
+    /// The shards with something new.
     pub(super) news: Vec<ShardId>,
     /// The open shards; `None` before the first map.
     open: Option<BTreeSet<ShardId>>,
-    /// Whether a shard may have samples that is not open.
-    has_strangers: bool,
+    /// Whether there may be something of a shard that is not open.
+    pub(super) has_strangers: bool,
     /// When the outstanding records are looked at next; `None` while there are none.
     next_look: Option<Instant>,
 }
 
-/// The samples of a stream or of a shard.
+/// What is new of a shard.
 #[derive(Debug, Default)]
-pub(super) struct SampleSet {
-    pub(super) series: BTreeMap<Series, Samples>,
-    /// How often each error code came; of those that are known, also if it did not come.
-    pub(super) errors: BTreeMap<Arc<str>, u64>,
-    /// Whether it is among those that have samples.
+pub(super) struct ShardTally {
+    /// What was sent to it.
+    counts: Counts,
+    /// None unless there are series of each shard.
+    pub(super) samples: SampleSet,
+    /// Whether it is among those with something new.
     pub(super) is_news: bool,
 }
 
@@ -48,6 +50,8 @@ impl Tally {
     pub(crate) fn new(selection: Selection) -> Self {
         Self {
             selection,
+            totals: Totals::default(),
+            began: BTreeMap::new(),
             stream: SampleSet::default(),
             shards: BTreeMap::new(),
             news: Vec::new(),
@@ -58,22 +62,30 @@ impl Tally {
     }
 
     pub(crate) fn observe(&mut self, observation: Observation<'_>) {
-        if self.selection.level == MetricsLevel::None {
-            return;
-        }
         match observation {
             Observation::Received(aggregate) => {
+                self.enter(&aggregate.contents);
                 self.add(Series::UserRecordsReceived, None, [(1.0, user_records(aggregate))]);
             }
-            Observation::LookUpSent { .. } => {}
+            Observation::LookUpSent { failures } => {
+                self.totals.look_ups += 1;
+                self.totals.retries += u64::from(failures > 0);
+            }
             Observation::LookUpFailed { code } => self.on_failed_call(code),
             Observation::RequestEnded {
                 sent,
                 ended,
                 aggregates,
                 failure,
-            } => self.on_request(sent, ended, aggregates, failure),
-            Observation::EntryAnswered { aggregate, refusal, .. } => self.on_entry(aggregate, refusal),
+            } => {
+                self.on_request(sent, ended, aggregates);
+                failure.into_iter().for_each(|code| self.on_failed_call(code));
+            }
+            Observation::EntryAnswered {
+                aggregate,
+                shard,
+                refusal,
+            } => self.on_entry(aggregate, shard, refusal),
             Observation::Misplaced(aggregate) => self.add_error(predicted(aggregate), WRONG_SHARD),
             Observation::Delivered { aggregate, shard } => self.on_delivered(aggregate, shard),
             Observation::Failed { aggregate, kind } => self.on_failed(aggregate, kind),
@@ -84,13 +96,34 @@ impl Tally {
         }
     }
 
-    /// Forgets the shards that are not open, after their last samples were reported.
-    pub(super) fn forget_strangers(&mut self) {
-        if std::mem::take(&mut self.has_strangers)
-            && let Some(open) = &self.open
-        {
-            self.shards.retain(|shard, _| open.contains(shard));
-        }
+    /// When the oldest record in the pipeline was put.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.began.first_key_value().map(|(put_at, _)| *put_at)
+    }
+
+    /// Takes out what was counted at each open shard. A late answer of a shard that was closed since counts for none.
+    pub(super) fn take_counts(&mut self) -> impl Iterator<Item = (&ShardId, Counts)> {
+        let Self { shards, news, open, .. } = self;
+        news.iter().filter_map(|shard| {
+            let counts = std::mem::take(&mut shards.get_mut(shard)?.counts);
+            let is_open = open.as_ref().is_some_and(|open| open.contains(shard));
+            (is_open && counts.answered > 0).then_some((shard, counts))
+        })
+    }
+
+    /// Whether a shard is known to be open.
+    pub(super) fn is_open(&self, shard: &ShardId) -> bool {
+        self.open.as_ref().is_some_and(|open| open.contains(shard))
+    }
+
+    /// Forgets the shards that are not open, after their last samples were reported; whether there may have been any.
+    pub(super) fn forget_strangers(&mut self) -> bool {
+        let Some(open) = self.open.as_ref().filter(|_| self.has_strangers) else {
+            return false;
+        };
+        self.shards.retain(|shard, _| open.contains(shard));
+        self.has_strangers = false;
+        true
     }
 
     /// Whether it is time to look at the outstanding records.
@@ -112,11 +145,11 @@ impl Tally {
         self.next_look
     }
 
-    fn on_request(&mut self, sent: Instant, ended: Instant, aggregates: &[SealedAggregate], failure: Option<&str>) {
-        let took = ended.saturating_duration_since(sent).as_secs_f64() * 1e3;
+    fn on_request(&mut self, sent: Instant, ended: Instant, aggregates: &[SealedAggregate]) {
+        let took = milliseconds_between(sent, ended);
         let carried: u64 = aggregates.iter().map(user_records).sum();
-        self.add(Series::RequestTime, None, [(took, 1)]);
         let entries = aggregates.len() as f64;
+        self.add(Series::RequestTime, None, [(took, 1)]);
         self.add(Series::KinesisRecordsPerPutRecordsRequest, None, [(entries, 1)]);
         self.add(Series::UserRecordsPerPutRecordsRequest, None, [(carried as f64, 1)]);
         for aggregate in aggregates {
@@ -125,22 +158,26 @@ impl Tally {
             match aggregate.waiting_since {
                 None => self.add(Series::BufferingTime, shard, aggregate.contents.held_until(sent)),
                 Some(since) => {
-                    let waited = sent.saturating_duration_since(since).as_secs_f64() * 1e3;
+                    self.totals.retries += 1;
+                    let waited = milliseconds_between(since, sent);
                     self.add(Series::BufferingTime, shard, [(waited, records)]);
                 }
             }
         }
-        if let Some(code) = failure {
-            self.on_failed_call(code);
-        }
     }
 
     fn on_failed_call(&mut self, code: &str) {
+        self.totals.requests_failed += 1;
         self.add(Series::AllErrors, None, [(1.0, 1)]);
         self.add_error(None, code);
     }
 
-    fn on_entry(&mut self, aggregate: &SealedAggregate, refusal: Option<&Refusal>) {
+    /// `answered` is the shard where it was stored, or should have been. There is none if the service refused it and would
+    /// have chosen the shard.
+    fn on_entry(&mut self, aggregate: &SealedAggregate, answered: Option<&ShardId>, refusal: Option<&Refusal>) {
+        if let Some(shard) = answered {
+            self.part_of(shard).counts.count(aggregate, refusal);
+        }
         let shard = predicted(aggregate);
         let (stored, refused) = if refusal.is_none() { (1.0, 0.0) } else { (0.0, 1.0) };
         self.add(Series::KinesisRecordsPut, shard, [(stored, 1)]);
@@ -155,6 +192,8 @@ impl Tally {
     }
 
     fn on_delivered(&mut self, aggregate: &SealedAggregate, shard: &ShardId) {
+        self.leave(&aggregate.contents);
+        self.totals.deliver(aggregate.contents.volume());
         let shard = if shard.is_nameless() {
             predicted(aggregate)
         } else {
@@ -166,12 +205,32 @@ impl Tally {
     }
 
     fn on_failed(&mut self, aggregate: &SealedAggregate, kind: &PutErrorKind) {
+        self.leave(&aggregate.contents);
+        self.totals.fail(aggregate.contents.volume(), kind);
         let (shard, records) = (predicted(aggregate), user_records(aggregate));
         self.add(Series::UserRecordsPut, shard, [(0.0, records)]);
         if *kind == PutErrorKind::Expired {
             self.add(Series::UserRecordExpired, shard, [(1.0, records)]);
         }
         self.add_retries(shard, aggregate);
+    }
+
+    fn enter(&mut self, contents: &Contents) {
+        self.totals.received = self.totals.received.plus(contents.volume());
+        if let Some(put_at) = contents.put_at() {
+            *self.began.entry(put_at).or_default() += contents.volume().records;
+        }
+    }
+
+    /// The parts of an aggregate leave one by one; each is as old as the whole.
+    fn leave(&mut self, contents: &Contents) {
+        let Some(put_at) = contents.put_at() else { return };
+        if let Some(records) = self.began.get_mut(&put_at) {
+            *records = records.saturating_sub(contents.volume().records);
+            if *records == 0 {
+                self.began.remove(&put_at);
+            }
+        }
     }
 
     fn add_retries(&mut self, shard: Option<&ShardId>, aggregate: &SealedAggregate) {
@@ -185,14 +244,11 @@ impl Tally {
         if !self.selection.takes(series) {
             return;
         }
-        debug_assert!(
-            shard.is_none() || series.finest() == Finest::Shard,
-            "{series:?} has no shards"
-        );
+        debug_assert!(shard.is_none() || series.is_of_shards(), "{series:?} has no shards");
         for (value, count) in samples {
-            self.stream.series.entry(series).or_default().add(value, count);
-            if let Some(place) = self.place_of(shard) {
-                place.series.entry(series).or_default().add(value, count);
+            self.stream.add(series, value, count);
+            if let Some(samples) = self.samples_of(shard) {
+                samples.add(series, value, count);
             }
         }
     }
@@ -202,37 +258,29 @@ impl Tally {
             return;
         }
         self.stream.add_error(code);
-        if let Some(place) = self.place_of(shard) {
-            place.add_error(code);
+        if let Some(samples) = self.samples_of(shard) {
+            samples.add_error(code);
         }
     }
 
-    fn place_of(&mut self, shard: Option<&ShardId>) -> Option<&mut SampleSet> {
+    fn samples_of(&mut self, shard: Option<&ShardId>) -> Option<&mut SampleSet> {
         let shard = shard.filter(|_| self.selection.granularity == MetricsGranularity::Shard)?;
-        if !self.shards.contains_key(shard) {
-            self.has_strangers |= self.open.as_ref().is_none_or(|open| !open.contains(shard));
-            self.shards.insert(shard.clone(), SampleSet::default());
-        }
-        let place = self.shards.get_mut(shard)?;
-        if !std::mem::replace(&mut place.is_news, true) {
+        Some(&mut self.part_of(shard).samples)
+    }
+
+    /// The part of a shard, to which something new is added.
+    fn part_of(&mut self, shard: &ShardId) -> &mut ShardTally {
+        let part = match self.shards.entry(shard.clone()) {
+            Entry::Occupied(part) => part.into_mut(),
+            Entry::Vacant(place) => {
+                self.has_strangers |= self.open.as_ref().is_none_or(|open| !open.contains(shard));
+                place.insert(ShardTally::default())
+            }
+        };
+        if !std::mem::replace(&mut part.is_news, true) {
             self.news.push(shard.clone());
         }
-        Some(place)
-    }
-}
-
-impl SampleSet {
-    fn add_error(&mut self, code: &str) {
-        let is_known = self.errors.contains_key(code);
-        let code = if is_known || self.errors.len() < MAX_ERROR_CODES {
-            code
-        } else {
-            OTHER
-        };
-        match self.errors.get_mut(code) {
-            Some(count) => *count += 1,
-            None => drop(self.errors.insert(code.into(), 1)),
-        }
+        part
     }
 }
 
@@ -243,4 +291,8 @@ fn predicted(aggregate: &SealedAggregate) -> Option<&ShardId> {
 
 fn user_records(aggregate: &SealedAggregate) -> u64 {
     aggregate.record.user_records as u64
+}
+
+fn milliseconds_between(from: Instant, to: Instant) -> f64 {
+    to.saturating_duration_since(from).as_secs_f64() * 1e3
 }
