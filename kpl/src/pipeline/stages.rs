@@ -91,13 +91,17 @@ impl Stages {
         }
     }
 
-    /// The aggregate as it suits the routing. A record that is returned for its missing key makes the producer ask again
-    /// whether the stream takes it.
+    /// The aggregate as it suits the routing. It is returned to its callers if the stream cannot take it. A record that is
+    /// returned for its missing key makes the producer ask again whether the stream takes it.
     fn suited(&mut self, aggregate: SealedAggregate, now: Instant) -> Vec<SealedAggregate> {
-        if self.routes.misses_key_of(&aggregate) {
-            self.knowledge.keyless_refused(now);
+        if let Some(objection) = self.routes.objection(&aggregate) {
+            if objection == PutErrorKind::NoPartitionKey {
+                self.knowledge.keyless_refused(now);
+            }
+            self.accounts.fail(aggregate, objection);
+            return Vec::new();
         }
-        let parts = self.routes.suited(aggregate, &mut self.accounts);
+        let parts = self.routes.fitted(aggregate, &mut self.accounts);
         if !parts.iter().any(|part| self.requests.must_be_halved(part)) {
             return parts;
         }

@@ -112,11 +112,6 @@ impl Routes {
         self.is_undecided() || aggregate.is_without_key() && self.routing.holds_records_without_key()
     }
 
-    /// Whether an aggregate is returned because it has no partition key.
-    pub(crate) fn misses_key_of(&self, aggregate: &SealedAggregate) -> bool {
-        self.objection(aggregate) == Some(PutErrorKind::NoPartitionKey)
-    }
-
     /// Has an aggregate wait for the first routing, or for the description.
     pub(crate) fn keep(&mut self, aggregate: SealedAggregate) {
         self.unrouted.push(aggregate);
@@ -170,18 +165,6 @@ impl Routes {
         self.unrouted = accounts.all_unexpired(unrouted, now);
     }
 
-    /// The aggregate as it suits the routing, taken apart if need be. It is returned to its callers if the stream cannot
-    /// take it.
-    pub(crate) fn suited(&self, aggregate: SealedAggregate, accounts: &mut Accounts) -> Vec<SealedAggregate> {
-        match self.objection(&aggregate) {
-            None => self.fitted(aggregate, accounts),
-            Some(objection) => {
-                accounts.fail(aggregate, objection);
-                Vec::new()
-            }
-        }
-    }
-
     /// Whether the stream can take the aggregate as it is. If its shard can, the map in force becomes that of its target.
     pub(crate) fn suits(&self, aggregate: &mut SealedAggregate) -> bool {
         let leads_there = match &self.routing {
@@ -200,7 +183,7 @@ impl Routes {
     }
 
     /// Why this stream cannot take an aggregate, if it cannot.
-    fn objection(&self, aggregate: &SealedAggregate) -> Option<PutErrorKind> {
+    pub(crate) fn objection(&self, aggregate: &SealedAggregate) -> Option<PutErrorKind> {
         if self.ordering == Ordering::PerKey {
             let distribution = self.routing.distribution();
             if distribution != RecordDistribution::UserPartitionKey {
@@ -222,7 +205,7 @@ impl Routes {
     }
 
     /// As it is if it may stay together and its shard is unchanged, otherwise taken apart.
-    fn fitted(&self, mut aggregate: SealedAggregate, accounts: &mut Accounts) -> Vec<SealedAggregate> {
+    pub(crate) fn fitted(&self, mut aggregate: SealedAggregate, accounts: &mut Accounts) -> Vec<SealedAggregate> {
         let max_count = self.max_count_of(&aggregate);
         if aggregate.record.user_records <= max_count {
             match &self.routing {
