@@ -335,12 +335,13 @@ impl Pipeline {
     }
 
     fn on_description(&mut self, described: Result<StreamSummary, CallError>, now: Instant) {
-        if let Err(failure) = &described {
-            self.stages.on_not_described(failure, now);
+        match described {
+            Ok(summary) => {
+                let max_record_bytes = self.stages.knowledge.on_described(summary, now);
+                self.outputs.extend(max_record_bytes.map(Output::RecordLimit));
+            }
+            Err(failure) => self.stages.on_not_described(&failure, now),
         }
-        let waiting = self.stages.routes.waiting();
-        let max_record_bytes = self.stages.knowledge.on_description(described, waiting, now);
-        self.outputs.extend(max_record_bytes.map(Output::RecordLimit));
     }
 
     fn on_fetch_failed(&mut self, failure: &CallError, now: Instant) {

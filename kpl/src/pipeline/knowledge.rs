@@ -262,33 +262,32 @@ impl Knowledge {
         prospect
     }
 
-    /// The stream was described, or not; returns the largest record that it takes, if that is known now.
-    pub(crate) fn on_description(
-        &mut self,
-        described: Result<StreamSummary, CallError>,
-        waiting: Waiting,
-        now: Instant,
-    ) -> Option<usize> {
-        match described {
-            Ok(StreamSummary {
-                distribution,
-                max_record_bytes,
-                resharding,
-            }) => {
-                self.on_stream_found();
-                self.description_grace.answered(now);
-                self.distribution.described(distribution, now);
-                if resharding == Resharding::UnderWay {
-                    self.hasten(now);
-                    self.distribution.ask_sooner(now);
-                }
-                max_record_bytes
-            }
-            Err(failure) => {
-                self.on_not_described(failure.class.into(), waiting, now);
-                None
-            }
+    /// The stream was described; returns the largest record that it takes, if that is known now.
+    pub(crate) fn on_described(&mut self, summary: StreamSummary, now: Instant) -> Option<usize> {
+        self.on_stream_found();
+        self.description_grace.answered(now);
+        self.distribution.described(summary.distribution, now);
+        if summary.resharding == Resharding::UnderWay {
+            self.hasten(now);
+            self.distribution.ask_sooner(now);
         }
+        summary.max_record_bytes
+    }
+
+    /// The stream was not described. Says when to ask again, if that is worthwhile.
+    pub(crate) fn describe_again(&mut self, recourse: Recourse, waiting: Waiting, now: Instant) {
+        match recourse {
+            Recourse::GiveUp | Recourse::Isolate | Recourse::Shrink => return self.distribution.refused(now),
+            // Whatever refuses it says nothing of the stream: what was described before stays in force.
+            Recourse::AwaitStream | Recourse::RetryWithinGrace | Recourse::IsolateWithinGrace | Recourse::Retry => {}
+        }
+        let failures = self.distribution.failed();
+        let failures = match waiting {
+            Waiting::None => failures,
+            Waiting::Some => failures.min(AWAITED_PAUSES),
+        };
+        let at = now + self.delays.after(failures);
+        self.distribution.ask_again(at, waiting);
     }
 
     /// Something is about to wait for the map, or for the description. If it is the first, pauses that were made while
@@ -313,22 +312,6 @@ impl Knowledge {
     /// The question for the description was refused for a reason that may pass; whether the grace for that is over.
     pub(crate) fn on_description_refused(&mut self, now: Instant) -> Prospect {
         self.description_grace.refused(now)
-    }
-
-    fn on_not_described(&mut self, recourse: Recourse, waiting: Waiting, now: Instant) {
-        match recourse {
-            Recourse::GiveUp | Recourse::Isolate | Recourse::Shrink => return self.distribution.refused(now),
-            Recourse::AwaitStream => self.refresher.on_missing(),
-            // Whatever refuses it says nothing of the stream: what was described before stays in force.
-            Recourse::RetryWithinGrace | Recourse::IsolateWithinGrace | Recourse::Retry => {}
-        }
-        let failures = self.distribution.failed();
-        let failures = match waiting {
-            Waiting::None => failures,
-            Waiting::Some => failures.min(AWAITED_PAUSES),
-        };
-        let at = now + self.delays.after(failures);
-        self.distribution.ask_again(at, waiting);
     }
 
     /// A list with a fault may be one of a moment: it is asked for again soon, and later and later while the fault stays.

@@ -243,12 +243,13 @@ impl Stages {
                 let is_map_known = self.knowledge.map().is_some();
                 (self.knowledge.on_description_refused(now), is_decided || is_map_known)
             }
-            Recourse::Retry | Recourse::Shrink | Recourse::Isolate | Recourse::GiveUp => return,
+            Recourse::Retry | Recourse::Shrink | Recourse::Isolate | Recourse::GiveUp => (Prospect::Passing, false),
         };
         if prospect == Prospect::Final && is_all_that_is_missing {
             let reason = FailedAttempt::from(failure.clone()).final_reason();
             self.fail_unrouted(&reason);
         }
+        self.knowledge.describe_again(recourse, self.routes.waiting(), now);
     }
 
     /// A call for the shards or the description failed.
