@@ -1,6 +1,6 @@
 //! Pure: what is known of the records of an aggregate without taking it apart: their number, their bytes, their age.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use aggregation::UserRecordRef;
 
@@ -38,7 +38,7 @@ impl std::iter::Sum for Volume {
 }
 
 /// Values of which the sum and both extremes are known, and the others only on average.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Spread {
     count: u64,
     sum: u64,
@@ -47,68 +47,47 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
+    fn add(&mut self, value: u64) {
+        self.least = if self.count == 0 { value } else { self.least.min(value) };
+        self.most = self.most.max(value);
+        self.sum = self.sum.saturating_add(value);
+        self.count += 1;
+    }
+
+    fn mean(self) -> u64 {
+        self.sum / self.count.max(1)
+    }
+
     /// The values with the number of each: the extremes are exact, the rest is as often the mean of the rest.
     pub(crate) fn values(self) -> impl Iterator<Item = (f64, u64)> {
-        let Self {
-            count,
-            sum,
-            least,
-            most,
-        } = self;
-        let rest = count.saturating_sub(2);
-        let of_rest = sum.saturating_sub(least).saturating_sub(most);
-        let mean = of_rest as f64 / rest.max(1) as f64;
+        let rest = self.count.saturating_sub(2);
+        let of_rest = self.sum.saturating_sub(self.least).saturating_sub(self.most);
         let values = [
-            (least as f64, count.min(1)),
-            (mean, rest),
-            (most as f64, count.saturating_sub(1).min(1)),
+            (self.least as f64, self.count.min(1)),
+            (of_rest as f64 / rest.max(1) as f64, rest),
+            (self.most as f64, self.count.saturating_sub(1).min(1)),
         ];
         values.into_iter().filter(|(_, count)| *count > 0)
     }
 }
 
 /// The records of one aggregate, in numbers. Each `put` adds to one, so it is kept to a few additions.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Contents {
-    records: u64,
     key_bytes: u64,
-    data_bytes: u64,
-    least_data: u64,
-    most_data: u64,
+    /// Bytes of data of each record.
+    data: Spread,
     /// When the oldest record was put; `None` as long as there is none.
     put_at: Option<Instant>,
-    /// How many nanoseconds after that the records were put: all together, the first and the last.
-    later: u64,
-    first_later: u64,
-    last_later: u64,
-}
-
-impl Default for Contents {
-    fn default() -> Self {
-        Self {
-            records: 0,
-            key_bytes: 0,
-            data_bytes: 0,
-            least_data: u64::MAX,
-            most_data: 0,
-            put_at: None,
-            later: 0,
-            first_later: 0,
-            last_later: 0,
-        }
-    }
+    /// How many nanoseconds after that each record was put.
+    later: Spread,
 }
 
 impl Contents {
     /// Adds a record that was put at `now`.
     pub(crate) fn add(&mut self, record: &UserRecordRef<'_>, now: Instant) {
-        let later = match self.put_at {
-            Some(put_at) => now.saturating_duration_since(put_at),
-            None => {
-                self.put_at = Some(now);
-                Duration::ZERO
-            }
-        };
+        let put_at = *self.put_at.get_or_insert(now);
+        let later = now.saturating_duration_since(put_at);
         // Not `as_nanos`: a multiplication of 64 bits is enough for centuries.
         let nanoseconds = later.as_secs().saturating_mul(1_000_000_000);
         self.add_later(record, nanoseconds.saturating_add(u64::from(later.subsec_nanos())));
@@ -117,39 +96,25 @@ impl Contents {
     /// Adds a record of `whole`, which was taken apart. When it was put is known on average only.
     pub(crate) fn add_member(&mut self, record: &UserRecordRef<'_>, whole: &Self) {
         self.put_at = whole.put_at;
-        let mean = whole.later / whole.records.max(1);
-        if self.records == 0 {
-            self.first_later = mean;
-        }
-        self.add_later(record, mean);
+        self.add_later(record, whole.later.mean());
     }
 
     fn add_later(&mut self, record: &UserRecordRef<'_>, later: u64) {
-        let data = record.data.len() as u64;
-        self.records += 1;
         self.key_bytes += record.partition_key.len() as u64;
-        self.data_bytes += data;
-        self.least_data = self.least_data.min(data);
-        self.most_data = self.most_data.max(data);
-        self.later = self.later.saturating_add(later);
-        self.last_later = self.last_later.max(later);
+        self.data.add(record.data.len() as u64);
+        self.later.add(later);
     }
 
     pub(crate) fn volume(&self) -> Volume {
         Volume {
-            records: self.records,
-            bytes: self.data_bytes + self.key_bytes,
+            records: self.data.count,
+            bytes: self.data.sum + self.key_bytes,
         }
     }
 
     /// Bytes of data of each record.
     pub(crate) fn data(&self) -> Spread {
-        Spread {
-            count: self.records,
-            sum: self.data_bytes,
-            least: self.least_data,
-            most: self.most_data,
-        }
+        self.data
     }
 
     /// When the oldest record was put. A part of an aggregate is as old as the whole.
@@ -161,19 +126,15 @@ impl Contents {
     pub(crate) fn held_until(&self, at: Instant) -> impl Iterator<Item = (f64, u64)> + use<> {
         let longest = self.put_at.map(|put_at| at.saturating_duration_since(put_at));
         let longest = longest.unwrap_or_default().as_secs_f64() * 1e3;
-        let later = Spread {
-            count: self.records,
-            sum: self.later,
-            least: self.first_later,
-            most: self.last_later,
-        };
-        let values = later.values();
+        let values = self.later.values();
         values.map(move |(later, count)| ((longest - later / 1e6).max(0.0), count))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn spread(values: &[u64]) -> Spread {
