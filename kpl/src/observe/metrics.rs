@@ -52,7 +52,7 @@ pub(crate) struct Selection {
 impl Selection {
     /// Whether `series` is among them.
     pub(crate) fn takes(self, series: Series) -> bool {
-        series.level() <= self.level
+        series.row().level <= self.level
     }
 }
 

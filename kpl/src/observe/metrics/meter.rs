@@ -9,7 +9,7 @@ use service::ShardId;
 
 use super::levels::Levels;
 use super::samples::SampleSet;
-use super::series::{self, ERROR_CODE, SHARD_ID, STREAM_NAME, Series};
+use super::series::{ERROR_CODE, Row, SHARD_ID, STREAM_NAME, Series};
 use super::{MetricsGranularity, Selection};
 use crate::observe::tally::Tally;
 
@@ -140,7 +140,7 @@ impl SampleSet {
 impl Handles {
     fn new(recorder: &dyn Recorder, labels: Vec<Label>, series: impl Iterator<Item = Series>) -> Self {
         let handles = series.map(|series| {
-            let key = Key::from_parts(series.name(), labels.clone());
+            let key = Key::from_parts(series.row().name, labels.clone());
             (series, recorder.register_histogram(&key, &METADATA))
         });
         Self {
@@ -166,7 +166,7 @@ impl Handles {
         let handle = self.errors.entry(Arc::clone(code)).or_insert_with(|| {
             let code = Label::new(ERROR_CODE, Arc::clone(code));
             let labels: Vec<Label> = [code].into_iter().chain(labels.iter().cloned()).collect();
-            let key = Key::from_parts(Series::ErrorsByCode.name(), labels);
+            let key = Key::from_parts(Series::ErrorsByCode.row().name, labels);
             recorder.with(|recorder| recorder.register_histogram(&key, &METADATA))
         });
         record_many(handle, 1.0, count);
@@ -183,13 +183,13 @@ fn selected(selection: Selection) -> impl Iterator<Item = Series> {
 
 fn describe(recorder: &dyn Recorder, selection: Selection) {
     for series in selected(selection) {
-        let unit = match series.unit() {
-            series::Unit::Count => ::metrics::Unit::Count,
-            series::Unit::Bytes => ::metrics::Unit::Bytes,
-            series::Unit::Milliseconds => ::metrics::Unit::Milliseconds,
-        };
-        let name = KeyName::from_const_str(series.name());
-        recorder.describe_histogram(name, Some(unit), series.description().into());
+        let Row {
+            name,
+            unit,
+            description,
+            ..
+        } = *series.row();
+        recorder.describe_histogram(KeyName::from_const_str(name), Some(unit), description.into());
     }
     if selection.takes(Series::UserRecordsPending) {
         Levels::describe(recorder);

@@ -1,5 +1,7 @@
 //! Pure: every series of the KPL: its name, its unit, its level and its finest dimension.
 
+use ::metrics::Unit;
+
 use super::MetricsLevel;
 
 /// The dimension of a stream, as the KPL calls it.
@@ -9,19 +11,24 @@ pub(super) const SHARD_ID: &str = "ShardId";
 /// The dimension of an error code, as the KPL calls it.
 pub(super) const ERROR_CODE: &str = "ErrorCode";
 
-/// What the values of a series are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unit {
-    Count,
-    Bytes,
-    Milliseconds,
-}
-
 /// The finest dimension of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Finest {
     Stream,
     Shard,
+}
+
+/// What is said of a series.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    /// The KPL's name of it.
+    pub(crate) name: &'static str,
+    pub(crate) unit: Unit,
+    /// The lowest level at which it is there.
+    pub(crate) level: MetricsLevel,
+    pub(crate) finest: Finest,
+    /// What an exporter may show beside the name.
+    pub(crate) description: &'static str,
 }
 
 /// Makes the table of the series from rows of name, unit, level, finest dimension and description.
@@ -36,45 +43,26 @@ macro_rules! series {
         impl Series {
             pub(crate) const ALL: [Self; [$(Self::$series),*].len()] = [$(Self::$series),*];
 
-            /// The KPL's name of it.
-            pub(crate) fn name(self) -> &'static str {
+            pub(crate) fn row(self) -> &'static Row {
                 match self {
-                    $(Self::$series => stringify!($series),)*
-                }
-            }
-
-            pub(crate) fn unit(self) -> Unit {
-                match self {
-                    $(Self::$series => Unit::$unit,)*
-                }
-            }
-
-            /// The lowest level at which it is there.
-            pub(crate) fn level(self) -> MetricsLevel {
-                match self {
-                    $(Self::$series => MetricsLevel::$level,)*
-                }
-            }
-
-            pub(crate) fn finest(self) -> Finest {
-                match self {
-                    $(Self::$series => Finest::$finest,)*
-                }
-            }
-
-            /// Whether each shard may have its own.
-            pub(crate) fn is_of_shards(self) -> bool {
-                self.finest() == Finest::Shard
-            }
-
-            /// What an exporter may show beside the name.
-            pub(crate) fn description(self) -> &'static str {
-                match self {
-                    $(Self::$series => $description,)*
+                    $(Self::$series => &Row {
+                        name: stringify!($series),
+                        unit: Unit::$unit,
+                        level: MetricsLevel::$level,
+                        finest: Finest::$finest,
+                        description: $description,
+                    },)*
                 }
             }
         }
     };
+}
+
+impl Series {
+    /// Whether each shard may have its own.
+    pub(crate) fn is_of_shards(self) -> bool {
+        self.row().finest == Finest::Shard
+    }
 }
 
 series! {

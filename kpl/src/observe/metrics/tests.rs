@@ -8,11 +8,12 @@ mod rows;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use ::metrics::Unit;
 use futures::future::join_all;
 use testkit::sim::{Fault, Sim};
 
 use self::recorded::{Recorded, Recorder};
-use super::series::{Finest, Series, Unit};
+use super::series::{Finest, Series};
 use super::{MetricsGranularity, MetricsLevel};
 use crate::producer::Producer;
 use crate::producer::builder::ProducerBuilder;
@@ -79,7 +80,7 @@ impl Scene {
 
     /// What the series has at the level of the process, of the stream, and of all shards together.
     fn levels(&self, series: Series) -> [Recorded; 3] {
-        let name = series.name();
+        let name = series.row().name;
         let shards: Vec<Recorded> = self.recorder.of_shards(name);
         [
             self.recorder.get(name, &[]),
@@ -92,7 +93,7 @@ impl Scene {
     fn samples(&self, series: Series) -> Recorded {
         let [global, stream, shards] = self.levels(series);
         assert_eq!(global.statistics(), stream.statistics(), "{series:?}");
-        match series.finest() {
+        match series.row().finest {
             Finest::Shard => assert_eq!(stream.statistics(), shards.statistics(), "{series:?}"),
             Finest::Stream => assert_eq!(shards.statistics().0, 0, "{series:?}"),
         }
@@ -161,7 +162,10 @@ const KPL: [(&str, Unit, MetricsLevel, Finest); 15] = [
 
 #[test]
 fn names_units_levels_and_dimensions_are_those_of_the_kpl() {
-    let ours = Series::ALL.map(|series| (series.name(), series.unit(), series.level(), series.finest()));
+    let ours = Series::ALL.map(|series| {
+        let row = series.row();
+        (row.name, row.unit, row.level, row.finest)
+    });
     assert_eq!(ours, KPL);
 }
 
@@ -169,10 +173,10 @@ fn names_units_levels_and_dimensions_are_those_of_the_kpl() {
 fn the_page_has_a_row_for_each_series() {
     let page = include_str!("../../../METRICS.md");
     for series in Series::ALL {
-        let unit = format!("{:?}", series.unit()).to_lowercase();
-        let level = format!("{:?}", series.level()).to_lowercase();
-        let finest = format!("{:?}", series.finest()).to_lowercase();
-        let row = format!("| `{}` | {unit} | {level} | {finest} | ", series.name());
+        let unit = format!("{:?}", series.row().unit).to_lowercase();
+        let level = format!("{:?}", series.row().level).to_lowercase();
+        let finest = format!("{:?}", series.row().finest).to_lowercase();
+        let row = format!("| `{}` | {unit} | {level} | {finest} | ", series.row().name);
         assert_eq!(page.matches(&row).count(), 1, "{row}");
     }
     let table = page.split("\n\n").find(|part| part.starts_with("| series |")).unwrap();
@@ -184,14 +188,7 @@ async fn each_series_is_described_once_with_its_unit_when_the_producer_is_built(
     let scene = Scene::new(2);
     scene.send(100).await;
     let described = scene.recorder.described();
-    let expected = Series::ALL.map(|series| {
-        let unit = match series.unit() {
-            Unit::Count => ::metrics::Unit::Count,
-            Unit::Bytes => ::metrics::Unit::Bytes,
-            Unit::Milliseconds => ::metrics::Unit::Milliseconds,
-        };
-        (series.name().to_owned(), Some(unit))
-    });
+    let expected = Series::ALL.map(|series| (series.row().name.to_owned(), Some(series.row().unit)));
     assert_eq!(described, expected);
 }
 
