@@ -10,7 +10,7 @@
 //! * workers below the mean get them, up to the mean and their operating range; a single lease may take one beyond the mean;
 //! * each move must be worth it: without it, the larger of the two loads would be higher by at least [`LEAST_GAIN`];
 //! * a lease without traffic is not moved, nor one that has come to its owner less than [`LEASE_REST`] ago;
-//! * a worker whose leases have changed less than [`METRICS_LAG`] ago, or are in a hand-off, takes no part.
+//! * a worker whose leases have changed less than [`METRICS_LAG`](super::limits::METRICS_LAG) ago, or are in a hand-off, takes no part.
 //!
 //! Of all such rounds the one with the smallest variance is chosen, and of those one with the fewest moves: exactly where
 //! there are few choices, else greedily.
