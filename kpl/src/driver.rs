@@ -220,8 +220,8 @@ impl Driver {
         }
     }
 
-    /// Seals what holds room that callers wait for. As long as something is under way, that may give them room as well,
-    /// and an aggregate has a moment to grow in: sealed at every turn, each would be of a single record.
+    /// Seals the aggregates that hold room for which callers wait. As long as the pipeline holds others, those may give
+    /// room as well, and an open aggregate has a moment to grow: sealed at every turn, each would be of a single record.
     fn seal_for_room(&mut self, now: Instant) {
         let age = if self.pipeline.is_empty() {
             Duration::ZERO

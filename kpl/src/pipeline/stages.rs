@@ -110,7 +110,7 @@ impl Stages {
         parts.into_iter().flat_map(passing).collect()
     }
 
-    /// Aggregates are routed otherwise than before: what stays with its shard stays in its queue.
+    /// Aggregates are routed otherwise than before: a queue stays as it is if all of its aggregates stay with their shard.
     pub(crate) fn route_again(&mut self, rerouting: &Rerouting, now: Instant) {
         let mut waiting = self.routes.take_unrouted();
         let mut unsent = self.requests.take_unsent();
