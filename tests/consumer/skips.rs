@@ -241,6 +241,43 @@ async fn a_skip_of_what_a_task_keeps_ends_and_tells_each_record_that_went_with_i
     assert_eq!(events.iter().filter(is_skip).count(), 1);
 }
 
+/// Does the same, with five seconds for each batch.
+async fn take_two_slowly(mut shard: ShardStream, processed: Picky) -> Result<(), HandlerError> {
+    let mut taken = 0;
+    while let Some(batch) = shard.next().await {
+        taken += batch.records.len();
+        processed.handle(&batch)?;
+        tokio::time::sleep(5 * SECOND).await;
+        if taken >= 20 {
+            shard.checkpointer().checkpoint().await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_skip_in_the_middle_of_what_comes_again_tells_also_what_came_before_it() {
+    let (sim, producer) = stream(1);
+    let places = put(&producer, 0..40).await;
+    let picky = Picky::fails_on(&[15]);
+    let processed = picky.clone();
+    let builder = Worker::builder(APPLICATION, STREAM)
+        .aws(&sim.client("w1"))
+        .seed(1)
+        .max_batch_records(10)
+        .stream(move |shard| take_two_slowly(shard, processed.clone()));
+    let (control, _running) = start(builder);
+    while !matches!(
+        control.shards().first().map(|status| &status.state),
+        Some(ShardState::Retrying { .. })
+    ) {
+        tokio::time::sleep(SECOND / 10).await;
+    }
+    tokio::time::sleep(3 * SECOND).await;
+    let skipped = control.skip(&shard(&control)).await.unwrap();
+    assert_eq!(skipped.records, positions(&places, &Vec::from_iter(0..=15)));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_skip_of_a_named_record_goes_on_when_one_in_front_of_it_fails() {
     let picky = Picky::fails_on(&[7]);

@@ -231,3 +231,27 @@ async fn a_record_that_was_passed_over_does_not_come_again_when_the_next_one_fai
     let twice: Vec<_> = poison.iter().flat_map(|place| [place.clone(), place.clone()]).collect();
     assert_eq!(*tried.lock().unwrap(), twice);
 }
+
+/// Keeps everything until the end of the shard, and fails there.
+async fn fail_at_the_end(mut shard: ShardStream) -> Result<(), HandlerError> {
+    while shard.next().await.is_some() {}
+    match shard.end() {
+        Some(StreamEnd::ShardEnded) => Err(HandlerError::new("the disk is full")),
+        Some(StreamEnd::ShutdownRequested | StreamEnd::LeaseLost(_) | _) | None => Ok(()),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_fails_at_the_end_of_its_shard_halts_it() {
+    let (sim, producer) = stream(1);
+    put(&producer, 0..50).await;
+    let builder = Worker::builder(APPLICATION, STREAM).aws(&sim.client("w1")).seed(1);
+    let (control, _running) = start(builder.stream(fail_at_the_end));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    split(&sim, "shardId-000000000000", 1 << 127).await;
+    tokio::time::sleep(10 * MINUTE).await;
+    let shards = control.shards().into_iter();
+    let parent = shards.filter(|status| status.shard.to_string().ends_with("shardId-000000000000"));
+    let states: Vec<_> = parent.map(|status| status.state).collect();
+    assert!(matches!(states[..], [ShardState::Halted { .. }]), "{states:?}");
+}

@@ -152,7 +152,7 @@ impl ShardConsumer {
             return Ok(());
         };
         let (count, before) = (records.len(), self.checkpointer.reached());
-        let bytes: usize = records.iter().map(|record| record.data().len()).sum();
+        let uncounted = self.uncounted(&records);
         self.note_delivered(&last, &records);
         let batch = Batch {
             records,
@@ -172,6 +172,7 @@ impl ShardConsumer {
             Called::Returned(result) => result,
             Called::Dropped => {
                 self.checkpointer.failed();
+                self.count_checkpointed_behind(&before, count);
                 return Err(Interrupted::CallDropped);
             }
         };
@@ -182,15 +183,15 @@ impl ShardConsumer {
             if self.has_caught_up(Some(&last)) {
                 self.succeeded(Some(&last));
             }
+            self.count_processed(uncounted, &last);
             self.done = Position::At(last);
-            self.count_processed(count, bytes);
             self.checkpoint_by_itself().await;
             return Ok(());
         };
         self.keep_from_checkpoints(&last);
         if self.checkpointer.reached() > before {
             self.state.on_progress();
-            self.count_processed_behind(&before, count);
+            self.count_checkpointed_behind(&before, count);
         }
         if self.parts.config.form == HandlerForm::EachRecord && error.verdict().is_none() {
             // It has stopped between two records, because the lease is lost or drained: that is no failure.
@@ -213,23 +214,40 @@ impl ShardConsumer {
         self.note_skipping(records);
     }
 
-    fn count_processed(&self, records: usize, bytes: usize) {
+    /// The number of these records that are not counted yet, and their bytes.
+    fn uncounted(&self, records: &[Record]) -> (usize, usize) {
+        let counted = self.counted.as_ref();
+        let is_counted = |record: &&Record| counted.is_some_and(|counted| record.position() <= counted);
+        let uncounted = records.iter().skip_while(is_counted);
+        let add = |(count, bytes), record: &Record| (count + 1, bytes + record.data().len());
+        uncounted.fold((0, 0), add)
+    }
+
+    /// Counts records as processed, the last one of which is `last`.
+    fn count_processed(&mut self, (records, bytes): (usize, usize), last: &RecordPosition) {
         self.observer.add(Series::RecordsProcessed, records as f64);
         self.observer.add(Series::DataBytesProcessed, bytes as f64);
+        if self.counted.as_ref().is_none_or(|counted| counted < last) {
+            self.counted = Some(last.clone());
+        }
     }
 
     /// Counts the records that a failed call with `count` of them has checkpointed: they are not delivered again. Everything up
     /// to `before` was checkpointed already.
-    fn count_processed_behind(&mut self, before: &Position, count: usize) {
+    fn count_checkpointed_behind(&mut self, before: &Position, count: usize) {
         let reached = self.checkpointer.reached();
+        if reached <= *before {
+            return;
+        }
         self.backlog.failed();
         let from = before.clone().max(self.done.clone());
         let delivery = self.backlog.next(count, &from);
         self.backlog.failed();
-        let records = delivery.map(|delivery| delivery.records).unwrap_or_default();
-        let is_done = |record: &&Record| Position::At(record.position().clone()) <= reached;
-        let done = || records.iter().take_while(is_done);
-        self.count_processed(done().count(), done().map(|record| record.data().len()).sum());
+        let mut records = delivery.map(|delivery| delivery.records).unwrap_or_default();
+        records.retain(|record| Position::At(record.position().clone()) <= reached);
+        if let Some(last) = records.last() {
+            self.count_processed(self.uncounted(&records), &last.position().clone());
+        }
     }
 
     /// No later checkpoint, of `shutdown_requested` say, may pass over the records of a failed call, of which `_last` is one.

@@ -49,7 +49,8 @@ impl ShardConsumer {
             return Ok(());
         };
         let named = error.is_about().filter(|named| is_among(named, &records));
-        let position = named.or(records.first().map(Record::position));
+        let told = error.position().filter(|told| is_among(told, &records));
+        let position = told.or(records.first().map(Record::position));
         let position = position.or_else(|| self.unproven_position(&error)).cloned();
         let known = records.last().map(|last| Failing {
             count: records.len(),

@@ -53,7 +53,7 @@ impl ShardConsumer {
     pub(super) fn note_skipping(&mut self, records: &[Record]) {
         if self.state.is_skipping() {
             let positions = records.iter().map(|record| record.position().clone());
-            self.skips.delivered.extend(positions);
+            self.skips.note_delivered(positions);
         }
     }
 

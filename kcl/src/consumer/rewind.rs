@@ -22,7 +22,7 @@ pub(super) struct Replay {
 /// What shows that a failure is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Proof {
-    /// A call that succeeds as far as the one that has failed, or progress.
+    /// A call that succeeds as far as the one that has failed, or progress: the record that failed is processed again.
     Success,
     /// Progress alone: a task that takes records may still fail on them later.
     Progress,
@@ -60,10 +60,14 @@ impl ShardConsumer {
             let failed_at = record.as_ref().map(|record| Position::At(record.position().clone()));
             let up_to = failed_at.unwrap_or(up_to);
             let (taken, proof) = match error.about() {
-                About::Call | About::WholeCall | About::Record(_) => (up_to.clone(), Proof::Success),
+                About::Record(_) => (up_to.clone(), Proof::Success),
+                About::Call | About::WholeCall => (up_to.clone(), Proof::Progress),
                 // No task has taken the records of this call.
                 About::Unknown => (done, Proof::Progress),
             };
+            if !self.state.is_skipping() {
+                self.skips.forget_delivered();
+            }
             let checkpoint = self.checkpointer.reached();
             let before = self.replay.take().filter(|before| before.checkpoint == checkpoint);
             self.replay = Some(Replay {
@@ -89,15 +93,25 @@ impl ShardConsumer {
 
     /// Notes what is delivered again.
     pub(super) fn note_replayed(&mut self, records: &[Record]) {
-        if let (Some(replay), Some(first)) = (&mut self.replay, records.first()) {
+        let Some(replay) = &mut self.replay else { return };
+        if let Some(first) = records.first() {
             replay.first.get_or_insert_with(|| first.position().clone());
         }
+        let positions = records.iter().map(|record| record.position().clone());
+        let were_taken = positions.take_while(|record| Position::At(record.clone()) <= replay.taken);
+        self.skips.note_delivered(were_taken);
     }
 
-    /// Where a failure lies whose records are not known: the one that the error names, or the first record that is not
-    /// checkpointed.
+    /// Where a failure lies whose records are not known: the one that the error names, if the failed task had taken it, or the
+    /// first record that is not checkpointed.
     pub(super) fn unproven_position<'a>(&'a self, error: &'a HandlerError) -> Option<&'a RecordPosition> {
-        error.position().or(self.replay.as_ref()?.first.as_ref())
+        let replay = self.replay.as_ref()?;
+        let reached = self.checkpointer.reached();
+        let was_taken = |named: &&RecordPosition| {
+            let named = Position::At((*named).clone());
+            reached < named && named <= replay.taken
+        };
+        error.position().filter(was_taken).or(replay.first.as_ref())
     }
 
     /// Whether a call that succeeded counts, as far as `last` if it had records: not while it only repeats what was done before

@@ -166,6 +166,8 @@ pub(crate) struct ShardConsumer {
     pub(super) began_at: Option<SystemTime>,
     /// Everything up to here is processed or passed over.
     pub(super) done: Position,
+    /// Everything up to here is counted as processed. `None`: nothing is.
+    pub(super) counted: Option<RecordPosition>,
     /// The records of the last failed call.
     pub(super) failing: Option<Failing>,
     /// The same, as far as they are known.
@@ -220,6 +222,7 @@ impl ShardConsumer {
             idle_noted: None,
             began_at: None,
             done: start.clone(),
+            counted: None,
             failing: None,
             failing_records: Vec::new(),
             given_up: None,

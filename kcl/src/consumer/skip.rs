@@ -50,12 +50,22 @@ pub(crate) struct SkipRequest {
 #[derive(Debug, Default)]
 pub(super) struct Skips {
     pub(super) skipped: Skipped,
-    /// The records that were delivered since.
+    /// The records that were delivered since, and those that a failed task had taken and that come again.
     pub(super) delivered: Vec<RecordPosition>,
     pub(super) answers: Vec<oneshot::Sender<Result<Skipped, SkipError>>>,
 }
 
 impl Skips {
+    /// Notes records that are delivered.
+    pub(super) fn note_delivered(&mut self, records: impl Iterator<Item = RecordPosition>) {
+        self.delivered.extend(records);
+    }
+
+    /// Forgets them: they come again.
+    pub(super) fn forget_delivered(&mut self) {
+        self.delivered.clear();
+    }
+
     /// The records behind `done`, up to `last`, that were delivered since the application asked.
     pub(super) fn delivered_behind(&mut self, done: &Position, last: &RecordPosition) -> Vec<RecordPosition> {
         let is_open = |record: &RecordPosition| record <= last && Position::At(record.clone()) > *done;

@@ -15,8 +15,7 @@ use crate::stream::ShardRef;
 pub struct DeadLetter {
     /// The shard of the records, with its stream.
     pub shard: ShardRef,
-    /// The records, in the order of the shard; one, unless the policy acts on whole batches, or the
-    /// handler's [`HandlerError::dead_letter`](crate::HandlerError::dead_letter) names none of several.
+    /// The records, in the order of the shard. It is one, unless the policy acts on whole batches.
     pub records: Vec<Record>,
     /// How often the handler has failed on them, in their batch and alone.
     pub attempts: u32,

@@ -108,7 +108,7 @@ impl WorkerControl {
     ///   dead-letter records on its own, the skip takes them over: they are skipped, and the sink does not get them.
     /// * If the policy is one for [`whole_batches`](crate::ErrorPolicy::whole_batches), the whole batch is skipped.
     /// * With [`stream`](crate::WorkerBuilder::stream), the records that the task has taken and not checkpointed in front of a skipped
-    ///   record are skipped with it, and are in the answer.
+    ///   record are skipped with it, and are in the answer. None of them goes to the dead-letter sink.
     ///
     /// A failure that no record has caused skips none. A task of [`stream`](crate::WorkerBuilder::stream) may take each record alone
     /// without an error, and fail later, for example when a timer makes it write what it keeps. Then nothing is skipped: move
