@@ -191,7 +191,8 @@ impl Consumers {
         }
     }
 
-    /// The owner of a lease at `LATEST` begins with what is stored from now on, unless its handler was offered something.
+    /// The owner of a lease at `LATEST` begins with what is stored from now on, unless its handler was offered something by this
+    /// ownership.
     pub(crate) fn begins_at_latest(
         &mut self,
         id: ShardId,
@@ -208,7 +209,10 @@ impl Consumers {
             return;
         };
         let tenant = self.tenant_of(id, &owner, leases);
-        let is_offered = tenant.is_some_and(|tenant| tenant.is_offered_records() && !tenant.is_over());
+        let is_offered = tenant.is_some_and(|tenant| {
+            let has_lapsed = leases.lapsed_since(id, tenant.offered_at);
+            tenant.is_offered_records() && !tenant.is_over() && !has_lapsed
+        });
         let deletions = leases.deletions(id).unwrap_or_default();
         if let Some(shard) = stream.of_mut(deletions, id).filter(|_| !is_offered) {
             excuse_unpinned(shard, judge);

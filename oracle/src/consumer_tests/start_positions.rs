@@ -160,6 +160,31 @@ fn what_an_owner_at_latest_finds_as_its_reading_begins_is_excused_unless_it_was_
     }
 }
 
+/// Its handler was offered records by an ownership that lapsed. The row has the worker's name all the time, and a closure is not
+/// told that the lease is lost.
+#[test]
+fn an_owner_at_latest_that_takes_its_lapsed_lease_again_begins_anew() {
+    for (lapsed, clean) in [(true, true), (false, false)] {
+        let rules = Rules::new(FAILOVER).start(Start::Latest);
+        let mut story = Story::by(rules.except(Exception::UnpinnedLatest, "not pinned yet"));
+        story.create(0, &[], 0..=u128::MAX);
+        story.start("a");
+        story.take("a", 1, Position::Latest);
+        story.store(0, 1);
+        story.work("a", 1, 1..=1);
+        story.store(0, 2);
+        if lapsed {
+            story.later(FAILOVER.as_secs());
+        }
+        story.lease("a", 0, row(Some("a"), 2, Position::Latest));
+        story.service(ServiceFact::BeginsAtLatest {
+            caller: Process::new("a"),
+            shard: shard(0),
+        });
+        assert_eq!(story.finish(Ending::Quiet).is_clean(), clean, "{lapsed}");
+    }
+}
+
 #[test]
 fn an_owner_at_latest_may_begin_earlier_until_a_record_is_processed() {
     for (fails, broken) in [(true, vec![]), (false, vec![Rule::Duplicate])] {
