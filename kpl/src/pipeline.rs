@@ -28,7 +28,7 @@ use std::time::{Instant, SystemTime};
 
 use service::CallError;
 
-use self::answers::classification::{FailedAttempt, Recourse, concerns_all_requests, may_be_too_large};
+use self::answers::classification::{FailedAttempt, Recourse, may_be_too_large};
 use self::answers::exchange::Exchange;
 use self::answers::grace::Prospect;
 use self::answers::judgement::Stored;
@@ -243,7 +243,7 @@ impl Pipeline {
         if aggregates.len() > 1 && matches!(failed.recourse_for(&aggregates), Recourse::Isolate | Recourse::Shrink) {
             return self.stages.divide(aggregates, &failed, exchange);
         }
-        if concerns_all_requests(failed.class) && !self.stages.is_for_content(&failed, &aggregates) {
+        if self.stages.concerns_all_requests(&failed, &aggregates) {
             self.stages.retries.pause(exchange.sent.now, exchange.ended);
         }
         let aggregates = match failed.recourse() == Recourse::IsolateWithinGrace {

@@ -53,6 +53,11 @@ impl Refused {
         self.first < at
     }
 
+    /// Whether the last was before `at`.
+    pub(crate) fn ended_before(self, at: Instant) -> bool {
+        self.last < at
+    }
+
     /// The time from the first to the last.
     pub(crate) fn lasted(self) -> Duration {
         self.last.saturating_duration_since(self.first)

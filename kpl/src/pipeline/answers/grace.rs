@@ -53,6 +53,14 @@ impl Grace {
         aggregate.record.user_records == 1 && self.passed.is_some_and(began_before)
     }
 
+    /// Whether something has passed since each of these was refused.
+    pub(crate) fn has_passed_without(&self, aggregates: &[SealedAggregate]) -> bool {
+        let ended_before =
+            |at, aggregate: &SealedAggregate| aggregate.refused.is_some_and(|refused| refused.ended_before(at));
+        self.passed
+            .is_some_and(|at| aggregates.iter().all(|aggregate| ended_before(at, aggregate)))
+    }
+
     /// A call that was sent at `sent` was answered.
     pub(crate) fn answered(&mut self, sent: Instant) {
         self.refused = None;

@@ -1,4 +1,4 @@
-//! Pure: whether requests leave one at a time.
+//! Pure: whether requests leave one at a time, and whose turn it is then.
 
 use crate::pipeline::messages::RequestId;
 
@@ -10,14 +10,27 @@ pub(crate) enum Pace {
     OneAtATime {
         /// The newest request since.
         newest: Option<RequestId>,
+        turn: Turn,
     },
+}
+
+/// What a request is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// A part of what was refused.
+    Suspects,
+    /// What waits in the queues.
+    Others,
 }
 
 impl Pace {
     /// The next request leaves at once, and each later one after the answer to the one before it.
     pub(crate) fn slow_down(&mut self) {
         if let Self::Free = self {
-            *self = Self::OneAtATime { newest: None };
+            *self = Self::OneAtATime {
+                newest: None,
+                turn: Turn::Suspects,
+            };
         }
     }
 
@@ -26,10 +39,23 @@ impl Pace {
         *self = Self::Free;
     }
 
-    /// A request leaves.
-    pub(crate) fn sent(&mut self, request: RequestId) {
-        if let Self::OneAtATime { newest } = self {
+    /// A request leaves. While one leaves at a time, parts of what was refused and others take turns: if none of the parts pass,
+    /// others may.
+    pub(crate) fn sent(&mut self, request: RequestId, sent: Turn) {
+        if let Self::OneAtATime { newest, turn } = self {
             *newest = Some(request);
+            *turn = match sent {
+                Turn::Suspects => Turn::Others,
+                Turn::Others => Turn::Suspects,
+            };
+        }
+    }
+
+    /// What leaves next, if there is any of it.
+    pub(crate) fn turn(&self) -> Turn {
+        match self {
+            Self::Free => Turn::Suspects,
+            Self::OneAtATime { turn, .. } => *turn,
         }
     }
 
@@ -37,7 +63,7 @@ impl Pace {
     pub(crate) fn waits_for(&self) -> Option<RequestId> {
         match self {
             Self::Free => None,
-            Self::OneAtATime { newest } => *newest,
+            Self::OneAtATime { newest, .. } => *newest,
         }
     }
 }

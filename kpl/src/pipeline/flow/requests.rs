@@ -1,6 +1,6 @@
 //! Pure: how requests are filled, when they leave, and which are in flight.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use service::{CallClass, CallError, Effect, ShardId};
@@ -19,8 +19,9 @@ use crate::pipeline::flow::ceiling::{Ceiling, body_size, cargo_of};
 use crate::pipeline::flow::collector::{Collector, MaxRequest};
 use crate::pipeline::flow::copies::CopyRoom;
 use crate::pipeline::flow::cuts;
-use crate::pipeline::flow::pace::Pace;
+use crate::pipeline::flow::pace::{Pace, Turn};
 use crate::pipeline::flow::queues::Queues;
+use crate::pipeline::flow::suspects::Suspects;
 use crate::pipeline::messages::{Answer, Moment, Output, RequestId};
 
 /// The request that is being filled, those that are to be sent as they are, and those in flight.
@@ -28,8 +29,7 @@ use crate::pipeline::messages::{Answer, Moment, Output, RequestId};
 pub(crate) struct Requests {
     max: MaxInFlight,
     collector: Collector,
-    /// Parts of requests that the service refused as a whole: each is sent by itself, to find what it refuses.
-    suspects: VecDeque<Vec<SealedAggregate>>,
+    pub(crate) suspects: Suspects,
     ceiling: Ceiling,
     pub(crate) pace: Pace,
     copy_room: CopyRoom,
@@ -82,7 +82,7 @@ impl Requests {
                 request_bytes: config.collection_max_size,
             },
             collector: Collector::new(max_request, wait, max_buffered),
-            suspects: VecDeque::new(),
+            suspects: Suspects::default(),
             ceiling: Ceiling::default(),
             pace: Pace::default(),
             copy_room: CopyRoom::new(budget),
@@ -95,22 +95,18 @@ impl Requests {
     /// The next request that is to be sent now, or the room that it waits for.
     pub(crate) fn next(&mut self, queues: &mut Queues, accounts: &mut Accounts, at: Moment) -> Option<Output> {
         while self.may_send() {
-            let (aggregates, copies) = if let Some(suspects) = self.suspects.front() {
-                let copies = match self.room_for(cargo_of(suspects)) {
-                    Ok(copies) => copies,
-                    Err(awaited) => return Some(awaited),
-                };
-                (self.suspects.pop_front().unwrap_or_default(), copies)
-            } else {
-                self.gather(queues, accounts, at.now);
-                if !self.is_due(queues, at.now) {
-                    return None;
-                }
-                let copies = match self.room_for(self.collector.cargo()) {
-                    Ok(copies) => copies,
-                    Err(awaited) => return Some(awaited),
-                };
-                (self.collector.take(), copies)
+            let turn = self.turn(queues, accounts, at.now)?;
+            let cargo = match turn {
+                Turn::Suspects => self.suspects.first().map_or(Cargo::default(), cargo_of),
+                Turn::Others => self.collector.cargo(),
+            };
+            let copies = match self.room_for(cargo) {
+                Ok(copies) => copies,
+                Err(awaited) => return Some(awaited),
+            };
+            let aggregates = match turn {
+                Turn::Suspects => self.suspects.take_first().unwrap_or_default(),
+                Turn::Others => self.collector.take(),
             };
             // The last look at the time.
             let unexpired = aggregates
@@ -118,6 +114,7 @@ impl Requests {
                 .filter_map(|aggregate| accounts.unexpired(aggregate, at.now));
             let unexpired: Vec<SealedAggregate> = unexpired.collect();
             if !unexpired.is_empty() {
+                self.pace.sent(self.next, turn);
                 let output = self.send(unexpired, copies, queues, at);
                 if_planted!(AcknowledgeEarly, self.acknowledge(accounts));
                 return Some(output);
@@ -138,7 +135,7 @@ impl Requests {
 
     /// Whether another request may leave now, of the full size or with the large record that is next.
     pub(crate) fn may_send(&self) -> bool {
-        let suspects = self.suspects.front().map_or(0, |suspects| cargo_of(suspects).bytes);
+        let suspects = self.suspects.first().map_or(0, |suspects| cargo_of(suspects).bytes);
         let next = suspects.max(self.collector.cargo().bytes).max(self.max.request_bytes);
         let fits = self.bytes_in_flight.saturating_add(next) <= self.max.bytes;
         let is_tried = self
@@ -157,18 +154,6 @@ impl Requests {
     /// Has what was gathered leave at once.
     pub(crate) fn hurry(&mut self, now: Instant) {
         self.collector.hurry(now);
-    }
-
-    /// Sends these by themselves, if there are any, before what else is sent so.
-    pub(crate) fn suspect(&mut self, aggregates: Vec<SealedAggregate>) {
-        if !aggregates.is_empty() {
-            self.suspects.push_front(aggregates);
-        }
-    }
-
-    /// The same, behind what else is sent so.
-    fn suspect_last(&mut self, aggregates: Vec<SealedAggregate>) {
-        self.suspects.extend((!aggregates.is_empty()).then_some(aggregates));
     }
 
     /// The aggregates in parts, each of a size that passes or of one aggregate, in their order.
@@ -244,7 +229,7 @@ impl Requests {
     /// Takes out everything that was not sent yet.
     pub(crate) fn take_unsent(&mut self) -> Vec<SealedAggregate> {
         let mut all = self.collector.take();
-        all.extend(std::mem::take(&mut self.suspects).into_iter().flatten());
+        all.extend(self.suspects.take_all().into_iter().flatten());
         all
     }
 
@@ -270,8 +255,8 @@ impl Requests {
 
     /// Returns the expired suspects to their callers.
     pub(crate) fn expire_suspects(&mut self, accounts: &mut Accounts, now: Instant) {
-        for suspects in std::mem::take(&mut self.suspects) {
-            self.suspect_last(accounts.all_unexpired(suspects, now));
+        for suspects in self.suspects.take_all() {
+            self.suspects.put_last(accounts.all_unexpired(suspects, now));
         }
     }
 
@@ -285,6 +270,19 @@ impl Requests {
             self.collector.push(left, now);
         }
         self.collector.hurry(deadline);
+    }
+
+    /// What leaves now: a part of what was refused, unless it is the turn of others that are due.
+    fn turn(&mut self, queues: &mut Queues, accounts: &mut Accounts, now: Instant) -> Option<Turn> {
+        let has_suspects = self.suspects.first().is_some();
+        if has_suspects && self.pace.turn() == Turn::Suspects {
+            return Some(Turn::Suspects);
+        }
+        self.gather(queues, accounts, now);
+        match self.is_due(queues, now) {
+            true => Some(Turn::Others),
+            false => has_suspects.then_some(Turn::Suspects),
+        }
     }
 
     /// Fills the request with what may leave now.
@@ -327,24 +325,24 @@ impl Requests {
     /// Takes out what has not left yet and is alone larger than a request that passes, though it could be cut.
     pub(crate) fn take_too_large(&mut self) -> Vec<SealedAggregate> {
         let mut too_large = Vec::new();
-        for suspects in std::mem::take(&mut self.suspects) {
+        for suspects in self.suspects.take_all() {
             let (large, passing): (Vec<_>, Vec<_>) =
                 suspects.into_iter().partition(|suspect| self.must_be_halved(suspect));
             too_large.extend(large);
-            self.suspect_last(passing);
+            self.suspects.put_last(passing);
         }
         too_large
     }
 
     /// Divides the requests that have not left yet and are too large by now.
     fn shrink_unsent(&mut self) {
-        let mut unsent = std::mem::take(&mut self.suspects);
+        let mut unsent = self.suspects.take_all();
         if !self.ceiling.knows_to_pass(body_size(self.collector.cargo())) {
             unsent.push_back(self.collector.take());
         }
         for aggregates in unsent {
             for part in self.parts_that_pass(aggregates) {
-                self.suspect_last(part);
+                self.suspects.put_last(part);
             }
         }
     }
@@ -359,7 +357,6 @@ impl Requests {
         self.next += 1;
         let cargo = cargo_of(&aggregates);
         self.ceiling.sent(request, body_size(cargo));
-        self.pace.sent(request);
         let Cargo { bytes, .. } = cargo;
         let in_flight = InFlight {
             bytes,

@@ -8,7 +8,7 @@ use crate::lanes::aggregate::SealedAggregate;
 use crate::lanes::refused::Refused;
 use crate::limits::REFUSAL_GRACE;
 use crate::observe::observation::Observation;
-use crate::pipeline::answers::classification::{FailedAttempt, Recourse, halves_by_key};
+use crate::pipeline::answers::classification::{FailedAttempt, Recourse, concerns_all_requests, halves_by_key};
 use crate::pipeline::answers::exchange::Exchange;
 use crate::pipeline::answers::grace::Prospect;
 use crate::pipeline::answers::judgement::Stored;
@@ -46,9 +46,12 @@ impl Stages {
         if self.is_for_content(failed, &aggregates) {
             return aggregates;
         }
+        let concerns_all = self.concerns_all_requests(failed, &aggregates);
         match self.grace.refused(exchange.ended) {
             Prospect::Passing => {
-                self.requests.pace.slow_down();
+                if concerns_all {
+                    self.requests.pace.slow_down();
+                }
                 self.part_repeated(aggregates, failed, exchange)
             }
             Prospect::Final => {
@@ -61,6 +64,13 @@ impl Stages {
     /// Whether a request with these is refused for its content, so that others fare otherwise.
     pub(crate) fn is_for_content(&self, failed: &FailedAttempt, aggregates: &[SealedAggregate]) -> bool {
         failed.recourse() == Recourse::IsolateWithinGrace && self.grace.is_for_content(aggregates)
+    }
+
+    /// Whether a request with these has failed as others will fail: none has passed since each of these was refused.
+    pub(crate) fn concerns_all_requests(&self, failed: &FailedAttempt, aggregates: &[SealedAggregate]) -> bool {
+        let is_for_these =
+            failed.recourse() == Recourse::IsolateWithinGrace && self.grace.has_passed_without(aggregates);
+        concerns_all_requests(failed.class) && !is_for_these && !self.is_for_content(failed, aggregates)
     }
 
     /// Sends parts of what is not refused for the first time. Returns what is, and a record that is alone already.
@@ -87,23 +97,20 @@ impl Stages {
         others
     }
 
-    /// Sends each of these parts by itself, in their order, before what else is sent so.
+    /// Sends each of these parts by itself, in their order. What suits the stream no more, since it was sent, or has to be cut, goes
+    /// the usual way.
     fn suspect_each(&mut self, parts: Vec<Vec<SealedAggregate>>, now: Instant) {
-        for part in parts.into_iter().rev() {
-            self.suspect(part, now);
+        let mut others = Vec::new();
+        let mut suspects = Vec::new();
+        for part in parts {
+            let Self { routes, requests, .. } = self;
+            let suits =
+                |aggregate: &mut SealedAggregate| routes.suits(aggregate) && !requests.must_be_halved(aggregate);
+            let (suited, unsuited) = part_by(part, suits);
+            suspects.push(suited);
+            others.extend(unsuited);
         }
-    }
-
-    /// Sends these by themselves. What suits the stream no more, since it was sent, or has to be cut, goes the usual way.
-    pub(crate) fn suspect(&mut self, aggregates: Vec<SealedAggregate>, now: Instant) {
-        let (mut suspects, mut others) = (Vec::new(), Vec::new());
-        for mut aggregate in aggregates {
-            match self.routes.suits(&mut aggregate) && !self.requests.must_be_halved(&aggregate) {
-                true => suspects.push(aggregate),
-                false => others.push(aggregate),
-            }
-        }
-        self.requests.suspect(suspects);
+        self.requests.suspects.put_behind_first(suspects);
         self.queue_again(others, now);
     }
 
@@ -188,6 +195,21 @@ impl Stages {
             }
         }
     }
+}
+
+/// Those that `suits` says so of, and the others.
+fn part_by(
+    aggregates: Vec<SealedAggregate>,
+    suits: impl Fn(&mut SealedAggregate) -> bool,
+) -> (Vec<SealedAggregate>, Vec<SealedAggregate>) {
+    let (mut suited, mut unsuited) = (Vec::new(), Vec::new());
+    for mut aggregate in aggregates {
+        match suits(&mut aggregate) {
+            true => suited.push(aggregate),
+            false => unsuited.push(aggregate),
+        }
+    }
+    (suited, unsuited)
 }
 
 /// Half of the time until the first of the records expires.

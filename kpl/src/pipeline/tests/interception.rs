@@ -1,11 +1,11 @@
 //! Requests that a proxy refuses without a code of the service: for the content of a record, or all of them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use service::{CallClass, CallError};
 
-use super::stream::members;
-use super::world::{World, failure, record};
+use super::stream::{at_percent, members};
+use super::world::{World, answered, failure, record};
 use crate::config::Config;
 use crate::config::ordering::Ordering;
 use crate::error::PutErrorKind;
@@ -172,5 +172,41 @@ fn a_proxy_that_refuses_all_for_a_while_costs_no_record_and_few_aggregates() {
         assert!(took < 15 * SECOND, "{took:?} {ordering:?}");
         world.assert_read_in_order();
         world.assert_at_rest();
+    }
+}
+
+/// Answers each request 5 ms after it left, for a tenth of a second.
+fn answer_for_a_tenth_of_a_second(world: &mut World, offensive: &[usize]) {
+    for _ in 0..20 {
+        let requests: Vec<RequestId> = world.requests.keys().copied().collect();
+        world.run_for(Duration::from_millis(5));
+        for request in requests {
+            match is_offensive(world, request, offensive) {
+                true => world.answer(request, intercepted()),
+                false => {
+                    let stored = world.store(request);
+                    world.answer(request, answered(stored));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn others_flow_while_it_is_found_which_records_of_an_aggregate_a_proxy_refuses() {
+    for offensive in [&[0][..], &[399], &[0, 200], &[0, 100, 200, 300]] {
+        let mut world = World::ready(2, Config::default());
+        world.send((0..400).map(|n| record(n, 60).with_explicit_hash_key(at_percent(10))));
+        let mut others = Vec::new();
+        for n in 400..550 {
+            world.put(record(n, 60).with_explicit_hash_key(at_percent(90)));
+            others.push((n, world.now));
+            answer_for_a_tenth_of_a_second(&mut world, offensive);
+            let is_late = |(n, at): &&(usize, Instant)| world.outcome(*n).is_none() && world.now - *at > SECOND;
+            let late: Vec<usize> = others.iter().filter(is_late).map(|(n, _)| *n).collect();
+            assert!(late.is_empty(), "{late:?} wait for more than a second, {offensive:?}");
+        }
+        let open: Vec<usize> = (0..400).filter(|n| world.outcome(*n).is_none()).collect();
+        assert_eq!(open, offensive, "they alone are refused");
     }
 }
