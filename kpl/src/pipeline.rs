@@ -28,7 +28,7 @@ use std::time::{Instant, SystemTime};
 
 use service::CallError;
 
-use self::answers::classification::{FailedAttempt, Recourse, may_be_too_large};
+use self::answers::classification::{FailedAttempt, Recourse, may_be_too_large, shows_the_service};
 use self::answers::exchange::Exchange;
 use self::answers::grace::Prospect;
 use self::answers::judgement::Stored;
@@ -237,7 +237,7 @@ impl Pipeline {
         if failed.recourse() == Recourse::Shrink {
             self.stages.cut_unsent(exchange.ended);
         }
-        if failed.recourse() != Recourse::IsolateWithinGrace {
+        if shows_the_service(failed.class) {
             self.stages.requests.pace.free();
         }
         if aggregates.len() > 1 && matches!(failed.recourse_for(&aggregates), Recourse::Isolate | Recourse::Shrink) {

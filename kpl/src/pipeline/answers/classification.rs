@@ -81,6 +81,26 @@ pub(crate) fn concerns_all_requests(class: CallClass) -> bool {
     }
 }
 
+/// Whether a request that failed like this has reached the service, so that nothing on the way refuses all. What a proxy may answer
+/// too, or nobody, tells nothing.
+pub(crate) fn shows_the_service(class: CallClass) -> bool {
+    match class {
+        CallClass::Denied
+        | CallClass::NotFound
+        | CallClass::Rejected
+        | CallClass::Credentials
+        | CallClass::UnknownKey
+        | CallClass::Encryption => true,
+        CallClass::Throttled
+        | CallClass::Transient
+        | CallClass::Unanswered
+        | CallClass::Unreadable
+        | CallClass::TooLarge
+        | CallClass::Iterator
+        | CallClass::Intercepted => false,
+    }
+}
+
 /// A failed attempt: what kind of failure it is, and what the record's history says of it.
 #[derive(Debug, Clone)]
 pub(crate) struct FailedAttempt {
