@@ -38,6 +38,10 @@ const SHORT_PAUSES: u32 = 4;
 /// a record waits for its next attempt, which its user may have set to minutes, is another matter.
 const AWAITED_PAUSES: u32 = 6;
 
+/// After so many maps in vain, what they do not explain waits for no other one. Our choice: by then it has waited for seven seconds,
+/// and records that are sent alone need no map.
+const MAPS_IN_VAIN: u32 = 3;
+
 /// The shards of the stream and who distributes its records, as far as they are known.
 #[derive(Debug)]
 pub(crate) struct Knowledge {
@@ -96,6 +100,17 @@ impl Knowledge {
     /// Whether a fetch of the map is due or in flight.
     pub(crate) fn is_map_coming(&self) -> bool {
         !self.refresher.is_idle()
+    }
+
+    /// Whether the map that is coming is worth waiting for. If several have been in vain, the next one will be, too.
+    pub(crate) fn is_map_awaited(&self, now: Instant) -> bool {
+        self.is_map_coming() && self.refresher.fetches_in_vain(now) < MAPS_IN_VAIN
+    }
+
+    /// Whether what the map still does not explain waits for another one, rather than being sent again: such an answer was
+    /// followed by a map in vain before.
+    pub(crate) fn is_another_worthwhile(&self, now: Instant) -> bool {
+        (1..MAPS_IN_VAIN).contains(&self.refresher.fetches_in_vain(now))
     }
 
     /// Who distributes the records, and how that is known.

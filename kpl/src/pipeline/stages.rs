@@ -188,7 +188,7 @@ impl Stages {
         }
         match verdict {
             Verdict::Right | Verdict::RightButUnexpected => self.accounts.deliver(stored),
-            Verdict::Unknown if self.knowledge.is_map_coming() => {
+            Verdict::Unknown if self.knowledge.is_map_awaited(now) => {
                 self.await_map(now);
                 self.judge.keep(stored);
             }
@@ -201,7 +201,10 @@ impl Stages {
     /// older than the shard that the answer names: then another one is asked for.
     pub(crate) fn judge_by_fresh_map(&mut self, now: Instant) {
         if let Some(answered) = self.judge.last_unknown(&self.knowledge) {
-            self.knowledge.on_contradiction(answered, now);
+            match self.knowledge.is_another_worthwhile(now) {
+                true => self.knowledge.refresher.ask_again(now),
+                false => self.knowledge.on_contradiction(answered, now),
+            }
             self.knowledge.hurry(now);
         }
         self.judge_again(now);
@@ -212,7 +215,7 @@ impl Stages {
         for stored in self.judge.take_unjudged() {
             match self.judge.verdict(&stored, &self.knowledge) {
                 Verdict::Right | Verdict::RightButUnexpected => self.accounts.deliver(stored),
-                Verdict::Unknown if self.knowledge.is_map_coming() => self.judge.keep(stored),
+                Verdict::Unknown if self.knowledge.is_map_awaited(now) => self.judge.keep(stored),
                 Verdict::Wrong | Verdict::Unknown => self.retry_misplaced(stored, now),
             }
         }

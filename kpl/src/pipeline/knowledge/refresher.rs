@@ -33,9 +33,10 @@ pub(crate) struct Refresher {
 struct Doubts {
     /// Whether the fetch that is due or in flight is one for such an answer.
     is_asked: bool,
-    /// How many such fetches in a row were in vain, and when the last one was.
+    /// How many such fetches in a row were in vain, when the last one was, and until when none follows.
     in_vain: u32,
     last: Option<Instant>,
+    rest_until: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +90,14 @@ impl Refresher {
     /// trusted.
     pub(crate) fn on_contradiction(&mut self, sent_at: Instant, now: Instant) {
         let older = self.updated_at.is_none_or(|at| sent_at > at);
-        if self.fetch == Fetch::Idle && (older || self.trust == Trust::Lost) {
+        if older || self.trust == Trust::Lost {
+            self.ask_again(now);
+        }
+    }
+
+    /// An answer contradicts the map, which is thought to be out of date, however young it is.
+    pub(crate) fn ask_again(&mut self, now: Instant) {
+        if self.fetch == Fetch::Idle {
             self.fetch = self.due(now);
             self.doubts.is_asked = true;
         }
@@ -137,16 +145,22 @@ impl Refresher {
         let doubts = &mut self.doubts;
         let mut pause = UNCHANGED_PAUSE;
         if std::mem::take(&mut doubts.is_asked) {
-            let is_recent = |at: Instant| now.saturating_duration_since(at) <= DOUBT_MEMORY;
-            doubts.in_vain = if doubts.last.is_some_and(is_recent) {
+            doubts.in_vain = if doubts.last.is_some_and(|at| is_remembered(at, now)) {
                 doubts.in_vain + 1
             } else {
                 0
             };
             doubts.last = Some(now);
             pause = (UNCHANGED_PAUSE * (1 << doubts.in_vain.min(8))).min(LONGEST_UNCHANGED_PAUSE);
+            doubts.rest_until = Some(now + pause);
         }
         self.pause_until(now + pause);
+    }
+
+    /// How many fetches in a row for answers that contradicted the map were in vain lately, after a first one.
+    pub(crate) fn fetches_in_vain(&self, now: Instant) -> u32 {
+        let Doubts { in_vain, last, .. } = self.doubts;
+        last.filter(|at| is_remembered(*at, now)).map_or(0, |_| in_vain)
     }
 
     /// The map that arrived is another one.
@@ -174,8 +188,9 @@ impl Refresher {
         self.not_before = Some(at);
     }
 
-    /// Fetches at `at` what is due later.
+    /// Fetches at `at` what is due later, but not while the pause lasts that follows a fetch in vain.
     pub(crate) fn hurry(&mut self, at: Instant) {
+        let at = self.doubts.rest_until.map_or(at, |rest_until| rest_until.max(at));
         if let Fetch::Due(due) = &mut self.fetch {
             *due = at.min(*due);
         }
@@ -219,6 +234,10 @@ impl Refresher {
     fn due(&self, now: Instant) -> Fetch {
         Fetch::Due(self.not_before.map_or(now, |at| at.max(now)))
     }
+}
+
+fn is_remembered(doubt: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(doubt) <= DOUBT_MEMORY
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::stream::{at_percent, key};
+use super::stream::{Listing, at_percent, key};
 use super::world::{World, answered, record};
 use crate::config::Config;
 use crate::record::Record;
@@ -221,4 +221,58 @@ fn where_parent_and_children_are_both_listed_an_aggregate_on_the_parent_is_deliv
     split_and_list_the_parent_too(&mut world);
     world.answer(request, answered(answers));
     assert_eq!((world.open(), world.stream.stored_count()), (0, 1));
+}
+
+/// Puts an aggregate each tenth of a second, all of which land on a shard that no list names; returns how many lists were asked for.
+fn put_for(world: &mut World, tenths: usize, stale: &Listing) -> usize {
+    let fetches = world.fetches;
+    for _ in 0..tenths {
+        let n = world.put(at(0, LOW));
+        world.send([at(n + 1, LOW)]);
+        world.run_for(90 * MILLISECOND);
+        while !world.requests.is_empty() {
+            world.stored();
+        }
+        world.run_for(10 * MILLISECOND);
+        if world.fetch.is_some() {
+            world.fetch = Some(stale.clone());
+            world.fetched();
+        }
+    }
+    world.fetches - fetches
+}
+
+#[test]
+fn lists_that_go_on_not_naming_a_shard_are_asked_for_ever_more_rarely_and_hold_records_for_seconds() {
+    let mut world = World::ready(1, Config::default());
+    let stale = world.stream.listing();
+    world.stream.split(at_percent(50));
+    let lists = put_for(&mut world, 300, &stale);
+    assert!(lists <= 10, "{lists} lists in 30 s");
+    let open: Vec<usize> = (0..600).filter(|n| world.outcome(*n).is_none()).collect();
+    assert!(
+        open.iter().all(|n| *n >= 400),
+        "{open:?} wait for more than ten seconds"
+    );
+    let stored = world.stream.stored_count();
+    assert!(
+        stored <= 5 * 300,
+        "{stored}: three times together, and then each record alone"
+    );
+    world.heal();
+    assert!((0..600).all(|n| world.outcome(n).unwrap().is_ok()));
+    world.assert_at_rest();
+}
+
+#[test]
+fn records_on_a_shard_that_lists_name_a_few_seconds_later_wait_for_that_and_are_sent_again_once() {
+    let mut world = World::ready(1, Config::default());
+    let stale = world.stream.listing();
+    world.stream.split(at_percent(50));
+    put_for(&mut world, 40, &stale);
+    world.heal();
+    assert!((0..80).all(|n| world.outcome(n).unwrap().is_ok()));
+    let stored = world.stream.stored_count();
+    assert!(stored <= 40 + 5, "{stored}: those of the first list once more");
+    world.assert_at_rest();
 }
