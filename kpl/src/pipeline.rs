@@ -244,7 +244,8 @@ impl Pipeline {
             return self.stages.divide(aggregates, &failed, exchange);
         }
         if self.stages.concerns_all_requests(&failed, &aggregates) {
-            self.stages.retries.pause(exchange.sent.now, exchange.ended);
+            let longest = failed.recourse().longest_wait();
+            self.stages.retries.pause(exchange.sent.now, exchange.ended, longest);
         }
         let aggregates = match failed.recourse() == Recourse::IsolateWithinGrace {
             true => self.stages.isolate(aggregates, &failed, exchange),
@@ -315,7 +316,7 @@ impl Pipeline {
         };
         match prospect {
             Prospect::Passing if is_refused_alone => self.stages.retry_rarely(aggregate, now),
-            Prospect::Passing => self.stages.retry(aggregate, now),
+            Prospect::Passing => self.stages.retry_within(recourse.longest_wait(), aggregate, now),
             Prospect::Final => self.stages.accounts.fail(aggregate, reason),
         }
     }

@@ -1,16 +1,21 @@
 //! Pure: what follows from a failed attempt, and the reason that a final one gives to the caller.
 
+use std::time::Duration;
+
 use service::{CallClass, CallError, Effect};
 
 use crate::error::PutErrorKind;
 use crate::error::codes::Refusal;
 use crate::lanes::aggregate::SealedAggregate;
-use crate::limits::{DEFAULT_MAX_RECORD_BYTES, LEAST_REQUEST};
+use crate::limits::{DEFAULT_MAX_RECORD_BYTES, LEAST_REQUEST, REFUSAL_GRACE};
 use crate::pipeline::flow::ceiling::{body_size, cargo_of};
 use crate::receipt::attempt::AttemptFailure;
 
 /// What the service's words for a missing partition key have in them: the name of the field.
 const PARTITION_KEY_FIELD: &str = "partitionKey";
+
+/// How often at least something is tried again within [`REFUSAL_GRACE`]. Our choice: one attempt says little.
+const ATTEMPTS_IN_GRACE: u32 = 4;
 
 /// What follows from a failure, of a request or of a call for the shards or the description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +63,14 @@ impl Recourse {
         match self {
             Self::RetryWithinGrace | Self::IsolateWithinGrace => true,
             Self::Retry | Self::AwaitStream | Self::Shrink | Self::Isolate | Self::GiveUp => false,
+        }
+    }
+
+    /// The longest wait for the next attempt: within a grace there are several, however long the delays are.
+    pub(crate) fn longest_wait(self) -> Duration {
+        match self.has_grace() {
+            true => REFUSAL_GRACE / ATTEMPTS_IN_GRACE,
+            false => Duration::MAX,
         }
     }
 }

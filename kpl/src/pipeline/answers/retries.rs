@@ -80,14 +80,14 @@ impl Retries {
 
     /// A request that was sent at `sent` failed as a whole for a reason that concerns all requests, such as the account's limit
     /// or a KMS key that is disabled: nothing is sent for a while. One that was in flight when the last pause began has failed
-    /// for the reason of that one.
-    pub(crate) fn pause(&mut self, sent: Instant, now: Instant) {
+    /// for the reason of that one. The pause is not above `longest`.
+    pub(crate) fn pause(&mut self, sent: Instant, now: Instant, longest: Duration) {
         if self.paused_at.is_some_and(|at| sent <= at) {
             return;
         }
         self.paused_at = Some(now);
         self.pauses = self.pauses.saturating_add(1);
-        self.resume_at = Some(now + self.delays.after(self.pauses));
+        self.resume_at = Some(now + self.delays.after(self.pauses).min(longest));
     }
 
     /// A request was answered: the next pause is the shortest again.

@@ -148,8 +148,13 @@ impl Stages {
 
     /// Has an aggregate wait for its next attempt, with jitter, the longer the more attempts have failed.
     pub(crate) fn retry(&mut self, aggregate: SealedAggregate, now: Instant) {
+        self.retry_within(Duration::MAX, aggregate, now);
+    }
+
+    /// The same, for `longest` at most.
+    pub(crate) fn retry_within(&mut self, longest: Duration, aggregate: SealedAggregate, now: Instant) {
         let delay = self.retries.delay_after(aggregate.attempts.total());
-        self.retry_after(delay, aggregate, now);
+        self.retry_after(delay.min(longest), aggregate, now);
     }
 
     /// The same for a record that something on the way refuses while others pass: the longer that lasts, the more rarely it is
@@ -157,7 +162,8 @@ impl Stages {
     pub(crate) fn retry_rarely(&mut self, aggregate: SealedAggregate, now: Instant) {
         let lasted = aggregate.refused.map_or(Duration::ZERO, Refused::lasted);
         let rest = REFUSAL_GRACE.saturating_sub(lasted);
-        let delay = self.retries.delay_after(aggregate.attempts.total());
+        let longest = Recourse::IsolateWithinGrace.longest_wait();
+        let delay = self.retries.delay_after(aggregate.attempts.total()).min(longest);
         self.retry_after(delay.max(rest.min(lasted / 4)), aggregate, now);
     }
 

@@ -243,3 +243,64 @@ fn an_outage_in_which_a_proxy_and_the_service_fail_in_turn_costs_no_record_and_f
         }
     }
 }
+
+#[test]
+fn however_long_the_delays_are_what_is_refused_comes_back_after_the_grace() {
+    for ordering in BOTH {
+        for code in ["MissingAuthenticationToken", "UnrecognizedClientException"] {
+            let config = Config {
+                retry_delays: (300 * SECOND, 600 * SECOND),
+                ordering,
+                ..Config::default()
+            };
+            let mut world = World::ready(2, config);
+            world.send((0..4).map(|n| record(n, 60)));
+            let begin = world.now;
+            while world.open() > 0 && world.now < begin + 3_600 * SECOND {
+                match world.requests.keys().next().copied() {
+                    Some(request) => world.answer(request, Answer::Failed(failure(code))),
+                    None => world.run_to_next_wake_up(),
+                }
+            }
+            let took = world.now - begin;
+            assert_eq!(world.open(), 0, "after {took:?}");
+            assert!(
+                took >= REFUSAL_GRACE && took < 3 * REFUSAL_GRACE,
+                "{took:?} {code} {ordering:?}"
+            );
+            world.assert_at_rest();
+        }
+    }
+}
+
+#[test]
+fn however_long_the_delays_are_a_record_that_is_refused_while_others_pass_comes_back_after_the_grace() {
+    for ordering in BOTH {
+        let config = Config {
+            retry_delays: (300 * SECOND, 600 * SECOND),
+            ordering,
+            ..Config::default()
+        };
+        let mut world = World::ready(2, config);
+        let begin = world.now;
+        world.send([record(0, 60).with_explicit_hash_key(at_percent(10))]);
+        for n in 1..180 {
+            world.send([record(n, 60).with_explicit_hash_key(at_percent(90))]);
+            for _ in 0..10 {
+                answer_for_a_tenth_of_a_second(&mut world, &[0]);
+            }
+            if world.outcome(0).is_some() {
+                break;
+            }
+        }
+        let took = world.now - begin;
+        assert!(
+            world.outcome(0).is_some_and(|outcome| outcome.is_err()),
+            "after {took:?} {ordering:?}"
+        );
+        assert!(
+            took >= REFUSAL_GRACE && took < 2 * REFUSAL_GRACE,
+            "{took:?} {ordering:?}"
+        );
+    }
+}
