@@ -53,9 +53,17 @@ struct ShardQueue {
     /// What is under way to it.
     holds: usize,
     /// Before this, its head waits for its next attempt.
-    not_before: Option<Instant>,
+    not_before: Option<Pause>,
     /// Its place in `ready`.
     place: Option<(Instant, u64)>,
+}
+
+/// How long the head of a queue waits for its next attempt.
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    until: Instant,
+    /// When the last request with it ended, which tells it and its parts from what is behind them.
+    since: Option<Instant>,
 }
 
 impl Limiter {
@@ -111,8 +119,11 @@ impl Limiter {
     ) {
         let destination = Some(shard.clone());
         let queue = self.queue_of(&destination, now);
+        queue.not_before = Some(Pause {
+            until: not_before,
+            since: aggregate.waiting_since,
+        });
         queue.queue.push_front(aggregate);
-        queue.not_before = Some(not_before);
         self.schedule(&destination, now);
     }
 
@@ -231,10 +242,12 @@ impl Limiter {
             .collect()
     }
 
-    /// Puts back what is left of the queue of `destination`.
+    /// Puts back what is left of the queue of `destination`. A pause ends with what it was for.
     pub(crate) fn restore(&mut self, destination: &Destination, left: Vec<SealedAggregate>, now: Instant) {
         if let Some(queue) = self.queues.get_mut(destination) {
             queue.queue = left.into();
+            let head = queue.queue.front().map(|head| head.waiting_since);
+            queue.not_before = queue.not_before.filter(|pause| head == Some(pause.since));
             self.schedule(destination, now);
         }
     }
@@ -308,7 +321,8 @@ impl ShardQueue {
         let head = self.queue.front()?;
         let bytes = if is_large(head) { &self.burst } else { &self.bytes };
         let affordable_at = self.records.affordable_at(1).max(bytes.affordable_at(head.bytes()));
-        Some(self.not_before.map_or(affordable_at, |at| at.max(affordable_at)))
+        let paused_until = self.not_before.map(|pause| pause.until);
+        Some(paused_until.map_or(affordable_at, |at| at.max(affordable_at)))
     }
 
     /// When its head may leave, or its rate changes, so that the head may leave at another time.

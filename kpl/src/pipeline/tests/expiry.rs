@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::stream::at_percent;
 use super::world::{World, answered, failure, record, refused};
 use crate::config::Config;
+use crate::config::ordering::Ordering;
 use crate::error::PutErrorKind;
 use crate::pipeline::Answer;
 use service::{CallError, Effect};
@@ -242,5 +243,26 @@ fn a_record_that_is_throttled_is_tried_until_it_expires() {
         "the last of its attempts: {attempts:?}"
     );
     assert!(attempts.len() < 50, "{attempts:?}");
+    world.assert_at_rest();
+}
+
+#[test]
+fn what_is_behind_a_record_that_expired_does_not_wait_for_its_next_attempt() {
+    let ordered = Config {
+        ordering: Ordering::PerKey,
+        retry_delays: (60 * SECOND, 60 * SECOND),
+        ..config()
+    };
+    let mut world = World::ready(1, ordered);
+    world.send([record(0, 10)]);
+    world.run_for(50 * MILLISECOND);
+    world.answer(world.request(), answered(vec![refused("InternalFailure")]));
+    world.run_for(900 * MILLISECOND);
+    world.send([record(1, 10)]);
+    world.run_for(200 * MILLISECOND);
+    assert!(is_expired(&world, 0));
+    assert_eq!(world.requests.len(), 1, "the next one left");
+    world.stored();
+    assert_eq!(world.delivered(1).attempts.total(), 1);
     world.assert_at_rest();
 }
