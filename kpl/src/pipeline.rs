@@ -173,7 +173,8 @@ impl Pipeline {
 
     /// Fails whatever is outstanding; returns its records, after those that failed while failures were to be reported.
     pub(crate) fn give_up(&mut self, kind: &PutErrorKind, now: Instant) -> Vec<PutError> {
-        if let Some(fetch) = self.stages.knowledge.end_fetch(now) {
+        let is_map_needed = self.stages.knowledge.map().is_none();
+        if let Some(fetch) = self.stages.knowledge.end_fetch(now).filter(|_| is_map_needed) {
             self.stages.routes.abandon_fetch(&fetch);
         }
         let all = self.stages.take_all(now);
@@ -347,7 +348,9 @@ impl Pipeline {
 
     fn on_fetch_failed(&mut self, failure: &CallError, now: Instant) {
         self.stages.observe_failed_look_up(failure);
-        if let Some(fetch) = self.stages.knowledge.end_fetch(now) {
+        // With a map, what waits needs the description alone.
+        let is_map_needed = self.stages.knowledge.map().is_none();
+        if let Some(fetch) = self.stages.knowledge.end_fetch(now).filter(|_| is_map_needed) {
             let request_id = failure.request_id.clone();
             self.stages
                 .routes
@@ -363,8 +366,7 @@ impl Pipeline {
             .on_fetch_failed(failure.class.into(), waiting, now);
         if prospect == Prospect::Final {
             let reason = FailedAttempt::from(failure.clone()).final_reason();
-            // With a routing in force, what waits needs the description and not the map.
-            if self.stages.routes.is_undecided() || reason == PutErrorKind::StreamNotFound {
+            if is_map_needed || reason == PutErrorKind::StreamNotFound {
                 self.stages.fail_unrouted(&reason);
             }
             self.stages.judge_again(now);

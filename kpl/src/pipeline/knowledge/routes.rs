@@ -134,12 +134,8 @@ impl Routes {
         std::mem::take(&mut self.unrouted)
     }
 
-    /// A fetch that failed is an attempt for each aggregate that waits for it, and not for one that waits for the description
-    /// alone. Whatever became of the fetch, it has stored nothing.
+    /// The fetch of the first map failed: it is an attempt for each aggregate that waits. Whatever became of it, it has stored nothing.
     pub(crate) fn note_fetch(&mut self, fetch: &Exchange, failure: AttemptFailure) {
-        if !self.is_undecided() {
-            return;
-        }
         let failure = AttemptFailure {
             may_have_been_stored: false,
             ..failure
@@ -149,7 +145,7 @@ impl Routes {
         }
     }
 
-    /// Nobody waits for the fetch any more.
+    /// Nobody waits for the fetch of the first map any more.
     pub(crate) fn abandon_fetch(&mut self, fetch: &Exchange) {
         let failure = AttemptFailure {
             code: "Abandoned".into(),

@@ -90,3 +90,27 @@ fn ordered_records_on_a_stream_that_becomes_auto_come_back_and_follow_keys_again
     assert!(world.outcome(4).unwrap().is_ok());
     world.assert_at_rest();
 }
+
+#[test]
+fn ordered_records_that_wait_for_the_description_alone_do_not_come_back_when_lists_are_refused() {
+    let mut world = undescribed(2, in_order());
+    world.send([at(0, LOW)]);
+    world.fetched();
+    world.describe_failed("LimitExceededException");
+    world.leap(MILLISECOND);
+    world.ask_for_shards();
+    for _ in 0..90 {
+        if world.fetch.is_some() {
+            world.fetch_failed("MissingAuthenticationToken");
+        }
+        if world.description.is_some() {
+            world.describe_failed("LimitExceededException");
+        }
+        world.run_for(SECOND);
+    }
+    assert_eq!(world.open(), 1, "the shards are known");
+    world.heal();
+    let attempts = &world.outcome(0).unwrap().unwrap().attempts;
+    assert_eq!(attempts.total(), 1, "the lists are none of its attempts");
+    world.assert_at_rest();
+}
