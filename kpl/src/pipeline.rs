@@ -245,8 +245,13 @@ impl Pipeline {
             return self.stages.divide(aggregates, &failed, exchange);
         }
         if self.stages.concerns_all_requests(&failed, &aggregates) {
-            let longest = failed.recourse().longest_wait();
-            self.stages.retries.pause(exchange.sent.now, exchange.ended, longest);
+            let recourse = failed.recourse();
+            self.stages
+                .retries
+                .pause(exchange.sent.now, exchange.ended, recourse.longest_wait());
+            if recourse == Recourse::IsolateWithinGrace {
+                self.stages.requests.pace.slow_down();
+            }
         }
         let aggregates = match failed.recourse() == Recourse::IsolateWithinGrace {
             true => self.stages.isolate(aggregates, &failed, exchange),

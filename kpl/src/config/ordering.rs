@@ -20,6 +20,9 @@ pub enum Ordering {
     ///
     /// A record that is sent again may be stored twice, but never behind a later one for the first time. The order of a
     /// key ends with a record of it that is given back: the records behind it are still sent.
+    ///
+    /// A record that is retried holds back those behind it on its shard. One that a proxy refuses for its content does so for one
+    /// minute.
     PerKey,
 }
 

@@ -38,8 +38,8 @@ const SHORT_PAUSES: u32 = 4;
 /// a record waits for its next attempt, which its user may have set to minutes, is another matter.
 const AWAITED_PAUSES: u32 = 6;
 
-/// After so many maps in vain, what they do not explain waits for no other one. Our choice: by then it has waited for seven seconds,
-/// and records that are sent alone need no map.
+/// After this number of maps in vain, what they do not explain waits for no other one. Our choice: by then it has waited for seven
+/// seconds, and records that are sent alone need no map.
 const MAPS_IN_VAIN: u32 = 3;
 
 /// The shards of the stream and who distributes its records, as far as they are known.
@@ -107,12 +107,6 @@ impl Knowledge {
         self.is_map_coming() && self.refresher.fetches_in_vain(now) < MAPS_IN_VAIN
     }
 
-    /// Whether what the map still does not explain waits for another one, rather than being sent again: such an answer was
-    /// followed by a map in vain before.
-    pub(crate) fn is_another_worthwhile(&self, now: Instant) -> bool {
-        (1..MAPS_IN_VAIN).contains(&self.refresher.fetches_in_vain(now))
-    }
-
     /// Who distributes the records, and how that is known.
     pub(crate) fn distribution(&self) -> Option<(RecordDistribution, Source)> {
         self.distribution.in_force()
@@ -168,6 +162,15 @@ impl Knowledge {
     /// An answer to a request that was sent at `sent` contradicts the map.
     pub(crate) fn on_contradiction(&mut self, sent: Instant, now: Instant) {
         self.refresher.on_contradiction(sent, now);
+    }
+
+    /// The map does not explain an answer that came at `answered`.
+    pub(crate) fn on_unexplained(&mut self, answered: Instant, now: Instant) {
+        match (1..MAPS_IN_VAIN).contains(&self.refresher.fetches_in_vain(now)) {
+            true => self.refresher.ask_again(now),
+            false => self.refresher.on_contradiction(answered, now),
+        }
+        self.hurry(now);
     }
 
     /// A request was answered: the stream is there.

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use service::CallError;
 
+use self::again::part_by;
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::config::ordering::Ordering;
@@ -115,17 +116,14 @@ impl Stages {
         let mut waiting = self.routes.take_unrouted();
         let mut unsent = self.requests.take_unsent();
         unsent.iter_mut().for_each(|aggregate| aggregate.shards_held.clear());
-        let (staying, leaving): (Vec<_>, Vec<_>) = unsent
-            .into_iter()
-            .map(|mut aggregate| (rerouting.spares(&mut aggregate), aggregate))
-            .partition(|(stays, _)| *stays);
-        waiting.extend(leaving.into_iter().map(|(_, aggregate)| aggregate));
         let stays = |aggregate: &mut SealedAggregate| rerouting.spares(aggregate);
+        let (staying, leaving) = part_by(unsent, stays);
+        waiting.extend(leaving);
         waiting.extend(self.queues.change_shards(&rerouting.map, stays));
         let undecided = self.requests.in_flight().chain(self.judge.unjudged());
         self.queues
             .hold_for_undecided(undecided, &rerouting.map, &mut self.accounts, now);
-        for (_, aggregate) in staying.into_iter().rev() {
+        for aggregate in staying.into_iter().rev() {
             self.queues.put_back(aggregate, now);
         }
         self.rerouted.put_first(waiting, now);
@@ -197,15 +195,11 @@ impl Stages {
         }
     }
 
-    /// Judges by a fresh map what the last one could not. A list that was asked for before an answer came may be
-    /// older than the shard that the answer names: then another one is asked for.
+    /// Judges by a fresh map what the last one could not. Another list is asked for if this one may be older than the shard that an
+    /// answer names, or if one was in vain before.
     pub(crate) fn judge_by_fresh_map(&mut self, now: Instant) {
         if let Some(answered) = self.judge.last_unknown(&self.knowledge) {
-            match self.knowledge.is_another_worthwhile(now) {
-                true => self.knowledge.refresher.ask_again(now),
-                false => self.knowledge.on_contradiction(answered, now),
-            }
-            self.knowledge.hurry(now);
+            self.knowledge.on_unexplained(answered, now);
         }
         self.judge_again(now);
     }
@@ -241,7 +235,14 @@ impl Stages {
         }
         let is_decided = !self.routes.is_undecided();
         let (prospect, is_all_that_is_missing) = match recourse {
-            Recourse::AwaitStream => (self.knowledge.on_stream_missing(now), is_decided),
+            Recourse::AwaitStream => {
+                let prospect = self.knowledge.on_stream_missing(now);
+                if !is_decided {
+                    // A new list of the shards shows whether the stream is missing, and what waits for the first routing with it.
+                    self.knowledge.on_contradiction(now, now);
+                }
+                (prospect, is_decided)
+            }
             Recourse::RetryWithinGrace | Recourse::IsolateWithinGrace => {
                 let is_map_known = self.knowledge.map().is_some();
                 (self.knowledge.on_description_refused(now), is_decided || is_map_known)

@@ -200,6 +200,9 @@ impl ProducerBuilder {
     /// How long a record waits for its next attempt: the first time, and at the most. The wait doubles from one to the
     /// other and is jittered: each is anything between nothing and this. Default: 50 ms and 2 s; range: 1 ms to 10 minutes,
     /// the first not over the longest.
+    ///
+    /// What is retried for one minute only, such as a refusal by a proxy, waits 15 s at most. A record that a proxy refuses while
+    /// others pass waits longer each time, up to 15 s, whatever is set here.
     pub fn retry_delays(mut self, first: Duration, longest: Duration) -> Self {
         self.config.retry_delays = (first, longest);
         self

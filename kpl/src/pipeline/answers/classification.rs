@@ -22,7 +22,7 @@ const ATTEMPTS_IN_GRACE: u32 = 4;
 pub(crate) enum Recourse {
     /// The call is made again for as long as its records do not expire.
     Retry,
-    /// The call is made again until [`REFUSAL_GRACE`](crate::limits::REFUSAL_GRACE) is over.
+    /// The call is made again until [`REFUSAL_GRACE`] is over.
     RetryWithinGrace,
     /// The same, and the records are sent in parts meanwhile: some may be refused for their content.
     IsolateWithinGrace,
@@ -58,7 +58,7 @@ impl From<CallClass> for Recourse {
 }
 
 impl Recourse {
-    /// Whether the call is made again until [`REFUSAL_GRACE`](crate::limits::REFUSAL_GRACE) is over.
+    /// Whether the call is made again until [`REFUSAL_GRACE`] is over.
     pub(crate) fn has_grace(self) -> bool {
         match self {
             Self::RetryWithinGrace | Self::IsolateWithinGrace => true,

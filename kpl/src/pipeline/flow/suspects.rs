@@ -21,18 +21,7 @@ impl Suspects {
         self.parts.pop_front()
     }
 
-    /// Adds the parts of what was refused, behind the next one: that is the other half of what they were in, and may pass.
-    pub(crate) fn put_behind_first(&mut self, parts: Vec<Vec<SealedAggregate>>) {
-        let first = self.parts.pop_front();
-        for part in parts.into_iter().rev().filter(|part| !part.is_empty()) {
-            self.parts.push_front(part);
-        }
-        if let Some(first) = first {
-            self.parts.push_front(first);
-        }
-    }
-
-    /// Adds a part behind all others.
+    /// Adds a part behind all others: the other half of what was refused is tried before the parts of this half.
     pub(crate) fn put_last(&mut self, part: Vec<SealedAggregate>) {
         self.parts.extend((!part.is_empty()).then_some(part));
     }

@@ -46,14 +46,8 @@ impl Stages {
         if self.is_for_content(failed, &aggregates) {
             return aggregates;
         }
-        let concerns_all = self.concerns_all_requests(failed, &aggregates);
         match self.grace.refused(exchange.ended) {
-            Prospect::Passing => {
-                if concerns_all {
-                    self.requests.pace.slow_down();
-                }
-                self.part_repeated(aggregates, failed, exchange)
-            }
+            Prospect::Passing => self.part_repeated(aggregates, failed, exchange),
             Prospect::Final => {
                 self.requests.pace.free();
                 aggregates
@@ -100,17 +94,15 @@ impl Stages {
     /// Sends each of these parts by itself, in their order. What suits the stream no more, since it was sent, or has to be cut, goes
     /// the usual way.
     fn suspect_each(&mut self, parts: Vec<Vec<SealedAggregate>>, now: Instant) {
+        let Self { routes, requests, .. } = self;
         let mut others = Vec::new();
-        let mut suspects = Vec::new();
         for part in parts {
-            let Self { routes, requests, .. } = self;
-            let suits =
-                |aggregate: &mut SealedAggregate| routes.suits(aggregate) && !requests.must_be_halved(aggregate);
-            let (suited, unsuited) = part_by(part, suits);
-            suspects.push(suited);
+            let (suited, unsuited) = part_by(part, |aggregate| {
+                routes.suits(aggregate) && !requests.must_be_halved(aggregate)
+            });
+            requests.suspects.put_last(suited);
             others.extend(unsuited);
         }
-        self.requests.suspects.put_behind_first(suspects);
         self.queue_again(others, now);
     }
 
@@ -204,7 +196,7 @@ impl Stages {
 }
 
 /// Those that `suits` says so of, and the others.
-fn part_by(
+pub(super) fn part_by(
     aggregates: Vec<SealedAggregate>,
     suits: impl Fn(&mut SealedAggregate) -> bool,
 ) -> (Vec<SealedAggregate>, Vec<SealedAggregate>) {

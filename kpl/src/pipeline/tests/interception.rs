@@ -299,3 +299,14 @@ fn however_long_the_delays_are_a_record_that_is_refused_while_others_pass_comes_
         );
     }
 }
+
+#[test]
+fn what_shares_an_aggregate_with_refused_records_is_delivered_soon_though_nothing_else_flows() {
+    for offensive in [&[0][..], &[0, 200], &[0, 100, 200, 300]] {
+        let mut world = World::ready(1, Config::default());
+        world.send((0..400).map(|n| record(n, 60)));
+        (0..100).for_each(|_| answer_for_a_tenth_of_a_second(&mut world, offensive));
+        let open: Vec<usize> = (0..400).filter(|n| world.outcome(*n).is_none()).collect();
+        assert_eq!(open, offensive);
+    }
+}

@@ -52,6 +52,17 @@ fn the_description_that_ordered_records_wait_for_is_asked_for_again_within_two_s
 }
 
 #[test]
+fn ordered_records_that_wait_for_the_description_come_back_soon_when_it_says_that_the_stream_is_missing() {
+    let mut world = undescribed(2, in_order());
+    world.send([at(0, LOW)]);
+    world.fetched();
+    world.describe_failed("ResourceNotFoundException");
+    world.run_for(2 * SECOND);
+    world.fetch_failed("ResourceNotFoundException");
+    assert_eq!(world.error(0).kind(), &PutErrorKind::StreamNotFound);
+}
+
+#[test]
 fn ordered_records_come_back_from_a_stream_that_is_auto_or_that_nobody_describes() {
     let mut auto = World::new(2, in_order());
     auto.stream.flip();
