@@ -351,10 +351,10 @@ impl Consumers {
         let mut open = evidence.stream.shards().filter(|(_, shard)| shard.life == Life::Open);
         let is_told = evidence.stream.is_told();
         is_told
-            || open.all(|(id, shard)| {
+            || open.all(|(id, _)| {
                 let owner = evidence.leases.present_row(id).and_then(|row| row.reader());
                 owner.is_some_and(|owner| self.reads(id, owner))
-                    || coverage::waits(id, shard, &evidence.leases)
+                    || coverage::waits(id, &evidence.stream, &evidence.leases)
                     || self.is_halted(id, evidence)
             })
     }

@@ -18,7 +18,7 @@ pub(crate) fn check(stream: &Stream, leases: &Leases, fleet: &Fleet, judge: &mut
         .shards()
         .filter(|(id, stored)| is_unfinished(*id, stored, leases))
     {
-        if waits(shard, stored, leases) || is_owned(shard, leases, fleet) {
+        if waits(shard, stream, leases) || is_owned(shard, leases, fleet) {
             continue;
         }
         let Some(row) = leases.present_row(shard) else {
@@ -50,10 +50,17 @@ pub(crate) fn is_to_be_ended(id: ShardId, shard: &Shard, leases: &Leases) -> boo
     shard.life != Life::Open && is_before_its_end(id, leases)
 }
 
-/// Whether a parent that the shard's lease names, or would, was not read to its end.
-pub(crate) fn waits(id: ShardId, shard: &Shard, leases: &Leases) -> bool {
-    let named = leases.present_row(id).map_or(&shard.parents, |row| &row.parents);
-    named.iter().any(|parent| is_before_its_end(*parent, leases))
+/// Whether a parent that the shard's lease names, or would, was not read to its end, or waits itself.
+pub(crate) fn waits(id: ShardId, stream: &Stream, leases: &Leases) -> bool {
+    let named = match (leases.present_row(id), stream.get(id)) {
+        (Some(row), _) => &row.parents,
+        (None, Some(shard)) => &shard.parents,
+        (None, None) => return false,
+    };
+    named.iter().any(|parent| match leases.present_row(*parent) {
+        Some(row) => row.checkpoint != Position::ShardEnd,
+        None => waits(*parent, stream, leases),
+    })
 }
 
 /// Whether a living worker owns the lease of each open shard.

@@ -55,7 +55,7 @@ impl Gaps {
         }
         for (id, shard) in evidence.stream.shards() {
             let is_due = coverage::is_unfinished(id, shard, &evidence.leases) || shard.done() < shard.len();
-            if !is_due || coverage::waits(id, shard, &evidence.leases) || consumers.is_halted(id, evidence) {
+            if !is_due || coverage::waits(id, &evidence.stream, &evidence.leases) || consumers.is_halted(id, evidence) {
                 self.unowned.remove(&id);
                 self.unattended.remove(&id);
                 self.unread.remove(&id);

@@ -61,6 +61,20 @@ fn a_child_may_wait_for_a_parent_that_its_row_names() {
     }
 }
 
+#[test]
+fn a_grandchild_may_wait_while_its_parent_has_no_lease_because_it_waits_itself() {
+    for (checkpoint, clean) in [(at(6), true), (Position::ShardEnd, false)] {
+        let mut story = story();
+        story.work("a", 1, 1..=6);
+        story.lease("a", 0, row(Some("a"), 2, checkpoint));
+        story.close(0);
+        story.create(1, &[0], 0..=u128::MAX);
+        story.close(1);
+        story.create(2, &[1], 0..=u128::MAX);
+        assert_eq!(story.finish(Ending::Quiet).is_clean(), clean);
+    }
+}
+
 /// A worker's lease of shard 0 has just been released; the worker b could take it.
 fn released() -> Story {
     let mut story = Story::of_a_consumer(Rules::new(FAILOVER).coverage_within(Duration::from_secs(BOUND)));
