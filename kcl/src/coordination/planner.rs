@@ -16,7 +16,8 @@
 //! the fewest moves is chosen. *By load*: a worker whose relative load differs from the mean by more than the threshold
 //! starts a round, which lowers the variance of the relative loads by the calm rules of [`loads`].
 //!
-//! A candidate is a live worker whose metrics row can be read and does not say that it fails. The owner of an expired lease
+//! A candidate is a live worker whose metrics row can be read and does not say that it fails; if there is no such worker, each
+//! live worker is a candidate, so that leases are read though no load is known. The owner of an expired lease
 //! is a candidate again once it was seen alive after the expiry. In a fleet with Java workers, expired leases go to Rust
 //! workers with room first: a Java worker takes up to 13 s until it renews a lease that it is given.
 //!

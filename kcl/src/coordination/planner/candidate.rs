@@ -31,7 +31,7 @@ pub(super) struct Candidate<'a> {
     pub(super) settled: bool,
 }
 
-/// The workers that can be given leases.
+/// The live workers with usable metrics. If no live worker has such metrics, all live workers.
 pub(super) fn candidates<'a>(
     workers: &[&'a WorkerView],
     leases: &[&LeaseView],
@@ -47,9 +47,9 @@ pub(super) fn candidates<'a>(
         let expired = worker.lease_expired.max(expiries.get(&worker.id).copied());
         worker.id == *me || expired.is_none_or(|expired| worker.seen > expired)
     };
-    let fit = workers
-        .iter()
-        .filter(|worker| worker.metrics.are_usable() && is_alive(worker));
+    let alive = || workers.iter().filter(|worker| is_alive(worker));
+    let is_any_usable = alive().any(|worker| worker.metrics.are_usable());
+    let chosen = alive().filter(|worker| !is_any_usable || worker.metrics.are_usable());
     let candidate = |worker: &&'a WorkerView| {
         let max_leases = worker.max_leases.or(policy.max_leases).unwrap_or(usize::MAX);
         Candidate {
@@ -63,7 +63,7 @@ pub(super) fn candidates<'a>(
             settled: true,
         }
     };
-    fit.map(candidate).collect()
+    chosen.map(candidate).collect()
 }
 
 impl Candidate<'_> {

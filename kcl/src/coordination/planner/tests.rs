@@ -288,6 +288,29 @@ fn a_worker_whose_metrics_fail_or_cannot_be_read_is_given_nothing_and_keeps_what
 }
 
 #[test]
+fn if_no_worker_has_usable_metrics_leases_are_given_to_all_live_workers() {
+    let unusable = [
+        WorkerMetrics::Failing,
+        WorkerMetrics::Invalid,
+        with_cpu("c", f64::NAN).metrics,
+    ];
+    let live = ["a", "b", "c"].into_iter().zip(unusable);
+    let live = live.map(|(name, metrics)| WorkerView {
+        metrics,
+        ..worker(name)
+    });
+    let leases = (0..6).map(|shard| match shard {
+        0 => expired(0, "dead"),
+        _ => unowned(shard),
+    });
+    let fleet = Fleet::new(live.chain([silent("dead")]).collect::<Vec<_>>(), leases);
+    for policy in [LEASE_COUNT, UTILIZATION] {
+        assert_eq!(fleet.plan(&policy).figures.candidates, 3);
+        assert_eq!(counts_after(&fleet, &policy), [2, 2, 2, 0]);
+    }
+}
+
+#[test]
 fn a_full_worker_is_given_nothing_and_what_has_no_place_is_told() {
     let fleet = Fleet::new(
         [with_room("full", 1), with_room("small", 2), silent("dead")],
