@@ -16,7 +16,7 @@
 //! there are few choices, else greedily.
 //!
 //! A move by these rules lowers the variance. So does a move of the KCL's decider, which starts no round that this one would
-//! not start. Therefore leaders of both kinds in turn come to rest.
+//! not start, as long as all workers report the same metrics. Therefore leaders of both kinds in turn come to rest.
 
 use std::collections::BTreeMap;
 use std::time::Instant;

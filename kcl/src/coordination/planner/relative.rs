@@ -1,17 +1,20 @@
-//! Pure: the relative loads of candidates, and how much of it a lease is.
+//! Pure: the relative loads of the candidates and the sizes of the leases, in terms of the mean.
 //!
-//! The fair share is the throughput of all leases divided by the number of candidates. A lease is so much of a relative load
-//! as its throughput is of the fair share. A candidate with metrics has the largest of its metrics, each divided by the mean of
-//! the candidates that report it; one without metrics has its throughput divided by the fair share. So 1.0 is the mean.
+//! The fair share is the throughput of all leases, divided by the number of candidates. The size of a lease is its throughput,
+//! divided by the fair share. Without any throughput all leases have one size.
 //!
-//! Without any throughput all leases are alike, and a lease is its share of the number of leases.
+//! The load of a candidate is the largest of its metrics, each divided by the mean of the metric. Only metrics that all
+//! candidates report count: a metric of some of them says nothing of the others. If the candidates share no metric, the load is
+//! the sum of the sizes of the candidate's leases. In both cases the mean of the loads is 1.0, or more with several metrics.
+//!
+//! The operating ranges of all metrics bound the load of a candidate, also of those that other candidates do not report.
 
 use std::collections::BTreeMap;
 
 use super::board::Board;
 use super::item::{Hold, Item, Progress};
 use super::limits::LARGEST;
-use super::view::{Utilization, WorkerMetrics};
+use super::view::Utilization;
 
 /// Fills in loads, headrooms and throughputs.
 pub(super) fn weigh(board: &mut Board<'_>) {
@@ -30,21 +33,20 @@ pub(super) fn weigh(board: &mut Board<'_>) {
         candidate.throughput += throughput;
     }
     let means = means(board);
+    let all = board.candidates().count();
     for candidate in board.candidates_mut() {
-        match &candidate.view.metrics {
-            WorkerMetrics::Measured(metrics) if !metrics.is_empty() => {
-                let relative = || {
-                    metrics
-                        .iter()
-                        .map(|(name, metric)| Relative::of(metric, means.get(name.as_str())))
-                };
-                candidate.load = relative().map(|relative| relative.load).fold(0.0, f64::max);
-                candidate.headroom = relative()
-                    .map(|relative| relative.headroom)
-                    .fold(f64::INFINITY, f64::min);
-            }
-            WorkerMetrics::Default | WorkerMetrics::Measured(_) | WorkerMetrics::Failing | WorkerMetrics::Invalid => {}
-        }
+        let Some(metrics) = candidate.view.metrics.measured() else {
+            continue;
+        };
+        let with_means = || {
+            let metrics = metrics.iter();
+            metrics.filter_map(|(name, metric)| Some((metric, means.get(name.as_str())?)))
+        };
+        let headrooms = with_means().map(|(metric, mean)| mean.headroom(metric));
+        candidate.headroom = headrooms.fold(f64::INFINITY, f64::min);
+        let shared = with_means().filter(|(_, mean)| mean.reporters == all);
+        let largest = shared.map(|(metric, mean)| mean.load(metric)).reduce(f64::max);
+        candidate.load = largest.unwrap_or(candidate.load);
     }
 }
 
@@ -74,39 +76,41 @@ fn weigh_leases(board: &mut Board<'_>, candidates: f64) {
 }
 
 /// The mean of each metric among the candidates that report it.
-fn means<'a>(board: &Board<'a>) -> BTreeMap<&'a str, f64> {
-    let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
-    for (_, candidate) in board.candidates() {
-        if let WorkerMetrics::Measured(metrics) = &candidate.view.metrics {
-            for (name, metric) in metrics {
-                let (sum, count) = sums.entry(name).or_default();
-                *sum += metric.value.min(LARGEST);
-                *count += 1.0;
-            }
-        }
+fn means<'a>(board: &Board<'a>) -> BTreeMap<&'a str, Mean> {
+    let mut means: BTreeMap<&str, Mean> = BTreeMap::new();
+    let measured = board
+        .candidates()
+        .filter_map(|(_, candidate)| candidate.view.metrics.measured());
+    for (name, metric) in measured.flatten() {
+        let mean = means.entry(name.as_str()).or_default();
+        mean.sum += metric.value.min(LARGEST);
+        mean.reporters += 1;
     }
-    sums.into_iter()
-        .map(|(name, (sum, count))| (name, sum / count))
-        .collect()
+    means
 }
 
-struct Relative {
-    load: f64,
-    headroom: f64,
+/// The mean of a metric.
+#[derive(Debug, Default)]
+struct Mean {
+    sum: f64,
+    /// How many candidates report the metric.
+    reporters: usize,
 }
 
-impl Relative {
-    /// A metric in terms of its mean. Workers that all have nothing to do are alike.
-    fn of(metric: &Utilization, mean: Option<&f64>) -> Self {
-        match mean {
-            Some(mean) if *mean > 0.0 => Self {
-                load: metric.value.min(LARGEST) / mean,
-                headroom: (metric.limit.min(LARGEST) - metric.value.min(LARGEST)) / mean,
-            },
-            Some(_) | None => Self {
-                load: 1.0,
-                headroom: f64::INFINITY,
-            },
-        }
+impl Mean {
+    /// A metric divided by its mean. Workers that all have nothing to do are alike.
+    fn load(&self, metric: &Utilization) -> f64 {
+        self.value().map_or(1.0, |mean| metric.value.min(LARGEST) / mean)
+    }
+
+    /// What a metric leaves of its operating range, divided by its mean.
+    fn headroom(&self, metric: &Utilization) -> f64 {
+        let left = metric.limit.min(LARGEST) - metric.value.min(LARGEST);
+        self.value().map_or(f64::INFINITY, |mean| left / mean)
+    }
+
+    /// `None` if it is 0.
+    fn value(&self) -> Option<f64> {
+        (self.sum > 0.0).then(|| self.sum / self.reporters as f64)
     }
 }

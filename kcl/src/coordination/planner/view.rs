@@ -183,6 +183,14 @@ impl WorkerMetrics {
             Self::Failing | Self::Invalid => false,
         }
     }
+
+    /// The metrics, if it reports some and they are usable.
+    pub(super) fn measured(&self) -> Option<&BTreeMap<String, Utilization>> {
+        match self {
+            Self::Measured(metrics) if self.are_usable() => Some(metrics),
+            Self::Default | Self::Measured(_) | Self::Failing | Self::Invalid => None,
+        }
+    }
 }
 
 impl Utilization {
