@@ -94,28 +94,38 @@ impl<'a> Fields<'a> {
         self.typed(name, "milliseconds as a string", millis)
     }
 
-    /// A map from names to lists of numbers.
+    /// A map from names to lists of finite numbers.
     pub(super) fn series(&self, name: &str) -> Result<Option<BTreeMap<String, Vec<f64>>>, FleetRowError> {
-        let Some(map) = self.typed(name, "a map", |value| value.as_m().ok())? else {
-            return Ok(None);
-        };
-        let list = |(metric, value): (&String, &AttributeValue)| match numbers(value) {
-            Some(numbers) => Ok((metric.clone(), numbers)),
-            None => Err(self.not_of_type(&format!("{name}.{metric}"), value, "a list of numbers")),
-        };
-        map.iter().map(list).collect::<Result<_, _>>().map(Some)
+        let number = |digits: &str| digits.parse().ok().filter(|number: &f64| number.is_finite());
+        self.entries(name, "a list of numbers", |value| list(value, number))
+    }
+
+    /// A map from names to lists of whole numbers that are not negative.
+    pub(super) fn counts(&self, name: &str) -> Result<Option<BTreeMap<String, Vec<u64>>>, FleetRowError> {
+        self.entries(name, "a list of counts", |value| {
+            list(value, |digits| digits.parse().ok())
+        })
     }
 
     /// A map from names to strings.
     pub(super) fn texts(&self, name: &str) -> Result<Option<BTreeMap<String, String>>, FleetRowError> {
+        self.entries(name, "a string", |value| value.as_s().ok().cloned())
+    }
+
+    fn entries<T>(
+        &self,
+        name: &str,
+        wanted: &'static str,
+        read: impl Fn(&AttributeValue) -> Option<T>,
+    ) -> Result<Option<BTreeMap<String, T>>, FleetRowError> {
         let Some(map) = self.typed(name, "a map", |value| value.as_m().ok())? else {
             return Ok(None);
         };
-        let text = |(property, value): (&String, &AttributeValue)| match value.as_s() {
-            Ok(text) => Ok((property.clone(), text.clone())),
-            Err(_) => Err(self.not_of_type(&format!("{name}.{property}"), value, "a string")),
+        let entry = |(entry, value): (&String, &AttributeValue)| match read(value) {
+            Some(read) => Ok((entry.clone(), read)),
+            None => Err(self.not_of_type(&format!("{name}.{entry}"), value, wanted)),
         };
-        map.iter().map(text).collect::<Result<_, _>>().map(Some)
+        map.iter().map(entry).collect::<Result<_, _>>().map(Some)
     }
 
     /// A list of maps: none if it is missing.
@@ -206,9 +216,9 @@ pub(super) fn number(name: &str, number: u64) -> (String, AttributeValue) {
     (name.to_owned(), AttributeValue::N(number.to_string()))
 }
 
-fn numbers(value: &AttributeValue) -> Option<Vec<f64>> {
-    let number = |value: &AttributeValue| value.as_n().ok()?.parse::<f64>().ok().filter(|it| it.is_finite());
-    value.as_l().ok()?.iter().map(number).collect()
+fn list<T>(value: &AttributeValue, read: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    let numbers = value.as_l().ok()?.iter();
+    numbers.map(|number| read(number.as_n().ok()?)).collect()
 }
 
 fn shown(value: &AttributeValue) -> String {

@@ -37,8 +37,8 @@ pub(crate) struct WorkerMetrics {
     /// Averages by metric, oldest first; [`FAILED`] where a capture failed. `None`: the attribute is missing, which is not
     /// the same as no metrics.
     pub(crate) stats: Option<BTreeMap<String, Vec<f64>>>,
-    /// By metric its greatest value, in a list of one.
-    pub(crate) operating_range: Option<BTreeMap<String, Vec<f64>>>,
+    /// By metric its greatest value, in a list of one: whole numbers, because Java workers read nothing else.
+    pub(crate) operating_range: Option<BTreeMap<String, Vec<u64>>>,
     pub(crate) properties: Option<BTreeMap<String, String>>,
     /// Which changes of the protocol the worker takes part in; 1 is the one to a single table.
     pub(crate) support_code: Option<u64>,
@@ -77,7 +77,7 @@ impl WorkerMetrics {
             worker: WorkerId::new(fields.key()),
             updated: fields.required(attribute::LAST_UPDATE, updated)?,
             stats: fields.series(attribute::STATS)?,
-            operating_range: fields.series(attribute::OPERATING_RANGE)?,
+            operating_range: fields.counts(attribute::OPERATING_RANGE)?,
             properties: fields.texts(attribute::PROPERTIES)?,
             support_code: fields.count(attribute::SUPPORT_CODE)?,
             support_updated: fields.count(attribute::SUPPORT_UPDATE)?,
@@ -97,14 +97,14 @@ impl WorkerMetrics {
 
     /// What a report sets: each attribute that has a value, except for the key and for those of other programs.
     pub(crate) fn reported(&self) -> Vec<(String, AttributeValue)> {
-        let series = |name: &str, series: &BTreeMap<_, Vec<f64>>| (name.to_owned(), lists(series));
         let mut set = vec![
             text(attribute::ENTITY_TYPE, ENTITY),
             number(attribute::LAST_UPDATE, self.updated),
         ];
-        set.extend(self.stats.iter().map(|stats| series(attribute::STATS, stats)));
+        let stats = self.stats.iter();
+        set.extend(stats.map(|stats| lists(attribute::STATS, stats, finite)));
         let ranges = self.operating_range.iter();
-        set.extend(ranges.map(|range| series(attribute::OPERATING_RANGE, range)));
+        set.extend(ranges.map(|ranges| lists(attribute::OPERATING_RANGE, ranges, |value| value)));
         set.extend(self.properties.iter().map(|properties| {
             let properties = properties.iter().map(|(name, value)| text(name, value));
             (
@@ -126,14 +126,18 @@ impl WorkerMetrics {
     }
 }
 
-fn lists(series: &BTreeMap<String, Vec<f64>>) -> AttributeValue {
-    let list = |values: &[f64]| AttributeValue::L(values.iter().copied().map(value).collect());
+fn lists<T: Copy, U: ToString>(
+    name: &str,
+    series: &BTreeMap<String, Vec<T>>,
+    written: impl Fn(T) -> U,
+) -> (String, AttributeValue) {
+    let number = |value: &T| AttributeValue::N(written(*value).to_string());
+    let list = |values: &[T]| AttributeValue::L(values.iter().map(number).collect());
     let lists = series.iter().map(|(metric, values)| (metric.clone(), list(values)));
-    AttributeValue::M(lists.collect())
+    (name.to_owned(), AttributeValue::M(lists.collect()))
 }
 
-/// The table refuses what is not finite.
-fn value(value: f64) -> AttributeValue {
-    let value = if value.is_finite() { value } else { FAILED };
-    AttributeValue::N(value.to_string())
+/// The table refuses numbers that are not finite.
+fn finite(value: f64) -> f64 {
+    if value.is_finite() { value } else { FAILED }
 }

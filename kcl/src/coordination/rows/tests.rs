@@ -235,7 +235,7 @@ fn a_metrics_row_is_read_with_its_failed_captures() {
     assert_eq!((metrics.updated, metrics.support_code), (1_784_000_000, Some(1)));
     let stats = metrics.stats.as_ref().unwrap();
     assert_eq!(stats["C"], [41.2, metrics::FAILED, 40.015]);
-    assert_eq!(metrics.operating_range.as_ref().unwrap()["C"], [100.0]);
+    assert_eq!(metrics.operating_range.as_ref().unwrap()["C"], [100]);
     assert_eq!(metrics.encode(), metrics_row());
 }
 
@@ -297,6 +297,12 @@ fn a_damaged_metrics_row_is_a_fault_that_names_key_attribute_and_value() {
             Some(map([("C", n("7"))])),
             "sts.C",
             "holds the number 7, which is not a list of numbers",
+        ),
+        (
+            "opr",
+            Some(map([("C", list(&["99.5"]))])),
+            "opr.C",
+            "holds L([N(\"99.5\")]), which is not a list of counts",
         ),
         (
             "properties",
@@ -428,18 +434,17 @@ fn a_damaged_history_names_the_attribute_inside_of_it() {
     assert!(matches!(error.fault, FieldFault::NotOfType { .. }));
 }
 
-fn series() -> impl Strategy<Value = Option<BTreeMap<String, Vec<f64>>>> {
-    proptest::option::of(proptest::collection::btree_map(
-        "[A-Z]{1,2}",
-        proptest::collection::vec(prop_oneof![Just(-1.0), 0.0..100.0], 1..10),
-        0..3,
-    ))
+fn series<T: std::fmt::Debug>(
+    value: impl Strategy<Value = T>,
+) -> impl Strategy<Value = Option<BTreeMap<String, Vec<T>>>> {
+    let values = proptest::collection::vec(value, 1..10);
+    proptest::option::of(proptest::collection::btree_map("[A-Z]{1,2}", values, 0..3))
 }
 
 proptest! {
     #[test]
     fn whatever_is_written_as_a_metrics_row_is_read_as_it_was(
-        (stats, operating_range) in (series(), series()),
+        (stats, operating_range) in (series(prop_oneof![Just(-1.0), 0.0..100.0]), series(0..=100_u64)),
         counts in proptest::array::uniform4(proptest::option::of(0u64..2_000_000_000_000)),
         properties in proptest::option::of(proptest::collection::btree_map("[a-z]{1,4}", "[a-z]{1,4}", 0..3)),
     ) {

@@ -20,10 +20,9 @@ run_against_each_backend! {
 }
 
 fn metrics(updated: u64) -> WorkerMetrics {
-    let series = |values: &[f64]| Some(BTreeMap::from([("C".to_owned(), values.to_vec())]));
     WorkerMetrics {
-        stats: series(&[41.2, -1.0]),
-        operating_range: series(&[100.0]),
+        stats: Some(BTreeMap::from([("C".to_owned(), vec![41.2, -1.0])])),
+        operating_range: Some(BTreeMap::from([("C".to_owned(), vec![100])])),
         started_at: Some(1_784_000_000_123),
         ..WorkerMetrics::without_metrics(worker("w1"), updated)
     }
