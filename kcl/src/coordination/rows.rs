@@ -118,17 +118,18 @@ impl FleetRow {
         }
     }
 
-    /// Reads any row of the table, from the item.
-    pub(crate) fn of_item(item: Item) -> Self {
-        Self::of_row(&item::decode(item))
-    }
-
     /// Reads any row of the table.
-    pub(crate) fn of_row(row: &Row) -> Self {
-        match row {
-            Row::Foreign(kind, attributes) => Self::of(kind, attributes),
-            Row::Lease(lease) => Self::Lease(lease.key.clone()),
-            Row::Hole(hole) => Self::Lease(hole.key.clone()),
+    ///
+    /// A row under the key of the lock is the lock, even if it looks like a lease: the lock client reads it as the lock too.
+    pub(crate) fn of_item(item: Item) -> Self {
+        let key = item.get(attribute::KEY).and_then(|key| key.as_s().ok());
+        if key.is_some_and(|key| key == LEADER_KEY) {
+            return Self::Lock(LockRow::decode(&item.into_iter().collect()));
+        }
+        match item::decode(item) {
+            Row::Foreign(kind, attributes) => Self::of(&kind, &attributes),
+            Row::Lease(lease) => Self::Lease(lease.key),
+            Row::Hole(hole) => Self::Lease(hole.key),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{DRIFT, LockNews, POLL};
+use crate::coordination::rows::lock::LONGEST_LEASE;
 use crate::coordination::rows::{LockRow, LockVersion};
 use crate::coordination::write::TakeWhen;
 use crate::lease::model::WorkerId;
@@ -80,7 +81,9 @@ impl Rival {
 
 /// How long a version of `row` must have been seen until its holder leads no more.
 fn respected(row: &LockRow, me: &WorkerId) -> Duration {
-    let lease = row.lease.unwrap_or(UNREADABLE_LEASE);
+    // The holder of a longer lease that lives sends heartbeats meanwhile. Without the bound a wrong number would leave the fleet
+    // without a leader for years.
+    let lease = row.lease.unwrap_or(UNREADABLE_LEASE).min(LONGEST_LEASE);
     match row.leads_for {
         Some(leads_for) if row.owner.as_ref() == Some(me) => leads_for.min(lease),
         Some(_) | None => lease,

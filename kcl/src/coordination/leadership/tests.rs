@@ -11,7 +11,7 @@ use crate::coordination::rows::attribute;
 use crate::coordination::table::rules;
 use crate::coordination::write::FleetWrite;
 use crate::error::CallErrorKind;
-use crate::lease::item::Item;
+use crate::lease::item::{Item, attribute as attribute_of_lease};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MILLI: Duration = Duration::from_millis(1);
@@ -733,6 +733,49 @@ fn a_lock_without_a_version_can_be_taken() {
     let mut bench = Bench::new(Table(Some(item)));
     let after = bench.leads_after(130 * SECOND);
     assert!(after > 120 * SECOND, "{after:?}");
+}
+
+#[test]
+fn a_lock_that_looks_like_a_lease_is_waited_for_and_taken_like_any_other() {
+    let counter = || {
+        (
+            attribute_of_lease::LEASE_COUNTER.to_owned(),
+            AttributeValue::N("7".to_owned()),
+        )
+    };
+    let entity = || (attribute::ENTITY_TYPE.to_owned(), AttributeValue::S("LEASE".to_owned()));
+    let whole = java_lock("java", "v1");
+    let bare: Item = whole
+        .clone()
+        .into_iter()
+        .filter(|(name, _)| name == attribute::KEY)
+        .collect();
+    for mut item in [whole, bare] {
+        item.extend([counter(), entity()]);
+        let mut bench = Bench::new(Table(Some(item)));
+        let after = bench.leads_after(130 * SECOND);
+        assert!(after > 120 * SECOND, "{after:?}");
+        assert_eq!(bench.owner(), Some(WorkerId::new("me")));
+        assert!(!bench.table.0.unwrap().contains_key(attribute_of_lease::LEASE_COUNTER));
+    }
+}
+
+#[test]
+fn a_lock_of_more_than_a_day_is_told_and_taken_after_a_day() {
+    let day = 24 * 3_600 * SECOND;
+    for millis in [2 * day.as_millis(), u128::from(u64::MAX)] {
+        let mut item = java_lock("java", "v1");
+        let lease = AttributeValue::S(millis.to_string());
+        item.insert(attribute::LEASE_DURATION.to_owned(), lease);
+        let mut bench = Bench::new(Table(Some(item)));
+        let after = bench.leads_after(day + 300 * SECOND);
+        assert!(after > day, "{after:?}");
+        assert!(
+            matches!(&bench.news[..], [LockNews::Damaged(_), LockNews::Elected]),
+            "{:?}",
+            bench.news
+        );
+    }
 }
 
 #[test]

@@ -19,6 +19,11 @@ const ENTITY: &str = "LEADER";
 /// What `isReleased` says of a lock that its holder has given up and not deleted.
 pub(crate) const RELEASED: &str = "1";
 
+/// The longest lease that a lock can need. A longer one is damage.
+///
+/// Our choice: 720 times the usual lease.
+pub(crate) const LONGEST_LEASE: Duration = Duration::from_secs(24 * 3_600);
+
 /// The row of the leader's lock.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LockRow {
@@ -95,8 +100,12 @@ impl LockRow {
         let lease = needed(fields, attribute::LEASE_DURATION, lease);
         let damage = needed(fields, attribute::VERSION, version).err();
         let damage = damage.or_else(|| owner.as_ref().err().cloned());
+        let damage = damage.or_else(|| lease.as_ref().err().cloned());
+        let is_too_long = lease.as_ref().is_ok_and(|lease| *lease > LONGEST_LEASE);
+        let too_long = fields.raw(attribute::LEASE_DURATION).filter(|_| is_too_long);
+        let too_long = too_long.map(|value| fields.not_of_type(attribute::LEASE_DURATION, value, "at most a day"));
         Self {
-            damage: damage.or_else(|| lease.as_ref().err().cloned()),
+            damage: damage.or(too_long),
             owner: owner.ok().map(WorkerId::new),
             version: LockVersion(attributes.get(attribute::VERSION).cloned()),
             lease: lease.ok(),

@@ -13,7 +13,7 @@ use crate::lease::item::{Item, decode};
 use crate::lease::model::WorkerId;
 
 fn read(item: &Item) -> FleetRow {
-    FleetRow::of_row(&decode(item.clone()))
+    FleetRow::of_item(item.clone())
 }
 
 /// The recorded rows of the table for everything, as they were read.
@@ -159,6 +159,30 @@ fn the_lock_of_a_java_leader_is_read() {
     assert_eq!(lock.lease, Some(std::time::Duration::from_secs(120)));
     assert_eq!(lock.version.value(), Some(&s("6f9d")));
     assert_eq!((lock.is_released, lock.leads_for, &lock.damage), (false, None, &None));
+}
+
+#[test]
+fn a_row_under_the_key_of_the_lock_is_the_lock_even_if_it_looks_like_a_lease() {
+    let mut item = lock_row();
+    item.insert("leaseCounter".to_owned(), n("3"));
+    item.insert("entityType".to_owned(), s("LEASE"));
+    let lock = lock(&item);
+    assert_eq!(lock.owner, Some(WorkerId::new("w1")));
+    assert_eq!(lock.others.get("leaseCounter"), Some(&n("3")));
+    let bare = row([("leaseKey", s("Leader")), ("leaseCounter", n("3"))]);
+    assert!(matches!(FleetRow::of_item(bare), FleetRow::Lock(_)));
+}
+
+#[test]
+fn a_lock_of_more_than_a_day_is_read_and_named_as_damage() {
+    for (millis, is_damaged) in [(86_400_000_u64, false), (86_400_001, true), (u64::MAX, true)] {
+        let mut item = lock_row();
+        item.insert("leaseDuration".to_owned(), s(&millis.to_string()));
+        let lock = lock(&item);
+        assert_eq!(lock.lease, Some(std::time::Duration::from_millis(millis)));
+        assert_eq!(lock.damage.is_some(), is_damaged, "{:?}", lock.damage);
+        assert_eq!(lock.encode(), item);
+    }
 }
 
 #[test]
