@@ -63,10 +63,12 @@ pub(crate) const LEADS_FOR: Duration = Duration::from_secs(6);
 /// Between two looks at another's lock. Our choice.
 pub(crate) const POLL: Duration = Duration::from_secs(10);
 
-/// How long to wait for the reply of a call. Our choice: a heartbeat can be tried thrice before the leader must stop.
-pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(1);
+/// The time limit of a heartbeat within a term, unless calls take long. Our choice: three tries end within the term.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// Between a call that failed and the next one, which doubles up to a heartbeat or a look. Our choice.
+/// From the sending of a call that failed to the next call. Our choice.
+///
+/// Outside a term it doubles with each failure, up to [`HEARTBEAT`] for the holder and [`POLL`] for others.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// For how long a worker that has resigned lets others lead. Our choice: two looks of each of them.
@@ -86,6 +88,8 @@ pub(crate) struct Leadership {
     phase: Phase,
     quit: Option<Quit>,
     in_flight: Option<InFlight>,
+    /// From the sending of the last call that was answered to its reply.
+    round_trip: Duration,
     next_at: Instant,
     /// Failures since a call succeeded.
     failures: u32,
@@ -124,9 +128,16 @@ struct InFlight {
     version: Option<LockVersion>,
 }
 
-/// A call to make. Its reply is awaited for [`CALL_TIMEOUT`]; without one its outcome is unknown.
+/// A call to make. Without a reply within the time limit its outcome is unknown.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum LockCall {
+pub(crate) struct LockCall {
+    pub(crate) request: LockRequest,
+    pub(crate) time_limit: Duration,
+}
+
+/// What a call asks of the table.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum LockRequest {
     /// Read the row, consistently.
     Read,
     Write(LockWrite),
@@ -170,6 +181,7 @@ impl Leadership {
             phase: Phase::nobody(),
             quit: None,
             in_flight: None,
+            round_trip: Duration::ZERO,
             next_at: now,
             failures: 0,
             terms: 0,
@@ -187,17 +199,17 @@ impl Leadership {
             return None;
         }
         let next = LockVersion::random(rng);
-        let (call, version) = match &self.phase {
-            Phase::Following { take: None, .. } => (LockCall::Read, None),
+        let (request, version) = match &self.phase {
+            Phase::Following { take: None, .. } => (LockRequest::Read, None),
             Phase::Following { take: Some(when), .. } => {
                 let lock = Box::new(LockRow::taken_by(&self.me, next.clone(), LEASE, LEADS_FOR));
                 let when = when.clone();
-                (LockCall::Write(LockWrite::Take { lock, when }), Some(next))
+                (LockRequest::Write(LockWrite::Take { lock, when }), Some(next))
             }
-            Phase::Holding { held } => (LockCall::Write(self.heartbeat(held, next.clone())), Some(next)),
+            Phase::Holding { held } => (LockRequest::Write(self.heartbeat(held, next.clone())), Some(next)),
             Phase::Leaving { version, .. } => {
                 let (holder, seen) = (self.me.clone(), version.clone());
-                (LockCall::Write(LockWrite::Delete { holder, seen }), None)
+                (LockRequest::Write(LockWrite::Delete { holder, seen }), None)
             }
             Phase::Ended => return None,
         };
@@ -205,7 +217,8 @@ impl Leadership {
             self.written.add(Own { version, sent: now });
         }
         self.in_flight = Some(InFlight { sent: now, version });
-        Some(call)
+        let time_limit = self.time_limit(now);
+        Some(LockCall { request, time_limit })
     }
 
     /// Notes how the call ended that was made last.
@@ -215,7 +228,12 @@ impl Leadership {
             reply,
             LockReply::Read(Err(_)) | LockReply::Written(FleetOutcome::NotApplied(_) | FleetOutcome::Unknown(_))
         );
-        self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
+        if failed {
+            self.failures = self.failures.saturating_add(1);
+        } else {
+            self.failures = 0;
+            self.round_trip = now.saturating_duration_since(call.sent);
+        }
         let news = match reply {
             LockReply::Read(Ok(row)) => self.saw(now, row),
             LockReply::Read(Err(_)) => self.retry(now, &call),
@@ -228,12 +246,27 @@ impl Leadership {
         news
     }
 
+    /// A call within a term is short, so that it can be made again before the term ends. Other calls can wait for a slow table.
+    fn time_limit(&self, now: Instant) -> Duration {
+        let is_short = match &self.phase {
+            Phase::Holding { held } => now < held.leads_until(),
+            Phase::Leaving { .. } => true,
+            Phase::Following { .. } | Phase::Ended => false,
+        };
+        if is_short {
+            // Twice the last round trip: with a fixed limit nobody would lead for long on a slow table.
+            self.round_trip.saturating_mul(2).clamp(CALL_TIMEOUT, HEARTBEAT)
+        } else {
+            HEARTBEAT
+        }
+    }
+
     /// The term in which this worker leads. `None`: it does not lead.
     pub(crate) fn term(&self, now: Instant) -> Option<Term> {
         let Phase::Holding { held } = &self.phase else {
             return None;
         };
-        let until = held.sent + (LEADS_FOR - LEADS_FOR / DRIFT);
+        let until = held.leads_until();
         let number = self.terms;
         (now < until && self.quit.is_none()).then_some(Term { number, until })
     }

@@ -1,45 +1,57 @@
 //! Carries out the calls that the leader's lock asks for.
 
+use std::time::Duration;
+
 use service::Clock;
 
-use super::leadership::{CALL_TIMEOUT, LockCall, LockReply};
+use super::leadership::{LockCall, LockReply, LockRequest};
 use super::rows::LEADER_KEY;
 use super::table::{FleetTable, Place};
 use super::write::{FleetOutcome, FleetWrite};
-use crate::lease::renewer::timed_out;
+use crate::error::{CallErrorKind, TableError};
 
-/// Makes `call`, and waits for its reply for [`CALL_TIMEOUT`]. Without one, a write is of unknown outcome.
+/// Makes `call`, and waits for its reply for the time limit of the call. Without a reply, a write is of unknown outcome.
 ///
 /// # Cancellation
 ///
 /// A dropped future leaves open whether a write is applied; the leadership has to be told so.
 pub(crate) async fn carry_out(call: LockCall, table: &dyn FleetTable, clock: &Clock) -> LockReply {
-    match call {
-        LockCall::Read => {
+    let LockCall { request, time_limit } = call;
+    match request {
+        LockRequest::Read => {
             let read = table.fleet_row(Place::LeaseTable, LEADER_KEY);
-            let read = clock.timeout(CALL_TIMEOUT, read).await;
-            LockReply::Read(read.unwrap_or_else(|| Err(timed_out("GetItem", CALL_TIMEOUT))))
+            let read = clock.timeout(time_limit, read).await;
+            LockReply::Read(read.unwrap_or_else(|| Err(no_answer("GetItem", time_limit))))
         }
-        LockCall::Write(write) => {
+        LockRequest::Write(write) => {
             let write = FleetWrite::Lock(write);
-            let written = clock.timeout(CALL_TIMEOUT, table.write_fleet(&write)).await;
-            let unknown = || FleetOutcome::Unknown(timed_out("a write of the leader's lock", CALL_TIMEOUT));
+            let written = clock.timeout(time_limit, table.write_fleet(&write)).await;
+            let unknown = || FleetOutcome::Unknown(no_answer("a write of the leader's lock", time_limit));
             LockReply::Written(written.unwrap_or_else(unknown))
         }
+    }
+}
+
+fn no_answer(operation: &'static str, time_limit: Duration) -> TableError {
+    TableError {
+        operation,
+        kind: CallErrorKind::Unavailable {
+            code: "Timeout".to_owned(),
+            message: format!("no answer within {time_limit:?}, the time limit of a call about the leader's lock"),
+        },
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use futures::future::{BoxFuture, pending};
 
     use super::*;
     use crate::coordination::leadership::{Leadership, LockNews};
-    use crate::coordination::rows::FleetRow;
-    use crate::error::TableError;
+    use crate::coordination::rows::{FleetRow, LockVersion};
+    use crate::coordination::write::LockWrite;
     use crate::lease::memory::{Fault, MemoryLeaseTable, Operation};
     use crate::lease::model::WorkerId;
 
@@ -90,24 +102,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_without_a_reply_ends_after_a_second_as_unknown() {
-        let clock = Clock::default();
-        let (mut leadership, mut rng) = leadership(&clock);
-        let call = leadership.next(clock.now(), &mut rng).unwrap();
-        let begun = clock.now();
+    async fn a_call_without_a_reply_ends_after_its_time_limit_as_unknown_and_says_so() {
+        let (clock, time_limit) = (Clock::default(), Duration::from_millis(1_500));
         let silent: Arc<dyn FleetTable> = Arc::new(Silent);
-        let reply = carry_out(call, &*silent, &clock).await;
-        assert!(matches!(reply, LockReply::Read(Err(_))), "{reply:?}");
-        let write = crate::coordination::write::LockWrite::Delete {
+        let delete = LockWrite::Delete {
             holder: WorkerId::new("me"),
-            seen: crate::coordination::rows::LockVersion::random(&mut rng),
+            seen: LockVersion::random(&mut fastrand::Rng::with_seed(1)),
         };
-        let reply = carry_out(LockCall::Write(write), &*silent, &clock).await;
-        assert!(
-            matches!(reply, LockReply::Written(FleetOutcome::Unknown(_))),
-            "{reply:?}"
-        );
-        let took = clock.now() - begun;
-        assert!(took >= CALL_TIMEOUT * 2 && took < Duration::from_secs(3), "{took:?}");
+        for request in [LockRequest::Read, LockRequest::Write(delete)] {
+            let begun = clock.now();
+            let reply = carry_out(LockCall { request, time_limit }, &*silent, &clock).await;
+            let took = clock.now() - begun;
+            assert!(
+                took >= time_limit && took < time_limit + Duration::from_millis(10),
+                "{took:?}"
+            );
+            let (LockReply::Read(Err(error)) | LockReply::Written(FleetOutcome::Unknown(error))) = reply else {
+                panic!("{reply:?}")
+            };
+            let text = error.to_string();
+            assert!(text.contains("1.5s") && !text.contains("failover"), "{text}");
+        }
     }
 }

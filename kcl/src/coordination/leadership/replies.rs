@@ -142,6 +142,8 @@ impl Leadership {
                 *take = None;
                 POLL
             }
+            // Each second, so that three tries end within the term.
+            Phase::Holding { held } if now < held.leads_until() => RETRY,
             Phase::Holding { .. } => HEARTBEAT,
             Phase::Leaving { tries, .. } => {
                 *tries += 1;

@@ -25,10 +25,10 @@ impl Table {
         self.0.clone().map(FleetRow::of_item)
     }
 
-    pub(super) fn answer(&mut self, call: &LockCall) -> LockReply {
+    pub(super) fn answer(&mut self, call: &LockRequest) -> LockReply {
         let write = match call {
-            LockCall::Read => return LockReply::Read(Ok(self.read())),
-            LockCall::Write(write) => FleetWrite::Lock(write.clone()),
+            LockRequest::Read => return LockReply::Read(Ok(self.read())),
+            LockRequest::Write(write) => FleetWrite::Lock(write.clone()),
         };
         if !rules::holds(self.0.as_ref(), &write) {
             return LockReply::Written(FleetOutcome::Refused(self.read()));
@@ -53,10 +53,10 @@ pub(super) fn error() -> TableError {
 }
 
 /// The reply to `call` if none came, or a refusal by the service.
-pub(super) fn failed(call: &LockCall, outcome: fn(TableError) -> FleetOutcome) -> LockReply {
+pub(super) fn failed(call: &LockRequest, outcome: fn(TableError) -> FleetOutcome) -> LockReply {
     match call {
-        LockCall::Read => LockReply::Read(Err(error())),
-        LockCall::Write(_) => LockReply::Written(outcome(error())),
+        LockRequest::Read => LockReply::Read(Err(error())),
+        LockRequest::Write(_) => LockReply::Written(outcome(error())),
     }
 }
 
@@ -79,7 +79,9 @@ struct Bench {
     now: Instant,
     rng: fastrand::Rng,
     news: Vec<LockNews>,
-    sent: Vec<LockCall>,
+    sent: Vec<LockRequest>,
+    /// Of the last call.
+    time_limit: Duration,
 }
 
 impl Bench {
@@ -92,6 +94,7 @@ impl Bench {
             rng: fastrand::Rng::with_seed(1),
             news: Vec::new(),
             sent: Vec::new(),
+            time_limit: Duration::ZERO,
         }
     }
 
@@ -116,10 +119,11 @@ impl Bench {
         bench
     }
 
-    fn call(&mut self) -> LockCall {
+    fn call(&mut self) -> LockRequest {
         let call = self.leadership.next(self.now, &mut self.rng).expect("a call is due");
-        self.sent.push(call.clone());
-        call
+        self.sent.push(call.request.clone());
+        self.time_limit = call.time_limit;
+        call.request
     }
 
     fn reply(&mut self, reply: LockReply) {
@@ -176,6 +180,19 @@ impl Bench {
             self.lose(Reaches::Nothing);
         }
         self.now = end;
+    }
+
+    /// Makes the next call, whose round trip takes `time`, or is given up before.
+    fn step_slowly(&mut self, time: Duration) {
+        self.now = self.now.max(self.leadership.next_at().unwrap());
+        let call = self.call();
+        let reply = self.table.answer(&call);
+        self.now += time.min(self.time_limit);
+        self.reply(if time <= self.time_limit {
+            reply
+        } else {
+            failed(&call, FleetOutcome::Unknown)
+        });
     }
 
     fn leads(&self) -> bool {
@@ -264,7 +281,7 @@ fn a_lock_that_changes_is_never_taken() {
         bench.table.0 = Some(java_lock("java", &format!("v{beat}")));
     }
     assert_eq!(bench.news, []);
-    assert!(bench.sent.iter().all(|call| *call == LockCall::Read));
+    assert!(bench.sent.iter().all(|call| *call == LockRequest::Read));
 }
 
 #[test]
@@ -308,9 +325,9 @@ fn a_leader_sends_a_heartbeat_each_three_seconds() {
 fn each_write_has_a_version_of_its_own() {
     let mut bench = Bench::leader();
     bench.pass(60 * SECOND);
-    let version = |call: &LockCall| match call {
-        LockCall::Write(LockWrite::Heartbeat { next, .. }) => format!("{next:?}"),
-        LockCall::Read | LockCall::Write(_) => panic!("{call:?}"),
+    let version = |call: &LockRequest| match call {
+        LockRequest::Write(LockWrite::Heartbeat { next, .. }) => format!("{next:?}"),
+        LockRequest::Read | LockRequest::Write(_) => panic!("{call:?}"),
     };
     let versions: BTreeSet<_> = bench.sent.iter().map(version).collect();
     assert_eq!(versions.len(), bench.sent.len());
@@ -362,6 +379,56 @@ fn a_leader_leads_on_if_one_heartbeat_is_lost() {
     bench.pass(2 * SECOND);
     assert!(bench.leads());
     bench.pass(60 * SECOND);
+    assert_eq!((bench.term(), bench.news.len()), (1, 0));
+}
+
+#[test]
+fn a_leader_tries_a_heartbeat_thrice_within_its_term_and_leads_on_if_the_third_is_applied() {
+    let mut bench = Bench::leader();
+    for _ in 0..2 {
+        bench.now = bench.leadership.next_at().unwrap();
+        let call = bench.call();
+        bench.now += bench.time_limit;
+        bench.reply(failed(&call, FleetOutcome::Unknown));
+    }
+    bench.now = bench.leadership.next_at().unwrap();
+    let third = bench.call();
+    bench.now += bench.time_limit;
+    assert!(bench.leads(), "until the third has had all of its time");
+    let applied = bench.table.answer(&third);
+    bench.reply(applied);
+    bench.pass(60 * SECOND);
+    assert!(bench.leads());
+    assert_eq!((bench.term(), bench.news.len()), (1, 0));
+}
+
+#[test]
+fn a_worker_leads_without_a_break_though_each_round_trip_takes_up_to_two_seconds() {
+    let mut bench = Bench::new(Table::default());
+    let mut times = [1_000, 2_000, 1_500].map(Duration::from_millis).into_iter().cycle();
+    let mut step = |bench: &mut Bench| bench.step_slowly(times.next().unwrap());
+    while !bench.leads() {
+        step(&mut bench);
+        assert!(bench.sent.len() <= 2);
+    }
+    for _ in 0..20 {
+        let until = bench.leadership.term(bench.now).unwrap().until;
+        step(&mut bench);
+        assert!(bench.now < until && bench.leads());
+    }
+    assert_eq!((bench.term(), bench.news), (1, vec![LockNews::Elected]));
+}
+
+#[test]
+fn a_leader_leads_on_after_round_trips_have_become_slow() {
+    let mut bench = Bench::leader();
+    let slow = 1_500 * MILLI;
+    let mut lost = 0;
+    for _ in 0..20 {
+        bench.step_slowly(slow);
+        lost += usize::from(!bench.leads());
+    }
+    assert!(lost <= 1, "{lost}");
     assert_eq!((bench.term(), bench.news.len()), (1, 0));
 }
 
@@ -519,7 +586,7 @@ fn a_shutdown_of_a_worker_that_does_not_lead_makes_no_call() {
     bench.settle();
     bench.leadership.shut_down(bench.now);
     assert!(bench.leadership.is_ended());
-    assert_eq!(bench.sent, [LockCall::Read]);
+    assert_eq!(bench.sent, [LockRequest::Read]);
 }
 
 #[test]

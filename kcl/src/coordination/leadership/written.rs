@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::{DRIFT, LEADS_FOR};
 use crate::coordination::rows::LockVersion;
 
 /// How many are remembered. Our choice: over three minutes of tries, and no request is in flight for so long.
@@ -13,6 +14,13 @@ const MOST: usize = 64;
 pub(super) struct Own {
     pub(super) version: LockVersion,
     pub(super) sent: Instant,
+}
+
+impl Own {
+    /// Until when the write makes this worker the leader, if it was applied.
+    pub(super) fn leads_until(&self) -> Instant {
+        self.sent + (LEADS_FOR - LEADS_FOR / DRIFT)
+    }
 }
 
 /// The last write that was applied, and those behind it whose outcome is unknown; oldest first.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::coordination::leadership::{LockCall, LockReply};
+use crate::coordination::leadership::{LockReply, LockRequest};
 use crate::coordination::rows::{FleetRow, LockRow, LockVersion};
 use crate::coordination::write::{FleetOutcome, LockWrite, TakeWhen};
 use crate::lease::model::WorkerId;
@@ -41,7 +41,7 @@ impl Java {
         self.in_flight.is_none().then_some(self.next_at)
     }
 
-    pub(super) fn next(&mut self, now: Instant, rng: &mut fastrand::Rng) -> Option<LockCall> {
+    pub(super) fn next(&mut self, now: Instant, rng: &mut fastrand::Rng) -> Option<LockRequest> {
         if self.next_at().is_none_or(|at| now < at) {
             return None;
         }
@@ -54,7 +54,7 @@ impl Java {
                     next: next.clone(),
                     lease: LEASE,
                 };
-                (LockCall::Write(heartbeat), Some(next))
+                (LockRequest::Write(heartbeat), Some(next))
             }
             (None, Some(when)) => {
                 let lock = LockRow {
@@ -62,14 +62,14 @@ impl Java {
                     ..LockRow::taken_by(&self.me, next.clone(), LEASE, LEASE)
                 };
                 (
-                    LockCall::Write(LockWrite::Take {
+                    LockRequest::Write(LockWrite::Take {
                         lock: Box::new(lock),
                         when,
                     }),
                     Some(next),
                 )
             }
-            (None, None) => (LockCall::Read, None),
+            (None, None) => (LockRequest::Read, None),
         };
         self.in_flight = Some((now, version));
         Some(call)

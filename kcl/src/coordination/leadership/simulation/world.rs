@@ -12,13 +12,16 @@ use proptest::test_runner::TestCaseError;
 use super::java::Java;
 use super::{SECOND, WAY};
 use crate::coordination::leadership::tests::{Table, failed, java_lock};
-use crate::coordination::leadership::{CALL_TIMEOUT, Leadership, LockCall, LockReply};
+use crate::coordination::leadership::{Leadership, LockReply, LockRequest};
 use crate::coordination::rows::attribute;
 use crate::coordination::write::FleetOutcome;
 use crate::lease::model::WorkerId;
 
 /// How much slower or faster than true time a clock runs at most: parts of a million. Two clocks differ by less than a 500th.
 const RATES: i64 = 900;
+
+/// After which a Java worker gives a call up.
+const JAVA_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// What is in the table at first.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +68,7 @@ struct Worker {
     incarnation: u64,
     suspended_until: u64,
     /// Its call that is in flight.
-    call: Option<(u64, LockCall)>,
+    call: Option<(u64, LockRequest)>,
     wake_at: u64,
 }
 
@@ -89,7 +92,7 @@ enum What {
     /// A request reaches the table. Its reply gets lost.
     Arrive {
         call: u64,
-        request: LockCall,
+        request: LockRequest,
         reply_lost: bool,
     },
     Reply {
@@ -323,7 +326,7 @@ impl World {
         self.poll(worker);
     }
 
-    fn reply(&mut self, worker: usize, number: u64, reply: impl FnOnce(&LockCall) -> LockReply) {
+    fn reply(&mut self, worker: usize, number: u64, reply: impl FnOnce(&LockRequest) -> LockReply) {
         let now = self.local(worker);
         let it = &mut self.workers[worker];
         let Some((_, call)) = it.call.take_if(|(in_flight, _)| *in_flight == number) else {
@@ -341,12 +344,18 @@ impl World {
         let now = self.local(worker);
         let mut rng = self.rng.fork();
         let (call, next_at) = match &mut self.workers[worker].process {
-            Some(Process::Rust(leadership)) => (leadership.next(now, &mut rng), leadership.next_at()),
-            Some(Process::Java(java)) => (java.next(now, &mut rng), java.next_at()),
+            Some(Process::Rust(leadership)) => {
+                let call = leadership.next(now, &mut rng);
+                (call.map(|call| (call.request, call.time_limit)), leadership.next_at())
+            }
+            Some(Process::Java(java)) => {
+                let request = java.next(now, &mut rng);
+                (request.map(|request| (request, JAVA_TIME_LIMIT)), java.next_at())
+            }
             None => return,
         };
-        if let Some(call) = call {
-            self.send(worker, call);
+        if let Some((request, time_limit)) = call {
+            self.send(worker, request, time_limit);
         }
         let Some(at) = next_at.map(|at| self.true_time(worker, at)) else {
             return;
@@ -357,10 +366,10 @@ impl World {
         }
     }
 
-    fn send(&mut self, worker: usize, request: LockCall) {
+    fn send(&mut self, worker: usize, request: LockRequest, time_limit: Duration) {
         let call = self.planned;
         self.workers[worker].call = Some((call, request.clone()));
-        let timeout = u64::try_from(CALL_TIMEOUT.as_micros()).unwrap();
+        let timeout = u64::try_from(time_limit.as_micros()).unwrap();
         self.plan(timeout, worker, What::Timeout { call });
         let way = self.way();
         let arrive = |reply_lost| What::Arrive {
