@@ -19,6 +19,24 @@ use crate::lease::table::LeaseTable as _;
 /// What a refusal shows.
 const SHOW_ROW: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
 
+/// Sends a write with its condition. The SDK's builders of writes share these methods, and no trait that has them.
+macro_rules! send_if {
+    ($check:ident, $call:expr, $operation:literal, $error:ident) => {{
+        let call = $call
+            .set_condition_expression($check.condition)
+            .set_expression_attribute_names($check.names)
+            .set_expression_attribute_values($check.values)
+            .return_values_on_condition_check_failure(SHOW_ROW);
+        match Box::pin(call.send()).await {
+            Ok(_) => FleetOutcome::Applied,
+            Err(error) => match error.as_service_error() {
+                Some($error::ConditionalCheckFailedException(found)) => refused(found.item()),
+                _ => not_applied_or_unknown($operation, &error).into(),
+            },
+        }
+    }};
+}
+
 impl DynamoDbLeaseTable {
     async fn get_fleet_row(&self, at: Place, key: &str) -> Result<Option<FleetRow>, TableError> {
         let (table, attribute) = match at {
@@ -46,61 +64,21 @@ impl DynamoDbLeaseTable {
     }
 
     async fn put_fleet_row(&self, item: Item, check: Check) -> FleetOutcome {
-        let call = self
-            .client()
-            .put_item()
-            .table_name(self.name())
-            .set_item(Some(item))
-            .set_condition_expression(check.condition)
-            .set_expression_attribute_names(check.names)
-            .set_expression_attribute_values(check.values)
-            .return_values_on_condition_check_failure(SHOW_ROW);
-        match Box::pin(call.send()).await {
-            Ok(_) => FleetOutcome::Applied,
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(found)) => refused(found.item()),
-                _ => not_applied_or_unknown("PutItem", &error).into(),
-            },
-        }
+        let call = self.client().put_item().table_name(self.name()).set_item(Some(item));
+        send_if!(check, call, "PutItem", PutItemError)
     }
 
     async fn update_fleet_row(&self, key: &str, set: String, check: Check) -> FleetOutcome {
-        let call = self
-            .client()
-            .update_item()
-            .table_name(self.name())
-            .key(attribute::KEY, AttributeValue::S(key.to_owned()))
-            .update_expression(set)
-            .set_condition_expression(check.condition)
-            .set_expression_attribute_names(check.names)
-            .set_expression_attribute_values(check.values)
-            .return_values_on_condition_check_failure(SHOW_ROW);
-        match Box::pin(call.send()).await {
-            Ok(_) => FleetOutcome::Applied,
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(found)) => refused(found.item()),
-                _ => not_applied_or_unknown("UpdateItem", &error).into(),
-            },
-        }
+        let key = AttributeValue::S(key.to_owned());
+        let call = self.client().update_item().table_name(self.name());
+        let call = call.key(attribute::KEY, key).update_expression(set);
+        send_if!(check, call, "UpdateItem", UpdateItemError)
     }
 
     async fn delete_fleet_row(&self, key: &str, check: Check) -> FleetOutcome {
-        let call = self
-            .client()
-            .delete_item()
-            .table_name(self.name())
-            .key(attribute::KEY, AttributeValue::S(key.to_owned()))
-            .set_condition_expression(check.condition)
-            .set_expression_attribute_names(check.names)
-            .set_expression_attribute_values(check.values)
-            .return_values_on_condition_check_failure(SHOW_ROW);
-        match Box::pin(call.send()).await {
-            Ok(_) => FleetOutcome::Applied,
-            Err(error) => match error.as_service_error() {
-                Some(DeleteItemError::ConditionalCheckFailedException(found)) => refused(found.item()),
-                _ => not_applied_or_unknown("DeleteItem", &error).into(),
-            },
-        }
+        let key = AttributeValue::S(key.to_owned());
+        let call = self.client().delete_item().table_name(self.name());
+        send_if!(check, call.key(attribute::KEY, key), "DeleteItem", DeleteItemError)
     }
 }
 
