@@ -27,7 +27,7 @@
 //! The plan depends on its arguments alone, and not on the order of the workers and leases in them.
 //!
 //! In the order of the data: `view` is what a plan is made from; `board` the plan while it is made, with each `candidate` and
-//! each lease as an `item`; `relative` their relative loads; `queue` the candidates by load; `counts` and `loads` the two rules,
+//! each lease as a `planned_lease`; `relative` their relative loads; `queue` the candidates by load; `counts` and `loads` the two rules,
 //! with their `limits`; `search` the choice of moves by load; `waiting` the leases that are no load; `decision` the plan with its
 //! reasons.
 //!
@@ -38,9 +38,9 @@ mod board;
 mod candidate;
 mod counts;
 mod decision;
-mod item;
 mod limits;
 mod loads;
+mod planned_lease;
 mod queue;
 mod relative;
 mod search;
@@ -54,8 +54,8 @@ use std::time::Duration;
 use board::Board;
 pub(crate) use decision::{Decision, DecisionReason, NoPlace, Plan, Rule, Unplaced};
 pub(crate) use view::{
-    FleetView, HandOff, Implementation, LeaseView, Overshoot, PlannerPolicy, Reader, Strategy, Utilization,
-    WorkerMetrics, WorkerView,
+    Fitness, FleetView, HandOff, Implementation, LeaseView, Overshoot, PlannerPolicy, Reader, Strategy, Utilization,
+    WorkerView,
 };
 
 /// How long after a membership change the leases are levelled by count.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::candidate::{Candidate, CandidateIndex, candidates};
 use super::decision::{Decision, DecisionReason, Figures, NoPlace, Plan, Rule, Unplaced};
-use super::item::{Hold, Item, LeaseIndex, Progress};
+use super::planned_lease::{Hold, LeaseIndex, PlannedLease, Progress};
 use super::relative;
 use super::view::{FleetView, HandOff, Implementation, LeaseView, PlannerPolicy, Reader, Strategy};
 use crate::lease::model::{LeaseKey, WorkerId};
@@ -18,7 +18,7 @@ pub(super) struct Board<'a> {
     /// In the order of their names.
     candidates: Vec<Candidate<'a>>,
     /// In the order of their keys.
-    leases: Vec<Item<'a>>,
+    leases: Vec<PlannedLease<'a>>,
     live: usize,
     /// Whether a Java worker is alive.
     pub(super) beside_java: bool,
@@ -46,7 +46,7 @@ impl<'a> Board<'a> {
         };
         for lease in views {
             let (hold, home) = board.hold(lease);
-            board.leases.push(Item::new(lease, hold, home));
+            board.leases.push(PlannedLease::new(lease, hold, home));
         }
         board.link_families();
         board.count(view.now);
@@ -61,8 +61,8 @@ impl<'a> Board<'a> {
             live: self.live,
             candidates: self.candidates.len(),
             leases: self
-                .items()
-                .filter(|(_, item)| item.progress == Progress::Ready)
+                .leases()
+                .filter(|(_, planned)| planned.progress == Progress::Ready)
                 .count(),
             room: rooms.fold(0, usize::saturating_add),
         }
@@ -77,11 +77,14 @@ impl<'a> Board<'a> {
         self.candidates.iter_mut()
     }
 
-    pub(super) fn items(&self) -> impl Iterator<Item = (LeaseIndex, &Item<'a>)> {
-        self.leases.iter().enumerate().map(|(at, item)| (LeaseIndex(at), item))
+    pub(super) fn leases(&self) -> impl Iterator<Item = (LeaseIndex, &PlannedLease<'a>)> {
+        self.leases
+            .iter()
+            .enumerate()
+            .map(|(at, planned)| (LeaseIndex(at), planned))
     }
 
-    pub(super) fn items_mut(&mut self) -> impl Iterator<Item = &mut Item<'a>> {
+    pub(super) fn leases_mut(&mut self) -> impl Iterator<Item = &mut PlannedLease<'a>> {
         self.leases.iter_mut()
     }
 
@@ -105,7 +108,7 @@ impl<'a> Board<'a> {
         clippy::indexing_slicing,
         reason = "indices are made here, and no lease is ever removed"
     )]
-    pub(super) fn item(&self, at: LeaseIndex) -> &Item<'a> {
+    pub(super) fn lease(&self, at: LeaseIndex) -> &PlannedLease<'a> {
         &self.leases[at.0]
     }
 
@@ -113,7 +116,7 @@ impl<'a> Board<'a> {
         clippy::indexing_slicing,
         reason = "indices are made here, and no lease is ever removed"
     )]
-    pub(super) fn item_mut(&mut self, at: LeaseIndex) -> &mut Item<'a> {
+    pub(super) fn lease_mut(&mut self, at: LeaseIndex) -> &mut PlannedLease<'a> {
         &mut self.leases[at.0]
     }
 
@@ -128,27 +131,27 @@ impl<'a> Board<'a> {
     /// The leases that can be read and that nobody reads, the most urgent first.
     pub(super) fn unread(&self) -> Vec<LeaseIndex> {
         let unread = self
-            .items()
-            .filter(|(_, item)| item.progress == Progress::Ready && item.hold == Hold::Unread);
-        let mut unread: Vec<_> = unread.map(|(at, item)| (item.urgency(), at)).collect();
+            .leases()
+            .filter(|(_, planned)| planned.progress == Progress::Ready && planned.hold == Hold::Unread);
+        let mut unread: Vec<_> = unread.map(|(at, planned)| (planned.urgency(), at)).collect();
         unread.sort_unstable();
         unread.into_iter().map(|(_, at)| at).collect()
     }
 
     /// Whether a candidate may read a lease besides those that it has.
-    pub(super) fn admits(&self, candidate: &Candidate<'_>, item: &Item<'_>) -> bool {
+    pub(super) fn admits(&self, candidate: &Candidate<'_>, planned: &PlannedLease<'_>) -> bool {
         let limit = self.max_throughput.unwrap_or(f64::INFINITY);
-        candidate.throughput <= 0.0 || candidate.throughput + item.throughput <= limit
+        candidate.throughput <= 0.0 || candidate.throughput + planned.throughput <= limit
     }
 
     /// Whether a candidate has room for a lease, and may read it.
-    pub(super) fn has_place(&self, candidate: &Candidate<'_>, item: &Item<'_>) -> bool {
-        candidate.count < candidate.room && self.admits(candidate, item)
+    pub(super) fn has_place(&self, candidate: &Candidate<'_>, planned: &PlannedLease<'_>) -> bool {
+        candidate.count < candidate.room && self.admits(candidate, planned)
     }
 
     /// The worker that was meant to have a lease, or had it, if it is a candidate.
-    pub(super) fn preferred(&self, item: &Item<'_>) -> Option<CandidateIndex> {
-        match &item.view.reader {
+    pub(super) fn preferred(&self, planned: &PlannedLease<'_>) -> Option<CandidateIndex> {
+        match &planned.view.reader {
             Reader::Expired { owner, next, .. } => {
                 let next = next.as_ref().and_then(|next| self.find(next));
                 next.or_else(|| self.find(owner))
@@ -165,7 +168,7 @@ impl<'a> Board<'a> {
             Rule::ByCount => None,
             Rule::ByLoad => Some(self.candidate(to).load),
         };
-        let reason = match &self.item(at).view.reader {
+        let reason = match &self.lease(at).view.reader {
             Reader::Nobody | Reader::Owner { .. } => DecisionReason::Unowned { leases, load },
             Reader::Expired { .. } => DecisionReason::Expired { leases, load },
             Reader::HandingOver { .. } => DecisionReason::HandOffOverdue { leases, load },
@@ -175,17 +178,17 @@ impl<'a> Board<'a> {
 
     /// Puts a lease at a candidate.
     pub(super) fn hand(&mut self, at: LeaseIndex, to: CandidateIndex, reason: DecisionReason) -> Decision {
-        let item = self.item_mut(at);
-        let (size, throughput, progress) = (item.size, item.throughput, item.progress);
-        let former = item.home.replace(to);
-        item.hold = Hold::Fixed;
+        let planned = self.lease_mut(at);
+        let (size, throughput, progress) = (planned.size, planned.throughput, planned.progress);
+        let former = planned.home.replace(to);
+        planned.hold = Hold::Fixed;
         if progress == Progress::Ready {
             if let Some(former) = former {
                 self.candidate_mut(former).lose(size, throughput);
             }
             self.candidate_mut(to).gain(size, throughput);
         }
-        let view = self.item(at).view;
+        let view = self.lease(at).view;
         Decision {
             lease: view.key.clone(),
             from: view.reader.owner().cloned(),
@@ -197,14 +200,14 @@ impl<'a> Board<'a> {
     /// Tells that no candidate can be given a lease by rooms and throughputs.
     pub(super) fn leave(&self, at: LeaseIndex, plan: &mut Plan) {
         let candidates = self.candidates.len();
-        let kbps = self.item(at).throughput;
+        let kbps = self.lease(at).throughput;
         let has_room = self.candidates.iter().any(|candidate| candidate.count < candidate.room);
         let reason = match self.max_throughput {
             _ if candidates == 0 => NoPlace::NoCandidate { live: self.live },
             Some(limit) if has_room => NoPlace::TooMuchThroughput { kbps, limit },
             Some(_) | None => NoPlace::NoRoom { candidates },
         };
-        let lease = self.item(at).view.key.clone();
+        let lease = self.lease(at).view.key.clone();
         plan.unplaced.push(Unplaced { lease, reason });
     }
 
@@ -216,12 +219,12 @@ impl<'a> Board<'a> {
             return;
         }
         for at in self.unread() {
-            let item = self.item(at);
+            let planned = self.lease(at);
             let with_place = self.candidates().filter(|(_, candidate)| {
-                candidate.view.implementation == Implementation::Rust && self.has_place(candidate, item)
+                candidate.view.implementation == Implementation::Rust && self.has_place(candidate, planned)
             });
             let least = with_place.min_by(|(_, a), (_, b)| a.rank(rule).cmp(&b.rank(rule)));
-            let is_lost = item.view.reader.expired().is_some() && self.preferred(item).is_none();
+            let is_lost = planned.view.reader.expired().is_some() && self.preferred(planned).is_none();
             if let Some((to, _)) = least.filter(|_| is_lost) {
                 self.assign(at, to, rule, plan);
             }
@@ -232,8 +235,8 @@ impl<'a> Board<'a> {
     /// whose places its waiting leases take.
     pub(super) fn occupied(&self) -> BTreeMap<CandidateIndex, usize> {
         let mut occupied = BTreeMap::new();
-        for (at, item) in self.items().filter(|(_, item)| item.progress != Progress::Ended) {
-            if let Some(home) = item.home.filter(|home| !self.is_replaced(at, *home)) {
+        for (at, planned) in self.leases().filter(|(_, planned)| planned.progress != Progress::Ended) {
+            if let Some(home) = planned.home.filter(|home| !self.is_replaced(at, *home)) {
                 *occupied.entry(home).or_default() += 1;
             }
         }
@@ -242,8 +245,8 @@ impl<'a> Board<'a> {
 
     /// Whether a lease that waits for this one counts for a candidate in its place.
     pub(super) fn is_replaced(&self, at: LeaseIndex, home: CandidateIndex) -> bool {
-        let mut children = self.item(at).children.iter();
-        children.any(|child| self.item(*child).home == Some(home))
+        let mut children = self.lease(at).children.iter();
+        children.any(|child| self.lease(*child).home == Some(home))
     }
 
     pub(super) fn max_leases(&self, at: CandidateIndex) -> usize {
@@ -265,27 +268,29 @@ impl<'a> Board<'a> {
     }
 
     fn link_families(&mut self) {
-        let find = |key: &LeaseKey| self.leases.binary_search_by(|item| item.view.key.cmp(key)).ok();
-        let is_awaited = |at: &LeaseIndex| !self.item(*at).view.ended;
-        let parents = |item: &Item<'_>| -> Vec<_> {
-            let found = item.view.parents.iter().filter_map(find).map(LeaseIndex);
+        let find = |key: &LeaseKey| self.leases.binary_search_by(|planned| planned.view.key.cmp(key)).ok();
+        let is_awaited = |at: &LeaseIndex| !self.lease(*at).view.ended;
+        let parents = |planned: &PlannedLease<'_>| -> Vec<_> {
+            let found = planned.view.parents.iter().filter_map(find).map(LeaseIndex);
             found.filter(is_awaited).collect()
         };
-        let waiting = self.items().filter(|(_, item)| item.progress != Progress::Ended);
-        let waiting: Vec<_> = waiting.map(|(at, item)| (at, parents(item))).collect();
+        let waiting = self.leases().filter(|(_, planned)| planned.progress != Progress::Ended);
+        let waiting: Vec<_> = waiting.map(|(at, planned)| (at, parents(planned))).collect();
         for (at, parents) in waiting.into_iter().filter(|(_, parents)| !parents.is_empty()) {
             parents
                 .iter()
-                .for_each(|parent| self.item_mut(*parent).children.push(at));
-            let item = self.item_mut(at);
-            item.progress = Progress::Waiting;
-            item.parents = parents;
+                .for_each(|parent| self.lease_mut(*parent).children.push(at));
+            let planned = self.lease_mut(at);
+            planned.progress = Progress::Waiting;
+            planned.parents = parents;
         }
     }
 
     fn count(&mut self, now: Instant) {
-        let ready = self.leases.iter().filter(|item| item.progress == Progress::Ready);
-        let changes: Vec<_> = ready.map(|item| (item.home, item.view.reader.clone())).collect();
+        let ready = self.leases.iter().filter(|planned| planned.progress == Progress::Ready);
+        let changes: Vec<_> = ready
+            .map(|planned| (planned.home, planned.view.reader.clone()))
+            .collect();
         for (home, reader) in changes {
             if let Some(home) = home {
                 self.candidate_mut(home).count += 1;

@@ -48,8 +48,8 @@ pub(super) fn candidates<'a>(
         worker.id == *me || expired.is_none_or(|expired| worker.seen > expired)
     };
     let alive = || workers.iter().filter(|worker| is_alive(worker));
-    let is_any_usable = alive().any(|worker| worker.metrics.are_usable());
-    let chosen = alive().filter(|worker| !is_any_usable || worker.metrics.are_usable());
+    let is_any_usable = alive().any(|worker| worker.metrics.is_usable());
+    let chosen = alive().filter(|worker| !is_any_usable || worker.metrics.is_usable());
     let candidate = |worker: &&'a WorkerView| {
         let max_leases = worker.max_leases.or(policy.max_leases).unwrap_or(usize::MAX);
         Candidate {

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use super::board::Board;
 use super::candidate::{CandidateIndex, Finite};
 use super::decision::{DecisionReason, Plan, Rule};
-use super::item::{Hold, Item, LeaseIndex, Progress};
+use super::planned_lease::{Hold, LeaseIndex, PlannedLease, Progress};
 use super::queue::Queue;
 use super::view::{Implementation, Reader};
 
@@ -36,12 +36,12 @@ pub(super) fn level(board: &mut Board<'_>, plan: &mut Plan) {
 /// Places leases wherever there is room, or where they take no room because a lease of the worker waits for them.
 pub(super) fn place_elsewhere(board: &mut Board<'_>, leases: &[LeaseIndex], plan: &mut Plan) {
     for at in leases {
-        let item = board.item(*at);
+        let planned = board.lease(*at);
         let with_place = board
             .candidates()
-            .filter(|(_, candidate)| board.has_place(candidate, item));
+            .filter(|(_, candidate)| board.has_place(candidate, planned));
         let least = with_place.min_by_key(|(_, candidate)| candidate.rank(Rule::ByCount));
-        let child_home = || item.children.iter().find_map(|child| board.item(*child).home);
+        let child_home = || planned.children.iter().find_map(|child| board.lease(*child).home);
         match least.map(|(to, _)| to).or_else(child_home) {
             Some(to) => board.assign(*at, to, plan.figures.rule, plan),
             None => board.leave(*at, plan),
@@ -59,7 +59,7 @@ struct Shares {
 /// A worker's next lease in the order in which leases are dealt: the least first.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Next {
-    place: Place,
+    room: Room,
     count: usize,
     claim: Claim,
     /// Java workers after Rust workers: they take longer to begin.
@@ -67,12 +67,12 @@ struct Next {
     candidate: CandidateIndex,
 }
 
-/// Whether a worker may have its next lease.
+/// Whether a worker's next lease is within its room.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    InRoom,
+enum Room {
+    Within,
     /// It has more leases than it may have.
-    BeyondRoom,
+    Beyond,
 }
 
 /// Whose lease a worker's next lease is.
@@ -90,21 +90,21 @@ impl Shares {
     /// The shares when the leases in `placed` have an owner too.
     fn new(board: &Board<'_>, placed: &[LeaseIndex]) -> Self {
         let mut meant: BTreeMap<CandidateIndex, usize> = BTreeMap::new();
-        let preferred = placed.iter().filter_map(|at| board.preferred(board.item(*at)));
+        let preferred = placed.iter().filter_map(|at| board.preferred(board.lease(*at)));
         preferred.for_each(|to| *meant.entry(to).or_default() += 1);
         let mut movable: BTreeMap<CandidateIndex, usize> = BTreeMap::new();
         let read = board
-            .items()
-            .filter(|(_, item)| item.progress == Progress::Ready && item.hold == Hold::Movable);
-        read.filter_map(|(_, item)| item.home)
+            .leases()
+            .filter(|(_, planned)| planned.progress == Progress::Ready && planned.hold == Hold::Movable);
+        read.filter_map(|(_, planned)| planned.home)
             .for_each(|home| *movable.entry(home).or_default() += 1);
         let next = |at: CandidateIndex, count: usize| {
             let candidate = board.candidate(at);
             (count < candidate.room.max(candidate.count)).then_some(Reverse(Next {
-                place: if count < candidate.room {
-                    Place::InRoom
+                room: if count < candidate.room {
+                    Room::Within
                 } else {
-                    Place::BeyondRoom
+                    Room::Beyond
                 },
                 count,
                 claim: match count.checked_sub(candidate.count) {
@@ -145,16 +145,16 @@ impl Shares {
         let mut in_turn = leases.to_vec();
         // Those that a worker is to have rather than others, then the largest, so that the loads come out alike too.
         in_turn.sort_by_key(|at| {
-            let item = board.item(*at);
-            (board.preferred(item).is_none(), Reverse(Finite(item.size)))
+            let planned = board.lease(*at);
+            (board.preferred(planned).is_none(), Reverse(Finite(planned.size)))
         });
         let mut left = Vec::new();
         let mut takers = Queue::new(board, self.missing.keys().copied());
         for at in in_turn {
-            let item = board.item(at);
-            let admits = |to| board.admits(board.candidate(to), item);
+            let planned = board.lease(at);
+            let admits = |to| board.admits(board.candidate(to), planned);
             let preferred = board
-                .preferred(item)
+                .preferred(planned)
                 .filter(|to| self.missing.contains_key(to) && admits(*to));
             let Some(to) = preferred.or_else(|| takers.first(admits)) else {
                 left.push(at);
@@ -175,9 +175,9 @@ impl Shares {
         let mut movable = movable_by_home(board);
         for (from, excess) in std::mem::take(&mut self.excess) {
             for at in movable.remove(&from).unwrap_or_default().into_iter().take(excess) {
-                let item = board.item(at);
+                let planned = board.lease(at);
                 let takers = self.missing.keys().copied();
-                let takers = takers.filter(|to| board.admits(board.candidate(*to), item));
+                let takers = takers.filter(|to| board.admits(board.candidate(*to), planned));
                 let Some(to) = takers.min_by_key(|to| board.candidate(*to).rank(Rule::ByLoad)) else {
                     continue;
                 };
@@ -195,14 +195,14 @@ impl Shares {
 /// The leases of each worker in the order in which it gives them away: those with children at the worker last, those that
 /// came to it lately before them.
 fn movable_by_home(board: &Board<'_>) -> BTreeMap<CandidateIndex, Vec<LeaseIndex>> {
-    let is_movable = |item: &Item<'_>| item.progress == Progress::Ready && item.hold == Hold::Movable;
-    let movable = board.items().filter(|(_, item)| is_movable(item));
-    let order = |(at, item): (LeaseIndex, &Item<'_>)| {
-        let since = match &item.view.reader {
+    let is_movable = |planned: &PlannedLease<'_>| planned.progress == Progress::Ready && planned.hold == Hold::Movable;
+    let movable = board.leases().filter(|(_, planned)| is_movable(planned));
+    let order = |(at, planned): (LeaseIndex, &PlannedLease<'_>)| {
+        let since = match &planned.view.reader {
             Reader::Owner { since, .. } => *since,
             Reader::Nobody | Reader::Expired { .. } | Reader::HandingOver { .. } => None,
         };
-        let home = item.home?;
+        let home = planned.home?;
         Some((board.is_replaced(at, home), since, at, home))
     };
     let mut movable: Vec<_> = movable.filter_map(order).collect();

@@ -25,8 +25,8 @@ use super::board::Board;
 use super::candidate::CandidateIndex;
 use super::counts::place_elsewhere;
 use super::decision::{DecisionReason, Plan, Rule};
-use super::item::{Hold, Item, Progress};
 use super::limits::{LEASE_REST, LEAST_GAIN, exceeds};
+use super::planned_lease::{Hold, PlannedLease, Progress};
 use super::queue::Queue;
 use super::search::{Giver, Parcel, Round, Taker, choose};
 use super::view::PlannerPolicy;
@@ -40,13 +40,13 @@ pub(super) fn place(board: &mut Board<'_>, plan: &mut Plan) {
     let (placed, beyond) = unread.split_at(free.fold(0, usize::saturating_add).min(unread.len()));
     let mut placed = placed.to_vec();
     // Stable: leases of one size stay in the order of their urgency.
-    placed.sort_by(|a, b| board.item(*b).size.total_cmp(&board.item(*a).size));
+    placed.sort_by(|a, b| board.lease(*b).size.total_cmp(&board.lease(*a).size));
     let mut left = Vec::new();
     let mut takers = Queue::new(board, board.candidates().map(|(at, _)| at));
     for at in placed {
-        let item = board.item(at);
-        let has_place = |to| board.has_place(board.candidate(to), item);
-        let preferred = board.preferred(item).filter(|to| has_place(*to));
+        let planned = board.lease(at);
+        let has_place = |to| board.has_place(board.candidate(to), planned);
+        let preferred = board.preferred(planned).filter(|to| has_place(*to));
         match preferred.or_else(|| takers.first(has_place)) {
             Some(to) => {
                 takers.remove(board, to);
@@ -69,7 +69,7 @@ pub(super) fn level(board: &mut Board<'_>, now: Instant, policy: &PlannerPolicy,
     for transfer in choose(&round) {
         let from_load = board.candidate(transfer.from).load;
         let to_load = board.candidate(transfer.to).load;
-        let size = board.item(transfer.lease).size;
+        let size = board.lease(transfer.lease).size;
         let reason = DecisionReason::LevelByLoad {
             from_load,
             to_load,
@@ -125,19 +125,19 @@ fn fill(board: &Board<'_>, now: Instant, round: &mut Round) {
     if round.takers.is_empty() {
         round.givers.clear();
     }
-    let may_move = |item: &Item<'_>| {
-        let is_held = item.progress == Progress::Ready && item.hold == Hold::Movable;
-        let has_rested = item.view.reader.owned_for(now).is_none_or(|time| time >= LEASE_REST);
-        let has_traffic = item.measured().is_some_and(|kbps| kbps > 0.0);
-        is_held && has_rested && has_traffic && !exceeds(LEAST_GAIN, item.size)
+    let may_move = |planned: &PlannedLease<'_>| {
+        let is_held = planned.progress == Progress::Ready && planned.hold == Hold::Movable;
+        let has_rested = planned.view.reader.owned_for(now).is_none_or(|time| time >= LEASE_REST);
+        let has_traffic = planned.measured().is_some_and(|kbps| kbps > 0.0);
+        is_held && has_rested && has_traffic && !exceeds(LEAST_GAIN, planned.size)
     };
     let mut parcels: BTreeMap<CandidateIndex, Vec<Parcel>> = BTreeMap::new();
-    for (lease, item) in board.items().filter(|(_, item)| may_move(item)) {
-        if let Some(home) = item.home {
+    for (lease, planned) in board.leases().filter(|(_, planned)| may_move(planned)) {
+        if let Some(home) = planned.home {
             parcels.entry(home).or_default().push(Parcel {
                 lease,
-                size: item.size,
-                throughput: item.throughput,
+                size: planned.size,
+                throughput: planned.throughput,
             });
         }
     }

@@ -13,7 +13,7 @@ pub(super) struct LeaseIndex(pub(super) usize);
 
 /// A lease, and where it is in the plan.
 #[derive(Debug)]
-pub(super) struct Item<'a> {
+pub(super) struct PlannedLease<'a> {
     pub(super) view: &'a LeaseView,
     pub(super) progress: Progress,
     pub(super) hold: Hold,
@@ -50,7 +50,7 @@ pub(super) enum Hold {
     Fixed,
 }
 
-impl<'a> Item<'a> {
+impl<'a> PlannedLease<'a> {
     pub(super) fn new(view: &'a LeaseView, hold: Hold, home: Option<CandidateIndex>) -> Self {
         Self {
             view,

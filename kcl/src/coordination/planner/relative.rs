@@ -12,8 +12,8 @@
 use std::collections::BTreeMap;
 
 use super::board::Board;
-use super::item::{Hold, Item, Progress};
 use super::limits::LARGEST;
+use super::planned_lease::{Hold, PlannedLease, Progress};
 use super::view::Utilization;
 
 /// Fills in loads, headrooms and throughputs.
@@ -23,9 +23,11 @@ pub(super) fn weigh(board: &mut Board<'_>) {
         return;
     }
     weigh_leases(board, candidates);
-    let homed = board.items().filter(|(_, item)| item.progress == Progress::Ready);
+    let homed = board
+        .leases()
+        .filter(|(_, planned)| planned.progress == Progress::Ready);
     let homed: Vec<_> = homed
-        .filter_map(|(_, item)| Some((item.home?, item.size, item.throughput)))
+        .filter_map(|(_, planned)| Some((planned.home?, planned.size, planned.throughput)))
         .collect();
     for (home, size, throughput) in homed {
         let candidate = board.candidate_mut(home);
@@ -52,23 +54,24 @@ pub(super) fn weigh(board: &mut Board<'_>) {
 
 /// The sizes of leases that are load and are with a candidate or to be placed.
 fn weigh_leases(board: &mut Board<'_>, candidates: f64) {
-    let is_load =
-        |item: &&Item<'_>| item.progress == Progress::Ready && (item.home.is_some() || item.hold == Hold::Unread);
+    let is_load = |planned: &&PlannedLease<'_>| {
+        planned.progress == Progress::Ready && (planned.home.is_some() || planned.hold == Hold::Unread)
+    };
     let loads: Vec<Option<f64>> = board
-        .items()
-        .map(|(_, item)| item)
+        .leases()
+        .map(|(_, planned)| planned)
         .filter(is_load)
-        .map(|item| item.measured())
+        .map(|planned| planned.measured())
         .collect();
     let known: Vec<f64> = loads.iter().flatten().copied().collect();
     let mean = known.iter().sum::<f64>() / (known.len().max(1) as f64);
     let unknown = loads.len() - known.len();
     let fair_share = (known.iter().sum::<f64>() + mean * unknown as f64) / candidates;
     let alike = candidates / (loads.len().max(1) as f64);
-    for item in board.items_mut().filter(|item| item.progress == Progress::Ready) {
-        item.throughput = item.measured().unwrap_or(mean);
-        item.size = if fair_share > 0.0 {
-            item.throughput / fair_share
+    for planned in board.leases_mut().filter(|planned| planned.progress == Progress::Ready) {
+        planned.throughput = planned.measured().unwrap_or(mean);
+        planned.size = if fair_share > 0.0 {
+            planned.throughput / fair_share
         } else {
             alike
         };

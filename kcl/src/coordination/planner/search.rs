@@ -4,8 +4,8 @@
 //! that fits first, to the least loaded worker.
 
 use super::candidate::CandidateIndex;
-use super::item::LeaseIndex;
 use super::limits::{LEAST_GAIN, ROUNDING, exceeds};
+use super::planned_lease::LeaseIndex;
 use super::view::Overshoot;
 
 /// The most combinations that are tried. Our choice: about a millisecond.

@@ -24,7 +24,7 @@ pub(crate) struct FleetView<'a> {
 pub(crate) struct WorkerView {
     pub(crate) id: WorkerId,
     pub(crate) implementation: Implementation,
-    pub(crate) metrics: WorkerMetrics,
+    pub(crate) metrics: Fitness,
     /// The most leases that it may have, if its row says so.
     pub(crate) max_leases: Option<usize>,
     /// The last proof that it lives: a change of its metrics row, or a renewal of one of its leases.
@@ -45,9 +45,9 @@ pub(crate) enum Implementation {
     Java,
 }
 
-/// What a worker's metrics row says.
+/// What a worker's metrics row says of how many leases it can be given.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum WorkerMetrics {
+pub(crate) enum Fitness {
     /// It reports no metrics, and is balanced by the throughput of its leases.
     Default,
     /// Its metrics by name, none of them failing.
@@ -174,9 +174,9 @@ impl Reader {
     }
 }
 
-impl WorkerMetrics {
+impl Fitness {
     /// Whether leases can be given by what they say.
-    pub(super) fn are_usable(&self) -> bool {
+    pub(super) fn is_usable(&self) -> bool {
         match self {
             Self::Default => true,
             Self::Measured(metrics) => metrics.values().all(Utilization::is_usable),
@@ -187,7 +187,7 @@ impl WorkerMetrics {
     /// The metrics, if it reports some and they are usable.
     pub(super) fn measured(&self) -> Option<&BTreeMap<String, Utilization>> {
         match self {
-            Self::Measured(metrics) if self.are_usable() => Some(metrics),
+            Self::Measured(metrics) if self.is_usable() => Some(metrics),
             Self::Default | Self::Measured(_) | Self::Failing | Self::Invalid => None,
         }
     }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::board::Board;
 use super::candidate::CandidateIndex;
 use super::decision::{DecisionReason, NoPlace, Plan, Unplaced};
-use super::item::{Hold, LeaseIndex, Progress};
+use super::planned_lease::{Hold, LeaseIndex, Progress};
 use super::view::Implementation;
 
 /// Places the leases that are no load and have no owner.
@@ -33,9 +33,9 @@ pub(super) fn place(board: &mut Board<'_>, plan: &mut Plan) {
 
 fn without_owner(board: &Board<'_>, progress: Progress) -> Vec<LeaseIndex> {
     let found = board
-        .items()
-        .filter(|(_, item)| item.progress == progress && item.hold == Hold::Unread);
-    let mut found: Vec<_> = found.map(|(at, item)| (item.urgency(), at)).collect();
+        .leases()
+        .filter(|(_, planned)| planned.progress == progress && planned.hold == Hold::Unread);
+    let mut found: Vec<_> = found.map(|(at, planned)| (planned.urgency(), at)).collect();
     found.sort_unstable();
     found.into_iter().map(|(_, at)| at).collect()
 }
@@ -43,7 +43,7 @@ fn without_owner(board: &Board<'_>, progress: Progress) -> Vec<LeaseIndex> {
 /// The leases whose parents are not among them, and the others. Leases that wait for each other are one generation.
 fn next_generation(board: &Board<'_>, pending: Vec<LeaseIndex>) -> (Vec<LeaseIndex>, Vec<LeaseIndex>) {
     let all: BTreeSet<_> = pending.iter().copied().collect();
-    let waits = |at: &LeaseIndex| board.item(*at).parents.iter().any(|parent| all.contains(parent));
+    let waits = |at: &LeaseIndex| board.lease(*at).parents.iter().any(|parent| all.contains(parent));
     let (later, generation): (Vec<_>, Vec<_>) = pending.into_iter().partition(waits);
     if generation.is_empty() {
         return (later, generation);
@@ -54,16 +54,16 @@ fn next_generation(board: &Board<'_>, pending: Vec<LeaseIndex>) -> (Vec<LeaseInd
 type Occupied = BTreeMap<CandidateIndex, usize>;
 
 fn place_waiting(board: &mut Board<'_>, at: LeaseIndex, occupied: &mut Occupied, plan: &mut Plan) {
-    let item = board.item(at);
+    let planned = board.lease(at);
     let with_place = |to: CandidateIndex| {
         let before = occupied.get(&to).copied().unwrap_or(0);
         let after = occupied_with(board, at, to, before);
         (after <= before || after <= board.max_leases(to)).then_some((before, after))
     };
-    let parents = item
+    let parents = planned
         .parents
         .iter()
-        .filter_map(|parent| Some((board.item(*parent).home?, *parent)));
+        .filter_map(|parent| Some((board.lease(*parent).home?, *parent)));
     let parents = parents.filter_map(|(to, parent)| Some((with_place(to)?, to, parent)));
     let is_java = |to| board.candidate(to).view.implementation == Implementation::Java;
     let others = board
@@ -75,7 +75,7 @@ fn place_waiting(board: &mut Board<'_>, at: LeaseIndex, occupied: &mut Occupied,
     } else if let Some((_, counts, to)) = elsewhere {
         (to, counts, None)
     } else {
-        let lease = item.view.key.clone();
+        let lease = planned.view.key.clone();
         let reason = match plan.figures.candidates {
             0 => NoPlace::NoCandidate {
                 live: plan.figures.live,
@@ -87,7 +87,7 @@ fn place_waiting(board: &mut Board<'_>, at: LeaseIndex, occupied: &mut Occupied,
     };
     let reason = match parent {
         Some(parent) => DecisionReason::FollowsParent {
-            parent: board.item(parent).view.key.clone(),
+            parent: board.lease(parent).view.key.clone(),
         },
         None => DecisionReason::WaitsForParent { leases: before },
     };
@@ -97,16 +97,18 @@ fn place_waiting(board: &mut Board<'_>, at: LeaseIndex, occupied: &mut Occupied,
 
 /// How many leases count for a worker when it has a lease that waits besides `before`.
 fn occupied_with(board: &Board<'_>, at: LeaseIndex, to: CandidateIndex, before: usize) -> usize {
-    let parents = board.item(at).parents.iter();
-    let replaced = parents.filter(|parent| board.item(**parent).home == Some(to) && !board.is_replaced(**parent, to));
+    let parents = board.lease(at).parents.iter();
+    let replaced = parents.filter(|parent| board.lease(**parent).home == Some(to) && !board.is_replaced(**parent, to));
     let added = usize::from(!board.is_replaced(at, to));
     (before + added).saturating_sub(replaced.count())
 }
 
 fn place_ended(board: &mut Board<'_>, plan: &mut Plan) {
     let mut held: BTreeMap<CandidateIndex, usize> = board.candidates().map(|(at, _)| (at, 0)).collect();
-    let ended = board.items().filter(|(_, item)| item.progress == Progress::Ended);
-    let homes: Vec<_> = ended.filter_map(|(_, item)| item.home).collect();
+    let ended = board
+        .leases()
+        .filter(|(_, planned)| planned.progress == Progress::Ended);
+    let homes: Vec<_> = ended.filter_map(|(_, planned)| planned.home).collect();
     homes.into_iter().for_each(|home| *held.entry(home).or_default() += 1);
     for at in without_owner(board, Progress::Ended) {
         let Some((to, _)) = held.iter().min_by_key(|(_, count)| **count) else {
