@@ -42,7 +42,8 @@ impl<'a> Board<'a> {
             leases: Vec::with_capacity(views.len()),
             max_throughput: policy
                 .max_throughput_per_host
-                .filter(|_| policy.strategy == Strategy::Utilization),
+                .filter(|_| policy.strategy == Strategy::Utilization)
+                .map(f64::from),
         };
         for lease in views {
             let (hold, home) = board.hold(lease);

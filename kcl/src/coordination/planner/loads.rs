@@ -81,7 +81,7 @@ pub(super) fn level(board: &mut Board<'_>, now: Instant, policy: &PlannerPolicy,
 
 /// The workers and leases that take part in a round; none unless something is out of balance.
 fn round(board: &Board<'_>, now: Instant, policy: &PlannerPolicy) -> Round {
-    let threshold = policy.rebalance_threshold_percent / 100.0;
+    let threshold = f64::from(policy.rebalance_threshold_percent) / 100.0;
     let settled = || board.candidates().filter(|(_, candidate)| candidate.settled);
     let is_high = |load: f64, headroom: f64| exceeds(load, 1.0 + threshold) || exceeds(0.0, headroom);
     let is_any_high = settled().any(|(_, candidate)| is_high(candidate.load, candidate.headroom));
@@ -103,7 +103,7 @@ fn round(board: &Board<'_>, now: Instant, policy: &PlannerPolicy) -> Round {
             round.givers.push(Giver {
                 at,
                 load: candidate.load,
-                budget: excess * policy.dampening_percent / 100.0,
+                budget: excess * f64::from(policy.dampening_percent) / 100.0,
                 parcels: Vec::new(),
             });
         } else if exceeds(1.0, candidate.load) && candidate.count < candidate.room {

@@ -21,8 +21,8 @@ use crate::lease::model::{Lease, LeaseKey, WorkerId};
 
 const LEASE_COUNT: PlannerPolicy = PlannerPolicy {
     strategy: Strategy::LeaseCount,
-    rebalance_threshold_percent: 10.0,
-    dampening_percent: 60.0,
+    rebalance_threshold_percent: 10,
+    dampening_percent: 60,
     overshoot: Overshoot::Allowed,
     max_throughput_per_host: None,
     max_leases: None,

@@ -118,17 +118,17 @@ pub(crate) enum HandOff {
     Overdue,
 }
 
-/// The settings of a planner.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// The settings of a planner. They are whole numbers, as the KCL's are, so that none of them can be NaN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PlannerPolicy {
     pub(crate) strategy: Strategy,
     /// By how many percent of the mean a relative load differs from it before leases are moved by load. KCL's default: 10.
-    pub(crate) rebalance_threshold_percent: f64,
+    pub(crate) rebalance_threshold_percent: u32,
     /// How much of a worker's load above the mean is moved in a round, in percent. KCL's default: 60.
-    pub(crate) dampening_percent: f64,
+    pub(crate) dampening_percent: u32,
     pub(crate) overshoot: Overshoot,
     /// The most that a worker is to read, in KB/s. Used by [`Strategy::Utilization`] only.
-    pub(crate) max_throughput_per_host: Option<f64>,
+    pub(crate) max_throughput_per_host: Option<u32>,
     /// The most leases of a worker whose row does not say how many it may have.
     pub(crate) max_leases: Option<usize>,
 }
@@ -155,8 +155,8 @@ impl Default for PlannerPolicy {
     fn default() -> Self {
         Self {
             strategy: Strategy::Utilization,
-            rebalance_threshold_percent: 10.0,
-            dampening_percent: 60.0,
+            rebalance_threshold_percent: 10,
+            dampening_percent: 60,
             overshoot: Overshoot::Allowed,
             max_throughput_per_host: None,
             max_leases: None,

@@ -166,7 +166,7 @@ fn a_round_that_places_leases_moves_none_by_load() {
 #[test]
 fn no_worker_is_to_read_more_than_the_limit_but_a_lease_beyond_it_has_a_worker_of_its_own() {
     let policy = PlannerPolicy {
-        max_throughput_per_host: Some(100.0),
+        max_throughput_per_host: Some(100),
         ..UTILIZATION
     };
     let leases = [
