@@ -11,26 +11,41 @@
 //!
 //! The protocol is that of the lock client of AWS, as the Java KCL uses it.
 //!
-//! * **Another's lock** is taken if it is absent or released, or if one version of it was seen for longer than *the row's* lease.
-//!   A version counts as seen from the *reply* that showed it: the holder has sent it before. The row of a Java worker says
-//!   120 s, ours 15 s. A row that does not say its lease is taken after 120 s, the longest that is usual.
-//! * **Our lock** makes this worker the leader from the *sending* of a write that was applied, for 6 s: a heartbeat may fail
-//!   once or twice. Everybody else waits for 15 s, so this worker has stopped long before. It goes on with its heartbeats,
-//!   and one that is applied makes it the leader again in the same term, because nobody can have led meanwhile.
-//! * **A lost reply** is not a failure (`replies`). Each write has a version of its own, and `written` remembers them: a row that shows
-//!   one of them is ours, from the sending of that write.
-//! * **A worker id with two processes.** A row that names this worker under a version that this process has not written is
-//!   of an earlier process with its id, or of one that lives. So it is another's lock, and one thing differs: a row of ours
-//!   says for how long its holder leads (`leadsFor`, 6 s; Java ignores it), and that suffices, because what must not be
-//!   broken is this belief. A restart so leads again 6 s after its first look instead of 15 s, and two processes with
-//!   one id never lead both: while the other one lives, its version changes each 3 s, which is told as [`LockNews::IdInUse`].
-//!   A row of a Java worker with our id has no such attribute and is waited for like any other. After an orderly shutdown there
-//!   is no row, and a restart leads at once.
+//! * **Another worker's lock** is taken if its row is absent or released, or if the row has shown one version for longer than the
+//!   lease in *the row*. A version counts as seen from the *reply* that showed it, which is later than the holder's write. The row of
+//!   a Java worker says 120 s, ours 15 s. Without a readable lease a row is taken after 120 s, the longest lease that is usual. A
+//!   lease of more than a day counts as a day: otherwise a wrong number would leave the fleet without a leader. A row under the key
+//!   of the lock is the lock, whatever else it holds.
+//! * **Our lock** makes this worker the leader from the *sending* of a write that was applied, for 6 s. Three heartbeats are tried
+//!   in this time, so two may fail. All other workers wait for 15 s, so this worker has stopped long before. It goes on with its
+//!   heartbeats. A heartbeat that is applied makes it the leader again in the same term, because nobody can have led meanwhile.
+//! * **A slow table** does not keep the fleet from having a leader. The time limit of a call within a term is 0.9 s, or twice the
+//!   last round trip if that is longer; other calls wait for 3 s.
+//! * **A lost reply** is not a failure (`replies`). Each write has a version of its own, and `written` remembers them. A row that
+//!   shows one of these versions is ours, from the sending of that write.
+//! * **Two processes with one worker id.** The lock may name this worker under a version that this process has not written. Then
+//!   another process with the same id holds the lock, or held it before it died. This process waits as for any other holder, but
+//!   for `leadsFor` instead of the lease: the holder counts itself as the leader for this time, 6 s. Only Rust workers write
+//!   `leadsFor`, and Java workers ignore it. So a restart leads 6 s after its first read instead of 15 s, and at once after an
+//!   orderly shutdown, which deletes the row. Two processes with one id never lead at the same time: the version of the living one
+//!   changes each 3 s. The other process gets [`LockNews::IdInUse`]. A leader that loses the lock to a process with its own id gets
+//!   `IdInUse` instead of [`LockNews::Deposed`].
 //! * **Clocks** may differ in rate: this worker leads a 500th shorter and waits a 500th longer than it says. Times must
 //!   count the suspension of the machine, as `Clock::now` does.
 //!
-//! A hypervisor that pauses the machine stops its clocks too. Then this worker believes that it leads until the next reply, as
-//! it does for leases; what a leader writes is bound to what it has seen of each row.
+//! # When two workers can lead
+//!
+//! Two workers can lead in three cases, for at most 6 s, until the next heartbeat of the earlier leader is refused. Writes of a
+//! leader name what it has seen of each row, so the second of two contradicting writes is refused.
+//!
+//! * **The hypervisor pauses the virtual machine.** This stops the clocks in it. A leader that was paused counts itself as the leader
+//!   until its next reply, as it counts its leases as its own.
+//! * **The wall clock is set forward by more than a second**, except on Linux. This counts as a suspension. A leader stops until its
+//!   next heartbeat. A worker that waits takes the lock too early, by the length of the step. A wall clock that is set back during
+//!   a suspension hides the suspension, so a leader counts itself as the leader for too long.
+//! * **The row is deleted by hand, or the table is deleted and made again.** The next worker that reads it takes the lock. The
+//!   heartbeat of the earlier leader is refused, and it gets [`LockNews::Deposed`]. While there is no table, calls fail, and the term
+//!   ends.
 //!
 //! Source: amazon-dynamodb-lock-client 1.4.0; amazon-kinesis-client 3.5.1, `DynamoDBLockBasedLeaderDecider`.
 
@@ -51,33 +66,35 @@ mod simulation;
 mod tests;
 mod written;
 
-/// For how long the row locks. Our choice; Java's is 120 s.
+/// The lease that the row says: how long other workers wait after a heartbeat. Our choice; Java's is 120 s.
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
 
-/// Between two heartbeats. Our choice; Java's is 30 s.
+/// The time between two heartbeats. Our choice; Java's is 30 s.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(3);
 
-/// For how long after the sending of a heartbeat this worker leads. Our choice: two heartbeats.
+/// How long this worker leads after it has sent a heartbeat. Our choice: the time of two heartbeats.
 pub(crate) const LEADS_FOR: Duration = Duration::from_secs(6);
 
-/// Between two looks at another's lock. Our choice.
+/// The time between two reads of another worker's lock. Our choice.
 pub(crate) const POLL: Duration = Duration::from_secs(10);
 
-/// The time limit of a heartbeat within a term, unless calls take long. Our choice: three tries end within the term.
+/// The least time limit of a call within a term. Our choice: three heartbeats without a reply fit into a term.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// From the sending of a call that failed to the next call. Our choice.
+/// The time from sending a call that failed to the next call. Our choice.
 ///
-/// Outside a term it doubles with each failure, up to [`HEARTBEAT`] for the holder and [`POLL`] for others.
+/// Outside a term the time doubles with each failure, up to [`HEARTBEAT`] for the holder and [`POLL`] for others.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// For how long a worker that has resigned lets others lead. Our choice: two looks of each of them.
+/// How long a worker that has resigned does not take the lock. Our choice: the time of two reads by other workers.
 const PAUSE: Duration = Duration::from_secs(20);
 
-/// How often a lock is tried to be deleted. Our choice: others wait for its lease if it stays.
+/// The most attempts to delete the lock. Our choice: if all fail, other workers wait for its lease.
 const DELETE_TRIES: u32 = 3;
 
-/// Clocks may differ by a part of so many. Our choice: ten times what crystals and the slewing of NTP add up to.
+/// The rates of two clocks differ by less than one part in this number.
+///
+/// Our choice: ten times what crystals and the slewing of NTP add up to.
 const DRIFT: u32 = 500;
 
 /// What this worker knows and wants of the lock.
@@ -164,9 +181,9 @@ pub(crate) struct Term {
 pub(crate) enum LockNews {
     /// This worker holds the lock, in a new term.
     Elected,
-    /// Another process has taken the lock from this worker, or deleted it.
+    /// A worker with another id has taken the lock from this worker, or the row was deleted.
     Deposed { by: Option<WorkerId> },
-    /// Another process lives under this worker's id.
+    /// Another process lives under this worker's id. Told instead of `Deposed` if that process has taken the lock.
     IdInUse,
     /// The row cannot be read; it is taken once it has stood still for long enough.
     Damaged(FleetRowError),

@@ -26,10 +26,9 @@
 //!
 //! The plan depends on its arguments alone, and not on the order of the workers and leases in them.
 //!
-//! In the order of the data: `view` is what a plan is made from; `board` the plan while it is made, with each `candidate` and
-//! each lease as a `planned_lease`; `relative` their relative loads; `queue` the candidates by load; `counts` and `loads` the two rules,
-//! with their `limits`; `search` the choice of moves by load; `waiting` the leases that are no load; `decision` the plan with its
-//! reasons.
+//! In the order of the data: `view` is what a plan is made from; `board` the plan while it is made, with each `candidate` and each
+//! `planned_lease`; `relative` their relative loads; `queue` the candidates by load; `counts` and `loads` the two rules, with their
+//! `limits`; `search` the choice of moves by load; `waiting` the leases that are no load; `decision` the plan with its reasons.
 //!
 //! Source of the thresholds and of the relative load: amazon-kinesis-client 3.5, `LeaseAssignmentManager` and
 //! `VarianceBasedLeaseAssignmentDecider`. The choice of leases and targets is ours.

@@ -58,7 +58,7 @@ pub(crate) enum LockWrite {
     Delete { holder: WorkerId, seen: LockVersion },
 }
 
-/// In which state of the row a lock may be taken.
+/// The state that the row of the lock must have for a worker to take it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum TakeWhen {
     Absent,

@@ -19,7 +19,7 @@ pub(super) struct PlannedLease<'a> {
     pub(super) hold: Hold,
     /// The candidate for which it counts.
     pub(super) home: Option<CandidateIndex>,
-    /// The relative load that it is.
+    /// Its throughput in terms of the fair share of a candidate.
     pub(super) size: f64,
     /// KB/s; the mean of the others if it is unknown.
     pub(super) throughput: f64,

@@ -27,7 +27,7 @@ pub(super) struct Round {
 pub(super) struct Giver {
     pub(super) at: CandidateIndex,
     pub(super) load: f64,
-    /// The most relative load that it gives away, if that are several leases.
+    /// The most relative load that it gives away. A single lease may be larger where overshoot is allowed.
     pub(super) budget: f64,
     /// The leases that it may give away, the largest first.
     pub(super) parcels: Vec<Parcel>,

@@ -16,9 +16,9 @@ const SHOWN: usize = 80;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the attribute {attribute} of the row {key:?} of the lease table {fault}")]
 pub(crate) struct FleetRowError {
-    /// The row; empty if it has no key.
+    /// The key of the row; empty if the row has none.
     pub(crate) key: String,
-    /// The attribute. A part of it is named behind a dot: `sts.C`.
+    /// The name of the attribute. A dot leads to an entry of a map: `sts.C`.
     pub(crate) attribute: String,
     pub(crate) fault: FieldFault,
 }

@@ -27,14 +27,14 @@ pub(crate) const LONGEST_LEASE: Duration = Duration::from_secs(24 * 3_600);
 /// The row of the leader's lock.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LockRow {
-    /// `None`: the row does not tell.
+    /// The worker that holds the lock. `None`: the row has no readable owner.
     pub(crate) owner: Option<WorkerId>,
     /// Changed by each write of the holder.
     pub(crate) version: LockVersion,
-    /// How long the row locks after a version was first seen. `None`: the row does not tell.
+    /// How long other workers wait after a version was first seen. `None`: the row has no readable lease.
     pub(crate) lease: Option<Duration>,
-    /// Ours: for how long after it has sent a write the holder counts itself as the leader. Only the Rust workers' locks
-    /// have it, and it is shorter than the lease.
+    /// Ours: how long the holder counts itself as the leader after it has sent a write. It is shorter than the lease. The locks
+    /// of Java workers do not have it.
     pub(crate) leads_for: Option<Duration>,
     /// The holder has given it up.
     pub(crate) is_released: bool,

@@ -1,4 +1,4 @@
-//! Pure: which worker ids the lease table has no room for.
+//! Pure: the worker ids that a lease table cannot have.
 //!
 //! Worker ids, lease keys and the keys of the fleet's own rows share one space of keys. A worker whose id is one of the
 //! other keys would overwrite that row with its metrics.
