@@ -20,7 +20,8 @@ fn start() -> impl Strategy<Value = Start> {
     prop_oneof![
         Just(Start::Nothing),
         Just(Start::LockOfADeadJava),
-        Just(Start::DamagedLock)
+        Just(Start::DamagedLock),
+        Just(Start::LockLikeALease)
     ]
 }
 
@@ -81,6 +82,19 @@ proptest! {
         world.run_until_somebody_leads()?;
         world.run(Faults::OneInFour, 600 * SECOND)?;
         world.run(Faults::None, 10 * SECOND)?;
+        prop_assert_eq!(world.terms(0), 1);
+    }
+
+    #[test]
+    fn a_leader_leads_on_after_round_trips_have_come_to_take_one_to_two_seconds(seed: u64) {
+        let mut world = World::new(seed, Start::Nothing, (1, 0));
+        world.run_until_somebody_leads()?;
+        let mut led = 0;
+        for _ in 0..100 {
+            world.run(Faults::Slow, SECOND)?;
+            led += u32::from(world.is_led());
+        }
+        prop_assert!(led >= 94, "{led} of 100 seconds");
         prop_assert_eq!(world.terms(0), 1);
     }
 }

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
+pub(super) use self::faults::Faults;
 use super::java::Java;
 use super::{SECOND, WAY};
 use crate::coordination::leadership::tests::{Table, failed, java_lock};
@@ -16,6 +17,8 @@ use crate::coordination::leadership::{Leadership, LockReply, LockRequest};
 use crate::coordination::rows::attribute;
 use crate::coordination::write::FleetOutcome;
 use crate::lease::model::WorkerId;
+
+mod faults;
 
 /// How much slower or faster than true time a clock runs at most: parts of a million. Two clocks differ by less than a 500th.
 const RATES: i64 = 900;
@@ -29,16 +32,7 @@ pub(super) enum Start {
     Nothing,
     LockOfADeadJava,
     DamagedLock,
-}
-
-/// What goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Faults {
-    None,
-    /// Calls are late, lost and refused; processes are suspended, killed, restarted, and resign or shut down.
-    All,
-    /// One call in four is lost or refused, never two in turn.
-    OneInFour,
+    LockLikeALease,
 }
 
 /// Workers and their table. Times are microseconds of true time.
@@ -127,6 +121,11 @@ impl World {
                 row.insert(attribute::LEASE_DURATION.to_owned(), value);
                 Some(row)
             }
+            Start::LockLikeALease => {
+                let counter = AttributeValue::N("7".to_owned());
+                row.insert("leaseCounter".to_owned(), counter);
+                Some(row)
+            }
         };
         let mut world = Self {
             base: Instant::now(),
@@ -160,6 +159,11 @@ impl World {
             Some(Process::Rust(leadership)) => leadership.terms,
             Some(Process::Java(_)) | None => 0,
         }
+    }
+
+    /// Whether somebody leads.
+    pub(super) fn is_led(&self) -> bool {
+        self.leader().is_some()
     }
 
     /// Lets time pass.
@@ -366,45 +370,6 @@ impl World {
         }
     }
 
-    fn send(&mut self, worker: usize, request: LockRequest, time_limit: Duration) {
-        let call = self.planned;
-        self.workers[worker].call = Some((call, request.clone()));
-        let timeout = u64::try_from(time_limit.as_micros()).unwrap();
-        self.plan(timeout, worker, What::Timeout { call });
-        let way = self.way();
-        let arrive = |reply_lost| What::Arrive {
-            call,
-            request: request.clone(),
-            reply_lost,
-        };
-        let refusal = || What::Reply {
-            call,
-            reply: failed(&request, FleetOutcome::NotApplied),
-        };
-        let luck = match self.faults {
-            Faults::None => 100,
-            Faults::All => self.rng.u8(0..30),
-            Faults::OneInFour if self.last_failed => 100,
-            Faults::OneInFour => [0, 1, 2].get(self.rng.usize(0..9)).copied().unwrap_or(100),
-        };
-        self.last_failed = luck < 5;
-        match luck {
-            0 => {}
-            1 => self.plan(way, worker, arrive(true)),
-            2 => self.plan(way, worker, refusal()),
-            3 | 4 => {
-                let late = self.some_time(40);
-                let is_lost = self.rng.bool();
-                self.plan(late, worker, arrive(is_lost));
-            }
-            _ => self.plan(way, worker, arrive(false)),
-        }
-    }
-
-    fn way(&mut self) -> u64 {
-        self.rng.u64(500..WAY)
-    }
-
     fn plan(&mut self, after: u64, worker: usize, what: What) {
         let incarnation = self.workers[worker].incarnation;
         let event = Event {
@@ -414,32 +379,5 @@ impl World {
         };
         self.events.insert((self.now + after, self.planned), event);
         self.planned += 1;
-    }
-
-    fn let_something_happen(&mut self) {
-        let worker = self.rng.usize(0..self.workers.len());
-        let now = self.local(worker);
-        let longest = [2, 8, 20, 40][self.rng.usize(0..4)];
-        let pause = self.some_time(longest);
-        let is_running = self.workers[worker].suspended_until <= self.now;
-        match (self.rng.u8(0..200), &mut self.workers[worker].process) {
-            (0..3, Some(_)) => self.workers[worker].suspended_until = self.now + pause,
-            (3..5, Some(_)) => self.kill(worker),
-            (5, Some(_)) => {
-                self.kill(worker);
-                self.revive(worker);
-            }
-            (6, Some(Process::Rust(leadership))) if is_running => {
-                leadership.resign(now);
-                self.poll(worker);
-            }
-            (7, Some(Process::Rust(leadership))) if is_running => {
-                leadership.shut_down(now);
-                self.poll(worker);
-            }
-            (8..20, None) => self.revive(worker),
-            (20..30, Some(Process::Rust(leadership))) if leadership.is_ended() => self.revive(worker),
-            _ => {}
-        }
     }
 }
