@@ -1,12 +1,12 @@
 //! The pull form: a task takes the batches of its shard from a stream.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use kcl::{ErrorPolicy, HandlerError, Record, ShardState, ShardStream, StreamEnd, Worker, WorkerBuilder};
+use kcl::{ErrorPolicy, HandlerError, Record, ShardState, ShardStatus, ShardStream, StreamEnd, Worker, WorkerBuilder};
 use testkit::sim::Sim;
 
 use super::MINUTE;
@@ -159,6 +159,85 @@ async fn a_task_that_fails_between_batches_halts_its_shard_whether_or_not_record
         assert!(matches!(status.state, ShardState::Halted { .. }), "{come}: {status:?}");
         assert_eq!(status.last_error.as_deref(), Some("the disk is full"));
     }
+}
+
+/// Checkpoints each batch, and fails once it has run for `lasting`, unless it is healed by then.
+async fn lose_the_connection(
+    mut shard: ShardStream,
+    lasting: Duration,
+    healed: Arc<AtomicBool>,
+) -> Result<(), HandlerError> {
+    let mut lost = std::pin::pin!(tokio::time::sleep(lasting));
+    loop {
+        let batch = tokio::select! {
+            biased;
+            batch = shard.next() => batch,
+            () = &mut lost, if !healed.load(Ordering::SeqCst) => return Err(HandlerError::new("the connection is lost")),
+        };
+        match batch {
+            Some(_) => shard.checkpointer().checkpoint().await?,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// A worker of a shard whose records are all checkpointed, and whose task fails each time after `lasting`.
+fn worker_of_an_idle_shard(sim: &Sim, lasting: Duration, healed: &Arc<AtomicBool>) -> WorkerBuilder {
+    let healed = Arc::clone(healed);
+    Worker::builder(APPLICATION, STREAM)
+        .aws(&sim.client("w1"))
+        .seed(1)
+        .error_policy(ErrorPolicy::halt().attempts(2))
+        .stream(move |shard| lose_the_connection(shard, lasting, Arc::clone(&healed)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_of_an_idle_task_that_lie_apart_do_not_add_up_to_a_halt() {
+    let (sim, producer) = stream(1);
+    put(&producer, 0..20).await;
+    let builder = worker_of_an_idle_shard(&sim, 5 * MINUTE, &Arc::default());
+    let (control, _running) = start(builder);
+    let mut errors = 0;
+    for _ in 0..60 * 60 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let Some(status) = control.shards().pop() else { continue };
+        assert!(!matches!(status.state, ShardState::Halted { .. }), "{status:?}");
+        let retries_or_reads_on = matches!(status.state, ShardState::Retrying { .. }) == status.last_error.is_some();
+        assert!(retries_or_reads_on, "{status:?}");
+        errors += u32::from(status.last_error.is_some());
+    }
+    assert!((11 * 60..11 * 65).contains(&errors), "{errors}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_halt_by_an_idle_task_has_its_error_until_a_task_has_run_for_a_minute() {
+    let (sim, producer) = stream(1);
+    put(&producer, 0..20).await;
+    let healed = Arc::<AtomicBool>::default();
+    let (control, _running) = start(worker_of_an_idle_shard(&sim, Duration::from_secs(50), &healed));
+    let tick = Duration::from_millis(100);
+    let status = async || {
+        tokio::time::sleep(tick).await;
+        control.shards().pop()
+    };
+    let is_halted = |status: &ShardStatus| matches!(status.state, ShardState::Halted { .. });
+    tokio::time::sleep(3 * MINUTE).await;
+    for _ in 0..20 * 600 {
+        let status = status().await.unwrap();
+        assert!(is_halted(&status), "{status:?}");
+        assert_eq!(status.last_error.as_deref(), Some("the connection is lost"));
+    }
+    healed.store(true, Ordering::SeqCst);
+    let mut last = status().await.unwrap();
+    // The next try, and a minute.
+    for _ in 0..7 * 600 {
+        if !is_halted(&last) {
+            break;
+        }
+        assert_eq!(last.last_error.as_deref(), Some("the connection is lost"));
+        last = status().await.unwrap();
+    }
+    assert_eq!((last.state, last.last_error), (ShardState::Reading, None));
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use crate::checkpoint::position::{Position, RecordPosition};
 use crate::consumer::application::Called;
 use crate::consumer::backlog::Delivery;
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
-use crate::consumer::state::{BatchSize, Phase};
+use crate::consumer::state::{BatchSize, Phase, Trouble};
 use crate::event::ShardEvent;
 use crate::metrics::{Outcome, Series};
 use crate::processor::batch::Batch;
@@ -284,10 +284,12 @@ impl ShardConsumer {
         self.ports.board.checkpoint(self.checkpointer.last());
         let Err(error) = result else {
             let was_replaying = self.replay.is_some();
-            match self.has_caught_up(None) {
-                true if was_replaying => self.succeeded(None),
-                true => self.ports.board.error(None),
-                false => {}
+            if self.has_caught_up(None) {
+                if self.has_run_on() || was_replaying {
+                    self.succeeded(None);
+                } else if self.state.trouble() == Trouble::None {
+                    self.ports.board.error(None);
+                }
             }
             self.checkpoint_by_itself().await;
             return Ok(());

@@ -1,27 +1,43 @@
 //! What is done about a failed call to the application.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::checkpoint::position::{Position, RecordPosition};
 use crate::consumer::application::Called;
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
-use crate::consumer::state::{Failing, Reaction};
+use crate::consumer::state::{Failing, Reaction, Trouble};
 use crate::event::HandlerEvent;
 use crate::processor::dead_letter::DeadLetter;
 use crate::processor::handler_error::{About, HandlerError};
 use crate::processor::simple::HandlerForm;
 use crate::record::Record;
 
+/// How long calls without records have to succeed after a failure of no record until it counts no more. A task that is begun
+/// anew may need some time to fail again. Our choice.
+const RUNS_ON: Duration = Duration::from_secs(60);
+
 impl ShardConsumer {
     /// Notes a call that succeeded, and up to where its records are processed.
     pub(super) fn succeeded(&mut self, through: Option<&RecordPosition>) {
         self.state.on_success(through);
-        self.failing = None;
+        (self.failing, self.runs_since) = (None, None);
         self.ports.board.error(None);
     }
 
+    /// After a call without records that succeeded: whether no failure of the handler counts any more that no record has caused.
+    pub(super) fn has_run_on(&mut self) -> bool {
+        let now = self.parts.clock.now();
+        let since = *self.runs_since.get_or_insert(now);
+        let is_over = match self.state.trouble() {
+            Trouble::None => true,
+            Trouble::Retrying { .. } | Trouble::Halted { .. } => now >= since + RUNS_ON,
+        };
+        is_over && self.failing.is_none()
+    }
+
     /// Tells of a failure that is no attempt.
-    pub(super) fn tell_uncounted(&self, error: &HandlerError) {
+    pub(super) fn tell_uncounted(&mut self, error: &HandlerError) {
         let text = self.application.text(error);
         self.tell_failed(text.clone(), None);
         // No record is to blame for it.
@@ -29,7 +45,8 @@ impl ShardConsumer {
         self.ports.board.error(Some(text));
     }
 
-    fn tell_failed(&self, error: String, position: Option<RecordPosition>) {
+    fn tell_failed(&mut self, error: String, position: Option<RecordPosition>) {
+        self.runs_since = None;
         self.observer.tell(HandlerEvent::Failed {
             error,
             failures: self.state.failures(),

@@ -172,6 +172,8 @@ pub(crate) struct ShardConsumer {
     pub(super) failing: Option<Failing>,
     /// The same, as far as they are known.
     pub(super) failing_records: Vec<RecordPosition>,
+    /// Since when calls without records have succeeded, after the last failure.
+    pub(super) runs_since: Option<Instant>,
     /// The error that named the record that is given up once those in front of it are processed.
     pub(super) given_up: Option<HandlerError>,
     /// What the lease's signal has been so far.
@@ -225,6 +227,7 @@ impl ShardConsumer {
             counted: None,
             failing: None,
             failing_records: Vec::new(),
+            runs_since: None,
             given_up: None,
             heard: Heard::default(),
             replay: None,

@@ -51,7 +51,8 @@ use crate::processor::{RecordProcessor, ShardContext};
 /// **Errors.** An error of the task, a panic, and an `Ok` before the end of the stream are failures of the handler, by the
 /// worker's [`ErrorPolicy`](crate::ErrorPolicy): the worker starts the task anew, behind the last checkpoint, written or deferred.
 /// A failure counts until the task has checkpointed something new. That the new task takes the same batches again does not reset
-/// the count, because it may keep them and fail later.
+/// the count, because it may keep them and fail later. If everything that it took is checkpointed, a failure counts until a later
+/// task has taken another batch, or has run for a minute.
 ///
 /// A policy that skips or dead-letters, and an error that asks for it, give up the record that fails. The worker finds that record
 /// in the batch that was taken last: it delivers each of its records alone. If a batch before that one is not checkpointed, nobody
@@ -308,7 +309,7 @@ impl RecordProcessor for StreamProcessor {
 
     async fn idle(&mut self, checkpointer: &Checkpointer) -> Result<(), HandlerError> {
         match self.task(checkpointer).running.try_join_next() {
-            // There are no records that it could be about, and it counts all the same: the task has ended.
+            // The call has no records, so none is to blame. The failure counts, because the task has ended.
             Some(ended) => Err(self.failed(ended, checkpointer).of_no_record()),
             None => Ok(()),
         }
