@@ -1,11 +1,13 @@
 //! What a listener is told, in which order, and how often.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use kcl::event::{HandlerEvent, Hold, ShardEvent, WorkerEvent};
-use kcl::{Batch, Checkpointer, Event, HandlerError, RecordProcessor, StartingPosition, Worker, WorkerBuilder};
+use kcl::{
+    Batch, Checkpointer, Event, HandlerError, RecordProcessor, StartingPosition, Worker, WorkerBuilder, WorkerControl,
+};
 use testkit::sim::{Fault, Sim};
 
 use super::MINUTE;
@@ -259,6 +261,37 @@ async fn a_starting_position_that_existing_leases_overrule_is_told_if_it_was_set
             Some((start_at.to_string(), *leases))
         });
         assert_eq!(overruled, vec![("LATEST".to_owned(), 3); expected]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_ends_the_pause_of_which_it_is_told_hears_the_end_after_the_pause_of_each_shard() {
+    let (sim, _producer) = stream(3);
+    let (journal, told) = (Journal::default(), Arc::new(Mutex::new(Vec::new())));
+    let (control_of, telling) = (Arc::<OnceLock<WorkerControl>>::default(), Arc::clone(&told));
+    let control = Arc::clone(&control_of);
+    let builder = worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch).on_event(move |event| {
+        let Event::Shard { shard, event } = event else { return };
+        if !matches!(event, ShardEvent::Paused | ShardEvent::Resumed) {
+            return;
+        }
+        let mut told = telling.lock().unwrap();
+        told.push((shard.shard.to_string(), event.clone()));
+        let is_first = told.len() == 1;
+        drop(told);
+        if is_first {
+            control.get().unwrap().resume();
+        }
+    });
+    let (control, _running) = start(builder);
+    tokio::time::sleep(MINUTE).await;
+    control_of.set(control.clone()).unwrap();
+    control.pause();
+    let told = told.lock().unwrap();
+    for shard in control.shards() {
+        let id = shard.shard.shard.to_string();
+        let of_shard: Vec<_> = told.iter().filter(|(of, _)| *of == id).map(|(_, told)| told).collect();
+        assert_eq!(of_shard, [&ShardEvent::Paused, &ShardEvent::Resumed], "{id}: {told:?}");
     }
 }
 

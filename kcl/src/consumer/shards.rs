@@ -25,8 +25,11 @@ pub(crate) struct Shards {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Of consumers that are added later.
+    /// What the application wants, also of consumers that are added later.
     reading: Reading,
+    /// Whether a caller tells of changes, and goes on until none is left. There is one at a time, so that events come in the
+    /// order of the changes.
+    is_telling: bool,
     shards: BTreeMap<ShardRef, Entry>,
 }
 
@@ -34,6 +37,8 @@ struct Shared {
 struct Entry {
     board: StatusBoard,
     observer: ShardObserver,
+    /// What was told last.
+    told: Reading,
     wishes: watch::Sender<Wishes>,
     requests: mpsc::Sender<Request>,
 }
@@ -61,19 +66,16 @@ impl Shards {
             reading: shared.reading,
             ..Wishes::default()
         });
-        let is_read = is_read(&board);
         let entry = Entry {
             board,
             observer: observer.clone(),
+            told: Reading::Running,
             wishes,
             requests,
         };
         shared.shards.insert(shard, entry);
-        let is_paused = shared.reading == Reading::Paused && is_read;
         drop(shared);
-        if is_paused {
-            observer.tell_in_span(ShardEvent::Paused);
-        }
+        self.tell();
         Asked {
             wishes: heard,
             requests: received,
@@ -103,27 +105,48 @@ impl Shards {
 
     /// Pauses or resumes all consumers, and those that are added later.
     pub(crate) fn set_reading(&self, reading: Reading) {
-        // A listener may look at the shards, so it is told without the lock.
-        for observer in self.change_reading(reading) {
-            observer.tell_in_span(match reading {
-                Reading::Paused => ShardEvent::Paused,
-                Reading::Running => ShardEvent::Resumed,
-            });
+        let mut shared = self.lock();
+        if std::mem::replace(&mut shared.reading, reading) == reading {
+            return;
+        }
+        for entry in shared.shards.values() {
+            entry.wishes.send_modify(|wishes| wishes.reading = reading);
+        }
+        drop(shared);
+        self.tell();
+    }
+
+    /// Tells of each shard whose reading has changed. If another caller does so at the moment, that one tells of it.
+    fn tell(&self) {
+        if std::mem::replace(&mut self.lock().is_telling, true) {
+            return;
+        }
+        // A listener may look at the shards, pause and resume, so it is told without the lock.
+        while let Some((observers, event)) = self.untold() {
+            for observer in observers {
+                observer.tell_in_span(event.clone());
+            }
         }
     }
 
-    /// The observers of the shards whose reading this changes.
-    fn change_reading(&self, reading: Reading) -> Vec<ShardObserver> {
+    /// What to tell, and of which shards. `None` if nothing is left to tell.
+    fn untold(&self) -> Option<(Vec<ShardObserver>, ShardEvent)> {
         let mut shared = self.lock();
-        if std::mem::replace(&mut shared.reading, reading) == reading {
-            return Vec::new();
-        }
-        let entries = shared.shards.values();
-        let told = entries.filter(|entry| {
-            entry.wishes.send_modify(|wishes| wishes.reading = reading);
-            is_read(&entry.board)
-        });
-        told.map(|entry| entry.observer.clone()).collect()
+        let reading = shared.reading;
+        let entries = shared.shards.values_mut();
+        let untold = entries.filter(|entry| entry.told != reading && is_read(&entry.board));
+        let observers: Vec<_> = untold
+            .map(|entry| {
+                entry.told = reading;
+                entry.observer.clone()
+            })
+            .collect();
+        shared.is_telling = !observers.is_empty();
+        let event = match reading {
+            Reading::Paused => ShardEvent::Paused,
+            Reading::Running => ShardEvent::Resumed,
+        };
+        shared.is_telling.then_some((observers, event))
     }
 
     /// Asks one consumer for something. Whether there is such a consumer.
