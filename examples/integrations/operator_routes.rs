@@ -17,7 +17,9 @@
 //! | `POST /shards/{stream}/{shard}/seek?to={place}` | reads on from there: `TRIM_HORIZON`, `LATEST` or seconds since 1970 |
 //! | `POST /pause`, `POST /resume` | stops and resumes reading all shards of this worker |
 //!
-//! A `POST` is answered on this machine alone, which `kubectl port-forward` is too.
+//! A `POST` is answered on this machine alone, which `kubectl port-forward` is too, and only with a secret: `Authorization: Bearer …`.
+//! Other processes of the machine reach the port, and so do web pages that are open in a browser on it. A skip or a seek that takes
+//! longer than a minute is answered with 202, and goes on.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the results of the program")]
 
@@ -29,7 +31,7 @@ use kcl::{ErrorPolicy, Health, Record, ShardRef, StartingPosition, Worker, Worke
 use kpl::Producer;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use testkit::sandbox::Sandbox;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -38,16 +40,31 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Answer = (&'static str, String);
 
 const OK: &str = "200 OK";
+const ACCEPTED: &str = "202 Accepted";
+const UNAUTHORIZED: &str = "401 Unauthorized";
 const FORBIDDEN: &str = "403 Forbidden";
 const NOT_FOUND: &str = "404 Not Found";
 const CONFLICT: &str = "409 Conflict";
 /// Connections that are answered at once: a skip or a seek may take long, and the probes must not wait for it.
 const CONNECTIONS: usize = 16;
+/// Bytes of a request up to the empty line, at most.
+const LONGEST_HEAD: u64 = 8 * 1024;
+/// How long a client may take to send the head of its request. One that sends nothing holds a connection no longer.
+const TO_ASK: Duration = Duration::from_secs(1);
+/// How long a client may take to receive its answer.
+const TO_TAKE: Duration = Duration::from_secs(10);
+/// How long an operation is waited for.
+const TO_OPERATE: Duration = Duration::from_secs(60);
+
+/// The secret of this demonstration. That of an application comes from where its secrets are kept, and is in no code.
+const SECRET: &str = "for this run alone";
 
 /// What the routes lead to.
 struct Routes {
     control: WorkerControl,
     metrics: PrometheusHandle,
+    /// What a `POST` has to name.
+    secret: String,
 }
 
 impl Routes {
@@ -63,29 +80,49 @@ impl Routes {
                 Err(error) => Err(error),
             };
             if let Err(error) = answered {
-                eprintln!("a client went away: {error}");
+                eprintln!("a request is not answered: {error}");
             }
         });
         answers.await;
     }
 
     /// Answers one request.
-    async fn answer(&self, mut connection: TcpStream, from: IpAddr) -> std::io::Result<()> {
-        let mut request = Vec::new();
-        while !request.ends_with(b"\r\n\r\n") && connection.read_buf(&mut request).await? > 0 {}
-        let request = String::from_utf8_lossy(&request).into_owned();
-        let mut words = request.split(' ');
-        let (status, body) = match (words.next(), words.next()) {
-            (Some("GET"), Some(path)) => self.look(path),
-            (Some("POST"), Some(path)) if from.is_loopback() => self.operate(path).await,
-            (Some("POST"), _) => (FORBIDDEN, "ask on this machine\n".to_owned()),
-            _ => (NOT_FOUND, String::new()),
-        };
+    async fn answer(&self, mut connection: impl AsyncRead + AsyncWrite + Unpin, from: IpAddr) -> std::io::Result<()> {
+        let request = tokio::time::timeout(TO_ASK, head_of(&mut connection)).await??;
+        let (status, body) = self.route(&request, from).await;
         let head = format!(
             "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
-        connection.write_all((head + &body).as_bytes()).await
+        tokio::time::timeout(TO_TAKE, connection.write_all((head + &body).as_bytes())).await?
+    }
+
+    /// What is answered to a request with this head.
+    async fn route(&self, head: &str, from: IpAddr) -> Answer {
+        let mut words = head.split(' ');
+        match (words.next(), words.next()) {
+            (Some("GET"), Some(path)) => self.look(path),
+            (Some("POST"), _) if !from.is_loopback() => (FORBIDDEN, "ask on this machine\n".to_owned()),
+            (Some("POST"), _) if !self.has_the_secret(head) => {
+                (UNAUTHORIZED, "name the secret: Authorization: Bearer …\n".to_owned())
+            }
+            // A skip or a seek goes on when nobody waits for it any more.
+            (Some("POST"), Some(path)) => match tokio::time::timeout(TO_OPERATE, self.operate(path)).await {
+                Ok(answer) => answer,
+                Err(_) => (
+                    ACCEPTED,
+                    "it is not done yet, and goes on: look at /shards\n".to_owned(),
+                ),
+            },
+            _ => (NOT_FOUND, String::new()),
+        }
+    }
+
+    fn has_the_secret(&self, head: &str) -> bool {
+        let expected = format!("Bearer {}", self.secret);
+        let fields = head.lines().skip(1).filter_map(|line| line.split_once(':'));
+        let mut named = fields.filter(|(name, _)| name.eq_ignore_ascii_case("Authorization"));
+        named.any(|(_, value)| is_same(value.trim().as_bytes(), expected.as_bytes()))
     }
 
     fn look(&self, path: &str) -> Answer {
@@ -167,6 +204,30 @@ impl Routes {
     }
 }
 
+/// The head of the request that comes next, without the empty line behind it.
+async fn head_of(connection: &mut (impl AsyncRead + Unpin)) -> std::io::Result<String> {
+    const END: &[u8] = b"\r\n\r\n";
+    let (mut read, mut connection) = (Vec::new(), connection.take(LONGEST_HEAD));
+    loop {
+        if let Some(length) = read.windows(END.len()).position(|bytes| bytes == END) {
+            read.truncate(length);
+            return Ok(String::from_utf8_lossy(&read).into_owned());
+        }
+        if connection.read_buf(&mut read).await? == 0 {
+            return Err(std::io::Error::other(
+                "the head of its request has no end, or is too long",
+            ));
+        }
+    }
+}
+
+/// Takes as long for texts that differ at their beginning as for those that differ at their end, so the time tells nothing of a
+/// secret but its length.
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let differing = a.iter().zip(b).fold(0, |differing, (a, b)| differing | (a ^ b));
+    a.len() == b.len() && differing == 0
+}
+
 /// The place of a seek.
 fn place(text: &str) -> Option<StartingPosition> {
     match text {
@@ -200,7 +261,7 @@ async fn bill(record: Record) -> Result<(), kcl::HandlerError> {
 /// Sends one request, and returns the answer.
 async fn request(address: SocketAddr, line: &str) -> std::io::Result<String> {
     let mut connection = TcpStream::connect(address).await?;
-    let request = format!("{line} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let request = format!("{line} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {SECRET}\r\n\r\n");
     connection.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer).await?;
@@ -265,6 +326,7 @@ async fn run() -> Result<Vec<String>, Failure> {
     let routes = Routes {
         control: control.clone(),
         metrics,
+        secret: SECRET.to_owned(),
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
@@ -299,7 +361,139 @@ async fn main() -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use testkit::sim::Sim;
+    use tokio::io::DuplexStream;
+    use tokio::task::JoinSet;
+
     use super::*;
+
+    const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    /// The routes of a worker that has not started.
+    fn routes() -> Arc<Routes> {
+        let worker = Worker::builder("billing", "orders").aws(&Sim::new(1).sdk_config());
+        routes_of(worker.for_each_record(bill).build().unwrap().control())
+    }
+
+    fn routes_of(control: WorkerControl) -> Arc<Routes> {
+        Arc::new(Routes {
+            control,
+            metrics: PrometheusBuilder::new().build_recorder().handle(),
+            secret: SECRET.to_owned(),
+        })
+    }
+
+    /// A connection from there to the routes, and their work on it.
+    fn connect(routes: &Arc<Routes>, from: IpAddr) -> (DuplexStream, JoinSet<std::io::Result<()>>) {
+        let (client, server) = tokio::io::duplex(64 * 1024);
+        let (routes, mut answering) = (Arc::clone(routes), JoinSet::new());
+        answering.spawn(async move { routes.answer(server, from).await });
+        (client, answering)
+    }
+
+    /// Why a client is let go within this time without an answer, if it is.
+    async fn let_go_within(time: Duration, answering: &mut JoinSet<std::io::Result<()>>) -> Option<std::io::Error> {
+        let ended = tokio::time::timeout(time, answering.join_next()).await.ok()?;
+        ended.unwrap().unwrap().err()
+    }
+
+    /// What is answered to these bytes within two minutes, while the client keeps its side open.
+    async fn answer_to(routes: &Arc<Routes>, from: IpAddr, bytes: &str) -> String {
+        let (mut client, _answering) = connect(routes, from);
+        client.write_all(bytes.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let read = tokio::time::timeout(Duration::from_secs(120), client.read_to_string(&mut answer)).await;
+        assert!(read.is_ok(), "no answer, and the connection is open: {bytes:.60}");
+        answer
+    }
+
+    fn with_secret(line: &str) -> String {
+        format!("{line} HTTP/1.1\r\nauthorization:Bearer {SECRET}\r\n\r\n")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_answered_though_a_body_comes_behind_its_head() {
+        let answer = answer_to(&routes(), LOOPBACK, &(with_secret("POST /pause") + "x=1")).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_sends_half_of_a_request_is_let_go_after_a_second() {
+        let (mut client, mut answering) = connect(&routes(), LOOPBACK);
+        client.write_all(b"GET /live HTTP/1.1\r\n").await.unwrap();
+        assert!(
+            let_go_within(Duration::from_millis(990), &mut answering)
+                .await
+                .is_none()
+        );
+        assert!(let_go_within(Duration::from_millis(20), &mut answering).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_without_end_is_read_up_to_eight_kibibytes() {
+        let (mut client, mut answering) = connect(&routes(), LOOPBACK);
+        client.write_all(&[b'x'; 8 * 1024 - 1]).await.unwrap();
+        assert!(let_go_within(Duration::from_millis(1), &mut answering).await.is_none());
+        client.write_all(b"x").await.unwrap();
+        assert!(let_go_within(Duration::from_millis(1), &mut answering).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_post_needs_the_secret_and_this_machine() {
+        let routes = routes();
+        let other: IpAddr = [10, 0, 0, 7].into();
+        let post = "POST /pause HTTP/1.1\r\n";
+        let wrong = format!("{post}Authorization: Bearer {SECRET}s\r\n\r\n");
+        let elsewhere = format!("{post}Host: {SECRET}\r\n\r\n");
+        for (from, request, status) in [
+            (LOOPBACK, with_secret("POST /pause"), OK),
+            (other, with_secret("POST /pause"), FORBIDDEN),
+            (LOOPBACK, format!("{post}\r\n"), UNAUTHORIZED),
+            (LOOPBACK, wrong, UNAUTHORIZED),
+            (LOOPBACK, elsewhere, UNAUTHORIZED),
+            (other, "GET /shards HTTP/1.1\r\n\r\n".to_owned(), OK),
+        ] {
+            let answer = answer_to(&routes, from, &request).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{request}{answer}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_skip_that_takes_longer_than_a_minute_is_accepted_and_goes_on() {
+        let sim = Sim::new(1);
+        sim.create_stream("orders", 1).unwrap();
+        let producer = Producer::builder("orders")
+            .aws(&sim.client("producer"))
+            .build()
+            .unwrap();
+        for order in ["order-1", "poison"] {
+            let receipt = producer.put(kpl::Record::new("customer-7", order)).await.unwrap();
+            receipt.await.unwrap();
+        }
+        let worker = Worker::builder("billing", "orders")
+            .aws(&sim.client("w1"))
+            .error_policy(ErrorPolicy::halt().attempts(1))
+            .for_each_batch(async |batch: kcl::Batch| match batch.records.last() {
+                Some(last) => bill(last.clone()).await,
+                None => Ok(()),
+            })
+            .build()
+            .unwrap();
+        let control = worker.control();
+        let mut running = JoinSet::new();
+        running.spawn(worker.run());
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        // Nothing is skipped while reading is paused.
+        control.pause();
+        let skip = with_secret("POST /shards/orders/shardId-000000000000/skip");
+        let answer = answer_to(&routes_of(control.clone()), LOOPBACK, &skip).await;
+        assert!(answer.starts_with("HTTP/1.1 202 Accepted"), "{answer}");
+        control.resume();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(control.shards()[0].last_error, None);
+    }
 
     #[tokio::test]
     async fn an_operator_sees_a_halted_shard_skips_its_record_and_pauses_by_the_routes_of_the_worker() {
