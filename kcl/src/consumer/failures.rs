@@ -49,7 +49,7 @@ impl ShardConsumer {
         self.runs_since = None;
         self.observer.tell(HandlerEvent::Failed {
             error,
-            failures: self.state.failures(),
+            failures: self.state.attempts(),
             position,
             repeated: 0,
         });
@@ -186,7 +186,7 @@ impl ShardConsumer {
         let error = self.ports.board.status().last_error.unwrap_or_default();
         self.observer.tell(HandlerEvent::Halted {
             position,
-            failures: self.state.failures(),
+            failures: self.state.attempts(),
             error,
         });
         self.stop_reading();

@@ -111,7 +111,7 @@ impl ShardConsumer {
         if let Called::Returned(Err(error)) = called {
             self.observer.tell(HandlerEvent::Failed {
                 error: self.application.text(&error),
-                failures: self.state.failures() + 1,
+                failures: self.state.attempts() + 1,
                 position: None,
                 repeated: 0,
             });

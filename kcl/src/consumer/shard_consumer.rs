@@ -306,7 +306,7 @@ impl ShardConsumer {
 
     /// Publishes what the next step is.
     fn publish(&self, step: &Step) {
-        let failures = self.state.failures();
+        let failures = self.state.attempts();
         let state = match (step, self.state.trouble(), self.state.phase()) {
             (Step::Leave, _, _) => ShardState::Leaving,
             (_, Trouble::Halted { .. }, _) => ShardState::Halted { failures },

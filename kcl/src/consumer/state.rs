@@ -39,6 +39,8 @@ pub(crate) struct ConsumerState {
     trouble: Trouble,
     /// Failures since the last success or progress.
     failures: u32,
+    /// Those of them that are no attempts: up to the last fatal one.
+    excused: u32,
     /// Failures since then of what the handler stands on: the lease table, the dead-letter sink.
     foreign_failures: u32,
     isolation: Isolation,
@@ -142,6 +144,7 @@ impl ConsumerState {
             phase,
             trouble: Trouble::None,
             failures: 0,
+            excused: 0,
             foreign_failures: 0,
             isolation: Isolation::Off,
             naming: Naming::default(),
@@ -182,12 +185,7 @@ impl ConsumerState {
         self.trouble
     }
 
-    /// Failures since the last success or progress.
-    pub(crate) fn failures(&self) -> u32 {
-        self.failures
-    }
-
-    /// How often the handler has failed on the records of the last call, alone and in their batch.
+    /// The failures in a row: how often the handler has failed on the records of the last call, alone and in their batch.
     pub(crate) fn attempts(&self) -> u32 {
         self.isolation.failures().saturating_add(self.failures)
     }
@@ -238,8 +236,7 @@ impl ConsumerState {
     /// Notes that records were checkpointed although the call failed: that failure counts as the first one, whether it is the
     /// handler's or the table's.
     pub(crate) fn on_progress(&mut self) {
-        self.failures = 0;
-        self.foreign_failures = 0;
+        (self.failures, self.excused, self.foreign_failures) = (0, 0, 0);
     }
 
     /// Notes a call that failed for a reason that is not the handler's: the lease table. The call is made again after a wait,
@@ -281,7 +278,7 @@ impl ConsumerState {
                 Verdict::Retry | Verdict::Skip | Verdict::DeadLetter => self.halt(HaltedBy::Attempts, now),
             };
         };
-        if self.isolation.goes_on_one_by_one() {
+        if self.isolation.goes_on_one_by_one(self.failures) {
             self.retry();
             return Reaction::Isolate;
         }
@@ -308,7 +305,7 @@ impl ConsumerState {
         let of_records = of_records && !crate::planted_bugs::PlantedBug::SkipBatchOfRecord.is_planted();
         match of_records {
             // Another record may have been named before, or none: which ones fail is found out.
-            true if failing.count > 1 && self.naming.failures() < self.failures.min(self.policy.allowed()) => {
+            true if failing.count > 1 && self.naming.failures() < self.counted().min(self.policy.allowed()) => {
                 self.isolate(Isolation::one_by_one(failing, self.failures, WantedBy::Policy))
             }
             true => self.give_up(failing, gives_up),
@@ -355,11 +352,16 @@ impl ConsumerState {
                 ..
             }
         );
-        !were_used_up && self.failures < self.policy.allowed()
+        !were_used_up && self.counted() < self.policy.allowed()
+    }
+
+    /// The failures that are attempts.
+    fn counted(&self) -> u32 {
+        self.failures.saturating_sub(self.excused)
     }
 
     fn again(&mut self, now: Instant) -> Reaction {
-        let at = now + self.delays.after(self.failures);
+        let at = now + self.delays.after(self.counted());
         self.trouble = Trouble::Retrying { at };
         Reaction::Again
     }
@@ -367,7 +369,7 @@ impl ConsumerState {
     /// Tries the handler of a halted or retrying shard at once.
     pub(crate) fn retry(&mut self) {
         self.trouble = Trouble::None;
-        (self.failures, self.foreign_failures) = (0, 0);
+        self.on_progress();
         self.naming = Naming::default();
     }
 
@@ -385,7 +387,7 @@ impl ConsumerState {
         self.isolation.halted();
         self.trouble = Trouble::Halted { next_try, by };
         if by == HaltedBy::Handler {
-            self.failures = 0;
+            self.excused = self.failures;
         }
         reaction
     }

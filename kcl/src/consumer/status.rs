@@ -68,7 +68,7 @@ pub enum ShardState {
     Reading,
     /// The handler failed, and is called again after a wait.
     Retrying {
-        /// The failures in a row.
+        /// The failures in a row. 0 if none counts: an error of the lease table is no failure of the handler.
         failures: u32,
     },
     /// The handler kept failing: no records are delivered, and it is tried once each five minutes.
@@ -98,8 +98,9 @@ impl fmt::Display for ShardState {
             Self::WaitingForParents => f.write_str("waits for its parents"),
             Self::Initializing => f.write_str("the processor is being initialised"),
             Self::Reading => f.write_str("is read"),
-            Self::Retrying { failures } => write!(f, "the handler is called again, after {failures} failures in a row"),
-            Self::Halted { failures } => write!(f, "halted, after {failures} failures in a row"),
+            Self::Retrying { failures: 0 } => f.write_str("the handler is called again"),
+            Self::Retrying { failures } => write!(f, "the handler is called again (failures in a row: {failures})"),
+            Self::Halted { failures } => write!(f, "halted (failures in a row: {failures})"),
             Self::OnHold { reason } => write!(f, "on hold: {reason}"),
             Self::Paused => f.write_str("paused"),
             Self::Ending => f.write_str("its end is being checkpointed"),

@@ -15,7 +15,8 @@ pub enum HandlerEvent {
     Failed {
         /// Why, with all causes.
         error: String,
-        /// The failures in a row, with this one.
+        /// The failures in a row, with this one if it counts. An error of the lease table does not, and is told with 0 if there are
+        /// no others.
         failures: u32,
         /// The record that the error names, or else the first of those that are not checkpointed, if the call was given records.
         position: Option<RecordPosition>,

@@ -187,7 +187,7 @@ impl fmt::Display for HandlerEvent {
             } => {
                 write!(f, "the handler failed")?;
                 at(f, position.as_ref())?;
-                write!(f, " ({failures} in a row): {error}")
+                why(f, error, *failures)
             }
             Self::Slow { running } => write!(f, "a call to the handler has been running for {}", seconds(*running)),
             Self::Dropped { after, why } => {
@@ -209,7 +209,7 @@ impl fmt::Display for HandlerEvent {
             } => {
                 write!(f, "it is halted")?;
                 at(f, position.as_ref())?;
-                write!(f, ": the handler failed {failures} times in a row: {error}")
+                why(f, error, *failures)
             }
         }
     }
@@ -218,6 +218,14 @@ impl fmt::Display for HandlerEvent {
 /// What is the matter with rows of a lease table.
 fn rows(f: &mut fmt::Formatter<'_>, (leases, table): (usize, &str), what: &str) -> fmt::Result {
     write!(f, "{leases} leases of table {table} {what}")
+}
+
+/// Why a call failed, and how many in a row have, if any of them counts.
+fn why(f: &mut fmt::Formatter<'_>, error: &str, failures: u32) -> fmt::Result {
+    match failures {
+        0 => write!(f, ": {error}"),
+        failures => write!(f, ": {error} (failures in a row: {failures})"),
+    }
 }
 
 /// Where something happened, if that is known.
@@ -295,7 +303,16 @@ mod tests {
                     failures: 8,
                     error: "no disk: full".into(),
                 }),
-                "shard orders/shardId-7: it is halted at 49:2: the handler failed 8 times in a row: no disk: full",
+                "shard orders/shardId-7: it is halted at 49:2: no disk: full (failures in a row: 8)",
+            ),
+            (
+                of_shard(HandlerEvent::Failed {
+                    error: "throttled".into(),
+                    failures: 0,
+                    position: None,
+                    repeated: 0,
+                }),
+                "shard orders/shardId-7: the handler failed: throttled",
             ),
             (
                 of_shard(HandlerEvent::Slow {

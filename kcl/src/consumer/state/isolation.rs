@@ -17,7 +17,7 @@ pub(super) enum Isolation {
         delivers: Delivers,
         /// The last record of the batch, or the one that is named.
         through: RecordPosition,
-        /// How often the whole batch has failed.
+        /// How often the whole batch has failed, or a part of it that was delivered at once.
         failures: u32,
         by: WantedBy,
     },
@@ -165,11 +165,14 @@ impl Isolation {
         }
     }
 
-    /// After a failure of those in front of the named record: delivers each of them alone, and then that record, if the
+    /// After `more` failures of those in front of the named record: delivers each of them alone, and then that record, if the
     /// application has asked for a skip. Whether that is so.
-    pub(super) fn goes_on_one_by_one(&mut self) -> bool {
+    pub(super) fn goes_on_one_by_one(&mut self, more: u32) -> bool {
         let goes_on = self.is_asked_for() && self.named_one().is_some();
-        if goes_on {
+        if let Self::On { failures, .. } = self
+            && goes_on
+        {
+            *failures = failures.saturating_add(more);
             self.deliver_the_named_one();
         }
         goes_on

@@ -111,7 +111,7 @@ fn a_failing_handler_is_called_again_after_growing_waits_and_then_halts() {
             Reaction::StillHalted
         ]
     );
-    assert_eq!(state.failures(), 4);
+    assert_eq!(state.attempts(), 4);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_halted_shard_is_tried_each_five_minutes_and_goes_on_when_that_succeeds() {
         Reaction::StillHalted
     );
     state.on_success(Some(&at(1)));
-    assert_eq!((state.trouble(), state.failures()), (Trouble::None, 0));
+    assert_eq!((state.trouble(), state.attempts()), (Trouble::None, 0));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_failing_table_never_halts_a_shard() {
         };
         now = until;
     }
-    assert_eq!(state.failures(), 0);
+    assert_eq!(state.attempts(), 0);
 }
 
 #[test]
@@ -255,6 +255,43 @@ fn after_a_fatal_error_a_record_still_has_all_its_attempts() {
         state.on_failure(Verdict::Retry, alone(1).as_ref(), start()),
         Reaction::Skip
     );
+}
+
+#[test]
+fn fatal_errors_are_counted_as_failures_and_not_as_attempts() {
+    for failing in [alone(1), None] {
+        let mut state = reading(ErrorPolicy::skip());
+        for n in 1..=ATTEMPTS {
+            state.on_failure(Verdict::Fatal, failing.as_ref(), start());
+            assert_eq!(state.attempts(), n);
+        }
+        state.on_table_failure(start());
+        for n in 1..ATTEMPTS {
+            assert_eq!(
+                state.on_failure(Verdict::Retry, failing.as_ref(), start()),
+                Reaction::Again
+            );
+            assert_eq!(state.attempts(), ATTEMPTS + n);
+        }
+        state.on_failure(Verdict::Retry, failing.as_ref(), start());
+        assert_eq!(state.attempts(), 2 * ATTEMPTS);
+        state.on_success(Some(&at(1)));
+        assert_eq!(state.attempts(), 0);
+    }
+}
+
+#[test]
+fn a_failure_that_makes_its_records_be_isolated_is_counted() {
+    let mut state = reading(ErrorPolicy::skip());
+    assert_eq!(reactions(&mut state, 2, 3).last(), Some(&Reaction::Isolate));
+    assert_eq!(state.attempts(), 3);
+    let mut state = reading(ErrorPolicy::halt());
+    assert_eq!(state.skip(&naming(4).unwrap()), Reaction::Isolate);
+    assert_eq!(
+        state.on_failure(Verdict::Retry, records(3).as_ref(), start()),
+        Reaction::Isolate
+    );
+    assert_eq!(state.attempts(), 1);
 }
 
 #[test]
