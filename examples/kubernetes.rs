@@ -44,7 +44,7 @@ async fn answer(mut connection: TcpStream, control: &WorkerControl) -> std::io::
         _ => false,
     };
     let status = if is_well { "200 OK" } else { "503 Service Unavailable" };
-    let body: String = health.degraded.iter().map(|reason| format!("{reason:?}\n")).collect();
+    let body: String = health.degraded.iter().map(|reason| format!("{reason}\n")).collect();
     let head = format!(
         "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
         body.len()

@@ -135,28 +135,41 @@ impl fmt::Display for Degraded {
                 position,
                 error,
             } => {
-                write!(f, "shard {shard} is halted for {}", seconds(*lasting))?;
+                write!(f, "shard {shard} has been halted")?;
                 at(f, position.as_ref())?;
+                write!(f, " for {}", seconds(*lasting))?;
                 error.as_ref().map_or(Ok(()), |error| write!(f, ": {error}"))
             }
             Self::OnHold { shard, lasting, reason } => {
-                write!(f, "shard {shard} is on hold for {}: {reason}", seconds(*lasting))
+                write!(f, "shard {shard} has been on hold for {}: {reason}", seconds(*lasting))
             }
             Self::SlowHandler { shard, lasting } => {
                 write!(
                     f,
-                    "a call to the handler of shard {shard} runs for {}",
+                    "a call to the handler of shard {shard} has been running for {}",
                     seconds(*lasting)
                 )
             }
             Self::ReadsFail { shard, lasting, error } => {
-                write!(f, "shard {shard} cannot be read for {}: {error}", seconds(*lasting))
+                write!(
+                    f,
+                    "no read of shard {shard} has succeeded for {}: {error}",
+                    seconds(*lasting)
+                )
             }
             Self::Credentials { lasting, error } => {
-                write!(f, "the credentials are of no use for {}: {error}", seconds(*lasting))
+                write!(
+                    f,
+                    "the credentials have been unusable for {}: {error}",
+                    seconds(*lasting)
+                )
             }
             Self::LeaseTable { lasting, error } => {
-                write!(f, "the lease table cannot be used for {}: {error}", seconds(*lasting))
+                write!(
+                    f,
+                    "the lease table has been unusable for {}: {error}",
+                    seconds(*lasting)
+                )
             }
             Self::UnreadableRow { lease } => {
                 write!(
@@ -324,4 +337,99 @@ fn reads_fail(status: &ShardStatus) -> Option<Degraded> {
     let is_told = lasting >= READS_FAIL && !error.kind().is_credentials();
     let shard = status.shard.clone();
     is_told.then_some(Degraded::ReadsFail { shard, lasting, error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::CallErrorKind;
+    use crate::lease::layout::TableLayout;
+    use crate::stream::{ShardId, StreamRef};
+
+    const LASTING: Duration = Duration::from_secs(90);
+
+    fn shard() -> ShardRef {
+        ShardRef::new(StreamRef::parse("orders"), ShardId::new("shardId-7"))
+    }
+
+    fn halted(position: Option<RecordPosition>, error: Option<String>) -> Degraded {
+        Degraded::Halted {
+            shard: shard(),
+            lasting: LASTING,
+            position,
+            error,
+        }
+    }
+
+    #[test]
+    fn a_shard_that_needs_attention_is_told_in_one_line_that_says_for_how_long() {
+        let position = RecordPosition {
+            sequence_number: "49".parse().unwrap(),
+            sub_sequence_number: 2,
+        };
+        let kind = CallErrorKind::Throttled { code: "Slow".into() };
+        let error = StreamError {
+            operation: "GetRecords",
+            kind,
+        };
+        let (shard, lasting, reason) = (shard(), LASTING, "gone".to_owned());
+        let on_hold = Degraded::OnHold {
+            shard: shard.clone(),
+            lasting,
+            reason,
+        };
+        let slow = Degraded::SlowHandler {
+            shard: shard.clone(),
+            lasting,
+        };
+        let reads_fail = Degraded::ReadsFail { shard, lasting, error };
+        for (degraded, expected) in [
+            (
+                halted(Some(position), Some("refused".into())),
+                "shard orders/shardId-7 has been halted at 49:2 for 90 s: refused",
+            ),
+            (halted(None, None), "shard orders/shardId-7 has been halted for 90 s"),
+            (on_hold, "shard orders/shardId-7 has been on hold for 90 s: gone"),
+            (
+                slow,
+                "a call to the handler of shard orders/shardId-7 has been running for 90 s",
+            ),
+            (
+                reads_fail,
+                "no read of shard orders/shardId-7 has succeeded for 90 s: GetRecords failed: throttled (Slow)",
+            ),
+        ] {
+            assert_eq!(degraded.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_service_that_needs_attention_is_told_in_one_line_that_says_for_how_long() {
+        let (lasting, error, of) = (LASTING, "refused".to_owned(), shard());
+        let rows = TableLayout::OneStream(of.stream.clone());
+        let lease = rows.rows_of(&of.stream).key_of(&of.shard);
+        for (degraded, expected) in [
+            (
+                Degraded::Starting { error: error.clone() },
+                "the worker cannot start yet, and tries again: refused",
+            ),
+            (
+                Degraded::Credentials {
+                    lasting,
+                    error: error.clone(),
+                },
+                "the credentials have been unusable for 90 s: refused",
+            ),
+            (
+                Degraded::LeaseTable { lasting, error },
+                "the lease table has been unusable for 90 s: refused",
+            ),
+            (
+                Degraded::UnreadableRow { lease },
+                "row shardId-7 of the lease table cannot be read, so nobody reads its shard",
+            ),
+        ] {
+            assert_eq!(degraded.to_string(), expected);
+        }
+    }
 }
