@@ -94,7 +94,16 @@ impl Backlog {
         self.next_in_front_of(None, at_most, done)
     }
 
-    /// The same, up to and without the record `end`, which must not come next.
+    /// The next records behind `done`, at most `at_most`, which are not handed out by this: they come again, and so does what was
+    /// handed out behind `done` before.
+    pub(crate) fn look(&mut self, at_most: usize, done: &Position) -> Vec<Record> {
+        self.failed();
+        let delivery = self.next(at_most, done);
+        self.failed();
+        delivery.map(|delivery| delivery.records).unwrap_or_default()
+    }
+
+    /// As [`next`](Self::next), up to and without the record `end`, which must not come next.
     pub(crate) fn next_in_front_of(
         &mut self,
         end: Option<&RecordPosition>,

@@ -239,11 +239,8 @@ impl ShardConsumer {
         if reached <= *before {
             return;
         }
-        self.backlog.failed();
         let from = before.clone().max(self.done.clone());
-        let delivery = self.backlog.next(count, &from);
-        self.backlog.failed();
-        let mut records = delivery.map(|delivery| delivery.records).unwrap_or_default();
+        let mut records = self.backlog.look(count, &from);
         records.retain(|record| Position::At(record.position().clone()) <= reached);
         if let Some(last) = records.last() {
             self.count_processed(self.uncounted(&records), &last.position().clone());
@@ -261,10 +258,7 @@ impl ShardConsumer {
 
     /// The records of a failed call that are not checkpointed.
     fn records_again(&mut self, at_most: usize, last: &RecordPosition) -> Vec<Record> {
-        self.backlog.failed();
-        let delivery = self.backlog.next(at_most, &self.position());
-        self.backlog.failed();
-        let mut records = delivery.map(|delivery| delivery.records).unwrap_or_default();
+        let mut records = self.backlog.look(at_most, &self.position());
         records.retain(|record| record.position() <= last);
         records
     }

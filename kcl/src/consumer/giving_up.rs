@@ -1,7 +1,6 @@
 //! Records that are given up: those that the application skips, and those that the handler has named.
 
 use crate::checkpoint::position::Position;
-use crate::consumer::backlog::Delivery;
 use crate::consumer::shard_consumer::{Interrupted, ShardConsumer};
 use crate::consumer::skip::{SkipError, SkipRequest, Skips};
 use crate::consumer::state::{Failing, GivesUp, Phase, Reaction};
@@ -112,9 +111,7 @@ impl ShardConsumer {
         if self.backlog.front(&position).is_none_or(|next| *next < named) {
             return Ok(false);
         }
-        let records = self.backlog.next(1, &position);
-        let records = records.map(|Delivery { records, .. }| records).unwrap_or_default();
-        self.backlog.failed();
+        let records = self.backlog.look(1, &position);
         let is_there = records.first().is_some_and(|record| *record.position() == named);
         if !is_there {
             // It was trimmed, and the reader has told so.

@@ -79,6 +79,18 @@ async fn what_has_failed_is_handed_out_again_without_what_is_done() {
 }
 
 #[tokio::test]
+async fn what_is_looked_at_is_handed_out_all_the_same() {
+    let (_, mut backlog) = backlog([raw(1, 0), raw(2, 3)]).await;
+    let start = Position::TrimHorizon;
+    backlog.next(1, &start).unwrap();
+    let seen = |records: Vec<Record>| Vec::from_iter(records.iter().map(|record| record.position().to_string()));
+    for _ in 0..2 {
+        assert_eq!(seen(backlog.look(3, &start)), ["1", "2", "2:1"]);
+    }
+    assert_eq!(positions(&backlog.next(10, &start).unwrap()), ["1", "2", "2:1", "2:2"]);
+}
+
+#[tokio::test]
 async fn the_room_of_a_page_is_released_when_the_last_of_its_batches_is() {
     let (budget, mut backlog) = backlog([raw(1, 2)]).await;
     let first = backlog.next(1, &Position::TrimHorizon).unwrap();
