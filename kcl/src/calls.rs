@@ -274,54 +274,27 @@ fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
 }
 
 /// A stream that is not ACTIVE cannot be listed at times. That passes, and the service's word for it says little.
-fn while_it_changes(error: StreamError) -> StreamError {
-    match error.kind {
-        CallErrorKind::Unavailable { code, message } if code == IN_USE => StreamError {
-            operation: error.operation,
-            kind: CallErrorKind::Transient {
-                code,
-                message: format!(
-                    "the stream is being created, updated or deleted; a worker that starts waits for it for its \
-                     initialization_timeout, one that runs tries again: {message}"
-                ),
-            },
-        },
-        kind @ (CallErrorKind::NotFound
-        | CallErrorKind::Throttled { .. }
-        | CallErrorKind::Transient { .. }
-        | CallErrorKind::Credentials { .. }
-        | CallErrorKind::Encryption { .. }
-        | CallErrorKind::Denied { .. }
-        | CallErrorKind::Iterator { .. }
-        | CallErrorKind::Rejected { .. }
-        | CallErrorKind::Unavailable { .. }
-        | CallErrorKind::Unreadable { .. }) => StreamError {
-            operation: error.operation,
-            kind,
-        },
+fn while_it_changes(StreamError { operation, mut kind }: StreamError) -> StreamError {
+    if let CallErrorKind::Unavailable { code, message } = &kind
+        && code == IN_USE
+    {
+        kind = CallErrorKind::Transient {
+            code: code.clone(),
+            message: format!(
+                "the stream is being created, updated or deleted; a worker that starts waits for it for its \
+                 initialization_timeout, one that runs tries again: {message}"
+            ),
+        };
     }
+    StreamError { operation, kind }
 }
 
 /// An argument that `GetRecords` refuses is its iterator; it has no other.
-fn of_iterator(error: StreamError) -> StreamError {
-    match error.kind {
-        CallErrorKind::Rejected { code, message } => StreamError {
-            operation: error.operation,
-            kind: CallErrorKind::Iterator { code, message },
-        },
-        kind @ (CallErrorKind::NotFound
-        | CallErrorKind::Throttled { .. }
-        | CallErrorKind::Transient { .. }
-        | CallErrorKind::Credentials { .. }
-        | CallErrorKind::Encryption { .. }
-        | CallErrorKind::Denied { .. }
-        | CallErrorKind::Iterator { .. }
-        | CallErrorKind::Unavailable { .. }
-        | CallErrorKind::Unreadable { .. }) => StreamError {
-            operation: error.operation,
-            kind,
-        },
+fn of_iterator(StreamError { operation, mut kind }: StreamError) -> StreamError {
+    if let CallErrorKind::Rejected { code, message } = kind {
+        kind = CallErrorKind::Iterator { code, message };
     }
+    StreamError { operation, kind }
 }
 
 #[cfg(test)]
