@@ -192,12 +192,13 @@ async fn a_skip_whose_worker_ends_meanwhile_says_that_the_rest_is_not_known() {
     assert_eq!(skipped, Err(SkipError::LeaseLost));
 }
 
-/// Takes batches of ten records, and checkpoints after the second one, which fails.
-async fn take_two(mut shard: ShardStream, processed: Picky) -> Result<(), HandlerError> {
+/// Takes batches of ten records, works on each for some time, and checkpoints after the second one, which fails.
+async fn take_two(mut shard: ShardStream, processed: Picky, work: Duration) -> Result<(), HandlerError> {
     let mut taken = 0;
     while let Some(batch) = shard.next().await {
         taken += batch.records.len();
         processed.handle(&batch)?;
+        tokio::time::sleep(work).await;
         if taken >= 20 {
             shard.checkpointer().checkpoint().await?;
         }
@@ -218,7 +219,7 @@ async fn a_skip_of_what_a_task_keeps_ends_and_tells_each_record_that_went_with_i
         .max_batch_records(10)
         .error_policy(ErrorPolicy::halt().attempts(2))
         .on_event(move |event: &Event| heard.lock().unwrap().push(event.clone()))
-        .stream(move |shard| take_two(shard, processed.clone()));
+        .stream(move |shard| take_two(shard, processed.clone(), Duration::ZERO));
     let (control, _running) = start(builder);
     until_halted(&control).await;
     let first = positions(&places, &[0]).pop();
@@ -241,20 +242,6 @@ async fn a_skip_of_what_a_task_keeps_ends_and_tells_each_record_that_went_with_i
     assert_eq!(events.iter().filter(is_skip).count(), 1);
 }
 
-/// Does the same, with five seconds for each batch.
-async fn take_two_slowly(mut shard: ShardStream, processed: Picky) -> Result<(), HandlerError> {
-    let mut taken = 0;
-    while let Some(batch) = shard.next().await {
-        taken += batch.records.len();
-        processed.handle(&batch)?;
-        tokio::time::sleep(5 * SECOND).await;
-        if taken >= 20 {
-            shard.checkpointer().checkpoint().await?;
-        }
-    }
-    Ok(())
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_skip_in_the_middle_of_what_comes_again_tells_also_what_came_before_it() {
     let (sim, producer) = stream(1);
@@ -265,7 +252,7 @@ async fn a_skip_in_the_middle_of_what_comes_again_tells_also_what_came_before_it
         .aws(&sim.client("w1"))
         .seed(1)
         .max_batch_records(10)
-        .stream(move |shard| take_two_slowly(shard, processed.clone()));
+        .stream(move |shard| take_two(shard, processed.clone(), 5 * SECOND));
     let (control, _running) = start(builder);
     while !matches!(
         control.shards().first().map(|status| &status.state),
