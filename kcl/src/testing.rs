@@ -249,21 +249,28 @@ impl TestShard {
         }
     }
 
-    /// Calls `initialize`. To drop the future drops the processor's call.
+    /// Calls `initialize`.
     ///
     /// # Errors
     ///
     /// The processor's.
+    ///
+    /// # Cancellation
+    ///
+    /// To drop the future drops the processor's call.
     pub async fn initialize(&self, processor: &mut impl RecordProcessor) -> Result<(), HandlerError> {
         processor.initialize(&self.context).await
     }
 
-    /// Delivers a [`batch`](Self::batch) to `process`. To drop the future drops the processor's call; the records count as
-    /// delivered then.
+    /// Delivers a [`batch`](Self::batch) to `process`.
     ///
     /// # Errors
     ///
     /// The processor's. As in a worker, records behind the last checkpoint do not count as delivered then.
+    ///
+    /// # Cancellation
+    ///
+    /// To drop the future drops the processor's call. The records count as delivered then.
     pub async fn process<R: Into<TestRecord>>(
         &self,
         processor: &mut impl RecordProcessor,
@@ -278,21 +285,28 @@ impl TestShard {
         processed
     }
 
-    /// Calls `idle`. To drop the future drops the processor's call.
+    /// Calls `idle`.
     ///
     /// # Errors
     ///
     /// The processor's.
+    ///
+    /// # Cancellation
+    ///
+    /// To drop the future drops the processor's call.
     pub async fn idle(&self, processor: &mut impl RecordProcessor) -> Result<(), HandlerError> {
         processor.idle(&self.checkpointer).await
     }
 
-    /// Calls `shard_ended`, and checkpoints `SHARD_END` behind its `Ok`, as a worker does. To drop the future drops the
-    /// processor's call, and leaves open whether `SHARD_END` is checkpointed.
+    /// Calls `shard_ended`, and checkpoints `SHARD_END` behind its `Ok`, as a worker does.
     ///
     /// # Errors
     ///
     /// The processor's, and that of the checkpoint.
+    ///
+    /// # Cancellation
+    ///
+    /// To drop the future drops the processor's call, and leaves open whether `SHARD_END` is checkpointed.
     pub async fn end(&self, processor: &mut impl RecordProcessor) -> Result<(), HandlerError> {
         self.checkpointer.shard_ended();
         let ended = processor.shard_ended(&self.checkpointer).await;
@@ -303,16 +317,24 @@ impl TestShard {
         ended
     }
 
-    /// Calls `shutdown_requested`. To drop the future drops the processor's call; its checkpoints stay.
+    /// Calls `shutdown_requested`.
     ///
     /// # Errors
     ///
     /// The processor's.
+    ///
+    /// # Cancellation
+    ///
+    /// To drop the future drops the processor's call. Its checkpoints stay.
     pub async fn shut_down(&self, processor: &mut impl RecordProcessor) -> Result<(), HandlerError> {
         processor.shutdown_requested(&self.checkpointer).await
     }
 
-    /// [Loses the lease](Self::lose_lease), and calls `lease_lost`. To drop the future drops that call; the lease stays lost.
+    /// [Loses the lease](Self::lose_lease), and calls `lease_lost`.
+    ///
+    /// # Cancellation
+    ///
+    /// To drop the future drops the processor's call. The lease stays lost.
     pub async fn lose(&self, processor: &mut impl RecordProcessor, reason: LeaseLost) {
         self.lose_lease(reason.clone());
         processor.lease_lost(reason).await;

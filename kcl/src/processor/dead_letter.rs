@@ -15,7 +15,8 @@ use crate::stream::ShardRef;
 pub struct DeadLetter {
     /// The shard of the records, with its stream.
     pub shard: ShardRef,
-    /// The records, in the order of the shard. It is one, unless the policy acts on whole batches.
+    /// The records, in the order of the shard. There is one, unless the policy is for
+    /// [`whole_batches`](crate::ErrorPolicy::whole_batches).
     pub records: Vec<Record>,
     /// How often the handler has failed on them, in their batch and alone.
     pub attempts: u32,
@@ -34,6 +35,11 @@ pub trait DeadLetterSink: Send + Sync + 'static {
     ///
     /// After an error nothing is passed over: the handler is called again, after a wait, and then the sink. After as many
     /// errors of the sink as the policy allows attempts, the shard halts.
+    ///
+    /// # Cancellation
+    ///
+    /// The worker drops the future as it drops that of a handler: `handler_grace` after the loss of the lease, after
+    /// `handler_timeout`, and with [`Worker::run`](crate::Worker::run). Whether the letter is stored is open then, and it may come again.
     fn send(&self, letter: DeadLetter) -> impl Future<Output = Result<(), HandlerError>> + Send;
 }
 
