@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::coordination::rule::Coordination;
 use crate::error::BuildErrorKind;
 use crate::limits::{APPLICATION_STALL, MAX_RECORDS_PER_READ};
 use crate::metrics::Selection;
@@ -33,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) checkpoint_interval: Duration,
     pub(crate) on_possible_loss: OnPossibleLoss,
     pub(crate) on_recreated: OnRecreated,
+    /// No option yet: a worker can follow the 2.x rule alone.
+    pub(crate) coordination: Coordination,
     pub(crate) error_policy: ErrorPolicy,
     pub(crate) handler_grace: Duration,
     pub(crate) handler_timeout: Option<Duration>,
@@ -63,6 +66,7 @@ impl Default for Config {
             checkpoint_interval: Duration::from_secs(5),
             on_possible_loss: OnPossibleLoss::default(),
             on_recreated: OnRecreated::default(),
+            coordination: Coordination::Kcl2,
             error_policy: ErrorPolicy::default(),
             handler_grace: Duration::from_secs(5),
             handler_timeout: None,

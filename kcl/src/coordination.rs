@@ -2,11 +2,13 @@
 //!
 //! `rows` are the rows of the lease table that are no leases: metrics of workers, the leader's lock, the version of the fleet.
 //! `write` has their writes, and `table` is the port that reads and writes them. `leadership` says which worker leads, by the
-//! lock; `lock_call` carries out what it asks for. The `planner` decides which worker is given which lease.
+//! lock; `lock_call` carries out what it asks for. The `planner` decides which worker is given which lease. `rule` says whether
+//! the fleet follows the rule of KCL 3.x or that of 2.x.
 
 pub(crate) mod leadership;
 pub(crate) mod lock_call;
 mod planner;
 pub(crate) mod rows;
+pub(crate) mod rule;
 pub(crate) mod table;
 pub(crate) mod write;

@@ -69,16 +69,17 @@ pub enum WorkerError {
         /// Why.
         source: StreamError,
     },
-    /// Other workers coordinate themselves through rows that this version does not take part in.
-    #[error(
-        "lease table {table} belongs to workers of another kind (it holds {found}); this version takes part in fleets \
-         of KCL 2.x that read one stream: use a table of its own, or stop those workers and delete these rows"
-    )]
+    /// Other workers coordinate themselves by a rule that this version does not follow, or are about to change their rule.
+    ///
+    /// A worker that runs gives its leases back first.
+    #[error("lease table {table} belongs to workers that follow another rule: {found}; {cure}")]
     LedByOthers {
         /// The table's name.
         table: String,
-        /// What was found.
+        /// What was found, and where.
         found: String,
+        /// What can be done.
+        cure: &'static str,
     },
     /// A task of the worker panicked. The others were ended in an orderly way; a fault of this library.
     #[error("a task of the worker panicked")]

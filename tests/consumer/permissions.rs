@@ -190,7 +190,7 @@ async fn a_worker_goes_on_without_what_only_recognises_others_and_warns() {
             "a stream that is deleted and created again is not noticed",
         ),
         (
-            "dynamodb:DescribeTable",
+            "dynamodb:GetItem",
             COORDINATOR,
             "cannot tell whether workers of KCL 3.0 to 3.4 lead this application",
         ),

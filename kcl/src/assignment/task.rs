@@ -13,8 +13,9 @@ use crate::assignment::gauges::Gauges;
 use crate::assignment::origin::{Name, Origin, StreamAtStart};
 use crate::assignment::taker::{Reason, Take, TakePlan, Taker};
 use crate::assignment::token_bases::TokenBases;
+use crate::coordination::rule::{Coordination, Coordinator, decide};
 use crate::error::{TableError, WorkerError};
-use crate::event::LeaseEvent;
+use crate::event::{LeaseEvent, WorkerEvent};
 use crate::lease::model::{Lease, LeaseKey, OwnAttributes, WorkerId};
 use crate::lease::renewer::{OwnedLease, Renewer, timed_out};
 use crate::lease::scan::{Listing, list};
@@ -34,6 +35,8 @@ pub(crate) struct Assignment {
     pub(crate) clock: Clock,
     pub(crate) worker: WorkerId,
     pub(crate) table: Arc<dyn LeaseTable>,
+    /// The rule that is followed.
+    pub(crate) coordination: Coordination,
     /// The stream whose shards are read.
     pub(crate) stream: StreamAtStart,
     /// Cancelled once another stream of the same name was seen.
@@ -67,6 +70,12 @@ enum Taken {
     ByAnother,
 }
 
+/// What one look at the tables has found.
+struct Found {
+    listing: Listing,
+    coordinator: Result<Coordinator, TableError>,
+}
+
 impl Assignment {
     /// Searches at once, then each interval and whenever a shard has ended, until `draining` is set.
     ///
@@ -86,7 +95,10 @@ impl Assignment {
                 .add(Series::TakeLeasesSuccess, f64::from(u8::from(listed.is_ok())));
             self.gauges.sample(&self.observers);
             match listed {
-                Ok(listing) => self.take(listing, &draining).await?,
+                Ok(found) => {
+                    self.check_rule(&found)?;
+                    self.take(found.listing, &draining).await;
+                }
                 Err(error) => {
                     self.observers.tell(LeaseEvent::TableUnavailable {
                         table: self.table.name().to_owned(),
@@ -108,27 +120,32 @@ impl Assignment {
         }
     }
 
-    /// Reads the table. The leases that are created meanwhile may be in the list or not: they are held by the time that their
+    /// Reads the tables. The leases that are created meanwhile may be in the list or not: they are held by the time that their
     /// rows are judged. `None` if the worker is asked to stop.
-    async fn list(&mut self, draining: &CancellationToken) -> Option<Result<Listing, TableError>> {
+    async fn list(&mut self, draining: &CancellationToken) -> Option<Result<Found, TableError>> {
         let (table, clock, mut rng) = (Arc::clone(&self.table), self.clock.clone(), self.rng.fork());
         let observers = self.observers.clone();
-        let listing = list(&*table, &clock, &mut rng, &observers);
-        tokio::pin!(listing);
+        let reading = async {
+            let listing = list(&*table, &clock, &mut rng, &observers);
+            let (listing, coordinator) = tokio::join!(listing, table.coordinator_rows());
+            let coordinator = coordinator.map(Coordinator::from);
+            listing.map(|listing| Found { listing, coordinator })
+        };
+        tokio::pin!(reading);
         loop {
             tokio::select! {
                 biased;
                 () = draining.cancelled() => return None,
                 Some(children) = self.children.recv() => self.create_children(children).await,
-                listed = &mut listing => return Some(listed),
+                found = &mut reading => return Some(found),
             }
         }
     }
 
     /// Notes for the worker's health how the table was found.
-    fn note(&self, listed: &Result<Listing, TableError>) {
-        match listed {
-            Ok(listing) => {
+    fn note(&self, found: &Result<Found, TableError>) {
+        match found {
+            Ok(Found { listing, .. }) => {
                 self.health.scans.over();
                 let holes = listing.holes.iter().map(|hole| hole.key.clone());
                 self.health.rows_unreadable(holes);
@@ -137,13 +154,23 @@ impl Assignment {
         }
     }
 
-    async fn take(&mut self, listing: Listing, draining: &CancellationToken) -> Result<(), WorkerError> {
-        if let Some(found) = listing.led_by_others() {
-            return Err(WorkerError::LedByOthers {
-                table: self.table.name().to_owned(),
-                found,
-            });
-        }
+    /// Sees whether the fleet still follows this worker's rule.
+    fn check_rule(&self, found: &Found) -> Result<(), WorkerError> {
+        let unknown = &Coordinator::Unknown;
+        let coordinator = found.coordinator.as_ref().unwrap_or_else(|error| {
+            // The start has told of a denial.
+            if !error.kind().is_denied() {
+                let error = error.clone();
+                self.observers
+                    .tell(WorkerEvent::CoordinatorTableUnknown { error, repeated: 0 });
+            }
+            unknown
+        });
+        let rule = decide(&found.listing.seen(coordinator), self.coordination);
+        rule.map_err(|refusal| refusal.of_table(self.table.name())).map(drop)
+    }
+
+    async fn take(&mut self, listing: Listing, draining: &CancellationToken) {
         let mut leases = listing.leases;
         let time = self.service_time();
         self.token_bases.observe(&leases, time);
@@ -162,7 +189,7 @@ impl Assignment {
         let (mut failures, mut taken, all) = (0, 0, plan.takes.len());
         for take in plan.takes {
             if draining.is_cancelled() {
-                return Ok(());
+                return;
             }
             while let Ok(children) = self.children.try_recv() {
                 self.create_children(children).await;
@@ -187,7 +214,6 @@ impl Assignment {
         }
         self.observers.add(Series::TakenLeases, f64::from(taken));
         self.observers.add(Series::UntakenLeases, all as f64 - f64::from(taken));
-        Ok(())
     }
 
     /// The keys that must not be taken, without those of shards that had been read to their ends.

@@ -58,7 +58,7 @@ impl fmt::Display for WorkerEvent {
                 f,
                 "access to kinesis:DescribeStreamSummary is denied for stream {stream}: one that is created again is not noticed"
             ),
-            Self::CoordinatorTableUnknown { error } => {
+            Self::CoordinatorTableUnknown { error, .. } => {
                 write!(f, "whether workers of KCL 3.0 to 3.4 lead it is not known: {error}")
             }
             Self::CredentialsNotRefreshed { error, valid_for } => {
@@ -98,6 +98,11 @@ impl fmt::Display for LeaseEvent {
                 f,
                 "row {lease} of lease table {table} cannot be read, so its shard has no reader: {problem}"
             ),
+            Self::FleetRowUnreadable {
+                table, row, problem, ..
+            } => {
+                write!(f, "row {row} of lease table {table} cannot be read: {problem}")
+            }
             Self::TableUnavailable { table, error, .. } => {
                 write!(f, "lease table {table} could not be read: {error}")
             }

@@ -272,10 +272,6 @@ impl LeaseTable for DynamoDbLeaseTable {
         Box::pin(self.open_table())
     }
 
-    fn led_by_another_table(&self) -> BoxFuture<'_, Result<Option<String>, TableError>> {
-        Box::pin(self.find_coordinator())
-    }
-
     fn scan_page<'a>(&'a self, from: Option<&'a LeaseKey>) -> BoxFuture<'a, Result<ScanPage, TableError>> {
         Box::pin(self.scan(from))
     }

@@ -25,9 +25,6 @@ pub(crate) trait LeaseTable: FleetTable {
     /// Makes it usable: creates it if it is missing, and waits until it answers.
     fn open(&self) -> BoxFuture<'_, Result<(), OpenError>>;
 
-    /// A table beside this one by which workers of another kind are coordinated, described for people.
-    fn led_by_another_table(&self) -> BoxFuture<'_, Result<Option<String>, TableError>>;
-
     /// Some of its rows: the first ones, or those behind `from`, in an order of the backend's own.
     fn scan_page<'a>(&'a self, from: Option<&'a LeaseKey>) -> BoxFuture<'a, Result<ScanPage, TableError>>;
 

@@ -15,6 +15,7 @@ pub(crate) fn sample_of(event: &Event) -> Option<(Series, f64)> {
             | LeaseEvent::Released { .. }
             | LeaseEvent::WriteFailed { .. }
             | LeaseEvent::RowUnreadable { .. }
+            | LeaseEvent::FleetRowUnreadable { .. }
             | LeaseEvent::TableUnavailable { .. }
             | LeaseEvent::OfAnotherStream { .. }
             | LeaseEvent::OfFormerStream { .. }

@@ -79,6 +79,7 @@ impl LeaseSide {
             clock: worker.clock.clone(),
             worker: worker.id.clone(),
             table: place.table.table,
+            coordination: worker.config.coordination,
             stream,
             replaced,
             on_recreated: worker.config.on_recreated,

@@ -9,6 +9,7 @@ use crate::assignment::origin::StreamAtStart;
 use crate::calls::{Calls, ShardsToList};
 use crate::checkpoint::position::Position;
 use crate::config::Config;
+use crate::coordination::rule::{Coordinator, decide};
 use crate::error::{CallErrorKind, TableError, WorkerError};
 use crate::event::WorkerEvent;
 use crate::lease::layout::TableLayout;
@@ -97,7 +98,7 @@ impl Start<'_> {
 
     /// Does all of it once. A table that is being created is waited for until `table_by`.
     pub(super) async fn attempt(&mut self, table_by: Option<Instant>) -> Result<StreamAtStart, WorkerError> {
-        self.refuse_other_coordinators().await?;
+        let coordinator = self.coordinator().await?;
         // Before the list: should the stream be created again in between, its shards are held and not read.
         let incarnation = self.calls.incarnation(self.stream).await;
         let incarnation = incarnation.map_err(|error| self.of_stream(error))?;
@@ -110,9 +111,8 @@ impl Start<'_> {
         self.open(table_by).await?;
         let listing = list(&**self.table, self.clock, &mut self.rng, self.observers).await;
         let listing = listing.map_err(|error| self.of_table(error))?;
-        if let Some(found) = listing.led_by_others() {
-            return Err(self.led_by_others(found));
-        }
+        let rule = decide(&listing.seen(&coordinator), self.config.coordination);
+        rule.map_err(|refusal| refusal.of_table(self.table.name()))?;
         let leases = self.sort(listing.leases, &incarnation)?;
         let shards = match planner::is_outdated(&shards, &leases.kept) {
             // It does not show the parent of a leased shard as closed, and the parent would be leased too.
@@ -170,15 +170,15 @@ impl Start<'_> {
         }
     }
 
-    /// Workers of KCL 3.0 to 3.4 lead an application through a table beside the lease table.
-    async fn refuse_other_coordinators(&self) -> Result<(), WorkerError> {
-        match self.table.led_by_another_table().await {
-            Ok(None) => Ok(()),
-            Ok(Some(found)) => Err(self.led_by_others(found)),
+    /// The table by which workers of KCL 3.0 to 3.4 lead an application.
+    async fn coordinator(&self) -> Result<Coordinator, WorkerError> {
+        match self.table.coordinator_rows().await {
+            Ok(rows) => Ok(rows.into()),
             // Policies of KCL 2.x fleets often name the lease table only.
             Err(error) if error.kind().is_denied() => {
-                self.observers.tell(WorkerEvent::CoordinatorTableUnknown { error });
-                Ok(())
+                self.observers
+                    .tell(WorkerEvent::CoordinatorTableUnknown { error, repeated: 0 });
+                Ok(Coordinator::Unknown)
             }
             Err(error) => Err(self.of_table(error)),
         }
@@ -202,13 +202,6 @@ impl Start<'_> {
                 key: found,
             },
         })
-    }
-
-    fn led_by_others(&self, found: String) -> WorkerError {
-        WorkerError::LedByOthers {
-            table: self.table.name().to_owned(),
-            found,
-        }
     }
 
     fn of_table(&self, source: TableError) -> WorkerError {

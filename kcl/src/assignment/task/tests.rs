@@ -10,6 +10,7 @@ use super::*;
 use crate::assignment::taker::{TakerPolicy, VeryOldLeases};
 use crate::checkpoint::position::Position;
 use crate::consumer::shards::Shards;
+use crate::coordination::rule::Coordination;
 use crate::lease::dynamodb::DynamoDbLeaseTable;
 use crate::lease::ownership::Terms;
 use crate::lease::renewer::{RenewerParts, RenewerTask};
@@ -96,6 +97,7 @@ impl Bench {
             clock,
             worker: worker.clone(),
             table: Arc::clone(&self.table),
+            coordination: Coordination::Kcl2,
             stream: StreamAtStart::new(Incarnation::default(), &[]),
             on_recreated: OnRecreated::Halt,
             of_other_streams: Arc::default(),

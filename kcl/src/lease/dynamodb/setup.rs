@@ -19,7 +19,7 @@ impl DynamoDbLeaseTable {
     pub(super) async fn open_table(&self) -> Result<(), OpenError> {
         let mut waited = Duration::ZERO;
         loop {
-            match self.describe(&self.name).await? {
+            match self.describe().await? {
                 Some(table) => {
                     check_key(&table)?;
                     if is_usable(&table) {
@@ -43,22 +43,17 @@ impl DynamoDbLeaseTable {
         }
     }
 
-    pub(super) async fn find_coordinator(&self) -> Result<Option<String>, TableError> {
-        let found = self.describe(&self.coordinator).await?;
-        Ok(found.map(|_| format!("the table {}", self.coordinator)))
-    }
-
     /// Whether the index of owners can be asked.
     pub(super) async fn has_index(&self) -> Result<bool, TableError> {
-        let table = self.describe(&self.name).await?;
+        let table = self.describe().await?;
         let indexes = table.iter().flat_map(TableDescription::global_secondary_indexes);
         let mut owners = indexes.filter(|index| index.index_name() == Some(OWNER_INDEX));
         Ok(owners.any(|index| matches!(index.index_status(), Some(IndexStatus::Active | IndexStatus::Updating))))
     }
 
     /// `None` if there is no such table.
-    async fn describe(&self, table: &str) -> Result<Option<TableDescription>, TableError> {
-        let call = self.client.describe_table().table_name(table).send();
+    async fn describe(&self) -> Result<Option<TableDescription>, TableError> {
+        let call = self.client.describe_table().table_name(&self.name).send();
         match call.await {
             Ok(output) => Ok(Some(
                 output.table.unwrap_or_else(|| TableDescription::builder().build()),
