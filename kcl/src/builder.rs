@@ -2,7 +2,7 @@
 //!
 //! `simple_forms` are the closures that may take the place of a processor, `observing` are the options of log, events and
 //! metrics, `simulation` those of tests that repeat a run, `stream_options` say what is done when the stream is not what it was,
-//! `properties` takes the file of a KCL program over, and `build` makes the worker.
+//! `table_options` are those of the lease table, `properties` takes the file of a KCL program over, and `build` makes the worker.
 
 mod build;
 mod observing;
@@ -11,6 +11,7 @@ mod simple_forms;
 #[cfg(feature = "_simulation")]
 mod simulation;
 mod stream_options;
+mod table_options;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -21,6 +21,15 @@ pub enum WorkerError {
         /// Why.
         source: TableError,
     },
+    /// The lease table does not exist, and the worker may not create it.
+    #[error(
+        "lease table {table} does not exist, and create_table is CreateTable::Never: create it with the key leaseKey and the \
+         index LeaseOwnerToLeaseKeyIndex, or allow CreateTable::IfMissing"
+    )]
+    LeaseTableMissing {
+        /// The table's name.
+        table: String,
+    },
     /// The table of this name was created by another program.
     #[error(
         "table {table} is not a lease table: its key is {key}, not leaseKey; give this application a name, or a lease \

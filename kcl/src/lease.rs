@@ -31,6 +31,7 @@ pub(crate) mod ownership;
 pub(crate) mod renewer;
 pub(crate) mod scan;
 pub(crate) mod table;
+pub(crate) mod table_options;
 pub(crate) mod update_expression;
 pub(crate) mod write;
 

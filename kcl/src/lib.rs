@@ -85,6 +85,7 @@ pub use consumer::supervisor::ShutdownReport;
 pub use error::{BuildError, BuildErrorKind, CallErrorKind, StreamError, TableError, WorkerError};
 pub use event::Event;
 pub use lease::lost::LeaseLost;
+pub use lease::table_options::{BillingMode, CreateTable};
 pub use lease::{LeaseEpoch, LeaseGuard, LeaseKey, PendingCheckpoint, WorkerId};
 pub use metrics::{MetricsGranularity, MetricsLevel};
 pub use processor::dead_letter::{DeadLetter, DeadLetterSink};

@@ -91,6 +91,9 @@ pub(crate) enum OpenError {
     /// A call failed.
     #[error(transparent)]
     Call(#[from] TableError),
+    /// It does not exist, and is not to be created.
+    #[error("it does not exist")]
+    Missing,
     /// It is another program's table.
     #[error("its key is {found}, not leaseKey")]
     OtherKey { found: String },

@@ -197,6 +197,9 @@ impl Start<'_> {
         };
         opened.map_err(|error| match error {
             OpenError::Call(source) => self.of_table(source),
+            OpenError::Missing => WorkerError::LeaseTableMissing {
+                table: self.table.name().to_owned(),
+            },
             OpenError::OtherKey { found } => WorkerError::NotALeaseTable {
                 table: self.table.name().to_owned(),
                 key: found,
@@ -242,6 +245,7 @@ fn is_denied(error: &WorkerError) -> bool {
         WorkerError::LeaseTable { source, .. } => source.kind().is_denied(),
         WorkerError::Stream { source, .. } => source.kind().is_denied(),
         WorkerError::InconsistentShards { .. }
+        | WorkerError::LeaseTableMissing { .. }
         | WorkerError::NotALeaseTable { .. }
         | WorkerError::LedByOthers { .. }
         | WorkerError::WorkerIdInUse { .. }
@@ -258,7 +262,8 @@ fn may_pass(error: &WorkerError) -> bool {
         WorkerError::Stream { source, .. } => source.kind().may_pass(),
         // Seen for a moment while the stream is resharded.
         WorkerError::InconsistentShards { .. } => true,
-        WorkerError::NotALeaseTable { .. }
+        WorkerError::LeaseTableMissing { .. }
+        | WorkerError::NotALeaseTable { .. }
         | WorkerError::LedByOthers { .. }
         | WorkerError::WorkerIdInUse { .. }
         | WorkerError::ApplicationStalled { .. }

@@ -1,11 +1,13 @@
 //! Makes the lease table usable: checks its key, creates it if it is missing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, IndexStatus, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType, TableDescription, TableStatus,
+    self, AttributeDefinition, GlobalSecondaryIndex, IndexStatus, KeySchemaElement, KeyType,
+    PointInTimeRecoverySpecification, Projection, ProjectionType, ProvisionedThroughput, ScalarAttributeType,
+    TableDescription, TableStatus, Tag,
 };
 
 use super::DynamoDbLeaseTable;
@@ -13,6 +15,7 @@ use super::outcome::{failed, unbuilt};
 use crate::error::{CallErrorKind, TableError};
 use crate::lease::item::attribute;
 use crate::lease::table::OpenError;
+use crate::lease::table_options::{BillingMode, CreateTable, Protection, Recovery};
 use crate::limits::{OWNER_INDEX, TABLE_POLL_INTERVAL, TABLE_WAIT};
 
 impl DynamoDbLeaseTable {
@@ -23,11 +26,14 @@ impl DynamoDbLeaseTable {
                 Some(table) => {
                     check_key(&table)?;
                     if is_usable(&table) {
-                        return Ok(());
+                        return Ok(self.ask_for_recovery(waited).await?);
                     }
                 }
                 // Also when one of the same name has just been deleted.
-                None => self.create_table().await?,
+                None => match self.options.create {
+                    CreateTable::IfMissing => self.create_table().await?,
+                    CreateTable::Never => return Err(OpenError::Missing),
+                },
             }
             if waited >= TABLE_WAIT {
                 let message = format!("the table is not usable after {TABLE_WAIT:?}");
@@ -68,10 +74,33 @@ impl DynamoDbLeaseTable {
         }
     }
 
+    /// Switches point-in-time recovery on, if the application wants it.
+    async fn ask_for_recovery(&self, mut waited: Duration) -> Result<(), TableError> {
+        let operation = "UpdateContinuousBackups";
+        if self.options.recovery == Recovery::AsItIs {
+            return Ok(());
+        }
+        let on = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true);
+        let on = on.build().map_err(|error| unbuilt(operation, &error))?;
+        loop {
+            let call = self.client.update_continuous_backups().table_name(&self.name);
+            match call.point_in_time_recovery_specification(on.clone()).send().await {
+                Ok(_) => return Ok(()),
+                // Those of a new table are not ready at once.
+                Err(error) if error.code() == Some(NO_BACKUPS_YET) && waited < TABLE_WAIT => {}
+                Err(error) => return Err(failed(operation, &error)),
+            }
+            self.clock.sleep(TABLE_POLL_INTERVAL).await;
+            waited += TABLE_POLL_INTERVAL;
+        }
+    }
+
     /// Creates the table with its index, so that no worker has to wait for an index that is built later.
     async fn create_table(&self) -> Result<(), TableError> {
         let invalid = |error| unbuilt("CreateTable", &error);
+        let (mode, throughput) = billing(self.options.billing).map_err(invalid)?;
         let index = GlobalSecondaryIndex::builder()
+            .set_provisioned_throughput(throughput.clone())
             .index_name(OWNER_INDEX)
             .key_schema(key_schema(attribute::LEASE_OWNER, KeyType::Hash).map_err(invalid)?)
             .key_schema(key_schema(attribute::LEASE_KEY, KeyType::Range).map_err(invalid)?)
@@ -86,8 +115,10 @@ impl DynamoDbLeaseTable {
             .attribute_definitions(string_attribute(attribute::LEASE_OWNER).map_err(invalid)?)
             .key_schema(key_schema(attribute::LEASE_KEY, KeyType::Hash).map_err(invalid)?)
             .global_secondary_indexes(index)
-            .billing_mode(BillingMode::PayPerRequest)
-            .deletion_protection_enabled(false);
+            .billing_mode(mode)
+            .set_provisioned_throughput(throughput)
+            .set_tags(tags(&self.options.tags).map_err(invalid)?)
+            .deletion_protection_enabled(self.options.protection == Protection::On);
         match call.send().await {
             Ok(_) => Ok(()),
             // Another worker was quicker.
@@ -95,6 +126,28 @@ impl DynamoDbLeaseTable {
             Err(error) => Err(failed("CreateTable", &error)),
         }
     }
+}
+
+/// What a table says whose backups do not go on yet.
+const NO_BACKUPS_YET: &str = "ContinuousBackupsUnavailableException";
+
+/// The mode, and the units of the table and of its index.
+fn billing(mode: BillingMode) -> Result<(types::BillingMode, Option<ProvisionedThroughput>), BuildError> {
+    let BillingMode::Provisioned { read, write } = mode else {
+        return Ok((types::BillingMode::PayPerRequest, None));
+    };
+    let throughput = ProvisionedThroughput::builder()
+        .read_capacity_units(read.into())
+        .write_capacity_units(write.into())
+        .build()?;
+    Ok((types::BillingMode::Provisioned, Some(throughput)))
+}
+
+/// `None` if there are none.
+fn tags(tags: &BTreeMap<String, String>) -> Result<Option<Vec<Tag>>, BuildError> {
+    let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
+    let tags: Vec<Tag> = tags.iter().map(tag).collect::<Result<_, _>>()?;
+    Ok((!tags.is_empty()).then_some(tags))
 }
 
 fn is_usable(table: &TableDescription) -> bool {
