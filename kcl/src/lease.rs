@@ -11,7 +11,7 @@
 //!
 //! In the order of the data: `model` is a lease, `layout` says how its row
 //! names its shard, `write` its writes and their outcomes, `table` the port to where leases are
-//! kept, `scan` reads a whole table. Two backends, held to one `conformance` suite: `dynamodb`, with `item` for rows and
+//! kept, `table_options` say how it is created, `scan` reads a whole table. Two backends, held to one `conformance` suite: `dynamodb`, with `item` for rows and
 //! `update_expression` for writes, and `memory`. The `renewer` writes the rows of the leases that the worker holds: the pure
 //! `holdings` know which of them has something to do, the pure `ownership` of each decides what. A `guard` tells a consumer
 //! whether its lease is still valid, and `lost` tells the application why it is not.

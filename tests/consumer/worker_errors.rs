@@ -156,7 +156,7 @@ async fn leave_a_coordinator(sim: &Sim, state: Option<&str>) {
         .await
         .unwrap();
     tokio::time::sleep(MINUTE).await;
-    for state in state {
+    if let Some(state) = state {
         say_the_state(sim, state).await;
     }
 }
