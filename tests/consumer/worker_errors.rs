@@ -224,7 +224,8 @@ async fn a_worker_whose_fleet_moves_to_kcl_3_gives_its_leases_back_and_ends() {
     let places = put(&producer, 0..50).await;
     journal.until("all records", |journal| journal.read() == places).await;
     say_the_state(&sim, "CLIENT_VERSION_3X_WITH_ROLLBACK").await;
-    let error = running.await.unwrap().unwrap_err();
+    let ended = tokio::time::timeout(MINUTE, running).await.expect("it ends");
+    let error = ended.unwrap().unwrap_err();
     let text = error.to_string();
     assert!(text.contains("CLIENT_VERSION_3X_WITH_ROLLBACK"), "{text}");
     assert_eq!(error.report().released.len(), 2, "{:?}", error.report());
