@@ -58,12 +58,12 @@ pub(crate) enum Coordinator {
     /// It cannot be read.
     Unknown,
     /// Those of its rows that say the rule.
-    Present(FleetRows),
+    Present(Box<FleetRows>),
 }
 
 impl From<Option<FleetRows>> for Coordinator {
     fn from(rows: Option<FleetRows>) -> Self {
-        rows.map_or(Self::Absent, Self::Present)
+        rows.map_or(Self::Absent, |rows| Self::Present(Box::new(rows)))
     }
 }
 

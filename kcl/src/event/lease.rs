@@ -210,9 +210,7 @@ impl LeaseEvent {
     pub(super) fn log(&self, worker: &WorkerId) {
         let worker = worker.as_str();
         match self {
-            Self::Created { lease, reason } => {
-                tracing::debug!({ worker, lease = lease.as_str(), reason }, "lease created")
-            }
+            Self::Created { lease, reason } => created(worker, lease.as_str(), reason),
             Self::Taken { lease, reason } => tracing::info!({ worker, lease = lease.as_str(), reason }, "lease taken"),
             Self::Lost { lease, reason } => lost(worker, lease.as_str(), reason),
             Self::Released { lease, to } => released(worker, lease.as_str(), to.as_ref()),
@@ -242,9 +240,7 @@ impl LeaseEvent {
                 problem: error,
                 repeated,
             } => tracing::warn!({ worker, table, row, error, repeated }, "row of the fleet unreadable"),
-            Self::TableUnavailable { table, error, repeated } => {
-                tracing::warn!({ worker, table, error = error.to_string(), repeated }, "lease table unavailable");
-            }
+            Self::TableUnavailable { table, error, repeated } => unavailable(worker, table, error, *repeated),
             Self::OfAnotherStream {
                 table,
                 leases,
@@ -269,12 +265,24 @@ impl LeaseEvent {
                 leases,
                 repeated,
             } => tracing::error!({ worker, table, leases, reason = UNMARKED, repeated }, "leases not taken"),
-            Self::ServiceTimeUnknown { table, repeated } => tracing::warn!(
-                { worker, table, reason = NO_DATE, repeated },
-                "fencing tokens of new rows begin with this host's clock"
-            ),
+            Self::ServiceTimeUnknown { table, repeated } => time_unknown(worker, table, *repeated),
         }
     }
+}
+
+fn created(worker: &str, lease: &str, reason: &str) {
+    tracing::debug!({ worker, lease, reason }, "lease created");
+}
+
+fn unavailable(worker: &str, table: &str, error: &TableError, repeated: u64) {
+    tracing::warn!({ worker, table, error = error.to_string(), repeated }, "lease table unavailable");
+}
+
+fn time_unknown(worker: &str, table: &str, repeated: u64) {
+    tracing::warn!(
+        { worker, table, reason = NO_DATE, repeated },
+        "fencing tokens of new rows begin with this host's clock"
+    );
 }
 
 fn lost(worker: &str, lease: &str, reason: &LeaseLost) {

@@ -252,15 +252,18 @@ mod tests {
         ]
     }
 
-    fn surroundings() -> Vec<(WorkerEvent, &'static str)> {
+    fn denied() -> TableError {
         let kind = CallErrorKind::Denied {
             code: "AccessDenied".into(),
             message: "no".into(),
         };
-        let denied = TableError {
+        TableError {
             operation: "GetItem",
             kind,
-        };
+        }
+    }
+
+    fn surroundings() -> Vec<(WorkerEvent, &'static str)> {
         let fault = RangeFault {
             shard: crate::stream::ShardId::new("shardId-7"),
             kind: service::RangeFaultKind::Clamped,
@@ -289,7 +292,7 @@ mod tests {
             ),
             (
                 WorkerEvent::CoordinatorTableUnknown {
-                    error: denied,
+                    error: denied(),
                     repeated: 1,
                 },
                 r#"WARN "cannot tell whether workers of KCL 3.0 to 3.4 lead this application" worker="w1" error="GetItem failed"#,

@@ -54,7 +54,7 @@ fn rows(all: impl IntoIterator<Item = FleetRow>) -> FleetRows {
 fn coordinator(state: Option<&str>, status: Option<&str>) -> Coordinator {
     let state = state.map(|state| version("key", state));
     let status = status.map(|status| migration("key", status));
-    Coordinator::Present(rows(state.into_iter().chain(status)))
+    Coordinator::from(Some(rows(state.into_iter().chain(status))))
 }
 
 fn decided(leases: Leases, rows: &FleetRows, coordinator: &Coordinator, option: Coordination) -> Result<Rule, Refusal> {
@@ -243,7 +243,7 @@ fn a_damaged_row_is_refused_if_it_says_the_rule_and_else_says_nothing() {
             "{place:?}"
         );
         for row in [damaged("key"), moved.clone()] {
-            let table = Coordinator::Present(rows([row, version("key", V2X)]));
+            let table = Coordinator::from(Some(rows([row, version("key", V2X)])));
             let place = decided(OfOneStream, &FleetRows::default(), &table, option);
             assert!(
                 matches!(
