@@ -204,7 +204,8 @@ async fn the_options_of_the_table_need_the_actions_that_the_page_adds_for_them()
         allowed.retain(|(action, _)| action != missing);
         allow(&sim, &allowed);
         let (_control, running) = start(with_options(&sim));
-        let error = Some(running.await.unwrap().unwrap_err());
+        let ended = tokio::time::timeout(MINUTE, running).await.expect(missing);
+        let error = Some(ended.unwrap().unwrap_err());
         let read = ReadRecords::None;
         assert_eq!(
             denied(&Outcome { read, error }).as_deref(),

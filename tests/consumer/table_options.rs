@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::{self, PointInTimeRecoveryStatus, TableDescription}
 use kcl::{BillingMode, CreateTable, WorkerBuilder, WorkerError};
 use testkit::sim::{Fault, Sim};
 
+use super::MINUTE;
 use super::lease_table::leave_a_table;
 use crate::fleet::{APPLICATION, Checkpoints, Journal, put, start, stream, worker};
 
@@ -84,7 +85,8 @@ async fn by_default_a_table_is_billed_on_demand_without_protection_and_recovery(
 async fn a_missing_table_that_is_not_to_be_created_ends_the_worker_with_the_table_and_the_option() {
     let (sim, _producer) = stream(1);
     let (_control, running) = start(one(&sim).create_table(CreateTable::Never));
-    let error = running.await.unwrap().unwrap_err();
+    let ended = tokio::time::timeout(MINUTE, running).await.expect("it ends");
+    let error = ended.unwrap().unwrap_err();
     assert!(
         matches!(error.error(), WorkerError::LeaseTableMissing { table } if table == APPLICATION),
         "{error}"

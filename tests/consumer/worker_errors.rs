@@ -205,7 +205,8 @@ async fn a_coordinator_table_in_any_other_state_is_refused_with_the_state_and_th
         leave_a_coordinator(&sim, state).await;
         let journal = Journal::default();
         let (_control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
-        let error = running.await.unwrap().unwrap_err();
+        let ended = tokio::time::timeout(MINUTE, running).await.expect("it ends");
+        let error = ended.unwrap().unwrap_err();
         assert!(matches!(error.error(), WorkerError::LedByOthers { .. }), "{error}");
         let text = error.to_string();
         assert!(

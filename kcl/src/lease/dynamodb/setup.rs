@@ -26,7 +26,7 @@ impl DynamoDbLeaseTable {
                 Some(table) => {
                     check_key(&table)?;
                     if is_usable(&table) {
-                        return Ok(self.ask_for_recovery(waited).await?);
+                        return Ok(self.ask_for_recovery().await?);
                     }
                 }
                 // Also when one of the same name has just been deleted.
@@ -74,25 +74,18 @@ impl DynamoDbLeaseTable {
         }
     }
 
-    /// Switches point-in-time recovery on, if the application wants it.
-    async fn ask_for_recovery(&self, mut waited: Duration) -> Result<(), TableError> {
+    /// Switches point-in-time recovery on, if the application wants it. The backups of a new table may not be ready at once; then
+    /// the start is tried again.
+    async fn ask_for_recovery(&self) -> Result<(), TableError> {
         let operation = "UpdateContinuousBackups";
         if self.options.recovery == Recovery::AsItIs {
             return Ok(());
         }
         let on = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true);
         let on = on.build().map_err(|error| unbuilt(operation, &error))?;
-        loop {
-            let call = self.client.update_continuous_backups().table_name(&self.name);
-            match call.point_in_time_recovery_specification(on.clone()).send().await {
-                Ok(_) => return Ok(()),
-                // Those of a new table are not ready at once.
-                Err(error) if error.code() == Some(NO_BACKUPS_YET) && waited < TABLE_WAIT => {}
-                Err(error) => return Err(failed(operation, &error)),
-            }
-            self.clock.sleep(TABLE_POLL_INTERVAL).await;
-            waited += TABLE_POLL_INTERVAL;
-        }
+        let call = self.client.update_continuous_backups().table_name(&self.name);
+        let asked = call.point_in_time_recovery_specification(on).send().await;
+        asked.map(drop).map_err(|error| failed(operation, &error))
     }
 
     /// Creates the table with its index, so that no worker has to wait for an index that is built later.
@@ -127,9 +120,6 @@ impl DynamoDbLeaseTable {
         }
     }
 }
-
-/// What a table says whose backups do not go on yet.
-const NO_BACKUPS_YET: &str = "ContinuousBackupsUnavailableException";
 
 /// The mode, and the units of the table and of its index.
 fn billing(mode: BillingMode) -> Result<(types::BillingMode, Option<ProvisionedThroughput>), BuildError> {
