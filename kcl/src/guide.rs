@@ -198,6 +198,6 @@ mod tests {
             let parts = error.split('…').map(str::trim).filter(|part| !part.is_empty());
             assert!(parts.clone().all(|part| errors.contains(part)), "{error}");
         }
-        assert_eq!(told, 7, "of the kinds of errors");
+        assert_eq!(told, 8, "of the kinds of errors");
     }
 }
