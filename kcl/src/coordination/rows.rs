@@ -20,7 +20,7 @@ use crate::lease::model::{LeaseKey, OtherAttributes};
 mod client_version;
 mod fields;
 pub(crate) mod lock;
-mod metrics;
+pub(crate) mod metrics;
 #[cfg(test)]
 mod tests;
 pub(crate) mod worker_id;
