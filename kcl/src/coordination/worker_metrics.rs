@@ -18,17 +18,13 @@ use std::time::Instant;
 
 use futures::future::BoxFuture;
 
-pub(crate) use self::platform::{Machine, Platform};
-pub(crate) use self::recorder::{MetricsIdentity, Recorder, Work};
-pub(crate) use self::sources::{CgroupCpu, EcsCpu, EcsMetadata, ProcStatCpu};
-
 mod cgroup;
 mod ecs;
 mod json;
-mod platform;
+pub(crate) mod platform;
 mod proc_stat;
-mod recorder;
-mod sources;
+pub(crate) mod recorder;
+pub(crate) mod sources;
 
 /// The name of the metric for CPU in a row. The KCL's.
 pub(crate) const CPU: &str = "C";
