@@ -4,7 +4,8 @@
 //! `write` has their writes, and `table` is the port that reads and writes them. `leadership` says which worker leads, by the
 //! lock; `lock_call` carries out what it asks for. The `planner` decides which worker is given which lease. `rule` says whether
 //! the fleet follows the rule of KCL 3.x or that of 2.x. `worker_metrics` measures this worker and reports it; `lease_watch` says
-//! how long each lease has stood still, and `members` who is alive.
+//! how long each lease has stood still, and `members` who is alive. By both, all workers find the leases that nobody reads, in
+//! `turns`.
 
 pub(crate) mod leadership;
 pub(crate) mod lease_watch;
@@ -14,5 +15,6 @@ mod planner;
 pub(crate) mod rows;
 pub(crate) mod rule;
 pub(crate) mod table;
+pub(crate) mod turns;
 pub(crate) mod worker_metrics;
 pub(crate) mod write;

@@ -16,6 +16,8 @@
 //! reads begins the observation of the lease again. So nothing expires on what was seen before this observer was cut off
 //! from the table, or was suspended, or before its last turn.
 //!
+//! A lease that names this observer never expires for it: either this process renews it, or it is to be adopted.
+//!
 //! **Failover times of others.** No row says them. What can be known is how often a counter rises: an owner whose counters all
 //! rise less often than each half of the failover time is [slow](LeaseWatch::slow_owners): it has a longer failover time, or cannot
 //! renew in time. A shorter one cannot be told from checkpoints, which raise the counter as well; it does no harm here.
@@ -37,6 +39,7 @@ const PACE_OVER: u32 = 3;
 /// All leases of a table, as one observer has seen them.
 #[derive(Debug)]
 pub(crate) struct LeaseWatch {
+    me: WorkerId,
     failover: Duration,
     leases: BTreeMap<LeaseKey, WatchedLease>,
 }
@@ -81,9 +84,10 @@ pub(crate) struct SignOfLife {
 }
 
 impl LeaseWatch {
-    pub(crate) fn new(failover: Duration) -> Self {
+    /// The watch of the observer `me`.
+    pub(crate) fn new(me: WorkerId, failover: Duration) -> Self {
         let leases = BTreeMap::new();
-        Self { failover, leases }
+        Self { me, failover, leases }
     }
 
     pub(crate) fn leases(&self) -> impl Iterator<Item = &WatchedLease> {
@@ -125,7 +129,7 @@ impl LeaseWatch {
     pub(crate) fn expire(&mut self, is_ours: impl Fn(&WorkerId) -> bool) -> Vec<(WorkerId, Instant)> {
         let mut expired = Vec::new();
         for watched in self.leases.values_mut().filter(|watched| watched.expired.is_none()) {
-            let Some(owner) = watched.lease.actual_owner() else {
+            let Some(owner) = watched.owner_but(&self.me) else {
                 continue;
             };
             let over = watched.since + watched.time(self.failover, &is_ours);
@@ -146,8 +150,8 @@ impl LeaseWatch {
         is_ours: impl Fn(&WorkerId) -> bool,
     ) -> impl Iterator<Item = (&LeaseKey, Instant)> {
         let is_suspect = move |watched: &WatchedLease| {
-            let has_owner = watched.lease.actual_owner().is_some();
-            has_owner && watched.expired.is_none() && watched.read.sent >= watched.since + stillness
+            let is_of_another = watched.owner_but(&self.me).is_some();
+            is_of_another && watched.expired.is_none() && watched.read.sent >= watched.since + stillness
         };
         let suspects = self.leases.iter().filter(move |(_, watched)| is_suspect(watched));
         suspects.map(move |(key, watched)| {
@@ -220,6 +224,11 @@ impl WatchedLease {
             after: before.sent,
             before: read.replied,
         })
+    }
+
+    /// Its owner, unless that is `me`.
+    fn owner_but(&self, me: &WorkerId) -> Option<&WorkerId> {
+        self.lease.actual_owner().filter(|owner| *owner != me)
     }
 
     /// How long the lease may stand still.

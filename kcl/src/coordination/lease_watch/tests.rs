@@ -16,7 +16,7 @@ struct Observer {
 
 impl Observer {
     fn new() -> Self {
-        let watch = LeaseWatch::new(FAILOVER);
+        let watch = LeaseWatch::new(WorkerId::new("me"), FAILOVER);
         let begun = Instant::now();
         Self { begun, watch }
     }
@@ -107,6 +107,14 @@ fn a_lease_that_a_java_worker_has_renewed_expires_after_the_failover_time() {
     observer.reads(&[0.0], &lease("s", Some("java"), 7));
     observer.reads(&[1.0, 5.0, 11.0], &lease("s", Some("java"), 8));
     assert_eq!(observer.expiry(false), Some(11.0));
+}
+
+#[test]
+fn a_lease_that_names_the_observer_does_not_expire() {
+    let mut observer = Observer::new();
+    observer.reads(&[0.0, 4.0, 10.0], &lease("s", Some("me"), 7));
+    assert_eq!(observer.watch.suspects(STILLNESS, |_| true).count(), 0);
+    assert_eq!(observer.expiry(true), None);
 }
 
 #[test]

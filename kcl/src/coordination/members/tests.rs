@@ -266,7 +266,7 @@ fn an_owner_that_renews_too_seldom_is_told_once() {
 fn the_view_has_the_live_workers_and_what_they_run() {
     let mut observer = Observer::new();
     observer.scan(10, &[rust("a", 9), java("b", 9), rust("dead", -100)]);
-    let watch = LeaseWatch::new(Duration::from_secs(10));
+    let watch = LeaseWatch::new(worker("me"), Duration::from_secs(10));
     let fleet = FleetSnapshot::of(&observer.members, &watch, Duration::from_secs(10), observer.at(10));
     let workers: Vec<_> = fleet
         .workers
@@ -287,7 +287,7 @@ fn the_view_has_the_live_workers_and_what_they_run() {
 fn the_view_says_who_reads_each_lease() {
     let observer = Observer::new();
     let failover = Duration::from_secs(10);
-    let mut watch = LeaseWatch::new(failover);
+    let mut watch = LeaseWatch::new(worker("me"), failover);
     let mut see = |at: u64, lease: &Lease| {
         let at = observer.at(at);
         watch.saw(lease.clone(), ReadTime { sent: at, replied: at });
