@@ -49,10 +49,13 @@ mod tests;
 /// Slots in a failover time. Our choice.
 const SLOTS: u32 = 10;
 
+/// The part of the failover time from a scan to its second one, in percent. Our choice.
+const SECOND_SCAN_PERCENT: u32 = 40;
+
 /// After which part of the failover time a lease that stood still is a suspect, in percent.
 ///
 /// Our choice: owners renew each third of the failover time.
-const STILLNESS_PERCENT: u32 = 40;
+const STILLNESS_PERCENT: u32 = 35;
 
 /// After a call that failed. Our choice.
 const RETRY: Duration = Duration::from_secs(1);
@@ -100,6 +103,15 @@ struct Scan {
     begun: Instant,
     from: Option<LeaseKey>,
     rows: FleetRows,
+    purpose: Purpose,
+}
+
+/// Why a scan was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// An observation begins, and a second scan follows.
+    Turn,
+    Other,
 }
 
 /// A call to make.
@@ -229,10 +241,14 @@ impl Turns {
     }
 
     fn begin_scan(&mut self, now: Instant) {
-        if self.next_turn <= now {
+        let purpose = if self.next_turn <= now {
+            Purpose::Turn
+        } else {
+            Purpose::Other
+        };
+        if purpose == Purpose::Turn {
             self.last_turn = now;
             self.next_turn = now + self.turn().period();
-            self.second_scans.insert(now + self.stillness());
         }
         // A scan serves all that are due.
         self.second_scans = self.second_scans.split_off(&now);
@@ -241,6 +257,7 @@ impl Turns {
             begun: now,
             from: None,
             rows: FleetRows::default(),
+            purpose,
         });
     }
 
@@ -252,6 +269,17 @@ impl Turns {
 
     fn next_reread(&self) -> Option<Instant> {
         self.rereads.values().min().copied()
+    }
+
+    /// Plans the second scan of an observation whose first one has ended now. Each lease may be a suspect by then.
+    fn plan_second_scan(&mut self, scan: &Scan, now: Instant) {
+        match scan.purpose {
+            Purpose::Turn => {
+                let second = scan.begun + self.policy.failover * SECOND_SCAN_PERCENT / 100;
+                self.second_scans.insert(second.max(now + self.stillness()));
+            }
+            Purpose::Other => {}
+        }
     }
 
     fn stillness(&self) -> Duration {

@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use super::{RETRY, Scan, TurnNews, TurnReply, Turns};
+use super::{Purpose, RETRY, Scan, TurnNews, TurnReply, Turns};
 use crate::coordination::lease_watch::ReadTime;
 use crate::coordination::members::MembersSeen;
 use crate::error::TableError;
@@ -24,8 +24,10 @@ impl Turns {
         match reply {
             TurnReply::Page(Ok(page)) => self.page(page, read, wall),
             TurnReply::Page(Err(_)) => {
-                self.scan = None;
-                self.scan_now(now);
+                match self.scan.take().map(|scan| scan.purpose) {
+                    Some(Purpose::Turn) => self.next_turn = now,
+                    Some(Purpose::Other) | None => self.scan_now(now),
+                }
                 Vec::new()
             }
             TurnReply::Rows(rows) => {
@@ -80,6 +82,7 @@ impl Turns {
     }
 
     fn scanned(&mut self, scan: &Scan, read: ReadTime, wall: SystemTime) -> Vec<TurnNews> {
+        self.plan_second_scan(scan, read.replied);
         self.watch.forget_unread(scan.begun);
         let leases = self.watch.leases();
         let owners = leases

@@ -22,8 +22,11 @@ impl Turn {
         self.slot * self.of.max(1)
     }
 
-    /// When the next turn begins, by a time of the service. A turn that is less than half a period after `last` is left out:
-    /// the time of the service jumps a little.
+    /// When the next turn begins, by a time of the service. A turn that is less than half a slot after `last` is left out: the
+    /// time of the service jumps a little.
+    ///
+    /// One that is a few slots after it is not, though it is early: it comes when the number of workers has changed, and with it
+    /// all slots. The workers that have not seen the change yet do not fill the hole that would be left.
     pub(super) fn next(self, now: Instant, wall: SystemTime, last: Instant) -> Instant {
         let period = self.period();
         let since_epoch = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -39,7 +42,11 @@ impl Turn {
             begins + period - into
         };
         let next = now + wait.min(period);
-        if next < last + period / 2 { next + period } else { next }
+        if next < last + self.slot / 2 {
+            next + period
+        } else {
+            next
+        }
     }
 }
 
@@ -56,7 +63,7 @@ mod tests {
         let turn = Turn { rank, of, slot: SLOT };
         let last = now - Duration::from_secs_f64(last);
         let next = turn.next(now, SystemTime::UNIX_EPOCH + Duration::from_secs_f64(wall), last);
-        (next - now).as_secs_f64()
+        ((next - now).as_secs_f64() * 1e6).round() / 1e6
     }
 
     #[test]
@@ -69,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_turn_right_after_the_last_one_is_left_out() {
-        assert_eq!(wait(3, 5, 102.5, 2.0), 0.5);
-        assert_eq!(wait(3, 5, 102.5, 1.0), 5.5);
+        assert_eq!(wait(3, 5, 102.9, 0.5), 0.1);
+        assert_eq!(wait(3, 5, 102.9, 0.3), 5.1);
     }
 }
