@@ -151,7 +151,7 @@ impl LeaseWatch {
     ) -> impl Iterator<Item = (&LeaseKey, Instant)> {
         let is_suspect = move |watched: &WatchedLease| {
             let is_of_another = watched.owner_but(&self.me).is_some();
-            is_of_another && watched.expired.is_none() && watched.read.sent >= watched.since + stillness
+            is_of_another && watched.expired.is_none() && watched.stands_still(stillness)
         };
         let suspects = self.leases.iter().filter(move |(_, watched)| is_suspect(watched));
         suspects.map(move |(key, watched)| {
@@ -224,6 +224,11 @@ impl WatchedLease {
             after: before.sent,
             before: read.replied,
         })
+    }
+
+    /// Whether two reads so far apart have shown the same counter.
+    pub(crate) fn stands_still(&self, stillness: Duration) -> bool {
+        self.read.sent >= self.since + stillness
     }
 
     /// Its owner, unless that is `me`.

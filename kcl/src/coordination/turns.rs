@@ -15,6 +15,9 @@
 //!   owner, checkpoint owner and counter as they were seen: a lease that was renewed meanwhile, or assigned by another observer, stays as
 //!   it is.
 //! * **A lease that names this worker** is not expired by it. It is held, or adopted by discovery.
+//! * **All others dead.** A worker of a large fleet, whose turn comes less often than once in a failover time, reads one lease of
+//!   its neighbour in each slot, by the rules of `neighbour`. If that stands still, its own turn begins at once. Otherwise the last
+//!   worker that lives would wait for its slot among those of the dead.
 //! * **Many suspects**, more than a tenth of the leases, are read by a scan.
 //! * **Cut off.** Nothing expires on reads that are more than the failover time apart
 //!   ([`lease_watch`](super::lease_watch)). After calls have failed for longer than that, or after a suspension, the observer begins
@@ -23,11 +26,13 @@
 //! One call is in flight at a time. [`Turns::next`] says what to send and when, and [`Turns::replied`] takes the reply. A call without
 //! a reply must end as an error after a second or so.
 //!
-//! A leader may feed scans of its own with [`Turns::scan_now`]. `slots` has the times of the turns.
+//! A leader may feed scans of its own with [`Turns::scan_now`]. `slots` has the times of the turns, and `replies`
+//! what is concluded from the replies.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
+use self::neighbour::Neighbour;
 use self::slots::Turn;
 use super::lease_watch::{LeaseWatch, WatchedLease};
 use super::members::{FleetSnapshot, MemberNews, Members};
@@ -39,6 +44,7 @@ use crate::lease::model::{LeaseKey, WorkerId};
 use crate::lease::table::ScanPage;
 use crate::lease::write::{CounterCondition, LeaseWrite, WriteOutcome};
 
+mod neighbour;
 mod replies;
 #[cfg(test)]
 mod simulation;
@@ -87,6 +93,7 @@ pub(crate) struct Turns {
     second_scans: BTreeSet<Instant>,
     /// What to read by its key, and when.
     rereads: BTreeMap<LeaseKey, Instant>,
+    neighbour: Option<Neighbour>,
     /// Writes to send.
     to_assign: Vec<Assignment>,
     scan: Option<Scan>,
@@ -165,6 +172,7 @@ impl Turns {
             last_turn: now,
             second_scans: BTreeSet::new(),
             rereads: BTreeMap::new(),
+            neighbour: None,
             to_assign: Vec::new(),
             scan: None,
             in_flight: None,
@@ -201,18 +209,14 @@ impl Turns {
         if self.scan.is_none() && self.next_scan() <= now {
             self.begin_scan(now);
         }
-        let due: Vec<_> = self
-            .rereads
-            .iter()
-            .filter(|(_, at)| **at <= now)
-            .map(|(key, _)| key.clone())
-            .collect();
+        let mut due = self.due_rereads(now);
         if self.scan.is_none() && due.len() > FEW.max(self.watch.len() / 10) {
             self.begin_scan(now);
         }
+        due.truncate(BATCH);
         Some(match &self.scan {
             Some(Scan { from, .. }) => TurnCall::ScanPage { from: from.clone() },
-            None => TurnCall::Get(due.into_iter().take(BATCH).collect()),
+            None => TurnCall::Get(due),
         })
     }
 
@@ -268,7 +272,20 @@ impl Turns {
     }
 
     fn next_reread(&self) -> Option<Instant> {
-        self.rereads.values().min().copied()
+        let neighbour = self.neighbour.as_ref().map(Neighbour::next_at);
+        self.rereads.values().copied().chain(neighbour).min()
+    }
+
+    /// The rows to read by their keys now.
+    fn due_rereads(&self, now: Instant) -> Vec<LeaseKey> {
+        let due = self.rereads.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key);
+        let neighbour = self
+            .neighbour
+            .iter()
+            .filter(|it| it.next_at() <= now)
+            .map(Neighbour::key);
+        let due: BTreeSet<_> = neighbour.chain(due).cloned().collect();
+        due.into_iter().collect()
     }
 
     /// Plans the second scan of an observation whose first one has ended now. Each lease may be a suspect by then.
@@ -320,6 +337,7 @@ impl Turns {
             .map(|(key, at)| (key.clone(), at))
             .collect();
         self.next_turn = self.turn().next(now, wall, self.last_turn);
+        self.look_at_neighbour(now);
         self.assign(now);
         news
     }

@@ -31,8 +31,13 @@ impl Turns {
                 Vec::new()
             }
             TurnReply::Rows(rows) => {
+                let is_routine = rows.iter().all(|(key, _)| !self.rereads.contains_key(key));
                 for (key, row) in rows {
                     self.row(&key, row, read);
+                }
+                if is_routine {
+                    self.look_at_neighbour(now);
+                    return Vec::new();
                 }
                 self.conclude(now, wall)
             }

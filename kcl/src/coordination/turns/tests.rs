@@ -58,7 +58,7 @@ impl Bench {
             for lease in self
                 .leases
                 .iter_mut()
-                .filter(|lease| live.contains(&lease.key.as_str()))
+                .filter(|lease| live.contains(&lease.key.as_str()) || lease.key.as_str() == BEAT)
             {
                 lease.counter += 1;
             }
@@ -122,13 +122,13 @@ impl Bench {
         scans.map(|(at, _)| *at).collect()
     }
 
-    /// The times and keys of the rows that were read by key.
+    /// The times and keys of the rows that were read by key, without the neighbour's.
     fn gets(&self) -> Vec<(f64, String)> {
         let gets = self.calls.iter().filter_map(|(at, call)| match call {
             TurnCall::Get(keys) => Some(keys.iter().map(|key| (*at, key.to_string()))),
             TurnCall::ScanPage { .. } | TurnCall::Assign(_) => None,
         });
-        gets.flatten().collect()
+        gets.flatten().filter(|(_, key)| key != BEAT).collect()
     }
 
     /// The times of the writes, with lease and new owner.
@@ -145,15 +145,21 @@ impl Bench {
     }
 }
 
-/// Enough workers that an observer has one turn in a test.
-fn crowd(at: i64) -> Vec<WorkerMetrics> {
-    (0..60).map(|number| rust(&format!("a{number:02}"), at)).collect()
+/// A lease that is renewed before each call, of the worker next in rank.
+const BEAT: &str = "beat";
+
+/// So many workers that the observer has one turn in a test.
+fn crowd(mut leases: Vec<Lease>) -> Bench {
+    leases.push(lease(BEAT, Some("next"), 1));
+    let mut metrics: Vec<_> = (0..60).map(|number| rust(&format!("a{number:02}"), 0)).collect();
+    metrics.push(rust("next", 0));
+    Bench::new(leases, metrics)
 }
 
 #[test]
 fn an_observation_is_two_scans_and_a_read_of_what_stood_still_when_its_time_is_over() {
     let leases = vec![lease("dead", Some("a00"), 7), lease("live", Some("a01"), 7)];
-    let mut bench = Bench::new(leases, crowd(0));
+    let mut bench = crowd(leases);
     bench.run(9.999, &["live"]);
     assert_eq!(bench.scans(), [0.0, 4.0]);
     assert_eq!((bench.gets(), bench.writes()), (vec![], vec![]));
@@ -211,7 +217,7 @@ fn many_leases_that_stood_still_are_read_by_a_scan() {
     let leases = (0..50)
         .map(|shard| lease(&format!("s{shard}"), Some("a00"), 7))
         .collect();
-    let mut bench = Bench::new(leases, crowd(0));
+    let mut bench = crowd(leases);
     bench.run(10.0, &[]);
     assert_eq!(bench.scans(), [0.0, 4.0, 10.0]);
     assert_eq!(bench.gets(), []);
@@ -249,11 +255,7 @@ fn a_suspension_of_longer_than_the_failover_time_begins_the_observation_again() 
 
 #[test]
 fn a_write_without_an_answer_is_made_again_if_the_row_shows_that_it_was_not_applied() {
-    let mut bench = Bench::new(vec![lease("s", Some("a00"), 7)], crowd(0));
-    bench.run(9.0, &[]);
-    bench.is_away = true;
-    bench.turns.to_assign.clear();
-    bench.is_away = false;
+    let mut bench = crowd(vec![lease("s", Some("a00"), 7)]);
     bench.run(9.999, &[]);
     // The read succeeds, and the write does not.
     let now = bench.at(10.0);
@@ -278,11 +280,32 @@ fn a_write_without_an_answer_is_made_again_if_the_row_shows_that_it_was_not_appl
 
 #[test]
 fn a_call_that_failed_is_made_again_after_a_second() {
-    let mut bench = Bench::new(vec![], crowd(0));
+    let mut bench = crowd(vec![]);
     bench.is_away = true;
     bench.run(2.5, &[]);
     assert_eq!(bench.scans(), [0.0, 1.0, 2.0]);
     bench.is_away = false;
     bench.run(8.0, &[]);
     assert_eq!(bench.scans(), [0.0, 1.0, 2.0, 3.0, 7.0], "an observation begins");
+}
+
+#[test]
+fn a_worker_of_a_large_fleet_begins_its_turn_when_its_neighbour_stands_still() {
+    let mut bench = crowd(vec![lease("other", Some("a00"), 7)]);
+    bench.leases[1].owner = Some(WorkerId::new("a01"));
+    bench.run(12.0, &["other"]);
+    assert_eq!(bench.scans(), [0.0, 4.0], "all live");
+
+    let mut bench = crowd(vec![lease("other", Some("next"), 7)]);
+    bench.leases[1].owner = None;
+    bench.run(13.0, &["other"]);
+    bench.calls.clear();
+    bench.run(19.5, &[]);
+    assert_eq!(bench.scans().len(), 1, "{:?}", bench.scans());
+    bench.run(30.0, &[]);
+    assert!(
+        bench.writes().iter().any(|(at, key, _)| *key == "other" && *at <= 28.0),
+        "{:?}",
+        bench.writes()
+    );
 }

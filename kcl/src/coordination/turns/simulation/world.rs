@@ -104,6 +104,7 @@ pub(super) struct Figures {
     lost: BTreeMap<LeaseKey, u64>,
     scans: u64,
     gets: u64,
+    counted_from: u64,
     time: u64,
     refused: u64,
 }
@@ -184,13 +185,18 @@ impl World {
         }
     }
 
+    /// Begins to count reads.
+    pub(super) fn forget_reads(&mut self) {
+        (self.figures.scans, self.figures.gets, self.figures.counted_from) = (0, 0, self.now);
+    }
+
     pub(super) fn figures(mut self) -> Figures {
         let (lost, now) = (std::mem::take(&mut self.figures.lost), self.now);
         let late = lost
             .iter()
             .map(|(key, at)| format!("{key}, lost for {} s", (now - at) / SECOND));
         self.figures.unfound.extend(late);
-        self.figures.time = self.now;
+        self.figures.time = self.now - self.figures.counted_from;
         self.figures
     }
 
@@ -488,23 +494,23 @@ impl Figures {
         Duration::from_micros(found[at])
     }
 
-    pub(super) fn scans_per_second(&self) -> f64 {
-        self.scans as f64 / (self.time as f64 / SECOND as f64)
+    /// Scans, and rows that were read by their keys.
+    pub(super) fn reads_per_second(&self) -> (f64, f64) {
+        let seconds = self.time as f64 / SECOND as f64;
+        (self.scans as f64 / seconds, self.gets as f64 / seconds)
     }
 }
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.time as f64 / SECOND as f64;
+        let (scans, rows) = self.reads_per_second();
         write!(
             f,
-            "{} leases, found after p50 {:.1?} p90 {:.1?} worst {:.1?}; scans {:.2}/s, rows by key {:.2}/s, writes refused {}",
+            "{} leases, found after p50 {:.1?} p90 {:.1?} worst {:.1?}; scans {scans:.2}/s, rows by key {rows:.2}/s, writes refused {}",
             self.found.len(),
             self.percentile(50),
             self.percentile(90),
             self.percentile(100),
-            self.scans_per_second(),
-            self.gets as f64 / seconds,
             self.refused,
         )
     }
