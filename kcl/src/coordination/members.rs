@@ -61,12 +61,25 @@ pub(crate) struct Member {
     seen: Instant,
     /// When one of its leases was last seen to expire.
     lease_expired: Option<Instant>,
-    /// Whether its row went.
-    is_retired: bool,
+    service: Service,
     is_alive: bool,
-    /// Whether its clock was wrong when its row changed last.
-    is_skewed: bool,
-    is_slow: bool,
+    /// What is wrong with it and was told.
+    told: BTreeSet<Told>,
+}
+
+/// Whether a worker is in service, by its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Service {
+    Active,
+    /// Its row went.
+    Retired,
+}
+
+/// What is told once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    ClockSkew,
+    SlowRenewals,
 }
 
 /// A whole scan of the table, but for the leases.
@@ -146,7 +159,7 @@ impl Members {
         let mut news = Vec::new();
         for (worker, member) in &mut self.members {
             if let Some(every) = slow.get(worker).copied()
-                && !std::mem::replace(&mut member.is_slow, true)
+                && member.told.insert(Told::SlowRenewals)
             {
                 let worker = worker.clone();
                 news.push(MemberNews::SlowRenewals { worker, every });
@@ -170,15 +183,17 @@ impl Members {
         }
         for (worker, member) in &mut self.members {
             if !rows.contains_key(worker) && member.row.take().is_some() {
-                member.is_retired = true;
+                member.service = Service::Retired;
             }
         }
         self.members
             .entry(self.me.clone())
             .or_insert_with(|| Member::unknown(seen.read.replied));
         news.extend(self.judge(seen));
-        self.members
-            .retain(|worker, member| member.is_wanted(*worker == self.me || seen.owners.contains(worker)));
+        let is_wanted = |worker: &WorkerId, member: &Member| {
+            member.is_alive || member.row.is_some() || seen.owners.contains(worker)
+        };
+        self.members.retain(|worker, member| is_wanted(worker, member));
         news
     }
 
@@ -193,7 +208,7 @@ impl Members {
             match (was_alive, is_alive) {
                 (false, true) if is_first => self.changed = self.changed.max(member.began_lately(seen)),
                 (false, true) => news.push(MemberNews::Joined(worker)),
-                (true, false) if member.is_retired => news.push(MemberNews::Retired(worker)),
+                (true, false) if member.service == Service::Retired => news.push(MemberNews::Retired(worker)),
                 (true, false) => news.push(MemberNews::Left(worker)),
                 (true, true) | (false, false) => {}
             }
@@ -258,10 +273,9 @@ impl Member {
             changed: None,
             seen,
             lease_expired: None,
-            is_retired: false,
+            service: Service::Active,
             is_alive: false,
-            is_skewed: false,
-            is_slow: false,
+            told: BTreeSet::new(),
         }
     }
 
@@ -287,9 +301,13 @@ impl Member {
         let before = self.read.replace(seen.read);
         let is_new = self.row.is_none();
         let is_changed = self.row.as_ref().is_some_and(|before| before.updated != row.updated);
-        self.is_retired = row.updated == 0 && (self.is_retired || is_new || is_changed);
+        self.service = if row.updated == 0 {
+            Service::Retired
+        } else {
+            Service::Active
+        };
         self.row = Some(row.clone());
-        if self.is_retired || !(is_new || is_changed) {
+        if self.service == Service::Retired || !(is_new || is_changed) {
             return None;
         }
         let skew = skew(row, before, seen);
@@ -301,14 +319,16 @@ impl Member {
         if let Some(before) = before.filter(|_| is_changed) {
             self.lives(before.sent, seen.read.replied);
         }
-        let was_skewed = std::mem::replace(&mut self.is_skewed, skew.is_some());
-        skew.filter(|_| !was_skewed)
+        if skew.is_none() {
+            self.told.remove(&Told::ClockSkew);
+        }
+        skew.filter(|_| self.told.insert(Told::ClockSkew))
     }
 
     fn is_alive_at(&self, seen: &MembersSeen<'_>) -> bool {
         let is_fresh = |row: &WorkerMetrics| difference(seen.wall, time_of(row)) <= ALIVE_FOR;
         let lately = |changed| seen.read.replied.saturating_duration_since(changed) <= ALIVE_FOR;
-        !self.is_retired && (self.row.as_ref().is_some_and(is_fresh) || self.changed.is_some_and(lately))
+        self.service == Service::Active && (self.row.as_ref().is_some_and(is_fresh) || self.changed.is_some_and(lately))
     }
 
     /// When its process began, if that was less than a minute ago by its row.
@@ -316,11 +336,6 @@ impl Member {
         let began = Duration::from_millis(self.row.as_ref()?.started_at?);
         let age = seen.wall.duration_since(SystemTime::UNIX_EPOCH + began).ok()?;
         (age < ALIVE_FOR).then(|| seen.read.replied.checked_sub(age)).flatten()
-    }
-
-    /// Whether there is a reason to remember it.
-    fn is_wanted(&self, has_leases: bool) -> bool {
-        has_leases || self.is_alive || self.row.is_some()
     }
 }
 

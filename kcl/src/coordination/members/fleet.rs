@@ -39,7 +39,7 @@ impl FleetSnapshot {
         let deadline = HAND_OFF + failover;
         Self {
             me: members.me.clone(),
-            workers: live.map(|(id, member)| member.view(id, *id == members.me)).collect(),
+            workers: live.map(|(id, member)| member.view(id, &members.me)).collect(),
             leases: watch
                 .leases()
                 .map(|watched| view(watched, &keys, deadline, now))
@@ -61,8 +61,8 @@ impl FleetSnapshot {
 }
 
 impl Member {
-    fn view(&self, id: &WorkerId, is_me: bool) -> WorkerView {
-        let (implementation, metrics) = match (is_me, &self.row) {
+    fn view(&self, id: &WorkerId, me: &WorkerId) -> WorkerView {
+        let (implementation, metrics) = match (id == me, &self.row) {
             // Its first report is on its way.
             (true, None) => (Implementation::Rust, Fitness::Default),
             (true, Some(_)) => (Implementation::Rust, load_of(self.row.as_ref())),

@@ -9,11 +9,6 @@ use std::time::{Duration, Instant};
 use super::{SLOTS, Turns};
 use crate::lease::model::{LeaseKey, WorkerId};
 
-/// After which part of the failover time a neighbour whose lease stands still seems dead, in percent.
-///
-/// Our choice: owners renew each third of the failover time; later is a later alarm, and earlier more false ones.
-const STILLNESS_PERCENT: u32 = 40;
-
 /// What is read of the neighbour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Neighbour {

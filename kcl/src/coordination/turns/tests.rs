@@ -193,7 +193,11 @@ fn a_lease_without_an_owner_is_assigned_at_the_first_scan() {
     bench.run(0.0, &[]);
     assert_eq!(bench.writes(), [(0.0, "new", "me")]);
     let key = bench.leases[0].key.clone();
-    assert_eq!(bench.news, [TurnNews::Mine(key)]);
+    assert_eq!(bench.news, [TurnNews::Mine(key.clone())]);
+    assert_eq!(
+        bench.turns.watch().get(&key).map(|watched| watched.lease.counter),
+        Some(1)
+    );
 }
 
 #[test]
@@ -209,6 +213,7 @@ fn the_lease_of_a_shard_that_was_read_to_its_end_is_left_alone_without_java_work
     ended.checkpoint = Some(crate::checkpoint::position::Position::ShardEnd);
     let mut bench = Bench::new(vec![ended], vec![]);
     bench.run(30.0, &[]);
+    assert!(!bench.turns.members().has_java());
     assert_eq!((bench.gets(), bench.writes()), (vec![], vec![]));
 }
 

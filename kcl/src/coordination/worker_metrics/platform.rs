@@ -24,7 +24,16 @@ pub(crate) struct Machine {
     /// Whether the instance metadata service of EC2 answers. The answer takes seconds where there is none, so it is asked
     /// last.
     pub(crate) is_ec2: bool,
-    pub(crate) is_linux: bool,
+    pub(crate) system: System,
+}
+
+/// The operating system, as far as it matters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum System {
+    Linux,
+    /// Its use of CPU cannot be read.
+    #[default]
+    Other,
 }
 
 /// Where CPU is measured.
@@ -49,7 +58,7 @@ impl Platform {
             Some(endpoint) => Self::Ecs {
                 endpoint: endpoint.clone(),
             },
-            None if !machine.is_linux => Self::Unknown,
+            None if machine.system == System::Other => Self::Unknown,
             None if has(POD_FILE) && has(CGROUP_V2_FILE) => Self::CgroupV2,
             None if has(POD_FILE) => Self::CgroupV1,
             None if machine.is_ec2 => Self::Ec2,
@@ -67,7 +76,7 @@ mod tests {
             ecs: [None, ecs.map(str::to_owned)],
             files: files.to_vec(),
             is_ec2: true,
-            is_linux: true,
+            system: System::Linux,
         }
     }
 
@@ -86,6 +95,7 @@ mod tests {
 
     #[test]
     fn the_endpoint_of_version_4_goes_before_that_of_version_3() {
+        assert!(ECS_VARIABLES.map(|name| name.ends_with("V4")) == [true, false]);
         let ecs = ["v4", "v3"].map(|endpoint| Some(endpoint.to_owned()));
         let machine = Machine {
             ecs,
@@ -107,7 +117,7 @@ mod tests {
         };
         assert_eq!(Platform::of(&elsewhere), Platform::Unknown);
         let no_linux = Machine {
-            is_linux: false,
+            system: System::Other,
             ..linux(None, &[POD_FILE])
         };
         assert_eq!(Platform::of(&no_linux), Platform::Unknown);

@@ -95,7 +95,7 @@ impl CgroupCpu {
     }
 }
 
-impl<M: EcsMetadata> EcsCpu<M> {
+impl<M: EcsMetadata + Sync> EcsCpu<M> {
     pub(crate) fn new(metadata: M) -> Self {
         Self { metadata }
     }
@@ -188,6 +188,7 @@ mod tests {
     #[test]
     fn the_cpu_of_this_machine_is_between_0_and_100_percent() {
         let mut source = ProcStatCpu::default();
+        assert_eq!((source.name(), source.limit()), ("C", 100));
         assert_eq!(sample(&mut source), Ok(0.0));
         let percent = sample(&mut source).unwrap();
         assert!((0.0..=100.0).contains(&percent), "{percent}");
@@ -196,6 +197,8 @@ mod tests {
     #[test]
     fn a_machine_without_the_files_is_an_error_that_names_one() {
         for version in [CgroupVersion::V1, CgroupVersion::V2] {
+            let source = CgroupCpu::new(version);
+            assert_eq!((source.name(), source.limit()), ("C", 100));
             let mut source = CgroupCpu::below(PathBuf::from("/nowhere"), version);
             let error = sample(&mut source).unwrap_err();
             assert!(error.to_string().starts_with("/nowhere/cpu"), "{error}");
@@ -204,7 +207,9 @@ mod tests {
 
     #[test]
     fn an_endpoint_that_does_not_answer_is_an_error_with_its_problem() {
-        let error = sample(&mut EcsCpu::new(NoEndpoint)).unwrap_err();
+        let mut source = EcsCpu::new(NoEndpoint);
+        assert_eq!((source.name(), source.limit()), ("C", 100));
+        let error = sample(&mut source).unwrap_err();
         assert_eq!(error.to_string(), "/stats cannot be read: connection refused");
     }
 }
