@@ -1,13 +1,18 @@
 //! Pure: the lease of another worker by which a worker of a large fleet notices that others die.
 //!
 //! The neighbour is the worker that is next in rank and has a lease. Its lease is read once in each slot. If the lease stands
-//! still for longer than its owner takes to renew it, the turn of this worker begins at once, unless it has had one within the failover
-//! time: what the neighbour's death leaves unread is seen then, and so are the deaths of others.
+//! still for longer than its owner takes to renew it, the turn of this worker begins at once, so that the deaths of others are seen
+//! too. It does not begin again within a second scan and some time: the scans of one turn show all that died before them.
 
 use std::time::{Duration, Instant};
 
 use super::{SLOTS, Turns};
 use crate::lease::model::{LeaseKey, WorkerId};
+
+/// From a turn to the next one that a neighbour begins, as a part of the failover time, in percent.
+///
+/// Our choice: a worker that died just after the second scan is not seen before, and a tenth of the failover time counts.
+const REST_PERCENT: u32 = 60;
 
 /// What is read of the neighbour.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +82,6 @@ impl Turns {
     }
 
     fn has_rested(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.last_turn) > self.policy.failover
+        now.saturating_duration_since(self.last_turn) > self.policy.failover * REST_PERCENT / 100
     }
 }

@@ -43,7 +43,15 @@ pub(super) struct World {
     workers: Vec<Worker>,
     events: BTreeMap<(u64, u64), Event>,
     planned: u64,
+    weather: Weather,
     figures: Figures,
+}
+
+/// Whether calls get lost, and renewals are late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weather {
+    Fair,
+    Foul,
 }
 
 #[derive(Debug)]
@@ -139,6 +147,7 @@ impl World {
             workers,
             events: BTreeMap::new(),
             planned: 0,
+            weather: Weather::Foul,
             figures: Figures::default(),
         };
         for number in 0..fleet.workers {
@@ -185,8 +194,9 @@ impl World {
         }
     }
 
-    /// Begins to count reads.
-    pub(super) fn forget_reads(&mut self) {
+    /// From now on calls may get lost, or not. Reads are counted from now.
+    pub(super) fn set_weather(&mut self, weather: Weather) {
+        self.weather = weather;
         (self.figures.scans, self.figures.gets, self.figures.counted_from) = (0, 0, self.now);
     }
 
@@ -218,7 +228,7 @@ impl World {
     }
 
     fn is_lost(&mut self) -> bool {
-        self.rng.u64(0..LOSSES) == 0
+        self.weather == Weather::Foul && self.rng.u64(0..LOSSES) == 0
     }
 
     fn happen(&mut self, event: Event) {
@@ -413,7 +423,11 @@ impl World {
             }
             let (arrival, sent, is_lost) = (self.now + self.way(), self.now, self.is_lost());
             // Now and then a second late. A lost call is made again after a second.
-            let late = if self.rng.u64(0..100) == 0 { SECOND } else { 0 };
+            let late = if self.weather == Weather::Foul && self.rng.u64(0..100) == 0 {
+                SECOND
+            } else {
+                0
+            };
             let pause = FAILOVER / 3 - 25 * MILLI + self.rng.u64(0..100 * MILLI) + late;
             let next = sent + if is_lost { SECOND } else { pause };
             self.plan(
