@@ -8,6 +8,13 @@ use crate::coordination::members::tests::lease;
 const FAILOVER: Duration = Duration::from_secs(10);
 const STILLNESS: Duration = Duration::from_secs(4);
 
+/// What all owners run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owners {
+    Ours,
+    Java,
+}
+
 /// An observer, and times in seconds since it began.
 struct Observer {
     begun: Instant,
@@ -37,9 +44,9 @@ impl Observer {
         }
     }
 
-    /// The time at which the lease expired, if it did so now, among workers of this library.
-    fn expiry(&mut self, is_ours: bool) -> Option<f64> {
-        let expired = self.watch.expire(|_| is_ours);
+    /// The time at which the lease expired, if it did so now.
+    fn expiry(&mut self, owners: Owners) -> Option<f64> {
+        let expired = self.watch.expire(|_| owners == Owners::Ours);
         expired.first().map(|(_, at)| (*at - self.begun).as_secs_f64())
     }
 }
@@ -48,10 +55,10 @@ impl Observer {
 fn a_lease_expires_when_a_read_shows_its_counter_the_failover_time_after_the_first_one() {
     let mut observer = Observer::new();
     observer.reads(&[0.0, 4.0, 9.9], &lease("s", Some("a"), 7));
-    assert_eq!(observer.expiry(true), None);
+    assert_eq!(observer.expiry(Owners::Ours), None);
     observer.reads(&[10.0], &lease("s", Some("a"), 7));
-    assert_eq!(observer.expiry(true), Some(10.0));
-    assert_eq!(observer.expiry(true), None, "told once");
+    assert_eq!(observer.expiry(Owners::Ours), Some(10.0));
+    assert_eq!(observer.expiry(Owners::Ours), None, "told once");
 }
 
 #[test]
@@ -61,7 +68,7 @@ fn time_counts_from_the_reply_to_the_sending() {
         let (sent, replied) = (observer.at(sent), observer.at(replied));
         observer.watch.saw(lease("s", Some("a"), 7), ReadTime { sent, replied });
     }
-    assert_eq!(observer.expiry(true), None);
+    assert_eq!(observer.expiry(Owners::Ours), None);
 }
 
 #[test]
@@ -71,16 +78,16 @@ fn a_lease_that_is_renewed_does_not_expire_and_its_owner_is_seen_between_the_rea
     let sign = observer.read(10.0, lease("s", Some("a"), 8)).unwrap();
     assert_eq!((sign.after, sign.before), (observer.at(4.0), observer.at(10.0)));
     observer.reads(&[14.0], &lease("s", Some("a"), 8));
-    assert_eq!(observer.expiry(true), None);
+    assert_eq!(observer.expiry(Owners::Ours), None);
 }
 
 #[test]
 fn a_gap_of_more_than_the_failover_time_begins_the_observation_again() {
     let mut observer = Observer::new();
     observer.reads(&[0.0, 4.0, 14.1], &lease("s", Some("a"), 7));
-    assert_eq!(observer.expiry(true), None);
+    assert_eq!(observer.expiry(Owners::Ours), None);
     observer.reads(&[18.0, 24.1], &lease("s", Some("a"), 7));
-    assert_eq!(observer.expiry(true), Some(24.1));
+    assert_eq!(observer.expiry(Owners::Ours), Some(24.1));
 }
 
 #[test]
@@ -89,16 +96,16 @@ fn a_lease_that_a_java_worker_was_given_expires_later_until_it_was_renewed() {
     let given = lease("s", Some("java"), 8);
     observer.reads(&[0.0], &lease("s", Some("a"), 7));
     observer.reads(&[1.0, 5.0, 11.0, 19.0, 25.9], &given);
-    assert_eq!(observer.expiry(false), None);
+    assert_eq!(observer.expiry(Owners::Java), None);
     observer.reads(&[26.0], &given);
-    assert_eq!(observer.expiry(false), Some(26.0));
+    assert_eq!(observer.expiry(Owners::Java), Some(26.0));
 }
 
 #[test]
 fn a_lease_that_a_worker_of_this_library_was_given_expires_after_the_failover_time() {
     let mut observer = Observer::new();
     observer.reads(&[0.0, 4.0, 10.0], &lease("s", Some("a"), 8));
-    assert_eq!(observer.expiry(true), Some(10.0));
+    assert_eq!(observer.expiry(Owners::Ours), Some(10.0));
 }
 
 #[test]
@@ -106,7 +113,7 @@ fn a_lease_that_a_java_worker_has_renewed_expires_after_the_failover_time() {
     let mut observer = Observer::new();
     observer.reads(&[0.0], &lease("s", Some("java"), 7));
     observer.reads(&[1.0, 5.0, 11.0], &lease("s", Some("java"), 8));
-    assert_eq!(observer.expiry(false), Some(11.0));
+    assert_eq!(observer.expiry(Owners::Java), Some(11.0));
 }
 
 #[test]
@@ -114,14 +121,14 @@ fn a_lease_that_names_the_observer_does_not_expire() {
     let mut observer = Observer::new();
     observer.reads(&[0.0, 4.0, 10.0], &lease("s", Some("me"), 7));
     assert_eq!(observer.watch.suspects(STILLNESS, |_| true).count(), 0);
-    assert_eq!(observer.expiry(true), None);
+    assert_eq!(observer.expiry(Owners::Ours), None);
 }
 
 #[test]
 fn a_lease_without_an_owner_does_not_expire() {
     let mut observer = Observer::new();
     observer.reads(&[0.0, 4.0, 10.0], &lease("s", None, 7));
-    assert_eq!(observer.expiry(true), None);
+    assert_eq!(observer.expiry(Owners::Ours), None);
 }
 
 #[test]
