@@ -8,8 +8,7 @@
 //! leader balances it by the throughput of its leases.
 //!
 //! In the order of the data: `platform` says which sources suit this machine; `proc_stat`, `cgroup` and `ecs` compute the use
-//! of CPU from what the machine says, with `json` for the replies of ECS; `sources` reads it; `recorder` keeps the samples and
-//! makes the row.
+//! of CPU from what the machine says; `sources` reads it; `recorder` keeps the samples and makes the row.
 //!
 //! Source: amazon-kinesis-client 3.5, `WorkerMetricsSelector` and `WorkerMetricStatsReporter`.
 
@@ -20,7 +19,6 @@ use futures::future::BoxFuture;
 
 mod cgroup;
 mod ecs;
-mod json;
 pub(crate) mod platform;
 mod proc_stat;
 pub(crate) mod recorder;

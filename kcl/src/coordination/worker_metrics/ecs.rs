@@ -10,8 +10,9 @@
 //!
 //! Source: amazon-kinesis-client 3.5, `EcsCpuWorkerMetric`; Amazon ECS developer guide, task metadata endpoint version 4.
 
+use serde_json::Value;
+
 use super::SampleError;
-use super::json::Json;
 
 /// Below the address of the endpoint.
 pub(crate) const STATS: &str = "/stats";
@@ -28,19 +29,15 @@ pub(crate) const TASK: &str = "/task";
 ///
 /// If a reply is not JSON or lacks a figure.
 pub(crate) fn percent(stats: &str, task: &str) -> Result<f64, SampleError> {
-    let stats = Json::parse(stats).ok_or_else(|| SampleError::malformed(STATS, "it is not JSON"))?;
-    let task = Json::parse(task).ok_or_else(|| SampleError::malformed(TASK, "it is not JSON"))?;
-    let figure = |path: &[&str]| stats.number(path).ok_or_else(|| lacks(STATS, path));
-    let before = [
-        &["precpu_stats", "cpu_usage", "total_usage"][..],
-        &["precpu_stats", "system_cpu_usage"],
-    ];
-    let [Some(used_before), Some(machine_before)] = before.map(|path| stats.number(path)) else {
+    let (stats, task) = (parse(STATS, stats)?, parse(TASK, task)?);
+    let figure = |path| number(&stats, path).ok_or_else(|| lacks(STATS, path));
+    let before = ["/precpu_stats/cpu_usage/total_usage", "/precpu_stats/system_cpu_usage"];
+    let [Some(used_before), Some(machine_before)] = before.map(|path| number(&stats, path)) else {
         return Ok(0.0);
     };
-    let used = figure(&["cpu_stats", "cpu_usage", "total_usage"])? - used_before;
-    let machine = figure(&["cpu_stats", "system_cpu_usage"])? - machine_before;
-    let cpus = figure(&["cpu_stats", "online_cpus"])?;
+    let used = figure("/cpu_stats/cpu_usage/total_usage")? - used_before;
+    let machine = figure("/cpu_stats/system_cpu_usage")? - machine_before;
+    let cpus = figure("/cpu_stats/online_cpus")?;
     let allowed = allowed(&stats, &task)?;
     if machine <= 0.0 {
         return Ok(100.0);
@@ -49,20 +46,17 @@ pub(crate) fn percent(stats: &str, task: &str) -> Result<f64, SampleError> {
 }
 
 /// How many CPUs the container may use; more than 0.
-fn allowed(stats: &Json, task: &Json) -> Result<f64, SampleError> {
-    let id = stats.text(&["id"]).ok_or_else(|| lacks(STATS, &["id"]))?;
-    let containers = task.list(&["Containers"]).ok_or_else(|| lacks(TASK, &["Containers"]))?;
-    let shares = |container: &Json| container.number(&["Limits", "CPU"]).unwrap_or(0.0);
-    let mine = containers
-        .iter()
-        .find(|container| container.text(&["DockerId"]) == Some(id));
-    let mine = mine
-        .map(shares)
-        .ok_or_else(|| SampleError::malformed(TASK, format!("it lacks the container {id}")))?;
+fn allowed(stats: &Value, task: &Value) -> Result<f64, SampleError> {
+    let text = |value: &Value, path| value.pointer(path).and_then(Value::as_str).map(str::to_owned);
+    let id = text(stats, "/id").ok_or_else(|| lacks(STATS, "/id"))?;
+    let containers = task.pointer("/Containers").and_then(Value::as_array);
+    let containers = containers.ok_or_else(|| lacks(TASK, "/Containers"))?;
+    let shares = |container: &Value| number(container, LIMIT).unwrap_or(0.0);
+    let is_mine = |container: &&Value| text(container, "/DockerId").as_ref() == Some(&id);
+    let mine = containers.iter().find(is_mine).map(shares);
+    let mine = mine.ok_or_else(|| SampleError::malformed(TASK, format!("it lacks the container {id}")))?;
     let all: f64 = containers.iter().map(shares).sum();
-    let cpus = task
-        .number(&["Limits", "CPU"])
-        .ok_or_else(|| lacks(TASK, &["Limits", "CPU"]))?;
+    let cpus = number(task, LIMIT).ok_or_else(|| lacks(TASK, LIMIT))?;
     let allowed = mine / all * cpus;
     let is_usable = allowed.is_finite() && allowed > 0.0;
     is_usable
@@ -70,8 +64,19 @@ fn allowed(stats: &Json, task: &Json) -> Result<f64, SampleError> {
         .ok_or_else(|| SampleError::malformed(TASK, "the container has no share of CPU"))
 }
 
-fn lacks(what: &'static str, path: &[&str]) -> SampleError {
-    SampleError::malformed(what, format!("it lacks {}", path.join(".")))
+/// The limit of CPU, in a task and in a container.
+const LIMIT: &str = "/Limits/CPU";
+
+fn parse(what: &'static str, text: &str) -> Result<Value, SampleError> {
+    serde_json::from_str(text).map_err(|error| SampleError::malformed(what, format!("it is not JSON: {error}")))
+}
+
+fn number(value: &Value, path: &str) -> Option<f64> {
+    value.pointer(path)?.as_f64()
+}
+
+fn lacks(what: &'static str, path: &str) -> SampleError {
+    SampleError::malformed(what, format!("it lacks {path}"))
 }
 
 #[cfg(test)]
@@ -116,7 +121,7 @@ mod tests {
     fn a_reply_without_a_figure_says_what_it_lacks() {
         let no_limit = TWO_CONTAINERS.replace("\"CPU\": 0.5, ", "");
         let error = percent(&stats(105, 1_200), &no_limit).unwrap_err();
-        assert!(error.to_string().contains("it lacks Limits.CPU"), "{error}");
+        assert!(error.to_string().contains("it lacks /Limits/CPU"), "{error}");
         let other = TWO_CONTAINERS.replace("c1", "c2");
         assert!(percent(&stats(105, 1_200), &other).is_err());
         assert!(percent("no", TWO_CONTAINERS).is_err());
