@@ -248,6 +248,7 @@ impl DynamoDbLeaseTable {
             LeaseWrite::Delete { .. } | LeaseWrite::Discard { .. } => self.delete(write.key(), expression).await,
             LeaseWrite::Owner(_)
             | LeaseWrite::Take { .. }
+            | LeaseWrite::Adopt { .. }
             | LeaseWrite::Assign { .. }
             | LeaseWrite::OfferHandOff { .. }
             | LeaseWrite::SetChildren { .. }
