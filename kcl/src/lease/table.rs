@@ -10,12 +10,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use futures::future::BoxFuture;
+use service::Clock;
 
 use crate::coordination::table::FleetTable;
 use crate::error::TableError;
+use crate::event::LeaseEvent;
 use crate::lease::item::Row;
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
 use crate::lease::write::{LeaseWrite, WriteOutcome};
+use crate::observers::Observers;
 
 /// A lease table, which has the rows of the fleet in it too.
 pub(crate) trait LeaseTable: FleetTable {
@@ -68,6 +71,15 @@ impl fmt::Debug for SeparateTable {
             .field("table", &self.table)
             .finish_non_exhaustive()
     }
+}
+
+/// The time of the service of `table`, or of this host if that is unknown.
+pub(crate) fn service_time(table: &dyn LeaseTable, clock: &Clock, observers: &Observers) -> SystemTime {
+    table.service_time().unwrap_or_else(|| {
+        let table = table.name().to_owned();
+        observers.tell(LeaseEvent::ServiceTimeUnknown { table, repeated: 0 });
+        clock.wall()
+    })
 }
 
 /// A part of a scan.

@@ -16,6 +16,7 @@ use super::lease_thread::{LeaseRuntime, LeaseThread, LeaseThreadError};
 use crate::assignment::children::ChildLeases;
 use crate::assignment::gauges::Gauges;
 use crate::assignment::origin::StreamAtStart;
+use crate::assignment::other_streams::OtherStreams;
 use crate::assignment::taker::{Taker, TakerPolicy, VeryOldLeases};
 use crate::assignment::task::Assignment;
 use crate::assignment::token_bases::TokenBases;
@@ -80,10 +81,12 @@ impl LeaseSide {
             worker: worker.id.clone(),
             table: place.table.table,
             coordination: worker.config.coordination,
-            stream,
-            replaced,
-            on_recreated: worker.config.on_recreated,
-            of_other_streams: Arc::clone(&of_other_streams),
+            other_streams: OtherStreams {
+                stream: Arc::new(stream),
+                replaced,
+                on_recreated: worker.config.on_recreated,
+                found: Arc::clone(&of_other_streams),
+            },
             renewer: renewer.clone(),
             health: worker.control.health.clone(),
             taker: Taker::new(worker.id.clone(), policy),
