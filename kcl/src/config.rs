@@ -35,7 +35,6 @@ pub(crate) struct Config {
     pub(crate) checkpoint_interval: Duration,
     pub(crate) on_possible_loss: OnPossibleLoss,
     pub(crate) on_recreated: OnRecreated,
-    /// No option yet: a worker can follow the 2.x rule alone.
     pub(crate) coordination: Coordination,
     pub(crate) error_policy: ErrorPolicy,
     pub(crate) handler_grace: Duration,

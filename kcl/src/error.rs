@@ -90,6 +90,12 @@ pub enum WorkerError {
         /// What can be done.
         cure: &'static str,
     },
+    /// The worker's id is, or may become, the key of another row of the lease table, in which the workers of KCL 3.5 have rows too.
+    #[error("{problem}")]
+    UnusableWorkerId {
+        /// The id, what it collides with, and what to choose.
+        problem: String,
+    },
     /// A task of the worker panicked. The others were ended in an orderly way; a fault of this library.
     #[error("a task of the worker panicked")]
     TaskPanicked,

@@ -122,7 +122,7 @@ impl Worker {
         // Also when the future is dropped.
         let _ends = self.control.run_begins();
         let rng = self.rng.fork();
-        let mut stream = tokio::select! {
+        let mut started = tokio::select! {
             biased;
             () = draining.cancelled() => return Ok(ShutdownReport::default()),
             started = Box::pin(self.starter(rng, Occasion::Start).run()) => {
@@ -135,16 +135,18 @@ impl Worker {
         });
         let (report, result) = loop {
             health.enter(WorkerPhase::Running);
-            match Box::pin(self.run_started(stream)).await {
+            // A worker that runs never changes its rule.
+            self.config.coordination = started.rule.kept();
+            match Box::pin(self.run_started(started.stream)).await {
                 Ran::ToItsEnd(report, result) => break (report, result),
                 Ran::UntilTheStreamWasCreatedAgain => health.enter(WorkerPhase::Starting),
             }
             let rng = self.rng.fork();
-            stream = tokio::select! {
+            started = tokio::select! {
                 biased;
                 () = draining.cancelled() => break (ShutdownReport::default(), Ok(())),
                 started = Box::pin(self.starter(rng, Occasion::BeginAnew).run()) => match started {
-                    Ok(stream) => stream,
+                    Ok(started) => started,
                     Err(error) => break (ShutdownReport::default(), Err(error)),
                 },
             };
@@ -161,6 +163,7 @@ impl Worker {
 
     fn starter(&self, rng: fastrand::Rng, occasion: Occasion) -> Start<'_> {
         Start {
+            worker: &self.id,
             observers: &self.observers,
             table: &self.table,
             layout: &self.layout,

@@ -22,15 +22,22 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 
-/// The rule that a worker is told to follow.
+/// By which rule the workers of a fleet share the shards.
+///
+/// By the rule of KCL 2.x each worker takes leases for itself. By that of KCL 3.x a leader levels them, and each worker has rows
+/// of its own in the lease table. A worker never changes its rule while it runs: it ends when the fleet does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Coordination {
-    /// The rule that the table says; the 3.x rule in a table without leases.
+#[non_exhaustive]
+pub enum Coordination {
+    /// The rule that the lease table says, by its row `Migration3.0`. Without that row, leases mean the rule of KCL 2.x, and a
+    /// table without leases becomes one for that of KCL 3.x.
     #[default]
     Auto,
-    /// The 2.x rule, or none.
+    /// The rule of KCL 2.x. The worker does not start on a table for the other rule.
     Kcl2,
-    /// The 3.x rule, also where leases without the row mean the 2.x rule: for a fleet without workers of KCL 2.x.
+    /// The rule of KCL 3.x, also on a table whose leases mean the rule of KCL 2.x: such a table is moved up by the first
+    /// worker. For a fleet without workers of KCL 2.x, which fail on the rows of KCL 3.x, and with this option in all of its
+    /// workers.
     Kcl3,
 }
 

@@ -1,4 +1,5 @@
-//! Each event as one line of plain text, for those who print them. The log has its own lines, with fields.
+//! Each event as one line of plain text, for those who print them. The log has its own lines, with fields; that of a fleet's
+//! event is its text.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,6 +14,7 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Worker(event) => event.fmt(f),
+            Self::Fleet(event) => event.fmt(f),
             Self::Lease(event) => event.fmt(f),
             Self::Shard { shard, event } => write!(f, "shard {shard}: {event}"),
             Self::Handler { shard, event } => write!(f, "shard {shard}: {event}"),
