@@ -83,6 +83,8 @@ pub use consumer::skip::{SkipError, Skipped};
 pub use consumer::status::{ShardState, ShardStatus};
 pub use consumer::supervisor::ShutdownReport;
 #[doc(hidden)]
+pub use coordination::decisions::{Decision, DecisionKind};
+#[doc(hidden)]
 pub use coordination::rule::Coordination;
 pub use error::{BuildError, BuildErrorKind, CallErrorKind, StreamError, TableError, WorkerError};
 pub use event::Event;

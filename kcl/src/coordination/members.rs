@@ -243,6 +243,11 @@ impl Members {
         *worker == self.me || self.members.get(worker).is_some_and(is_ours)
     }
 
+    /// How many workers are alive.
+    pub(crate) fn count_alive(&self) -> usize {
+        self.members.values().filter(|member| member.is_alive).count()
+    }
+
     /// Whether a live worker runs the Java KCL.
     pub(crate) fn has_java(&self) -> bool {
         let mut others = self

@@ -27,7 +27,7 @@
 //! a reply must end as an error after a second or so.
 //!
 //! A leader may feed scans of its own with [`Turns::scan_now`]. `slots` has the times of the turns, and `replies`
-//! what is concluded from the replies.
+//! what is concluded from the replies; `beginning` delays the first assignments of a fleet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
@@ -44,6 +44,7 @@ use crate::lease::model::{LeaseKey, WorkerId};
 use crate::lease::table::ScanPage;
 use crate::lease::write::{CounterCondition, LeaseWrite, WriteOutcome};
 
+mod beginning;
 mod neighbour;
 mod replies;
 #[cfg(test)]
@@ -102,6 +103,9 @@ pub(crate) struct Turns {
     pause: Option<Instant>,
     /// When the first of the calls was sent that failed in a row.
     failing_since: Option<Instant>,
+    /// Since when no lease has an owner.
+    beginning: Option<Instant>,
+    last_scan: Option<WholeScan>,
 }
 
 /// A scan between its pages.
@@ -111,6 +115,15 @@ struct Scan {
     from: Option<LeaseKey>,
     rows: FleetRows,
     purpose: Purpose,
+}
+
+/// The last whole scan of the table.
+#[derive(Debug)]
+pub(crate) struct WholeScan {
+    /// When its last reply came.
+    pub(crate) at: Instant,
+    /// The rows that are no leases.
+    pub(crate) rows: FleetRows,
 }
 
 /// Why a scan was begun.
@@ -178,6 +191,8 @@ impl Turns {
             in_flight: None,
             pause: None,
             failing_since: None,
+            beginning: None,
+            last_scan: None,
         }
     }
 
@@ -228,6 +243,11 @@ impl Turns {
     /// The fleet as it was seen last.
     pub(crate) fn fleet(&self, now: Instant) -> FleetSnapshot {
         FleetSnapshot::of(&self.members, &self.watch, self.policy.failover, now)
+    }
+
+    /// The last whole scan, if there was one.
+    pub(crate) fn last_scan(&self) -> Option<&WholeScan> {
+        self.last_scan.as_ref()
     }
 
     pub(crate) fn members(&self) -> &Members {
@@ -345,7 +365,7 @@ impl Turns {
     /// Plans who gets the leases that nobody reads.
     fn assign(&mut self, now: Instant) {
         let is_unread = |it: &WatchedLease| it.expired.is_some() || it.lease.actual_owner().is_none();
-        if !self.watch.leases().any(is_unread) {
+        if !self.watch.leases().any(is_unread) || self.waits_for_others(now) {
             return;
         }
         let fleet = self.fleet(now);

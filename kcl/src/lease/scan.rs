@@ -96,15 +96,20 @@ pub(crate) async fn list(
     }
     listing.leases.sort_by(|a, b| a.key.cmp(&b.key));
     listing.holes.sort_by(|a, b| a.key.cmp(&b.key));
-    for error in &listing.rows.damaged {
+    tell_of_damage(&listing.rows, table.name(), observers);
+    Ok(listing)
+}
+
+/// Tells of the rows of the fleet that cannot be read.
+pub(crate) fn tell_of_damage(rows: &FleetRows, table: &str, observers: &Observers) {
+    for error in &rows.damaged {
         observers.tell(LeaseEvent::FleetRowUnreadable {
-            table: table.name().to_owned(),
+            table: table.to_owned(),
             row: error.key.clone(),
             problem: error.to_string(),
             repeated: 0,
         });
     }
-    Ok(listing)
 }
 
 async fn page(

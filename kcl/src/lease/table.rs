@@ -51,10 +51,6 @@ pub(crate) trait LeaseTable: FleetTable {
 
     /// The keys of the rows that name `worker` as their owner, by an index that may lag behind. `None`: the table has no
     /// such index, or it is still being built.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the port is complete before all of its users are")
-    )]
     fn keys_of<'a>(&'a self, worker: &'a WorkerId) -> BoxFuture<'a, Result<Option<Vec<LeaseKey>>, TableError>>;
 }
 

@@ -107,10 +107,6 @@ pub(crate) enum Then {
 
 /// Whether an assignment is bound to the counter that was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the port is complete before all of its users are")
-)]
 pub(crate) enum CounterCondition {
     /// It is: the owner must not have renewed since.
     AsSeen,

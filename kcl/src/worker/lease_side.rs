@@ -1,6 +1,5 @@
 //! The side of a worker that keeps its leases, set up and started.
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
@@ -13,13 +12,11 @@ use super::Worker;
 use super::application_watch::{ApplicationWatch, watch_application};
 use super::lease_keeper::LeaseKeeper;
 use super::lease_thread::{LeaseRuntime, LeaseThread, LeaseThreadError};
+use super::search::Ports;
 use crate::assignment::children::ChildLeases;
 use crate::assignment::gauges::Gauges;
 use crate::assignment::origin::StreamAtStart;
 use crate::assignment::other_streams::OtherStreams;
-use crate::assignment::taker::{Taker, TakerPolicy, VeryOldLeases};
-use crate::assignment::task::Assignment;
-use crate::assignment::token_bases::TokenBases;
 use crate::error::WorkerError;
 use crate::lease::ownership::Terms;
 use crate::lease::renewer::{OwnedLease, Renewer, RenewerParts, RenewerTask};
@@ -38,6 +35,8 @@ pub(super) struct LeaseSide {
     pub(super) new_leases: Arc<Notify>,
     /// Creates the leases of children.
     pub(super) child_leases: ChildLeases,
+    /// Is cancelled once other workers can know that this one leaves.
+    pub(super) retired: CancellationToken,
     /// Is told when the search for leases has found some of a former or a later stream that are to be replaced.
     pub(super) of_other_streams: Arc<Notify>,
     keeping: LeaseThread<Result<(), WorkerError>>,
@@ -70,42 +69,30 @@ impl LeaseSide {
         let stop = CancellationToken::new();
         let place = Place::of(worker);
         let (renewer, renewing) = renewer(worker, &place.table.table);
-        let policy = TakerPolicy {
-            failover: worker.config.failover_time,
-            max_leases: worker.config.max_leases,
-            max_leases_to_steal: 1,
-            very_old_leases: VeryOldLeases::TakenFirst,
+        let other_streams = OtherStreams {
+            stream: Arc::new(stream),
+            replaced,
+            on_recreated: worker.config.on_recreated,
+            found: Arc::clone(&of_other_streams),
         };
-        let assignment = Assignment {
-            clock: worker.clock.clone(),
-            worker: worker.id.clone(),
-            table: place.table.table,
-            coordination: worker.config.coordination,
-            other_streams: OtherStreams {
-                stream: Arc::new(stream),
-                replaced,
-                on_recreated: worker.config.on_recreated,
-                found: Arc::clone(&of_other_streams),
-            },
+        let gauges = Gauges {
+            shards: worker.control.shards.clone(),
+            budget: worker.budget.clone(),
+        };
+        let retired = CancellationToken::new();
+        let ports = Ports {
+            table: Arc::clone(&place.table.table),
             renewer: renewer.clone(),
-            health: worker.control.health.clone(),
-            taker: Taker::new(worker.id.clone(), policy),
-            token_bases: TokenBases::default(),
-            interval: worker.config.assignment_interval(),
-            write_timeout: worker.config.lease_write_timeout(),
-            rng: worker.rng.fork(),
-            observers: worker.observers.clone(),
-            gauges: Gauges {
-                shards: worker.control.shards.clone(),
-                budget: worker.budget.clone(),
-            },
+            other_streams,
+            gauges,
             owned,
             new_leases: Arc::clone(&new_leases),
             children,
-            finished: BTreeSet::new(),
+            retired: retired.clone(),
         };
+        let search = ports.search(worker);
         let keeper = LeaseKeeper {
-            assignment,
+            search,
             renewing,
             upkeep: place.table.upkeep,
             application: place.watch,
@@ -119,6 +106,7 @@ impl LeaseSide {
             new_leases,
             child_leases,
             of_other_streams,
+            retired,
             keeping: place.runtime.spawn(move || keeper.run()),
             stop,
             _heartbeat: place.heartbeat,

@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use super::{Purpose, RETRY, Scan, TurnNews, TurnReply, Turns};
+use super::{Purpose, RETRY, Scan, TurnNews, TurnReply, Turns, WholeScan};
 use crate::coordination::lease_watch::ReadTime;
 use crate::coordination::members::MembersSeen;
 use crate::error::TableError;
@@ -83,11 +83,11 @@ impl Turns {
             self.scan = Some(scan);
             return Vec::new();
         }
-        self.scanned(&scan, read, wall)
+        self.scanned(scan, read, wall)
     }
 
-    fn scanned(&mut self, scan: &Scan, read: ReadTime, wall: SystemTime) -> Vec<TurnNews> {
-        self.plan_second_scan(scan, read.replied);
+    fn scanned(&mut self, scan: Scan, read: ReadTime, wall: SystemTime) -> Vec<TurnNews> {
+        self.plan_second_scan(&scan, read.replied);
         self.watch.forget_unread(scan.begun);
         let leases = self.watch.leases();
         let owners = leases
@@ -106,6 +106,10 @@ impl Turns {
         members.extend(self.members.slow(&self.watch.slow_owners()));
         let mut news: Vec<_> = members.into_iter().map(TurnNews::Member).collect();
         news.extend(self.conclude(read.replied, wall));
+        self.last_scan = Some(WholeScan {
+            at: read.replied,
+            rows: scan.rows,
+        });
         news
     }
 

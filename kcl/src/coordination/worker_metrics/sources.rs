@@ -8,8 +8,32 @@ use std::time::Instant;
 use futures::future::BoxFuture;
 
 use super::cgroup::{CgroupFiles, ContainerCpu};
+use super::platform::{CGROUP_V2_FILE, Machine, POD_FILE, Platform, System};
 use super::proc_stat::MachineCpu;
 use super::{CPU, CPU_LIMIT, MetricSource, SampleError, ecs, proc_stat};
+
+/// The sources that suit this machine. ECS and EC2 are asked over the network, and that is not done here: on them no metric is
+/// measured.
+pub(crate) fn of_this_machine() -> Vec<Box<dyn MetricSource>> {
+    let machine = Machine {
+        files: [POD_FILE, CGROUP_V2_FILE]
+            .into_iter()
+            .filter(|file| Path::new(file).exists())
+            .collect(),
+        system: if cfg!(target_os = "linux") {
+            System::Linux
+        } else {
+            System::Other
+        },
+        ..Machine::default()
+    };
+    match Platform::of(&machine) {
+        Platform::CgroupV2 => vec![Box::new(CgroupCpu::new(CgroupVersion::V2))],
+        Platform::CgroupV1 => vec![Box::new(CgroupCpu::new(CgroupVersion::V1))],
+        Platform::Ec2 => vec![Box::new(ProcStatCpu::default())],
+        Platform::Ecs { .. } | Platform::Unknown => Vec::new(),
+    }
+}
 
 /// CPU of the whole machine, by `/proc/stat`.
 #[derive(Debug)]
