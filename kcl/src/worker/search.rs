@@ -52,7 +52,7 @@ impl Search {
     pub(super) async fn run(self, draining: CancellationToken) -> Result<(), WorkerError> {
         match self {
             Self::Kcl2(assignment) => assignment.run(draining).await,
-            Self::Kcl3(participation) => participation.run(draining).await,
+            Self::Kcl3(participation) => Box::pin(participation.run(draining)).await,
         }
     }
 }

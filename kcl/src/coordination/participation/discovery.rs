@@ -1,7 +1,7 @@
 //! Finds the leases that name this worker, and begins their ownerships: by a write of its own, before the first delivery.
 //!
-//! It asks the index of owners. Without an index it scans the table, less often. It creates the leases of the children of ended
-//! shards too, because a lease that another part created for this worker would be found here, and be begun twice.
+//! It asks the index of owners. Without an index it scans the table, less often. `children` creates the leases of the children of
+//! ended shards, because a lease that another part created for this worker would be found here, and be begun twice.
 
 mod children;
 

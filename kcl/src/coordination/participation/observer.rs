@@ -18,7 +18,7 @@ use crate::assignment::gauges::Gauges;
 use crate::assignment::other_streams::LeftOut;
 use crate::coordination::decisions::{DecisionKind, Decisions};
 use crate::coordination::leadership::Term;
-use crate::coordination::planner::{Decision, Plan, PlannerPolicy};
+use crate::coordination::planner::{Decision, Plan};
 use crate::coordination::rule::{Coordination, Coordinator, Leases, Seen, decide};
 use crate::coordination::turns::{Assignment, Turns, TurnsPolicy};
 use crate::error::WorkerError;

@@ -1,0 +1,39 @@
+//! How the workers of a fleet come to equal shares.
+
+use super::{Fleet, SECOND};
+
+#[tokio::test(start_paused = true)]
+async fn a_single_worker_reads_its_first_shard_within_a_second_of_the_table() {
+    let mut fleet = Fleet::new(4);
+    fleet.start("w1");
+    let took = fleet.until_level(4).await;
+    // The table is created within this time too.
+    assert!(took <= 3 * SECOND, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn workers_that_start_at_once_have_equal_shares_at_once_and_move_nothing_later() {
+    let mut fleet = Fleet::new(30);
+    for number in 0..10 {
+        fleet.start(&format!("w{number}"));
+    }
+    let took = fleet.until_level(30).await;
+    assert!(took <= 10 * SECOND, "{took:?}");
+    let begun = fleet.journal.entries().len();
+    tokio::time::sleep(180 * SECOND).await;
+    assert_eq!(fleet.journal.entries().len(), begun);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_third_worker_has_its_share_within_ten_seconds() {
+    let mut fleet = Fleet::new(9);
+    fleet.start("w1");
+    fleet.start("w2");
+    fleet.until_level(9).await;
+    tokio::time::sleep(90 * SECOND).await;
+    fleet.start("w3");
+    let took = fleet.until_level(9).await;
+    assert!(took <= 10 * SECOND, "{took:?}");
+    let leader = fleet.leader().await.unwrap();
+    assert_eq!(fleet.control(&leader).decisions().last().unwrap().to.as_str(), "w3");
+}
