@@ -1,10 +1,12 @@
 //! Workers of a fleet by the rule of KCL 3.x: who reads what, who leads, and who is dead.
 //!
-//! By subject: `rule`, `sharing`, `deaths`, `leaving`. This file has a fleet whose workers can be started, killed and looked at.
+//! By subject: `rule`, `sharing`, `deaths`, `faults`, `shard_ends`, `leaving`. This file has a fleet whose workers can be started, killed and looked at.
 
 mod deaths;
+mod faults;
 mod leaving;
 mod rule;
+mod shard_ends;
 mod sharing;
 
 use std::collections::BTreeMap;
@@ -12,6 +14,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use kcl::{Coordination, RunError, ShutdownReport, WorkerBuilder, WorkerControl};
+use kpl::Producer;
 use testkit::sim::Sim;
 use tokio::task::JoinHandle;
 
@@ -27,6 +30,7 @@ type Row = BTreeMap<String, AttributeValue>;
 /// A fleet on one stream.
 struct Fleet {
     sim: Sim,
+    producer: Producer,
     journal: Journal,
     workers: BTreeMap<String, Member>,
 }
@@ -41,7 +45,9 @@ impl Fleet {
     fn new(shards: usize) -> Self {
         let sim = Sim::new(11);
         sim.create_stream(STREAM, shards).unwrap();
+        let producer = Producer::builder(STREAM).aws(&sim.client("producer")).seed(11).build();
         Self {
+            producer: producer.unwrap(),
             sim,
             journal: Journal::default(),
             workers: BTreeMap::new(),

@@ -5,8 +5,10 @@
 //! lock; `lock_call` carries out what it asks for. The `planner` decides which worker is given which lease. `rule` says whether
 //! the fleet follows the rule of KCL 3.x or that of 2.x. `worker_metrics` measures this worker and reports it; `lease_watch` says
 //! how long each lease has stood still, and `members` who is alive. By both, all workers find the leases that nobody reads, in
-//! `turns`. `participation` is what a worker does by all of this, and `decisions` keeps what it has decided.
+//! `turns`. `cleanup` says which ended leases are deleted. `participation` is what a worker does by all of this, and `decisions`
+//! keeps what it has decided.
 
+mod cleanup;
 pub(crate) mod decisions;
 pub(crate) mod leadership;
 pub(crate) mod lease_watch;

@@ -255,6 +255,7 @@ impl Worker {
             clock: self.clock.clone(),
             new_leases: Arc::clone(&lease_side.new_leases),
             child_leases: lease_side.child_leases.clone(),
+            ended_leases: lease_side.ended_leases.clone(),
         }
     }
 }

@@ -94,6 +94,6 @@ fn skipped(event: &Event) -> Option<WorkerFact> {
             through: place(last.sequence_number.as_str(), last.sub_sequence_number),
             count: *count,
         }),
-        Event::Worker(_) | Event::Lease(_) | Event::Shard { .. } | Event::Handler { .. } | _ => None,
+        Event::Worker(_) | Event::Fleet(_) | Event::Lease(_) | Event::Shard { .. } | Event::Handler { .. } | _ => None,
     }
 }

@@ -43,6 +43,8 @@ pub(crate) mod attribute {
     pub(crate) const SUPPORT_UPDATE: &str = "slu";
     /// Ours.
     pub(crate) const STARTED_AT: &str = "startedAt";
+    /// Ours.
+    pub(crate) const MAX_LEASES: &str = "maxLeases";
 
     pub(crate) const OWNER_NAME: &str = "ownerName";
     pub(crate) const LEASE_DURATION: &str = "leaseDuration";

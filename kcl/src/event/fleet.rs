@@ -102,6 +102,11 @@ pub enum FleetEvent {
         /// Why.
         reason: String,
     },
+    /// This worker, as the leader, has deleted the lease of a shard that was read to its end and whose children are read.
+    EndedLeaseDeleted {
+        /// The lease.
+        lease: LeaseKey,
+    },
     /// The workers together may not have all leases: some shards are not read.
     TooSmall {
         /// The leases to read.
@@ -119,7 +124,7 @@ impl FleetEvent {
     /// How much it matters.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::Assigned { .. } => Severity::Debug,
+            Self::Assigned { .. } | Self::EndedLeaseDeleted { .. } => Severity::Debug,
             Self::FollowsKcl2 { .. }
             | Self::Elected
             | Self::Joined { .. }
@@ -152,7 +157,8 @@ impl FleetEvent {
             | Self::ClockWrong { .. }
             | Self::RenewsSlowly { .. }
             | Self::Assigned { .. }
-            | Self::HandOffOffered { .. } => None,
+            | Self::HandOffOffered { .. }
+            | Self::EndedLeaseDeleted { .. } => None,
         }
     }
 
@@ -184,14 +190,12 @@ impl fmt::Display for FleetEvent {
             Self::LeasesExpired { worker, leases } => {
                 write!(f, "worker {worker} did not renew {leases} leases in time")
             }
-            Self::ClockWrong { worker, ahead, behind } if ahead > behind => {
-                write!(
-                    f,
-                    "the clock of worker {worker} is {ahead:?} ahead of the lease table's"
-                )
-            }
-            Self::ClockWrong { worker, behind, .. } => {
-                write!(f, "the clock of worker {worker} is {behind:?} behind the lease table's")
+            Self::ClockWrong { worker, ahead, behind } => {
+                let (by, way) = match ahead > behind {
+                    true => (ahead, "ahead of"),
+                    false => (behind, "behind"),
+                };
+                write!(f, "the clock of worker {worker} is {by:?} {way} the lease table's")
             }
             Self::RenewsSlowly {
                 worker,
@@ -207,7 +211,7 @@ impl fmt::Display for FleetEvent {
                 from,
                 to,
                 reason,
-            } => write!(f, "lease {lease} goes {}to worker {to}: {reason}", From(from.as_ref())),
+            } => write!(f, "lease {lease} goes {}: {reason}", Way(from.as_ref(), to)),
             Self::HandOffOffered {
                 lease,
                 from,
@@ -215,9 +219,15 @@ impl fmt::Display for FleetEvent {
                 reason,
             } => write!(
                 f,
-                "lease {lease} is to be handed over {}to worker {to}: {reason}",
-                From(from.as_ref())
+                "lease {lease} is to be handed over {}: {reason}",
+                Way(from.as_ref(), to)
             ),
+            Self::EndedLeaseDeleted { lease } => {
+                write!(
+                    f,
+                    "lease {lease} was deleted: its shard was read to the end, and its children are read"
+                )
+            }
             Self::TooSmall {
                 leases, room, workers, ..
             } => write!(
@@ -229,12 +239,15 @@ impl fmt::Display for FleetEvent {
     }
 }
 
-/// The owner before, if there was one.
-struct From<'a>(Option<&'a WorkerId>);
+/// From one owner, if there was one, to the next.
+struct Way<'a>(Option<&'a WorkerId>, &'a WorkerId);
 
-impl fmt::Display for From<'_> {
+impl fmt::Display for Way<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |worker| write!(f, "from worker {worker} "))
+        if let Some(from) = self.0 {
+            write!(f, "from worker {from} ")?;
+        }
+        write!(f, "to worker {}", self.1)
     }
 }
 

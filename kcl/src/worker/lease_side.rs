@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +18,7 @@ use crate::assignment::gauges::Gauges;
 use crate::assignment::origin::StreamAtStart;
 use crate::assignment::other_streams::OtherStreams;
 use crate::error::WorkerError;
+use crate::lease::ended::EndedLeases;
 use crate::lease::ownership::Terms;
 use crate::lease::renewer::{OwnedLease, Renewer, RenewerParts, RenewerTask};
 use crate::lease::table::{LeaseTable, SeparateTable};
@@ -35,6 +36,8 @@ pub(super) struct LeaseSide {
     pub(super) new_leases: Arc<Notify>,
     /// Creates the leases of children.
     pub(super) child_leases: ChildLeases,
+    /// What becomes of the leases of ended shards.
+    pub(super) ended_leases: watch::Receiver<EndedLeases>,
     /// Is cancelled once other workers can know that this one leaves.
     pub(super) retired: CancellationToken,
     /// Is told when the search for leases has found some of a former or a later stream that are to be replaced.
@@ -80,6 +83,7 @@ impl LeaseSide {
             budget: worker.budget.clone(),
         };
         let retired = CancellationToken::new();
+        let (ends, ended_leases) = watch::channel(EndedLeases::Kept);
         let ports = Ports {
             table: Arc::clone(&place.table.table),
             renewer: renewer.clone(),
@@ -88,6 +92,7 @@ impl LeaseSide {
             owned,
             new_leases: Arc::clone(&new_leases),
             children,
+            ended_leases: ends,
             retired: retired.clone(),
         };
         let search = ports.search(worker);
@@ -105,6 +110,7 @@ impl LeaseSide {
             leases,
             new_leases,
             child_leases,
+            ended_leases,
             of_other_streams,
             retired,
             keeping: place.runtime.spawn(move || keeper.run()),

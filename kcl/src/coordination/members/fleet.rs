@@ -61,6 +61,13 @@ impl FleetSnapshot {
 }
 
 impl Member {
+    /// Workers of this library say it in their rows, unless they may have any number.
+    fn max_leases(&self) -> Option<usize> {
+        let row = self.row.as_ref().filter(|row| row.started_at.is_some())?;
+        let most = row.max_leases.and_then(|most| usize::try_from(most).ok());
+        Some(most.unwrap_or(usize::MAX))
+    }
+
     fn view(&self, id: &WorkerId, me: &WorkerId) -> WorkerView {
         let (implementation, metrics) = match (id == me, &self.row) {
             // Its first report is on its way.
@@ -72,7 +79,7 @@ impl Member {
             id: id.clone(),
             implementation,
             metrics,
-            max_leases: None,
+            max_leases: self.max_leases(),
             seen: self.seen,
             lease_expired: self.lease_expired,
         }

@@ -1,6 +1,8 @@
 //! Contends for the leader's lock, and says in which term this worker leads.
 
-use tokio::sync::watch;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
@@ -17,11 +19,17 @@ pub(crate) struct LockKeeper {
     rng: fastrand::Rng,
     /// The latest term. It has ended when its time is over.
     term: watch::Sender<Option<Term>>,
+    /// Asks it to let another worker lead.
+    resign: Arc<Notify>,
 }
 
 impl LockKeeper {
     /// The keeper, and the way to its latest term.
-    pub(crate) fn new(context: Context, rng: fastrand::Rng) -> (Self, watch::Receiver<Option<Term>>) {
+    pub(crate) fn new(
+        context: Context,
+        resign: Arc<Notify>,
+        rng: fastrand::Rng,
+    ) -> (Self, watch::Receiver<Option<Term>>) {
         let (term, terms) = watch::channel(None);
         let leadership = Leadership::new(context.worker.clone(), context.clock.now());
         let keeper = Self {
@@ -29,6 +37,7 @@ impl LockKeeper {
             leadership,
             rng,
             term,
+            resign,
         };
         (keeper, terms)
     }
@@ -49,6 +58,10 @@ impl LockKeeper {
                 None => tokio::select! {
                     biased;
                     () = stop.cancelled(), if !stop.is_cancelled() => {}
+                    () = self.resign.notified() => {
+                        self.leadership.resign(clock.now());
+                        self.publish();
+                    }
                     () = clock.sleep_until(self.leadership.next_at()), if !self.leadership.is_ended() => {}
                     else => {}
                 },

@@ -1,8 +1,10 @@
 //! Looks at the table by turns, gives away the leases that nobody reads, and levels while this worker leads.
 //!
 //! `calls` makes the calls that the pure `turns` and `planner` ask for, and `told` tells what their replies have shown.
+//! `housekeeping` is what a leader tidies up.
 
 mod calls;
+mod housekeeping;
 mod told;
 
 use std::collections::BTreeSet;
@@ -23,12 +25,23 @@ use crate::coordination::rule::{Coordination, Coordinator, Leases, Seen, decide}
 use crate::coordination::turns::{Assignment, Turns, TurnsPolicy};
 use crate::error::WorkerError;
 use crate::event::FleetEvent;
+use crate::lease::ended::EndedLeases;
 use crate::lease::model::{Lease, LeaseKey};
 use crate::lease::table::service_time;
 use crate::lease::write::{CounterCondition, LeaseWrite};
 
 /// How often a leader scans at least. Our choice: a worker that joins has its share within ten seconds.
 const LEADER_SCANS: Duration = Duration::from_secs(3);
+
+/// After how many rounds that fail a leader resigns. The KCL's.
+const ROUNDS: u32 = 3;
+
+/// Whether any write of a round was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answered {
+    Yes,
+    No,
+}
 
 /// What an observer is made of.
 #[derive(Debug)]
@@ -37,11 +50,15 @@ pub(crate) struct ObserverParts {
     pub(crate) policy: TurnsPolicy,
     /// The latest term in which this worker leads.
     pub(crate) term: watch::Receiver<Option<Term>>,
+    /// Has this worker lead no longer.
+    pub(crate) resign: Arc<Notify>,
     pub(crate) decisions: Decisions,
     /// Leases that this worker has given to itself go here.
     pub(crate) assigned: mpsc::Sender<Lease>,
     /// A shard has ended, or a lease was given back: there may be leases to give away.
     pub(crate) new_leases: Arc<Notify>,
+    /// What becomes of the leases of ended shards.
+    pub(crate) ended_leases: watch::Sender<EndedLeases>,
     /// What is looked at for the metrics, at each whole scan.
     pub(crate) gauges: Gauges,
 }
@@ -56,6 +73,10 @@ pub(crate) struct Observer {
     seen: Option<Instant>,
     /// When a scan was last asked for as the leader.
     asked: Option<Instant>,
+    /// When this worker tidied up last.
+    tidied: Option<Instant>,
+    /// Calls of a leader that failed one after the other.
+    failures: u32,
     /// What the scan that is made has left out.
     left_out: LeftOut,
     /// The rows that the scan that is made could not read.
@@ -71,6 +92,8 @@ impl Observer {
             duties: Duties::default(),
             seen: None,
             asked: None,
+            tidied: None,
+            failures: 0,
             left_out: LeftOut::default(),
             holes: BTreeSet::new(),
         }
@@ -118,6 +141,7 @@ impl Observer {
         self.seen = at;
         self.tell_of_scan();
         self.check_rule()?;
+        self.look_for_java();
         self.lead().await;
         Ok(())
     }
@@ -144,6 +168,15 @@ impl Observer {
         rule.map_err(|refusal| refusal.of_table(table)).map(drop)
     }
 
+    /// Workers of the KCL hold the leases of ended shards until they delete them.
+    fn look_for_java(&self) {
+        let ended_leases = match self.turns.members().has_java() {
+            true => EndedLeases::Kept,
+            false => EndedLeases::GivenBack,
+        };
+        self.parts.ended_leases.send_replace(ended_leases);
+    }
+
     /// The term in which this worker leads now.
     fn term(&self, now: Instant) -> Option<Term> {
         (*self.parts.term.borrow()).filter(|term| now < term.until)
@@ -161,13 +194,34 @@ impl Observer {
         let Some(term) = self.term(now) else {
             return;
         };
+        self.tidy_up(now).await;
         let fleet = self.turns.fleet(now);
         let Some(plan) = self.duties.round(term, &fleet, &self.parts.policy.planner, now) else {
             return;
         };
         self.tell_of_room(&plan);
-        for (write, outcome) in self.write_all(self.writes(plan)).await {
-            self.decided(&write.decision, DecisionKind::of(&write.write), &outcome);
+        let written = self.write_all(self.writes(plan)).await;
+        for (write, outcome) in &written {
+            self.decided(&write.decision, DecisionKind::of(&write.write), outcome);
+        }
+        let mut results = written.iter().map(|(_, outcome)| outcome.result());
+        if !written.is_empty() {
+            self.note_as_leader(match results.any(|result| !matches!(result, Err(Some(_)))) {
+                true => Answered::Yes,
+                false => Answered::No,
+            });
+        }
+    }
+
+    /// Notes whether a round of a leader was answered. One whose rounds fail lets another worker lead.
+    fn note_as_leader(&mut self, round: Answered) {
+        self.failures = match round {
+            Answered::Yes => 0,
+            Answered::No => self.failures + 1,
+        };
+        if self.failures >= ROUNDS {
+            self.failures = 0;
+            self.parts.resign.notify_one();
         }
     }
 

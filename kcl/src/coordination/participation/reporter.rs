@@ -24,10 +24,16 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
-    pub(crate) fn new(context: Context, sources: Vec<Box<dyn MetricSource>>, rng: &mut fastrand::Rng) -> Self {
+    pub(crate) fn new(
+        context: Context,
+        max_leases: Option<usize>,
+        sources: Vec<Box<dyn MetricSource>>,
+        rng: &mut fastrand::Rng,
+    ) -> Self {
         let identity = MetricsIdentity {
             worker: context.worker.clone(),
             started: service_time(&*context.table, &context.clock, &context.observers),
+            max_leases,
         };
         let metrics = sources.iter().map(|source| (source.name(), source.limit()));
         let recorder = Recorder::new(identity, metrics, context.clock.now(), rng);

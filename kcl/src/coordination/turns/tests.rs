@@ -189,7 +189,7 @@ fn java_workers_take_no_turns() {
 
 #[test]
 fn a_lease_without_an_owner_is_assigned_at_the_first_scan() {
-    let mut bench = Bench::new(vec![lease("new", None, 0)], vec![]);
+    let mut bench = Bench::new(vec![lease("new", None, 0), lease("other", Some("me"), 7)], vec![]);
     bench.run(0.0, &[]);
     assert_eq!(bench.writes(), [(0.0, "new", "me")]);
     let key = bench.leases[0].key.clone();
@@ -198,6 +198,19 @@ fn a_lease_without_an_owner_is_assigned_at_the_first_scan() {
         bench.turns.watch().get(&key).map(|watched| watched.lease.counter),
         Some(1)
     );
+}
+
+#[test]
+fn a_fleet_that_begins_waits_half_a_second_for_more_workers_and_then_one_slot_for_each_lower_rank() {
+    let mut bench = Bench::new(vec![lease("new", None, 0)], vec![]);
+    bench.run(0.4, &[]);
+    assert_eq!(bench.writes(), []);
+    bench.run(0.6, &[]);
+    assert_eq!(bench.writes(), [(0.5, "new", "me")]);
+    // Its rank is 2 of 3.
+    let mut bench = Bench::new(vec![lease("new", None, 0)], vec![rust("a", 0), rust("b", 0)]);
+    bench.run(3.0, &[]);
+    assert_eq!(bench.writes().first().map(|write| write.0), Some(2.5));
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub(crate) struct MetricsIdentity {
     pub(crate) worker: WorkerId,
     /// When the process began, by the time of the table's service.
     pub(crate) started: SystemTime,
+    /// The most leases that it may have. `None`: any number.
+    pub(crate) max_leases: Option<usize>,
 }
 
 /// The samples of one worker.
@@ -130,6 +132,7 @@ impl Recorder {
         row.support_code = Some(SUPPORT_CODE);
         row.support_updated = Some(seconds);
         row.started_at = u64::try_from(since_epoch(self.identity.started).as_millis()).ok();
+        row.max_leases = self.identity.max_leases.and_then(|most| u64::try_from(most).ok());
         let (mut stats, mut ranges) = (BTreeMap::new(), BTreeMap::new());
         for (name, metric) in &mut self.metrics {
             metric.end_period();
@@ -190,6 +193,7 @@ mod tests {
         let identity = MetricsIdentity {
             worker: WorkerId::new("me"),
             started: wall(7) + Duration::from_millis(250),
+            max_leases: Some(5),
         };
         Recorder::new(identity, metrics.iter().copied(), now, &mut fastrand::Rng::with_seed(1))
     }
@@ -283,6 +287,7 @@ mod tests {
             support_code: Some(1),
             support_updated: Some(100),
             started_at: Some(7_250),
+            max_leases: Some(5),
             ..WorkerMetrics::without_metrics(WorkerId::new("me"), 100)
         };
         assert_eq!(row, expected);

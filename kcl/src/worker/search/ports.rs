@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::super::Worker;
@@ -21,6 +21,7 @@ use crate::coordination::planner::PlannerPolicy;
 use crate::coordination::rule::Coordination;
 use crate::coordination::turns::TurnsPolicy;
 use crate::coordination::worker_metrics::sources;
+use crate::lease::ended::EndedLeases;
 use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::table::LeaseTable;
 
@@ -40,6 +41,8 @@ pub(in crate::worker) struct Ports {
     pub(in crate::worker) new_leases: Arc<Notify>,
     /// Children of ended shards whose leases are to be created.
     pub(in crate::worker) children: mpsc::Receiver<NewChildren>,
+    /// What becomes of the leases of ended shards.
+    pub(in crate::worker) ended_leases: watch::Sender<EndedLeases>,
     /// Is cancelled once other workers can know that this one leaves.
     pub(in crate::worker) retired: CancellationToken,
 }
@@ -95,10 +98,11 @@ impl Ports {
             other_streams: self.other_streams,
         };
         let max_leases = worker.config.max_leases;
+        let room = (max_leases < usize::MAX).then_some(max_leases);
         let policy = TurnsPolicy {
             failover: worker.config.failover_time,
             planner: PlannerPolicy {
-                max_leases: (max_leases < usize::MAX).then_some(max_leases),
+                max_leases: room,
                 ..PlannerPolicy::default()
             },
         };
@@ -107,19 +111,22 @@ impl Ports {
             true => Vec::new(),
             false => sources::of_this_machine(),
         };
+        let resign = Arc::new(Notify::new());
         let (assigned, given) = mpsc::channel(ASSIGNED);
-        let (lock_keeper, term) = LockKeeper::new(context.clone(), worker.rng.fork());
+        let (lock_keeper, term) = LockKeeper::new(context.clone(), Arc::clone(&resign), worker.rng.fork());
         Participation {
-            reporter: Reporter::new(context.clone(), sources, &mut worker.rng),
+            reporter: Reporter::new(context.clone(), room, sources, &mut worker.rng),
             lock_keeper,
             observer: Observer::new(ObserverParts {
                 context: context.clone(),
                 policy,
                 term,
+                resign,
                 decisions: worker.control.decisions.clone(),
                 assigned,
                 new_leases: self.new_leases,
                 gauges: self.gauges,
+                ended_leases: self.ended_leases,
             }),
             discovery: Discovery::new(DiscoveryParts {
                 context,
