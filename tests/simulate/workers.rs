@@ -37,6 +37,7 @@ impl Fleet {
                 OnRecreated::Halt => kcl::OnRecreated::Halt,
                 OnRecreated::Restart => kcl::OnRecreated::Restart,
             })
+            .coordination(self.scenario.coordination.into())
             .clock(process.clock())
             .wrap_tasks(process.task_wrapper());
         let builder = handlers.give(self.with_options(builder, &id, rng));
