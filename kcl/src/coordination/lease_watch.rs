@@ -16,6 +16,10 @@
 //! reads begins the observation of the lease again. So nothing expires on what was seen before this observer was cut off
 //! from the table, or was suspended, or before its last turn.
 //!
+//! **What others have seen.** A lease that had stood still for longer than an owner takes between two renewals, and then has
+//! another owner, has expired for another observer. It is a [sign](Sign::Lost) against its former owner, whose metrics row looks fresh
+//! for a minute.
+//!
 //! A lease that names this observer never expires for it: either this process renews it, or it is to be adopted.
 //!
 //! **Failover times of others.** No row says them. What can be known is how often a counter rises: an owner whose counters all
@@ -35,6 +39,11 @@ const DISCOVERY: Duration = Duration::from_secs(5);
 
 /// Failover times over which the pace of a counter is measured. Our choice: nine renewals.
 const PACE_OVER: u32 = 3;
+
+/// After which part of the failover time a lease stands still for longer than an owner takes between two renewals, in percent.
+///
+/// Our choice: owners renew each third of the failover time.
+const STILLNESS_PERCENT: u32 = 35;
 
 /// All leases of a table, as one observer has seen them.
 #[derive(Debug)]
@@ -73,6 +82,17 @@ pub(crate) struct ReadTime {
     pub(crate) replied: Instant,
 }
 
+/// What a read of a lease says of a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Sign {
+    Life(SignOfLife),
+    /// Its lease stood still at this time, and another worker has it since.
+    Lost {
+        worker: WorkerId,
+        at: Instant,
+    },
+}
+
 /// A worker that was seen to renew a lease, or to write its metrics row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SignOfLife {
@@ -103,14 +123,35 @@ impl LeaseWatch {
         self.leases.len()
     }
 
-    /// Notes a row that was read, and says whether its owner has renewed it since it was read before.
-    pub(crate) fn saw(&mut self, lease: Lease, read: ReadTime) -> Option<SignOfLife> {
-        let failover = self.failover;
+    /// How long a lease stands still that its owner does not renew.
+    pub(crate) fn stillness(&self) -> Duration {
+        self.failover * STILLNESS_PERCENT / 100
+    }
+
+    /// Whether a lease of the worker stands still: it may be dead.
+    pub(crate) fn is_doubtful(&self, worker: &WorkerId) -> bool {
+        let stillness = self.stillness();
+        let is_open = |watched: &WatchedLease| watched.expired.is_none() && !watched.lease.is_finished();
+        let mut leases = self
+            .leases
+            .values()
+            .filter(|watched| watched.owner_but(&self.me) == Some(worker));
+        leases.any(|watched| is_open(watched) && watched.stands_still(stillness))
+    }
+
+    /// Notes a row that was read, and says what it shows of its owner, or of the owner before.
+    pub(crate) fn saw(&mut self, lease: Lease, read: ReadTime) -> Option<Sign> {
+        let (failover, stillness) = (self.failover, self.stillness());
         let Some(watched) = self.leases.get_mut(&lease.key) else {
             self.leases.insert(lease.key.clone(), WatchedLease::new(lease, read));
             return None;
         };
-        watched.saw(lease, read, failover)
+        let lost = watched
+            .lost_by(&lease, stillness)
+            .filter(|(worker, _)| *worker != self.me);
+        let alive = watched.saw(lease, read, failover);
+        let lost = lost.map(|(worker, at)| Sign::Lost { worker, at });
+        alive.map(Sign::Life).or(lost)
     }
 
     /// Notes that a lease has no row any more.
@@ -142,13 +183,8 @@ impl LeaseWatch {
     }
 
     /// The leases to read by their keys, with the times to do it: those that stood still for longer than live ones do.
-    ///
-    /// `stillness` is how long that is: longer than an owner takes between two renewals.
-    pub(crate) fn suspects(
-        &self,
-        stillness: Duration,
-        is_ours: impl Fn(&WorkerId) -> bool,
-    ) -> impl Iterator<Item = (&LeaseKey, Instant)> {
+    pub(crate) fn suspects(&self, is_ours: impl Fn(&WorkerId) -> bool) -> impl Iterator<Item = (&LeaseKey, Instant)> {
+        let stillness = self.stillness();
         let is_suspect = move |watched: &WatchedLease| {
             let is_of_another = watched.owner_but(&self.me).is_some();
             is_of_another && watched.expired.is_none() && watched.stands_still(stillness)
@@ -189,6 +225,13 @@ impl WatchedLease {
             pace_from: (lease.counter, read.replied),
             lease,
         }
+    }
+
+    /// The owner that has lost the lease, if `lease` has another one and this one stood still, and until when it did.
+    fn lost_by(&self, lease: &Lease, stillness: Duration) -> Option<(WorkerId, Instant)> {
+        let (before, after) = (self.lease.actual_owner()?, lease.actual_owner()?);
+        let is_lost = before != after && lease.counter > self.lease.counter && self.stands_still(stillness);
+        is_lost.then(|| (before.clone(), self.read.sent))
     }
 
     fn saw(&mut self, lease: Lease, read: ReadTime, failover: Duration) -> Option<SignOfLife> {

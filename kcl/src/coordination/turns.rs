@@ -59,11 +59,6 @@ const SLOTS: u32 = 10;
 /// The part of the failover time from a scan to its second one, in percent. Our choice.
 const SECOND_SCAN_PERCENT: u32 = 40;
 
-/// After which part of the failover time a lease that stood still is a suspect, in percent.
-///
-/// Our choice: owners renew each third of the failover time.
-const STILLNESS_PERCENT: u32 = 35;
-
 /// After a call that failed. Our choice.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -313,14 +308,10 @@ impl Turns {
         match scan.purpose {
             Purpose::Turn => {
                 let second = scan.begun + self.policy.failover * SECOND_SCAN_PERCENT / 100;
-                self.second_scans.insert(second.max(now + self.stillness()));
+                self.second_scans.insert(second.max(now + self.watch.stillness()));
             }
             Purpose::Other => {}
         }
-    }
-
-    fn stillness(&self) -> Duration {
-        self.policy.failover * STILLNESS_PERCENT / 100
     }
 
     /// This worker's place among those that take turns.
@@ -347,9 +338,7 @@ impl Turns {
             members.expired(owner.clone(), at);
             news.push(TurnNews::Expired { owner, at });
         }
-        let suspects = self
-            .watch
-            .suspects(self.stillness(), |worker| self.members.is_ours(worker));
+        let suspects = self.watch.suspects(|worker| self.members.is_ours(worker));
         let ends_matter = self.members.has_java();
         let is_open = |key: &LeaseKey| ends_matter || !self.watch.get(key).is_some_and(|it| it.lease.is_finished());
         self.rereads = suspects

@@ -6,8 +6,6 @@ use super::*;
 use crate::coordination::members::tests::lease;
 
 const FAILOVER: Duration = Duration::from_secs(10);
-const STILLNESS: Duration = Duration::from_secs(4);
-
 /// What all owners run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owners {
@@ -33,7 +31,7 @@ impl Observer {
     }
 
     /// A read that took no time.
-    fn read(&mut self, at: f64, lease: Lease) -> Option<SignOfLife> {
+    fn read(&mut self, at: f64, lease: Lease) -> Option<Sign> {
         let at = self.at(at);
         self.watch.saw(lease, ReadTime { sent: at, replied: at })
     }
@@ -75,10 +73,31 @@ fn time_counts_from_the_reply_to_the_sending() {
 fn a_lease_that_is_renewed_does_not_expire_and_its_owner_is_seen_between_the_reads() {
     let mut observer = Observer::new();
     observer.reads(&[0.0, 4.0], &lease("s", Some("a"), 7));
-    let sign = observer.read(10.0, lease("s", Some("a"), 8)).unwrap();
-    assert_eq!((sign.after, sign.before), (observer.at(4.0), observer.at(10.0)));
+    let sign = observer.read(10.0, lease("s", Some("a"), 8));
+    let (worker, after, before) = (WorkerId::new("a"), observer.at(4.0), observer.at(10.0));
+    assert_eq!(sign, Some(Sign::Life(SignOfLife { worker, after, before })));
     observer.reads(&[14.0], &lease("s", Some("a"), 8));
     assert_eq!(observer.expiry(Owners::Ours), None);
+}
+
+#[test]
+fn a_lease_that_stood_still_and_has_another_owner_is_a_sign_against_its_former_one() {
+    let mut observer = Observer::new();
+    observer.reads(&[0.0, 4.0], &lease("s", Some("a"), 7));
+    assert!(observer.watch.is_doubtful(&WorkerId::new("a")));
+    let sign = observer.read(6.0, lease("s", Some("b"), 8));
+    let (worker, at) = (WorkerId::new("a"), observer.at(4.0));
+    assert_eq!(sign, Some(Sign::Lost { worker, at }));
+    assert!(!observer.watch.is_doubtful(&WorkerId::new("a")));
+}
+
+#[test]
+fn a_lease_that_was_renewed_lately_or_released_says_nothing_against_its_former_owner() {
+    let mut observer = Observer::new();
+    observer.reads(&[0.0, 3.0], &lease("s", Some("a"), 7));
+    assert_eq!(observer.read(6.0, lease("s", Some("b"), 8)), None);
+    observer.reads(&[10.0], &lease("s", Some("b"), 8));
+    assert_eq!(observer.read(12.0, lease("s", None, 9)), None);
 }
 
 #[test]
@@ -120,7 +139,7 @@ fn a_lease_that_a_java_worker_has_renewed_expires_after_the_failover_time() {
 fn a_lease_that_names_the_observer_does_not_expire() {
     let mut observer = Observer::new();
     observer.reads(&[0.0, 4.0, 10.0], &lease("s", Some("me"), 7));
-    assert_eq!(observer.watch.suspects(STILLNESS, |_| true).count(), 0);
+    assert_eq!(observer.watch.suspects(|_| true).count(), 0);
     assert_eq!(observer.expiry(Owners::Ours), None);
 }
 
@@ -134,17 +153,13 @@ fn a_lease_without_an_owner_does_not_expire() {
 #[test]
 fn a_lease_that_stood_still_for_longer_than_a_renewal_takes_is_read_again_when_its_time_is_over() {
     let mut observer = Observer::new();
-    observer.reads(&[0.0, 3.9], &lease("s", Some("a"), 7));
-    assert_eq!(observer.watch.suspects(STILLNESS, |_| true).count(), 0);
+    observer.reads(&[0.0, 3.4], &lease("s", Some("a"), 7));
+    assert_eq!(observer.watch.suspects(|_| true).count(), 0);
     observer.reads(&[4.0], &lease("s", Some("a"), 7));
-    let suspects: Vec<_> = observer.watch.suspects(STILLNESS, |_| true).map(|(_, at)| at).collect();
+    let suspects: Vec<_> = observer.watch.suspects(|_| true).map(|(_, at)| at).collect();
     assert_eq!(suspects, [observer.at(10.0)]);
     // A lease with more time is read in between, so that the chain of reads does not break.
-    let suspects: Vec<_> = observer
-        .watch
-        .suspects(STILLNESS, |_| false)
-        .map(|(_, at)| at)
-        .collect();
+    let suspects: Vec<_> = observer.watch.suspects(|_| false).map(|(_, at)| at).collect();
     assert_eq!(suspects, [observer.at(12.0)]);
 }
 

@@ -26,7 +26,7 @@ use crate::coordination::turns::{Assignment, Turns, TurnsPolicy};
 use crate::error::WorkerError;
 use crate::event::FleetEvent;
 use crate::lease::ended::EndedLeases;
-use crate::lease::model::{Lease, LeaseKey};
+use crate::lease::model::{Lease, LeaseKey, WorkerId};
 use crate::lease::table::service_time;
 use crate::lease::write::{CounterCondition, LeaseWrite};
 
@@ -245,7 +245,11 @@ impl Observer {
             };
             is_handed_over.then_some(Assignment { write, decision })
         };
-        let offers = plan.moves.into_iter().filter_map(offer);
+        // A worker that may be dead is given nothing, and has to be heard of before it hands anything over.
+        let is_certain = |worker: &WorkerId| !self.turns.watch().is_doubtful(worker);
+        let is_certain =
+            |decision: &Decision| is_certain(&decision.to) && decision.from.as_ref().is_none_or(is_certain);
+        let offers = plan.moves.into_iter().filter(is_certain).filter_map(offer);
         offers.chain(plan.assignments.into_iter().filter_map(end)).collect()
     }
 

@@ -78,7 +78,7 @@ impl Turns {
     fn stands_still(&self, key: &LeaseKey) -> bool {
         self.watch
             .get(key)
-            .is_some_and(|watched| watched.stands_still(self.stillness()))
+            .is_some_and(|watched| watched.stands_still(self.watch.stillness()))
     }
 
     fn has_rested(&self, now: Instant) -> bool {

@@ -3,7 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use super::{Purpose, RETRY, Scan, TurnNews, TurnReply, Turns, WholeScan};
-use crate::coordination::lease_watch::ReadTime;
+use crate::coordination::lease_watch::{ReadTime, Sign};
 use crate::coordination::members::MembersSeen;
 use crate::error::TableError;
 use crate::lease::item::Row;
@@ -123,8 +123,10 @@ impl Turns {
 
     fn saw(&mut self, row: Row, read: ReadTime) {
         let Row::Lease(lease) = row else { return };
-        if let Some(sign) = self.watch.saw(lease, read) {
-            self.members.renewed(sign);
+        match self.watch.saw(lease, read) {
+            Some(Sign::Life(sign)) => self.members.renewed(sign),
+            Some(Sign::Lost { worker, at }) => self.members.expired(worker, at),
+            None => {}
         }
     }
 
