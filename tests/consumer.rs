@@ -41,6 +41,7 @@ mod skips;
 mod start_times;
 mod starts;
 mod stream;
+mod table_options;
 mod worker_errors;
 
 use std::time::Duration;

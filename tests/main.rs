@@ -4,6 +4,7 @@
 
 mod architecture;
 mod consumer;
+mod coordination;
 mod distribution;
 mod fleet;
 mod permissions;

@@ -27,7 +27,7 @@ resource "aws_dynamodb_table" "leases" {
     projection_type = "KEYS_ONLY"
   }
 
-  # A worker sets neither of these.
+  # A worker sets neither of these by default.
   deletion_protection_enabled = true
 
   point_in_time_recovery {

@@ -1,16 +1,19 @@
 //! How a worker is made.
 //!
-//! `simple_forms` are the closures that may take the place of a processor, `observing` are the options of log, events and
-//! metrics, `simulation` those of tests that repeat a run, `stream_options` say what is done when the stream is not what it was,
+//! `coordination` is how it shares the shards with its fleet, `simple_forms` are the closures that may take the place of a
+//! processor, `observing` are the options of log, events and metrics, `simulation` those of tests that repeat a run,
+//! `stream_options` say what is done when the stream is not what it was, `table_options` are those of the lease table,
 //! `properties` takes the file of a KCL program over, and `build` makes the worker.
 
 mod build;
+mod coordination;
 mod observing;
 mod properties;
 mod simple_forms;
 #[cfg(feature = "_simulation")]
 mod simulation;
 mod stream_options;
+mod table_options;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::coordination::rule::Coordination;
 use crate::error::BuildErrorKind;
+use crate::lease::table_options::TableOptions;
 use crate::limits::{APPLICATION_STALL, MAX_RECORDS_PER_READ};
 use crate::metrics::Selection;
 use crate::processor::error_policy::ErrorPolicy;
@@ -33,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) checkpoint_interval: Duration,
     pub(crate) on_possible_loss: OnPossibleLoss,
     pub(crate) on_recreated: OnRecreated,
+    pub(crate) coordination: Coordination,
     pub(crate) error_policy: ErrorPolicy,
     pub(crate) handler_grace: Duration,
     pub(crate) handler_timeout: Option<Duration>,
@@ -40,6 +43,7 @@ pub(crate) struct Config {
     /// How long the application's runtime may stand still. Tests shorten it; it is no option. An option could not exceed
     /// [`APPLICATION_STALL`] unless credentials were refreshed that much earlier (`lease/dynamodb/refresh.rs`).
     pub(crate) application_stall: Duration,
+    pub(crate) table: TableOptions,
 }
 
 impl Default for Config {
@@ -63,11 +67,13 @@ impl Default for Config {
             checkpoint_interval: Duration::from_secs(5),
             on_possible_loss: OnPossibleLoss::default(),
             on_recreated: OnRecreated::default(),
+            coordination: Coordination::Kcl2,
             error_policy: ErrorPolicy::default(),
             handler_grace: Duration::from_secs(5),
             handler_timeout: None,
             metrics: Selection::default(),
             application_stall: APPLICATION_STALL,
+            table: TableOptions::default(),
         }
     }
 }
@@ -76,6 +82,7 @@ impl Config {
     /// Every option that is out of its range.
     pub(crate) fn out_of_range(&self) -> Vec<BuildErrorKind> {
         let mut broken = self.times_out_of_range();
+        broken.extend(self.table.out_of_range());
         if !(LEAST_READ_SHARE..=1.0).contains(&self.read_share) {
             broken.push(BuildErrorKind::ShareOutOfRange {
                 option: "read_share",
@@ -161,6 +168,7 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lease::table_options::BillingMode;
 
     /// The names of the options that are refused, which their reasons begin with.
     fn refused(config: &Config) -> Vec<String> {
@@ -184,11 +192,17 @@ mod tests {
             read_share: 0.0,
             max_leases: 0,
             max_records: 10_001,
+            table: TableOptions {
+                billing: BillingMode::Provisioned { read: 0, write: 0 },
+                ..TableOptions::default()
+            },
             ..Config::default()
         };
         let expected = [
             "idle_time_between_reads",
             "handler_timeout",
+            "BillingMode::Provisioned::read",
+            "BillingMode::Provisioned::write",
             "read_share",
             "max_records",
             "max_leases",

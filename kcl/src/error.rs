@@ -21,6 +21,15 @@ pub enum WorkerError {
         /// Why.
         source: TableError,
     },
+    /// The lease table does not exist, and the worker may not create it.
+    #[error(
+        "lease table {table} does not exist, and create_table is CreateTable::Never: create it with the key leaseKey and the \
+         index LeaseOwnerToLeaseKeyIndex, or allow CreateTable::IfMissing"
+    )]
+    LeaseTableMissing {
+        /// The table's name.
+        table: String,
+    },
     /// The table of this name was created by another program.
     #[error(
         "table {table} is not a lease table: its key is {key}, not leaseKey; give this application a name, or a lease \
@@ -69,16 +78,23 @@ pub enum WorkerError {
         /// Why.
         source: StreamError,
     },
-    /// Other workers coordinate themselves through rows that this version does not take part in.
-    #[error(
-        "lease table {table} belongs to workers of another kind (it holds {found}); this version takes part in fleets \
-         of KCL 2.x that read one stream: use a table of its own, or stop those workers and delete these rows"
-    )]
+    /// Other workers coordinate themselves by a rule that this version does not follow, or are about to change their rule.
+    ///
+    /// A worker that runs gives its leases back first.
+    #[error("lease table {table} belongs to workers that follow another rule: {found}; {cure}")]
     LedByOthers {
         /// The table's name.
         table: String,
-        /// What was found.
+        /// What was found, and where.
         found: String,
+        /// What can be done.
+        cure: &'static str,
+    },
+    /// The worker's id is, or may become, the key of another row of the lease table, in which the workers of KCL 3.5 have rows too.
+    #[error("{problem}")]
+    UnusableWorkerId {
+        /// The id, what it collides with, and what to choose.
+        problem: String,
     },
     /// A task of the worker panicked. The others were ended in an orderly way; a fault of this library.
     #[error("a task of the worker panicked")]

@@ -11,15 +11,17 @@
 //! | events | `debug` | `info` | `warn` | `error` |
 //! |---|---|---|---|---|
 //! | [`WorkerEvent`] | | started, ended, starting position overruled | ended with abandoned shards, start failed, stream created again, handlers left behind, access denied, credentials, settings not taken over, hash-key ranges | |
+//! | [`FleetEvent`] | assigned, ended lease deleted | follows KCL 2.x, elected, joined, left in order, hand-off offered | deposed, left without a word, leases expired, clock wrong, renews slowly, rows not written or unreadable | the worker's id is in use, the fleet is too small |
 //! | [`LeaseEvent`] | created | taken, lost, given up, replaced, deleted | write failed, of a former stream, row unreadable, table unavailable, its time unknown | lost because the worker's id is in use, leases of another stream |
 //! | [`ShardEvent`] | waits for parents, reading begins | ended, moved by a seek, paused, resumed | still waits, read failed or throttled, on hold, damaged records, possible loss, end not checkpointed | on hold until somebody acts, a panic of this library |
 //! | [`HandlerEvent`] | | | failed, slow, records skipped or dead-lettered, sink failed | dropped, halted |
 //!
 //! # Inside
 //!
-//! The events are in `worker`, `lease`, `shard` and `handler`, each with its severity, its folding and its line in the log;
+//! The events are in `worker`, `fleet`, `lease`, `shard` and `handler`, each with its severity, its folding and its line in the log;
 //! `text` has the line that `Display` writes.
 
+mod fleet;
 mod handler;
 mod lease;
 #[cfg(test)]
@@ -28,6 +30,7 @@ mod shard;
 pub(crate) mod text;
 mod worker;
 
+pub use fleet::FleetEvent;
 pub use handler::{HandlerEvent, WhyDropped};
 pub use lease::LeaseEvent;
 pub use service::{RangeFault, RangeFaultKind};
@@ -44,6 +47,8 @@ use crate::stream::ShardRef;
 pub enum Event {
     /// To the worker as a whole.
     Worker(WorkerEvent),
+    /// In the fleet of the worker.
+    Fleet(FleetEvent),
     /// To a lease or to the lease table.
     Lease(LeaseEvent),
     /// To a shard whose lease the worker holds.
@@ -80,6 +85,7 @@ impl Event {
     pub fn severity(&self) -> Severity {
         match self {
             Self::Worker(event) => event.severity(),
+            Self::Fleet(event) => event.severity(),
             Self::Lease(event) => event.severity(),
             Self::Shard { event, .. } => event.severity(),
             Self::Handler { event, .. } => event.severity(),
@@ -89,7 +95,7 @@ impl Event {
     /// The shard to which it happened, for the events of shards and handlers.
     pub fn shard(&self) -> Option<&ShardRef> {
         match self {
-            Self::Worker(_) | Self::Lease(_) => None,
+            Self::Worker(_) | Self::Fleet(_) | Self::Lease(_) => None,
             Self::Shard { shard, .. } | Self::Handler { shard, .. } => Some(shard),
         }
     }
@@ -98,6 +104,7 @@ impl Event {
     pub(crate) fn log(&self, worker: &WorkerId) {
         match self {
             Self::Worker(event) => event.log(worker),
+            Self::Fleet(event) => event.log(worker),
             Self::Lease(event) => event.log(worker),
             Self::Shard { shard, event } => event.log(shard),
             Self::Handler { shard, event } => event.log(shard),
@@ -108,6 +115,7 @@ impl Event {
     pub(crate) fn repeats(&mut self) -> Option<(Kind, &mut u64)> {
         let (shard, repeats) = match self {
             Self::Worker(event) => return event.repeats(),
+            Self::Fleet(event) => return event.repeats(),
             Self::Lease(event) => return event.repeats(),
             Self::Shard { shard, event } => (shard, event.repeats()),
             Self::Handler { shard, event } => (shard, event.repeats()),
@@ -141,6 +149,12 @@ impl OfShard for HandlerEvent {
 impl From<WorkerEvent> for Event {
     fn from(event: WorkerEvent) -> Self {
         Self::Worker(event)
+    }
+}
+
+impl From<FleetEvent> for Event {
+    fn from(event: FleetEvent) -> Self {
+        Self::Fleet(event)
     }
 }
 

@@ -47,11 +47,15 @@
 #[doc = include_str!("../MIGRATING.md")]
 pub mod migrating {}
 
+/// [`WorkerError::LeaseTableMissing`]: crate::WorkerError::LeaseTableMissing
 /// [`WorkerError::LeaseTable`]: crate::WorkerError::LeaseTable
 /// [`WorkerError::Stream`]: crate::WorkerError::Stream
+/// [`create_table`]: crate::WorkerBuilder::create_table
 /// [`failover_time`]: crate::WorkerBuilder::failover_time
 /// [`lease_assignment_interval`]: crate::WorkerBuilder::lease_assignment_interval
+/// [`point_in_time_recovery`]: crate::WorkerBuilder::point_in_time_recovery
 /// [`table_name`]: crate::WorkerBuilder::table_name
+/// [`tag`]: crate::WorkerBuilder::tag
 ///
 #[doc = include_str!("../PERMISSIONS.md")]
 pub mod permissions {}
@@ -194,6 +198,6 @@ mod tests {
             let parts = error.split('…').map(str::trim).filter(|part| !part.is_empty());
             assert!(parts.clone().all(|part| errors.contains(part)), "{error}");
         }
-        assert_eq!(told, 7, "of the kinds of errors");
+        assert_eq!(told, 8, "of the kinds of errors");
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!  created ──► taken ──► renewed … checkpointed … renewed ──► released or expired ──► taken by another
 //!                                        │
-//!                                        └─► SHARD_END, kept until the children have progressed
+//!                                        └─► SHARD_END, until the children have progressed
 //! ```
 //!
 //! A lease is one row of the lease table. A worker that changes the row raises its counter and names the counter that it has
@@ -11,14 +11,16 @@
 //!
 //! In the order of the data: `model` is a lease, `layout` says how its row
 //! names its shard, `write` its writes and their outcomes, `table` the port to where leases are
-//! kept, `scan` reads a whole table. Two backends, held to one `conformance` suite: `dynamodb`, with `item` for rows and
+//! kept, `table_options` say how it is created, `scan` reads a whole table. Two backends, held to one `conformance` suite: `dynamodb`, with `item` for rows and
 //! `update_expression` for writes, and `memory`. The `renewer` writes the rows of the leases that the worker holds: the pure
 //! `holdings` know which of them has something to do, the pure `ownership` of each decides what. A `guard` tells a consumer
-//! whether its lease is still valid, and `lost` tells the application why it is not.
+//! whether its lease is still valid, and `lost` tells the application why it is not. `ended` says what becomes of the lease of an
+//! ended shard.
 
 #[cfg(test)]
 mod conformance;
 pub(crate) mod dynamodb;
+pub(crate) mod ended;
 pub(crate) mod guard;
 pub(crate) mod holdings;
 pub(crate) mod item;
@@ -31,6 +33,7 @@ pub(crate) mod ownership;
 pub(crate) mod renewer;
 pub(crate) mod scan;
 pub(crate) mod table;
+pub(crate) mod table_options;
 pub(crate) mod update_expression;
 pub(crate) mod write;
 

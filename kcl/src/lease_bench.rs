@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::checkpoint::position::Position;
 use crate::config::Config;
-use crate::coordination::rows::FleetRow;
+use crate::coordination::rows::{FleetRow, FleetRows};
 use crate::coordination::table::{FleetTable, Place};
 use crate::coordination::write::{FleetOutcome, FleetWrite};
 use crate::error::{TableError, WorkerError};
@@ -218,6 +218,10 @@ impl FleetTable for MeasuredTable {
         self.rows.fleet_row(at, key)
     }
 
+    fn coordinator_rows(&self) -> BoxFuture<'_, Result<Option<FleetRows>, TableError>> {
+        self.rows.coordinator_rows()
+    }
+
     fn write_fleet<'a>(&'a self, write: &'a FleetWrite) -> BoxFuture<'a, FleetOutcome> {
         self.rows.write_fleet(write)
     }
@@ -230,10 +234,6 @@ impl LeaseTable for MeasuredTable {
 
     fn open(&self) -> BoxFuture<'_, Result<(), OpenError>> {
         self.rows.open()
-    }
-
-    fn led_by_another_table(&self) -> BoxFuture<'_, Result<Option<String>, TableError>> {
-        self.rows.led_by_another_table()
     }
 
     fn scan_page<'a>(&'a self, from: Option<&'a LeaseKey>) -> BoxFuture<'a, Result<ScanPage, TableError>> {

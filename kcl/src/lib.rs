@@ -82,9 +82,14 @@ pub use consumer::seek::{SeekError, SeekTo};
 pub use consumer::skip::{SkipError, Skipped};
 pub use consumer::status::{ShardState, ShardStatus};
 pub use consumer::supervisor::ShutdownReport;
+#[doc(hidden)]
+pub use coordination::decisions::{Decision, DecisionKind};
+#[doc(hidden)]
+pub use coordination::rule::Coordination;
 pub use error::{BuildError, BuildErrorKind, CallErrorKind, StreamError, TableError, WorkerError};
 pub use event::Event;
 pub use lease::lost::LeaseLost;
+pub use lease::table_options::{BillingMode, CreateTable};
 pub use lease::{LeaseEpoch, LeaseGuard, LeaseKey, PendingCheckpoint, WorkerId};
 pub use metrics::{MetricsGranularity, MetricsLevel};
 pub use processor::dead_letter::{DeadLetter, DeadLetterSink};

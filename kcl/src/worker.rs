@@ -2,7 +2,7 @@
 //!
 //! In the order of the data: `control` is the application's handle, `health` what it tells. `start` makes the lease table
 //! usable; `begin_anew` has the worker start again with a stream that was created again. `lease_side` sets up what keeps the
-//! leases: the `lease_keeper`, which takes and renews them, on the `lease_thread`, apart from the application's threads.
+//! leases: the `lease_keeper`, which comes to them by a `search` and renews them, on the `lease_thread`, apart from the application's threads.
 //! `application_watch` reports to it that the application's threads have stopped, by the rule of the pure `stall`. `run_error` is
 //! the end that nobody asked for.
 
@@ -14,6 +14,7 @@ mod lease_keeper;
 mod lease_side;
 pub(crate) mod lease_thread;
 mod run_error;
+mod search;
 mod stall;
 mod start;
 
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use service::{Clock, Tasks};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::assignment::origin::StreamAtStart;
 use crate::builder::WorkerBuilder;
@@ -53,6 +55,9 @@ use start::{Occasion, Start};
 
 /// How long the lease thread, and handlers that were aborted, may take to stop before they are left to themselves. Our choice.
 const STOP: Duration = Duration::from_secs(1);
+
+/// How long the consumers wait for other workers to know that this one leaves. Our choice.
+const RETIRE: Duration = Duration::from_secs(1);
 
 /// How a run of a worker that had started came to its end.
 enum Ran {
@@ -122,7 +127,7 @@ impl Worker {
         // Also when the future is dropped.
         let _ends = self.control.run_begins();
         let rng = self.rng.fork();
-        let mut stream = tokio::select! {
+        let mut started = tokio::select! {
             biased;
             () = draining.cancelled() => return Ok(ShutdownReport::default()),
             started = Box::pin(self.starter(rng, Occasion::Start).run()) => {
@@ -135,16 +140,18 @@ impl Worker {
         });
         let (report, result) = loop {
             health.enter(WorkerPhase::Running);
-            match Box::pin(self.run_started(stream)).await {
+            // A worker that runs never changes its rule.
+            self.config.coordination = started.rule.kept();
+            match Box::pin(self.run_started(started.stream)).await {
                 Ran::ToItsEnd(report, result) => break (report, result),
                 Ran::UntilTheStreamWasCreatedAgain => health.enter(WorkerPhase::Starting),
             }
             let rng = self.rng.fork();
-            stream = tokio::select! {
+            started = tokio::select! {
                 biased;
                 () = draining.cancelled() => break (ShutdownReport::default(), Ok(())),
                 started = Box::pin(self.starter(rng, Occasion::BeginAnew).run()) => match started {
-                    Ok(stream) => stream,
+                    Ok(started) => started,
                     Err(error) => break (ShutdownReport::default(), Err(error)),
                 },
             };
@@ -161,6 +168,7 @@ impl Worker {
 
     fn starter(&self, rng: fastrand::Rng, occasion: Occasion) -> Start<'_> {
         Start {
+            worker: &self.id,
             observers: &self.observers,
             table: &self.table,
             layout: &self.layout,
@@ -182,6 +190,7 @@ impl Worker {
         let searching = self.control.draining.child_token();
         let mut lease_side = LeaseSide::start(self, stream, replaced.clone(), searching.clone());
         let (renewer, of_other_streams) = (lease_side.renewer.clone(), Arc::clone(&lease_side.of_other_streams));
+        let retired = lease_side.retired.clone();
         let parts = self.consumer_parts(&lease_side, Arc::clone(&surveyor));
         let mut supervisor = Supervisor::new(
             parts,
@@ -195,7 +204,7 @@ impl Worker {
             biased;
             ended = lease_side.ended() => Some(ended),
             () = self.control.over() => None,
-            () = self.drain(&renewer) => None,
+            () = self.drain(&renewer, &retired) => None,
             () = self.make_way(&renewer, &replaced, &searching) => None,
             never = self.tidy(&surveyor, &of_other_streams, rng) => match never {},
             () = supervisor.run(leases) => None,
@@ -221,8 +230,10 @@ impl Worker {
     }
 
     /// Passes a request to stop on to the consumers, once there is one. Never ends.
-    async fn drain(&self, renewer: &Renewer) {
+    async fn drain(&self, renewer: &Renewer, retired: &CancellationToken) {
         self.control.draining.cancelled().await;
+        // Else it might be given a lease that it has just released.
+        self.clock.timeout(RETIRE, retired.cancelled()).await;
         renewer.drain(Drain::Shutdown).await;
         std::future::pending().await
     }
@@ -244,6 +255,7 @@ impl Worker {
             clock: self.clock.clone(),
             new_leases: Arc::clone(&lease_side.new_leases),
             child_leases: lease_side.child_leases.clone(),
+            ended_leases: lease_side.ended_leases.clone(),
         }
     }
 }

@@ -60,7 +60,7 @@ async fn the_template_of_cloud_formation_creates_the_table_that_a_worker_creates
     yaml(&created, 6, &mut lines);
     let (_, properties) = CLOUD_FORMATION.split_once("    Properties:\n").unwrap();
     let (properties, protection) = properties
-        .split_once("      # A worker sets neither of these.\n")
+        .split_once("      # A worker sets neither of these by default.\n")
         .unwrap();
     assert_eq!(properties.lines().collect::<Vec<_>>(), lines);
     let names = protection

@@ -49,6 +49,7 @@ impl Told {
 fn name(event: &Event) -> Option<String> {
     let text = match event {
         Event::Worker(event) => format!("Worker {event:?}"),
+        Event::Fleet(event) => format!("Fleet {event:?}"),
         Event::Lease(event) => format!("Lease {event:?}"),
         Event::Shard { event, .. } => format!("Shard {event:?}"),
         Event::Handler { event, .. } => format!("Handler {event:?}"),

@@ -11,13 +11,14 @@ use crate::fleet::{APPLICATION, Checkpoints, Journal, put, split, start, stream,
 
 type Row = std::collections::BTreeMap<String, AttributeValue>;
 
-/// The rows of the lease table, in the order of their keys.
+/// The rows of the lease table that hold leases, in the order of their keys.
 pub(super) async fn lease_rows(sim: &Sim) -> Vec<Row> {
     let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
     let scan = client.scan().table_name(APPLICATION).send().await.unwrap();
     let mut rows: Vec<Row> = scan
         .items()
         .iter()
+        .filter(|row| row.contains_key("leaseCounter"))
         .map(|row| row.clone().into_iter().collect())
         .collect();
     rows.sort_by_key(|row| row["leaseKey"].as_s().unwrap().clone());

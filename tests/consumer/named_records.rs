@@ -106,7 +106,9 @@ impl Run {
                 event: HandlerEvent::Skipped { last, count },
                 ..
             } => Some((last.clone(), *count)),
-            Event::Worker(_) | Event::Lease(_) | Event::Shard { .. } | Event::Handler { .. } | _ => None,
+            Event::Worker(_) | Event::Fleet(_) | Event::Lease(_) | Event::Shard { .. } | Event::Handler { .. } | _ => {
+                None
+            }
         });
         skips.collect()
     }
@@ -186,7 +188,7 @@ async fn a_halted_shard_names_the_record_in_its_status_its_health_and_its_event(
             event: HandlerEvent::Halted { position, .. },
             ..
         } => position.clone(),
-        Event::Worker(_) | Event::Lease(_) | Event::Shard { .. } | Event::Handler { .. } | _ => None,
+        Event::Worker(_) | Event::Fleet(_) | Event::Lease(_) | Event::Shard { .. } | Event::Handler { .. } | _ => None,
     });
     assert_eq!(halted, Some(position));
 }

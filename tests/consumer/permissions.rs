@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kcl::{CallErrorKind, Degraded, RunError, WorkerError};
+use kcl::{BillingMode, CallErrorKind, Degraded, RunError, WorkerError};
 use serde_json::Value;
 use testkit::Service;
 use testkit::sim::{CallInfo, Fault, Sim};
@@ -14,19 +14,33 @@ use crate::permissions::{Grant, grants};
 
 const PAGE: &str = include_str!("../../kcl/PERMISSIONS.md");
 
-/// The policies of the page: for a fleet, for a fleet whose table is there, and for what is around it.
+/// The policies of the page: for a fleet, and for a fleet whose table is there.
 fn page() -> (BTreeSet<Grant>, BTreeSet<Grant>) {
+    let [all, table_exists, _] = policies();
+    (all, table_exists)
+}
+
+/// Those of the page, the options of the table among them, but for what is around the fleet.
+fn policies() -> [BTreeSet<Grant>; 3] {
     let policies = grants(PAGE);
-    let [all, table_exists, around @ ..] = policies.as_slice() else {
+    let [all, table_exists, options, around @ ..] = policies.as_slice() else {
         panic!("{policies:?}");
     };
     let around: Vec<_> = around.iter().flatten().map(|(action, _)| action).collect();
     assert_eq!(around, ["kms:Decrypt", "cloudwatch:PutMetricData"]);
-    (all.clone(), table_exists.clone())
+    [all.clone(), table_exists.clone(), options.clone()]
 }
 
-/// What a policy has to allow for this call.
-fn needed(call: &CallInfo<'_>) -> Grant {
+/// What a policy has to allow for this call: for the creation of a table with tags, to tag it too.
+fn needed(call: &CallInfo<'_>) -> Vec<Grant> {
+    let (action, resource) = called(call);
+    let body: Value = serde_json::from_slice(call.body).unwrap();
+    let tags = (call.operation == "CreateTable" && body.get("Tags").is_some())
+        .then(|| ("dynamodb:TagResource".to_owned(), resource.clone()));
+    std::iter::once((action, resource)).chain(tags).collect()
+}
+
+fn called(call: &CallInfo<'_>) -> Grant {
     let body: Value = serde_json::from_slice(call.body).unwrap();
     let operation = call.operation;
     match call.service {
@@ -47,12 +61,12 @@ fn needed(call: &CallInfo<'_>) -> Grant {
 /// Denies the workers everything else.
 fn allow(sim: &Sim, policy: &BTreeSet<Grant>) {
     let policy = policy.clone();
-    sim.faults(
-        move |call| match call.client.starts_with('w') && !policy.contains(&needed(call)) {
+    sim.faults(move |call| {
+        match call.client.starts_with('w') && !needed(call).iter().all(|grant| policy.contains(grant)) {
             true => Fault::access_denied(),
             false => Fault::None,
-        },
-    );
+        }
+    });
 }
 
 /// How many of the records were read.
@@ -166,6 +180,43 @@ async fn a_fleet_whose_table_exists_needs_no_more_than_the_policy_without_create
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_options_of_the_table_need_the_actions_that_the_page_adds_for_them() {
+    let [all, _, options] = policies();
+    let with_options = |sim: &Sim| {
+        let builder = worker(sim, "w1", &Journal::default(), Checkpoints::AfterEachBatch);
+        builder
+            .point_in_time_recovery()
+            .deletion_protection()
+            .billing_mode(BillingMode::Provisioned { read: 5, write: 5 })
+            .tag("team", "billing")
+    };
+    let (sim, _producer) = stream(1);
+    let allowed: BTreeSet<Grant> = all.union(&options).cloned().collect();
+    allow(&sim, &allowed);
+    let (control, _running) = start(with_options(&sim));
+    assert!(control.ready().await);
+    for (missing, operation) in [
+        ("dynamodb:UpdateContinuousBackups", "UpdateContinuousBackups"),
+        ("dynamodb:TagResource", "CreateTable"),
+    ] {
+        let (sim, _producer) = stream(1);
+        let mut allowed = allowed.clone();
+        allowed.retain(|(action, _)| action != missing);
+        allow(&sim, &allowed);
+        let (_control, running) = start(with_options(&sim));
+        let ended = tokio::time::timeout(MINUTE, running).await.expect(missing);
+        let error = Some(ended.unwrap().unwrap_err());
+        let read = ReadRecords::None;
+        assert_eq!(
+            denied(&Outcome { read, error }).as_deref(),
+            Some(operation),
+            "{missing}"
+        );
+    }
+    assert_eq!(options.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_worker_that_lacks_what_its_start_needs_ends_and_names_the_operation() {
     for (action, resource) in [
         ("kinesis:ListShards", "stream/orders"),
@@ -190,7 +241,7 @@ async fn a_worker_goes_on_without_what_only_recognises_others_and_warns() {
             "a stream that is deleted and created again is not noticed",
         ),
         (
-            "dynamodb:DescribeTable",
+            "dynamodb:GetItem",
             COORDINATOR,
             "cannot tell whether workers of KCL 3.0 to 3.4 lead this application",
         ),

@@ -142,6 +142,113 @@ async fn a_table_that_other_workers_lead_is_refused_with_what_was_found() {
     );
 }
 
+/// A table of KCL 3.0 to 3.4, with `Migration3.0` in this state.
+async fn leave_a_coordinator(sim: &Sim, state: Option<&str>) {
+    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
+    let key = AttributeDefinition::builder().attribute_name("key");
+    let schema = KeySchemaElement::builder().attribute_name("key");
+    let table = client.create_table().table_name(COORDINATOR);
+    table
+        .attribute_definitions(key.attribute_type(ScalarAttributeType::S).build().unwrap())
+        .key_schema(schema.key_type(KeyType::Hash).build().unwrap())
+        .billing_mode(BillingMode::PayPerRequest)
+        .send()
+        .await
+        .unwrap();
+    tokio::time::sleep(MINUTE).await;
+    if let Some(state) = state {
+        say_the_state(sim, state).await;
+    }
+}
+
+async fn say_the_state(sim: &Sim, state: &str) {
+    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
+    let row = client.put_item().table_name(COORDINATOR);
+    let row = row.item("key", AttributeValue::S("Migration3.0".into()));
+    let row = row.item("cv", AttributeValue::S(state.into()));
+    row.send().await.unwrap();
+}
+
+const COORDINATOR: &str = "billing-CoordinatorState";
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_of_kcl_3_that_was_rolled_back_to_2_is_joined() {
+    for state in ["CLIENT_VERSION_2X", "CLIENT_VERSION_UPGRADE_FROM_2X"] {
+        let (sim, producer) = stream(2);
+        leave_a_coordinator(&sim, Some(state)).await;
+        let journal = Journal::default();
+        let (_control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+        let places = put(&producer, 0..50).await;
+        journal.until(state, |journal| journal.read() == places).await;
+        tokio::time::sleep(2 * MINUTE).await;
+        assert!(!running.is_finished(), "{state}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_coordinator_table_in_any_other_state_is_refused_with_the_state_and_the_cure() {
+    for (state, found, cure) in [
+        (None, "nothing in the coordinator table says yet", "delete that table"),
+        (Some("CLIENT_VERSION_3X"), "says CLIENT_VERSION_3X;", "go back to 2.x"),
+        (
+            Some("CLIENT_VERSION_3X_WITH_ROLLBACK"),
+            "says CLIENT_VERSION_3X_WITH_ROLLBACK",
+            "the KCL's rollback tool",
+        ),
+        (
+            Some("CLIENT_VERSION_4X"),
+            "\"CLIENT_VERSION_4X\"",
+            "a version of this library",
+        ),
+    ] {
+        let (sim, _producer) = stream(1);
+        leave_a_coordinator(&sim, state).await;
+        let journal = Journal::default();
+        let (_control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+        let ended = tokio::time::timeout(MINUTE, running).await.expect("it ends");
+        let error = ended.unwrap().unwrap_err();
+        assert!(matches!(error.error(), WorkerError::LedByOthers { .. }), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.contains(APPLICATION) && text.contains(found) && text.contains(cure),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_fleet_moves_to_kcl_3_gives_its_leases_back_and_ends() {
+    let (sim, producer) = stream(2);
+    leave_a_coordinator(&sim, Some("CLIENT_VERSION_2X")).await;
+    let journal = Journal::default();
+    let (_control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let places = put(&producer, 0..50).await;
+    journal.until("all records", |journal| journal.read() == places).await;
+    say_the_state(&sim, "CLIENT_VERSION_3X_WITH_ROLLBACK").await;
+    let ended = tokio::time::timeout(MINUTE, running).await.expect("it ends");
+    let error = ended.unwrap().unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("CLIENT_VERSION_3X_WITH_ROLLBACK"), "{text}");
+    assert_eq!(error.report().released.len(), 2, "{:?}", error.report());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_goes_on_while_the_coordinator_table_cannot_be_read() {
+    let (sim, producer) = stream(2);
+    let journal = Journal::default();
+    let (_control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
+    let mut places = put(&producer, 0..50).await;
+    journal.until("all records", |journal| journal.read() == places).await;
+    sim.faults(|call| match String::from_utf8_lossy(call.body).contains(COORDINATOR) {
+        true => Fault::throttled(),
+        false => Fault::None,
+    });
+    tokio::time::sleep(2 * MINUTE).await;
+    places.extend(put(&producer, 50..100).await);
+    journal.until("the rest", |journal| journal.read() == places).await;
+    assert!(!running.is_finished());
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_table_of_a_worker_for_several_streams_is_refused() {
     let (sim, _producer) = stream(1);

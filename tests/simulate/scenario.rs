@@ -1,6 +1,6 @@
 //! Pure: one run of a fleet: who takes part, what they do, and what goes wrong. It can be kept in a file.
 //!
-//! `drawn` makes scenarios from seeds.
+//! `drawn` makes scenarios from seeds; `coordination` is the rule by which the workers share the shards.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,8 +11,10 @@ use testkit::kinesis::request::RecordDistributionStrategy;
 use testkit::sim::{Plan, PollOrder, Severity};
 
 use application::Application;
+use coordination::Coordination;
 
 pub(crate) mod application;
+pub(crate) mod coordination;
 mod drawn;
 mod smaller;
 
@@ -111,6 +113,8 @@ pub(crate) struct Scenario {
     /// What workers do when the stream is created again. By default they halt.
     #[serde(default)]
     pub(crate) on_recreated: OnRecreated,
+    #[serde(default)]
+    pub(crate) coordination: Coordination,
     /// How the tasks of a process take turns. By default in the order of their wakes.
     #[serde(default)]
     pub(crate) poll_order: PollOrder,
@@ -371,7 +375,7 @@ impl fmt::Display for Scenario {
         )?;
         writeln!(
             f,
-            "handlers: {:?}; {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}; worker ids {:?}; retention {:?}; begins anew after {:?}; on recreated {:?}; {:?}",
+            "handlers: {:?}; {:?}; pause between records: {:?}; {:?}; {:?}; start at {:?}; {:?}; worker ids {:?}; retention {:?}; begins anew after {:?}; on recreated {:?}; coordination {:?}; {:?}",
             self.handlers,
             self.application,
             self.pause,
@@ -383,6 +387,7 @@ impl fmt::Display for Scenario {
             self.retention,
             self.begins_anew_after,
             self.on_recreated,
+            self.coordination,
             self.poll_order
         )?;
         for act in &self.acts {

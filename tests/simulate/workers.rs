@@ -37,6 +37,7 @@ impl Fleet {
                 OnRecreated::Halt => kcl::OnRecreated::Halt,
                 OnRecreated::Restart => kcl::OnRecreated::Restart,
             })
+            .coordination(self.scenario.coordination.into())
             .clock(process.clock())
             .wrap_tasks(process.task_wrapper());
         let builder = handlers.give(self.with_options(builder, &id, rng));
@@ -94,6 +95,6 @@ fn skipped(event: &Event) -> Option<WorkerFact> {
             through: place(last.sequence_number.as_str(), last.sub_sequence_number),
             count: *count,
         }),
-        Event::Worker(_) | Event::Lease(_) | Event::Shard { .. } | Event::Handler { .. } | _ => None,
+        Event::Worker(_) | Event::Fleet(_) | Event::Lease(_) | Event::Shard { .. } | Event::Handler { .. } | _ => None,
     }
 }

@@ -28,6 +28,13 @@ pub(crate) struct NewChildren {
     created: oneshot::Sender<Result<(), TableError>>,
 }
 
+impl NewChildren {
+    /// The leases, and where the result goes.
+    pub(crate) fn into_parts(self) -> (Vec<Lease>, oneshot::Sender<Result<(), TableError>>) {
+        (self.leases, self.created)
+    }
+}
+
 impl ChildLeases {
     /// The two ends of the way.
     pub(crate) fn new() -> (Self, mpsc::Receiver<NewChildren>) {

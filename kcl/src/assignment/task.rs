@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use service::{Clock, Jitter, RetryDelays};
 use tokio::sync::{Notify, mpsc};
@@ -10,19 +10,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::assignment::children::NewChildren;
 use crate::assignment::gauges::Gauges;
-use crate::assignment::origin::{Name, Origin, StreamAtStart};
+use crate::assignment::other_streams::{LeftOut, OtherStreams};
 use crate::assignment::taker::{Reason, Take, TakePlan, Taker};
 use crate::assignment::token_bases::TokenBases;
+use crate::coordination::rule::{Coordination, Coordinator, decide};
 use crate::error::{TableError, WorkerError};
-use crate::event::LeaseEvent;
+use crate::event::{LeaseEvent, WorkerEvent};
 use crate::lease::model::{Lease, LeaseKey, OwnAttributes, WorkerId};
 use crate::lease::renewer::{OwnedLease, Renewer, timed_out};
 use crate::lease::scan::{Listing, list};
-use crate::lease::table::LeaseTable;
+use crate::lease::table::{LeaseTable, service_time};
 use crate::lease::write::{LeaseWrite, WriteOutcome};
 use crate::metrics::{Outcome, Series};
 use crate::observers::Observers;
-use crate::shard_sync::former::{Age, OnRecreated, age};
 use crate::worker::health::HealthBoard;
 
 /// The wait after the first take that failed, and the longest. Our choice.
@@ -34,13 +34,9 @@ pub(crate) struct Assignment {
     pub(crate) clock: Clock,
     pub(crate) worker: WorkerId,
     pub(crate) table: Arc<dyn LeaseTable>,
-    /// The stream whose shards are read.
-    pub(crate) stream: StreamAtStart,
-    /// Cancelled once another stream of the same name was seen.
-    pub(crate) replaced: CancellationToken,
-    pub(crate) on_recreated: OnRecreated,
-    /// Is told of leases of a former or a later stream that are to be replaced.
-    pub(crate) of_other_streams: Arc<Notify>,
+    /// The rule that is followed.
+    pub(crate) coordination: Coordination,
+    pub(crate) other_streams: OtherStreams,
     pub(crate) renewer: Renewer,
     pub(crate) health: HealthBoard,
     pub(crate) taker: Taker,
@@ -67,6 +63,12 @@ enum Taken {
     ByAnother,
 }
 
+/// What one look at the tables has found.
+struct Found {
+    listing: Listing,
+    coordinator: Result<Coordinator, TableError>,
+}
+
 impl Assignment {
     /// Searches at once, then each interval and whenever a shard has ended, until `draining` is set.
     ///
@@ -86,7 +88,10 @@ impl Assignment {
                 .add(Series::TakeLeasesSuccess, f64::from(u8::from(listed.is_ok())));
             self.gauges.sample(&self.observers);
             match listed {
-                Ok(listing) => self.take(listing, &draining).await?,
+                Ok(found) => {
+                    self.check_rule(&found)?;
+                    self.take(found.listing, &draining).await;
+                }
                 Err(error) => {
                     self.observers.tell(LeaseEvent::TableUnavailable {
                         table: self.table.name().to_owned(),
@@ -108,27 +113,32 @@ impl Assignment {
         }
     }
 
-    /// Reads the table. The leases that are created meanwhile may be in the list or not: they are held by the time that their
+    /// Reads the tables. The leases that are created meanwhile may be in the list or not: they are held by the time that their
     /// rows are judged. `None` if the worker is asked to stop.
-    async fn list(&mut self, draining: &CancellationToken) -> Option<Result<Listing, TableError>> {
+    async fn list(&mut self, draining: &CancellationToken) -> Option<Result<Found, TableError>> {
         let (table, clock, mut rng) = (Arc::clone(&self.table), self.clock.clone(), self.rng.fork());
         let observers = self.observers.clone();
-        let listing = list(&*table, &clock, &mut rng, &observers);
-        tokio::pin!(listing);
+        let reading = async {
+            let listing = list(&*table, &clock, &mut rng, &observers);
+            let (listing, coordinator) = tokio::join!(listing, table.coordinator_rows());
+            let coordinator = coordinator.map(Coordinator::from);
+            listing.map(|listing| Found { listing, coordinator })
+        };
+        tokio::pin!(reading);
         loop {
             tokio::select! {
                 biased;
                 () = draining.cancelled() => return None,
                 Some(children) = self.children.recv() => self.create_children(children).await,
-                listed = &mut listing => return Some(listed),
+                found = &mut reading => return Some(found),
             }
         }
     }
 
     /// Notes for the worker's health how the table was found.
-    fn note(&self, listed: &Result<Listing, TableError>) {
-        match listed {
-            Ok(listing) => {
+    fn note(&self, found: &Result<Found, TableError>) {
+        match found {
+            Ok(Found { listing, .. }) => {
                 self.health.scans.over();
                 let holes = listing.holes.iter().map(|hole| hole.key.clone());
                 self.health.rows_unreadable(holes);
@@ -137,17 +147,29 @@ impl Assignment {
         }
     }
 
-    async fn take(&mut self, listing: Listing, draining: &CancellationToken) -> Result<(), WorkerError> {
-        if let Some(found) = listing.led_by_others() {
-            return Err(WorkerError::LedByOthers {
-                table: self.table.name().to_owned(),
-                found,
-            });
-        }
+    /// Sees whether the fleet still follows this worker's rule.
+    fn check_rule(&self, found: &Found) -> Result<(), WorkerError> {
+        let unknown = &Coordinator::Unknown;
+        let coordinator = found.coordinator.as_ref().unwrap_or_else(|error| {
+            // The start has told of a denial.
+            if !error.kind().is_denied() {
+                let error = error.clone();
+                self.observers
+                    .tell(WorkerEvent::CoordinatorTableUnknown { error, repeated: 0 });
+            }
+            unknown
+        });
+        let rule = decide(&found.listing.seen(coordinator), self.coordination);
+        rule.map_err(|refusal| refusal.of_table(self.table.name())).map(drop)
+    }
+
+    async fn take(&mut self, listing: Listing, draining: &CancellationToken) {
         let mut leases = listing.leases;
-        let time = self.service_time();
+        let time = service_time(&*self.table, &self.clock, &self.observers);
         self.token_bases.observe(&leases, time);
-        self.leave_out_other_streams(&mut leases);
+        let mut left_out = LeftOut::default();
+        leases.retain(|lease| self.other_streams.is_of_this(lease, &mut left_out));
+        self.other_streams.tell(&left_out, self.table.name(), &self.observers);
         // A shard that was read to its end is no work any more, whoever keeps its lease.
         let finished = leases.extract_if(.., |lease| lease.is_finished());
         self.finished = finished.map(|lease| lease.key).collect();
@@ -162,7 +184,7 @@ impl Assignment {
         let (mut failures, mut taken, all) = (0, 0, plan.takes.len());
         for take in plan.takes {
             if draining.is_cancelled() {
-                return Ok(());
+                return;
             }
             while let Ok(children) = self.children.try_recv() {
                 self.create_children(children).await;
@@ -187,7 +209,6 @@ impl Assignment {
         }
         self.observers.add(Series::TakenLeases, f64::from(taken));
         self.observers.add(Series::UntakenLeases, all as f64 - f64::from(taken));
-        Ok(())
     }
 
     /// The keys that must not be taken, without those of shards that had been read to their ends.
@@ -216,67 +237,10 @@ impl Assignment {
         }
     }
 
-    /// Leaves out the leases that are, or may be, of an earlier or another stream: their checkpoints mean nothing in this one.
-    fn leave_out_other_streams(&mut self, leases: &mut Vec<Lease>) {
-        let name = match self.replaced.is_cancelled() {
-            true => Name::Replaced,
-            false => Name::Kept,
-        };
-        let (mut others, mut unmarked, mut former) = (0, 0, 0);
-        leases.retain(|lease| match self.stream.origin(lease, name) {
-            Origin::ThisStream => true,
-            Origin::AnotherStream => {
-                match (self.on_recreated, age(&lease.own.stream, &self.stream.incarnation)) {
-                    (OnRecreated::Restart, Age::Former) => former += 1,
-                    (OnRecreated::Restart, Age::Later) => self.of_other_streams.notify_one(),
-                    (OnRecreated::Restart, Age::Same | Age::Other) | (OnRecreated::Halt, _) => others += 1,
-                }
-                false
-            }
-            Origin::Unmarked => {
-                unmarked += 1;
-                false
-            }
-        });
-        let table = self.table.name().to_owned();
-        if former > 0 {
-            self.observers.tell(LeaseEvent::OfFormerStream {
-                table: table.clone(),
-                leases: former,
-                repeated: 0,
-            });
-            self.of_other_streams.notify_one();
-        }
-        if others > 0 {
-            self.observers.tell(LeaseEvent::OfAnotherStream {
-                table: table.clone(),
-                leases: others,
-                repeated: 0,
-            });
-        }
-        if unmarked > 0 {
-            self.observers.tell(LeaseEvent::Unmarked {
-                table,
-                leases: unmarked,
-                repeated: 0,
-            });
-        }
-    }
-
-    /// The time of the lease table's service, or of this host if that is unknown.
-    fn service_time(&self) -> SystemTime {
-        self.table.service_time().unwrap_or_else(|| {
-            let table = self.table.name().to_owned();
-            self.observers
-                .tell(LeaseEvent::ServiceTimeUnknown { table, repeated: 0 });
-            self.clock.wall()
-        })
-    }
-
     /// The attributes that the first owner of a row adds, if the row lacks them. Its consumer adds the stream, once it has
     /// read by the row's checkpoint.
     pub(super) fn own_attributes(&mut self, key: &LeaseKey) -> OwnAttributes {
-        let time = self.service_time();
+        let time = service_time(&*self.table, &self.clock, &self.observers);
         OwnAttributes {
             token_base: Some(self.token_bases.base(key, time)),
             ..OwnAttributes::default()
@@ -298,7 +262,7 @@ impl Assignment {
             Some(WriteOutcome::Refused(_)) => return Ok(Taken::ByAnother),
             None => return Err(timed_out("UpdateItem", self.write_timeout)),
         };
-        let time = self.service_time();
+        let time = service_time(&*self.table, &self.clock, &self.observers);
         self.token_bases.observe([&lease], time);
         self.observers.tell(LeaseEvent::Taken {
             lease: lease.key.clone(),

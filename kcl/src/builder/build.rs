@@ -63,6 +63,7 @@ impl WorkerBuilder {
                 .with_observers(observers.clone()),
             table: Arc::new(
                 DynamoDbLeaseTable::new(&dynamodb, table, &self.application, self.clock.clone())
+                    .with_options(self.config.table.clone())
                     .with_observers(observers.clone())
                     .with_credentials_trouble(control.health.credentials.clone()),
             ),

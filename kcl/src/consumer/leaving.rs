@@ -69,7 +69,7 @@ impl ShardConsumer {
         }
     }
 
-    async fn release(&mut self) -> ConsumerEnd {
+    pub(super) async fn release(&mut self) -> ConsumerEnd {
         let was_halted = matches!(self.state.trouble(), Trouble::Halted { .. });
         match self.parts.renewer.leave(&self.ownership).await {
             Ok(()) if was_halted => ConsumerEnd::ReleasedHalted,

@@ -25,6 +25,7 @@ use crate::consumer::shards::Request;
 use crate::consumer::skip::Skips;
 use crate::consumer::state::{ConsumerState, Failing, Phase, Step, Trouble};
 use crate::consumer::status::{Reading, ShardState, StatusBoard, Wishes};
+use crate::lease::ended::EndedLeases;
 use crate::lease::guard::{LeaseGuard, Signal};
 use crate::lease::holdings::OwnershipId;
 use crate::lease::layout::{StreamRows, TableLayout};
@@ -67,6 +68,8 @@ pub(crate) struct ConsumerParts {
     pub(crate) new_leases: Arc<Notify>,
     /// Creates the leases of children.
     pub(crate) child_leases: ChildLeases,
+    /// What becomes of the lease when the shard has ended.
+    pub(crate) ended_leases: watch::Receiver<EndedLeases>,
 }
 
 /// How a consumer is reached while it runs.
@@ -99,6 +102,8 @@ pub(super) enum Interrupted {
     BySignal,
     /// A call to the application was dropped: its processor is called for nothing more, and the shard is given up.
     CallDropped,
+    /// The shard has ended, and its lease is not kept.
+    EndedLeaseNotKept,
     /// Somebody has corrected the checkpoint in the row: the shard is given up, to begin anew there.
     CheckpointCorrected,
 }
@@ -269,6 +274,7 @@ impl ShardConsumer {
             };
             match done {
                 Ok(()) | Err(Interrupted::BySignal) => {}
+                Err(Interrupted::EndedLeaseNotKept) => return self.release().await,
                 Err(Interrupted::CallDropped) => return self.leave_after_a_dropped_call().await,
                 Err(Interrupted::CheckpointCorrected) => return self.leave_for_a_correction().await,
             }

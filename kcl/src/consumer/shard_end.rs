@@ -11,6 +11,7 @@ use crate::consumer::state::Phase;
 use crate::error::{TableError, WorkerError};
 use crate::event::ShardEvent;
 use crate::fold::{Fold, REMINDER};
+use crate::lease::ended::EndedLeases;
 use crate::lease::item::Row;
 use crate::lease::model::{LeaseKey, OwnAttributes};
 use crate::lease::scan::list;
@@ -184,7 +185,11 @@ impl ShardConsumer {
         }
         // Without a supervisor the worker is ending.
         drop(self.ports.reports.send(Report::ShardEnded).await);
-        Ok(())
+        let ended_leases = *self.parts.ended_leases.borrow();
+        match ended_leases {
+            EndedLeases::Kept => Ok(()),
+            EndedLeases::GivenBack => Err(Interrupted::EndedLeaseNotKept),
+        }
     }
 
     async fn try_to_lease_children(&mut self) -> Result<Children, WorkerError> {

@@ -50,7 +50,7 @@ mod tests {
 
     use super::*;
     use crate::coordination::leadership::{Leadership, LockNews};
-    use crate::coordination::rows::{FleetRow, LockVersion};
+    use crate::coordination::rows::{FleetRow, FleetRows, LockVersion};
     use crate::coordination::write::LockWrite;
     use crate::lease::memory::{Fault, MemoryLeaseTable, Operation};
     use crate::lease::model::WorkerId;
@@ -61,6 +61,10 @@ mod tests {
 
     impl FleetTable for Silent {
         fn fleet_row<'a>(&'a self, _: Place, _: &'a str) -> BoxFuture<'a, Result<Option<FleetRow>, TableError>> {
+            Box::pin(pending())
+        }
+
+        fn coordinator_rows(&self) -> BoxFuture<'_, Result<Option<FleetRows>, TableError>> {
             Box::pin(pending())
         }
 

@@ -79,7 +79,8 @@ pub(crate) fn plan(view: &FleetView<'_>, policy: &PlannerPolicy) -> Plan {
     plan
 }
 
-fn rule(view: &FleetView<'_>, policy: &PlannerPolicy) -> Rule {
+/// By which rule a round at this time levels.
+pub(crate) fn rule(view: &FleetView<'_>, policy: &PlannerPolicy) -> Rule {
     let changed_lately = |at| view.now.saturating_duration_since(at) < LEVEL_BY_COUNT;
     match policy.strategy {
         Strategy::LeaseCount => Rule::ByCount,

@@ -20,7 +20,7 @@ use crate::lease::model::{LeaseKey, OtherAttributes};
 mod client_version;
 mod fields;
 pub(crate) mod lock;
-mod metrics;
+pub(crate) mod metrics;
 #[cfg(test)]
 mod tests;
 pub(crate) mod worker_id;
@@ -43,6 +43,8 @@ pub(crate) mod attribute {
     pub(crate) const SUPPORT_UPDATE: &str = "slu";
     /// Ours.
     pub(crate) const STARTED_AT: &str = "startedAt";
+    /// Ours.
+    pub(crate) const MAX_LEASES: &str = "maxLeases";
 
     pub(crate) const OWNER_NAME: &str = "ownerName";
     pub(crate) const LEASE_DURATION: &str = "leaseDuration";
@@ -149,7 +151,12 @@ pub(crate) struct FleetRows {
 impl FleetRows {
     /// Adds a row that holds no lease.
     pub(crate) fn add(&mut self, kind: &ForeignKind, attributes: &OtherAttributes) {
-        match FleetRow::of(kind, attributes) {
+        self.put(FleetRow::of(kind, attributes));
+    }
+
+    /// Adds a row; a lease is left out.
+    pub(crate) fn put(&mut self, row: FleetRow) {
+        match row {
             FleetRow::Metrics(metrics) => self.metrics.push(metrics),
             FleetRow::Lock(lock) => {
                 self.damaged.extend(lock.damage.iter().cloned());
@@ -161,5 +168,22 @@ impl FleetRows {
             FleetRow::Other(kind) => drop(self.others.insert(kind)),
             FleetRow::Lease(_) => {}
         }
+    }
+
+    /// The kinds of these rows, for people: the row of the client version is left out. `None` if there are no other rows.
+    pub(crate) fn kinds(&self) -> Option<String> {
+        // A damaged lock is there nevertheless.
+        let damaged = self.damaged.iter().filter(|error| error.key != LEADER_KEY);
+        let of_damaged = damaged.map(|error| format!("a damaged row {:?}", error.key));
+        let mut found: BTreeSet<String> = of_damaged.collect();
+        for (kind, is_there) in [
+            (ForeignKind::Leader, self.lock.is_some()),
+            (ForeignKind::TableMigration, self.table_migration.is_some()),
+            (ForeignKind::WorkerMetrics, !self.metrics.is_empty()),
+        ] {
+            found.extend(is_there.then(|| format!("a {kind:?} row")));
+        }
+        found.extend(self.others.iter().map(|kind| format!("a {kind:?} row")));
+        (!found.is_empty()).then(|| found.into_iter().collect::<Vec<_>>().join(", "))
     }
 }

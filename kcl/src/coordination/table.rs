@@ -10,7 +10,7 @@ use std::fmt;
 
 use futures::future::BoxFuture;
 
-use super::rows::FleetRow;
+use super::rows::{FleetRow, FleetRows};
 use super::write::{FleetOutcome, FleetWrite};
 use crate::error::TableError;
 
@@ -30,6 +30,9 @@ pub(crate) trait FleetTable: fmt::Debug + Send + Sync {
     /// `None` as well if the coordinator table is missing.
     fn fleet_row<'a>(&'a self, at: Place, key: &'a str) -> BoxFuture<'a, Result<Option<FleetRow>, TableError>>;
 
+    /// The rows of the coordinator table that say which rule the fleet follows; `None` if there is no such table.
+    fn coordinator_rows(&self) -> BoxFuture<'_, Result<Option<FleetRows>, TableError>>;
+
     /// Makes a write if its condition holds.
     ///
     /// A dropped future leaves open whether the write is applied.
@@ -42,4 +45,13 @@ pub(crate) enum Place {
     LeaseTable,
     /// The table `<application>-CoordinatorState` of KCL 3.0 to 3.4. It is only read.
     CoordinatorTable,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LeaseTable => "in the lease table",
+            Self::CoordinatorTable => "in the coordinator table",
+        })
+    }
 }

@@ -72,6 +72,17 @@ pub enum LeaseEvent {
         /// Others that were not told since the last one, of this row.
         repeated: u64,
     },
+    /// A row by which the fleet coordinates itself cannot be read. It counts as absent; the leases are read all the same.
+    FleetRowUnreadable {
+        /// The lease table.
+        table: String,
+        /// The key of the row; empty if it has none.
+        row: String,
+        /// What is wrong with the row.
+        problem: String,
+        /// Others that were not told since the last one, of this row.
+        repeated: u64,
+    },
     /// The lease table could not be read.
     TableUnavailable {
         /// The lease table.
@@ -169,6 +180,7 @@ impl LeaseEvent {
             Self::OfFormerStream { .. }
             | Self::WriteFailed { .. }
             | Self::RowUnreadable { .. }
+            | Self::FleetRowUnreadable { .. }
             | Self::TableUnavailable { .. }
             | Self::ServiceTimeUnknown { .. } => Severity::Warn,
         }
@@ -179,6 +191,7 @@ impl LeaseEvent {
             // What fails for one lease mostly fails for the others.
             Self::WriteFailed { table, repeated, .. } => ("write failed", table.clone(), repeated),
             Self::RowUnreadable { lease, repeated, .. } => ("row unreadable", lease.to_string(), repeated),
+            Self::FleetRowUnreadable { row, repeated, .. } => ("fleet row unreadable", row.clone(), repeated),
             Self::TableUnavailable { table, repeated, .. } => ("table unavailable", table.clone(), repeated),
             Self::OfAnotherStream { table, repeated, .. } => ("of another stream", table.clone(), repeated),
             Self::OfFormerStream { table, repeated, .. } => ("of a former stream", table.clone(), repeated),
@@ -197,9 +210,7 @@ impl LeaseEvent {
     pub(super) fn log(&self, worker: &WorkerId) {
         let worker = worker.as_str();
         match self {
-            Self::Created { lease, reason } => {
-                tracing::debug!({ worker, lease = lease.as_str(), reason }, "lease created")
-            }
+            Self::Created { lease, reason } => created(worker, lease.as_str(), reason),
             Self::Taken { lease, reason } => tracing::info!({ worker, lease = lease.as_str(), reason }, "lease taken"),
             Self::Lost { lease, reason } => lost(worker, lease.as_str(), reason),
             Self::Released { lease, to } => released(worker, lease.as_str(), to.as_ref()),
@@ -223,9 +234,13 @@ impl LeaseEvent {
                 { worker, table, lease = lease.as_str(), stream, shard = shard.as_ref().map(ShardId::as_str), error, repeated },
                 "lease row unreadable: nobody reads its shard"
             ),
-            Self::TableUnavailable { table, error, repeated } => {
-                tracing::warn!({ worker, table, error = error.to_string(), repeated }, "lease table unavailable");
-            }
+            Self::FleetRowUnreadable {
+                table,
+                row,
+                problem: error,
+                repeated,
+            } => tracing::warn!({ worker, table, row, error, repeated }, "row of the fleet unreadable"),
+            Self::TableUnavailable { table, error, repeated } => unavailable(worker, table, error, *repeated),
             Self::OfAnotherStream {
                 table,
                 leases,
@@ -250,12 +265,24 @@ impl LeaseEvent {
                 leases,
                 repeated,
             } => tracing::error!({ worker, table, leases, reason = UNMARKED, repeated }, "leases not taken"),
-            Self::ServiceTimeUnknown { table, repeated } => tracing::warn!(
-                { worker, table, reason = NO_DATE, repeated },
-                "fencing tokens of new rows begin with this host's clock"
-            ),
+            Self::ServiceTimeUnknown { table, repeated } => time_unknown(worker, table, *repeated),
         }
     }
+}
+
+fn created(worker: &str, lease: &str, reason: &str) {
+    tracing::debug!({ worker, lease, reason }, "lease created");
+}
+
+fn unavailable(worker: &str, table: &str, error: &TableError, repeated: u64) {
+    tracing::warn!({ worker, table, error = error.to_string(), repeated }, "lease table unavailable");
+}
+
+fn time_unknown(worker: &str, table: &str, repeated: u64) {
+    tracing::warn!(
+        { worker, table, reason = NO_DATE, repeated },
+        "fencing tokens of new rows begin with this host's clock"
+    );
 }
 
 fn lost(worker: &str, lease: &str, reason: &LeaseLost) {
@@ -347,6 +374,15 @@ mod tests {
                     repeated: 0,
                 },
                 r#"WARN "lease row unreadable: nobody reads its shard" worker="w1" table="billing" lease="shardId-7" shard="shardId-7" error="no counter" repeated=0"#,
+            ),
+            (
+                LeaseEvent::FleetRowUnreadable {
+                    table: table(),
+                    row: "w2".into(),
+                    problem: "no time".into(),
+                    repeated: 0,
+                },
+                r#"WARN "row of the fleet unreadable" worker="w1" table="billing" row="w2" error="no time" repeated=0"#,
             ),
             (
                 LeaseEvent::TableUnavailable {

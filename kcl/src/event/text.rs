@@ -1,4 +1,5 @@
-//! Each event as one line of plain text, for those who print them. The log has its own lines, with fields.
+//! Each event as one line of plain text, for those who print them. The log has its own lines, with fields; that of a fleet's
+//! event is its text.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,6 +14,7 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Worker(event) => event.fmt(f),
+            Self::Fleet(event) => event.fmt(f),
             Self::Lease(event) => event.fmt(f),
             Self::Shard { shard, event } => write!(f, "shard {shard}: {event}"),
             Self::Handler { shard, event } => write!(f, "shard {shard}: {event}"),
@@ -58,7 +60,7 @@ impl fmt::Display for WorkerEvent {
                 f,
                 "access to kinesis:DescribeStreamSummary is denied for stream {stream}: one that is created again is not noticed"
             ),
-            Self::CoordinatorTableUnknown { error } => {
+            Self::CoordinatorTableUnknown { error, .. } => {
                 write!(f, "whether workers of KCL 3.0 to 3.4 lead it is not known: {error}")
             }
             Self::CredentialsNotRefreshed { error, valid_for } => {
@@ -98,6 +100,11 @@ impl fmt::Display for LeaseEvent {
                 f,
                 "row {lease} of lease table {table} cannot be read, so its shard has no reader: {problem}"
             ),
+            Self::FleetRowUnreadable {
+                table, row, problem, ..
+            } => {
+                write!(f, "row {row} of lease table {table} cannot be read: {problem}")
+            }
             Self::TableUnavailable { table, error, .. } => {
                 write!(f, "lease table {table} could not be read: {error}")
             }

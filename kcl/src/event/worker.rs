@@ -67,11 +67,13 @@ pub enum WorkerEvent {
         /// The stream.
         stream: StreamRef,
     },
-    /// Access is denied to the table by which workers of KCL 3.0 to 3.4 lead an application, so it is not known whether
-    /// there are any.
+    /// The table by which workers of KCL 3.0 to 3.4 lead an application cannot be read, so it is not known whether there are any.
+    /// Told once if access to it is denied.
     CoordinatorTableUnknown {
         /// Why.
         error: TableError,
+        /// Others that were not told since the last one.
+        repeated: u64,
     },
     /// The credentials for the lease table could not be refreshed. The old ones are still valid.
     CredentialsNotRefreshed {
@@ -117,6 +119,9 @@ impl WorkerEvent {
     pub(super) fn repeats(&mut self) -> Option<(Kind, &mut u64)> {
         match self {
             Self::StartFailed { repeated, .. } => Some((("start failed", String::new()), repeated)),
+            Self::CoordinatorTableUnknown { repeated, .. } => {
+                Some((("coordinator table unknown", String::new()), repeated))
+            }
             Self::LeasesNotReplaced { repeated, .. } => Some((("leases not replaced", String::new()), repeated)),
             Self::Started { .. }
             | Self::Ended { .. }
@@ -124,7 +129,6 @@ impl WorkerEvent {
             | Self::StreamCreatedAgain { .. }
             | Self::HandlersLeftBehind { .. }
             | Self::StreamDescriptionDenied { .. }
-            | Self::CoordinatorTableUnknown { .. }
             | Self::CredentialsNotRefreshed { .. }
             | Self::SettingsLeft { .. }
             | Self::ShardRangeFault { .. } => None,
@@ -167,9 +171,9 @@ impl WorkerEvent {
                 { worker, stream = stream.as_str() },
                 "access to kinesis:DescribeStreamSummary is denied: a stream that is deleted and created again is not noticed"
             ),
-            Self::CoordinatorTableUnknown { error } => {
+            Self::CoordinatorTableUnknown { error, repeated } => {
                 tracing::warn!(
-                    { worker, error = error.to_string() },
+                    { worker, error = error.to_string(), repeated },
                     "cannot tell whether workers of KCL 3.0 to 3.4 lead this application"
                 );
             }
@@ -248,15 +252,18 @@ mod tests {
         ]
     }
 
-    fn surroundings() -> Vec<(WorkerEvent, &'static str)> {
+    fn denied() -> TableError {
         let kind = CallErrorKind::Denied {
             code: "AccessDenied".into(),
             message: "no".into(),
         };
-        let denied = TableError {
-            operation: "DescribeTable",
+        TableError {
+            operation: "GetItem",
             kind,
-        };
+        }
+    }
+
+    fn surroundings() -> Vec<(WorkerEvent, &'static str)> {
         let fault = RangeFault {
             shard: crate::stream::ShardId::new("shardId-7"),
             kind: service::RangeFaultKind::Clamped,
@@ -284,8 +291,11 @@ mod tests {
                 r#"WARN "access to kinesis:DescribeStreamSummary is denied: a stream that is deleted and created again is not noticed" worker="w1" stream="orders""#,
             ),
             (
-                WorkerEvent::CoordinatorTableUnknown { error: denied },
-                r#"WARN "cannot tell whether workers of KCL 3.0 to 3.4 lead this application" worker="w1" error="DescribeTable failed"#,
+                WorkerEvent::CoordinatorTableUnknown {
+                    error: denied(),
+                    repeated: 1,
+                },
+                r#"WARN "cannot tell whether workers of KCL 3.0 to 3.4 lead this application" worker="w1" error="GetItem failed"#,
             ),
             (
                 WorkerEvent::CredentialsNotRefreshed {

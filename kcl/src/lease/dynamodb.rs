@@ -24,6 +24,7 @@ use crate::error::{CallErrorKind, TableError};
 use crate::lease::item::{self, EntityTypes, Row, attribute};
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
 use crate::lease::table::{Creation, LeaseTable, OpenError, ScanPage, SeparateTable};
+use crate::lease::table_options::TableOptions;
 use crate::lease::update_expression::UpdateExpression;
 use crate::lease::write::{LeaseWrite, WriteOutcome};
 use crate::limits::{OWNER_INDEX, TABLE_CALL_TIMEOUT};
@@ -46,6 +47,7 @@ pub(crate) struct DynamoDbLeaseTable {
     coordinator: String,
     /// Rows on a page of a scan; as many as the service puts there, if `None`.
     page_size: Option<i32>,
+    options: TableOptions,
     clock: Clock,
     service_time: ServiceTime,
     observers: Observers,
@@ -76,6 +78,7 @@ impl DynamoDbLeaseTable {
             name,
             coordinator,
             page_size: None,
+            options: TableOptions::default(),
             clock,
             service_time,
             observers: Observers::default(),
@@ -86,6 +89,12 @@ impl DynamoDbLeaseTable {
     /// Tells `observers` of rows that cannot be read and of credentials.
     pub(crate) fn with_observers(mut self, observers: Observers) -> Self {
         self.observers = observers;
+        self
+    }
+
+    /// Creates the table with these options.
+    pub(crate) fn with_options(mut self, options: TableOptions) -> Self {
+        self.options = options;
         self
     }
 
@@ -239,6 +248,7 @@ impl DynamoDbLeaseTable {
             LeaseWrite::Delete { .. } | LeaseWrite::Discard { .. } => self.delete(write.key(), expression).await,
             LeaseWrite::Owner(_)
             | LeaseWrite::Take { .. }
+            | LeaseWrite::Adopt { .. }
             | LeaseWrite::Assign { .. }
             | LeaseWrite::OfferHandOff { .. }
             | LeaseWrite::SetChildren { .. }
@@ -270,10 +280,6 @@ impl LeaseTable for DynamoDbLeaseTable {
 
     fn open(&self) -> BoxFuture<'_, Result<(), OpenError>> {
         Box::pin(self.open_table())
-    }
-
-    fn led_by_another_table(&self) -> BoxFuture<'_, Result<Option<String>, TableError>> {
-        Box::pin(self.find_coordinator())
     }
 
     fn scan_page<'a>(&'a self, from: Option<&'a LeaseKey>) -> BoxFuture<'a, Result<ScanPage, TableError>> {

@@ -262,10 +262,6 @@ impl LeaseTable for MemoryLeaseTable {
         Box::pin(async { Ok(()) })
     }
 
-    fn led_by_another_table(&self) -> BoxFuture<'_, Result<Option<String>, TableError>> {
-        Box::pin(async { Ok(None) })
-    }
-
     fn scan_page<'a>(&'a self, from: Option<&'a LeaseKey>) -> BoxFuture<'a, Result<ScanPage, TableError>> {
         Box::pin(async move { Ok(self.call(Operation::ScanPage, |state| state.page(from))?) })
     }

@@ -1,12 +1,14 @@
 //! Reads a whole lease table, page by page.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use service::{Clock, Jitter, RetryDelays};
 
+use crate::coordination::rows::FleetRows;
+use crate::coordination::rule::{Coordinator, Leases, Seen};
 use crate::error::TableError;
-use crate::lease::item::{ForeignKind, Hole, Row};
+use crate::event::LeaseEvent;
+use crate::lease::item::{Hole, Row};
 use crate::lease::model::{Lease, LeaseKey};
 use crate::lease::table::{LeaseTable, ScanPage};
 use crate::observers::Observers;
@@ -24,26 +26,35 @@ pub(crate) struct Listing {
     pub(crate) leases: Vec<Lease>,
     /// The rows that should hold leases and cannot be read, by key. Their shards have no reader.
     pub(crate) holes: Vec<Hole>,
-    /// The kinds of the other rows.
-    pub(crate) foreign: BTreeSet<ForeignKind>,
+    /// The other rows.
+    pub(crate) rows: FleetRows,
 }
 
 impl Listing {
-    /// The rows by which other workers coordinate themselves, described for people. `None` if there are none.
-    pub(crate) fn led_by_others(&self) -> Option<String> {
-        let mut found: BTreeSet<_> = self.foreign.iter().map(|kind| format!("a {kind:?} row")).collect();
+    /// What this scan says of the rule that the fleet follows.
+    pub(crate) fn seen<'a>(&'a self, coordinator: &'a Coordinator) -> Seen<'a> {
+        Seen {
+            leases: self.streams(),
+            rows: &self.rows,
+            coordinator,
+        }
+    }
+
+    /// Of how many streams the leases are.
+    fn streams(&self) -> Leases {
         let streams = self.leases.iter().map(|lease| &lease.stream);
         let mut streams = streams.chain(self.holes.iter().map(|hole| &hole.stream));
-        if streams.any(Option::is_some) {
-            found.insert("leases of several streams".to_owned());
+        match streams.any(Option::is_some) {
+            true => Leases::OfSeveralStreams,
+            false if self.leases.is_empty() && self.holes.is_empty() => Leases::None,
+            false => Leases::OfOneStream,
         }
-        (!found.is_empty()).then(|| found.into_iter().collect::<Vec<_>>().join(", "))
     }
 
     fn add(&mut self, row: Row, table: &str, observers: &Observers) {
         match row {
             Row::Lease(lease) => self.leases.push(lease),
-            Row::Foreign(kind, _) => drop(self.foreign.insert(kind)),
+            Row::Foreign(kind, attributes) => self.rows.add(&kind, &attributes),
             // One damaged row must not stop the work on all others.
             Row::Hole(hole) => {
                 observers.tell(hole.event(table));
@@ -85,7 +96,20 @@ pub(crate) async fn list(
     }
     listing.leases.sort_by(|a, b| a.key.cmp(&b.key));
     listing.holes.sort_by(|a, b| a.key.cmp(&b.key));
+    tell_of_damage(&listing.rows, table.name(), observers);
     Ok(listing)
+}
+
+/// Tells of the rows of the fleet that cannot be read.
+pub(crate) fn tell_of_damage(rows: &FleetRows, table: &str, observers: &Observers) {
+    for error in &rows.damaged {
+        observers.tell(LeaseEvent::FleetRowUnreadable {
+            table: table.to_owned(),
+            row: error.key.clone(),
+            problem: error.to_string(),
+            repeated: 0,
+        });
+    }
 }
 
 async fn page(

@@ -10,12 +10,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use futures::future::BoxFuture;
+use service::Clock;
 
 use crate::coordination::table::FleetTable;
 use crate::error::TableError;
+use crate::event::LeaseEvent;
 use crate::lease::item::Row;
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
 use crate::lease::write::{LeaseWrite, WriteOutcome};
+use crate::observers::Observers;
 
 /// A lease table, which has the rows of the fleet in it too.
 pub(crate) trait LeaseTable: FleetTable {
@@ -24,9 +27,6 @@ pub(crate) trait LeaseTable: FleetTable {
 
     /// Makes it usable: creates it if it is missing, and waits until it answers.
     fn open(&self) -> BoxFuture<'_, Result<(), OpenError>>;
-
-    /// A table beside this one by which workers of another kind are coordinated, described for people.
-    fn led_by_another_table(&self) -> BoxFuture<'_, Result<Option<String>, TableError>>;
 
     /// Some of its rows: the first ones, or those behind `from`, in an order of the backend's own.
     fn scan_page<'a>(&'a self, from: Option<&'a LeaseKey>) -> BoxFuture<'a, Result<ScanPage, TableError>>;
@@ -51,10 +51,6 @@ pub(crate) trait LeaseTable: FleetTable {
 
     /// The keys of the rows that name `worker` as their owner, by an index that may lag behind. `None`: the table has no
     /// such index, or it is still being built.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the port is complete before all of its users are")
-    )]
     fn keys_of<'a>(&'a self, worker: &'a WorkerId) -> BoxFuture<'a, Result<Option<Vec<LeaseKey>>, TableError>>;
 }
 
@@ -71,6 +67,15 @@ impl fmt::Debug for SeparateTable {
             .field("table", &self.table)
             .finish_non_exhaustive()
     }
+}
+
+/// The time of the service of `table`, or of this host if that is unknown.
+pub(crate) fn service_time(table: &dyn LeaseTable, clock: &Clock, observers: &Observers) -> SystemTime {
+    table.service_time().unwrap_or_else(|| {
+        let table = table.name().to_owned();
+        observers.tell(LeaseEvent::ServiceTimeUnknown { table, repeated: 0 });
+        clock.wall()
+    })
 }
 
 /// A part of a scan.
@@ -94,6 +99,9 @@ pub(crate) enum OpenError {
     /// A call failed.
     #[error(transparent)]
     Call(#[from] TableError),
+    /// It does not exist, and is not to be created.
+    #[error("it does not exist")]
+    Missing,
     /// It is another program's table.
     #[error("its key is {found}, not leaseKey")]
     OtherKey { found: String },

@@ -44,6 +44,7 @@ impl UpdateExpression {
         match write {
             LeaseWrite::Owner(write) => clauses.owner(write),
             LeaseWrite::Take { seen, by, own } => clauses.take(seen, by, own),
+            LeaseWrite::Adopt { seen, own } => clauses.adopt(seen, own),
             LeaseWrite::Assign { seen, to, counter } => clauses.assign(seen, to, *counter),
             LeaseWrite::OfferHandOff { from, to, .. } => clauses.offer(from, to),
             LeaseWrite::SetChildren { children, .. } => {
@@ -118,6 +119,17 @@ impl Clauses {
         self.counter_as_seen(seen);
         self.raise_counter(seen);
         self.new_owner(seen, by);
+        self.raise_token_base(seen, own);
+    }
+
+    fn adopt(&mut self, seen: &Lease, own: &OwnAttributes) {
+        self.counter_as_seen(seen);
+        self.absent_as_seen(seen, attribute::CHECKPOINT_OWNER);
+        self.raise_counter(seen);
+        self.raise_token_base(seen, own);
+    }
+
+    fn raise_token_base(&mut self, seen: &Lease, own: &OwnAttributes) {
         match raised_token_base(seen) {
             Some(base) => {
                 self.set(attribute::TOKEN_BASE, ":raised", number(base));

@@ -7,7 +7,7 @@ use crate::event::{Event, HandlerEvent, LeaseEvent, ShardEvent};
 /// The sample that an event is, if it is one.
 pub(crate) fn sample_of(event: &Event) -> Option<(Series, f64)> {
     match event {
-        Event::Worker(_) => None,
+        Event::Worker(_) | Event::Fleet(_) => None,
         Event::Lease(event) => match event {
             LeaseEvent::Lost { .. } => Some((Series::LostLeases, 1.0)),
             LeaseEvent::Created { .. }
@@ -15,6 +15,7 @@ pub(crate) fn sample_of(event: &Event) -> Option<(Series, f64)> {
             | LeaseEvent::Released { .. }
             | LeaseEvent::WriteFailed { .. }
             | LeaseEvent::RowUnreadable { .. }
+            | LeaseEvent::FleetRowUnreadable { .. }
             | LeaseEvent::TableUnavailable { .. }
             | LeaseEvent::OfAnotherStream { .. }
             | LeaseEvent::OfFormerStream { .. }

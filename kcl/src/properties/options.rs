@@ -6,6 +6,7 @@ use self::Fate::{Applied, Compared, Ignored, Named, Raised, Sdk};
 use super::Disposition;
 use super::form::Form::{self, Boolean, Decimal, Dimensions, Exactly, Number, OneOf, RetrievalMode, Text};
 use crate::config::Config;
+use crate::lease::table_options::{Protection, Recovery};
 use crate::limits::MAX_RECORDS_PER_READ;
 use crate::metrics::{MetricsGranularity, MetricsLevel};
 use crate::stream::StartingPosition;
@@ -114,8 +115,8 @@ const NO_CHILD: &str = "there is no child process";
 const NO_FAN_OUT: &str = "enhanced fan-out is not there yet: the shards are polled";
 const NO_LEADER: &str = "the coordination of KCL 3.x is not there yet: each worker takes leases by the rule of KCL 2.x";
 const NO_THREADS: &str = "there are no thread pools: the worker's tasks run on your runtime";
-const ON_DEMAND: &str = "the worker creates its table with on-demand billing; create another one beforehand";
-const TABLE: &str = "the worker does not set it; create the table beforehand, or change it";
+const ON_DEMAND: &str =
+    "a file cannot change the billing of the table, which is on demand, in the KCL either; `billing_mode` can";
 const LISTS: &str = "a list that fails is asked for again, with growing waits, for `initialization_timeout`";
 const EXPORTER: &str = "the metrics exporter that the application installs has it";
 const PACE: &str = "a shard without new records is read each `idle_time_between_reads`, and at once while it is behind";
@@ -250,8 +251,10 @@ pub(super) static OPTIONS: &[KclOption] = &[
     option("shardPrioritization", "", Text, Ignored("each shard has a task of its own, and parents are read first")),
     option("initialLeaseTableReadCapacity", "10", Number(0, MAX_INT), Ignored(ON_DEMAND)),
     option("initialLeaseTableWriteCapacity", "10", Number(0, MAX_INT), Ignored(ON_DEMAND)),
-    option("leaseTableDeletionProtectionEnabled", "false", Boolean, Ignored(TABLE)),
-    option("leaseTablePitrEnabled", "false", Boolean, Ignored(TABLE)),
+    option("leaseTableDeletionProtectionEnabled", "false", Boolean,
+        Applied("deletion_protection", |config, on| config.table.protection = match on { 0 => Protection::Off, _ => Protection::On })),
+    option("leaseTablePitrEnabled", "false", Boolean,
+        Applied("point_in_time_recovery", |config, on| config.table.recovery = match on { 0 => Recovery::AsItIs, _ => Recovery::On })),
     option("leaseTableScanTotalSegments", "0", Number(0, MAX_INT), Ignored("the table is read page by page")),
 
     option("callProcessRecordsEvenForEmptyRecordList", "false", Boolean, Ignored("`RecordProcessor::idle` is called for a shard without new records")),

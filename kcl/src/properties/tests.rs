@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use proptest::prelude::*;
 
 use super::*;
+use crate::lease::table_options::{Protection, Recovery};
 use crate::metrics::{MetricsGranularity, MetricsLevel};
 use crate::stream::StartingPosition;
 
@@ -30,7 +31,7 @@ fn loaded(text: &str) -> Config {
 /// A line of a file, and whether the configuration is as it asks for.
 type Effect = (&'static str, fn(&Config) -> bool);
 
-const EFFECTS: [Effect; 18] = [
+const EFFECTS: [Effect; 20] = [
     ("failoverTimeMillis = 20000", |config| {
         config.failover_time == Duration::from_secs(20) && config.assignment_interval() == Duration::from_secs(40)
     }),
@@ -76,6 +77,12 @@ const EFFECTS: [Effect; 18] = [
     }),
     ("metricsEnabledDimensions = ShardId,WorkerIdentifier", |config| {
         config.metrics.granularity == MetricsGranularity::Shard
+    }),
+    ("leaseTablePitrEnabled = true", |config| {
+        config.table.recovery == Recovery::On
+    }),
+    ("leaseTableDeletionProtectionEnabled = True", |config| {
+        config.table.protection == Protection::On
     }),
     ("timeoutInSeconds = 90", |config| {
         config.handler_timeout == Some(Duration::from_secs(90))

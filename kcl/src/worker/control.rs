@@ -11,6 +11,7 @@ use crate::consumer::seek::{SeekError, SeekTo};
 use crate::consumer::shards::Shards;
 use crate::consumer::skip::{SkipError, Skipped};
 use crate::consumer::status::{Reading, ShardStatus};
+use crate::coordination::decisions::{Decision, Decisions};
 use crate::stream::{ShardRef, StartingPosition};
 use crate::worker::health::{Health, HealthBoard, WorkerPhase};
 
@@ -21,6 +22,7 @@ pub struct WorkerControl {
     grace: Arc<watch::Sender<Duration>>,
     pub(super) shards: Shards,
     pub(crate) health: HealthBoard,
+    pub(super) decisions: Decisions,
     clock: Clock,
 }
 
@@ -30,6 +32,7 @@ impl WorkerControl {
             clock,
             shards: Shards::default(),
             health: HealthBoard::default(),
+            decisions: Decisions::default(),
             draining: CancellationToken::new(),
             grace: Arc::new(watch::Sender::new(Duration::from_secs(30))),
         }
@@ -62,6 +65,13 @@ impl WorkerControl {
     /// What the worker does with each shard whose lease it holds, in the order of their ids.
     pub fn shards(&self) -> Vec<ShardStatus> {
         self.shards.statuses()
+    }
+
+    /// The latest thousand decisions of this worker about leases of its fleet, oldest first. Each worker assigns leases that it
+    /// finds without a living owner; the leader also levels. None by the rule of KCL 2.x.
+    #[doc(hidden)]
+    pub fn decisions(&self) -> Vec<Decision> {
+        self.decisions.latest()
     }
 
     /// The largest [`lag`](ShardStatus::lag) of the shards that this worker has. `None` before the first page.

@@ -7,13 +7,13 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::application_watch::ApplicationWatch;
-use crate::assignment::task::Assignment;
+use super::search::{AtTheEnd, Search};
 use crate::error::WorkerError;
 use crate::lease::renewer::RenewerTask;
 
-/// Takes leases and renews them.
+/// Comes to leases and renews them.
 pub(super) struct LeaseKeeper {
-    pub(super) assignment: Assignment,
+    pub(super) search: Search,
     pub(super) renewing: RenewerTask,
     /// The upkeep of the lease table, on the runtime that calls it.
     pub(super) upkeep: BoxFuture<'static, Infallible>,
@@ -41,20 +41,22 @@ impl LeaseKeeper {
     /// Returns at once if another process uses this worker's id, or if the application's runtime has stood still for too long;
     /// the leases then lapse. If the search for leases failed earlier, its error is returned when the keeper is stopped.
     pub(super) async fn run(self) -> Result<(), WorkerError> {
-        let assignment = self.assignment.run(self.searching.clone());
+        let at_the_end = self.search.at_the_end();
+        let search = self.search.run(self.searching.clone());
         let renewing = self.renewing.run();
         let stalled = stalled(self.application);
-        tokio::pin!(assignment, renewing, stalled);
+        tokio::pin!(search, renewing, stalled);
         let mut upkeep = self.upkeep;
         let mut searched = None;
         loop {
+            let may_stop = searched.is_some() || at_the_end == AtTheEnd::Nothing;
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return searched.unwrap_or(Ok(())),
+                () = self.stop.cancelled(), if may_stop => return searched.unwrap_or(Ok(())),
                 error = &mut stalled => return Err(error),
                 never = &mut upkeep => match never {},
                 renewed = &mut renewing => return renewed.and(searched.unwrap_or(Ok(()))),
-                ended = &mut assignment, if searched.is_none() => {
+                ended = &mut search, if searched.is_none() => {
                     if ended.is_err() {
                         self.draining.cancel();
                     }

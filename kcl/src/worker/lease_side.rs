@@ -1,11 +1,10 @@
 //! The side of a worker that keeps its leases, set up and started.
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -13,13 +12,13 @@ use super::Worker;
 use super::application_watch::{ApplicationWatch, watch_application};
 use super::lease_keeper::LeaseKeeper;
 use super::lease_thread::{LeaseRuntime, LeaseThread, LeaseThreadError};
+use super::search::Ports;
 use crate::assignment::children::ChildLeases;
 use crate::assignment::gauges::Gauges;
 use crate::assignment::origin::StreamAtStart;
-use crate::assignment::taker::{Taker, TakerPolicy, VeryOldLeases};
-use crate::assignment::task::Assignment;
-use crate::assignment::token_bases::TokenBases;
+use crate::assignment::other_streams::OtherStreams;
 use crate::error::WorkerError;
+use crate::lease::ended::EndedLeases;
 use crate::lease::ownership::Terms;
 use crate::lease::renewer::{OwnedLease, Renewer, RenewerParts, RenewerTask};
 use crate::lease::table::{LeaseTable, SeparateTable};
@@ -37,6 +36,10 @@ pub(super) struct LeaseSide {
     pub(super) new_leases: Arc<Notify>,
     /// Creates the leases of children.
     pub(super) child_leases: ChildLeases,
+    /// What becomes of the leases of ended shards.
+    pub(super) ended_leases: watch::Receiver<EndedLeases>,
+    /// Is cancelled once other workers can know that this one leaves.
+    pub(super) retired: CancellationToken,
     /// Is told when the search for leases has found some of a former or a later stream that are to be replaced.
     pub(super) of_other_streams: Arc<Notify>,
     keeping: LeaseThread<Result<(), WorkerError>>,
@@ -69,39 +72,32 @@ impl LeaseSide {
         let stop = CancellationToken::new();
         let place = Place::of(worker);
         let (renewer, renewing) = renewer(worker, &place.table.table);
-        let policy = TakerPolicy {
-            failover: worker.config.failover_time,
-            max_leases: worker.config.max_leases,
-            max_leases_to_steal: 1,
-            very_old_leases: VeryOldLeases::TakenFirst,
-        };
-        let assignment = Assignment {
-            clock: worker.clock.clone(),
-            worker: worker.id.clone(),
-            table: place.table.table,
-            stream,
+        let other_streams = OtherStreams {
+            stream: Arc::new(stream),
             replaced,
             on_recreated: worker.config.on_recreated,
-            of_other_streams: Arc::clone(&of_other_streams),
+            found: Arc::clone(&of_other_streams),
+        };
+        let gauges = Gauges {
+            shards: worker.control.shards.clone(),
+            budget: worker.budget.clone(),
+        };
+        let retired = CancellationToken::new();
+        let (ends, ended_leases) = watch::channel(EndedLeases::Kept);
+        let ports = Ports {
+            table: Arc::clone(&place.table.table),
             renewer: renewer.clone(),
-            health: worker.control.health.clone(),
-            taker: Taker::new(worker.id.clone(), policy),
-            token_bases: TokenBases::default(),
-            interval: worker.config.assignment_interval(),
-            write_timeout: worker.config.lease_write_timeout(),
-            rng: worker.rng.fork(),
-            observers: worker.observers.clone(),
-            gauges: Gauges {
-                shards: worker.control.shards.clone(),
-                budget: worker.budget.clone(),
-            },
+            other_streams,
+            gauges,
             owned,
             new_leases: Arc::clone(&new_leases),
             children,
-            finished: BTreeSet::new(),
+            ended_leases: ends,
+            retired: retired.clone(),
         };
+        let search = ports.search(worker);
         let keeper = LeaseKeeper {
-            assignment,
+            search,
             renewing,
             upkeep: place.table.upkeep,
             application: place.watch,
@@ -114,7 +110,9 @@ impl LeaseSide {
             leases,
             new_leases,
             child_leases,
+            ended_leases,
             of_other_streams,
+            retired,
             keeping: place.runtime.spawn(move || keeper.run()),
             stop,
             _heartbeat: place.heartbeat,

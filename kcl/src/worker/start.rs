@@ -1,4 +1,6 @@
-//! The start of a worker: the lease table is made usable and brought in line with the stream.
+//! The start of a worker: the lease table is made usable and brought in line with the stream. `rule` finds the rule of the fleet.
+
+mod rule;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,10 +11,11 @@ use crate::assignment::origin::StreamAtStart;
 use crate::calls::{Calls, ShardsToList};
 use crate::checkpoint::position::Position;
 use crate::config::Config;
+use crate::coordination::rule::Rule;
 use crate::error::{CallErrorKind, TableError, WorkerError};
 use crate::event::WorkerEvent;
 use crate::lease::layout::TableLayout;
-use crate::lease::model::{Lease, OwnAttributes};
+use crate::lease::model::{Lease, OwnAttributes, WorkerId};
 use crate::lease::scan::list;
 use crate::lease::table::{LeaseTable, OpenError};
 use crate::observers::Observers;
@@ -28,6 +31,7 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 /// What a worker needs for its start.
 #[derive(Debug)]
 pub(super) struct Start<'a> {
+    pub(super) worker: &'a WorkerId,
     pub(super) observers: &'a Observers,
     pub(super) table: &'a Arc<dyn LeaseTable>,
     pub(super) layout: &'a TableLayout,
@@ -38,6 +42,14 @@ pub(super) struct Start<'a> {
     pub(super) health: &'a HealthBoard,
     pub(super) rng: fastrand::Rng,
     pub(super) occasion: Occasion,
+}
+
+/// What a start has found.
+#[derive(Debug)]
+pub(super) struct Started {
+    /// Which stream it is.
+    pub(super) stream: StreamAtStart,
+    pub(super) rule: Rule,
 }
 
 /// What a start is for.
@@ -53,8 +65,7 @@ pub(super) enum Occasion {
 
 impl Start<'_> {
     /// Makes the table usable and creates the leases that are missing, and tries again within `initialization_timeout`.
-    /// Returns which stream it is.
-    pub(super) async fn run(mut self) -> Result<StreamAtStart, WorkerError> {
+    pub(super) async fn run(mut self) -> Result<Started, WorkerError> {
         let mut delays = RetryDelays::new(WAITS, Jitter::Half, self.rng.fork());
         let begun = self.clock.now();
         let no_stream_until = begun.checked_add(self.config.wait_for_stream);
@@ -66,7 +77,7 @@ impl Start<'_> {
                 Occasion::Start | Occasion::Tidy => deadline,
             };
             let error = match self.attempt(table_by).await {
-                Ok(stream) => return Ok(stream),
+                Ok(started) => return Ok(started),
                 Err(error) => error,
             };
             failures += 1;
@@ -96,8 +107,8 @@ impl Start<'_> {
     }
 
     /// Does all of it once. A table that is being created is waited for until `table_by`.
-    pub(super) async fn attempt(&mut self, table_by: Option<Instant>) -> Result<StreamAtStart, WorkerError> {
-        self.refuse_other_coordinators().await?;
+    pub(super) async fn attempt(&mut self, table_by: Option<Instant>) -> Result<Started, WorkerError> {
+        let coordinator = self.coordinator().await?;
         // Before the list: should the stream be created again in between, its shards are held and not read.
         let incarnation = self.calls.incarnation(self.stream).await;
         let incarnation = incarnation.map_err(|error| self.of_stream(error))?;
@@ -110,9 +121,7 @@ impl Start<'_> {
         self.open(table_by).await?;
         let listing = list(&**self.table, self.clock, &mut self.rng, self.observers).await;
         let listing = listing.map_err(|error| self.of_table(error))?;
-        if let Some(found) = listing.led_by_others() {
-            return Err(self.led_by_others(found));
-        }
+        let rule = self.follow(&listing, &coordinator).await?;
         let leases = self.sort(listing.leases, &incarnation)?;
         let shards = match planner::is_outdated(&shards, &leases.kept) {
             // It does not show the parent of a leased shard as closed, and the parent would be leased too.
@@ -134,7 +143,7 @@ impl Start<'_> {
             table: self.table,
         };
         sync_shards(creator, self.calls, shards, leases, new).await?;
-        Ok(stream)
+        Ok(Started { stream, rule })
     }
 
     async fn list_shards(&self) -> Result<Vec<Shard>, WorkerError> {
@@ -170,20 +179,6 @@ impl Start<'_> {
         }
     }
 
-    /// Workers of KCL 3.0 to 3.4 lead an application through a table beside the lease table.
-    async fn refuse_other_coordinators(&self) -> Result<(), WorkerError> {
-        match self.table.led_by_another_table().await {
-            Ok(None) => Ok(()),
-            Ok(Some(found)) => Err(self.led_by_others(found)),
-            // Policies of KCL 2.x fleets often name the lease table only.
-            Err(error) if error.kind().is_denied() => {
-                self.observers.tell(WorkerEvent::CoordinatorTableUnknown { error });
-                Ok(())
-            }
-            Err(error) => Err(self.of_table(error)),
-        }
-    }
-
     /// Waits for a table that is being created, but not beyond the deadline of the start.
     async fn open(&self, deadline: Option<Instant>) -> Result<(), WorkerError> {
         let opening = self.table.open();
@@ -197,18 +192,14 @@ impl Start<'_> {
         };
         opened.map_err(|error| match error {
             OpenError::Call(source) => self.of_table(source),
+            OpenError::Missing => WorkerError::LeaseTableMissing {
+                table: self.table.name().to_owned(),
+            },
             OpenError::OtherKey { found } => WorkerError::NotALeaseTable {
                 table: self.table.name().to_owned(),
                 key: found,
             },
         })
-    }
-
-    fn led_by_others(&self, found: String) -> WorkerError {
-        WorkerError::LedByOthers {
-            table: self.table.name().to_owned(),
-            found,
-        }
     }
 
     fn of_table(&self, source: TableError) -> WorkerError {
@@ -249,8 +240,10 @@ fn is_denied(error: &WorkerError) -> bool {
         WorkerError::LeaseTable { source, .. } => source.kind().is_denied(),
         WorkerError::Stream { source, .. } => source.kind().is_denied(),
         WorkerError::InconsistentShards { .. }
+        | WorkerError::LeaseTableMissing { .. }
         | WorkerError::NotALeaseTable { .. }
         | WorkerError::LedByOthers { .. }
+        | WorkerError::UnusableWorkerId { .. }
         | WorkerError::WorkerIdInUse { .. }
         | WorkerError::ApplicationStalled { .. }
         | WorkerError::LeaseThread { .. }
@@ -265,8 +258,10 @@ fn may_pass(error: &WorkerError) -> bool {
         WorkerError::Stream { source, .. } => source.kind().may_pass(),
         // Seen for a moment while the stream is resharded.
         WorkerError::InconsistentShards { .. } => true,
-        WorkerError::NotALeaseTable { .. }
+        WorkerError::LeaseTableMissing { .. }
+        | WorkerError::NotALeaseTable { .. }
         | WorkerError::LedByOthers { .. }
+        | WorkerError::UnusableWorkerId { .. }
         | WorkerError::WorkerIdInUse { .. }
         | WorkerError::ApplicationStalled { .. }
         | WorkerError::LeaseThread { .. }

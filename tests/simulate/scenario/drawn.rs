@@ -13,6 +13,7 @@ use fastrand::Rng;
 use testkit::sim::{Plan, PollOrder, Severity};
 
 use super::application::Application;
+use super::coordination::Coordination;
 use super::{
     AFTER_LOAD, Act, Distribution, Handlers, KeyOrder, Kind, OnRecreated, Puts, Scenario, Start, Tables, What,
     WorkerIds,
@@ -26,6 +27,9 @@ const LATER: u64 = 0x5EED_0F0F_A11D_2A17;
 
 /// The same for the forms of handlers.
 const FORMS: u64 = 0x0DD5_F0A3_35E7_91C4;
+
+/// The same for the rule by which the workers share the shards.
+const COORDINATION: u64 = 0x3C1_F1EE_7D1C_0B35;
 
 /// How long producers put, in seconds.
 const LOAD: Range<u64> = 30..120;
@@ -67,6 +71,10 @@ impl Scenario {
             retention: None,
             begins_anew_after: None,
             on_recreated: OnRecreated::default(),
+            coordination: match Rng::with_seed(seed ^ COORDINATION).bool() {
+                true => Coordination::Auto,
+                false => Coordination::Kcl2,
+            },
             poll_order: PollOrder::drawn(seed),
             acts: Vec::new(),
             plan: Plan::default(),

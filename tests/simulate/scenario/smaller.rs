@@ -5,6 +5,7 @@ use std::time::Duration;
 use testkit::sim::PollOrder;
 
 use super::application::{Application, How};
+use super::coordination::Coordination;
 use super::{Distribution, KeyOrder, Puts, Scenario, Start, Tables, What, WorkerIds};
 use crate::shrink::{Kept, Search, Shrink};
 
@@ -42,7 +43,7 @@ impl Shrink for Scenario {
 }
 
 /// Each makes one thing as simple as it can be.
-const SIMPLER: [fn(&mut Scenario); 22] = [
+const SIMPLER: [fn(&mut Scenario); 23] = [
     |scenario| scenario.handlers.failures = 0,
     |scenario| scenario.handlers.checkpoints_inside = 0,
     |scenario| scenario.handlers.deferred = 0,
@@ -63,6 +64,7 @@ const SIMPLER: [fn(&mut Scenario); 22] = [
     |scenario| scenario.puts.retires_after = None,
     |scenario| scenario.tables = Tables::default(),
     |scenario| scenario.worker_ids = WorkerIds::New,
+    |scenario| scenario.coordination = Coordination::default(),
     |scenario| scenario.retention = None,
     |scenario| scenario.poll_order = PollOrder::default(),
     |scenario| scenario.start = Start::TrimHorizon,

@@ -1,19 +1,23 @@
 //! A search over a simulated table whose writes fail.
 
 use std::sync::Mutex;
+use std::time::SystemTime;
 
 use aws_sdk_dynamodb::Client;
 use testkit::Service;
 use testkit::sim::{Fault, Latency, Sim};
 
 use super::*;
+use crate::assignment::origin::StreamAtStart;
 use crate::assignment::taker::{TakerPolicy, VeryOldLeases};
 use crate::checkpoint::position::Position;
 use crate::consumer::shards::Shards;
+use crate::coordination::rule::Coordination;
 use crate::lease::dynamodb::DynamoDbLeaseTable;
 use crate::lease::ownership::Terms;
 use crate::lease::renewer::{RenewerParts, RenewerTask};
 use crate::retrieval::permit::ReadBudget;
+use crate::shard_sync::former::OnRecreated;
 use crate::stream::Incarnation;
 use crate::trouble::Trouble;
 
@@ -96,10 +100,13 @@ impl Bench {
             clock,
             worker: worker.clone(),
             table: Arc::clone(&self.table),
-            stream: StreamAtStart::new(Incarnation::default(), &[]),
-            on_recreated: OnRecreated::Halt,
-            of_other_streams: Arc::default(),
-            replaced: CancellationToken::new(),
+            coordination: Coordination::Kcl2,
+            other_streams: OtherStreams {
+                stream: Arc::new(StreamAtStart::new(Incarnation::default(), &[])),
+                on_recreated: OnRecreated::Halt,
+                found: Arc::default(),
+                replaced: CancellationToken::new(),
+            },
             renewer,
             health: HealthBoard::default(),
             taker: Taker::new(worker, policy),

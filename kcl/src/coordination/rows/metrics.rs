@@ -16,7 +16,7 @@ const ENTITY: &str = "WORKER_METRIC_STATS";
 pub(crate) const FAILED: f64 = -1.0;
 
 /// What is read into the fields.
-const READ: [&str; 9] = [
+const READ: [&str; 10] = [
     attribute::KEY,
     attribute::ENTITY_TYPE,
     attribute::LAST_UPDATE,
@@ -26,6 +26,7 @@ const READ: [&str; 9] = [
     attribute::SUPPORT_CODE,
     attribute::SUPPORT_UPDATE,
     attribute::STARTED_AT,
+    attribute::MAX_LEASES,
 ];
 
 /// A worker's metrics row.
@@ -46,6 +47,8 @@ pub(crate) struct WorkerMetrics {
     pub(crate) support_updated: Option<u64>,
     /// Ours: when the process began, in milliseconds since the Unix epoch. A worker of the Java KCL has none.
     pub(crate) started_at: Option<u64>,
+    /// Ours: the most leases that the worker may have. `None`: any number, or it does not say.
+    pub(crate) max_leases: Option<u64>,
     pub(crate) others: OtherAttributes,
 }
 
@@ -61,6 +64,7 @@ impl WorkerMetrics {
             support_code: None,
             support_updated: None,
             started_at: None,
+            max_leases: None,
             others: OtherAttributes::default(),
         }
     }
@@ -82,6 +86,7 @@ impl WorkerMetrics {
             support_code: fields.count(attribute::SUPPORT_CODE)?,
             support_updated: fields.count(attribute::SUPPORT_UPDATE)?,
             started_at: fields.count(attribute::STARTED_AT)?,
+            max_leases: fields.count(attribute::MAX_LEASES)?,
             others: not_read(attributes, &READ),
         })
     }
@@ -116,6 +121,7 @@ impl WorkerMetrics {
             (attribute::SUPPORT_CODE, self.support_code),
             (attribute::SUPPORT_UPDATE, self.support_updated),
             (attribute::STARTED_AT, self.started_at),
+            (attribute::MAX_LEASES, self.max_leases),
         ];
         set.extend(
             counts

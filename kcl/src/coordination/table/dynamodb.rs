@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 
 use super::expression::{Check, Request, RequestKind};
 use super::{FleetTable, Place};
-use crate::coordination::rows::{FleetRow, attribute};
+use crate::coordination::rows::{CLIENT_VERSION_KEY, FleetRow, FleetRows, TABLE_MIGRATION_KEY, attribute};
 use crate::coordination::write::{FleetOutcome, FleetWrite};
 use crate::error::{CallErrorKind, TableError};
 use crate::lease::dynamodb::DynamoDbLeaseTable;
@@ -54,6 +54,26 @@ impl DynamoDbLeaseTable {
         }
     }
 
+    async fn get_coordinator_rows(&self) -> Result<Option<FleetRows>, TableError> {
+        let mut rows = FleetRows::default();
+        for key in [CLIENT_VERSION_KEY, TABLE_MIGRATION_KEY] {
+            let call = self
+                .client()
+                .get_item()
+                .table_name(self.coordinator())
+                .consistent_read(true);
+            let call = call.key(attribute::COORDINATOR_KEY, AttributeValue::S(key.to_owned()));
+            match Box::pin(call.send()).await {
+                Ok(output) => output.item.as_ref().map(read).into_iter().for_each(|row| rows.put(row)),
+                Err(error) => match failed("GetItem", &error) {
+                    error if error.kind == CallErrorKind::NotFound => return Ok(None),
+                    error => return Err(error),
+                },
+            }
+        }
+        Ok(Some(rows))
+    }
+
     async fn send_fleet_write(&self, write: &FleetWrite) -> FleetOutcome {
         let Request { kind, check } = Request::of(write);
         match kind {
@@ -85,6 +105,10 @@ impl DynamoDbLeaseTable {
 impl FleetTable for DynamoDbLeaseTable {
     fn fleet_row<'a>(&'a self, at: Place, key: &'a str) -> BoxFuture<'a, Result<Option<FleetRow>, TableError>> {
         Box::pin(self.get_fleet_row(at, key))
+    }
+
+    fn coordinator_rows(&self) -> BoxFuture<'_, Result<Option<FleetRows>, TableError>> {
+        Box::pin(self.get_coordinator_rows())
     }
 
     fn write_fleet<'a>(&'a self, write: &'a FleetWrite) -> BoxFuture<'a, FleetOutcome> {

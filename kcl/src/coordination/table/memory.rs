@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 
 use super::{FleetTable, Place, rules};
-use crate::coordination::rows::FleetRow;
+use crate::coordination::rows::{FleetRow, FleetRows};
 use crate::coordination::write::{FleetOutcome, FleetWrite};
 use crate::error::TableError;
 use crate::lease::memory::{Failure, MemoryLeaseTable};
@@ -16,6 +16,10 @@ impl FleetTable for MemoryLeaseTable {
                 Place::CoordinatorTable => Ok(None),
             }
         })
+    }
+
+    fn coordinator_rows(&self) -> BoxFuture<'_, Result<Option<FleetRows>, TableError>> {
+        Box::pin(async { Ok(None) })
     }
 
     fn write_fleet<'a>(&'a self, write: &'a FleetWrite) -> BoxFuture<'a, FleetOutcome> {

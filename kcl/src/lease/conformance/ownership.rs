@@ -22,6 +22,9 @@ run_against_each_backend! {
     a_take_on_an_older_counter_is_refused_with_the_row,
     a_take_sets_our_own_attributes_where_they_are_absent,
     each_take_raises_the_token_base_also_one_by_the_owner_itself,
+    an_adoption_renews_the_lease_and_raises_its_token_base,
+    an_adoption_sets_our_own_attributes_where_they_are_absent,
+    an_adoption_is_refused_on_an_older_counter_and_once_a_hand_off_was_offered,
     an_assignment_bound_to_the_counter_is_refused_after_a_renewal,
     an_assignment_not_bound_to_the_counter_is_applied_after_a_renewal,
     an_assignment_of_a_lease_that_nobody_owns_is_no_switch,
@@ -221,6 +224,36 @@ async fn each_take_raises_the_token_base_also_one_by_the_owner_itself(bench: &Be
     };
     let taken = bench.applied(write).await;
     assert_eq!((taken.own.token_base, taken.counter), (Some(6), row.counter + 1));
+}
+
+fn adopt(seen: Lease, token_base: Option<u64>) -> LeaseWrite {
+    let own = OwnAttributes {
+        token_base,
+        ..OwnAttributes::default()
+    };
+    LeaseWrite::Adopt { seen, own }
+}
+
+async fn an_adoption_renews_the_lease_and_raises_its_token_base(bench: &Bench) {
+    let mut row = owned();
+    row.own.token_base = Some(5);
+    bench.put(&row).await;
+    let adopted = bench.applied(adopt(row.clone(), Some(70))).await;
+    row.own.token_base = Some(6);
+    assert_eq!(adopted, Lease { counter: 8, ..row });
+}
+
+async fn an_adoption_sets_our_own_attributes_where_they_are_absent(bench: &Bench) {
+    bench.put(&owned()).await;
+    let adopted = bench.applied(adopt(owned(), Some(70))).await;
+    assert_eq!(adopted.own.token_base, Some(70));
+}
+
+async fn an_adoption_is_refused_on_an_older_counter_and_once_a_hand_off_was_offered(bench: &Bench) {
+    bench.put(&owned()).await;
+    bench.refused(adopt(Lease { counter: 6, ..owned() }, None)).await;
+    bench.applied(offer(owned().owner.unwrap().as_str(), "b")).await;
+    bench.refused(adopt(owned(), None)).await;
 }
 
 async fn an_assignment_bound_to_the_counter_is_refused_after_a_renewal(bench: &Bench) {

@@ -7,8 +7,9 @@ use service::Clock;
 
 use super::bench::{Bench, PAGE, key, owned};
 use crate::checkpoint::position::Position;
+use crate::coordination::rule::{Coordinator, Leases};
 use crate::error::CallErrorKind;
-use crate::lease::item::{ForeignKind, Item, Row};
+use crate::lease::item::{Item, Row};
 use crate::lease::memory::{Fault, Operation};
 use crate::lease::model::{Lease, WorkerId};
 use crate::lease::scan::{Listing, list};
@@ -134,16 +135,18 @@ async fn a_row_that_cannot_be_read_is_a_hole_among_the_leases(bench: &Bench) {
 
 async fn a_row_of_another_kind_is_told_by_its_kind(bench: &Bench) {
     let leases = put_numbered(bench, 2).await;
-    assert_eq!(listed(bench).await.led_by_others(), None);
+    assert_eq!(listed(bench).await.rows.kinds(), None);
     bench.put_item(foreign("Leader", "LEADER")).await;
     bench.put_item(foreign("worker-a", "WORKER_METRIC_STATS")).await;
+    bench.put_item(foreign("worker-b", "LATER")).await;
     let listing = listed(bench).await;
     assert_eq!(listing.leases, leases);
-    assert_eq!(
-        listing.foreign,
-        [ForeignKind::Leader, ForeignKind::WorkerMetrics].into()
-    );
-    assert_eq!(listing.led_by_others().unwrap(), "a Leader row, a WorkerMetrics row");
+    assert!(listing.rows.lock.is_some());
+    // It has no time.
+    let damaged = listing.rows.damaged.iter().map(|error| error.key.as_str());
+    assert!(damaged.into_iter().any(|key| key == "worker-a"), "{:?}", listing.rows);
+    let kinds = r#"a Leader row, a Unknown("LATER") row, a damaged row "worker-a""#;
+    assert_eq!(listing.rows.kinds().unwrap(), kinds);
 }
 
 async fn leases_of_several_streams_are_leases_of_others(bench: &Bench) {
@@ -157,7 +160,8 @@ async fn leases_of_several_streams_are_leases_of_others(bench: &Bench) {
     };
     bench.put(&lease).await;
     let listing = listed(bench).await;
-    assert_eq!(listing.led_by_others().unwrap(), "leases of several streams");
+    let seen = listing.seen(&Coordinator::Absent);
+    assert_eq!(seen.leases, Leases::OfSeveralStreams);
     assert_eq!(listing.leases, [lease]);
 }
 

@@ -11,6 +11,7 @@ pub(super) fn holds(row: &Lease, write: &LeaseWrite) -> bool {
             row.counter == seen.counter && (seen.checkpoint_owner.is_some() || row.checkpoint_owner.is_none())
         }
         LeaseWrite::Take { seen, .. } => row.counter == seen.counter,
+        LeaseWrite::Adopt { seen, .. } => row.counter == seen.counter && row.checkpoint_owner.is_none(),
         LeaseWrite::Assign { seen, counter, .. } => {
             let counter_holds = match counter {
                 CounterCondition::AsSeen => row.counter == seen.counter,
@@ -33,8 +34,11 @@ pub(super) fn apply(mut row: Lease, write: &LeaseWrite) -> Option<Lease> {
         LeaseWrite::Owner(write) => of_owner(&mut row, write),
         LeaseWrite::Take { seen, by, own } => {
             give(&mut row, seen, by);
-            row.own.token_base = raised_token_base(seen).or(row.own.token_base);
-            set_where_absent(&mut row.own, own);
+            raise_token_base(&mut row, seen, own);
+        }
+        LeaseWrite::Adopt { seen, own } => {
+            row.counter += 1;
+            raise_token_base(&mut row, seen, own);
         }
         LeaseWrite::Assign { seen, to, .. } => give(&mut row, seen, to),
         LeaseWrite::OfferHandOff { from, to, .. } => {
@@ -87,6 +91,11 @@ fn give(row: &mut Lease, seen: &Lease, next: &WorkerId) {
     row.owner_switches += u64::from(is_switch(seen, next));
     row.owner = Some(next.clone());
     row.checkpoint_owner = None;
+}
+
+fn raise_token_base(row: &mut Lease, seen: &Lease, own: &OwnAttributes) {
+    row.own.token_base = raised_token_base(seen).or(row.own.token_base);
+    set_where_absent(&mut row.own, own);
 }
 
 fn set_where_absent(own: &mut OwnAttributes, wanted: &OwnAttributes) {

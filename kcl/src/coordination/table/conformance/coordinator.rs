@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 
 use super::bench::{Bench, row, s};
-use crate::coordination::rows::{CLIENT_VERSION_KEY, ClientVersionState, FleetRow};
+use crate::coordination::rows::{CLIENT_VERSION_KEY, ClientVersionState, FleetRow, TABLE_MIGRATION_KEY};
 use crate::coordination::table::Place;
 use crate::error::CallErrorKind;
 
@@ -17,6 +17,7 @@ async fn a_coordinator_table_that_is_missing_has_no_row(bench: &Bench) {
         .fleet_row(Place::CoordinatorTable, CLIENT_VERSION_KEY)
         .await;
     assert_eq!(row, Ok(None));
+    assert!(matches!(bench.table().coordinator_rows().await, Ok(None)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,6 +46,8 @@ async fn the_client_version_of_a_coordinator_table_is_read() {
     drop(create.send().await.unwrap());
     let read = || bench.table().fleet_row(Place::CoordinatorTable, CLIENT_VERSION_KEY);
     assert_eq!(read().await, Ok(None));
+    let rows = || async { bench.table().coordinator_rows().await.unwrap().unwrap() };
+    assert_eq!(rows().await.client_version, None, "the table is there");
     let item = row([("key", s(CLIENT_VERSION_KEY)), ("cv", s("CLIENT_VERSION_2X"))]);
     let put = client.put_item().table_name("billing-CoordinatorState");
     drop(put.set_item(Some(item)).send().await.unwrap());
@@ -52,4 +55,13 @@ async fn the_client_version_of_a_coordinator_table_is_read() {
         Ok(Some(FleetRow::ClientVersion(version))) => assert_eq!(version.current.state, ClientVersionState::V2x),
         other => panic!("{other:?}"),
     }
+    let item = row([
+        ("key", s(TABLE_MIGRATION_KEY)),
+        ("tm", s("TABLE_MIGRATION_STATUS_INIT")),
+    ]);
+    let put = client.put_item().table_name("billing-CoordinatorState");
+    drop(put.set_item(Some(item)).send().await.unwrap());
+    let rows = rows().await;
+    assert_eq!(rows.client_version.unwrap().current.state, ClientVersionState::V2x);
+    assert_eq!(rows.table_migration.unwrap().status, "TABLE_MIGRATION_STATUS_INIT");
 }
