@@ -6,6 +6,8 @@
 //! ```
 //!
 //! It has a local service, and a handler that fails on one record. An operator looks at the shards, skips the record, and pauses.
+//! With `-- --stay` the worker and its routes stay until Ctrl-C, and it is you who is the operator: the program prints the first
+//! request.
 //!
 //! | request | answer |
 //! |---|---|
@@ -41,6 +43,7 @@ type Answer = (&'static str, String);
 
 const OK: &str = "200 OK";
 const ACCEPTED: &str = "202 Accepted";
+const BAD_REQUEST: &str = "400 Bad Request";
 const UNAUTHORIZED: &str = "401 Unauthorized";
 const FORBIDDEN: &str = "403 Forbidden";
 const NOT_FOUND: &str = "404 Not Found";
@@ -134,7 +137,12 @@ impl Routes {
                 let shards = self.control.shards();
                 let line = |shard: &kcl::ShardStatus| {
                     let error = shard.last_error.as_deref().unwrap_or("no error");
-                    format!("{} {}; {error}\n", shard.shard, shard.state)
+                    let at = shard
+                        .failing_at
+                        .as_ref()
+                        .map(|at| format!(" at {at}"))
+                        .unwrap_or_default();
+                    format!("{} {}{at}; {error}\n", shard.shard, shard.state)
                 };
                 (OK, shards.iter().map(line).collect())
             }
@@ -197,8 +205,12 @@ impl Routes {
             },
             ("seek", Some(place)) => match self.control.seek(shard, place).await {
                 Ok(()) => (OK, format!("moved {shard}\n")),
-                Err(error) => (CONFLICT, format!("{error}\n")),
+                Err(error) => (CONFLICT, format!("{}\n", with_causes(&error))),
             },
+            ("seek", None) => (
+                BAD_REQUEST,
+                "name the place: ?to=TRIM_HORIZON, LATEST or seconds since 1970\n".to_owned(),
+            ),
             _ => (NOT_FOUND, String::new()),
         }
     }
@@ -226,6 +238,12 @@ async fn head_of(connection: &mut (impl AsyncRead + Unpin)) -> std::io::Result<S
 fn is_same(a: &[u8], b: &[u8]) -> bool {
     let differing = a.iter().zip(b).fold(0, |differing, (a, b)| differing | (a ^ b));
     a.len() == b.len() && differing == 0
+}
+
+/// The text of an error, with those of its causes.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// The place of a seek.
@@ -300,8 +318,34 @@ async fn operate(address: SocketAddr) -> std::io::Result<Vec<String>> {
     ])
 }
 
+/// Who asks the routes.
+#[derive(Debug, Clone, Copy)]
+enum Operator {
+    /// This program.
+    Program,
+    /// Somebody with a client of HTTP, until Ctrl-C.
+    Somebody,
+}
+
+impl Operator {
+    /// Operates the worker whose routes are at this address. Returns the answers that this program got.
+    async fn work(self, address: SocketAddr) -> std::io::Result<Vec<String>> {
+        match self {
+            Self::Program => operate(address).await,
+            Self::Somebody => {
+                println!("curl http://{address}/shards");
+                println!(
+                    "curl -X POST -H 'Authorization: Bearer {SECRET}' http://{address}/shards/orders/shardId-000000000000/skip"
+                );
+                tokio::signal::ctrl_c().await?;
+                Ok(Vec::new())
+            }
+        }
+    }
+}
+
 /// A worker with a local service, its routes, and an operator.
-async fn run() -> Result<Vec<String>, Failure> {
+async fn run(operator: Operator) -> Result<Vec<String>, Failure> {
     let sandbox = Sandbox::start().await?;
     let config = sandbox.sdk_config();
     let client = aws_sdk_kinesis::Client::new(&config);
@@ -331,7 +375,7 @@ async fn run() -> Result<Vec<String>, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     let operating = async {
-        let answers = operate(address).await;
+        let answers = operator.work(address).await;
         control.shutdown(Duration::from_secs(30));
         answers
     };
@@ -348,7 +392,11 @@ async fn run() -> Result<Vec<String>, Failure> {
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    for answer in run().await? {
+    let operator = match std::env::args().any(|argument| argument == "--stay") {
+        true => Operator::Somebody,
+        false => Operator::Program,
+    };
+    for answer in run(operator).await? {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
         println!(
             "{}: {}",
@@ -497,7 +545,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_operator_sees_a_halted_shard_skips_its_record_and_pauses_by_the_routes_of_the_worker() {
-        let answers = run().await.unwrap();
+        let answers = run(Operator::Program).await.unwrap();
         assert!(
             answers.iter().all(|answer| answer.starts_with("HTTP/1.1 200 OK")),
             "{answers:#?}"
@@ -507,13 +555,28 @@ mod tests {
             "{}",
             answers[0]
         );
-        assert!(answers[0].contains("cannot read the order"), "{}", answers[0]);
+        let error = answers[0].split_once("(failures in a row: 1) at 4");
+        assert!(
+            error.is_some_and(|(_, error)| error.contains("cannot read the order")),
+            "{}",
+            answers[0]
+        );
         assert!(answers[2].contains("skipped 4"), "{}", answers[2]);
         assert!(
             answers[8].contains("moved orders/shardId-000000000000"),
             "{}",
             answers[8]
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_seek_without_a_place_is_told_what_to_name() {
+        for to in ["", "?to=yesterday"] {
+            let seek = with_secret(&format!("POST /shards/orders/shardId-000000000000/seek{to}"));
+            let answer = answer_to(&routes(), LOOPBACK, &seek).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {BAD_REQUEST}")), "{answer}");
+            assert!(answer.contains("seconds since 1970"), "{answer}");
+        }
     }
 
     #[test]

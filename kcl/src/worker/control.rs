@@ -87,8 +87,8 @@ impl WorkerControl {
     ///
     /// A call to a handler that runs goes on to its end. Records that were read and not delivered are read again later.
     ///
-    /// A pause is no trouble: [`health`](Self::health) stays as it is. It shows in [`shards`](Self::shards), in
-    /// [`max_lag`](Self::max_lag), which grows, and in the event [`ShardEvent::Paused`](crate::event::ShardEvent::Paused) of each
+    /// A pause is no trouble: [`health`](Self::health) stays as it is. It shows in [`shards`](Self::shards), except for a shard that
+    /// is halted, in [`max_lag`](Self::max_lag), which grows, and in the event [`ShardEvent::Paused`](crate::event::ShardEvent::Paused) of each
     /// shard. The metric `HaltedShards` does not count it.
     pub fn pause(&self) {
         self.shards.set_reading(Reading::Paused);
@@ -130,7 +130,8 @@ impl WorkerControl {
     /// skipped until then, if the shard halts again or goes on hold; [`shards`](Self::shards) shows that. It does not wait for a
     /// checkpoint: if the lease is lost before the skip is checkpointed, the next owner delivers the records again.
     ///
-    /// The skip calls the handler, so a handler must not await a skip of its own shard. While reading is paused, the skip waits.
+    /// The skip calls the handler, so a handler must not await a skip of its own shard. A skip that has to call the handler waits while
+    /// reading is paused.
     ///
     /// # Errors
     ///
