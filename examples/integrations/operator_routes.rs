@@ -318,34 +318,17 @@ async fn operate(address: SocketAddr) -> std::io::Result<Vec<String>> {
     ])
 }
 
-/// Who asks the routes.
-#[derive(Debug, Clone, Copy)]
-enum Operator {
-    /// This program.
-    Program,
-    /// Somebody with a client of HTTP, until Ctrl-C.
-    Somebody,
-}
-
-impl Operator {
-    /// Operates the worker whose routes are at this address. Returns the answers that this program got.
-    async fn work(self, address: SocketAddr) -> std::io::Result<Vec<String>> {
-        match self {
-            Self::Program => operate(address).await,
-            Self::Somebody => {
-                println!("curl http://{address}/shards");
-                println!(
-                    "curl -X POST -H 'Authorization: Bearer {SECRET}' http://{address}/shards/orders/shardId-000000000000/skip"
-                );
-                tokio::signal::ctrl_c().await?;
-                Ok(Vec::new())
-            }
-        }
-    }
+/// Lets somebody with a client of HTTP operate the worker, until Ctrl-C.
+async fn let_operate(address: SocketAddr) -> std::io::Result<Vec<String>> {
+    let skip = format!("http://{address}/shards/orders/shardId-000000000000/skip");
+    println!("curl http://{address}/shards");
+    println!("curl -X POST -H 'Authorization: Bearer {SECRET}' {skip}");
+    tokio::signal::ctrl_c().await?;
+    Ok(Vec::new())
 }
 
 /// A worker with a local service, its routes, and an operator.
-async fn run(operator: Operator) -> Result<Vec<String>, Failure> {
+async fn run(operator: impl AsyncFnOnce(SocketAddr) -> std::io::Result<Vec<String>>) -> Result<Vec<String>, Failure> {
     let sandbox = Sandbox::start().await?;
     let config = sandbox.sdk_config();
     let client = aws_sdk_kinesis::Client::new(&config);
@@ -375,7 +358,7 @@ async fn run(operator: Operator) -> Result<Vec<String>, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     let operating = async {
-        let answers = operator.work(address).await;
+        let answers = operator(address).await;
         control.shutdown(Duration::from_secs(30));
         answers
     };
@@ -392,11 +375,11 @@ async fn run(operator: Operator) -> Result<Vec<String>, Failure> {
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let operator = match std::env::args().any(|argument| argument == "--stay") {
-        true => Operator::Somebody,
-        false => Operator::Program,
+    let answers = match std::env::args().any(|argument| argument == "--stay") {
+        true => run(let_operate).await?,
+        false => run(operate).await?,
     };
-    for answer in run(operator).await? {
+    for answer in answers {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
         println!(
             "{}: {}",
@@ -545,7 +528,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_operator_sees_a_halted_shard_skips_its_record_and_pauses_by_the_routes_of_the_worker() {
-        let answers = run(Operator::Program).await.unwrap();
+        let answers = run(operate).await.unwrap();
         assert!(
             answers.iter().all(|answer| answer.starts_with("HTTP/1.1 200 OK")),
             "{answers:#?}"
