@@ -41,7 +41,7 @@ struct Member {
 }
 
 impl Fleet {
-    /// A stream with so many shards, and no worker.
+    /// A stream with this number of shards, and no worker.
     fn new(shards: usize) -> Self {
         let sim = Sim::new(11);
         sim.create_stream(STREAM, shards).unwrap();

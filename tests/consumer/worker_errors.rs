@@ -142,19 +142,24 @@ async fn a_table_that_other_workers_lead_is_refused_with_what_was_found() {
     );
 }
 
-/// A table of KCL 3.0 to 3.4, with `Migration3.0` in this state.
-async fn leave_a_coordinator(sim: &Sim, state: Option<&str>) {
+/// A table of this name, with this attribute as its key.
+async fn leave_a_table_with_the_key(sim: &Sim, table: &str, key: &str) {
     let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
-    let key = AttributeDefinition::builder().attribute_name("key");
-    let schema = KeySchemaElement::builder().attribute_name("key");
-    let table = client.create_table().table_name(COORDINATOR);
+    let attribute = AttributeDefinition::builder().attribute_name(key);
+    let schema = KeySchemaElement::builder().attribute_name(key);
+    let table = client.create_table().table_name(table);
     table
-        .attribute_definitions(key.attribute_type(ScalarAttributeType::S).build().unwrap())
+        .attribute_definitions(attribute.attribute_type(ScalarAttributeType::S).build().unwrap())
         .key_schema(schema.key_type(KeyType::Hash).build().unwrap())
         .billing_mode(BillingMode::PayPerRequest)
         .send()
         .await
         .unwrap();
+}
+
+/// A table of KCL 3.0 to 3.4, with `Migration3.0` in this state.
+async fn leave_a_coordinator(sim: &Sim, state: Option<&str>) {
+    leave_a_table_with_the_key(sim, COORDINATOR, "key").await;
     tokio::time::sleep(MINUTE).await;
     if let Some(state) = state {
         say_the_state(sim, state).await;
@@ -275,17 +280,7 @@ async fn the_table_of_a_worker_for_several_streams_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn the_table_of_another_program_is_refused_with_the_name_of_its_key() {
     let (sim, _producer) = stream(1);
-    let client = aws_sdk_dynamodb::Client::new(&sim.client("operator"));
-    let key = AttributeDefinition::builder().attribute_name("ShardID");
-    let schema = KeySchemaElement::builder().attribute_name("ShardID");
-    let table = client.create_table().table_name(APPLICATION);
-    table
-        .attribute_definitions(key.attribute_type(ScalarAttributeType::S).build().unwrap())
-        .key_schema(schema.key_type(KeyType::Hash).build().unwrap())
-        .billing_mode(BillingMode::PayPerRequest)
-        .send()
-        .await
-        .unwrap();
+    leave_a_table_with_the_key(&sim, APPLICATION, "ShardID").await;
     let journal = Journal::default();
     let (_control, running) = start(worker(&sim, "w1", &journal, Checkpoints::AfterEachBatch));
     let error = running.await.unwrap().unwrap_err();

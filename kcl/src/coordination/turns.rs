@@ -65,7 +65,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The most rows that are read by their keys, or assigned, in one call. Our choice.
 const BATCH: usize = 100;
 
-/// Up to so many suspects are read by their keys in any table. Our choice.
+/// The most suspects that are read by their keys, however small the table is. Our choice.
 const FEW: usize = 10;
 
 /// How a worker observes its fleet.

@@ -20,7 +20,7 @@ const FAILOVER: u64 = 10 * SECOND;
 const MILLI: u64 = 1_000;
 /// Rows of a page of a scan.
 const PAGE: usize = 100;
-/// One call in so many gets lost, on its way there or back.
+/// One of this number of calls is lost, on its way there or back.
 const LOSSES: u64 = 200;
 
 /// How large a fleet is.
