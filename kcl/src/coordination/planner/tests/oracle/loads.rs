@@ -135,17 +135,19 @@ impl LoadRules {
     }
 }
 
+/// What the plan costs, which has to be by the rules.
+fn cost_after(rules: &LoadRules, plan: &Plan) -> Result<(f64, usize), TestCaseError> {
+    let homes = homes_after(&rules.instance, plan)?.into_iter();
+    let homes: Vec<_> = homes.map(|home| home.unwrap()).collect();
+    let against_the_rules = || TestCaseError::fail(format!("against the rules: {:?}", plan.moves));
+    rules.cost(&homes).ok_or_else(against_the_rules)
+}
+
 fn loads_are_optimal(instance: Instance) -> Result<(), TestCaseError> {
     let rules = LoadRules::of(instance);
     let plan = rules.instance.fleet().plan(&UTILIZATION);
     prop_assert_eq!(plan.figures.rule, Rule::ByLoad);
-    let homes: Vec<_> = homes_after(&rules.instance, &plan)?
-        .into_iter()
-        .map(|home| home.unwrap())
-        .collect();
-    let cost = rules.cost(&homes);
-    prop_assert!(cost.is_some(), "against the rules: {:?}", plan.moves);
-    let (squares, moves) = cost.unwrap();
+    let (squares, moves) = cost_after(&rules, &plan)?;
     let (least, fewest) = rules.least_cost();
     prop_assert!(
         (squares - least).abs() < 1e-6,
@@ -174,14 +176,8 @@ fn loads_of_large_fleets_obey_the_rules_and_never_get_worse() {
     check(1_000, instances(2..=16, 100), |instance| {
         let rules = LoadRules::of(instance);
         let plan = rules.instance.fleet().plan(&UTILIZATION);
-        let homes: Vec<_> = homes_after(&rules.instance, &plan)?
-            .into_iter()
-            .map(|home| home.unwrap())
-            .collect();
-        let cost = rules.cost(&homes);
-        prop_assert!(cost.is_some(), "against the rules: {:?}", plan.moves);
         let before: f64 = rules.loads.iter().map(|load| load * load).sum();
-        let (after, moves) = cost.unwrap();
+        let (after, moves) = cost_after(&rules, &plan)?;
         prop_assert!(after < before || moves == 0, "{} before, {} after", before, after);
         Ok(())
     });
