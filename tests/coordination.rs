@@ -1,7 +1,8 @@
 //! Workers of a fleet by the rule of KCL 3.x: who reads what, who leads, and who is dead.
 //!
-//! By subject: `rule`, `sharing`, `deaths`, `faults`, `shard_ends`, `leaving`. This file has a fleet whose workers can be started, killed and looked at.
+//! By subject: `rule`, `sharing`, `deaths`, `faults`, `shard_ends`, `leaving`, `beside_java`. This file has a fleet whose workers can be started, killed and looked at.
 
+mod beside_java;
 mod deaths;
 mod faults;
 mod leaving;
@@ -130,6 +131,14 @@ impl Fleet {
                 return rows;
             }
         }
+    }
+
+    /// Deletes a row of the lease table, as an operator would.
+    async fn delete_row(&self, key: &str) {
+        let client = aws_sdk_dynamodb::Client::new(&self.sim.client("operator"));
+        let delete = client.delete_item().table_name(APPLICATION);
+        let delete = delete.key("leaseKey", AttributeValue::S(key.to_owned()));
+        delete.send().await.unwrap();
     }
 
     /// The worker that holds the leader's lock.

@@ -1,5 +1,6 @@
 //! Calls that fail, and a table that is not as usual.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate};
@@ -7,7 +8,7 @@ use kcl::WorkerError;
 use testkit::Service;
 use testkit::sim::Fault;
 
-use super::{FAILOVER, Fleet, SECOND};
+use super::{FAILOVER, Fleet, SECOND, text};
 use crate::fleet::{APPLICATION, Entry};
 
 fn denied() -> Fault {
@@ -93,4 +94,61 @@ async fn a_worker_that_may_not_write_its_metrics_row_is_alive_by_its_renewals_an
     tokio::time::sleep(Duration::from_secs(120)).await;
     let lost = |entry: &Entry| matches!(entry, Entry::LeaseLost { .. });
     assert!(!fleet.journal.entries().iter().any(lost));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_whose_scans_fail_lets_another_worker_lead() {
+    let mut fleet = Fleet::new(4);
+    for name in ["w1", "w2"] {
+        fleet.start(name);
+    }
+    fleet.until_level(4).await;
+    tokio::time::sleep(20 * SECOND).await;
+    let first = fleet.leader().await.unwrap();
+    let denied_to = first.clone();
+    fleet.sim.faults(move |call| match (call.client, call.operation) {
+        (client, "Scan") if client == denied_to => denied(),
+        _ => Fault::None,
+    });
+    tokio::time::sleep(40 * SECOND).await;
+    let leader = fleet.leader().await;
+    assert!(leader.as_ref().is_some_and(|leader| *leader != first), "{leader:?}");
+    assert_eq!(fleet.counts(), [2, 2], "a worker that may not scan reads on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_cannot_be_read_keeps_no_other_lease_from_its_begin() {
+    let mut fleet = Fleet::new(8);
+    fleet.start("w1");
+    fleet.until_level(8).await;
+    let unread = Arc::new(Mutex::new(None));
+    fleet.sim.faults(move |call| {
+        let asked = String::from_utf8_lossy(call.body);
+        let Some(at) = asked
+            .find("shardId-")
+            .filter(|_| call.client == "w2" && call.operation == "GetItem")
+        else {
+            return Fault::None;
+        };
+        let shard = asked[at..at + 20].to_owned();
+        match *unread.lock().unwrap().get_or_insert_with(|| shard.clone()) == shard {
+            true => Fault::throttled(),
+            false => Fault::None,
+        }
+    });
+    fleet.start("w2");
+    let are_read = || fleet.control("w2").shards().len() >= 3;
+    let took = fleet.until("three of four leases are begun", are_read).await;
+    assert!(took <= 15 * SECOND, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_row_that_says_the_rule_is_made_again() {
+    let mut fleet = Fleet::new(2);
+    fleet.start("w1");
+    fleet.until_level(2).await;
+    fleet.delete_row("Migration3.0").await;
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(text(&fleet.rows().await["Migration3.0"], "cv"), "CLIENT_VERSION_3X");
+    assert_eq!(fleet.counts(), [2]);
 }

@@ -9,10 +9,11 @@
 //!
 //! The `reporter` writes the metrics row of the worker, and deletes it when the worker stops. The `lock_keeper` contends for the
 //! leader's lock. The `observer` looks at the table by turns, gives away the leases that nobody reads, and levels while it leads,
-//! by the pure `duties`. The `discovery` finds the leases that name this worker and begins their ownerships.
+//! by the pure `duties`; by `failures` it finds that it cannot lead. The `housekeeper` deletes what a leader has no use for. The `discovery` finds the leases that name this worker and begins their ownerships.
 
 mod discovery;
 mod duties;
+mod failures;
 mod lock_keeper;
 mod observer;
 mod reporter;
@@ -25,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::discovery::{Discovery, DiscoveryParts};
 pub(crate) use self::lock_keeper::LockKeeper;
-pub(crate) use self::observer::{Observer, ObserverParts};
+pub(crate) use self::observer::{Housekeeper, Observer, ObserverParts};
 pub(crate) use self::reporter::Reporter;
 use crate::assignment::other_streams::OtherStreams;
 use crate::error::WorkerError;
@@ -54,6 +55,7 @@ pub(crate) struct Participation {
     pub(crate) reporter: Reporter,
     pub(crate) lock_keeper: LockKeeper,
     pub(crate) observer: Observer,
+    pub(crate) housekeeper: Housekeeper,
     pub(crate) discovery: Discovery,
     /// Is cancelled once the fleet can know that the worker has left.
     pub(crate) retired: CancellationToken,
@@ -70,6 +72,7 @@ impl Participation {
             mut reporter,
             lock_keeper,
             observer,
+            housekeeper,
             discovery,
             retired,
         } = self;
@@ -85,7 +88,13 @@ impl Participation {
             reporter.run(&stop).await;
             retired.cancel();
         };
-        let (ended, (), (), ()) = tokio::join!(observing, discovery.run(&stop), lock_keeper.run(&stop), reporting);
+        let (ended, (), (), (), ()) = tokio::join!(
+            observing,
+            housekeeper.run(&stop),
+            discovery.run(&stop),
+            lock_keeper.run(&stop),
+            reporting
+        );
         ended
     }
 }

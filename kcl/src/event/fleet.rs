@@ -107,6 +107,9 @@ pub enum FleetEvent {
         /// The lease.
         lease: LeaseKey,
     },
+    /// The row that says which rule the fleet follows was gone, and this worker has made it again. Somebody deletes rows of the
+    /// lease table.
+    VersionRowMadeAgain,
     /// The workers together may not have all leases: some shards are not read.
     TooSmall {
         /// The leases to read.
@@ -133,6 +136,7 @@ impl FleetEvent {
             Self::Deposed { .. }
             | Self::LockUnreadable { .. }
             | Self::RowNotWritten { .. }
+            | Self::VersionRowMadeAgain
             | Self::Left { .. }
             | Self::LeasesExpired { .. }
             | Self::ClockWrong { .. }
@@ -158,7 +162,8 @@ impl FleetEvent {
             | Self::RenewsSlowly { .. }
             | Self::Assigned { .. }
             | Self::HandOffOffered { .. }
-            | Self::EndedLeaseDeleted { .. } => None,
+            | Self::EndedLeaseDeleted { .. }
+            | Self::VersionRowMadeAgain => None,
         }
     }
 
@@ -184,6 +189,10 @@ impl fmt::Display for FleetEvent {
             Self::IdInUse => f.write_str("another process holds the leader's lock under the id of this worker"),
             Self::LockUnreadable { problem } => write!(f, "the leader's lock cannot be read: {problem}"),
             Self::RowNotWritten { row, error, .. } => write!(f, "{row} could not be written: {error}"),
+            Self::VersionRowMadeAgain => f.write_str(
+                "the row that says which rule the fleet follows was gone from the lease table, and was made again: find out who \
+                 deletes rows",
+            ),
             Self::Joined { worker } => write!(f, "worker {worker} has joined the fleet"),
             Self::Retired { worker } => write!(f, "worker {worker} has left the fleet"),
             Self::Left { worker } => write!(f, "worker {worker} gave no sign of life for a minute"),

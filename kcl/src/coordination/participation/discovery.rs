@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use futures::stream::iter;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{CALL_TIMEOUT, Context};
@@ -19,6 +19,7 @@ use crate::assignment::other_streams::LeftOut;
 use crate::assignment::token_bases::TokenBases;
 use crate::error::TableError;
 use crate::event::LeaseEvent;
+use crate::lease::ended::EndedLeases;
 use crate::lease::item::Row;
 use crate::lease::layout::TableLayout;
 use crate::lease::model::{Lease, LeaseKey, OwnAttributes};
@@ -50,6 +51,8 @@ pub(crate) struct DiscoveryParts {
     pub(crate) assigned: mpsc::Receiver<Lease>,
     /// Children of ended shards whose leases are to be created.
     pub(crate) children: mpsc::Receiver<NewChildren>,
+    /// What becomes of the leases of ended shards.
+    pub(crate) ended_leases: watch::Receiver<EndedLeases>,
     /// Leases whose ownership has begun go here.
     pub(crate) owned: mpsc::Sender<OwnedLease>,
     pub(crate) rng: fastrand::Rng,
@@ -65,6 +68,8 @@ pub(crate) struct Discovery {
 /// The leases that name this worker, as one look has found them.
 struct Found {
     leases: Vec<Lease>,
+    /// Of the rows that could not be read, the first error.
+    unread: Option<TableError>,
     /// Until the next look.
     wait: Duration,
 }
@@ -124,30 +129,43 @@ impl Discovery {
     /// Begins what was found. Returns the wait until the next look.
     async fn take_up(&mut self, found: Result<Found, TableError>) -> Duration {
         match found {
-            Ok(Found { leases, wait }) => {
+            Ok(Found { leases, unread, wait }) => {
                 self.begin(leases).await;
+                unread.into_iter().for_each(|error| self.tell_of_failure(error));
                 wait
             }
             Err(error) => {
-                let table = self.parts.context.table.name().to_owned();
-                self.parts.context.observers.tell(LeaseEvent::TableUnavailable {
-                    table,
-                    error,
-                    repeated: 0,
-                });
+                self.tell_of_failure(error);
                 BY_INDEX
             }
         }
     }
 
+    fn tell_of_failure(&self, error: TableError) {
+        let table = self.parts.context.table.name().to_owned();
+        self.parts.context.observers.tell(LeaseEvent::TableUnavailable {
+            table,
+            error,
+            repeated: 0,
+        });
+    }
+
     /// Begins the ownerships of those of `leases` that this worker does not hold.
+    ///
+    /// The lease of an ended shard is begun only where such leases are held. Nobody reads it, but a leader that finds it without
+    /// renewals assigns it again and again.
     async fn begin(&mut self, mut leases: Vec<Lease>) {
         let occupied = self.parts.renewer.occupied().await;
         let context = &self.parts.context;
         let mut left_out = LeftOut::default();
+        let ended_leases = *self.parts.ended_leases.borrow();
+        let is_wanted = |lease: &Lease| match ended_leases {
+            EndedLeases::Kept => true,
+            EndedLeases::GivenBack => !lease.is_finished(),
+        };
         leases.retain(|lease| {
             let is_given = lease.owner.as_ref() == Some(&context.worker) && lease.checkpoint_owner.is_none();
-            let is_free = is_given && !lease.is_finished() && !occupied.contains(&lease.key);
+            let is_free = is_given && is_wanted(lease) && !occupied.contains(&lease.key);
             is_free && context.other_streams.is_of_this(lease, &mut left_out)
         });
         context
@@ -197,17 +215,26 @@ async fn look(context: &Context, renewer: &Renewer, mut rng: fastrand::Rng) -> R
         let listing = list(&**table, clock, &mut rng, &context.observers).await?;
         return Ok(Found {
             leases: listing.leases,
+            unread: None,
             wait: BY_SCAN,
         });
     };
     let occupied = renewer.occupied().await;
     let keys: BTreeSet<_> = keys.into_iter().filter(|key| !occupied.contains(key)).collect();
     let mut rows = iter(keys).map(|key| get(context, key)).buffered(CALLS_IN_FLIGHT);
-    let mut leases = Vec::new();
+    let (mut leases, mut unread) = (Vec::new(), None);
     while let Some(row) = rows.next().await {
-        leases.extend(row?);
+        match row {
+            Ok(lease) => leases.extend(lease),
+            // It is looked at again with the next look, and keeps no other lease from its begin.
+            Err(error) => drop(unread.get_or_insert(error)),
+        }
     }
-    Ok(Found { leases, wait: BY_INDEX })
+    Ok(Found {
+        leases,
+        unread,
+        wait: BY_INDEX,
+    })
 }
 
 async fn get(context: &Context, key: LeaseKey) -> Result<Option<Lease>, TableError> {

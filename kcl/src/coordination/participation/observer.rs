@@ -14,15 +14,18 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::Context;
+pub(crate) use self::housekeeping::{Housekeeper, Tidying};
 use super::duties::Duties;
+use super::failures::{Answered, Failures, Verdict};
+use super::{CALL_TIMEOUT, Context};
 use crate::assignment::gauges::Gauges;
 use crate::assignment::other_streams::LeftOut;
 use crate::coordination::decisions::{DecisionKind, Decisions};
 use crate::coordination::leadership::Term;
 use crate::coordination::planner::{Decision, Plan};
-use crate::coordination::rule::{Coordination, Coordinator, Leases, Seen, decide};
-use crate::coordination::turns::{Assignment, Turns, TurnsPolicy};
+use crate::coordination::rule::{Coordination, Coordinator, Leases, Rule, Seen, VersionRow, decide};
+use crate::coordination::turns::{Assignment, TurnReply, Turns, TurnsPolicy};
+use crate::coordination::version_row::create_version_row;
 use crate::error::WorkerError;
 use crate::event::FleetEvent;
 use crate::lease::ended::EndedLeases;
@@ -32,16 +35,6 @@ use crate::lease::write::{CounterCondition, LeaseWrite};
 
 /// How often a leader scans at least. Our choice: a worker that joins has its share within ten seconds.
 const LEADER_SCANS: Duration = Duration::from_secs(3);
-
-/// After how many rounds that fail a leader resigns. The KCL's.
-const ROUNDS: u32 = 3;
-
-/// Whether any write of a round was answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answered {
-    Yes,
-    No,
-}
 
 /// What an observer is made of.
 #[derive(Debug)]
@@ -53,6 +46,8 @@ pub(crate) struct ObserverParts {
     /// Has this worker lead no longer.
     pub(crate) resign: Arc<Notify>,
     pub(crate) decisions: Decisions,
+    /// What is to be tidied up goes here.
+    pub(crate) tidying: mpsc::Sender<Tidying>,
     /// Leases that this worker has given to itself go here.
     pub(crate) assigned: mpsc::Sender<Lease>,
     /// A shard has ended, or a lease was given back: there may be leases to give away.
@@ -75,8 +70,7 @@ pub(crate) struct Observer {
     asked: Option<Instant>,
     /// When this worker tidied up last.
     tidied: Option<Instant>,
-    /// Calls of a leader that failed one after the other.
-    failures: u32,
+    failures: Failures,
     /// What the scan that is made has left out.
     left_out: LeftOut,
     /// The rows that the scan that is made could not read.
@@ -93,7 +87,7 @@ impl Observer {
             seen: None,
             asked: None,
             tidied: None,
-            failures: 0,
+            failures: Failures::default(),
             left_out: LeftOut::default(),
             holes: BTreeSet::new(),
         }
@@ -110,6 +104,7 @@ impl Observer {
             let now = clock.now();
             if let Some(call) = self.turns.next(now) {
                 let reply = self.carry_out(call).await;
+                self.note_reply(&reply);
                 let wall = self.wall();
                 let news = self.turns.replied(clock.now(), wall, reply);
                 self.take_up(news);
@@ -139,15 +134,17 @@ impl Observer {
             return Ok(());
         }
         self.seen = at;
+        self.failures.scanned();
         self.tell_of_scan();
-        self.check_rule()?;
+        self.check_rule().await?;
         self.look_for_java();
         self.lead().await;
         Ok(())
     }
 
-    /// Sees whether the fleet still follows the 3.x rule.
-    fn check_rule(&self) -> Result<(), WorkerError> {
+    /// Sees whether the fleet still follows the 3.x rule. If the row that says it is gone, it is made again: a worker that
+    /// starts would refuse to join, or follow the 2.x rule beside this fleet.
+    async fn check_rule(&self) -> Result<(), WorkerError> {
         let Some(scan) = self.turns.last_scan() else {
             return Ok(());
         };
@@ -163,9 +160,31 @@ impl Observer {
             // It counts no more once the row is in the lease table.
             coordinator: &Coordinator::Absent,
         };
-        let rule = decide(&seen, Coordination::Kcl3);
-        let table = self.parts.context.table.name();
-        rule.map_err(|refusal| refusal.of_table(table)).map(drop)
+        let Context {
+            worker,
+            table,
+            clock,
+            observers,
+            ..
+        } = &self.parts.context;
+        let rule = decide(&seen, Coordination::Kcl3).map_err(|refusal| refusal.of_table(table.name()))?;
+        match rule {
+            Rule::Kcl2 { .. }
+            | Rule::Kcl3 {
+                row: VersionRow::Present,
+            } => {}
+            Rule::Kcl3 {
+                row: VersionRow::ToCreate,
+            } => {
+                let creating = create_version_row(&**table, worker, clock, observers);
+                // What fails is tried again after the next scan.
+                match clock.timeout(CALL_TIMEOUT, creating).await {
+                    Some(Ok(())) => observers.tell(FleetEvent::VersionRowMadeAgain),
+                    Some(Err(_)) | None => {}
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Workers of the KCL hold the leases of ended shards until they delete them.
@@ -194,7 +213,7 @@ impl Observer {
         let Some(term) = self.term(now) else {
             return;
         };
-        self.tidy_up(now).await;
+        self.tidy_up(now);
         let fleet = self.turns.fleet(now);
         let Some(plan) = self.duties.round(term, &fleet, &self.parts.policy.planner, now) else {
             return;
@@ -206,22 +225,33 @@ impl Observer {
         }
         let mut results = written.iter().map(|(_, outcome)| outcome.result());
         if !written.is_empty() {
-            self.note_as_leader(match results.any(|result| !matches!(result, Err(Some(_)))) {
-                true => Answered::Yes,
-                false => Answered::No,
-            });
+            let verdict = self
+                .failures
+                .wrote(match results.any(|result| !matches!(result, Err(Some(_)))) {
+                    true => Answered::Yes,
+                    false => Answered::No,
+                });
+            self.heed(verdict);
         }
     }
 
-    /// Notes whether a round of a leader was answered. One whose rounds fail lets another worker lead.
-    fn note_as_leader(&mut self, round: Answered) {
-        self.failures = match round {
-            Answered::Yes => 0,
-            Answered::No => self.failures + 1,
-        };
-        if self.failures >= ROUNDS {
-            self.failures = 0;
-            self.parts.resign.notify_one();
+    /// Notes how a call of a turn ended. Each worker has its turns, but only the leader answers for them.
+    fn note_reply(&mut self, reply: &TurnReply) {
+        let now = self.parts.context.clock.now();
+        match reply {
+            TurnReply::Page(Err(_)) if self.term(now).is_some() => {
+                let verdict = self.failures.scan_failed(now);
+                self.heed(verdict);
+            }
+            TurnReply::Page(_) | TurnReply::Rows(_) | TurnReply::Assigned(_) => {}
+        }
+    }
+
+    /// Lets another worker lead, if this one cannot.
+    fn heed(&self, verdict: Verdict) {
+        match verdict {
+            Verdict::GoOn => {}
+            Verdict::Resign => self.parts.resign.notify_one(),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::assignment::taker::{Taker, TakerPolicy, VeryOldLeases};
 use crate::assignment::task::Assignment;
 use crate::assignment::token_bases::TokenBases;
 use crate::coordination::participation::{
-    Context, Discovery, DiscoveryParts, LockKeeper, Observer, ObserverParts, Participation, Reporter,
+    Context, Discovery, DiscoveryParts, Housekeeper, LockKeeper, Observer, ObserverParts, Participation, Reporter,
 };
 use crate::coordination::planner::PlannerPolicy;
 use crate::coordination::rule::Coordination;
@@ -114,7 +114,9 @@ impl Ports {
         let resign = Arc::new(Notify::new());
         let (assigned, given) = mpsc::channel(ASSIGNED);
         let (lock_keeper, term) = LockKeeper::new(context.clone(), Arc::clone(&resign), worker.rng.fork());
+        let (housekeeper, tidying) = Housekeeper::new(context.clone());
         Participation {
+            housekeeper,
             reporter: Reporter::new(context.clone(), room, sources, &mut worker.rng),
             lock_keeper,
             observer: Observer::new(ObserverParts {
@@ -123,10 +125,11 @@ impl Ports {
                 term,
                 resign,
                 decisions: worker.control.decisions.clone(),
+                tidying,
                 assigned,
                 new_leases: self.new_leases,
                 gauges: self.gauges,
-                ended_leases: self.ended_leases,
+                ended_leases: self.ended_leases.clone(),
             }),
             discovery: Discovery::new(DiscoveryParts {
                 context,
@@ -136,6 +139,7 @@ impl Ports {
                 max_leases,
                 assigned: given,
                 children: self.children,
+                ended_leases: self.ended_leases.subscribe(),
                 owned: self.owned,
                 rng: worker.rng.fork(),
             }),

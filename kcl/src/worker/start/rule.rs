@@ -1,13 +1,12 @@
 //! The rule by which a worker shares the shards with its fleet, found and noted at its start.
 
 use super::{Occasion, Start};
-use crate::coordination::rows::{ClientVersion, ClientVersionState, FleetRow, worker_id};
+use crate::coordination::rows::worker_id;
 use crate::coordination::rule::{Coordinator, Rule, VersionRow, WhyKcl2, decide};
-use crate::coordination::write::{FleetOutcome, FleetWrite};
-use crate::error::{CallErrorKind, TableError, WorkerError};
+use crate::coordination::version_row::create_version_row;
+use crate::error::WorkerError;
 use crate::event::{FleetEvent, WorkerEvent};
 use crate::lease::scan::Listing;
-use crate::lease::table::service_time;
 
 impl Start<'_> {
     /// Finds the rule of the fleet, and writes the row that says it, if the table is new.
@@ -23,7 +22,10 @@ impl Start<'_> {
                 })?;
                 match row {
                     VersionRow::Present => {}
-                    VersionRow::ToCreate => self.create_version_row().await?,
+                    VersionRow::ToCreate => {
+                        let created = create_version_row(&**self.table, self.worker, self.clock, self.observers).await;
+                        created.map_err(|error| self.of_table(error))?;
+                    }
                 }
             }
         }
@@ -39,26 +41,6 @@ impl Start<'_> {
         }
     }
 
-    /// Before all other rows: workers that find leases without it follow the 2.x rule.
-    async fn create_version_row(&self) -> Result<(), WorkerError> {
-        let time = service_time(&**self.table, self.clock, self.observers);
-        let since_epoch = time
-            .duration_since(std::time::SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let millis = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
-        let row = ClientVersion::first(ClientVersionState::V3x, self.worker, millis);
-        match self.table.write_fleet(&FleetWrite::CreateClientVersion(row)).await {
-            FleetOutcome::Applied => Ok(()),
-            FleetOutcome::Refused(Some(FleetRow::ClientVersion(row)))
-                if row.current.state == ClientVersionState::V3x =>
-            {
-                Ok(())
-            }
-            FleetOutcome::Refused(_) => Err(self.of_table(changed())),
-            FleetOutcome::NotApplied(error) | FleetOutcome::Unknown(error) => Err(self.of_table(error)),
-        }
-    }
-
     /// The table by which workers of KCL 3.0 to 3.4 lead an application.
     pub(super) async fn coordinator(&self) -> Result<Coordinator, WorkerError> {
         match self.table.coordinator_rows().await {
@@ -71,16 +53,5 @@ impl Start<'_> {
             }
             Err(error) => Err(self.of_table(error)),
         }
-    }
-}
-
-/// The next attempt reads what the other worker has written.
-fn changed() -> TableError {
-    TableError {
-        operation: "PutItem",
-        kind: CallErrorKind::Unavailable {
-            code: "Changed".into(),
-            message: "another worker has just written the row that says which rule the fleet follows".into(),
-        },
     }
 }
