@@ -64,7 +64,12 @@ impl<'a> Graph<'a> {
     }
 
     pub(crate) fn children(&self, shard: &Shard) -> impl Iterator<Item = &'a Shard> {
-        self.children.get(&shard.id).into_iter().flatten().copied()
+        self.children_of(&shard.id)
+    }
+
+    /// The listed children of a shard, which need not be listed itself.
+    pub(crate) fn children_of(&self, shard: &ShardId) -> impl Iterator<Item = &'a Shard> {
+        self.children.get(shard).into_iter().flatten().copied()
     }
 
     /// All shards that come from one of `shards`, by any number of generations; not these themselves.

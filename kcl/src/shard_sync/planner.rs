@@ -1,21 +1,25 @@
 //! Pure: which leases to create.
 //!
-//! Each open shard has to be read at some time: it has a lease; or one of its ancestors has, and the end of each shard
-//! creates the leases of its children; or leases are created here.
+//! Each open shard has to be read at some time: it has a lease; or one of its ancestors has one and is still read, and the end
+//! of each shard creates the leases of its children; or leases are created here.
 //!
 //! ```text
 //!  from each open shard without a lease, go up:
 //!
-//!  has a lease ─────────────────────────────► stop: its end leads here
-//!  an ancestor has a lease ─────────────────► go on to each parent: another one may have been forgotten
-//!  no ancestor has one
-//!     LATEST ───────────────────────────────► create: older shards are not asked for
+//!  has a lease ─────────────────────────────► stop
+//!  an ancestor is still read ───────────────► go on to each parent: another one may have been forgotten
+//!  no ancestor is still read
+//!     LATEST, and none was read ────────────► create: older shards are not asked for
 //!     else, if no parent is left to read ───► create: reading begins here
-//!     else ─────────────────────────────────► go on to each parent
+//!     else ─────────────────────────────────► go on to each parent left to read
 //! ```
 //!
-//! A parent is left to read if the stream still has it and no shard that came of it has a lease: a leased child tells
+//! A parent is left to read if the stream still has it, it has no lease, and no shard that came of it has one: a leased child shows
 //! that its parent was read to the end.
+//!
+//! A shard that comes of one that was read to its end has lost its lease, or the lease of a shard in between was lost. What it holds
+//! was never read, so its lease begins at TRIM_HORIZON, whatever the configured start. The stream may have trimmed the ancestor: then
+//! its children name it, and shards whose parents are all forgotten count as its descendants if they share hash keys with it.
 //!
 //! Source: amazon-kinesis-client, `HierarchicalShardSyncer`; told here as what it achieves.
 
@@ -104,9 +108,12 @@ pub(crate) fn plan(
     } else {
         missing_shards(&graph, &Family::new(rows, &graph, leases), start)
     };
-    chosen.sort_by_cached_key(|(shard, _)| (SequenceNumber::new(&shard.starting_sequence_number).ok(), &shard.id));
-    let create = chosen.into_iter().map(|(shard, because)| Creation {
-        lease: lease_at(rows, shard, start.into()),
+    chosen.sort_by_cached_key(|chosen| {
+        let shard = chosen.shard;
+        (SequenceNumber::new(&shard.starting_sequence_number).ok(), &shard.id)
+    });
+    let create = chosen.into_iter().map(|Chosen { shard, from, because }| Creation {
+        lease: lease_at(rows, shard, from),
         because,
     });
     Ok(SyncPlan {
@@ -114,10 +121,15 @@ pub(crate) fn plan(
     })
 }
 
-type Chosen<'a> = Vec<(&'a Shard, Reason)>;
+/// A shard whose lease is created.
+struct Chosen<'a> {
+    shard: &'a Shard,
+    from: Position,
+    because: Reason,
+}
 
 /// The open shards for LATEST, else the oldest ones.
-fn first_shards<'a>(graph: &Graph<'a>, start: StartingPosition) -> Result<Chosen<'a>, SyncRefused> {
+fn first_shards<'a>(graph: &Graph<'a>, start: StartingPosition) -> Result<Vec<Chosen<'a>>, SyncRefused> {
     let is_first = |shard: &&Shard| match start {
         StartingPosition::Latest => shard.state == ShardState::Open,
         StartingPosition::TrimHorizon | StartingPosition::AtTimestamp(_) => graph.parents(shard).next().is_none(),
@@ -125,11 +137,18 @@ fn first_shards<'a>(graph: &Graph<'a>, start: StartingPosition) -> Result<Chosen
     let first: Vec<_> = graph.shards().filter(is_first).collect();
     match first_gap(first.iter().copied()) {
         Some(missing) => Err(SyncRefused::IncompleteRange { missing }),
-        None => Ok(first.into_iter().map(|shard| (shard, Reason::FirstSync)).collect()),
+        None => {
+            let chosen = first.into_iter().map(|shard| Chosen {
+                shard,
+                from: start.into(),
+                because: Reason::FirstSync,
+            });
+            Ok(chosen.collect())
+        }
     }
 }
 
-fn missing_shards<'a>(graph: &Graph<'a>, family: &Family<'_, 'a>, start: StartingPosition) -> Chosen<'a> {
+fn missing_shards<'a>(graph: &Graph<'a>, family: &Family<'_, 'a>, start: StartingPosition) -> Vec<Chosen<'a>> {
     let mut chosen = Vec::new();
     let mut visited = BTreeSet::new();
     for open in graph.shards().filter(|shard| shard.state == ShardState::Open) {
@@ -141,8 +160,13 @@ fn missing_shards<'a>(graph: &Graph<'a>, family: &Family<'_, 'a>, start: Startin
             match family.step(shard, start) {
                 Step::Stop => {}
                 Step::GoOn(parents) => waiting.extend(parents),
-                Step::Create if shard.id == open.id => chosen.push((shard, Reason::NotCovered)),
-                Step::Create => chosen.push((shard, Reason::LeadsTo(open.id.clone()))),
+                Step::Create(from) => {
+                    let because = match shard.id == open.id {
+                        true => Reason::NotCovered,
+                        false => Reason::LeadsTo(open.id.clone()),
+                    };
+                    chosen.push(Chosen { shard, from, because });
+                }
             }
         }
     }
@@ -153,8 +177,10 @@ fn missing_shards<'a>(graph: &Graph<'a>, family: &Family<'_, 'a>, start: Startin
 struct Family<'g, 'a> {
     graph: &'g Graph<'a>,
     leased: BTreeSet<&'a ShardId>,
-    /// Some ancestor has a lease.
+    /// Some ancestor has a lease, and was not read to its end.
     covered: BTreeSet<&'a ShardId>,
+    /// Some ancestor was read to its end.
+    followed: BTreeSet<&'a ShardId>,
     /// Some descendant has a lease.
     passed: BTreeSet<&'a ShardId>,
 }
@@ -162,7 +188,7 @@ struct Family<'g, 'a> {
 /// What to do with a shard on the way up.
 enum Step<'a> {
     Stop,
-    Create,
+    Create(Position),
     GoOn(Vec<&'a Shard>),
 }
 
@@ -171,9 +197,19 @@ impl<'g, 'a> Family<'g, 'a> {
         let keys: BTreeSet<_> = leases.iter().map(|lease| &lease.key).collect();
         let has_lease = |shard: &&Shard| keys.contains(&rows.key_of(&shard.id));
         let leased: Vec<_> = graph.shards().filter(has_lease).collect();
+        let orphans: Vec<_> = orphans(rows, graph, &keys).collect();
+        let descendants = |leases: Vec<&Lease>| {
+            let children = leases.into_iter().flat_map(|lease| children_of(graph, lease, &orphans));
+            let children: Vec<_> = children.collect();
+            let mut all = graph.descendants(children.iter().copied());
+            all.extend(children.iter().map(|child| &child.id));
+            all
+        };
+        let (finished, unfinished) = leases.iter().partition(|lease| lease.is_finished());
         Self {
             graph,
-            covered: graph.descendants(leased.iter().copied()),
+            covered: descendants(unfinished),
+            followed: descendants(finished),
             passed: graph.ancestors(leased.iter().copied()),
             leased: leased.into_iter().map(|shard| &shard.id).collect(),
         }
@@ -187,18 +223,51 @@ impl<'g, 'a> Family<'g, 'a> {
         if self.covered.contains(&shard.id) {
             return Step::GoOn(parents.collect());
         }
-        let left_to_read: Vec<_> = match start {
-            StartingPosition::Latest => Vec::new(),
-            StartingPosition::TrimHorizon | StartingPosition::AtTimestamp(_) => {
-                parents.filter(|parent| !self.passed.contains(&parent.id)).collect()
-            }
+        let is_followed = self.followed.contains(&shard.id);
+        let are_older_wanted = match start {
+            StartingPosition::Latest => is_followed,
+            StartingPosition::TrimHorizon | StartingPosition::AtTimestamp(_) => true,
         };
-        if left_to_read.is_empty() {
-            Step::Create
-        } else {
-            Step::GoOn(left_to_read)
+        let is_left = |parent: &&Shard| !self.passed.contains(&parent.id) && !self.leased.contains(&parent.id);
+        let left_to_read: Vec<_> = parents.filter(is_left).collect();
+        if are_older_wanted && !left_to_read.is_empty() {
+            return Step::GoOn(left_to_read);
         }
+        Step::Create(match is_followed {
+            true => Position::TrimHorizon,
+            false => start.into(),
+        })
     }
+}
+
+/// The listed shards without a lease that have parents, none of which is listed or has a lease. Nothing says what they came of.
+fn orphans<'a>(
+    rows: StreamRows<'_>,
+    graph: &Graph<'a>,
+    leased: &BTreeSet<&LeaseKey>,
+) -> impl Iterator<Item = &'a Shard> {
+    let is_leased = move |id: &ShardId| leased.contains(&rows.key_of(id));
+    let is_forgotten = move |id: &ShardId| graph.shard(id).is_none() && !is_leased(id);
+    let is_orphan = move |shard: &&Shard| {
+        !shard.parents.is_empty() && shard.parents.iter().all(is_forgotten) && !is_leased(&shard.id)
+    };
+    graph.shards().filter(is_orphan)
+}
+
+/// The listed children of a leased shard; of one that is not listed any more, also the orphans of its line.
+fn children_of<'a>(graph: &Graph<'a>, lease: &Lease, orphans: &[&'a Shard]) -> Vec<&'a Shard> {
+    let mut children: Vec<_> = graph.children_of(&lease.shard).collect();
+    if graph.shard(&lease.shard).is_none() {
+        let is_of_its_line = |orphan: &&&Shard| shares_keys(lease.range, orphan);
+        children.extend(orphans.iter().filter(is_of_its_line));
+    }
+    children
+}
+
+/// Whether a shard has hash keys of a range. One whose range is not known may have some.
+fn shares_keys(range: Option<HashKeyRange>, shard: &Shard) -> bool {
+    let ranges = range.zip(shard.range);
+    ranges.is_none_or(|(range, other)| range.overlaps(other))
 }
 
 /// The leases of a shard's children, which are created before its end is checkpointed.
@@ -261,8 +330,8 @@ pub(crate) fn listed_children(parent: &ShardId, shards: &[Shard]) -> Vec<ChildSh
 /// The listed children of an ended shard; if the stream has trimmed these together with it, the oldest listed shards of their
 /// line.
 ///
-/// Of the trimmed children nothing is known. So a shard counts as one of their line if it has parents, none of which is listed
-/// or has a lease, and shares hash keys with the ended shard.
+/// Of the trimmed children nothing is known. So a shard counts as one of their line if nothing says what it came of, and it shares
+/// hash keys with the ended shard.
 pub(crate) fn listed_heirs(
     rows: StreamRows<'_>,
     ended: &ShardId,
@@ -270,22 +339,14 @@ pub(crate) fn listed_heirs(
     shards: &[Shard],
     leases: &[Lease],
 ) -> Vec<ChildShard> {
-    let listed: BTreeSet<&ShardId> = shards.iter().map(|shard| &shard.id).collect();
-    if listed.contains(ended) {
+    let graph = Graph::new(shards);
+    if graph.shard(ended).is_some() {
         return listed_children(ended, shards);
     }
     let leased: BTreeSet<&LeaseKey> = leases.iter().map(|lease| &lease.key).collect();
-    let is_leased = |id: &ShardId| leased.contains(&rows.key_of(id));
-    let is_forgotten = |id: &ShardId| !listed.contains(id) && !is_leased(id);
-    let shares_keys = |shard: &Shard| {
-        range
-            .zip(shard.range)
-            .is_none_or(|(range, other)| range.overlaps(other))
-    };
-    let is_heir = |shard: &&Shard| {
-        let is_orphan = !shard.parents.is_empty() && shard.parents.iter().all(is_forgotten);
-        shard.parents.contains(ended) || is_orphan && !is_leased(&shard.id) && shares_keys(shard)
-    };
+    let orphans: BTreeSet<_> = orphans(rows, &graph, &leased).map(|shard| &shard.id).collect();
+    let is_heir =
+        |shard: &&Shard| shard.parents.contains(ended) || orphans.contains(&shard.id) && shares_keys(range, shard);
     shards.iter().filter(is_heir).map(as_child).collect()
 }
 

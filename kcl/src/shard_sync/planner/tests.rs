@@ -298,6 +298,54 @@ fn first_leases_that_leave_a_gap_are_refused() {
 }
 
 #[test]
+fn the_lease_of_a_child_that_was_lost_is_created_at_its_first_record() {
+    let history = History::new(2).split(0);
+    let plan_with = |ended: &[usize], others: &[usize], start| {
+        let mut all: Vec<_> = leases(ended).into_iter().map(end).collect();
+        all.extend(leases(others));
+        let plan = plan(&history.shards, &all, start).unwrap();
+        let made = plan.create.into_iter();
+        made.map(|made| (number(&made.lease.shard), made.lease.checkpoint.unwrap()))
+            .collect::<Vec<_>>()
+    };
+    for start in ALL_STARTS {
+        assert_eq!(plan_with(&[0], &[1, 3], start), [(2, Position::TrimHorizon)]);
+        assert_eq!(plan_with(&[], &[0, 1], start), [], "the end of 0 leads to its children");
+        // Nothing says that 0 was ever read.
+        assert_eq!(plan_with(&[], &[1, 3], start), [(2, start.into())]);
+    }
+}
+
+#[test]
+fn the_children_of_a_forgotten_shard_wait_for_its_end_or_begin_at_their_first_record() {
+    // 0 was split into 2 and 3, and 2 into 4 and 5.
+    let history = History::new(2).split(0).split(2);
+    let with_range = |lease: Lease| Lease {
+        range: history.shards[0].range,
+        ..lease
+    };
+    let plan_with = |listed: &[usize], of_0: fn(Lease) -> Lease| {
+        let mut all: Vec<_> = leases(&[0]).into_iter().map(with_range).map(of_0).collect();
+        all.extend(leases(&[1]));
+        let plan = plan(&history.listed(listed), &all, LATEST).unwrap();
+        let made = plan.create.into_iter();
+        made.map(|made| (number(&made.lease.shard), made.lease.checkpoint.unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let first = |numbers: &[usize]| {
+        numbers
+            .iter()
+            .map(|number| (*number, Position::TrimHorizon))
+            .collect::<Vec<_>>()
+    };
+    for listed in [&[1, 2, 3, 4, 5][..], &[1, 3, 4, 5]] {
+        assert_eq!(plan_with(listed, |lease| lease), [], "{listed:?}");
+    }
+    assert_eq!(plan_with(&[1, 2, 3, 4, 5], end), first(&[2, 3]));
+    assert_eq!(plan_with(&[1, 3, 4, 5], end), first(&[3, 4, 5]));
+}
+
+#[test]
 fn thousands_of_generations_are_no_problem() {
     let mut history = History::new(1);
     for generation in 0..3_000 {
@@ -373,6 +421,32 @@ fn any_situation() -> impl Strategy<Value = (History, Vec<Lease>)> {
     })
 }
 
+/// The same, but some of the closed shards were read to their ends.
+fn any_situation_with_ends() -> impl Strategy<Value = (History, Vec<Lease>)> {
+    any_situation().prop_flat_map(|(history, leases)| {
+        let ends = proptest::collection::vec(any::<bool>(), leases.len());
+        (Just(history), Just(leases), ends).prop_map(|(history, leases, ends)| {
+            let ended = leases.into_iter().zip(ends).map(|(lease, is_ended)| {
+                let mut shards = history.shards.iter();
+                let is_closed = shards.any(|shard| shard.id == lease.shard && shard.state == ShardState::Closed);
+                match is_ended && is_closed {
+                    true => end(lease),
+                    false => lease,
+                }
+            });
+            let ended = ended.collect();
+            (history, ended)
+        })
+    })
+}
+
+fn end(lease: Lease) -> Lease {
+    Lease {
+        checkpoint: Some(Position::ShardEnd),
+        ..lease
+    }
+}
+
 fn with_created(leases: &[Lease], plan: &SyncPlan) -> Vec<Lease> {
     leases
         .iter()
@@ -385,10 +459,11 @@ fn shards_of<'a>(graph: &Graph<'a>, leases: &[Lease]) -> Vec<&'a Shard> {
     leases.iter().filter_map(|lease| graph.shard(&lease.shard)).collect()
 }
 
-/// All shards that are read some day: those with a lease, and their children when they end.
+/// All shards that are read some day: those with a lease, and the children of those that are still read when they end.
 fn read_in_the_end(graph: &Graph<'_>, leases: &[Lease]) -> BTreeSet<ShardId> {
     let leased = shards_of(graph, leases);
-    let children = graph.descendants(leased.iter().copied());
+    let still_read: Vec<_> = leases.iter().filter(|lease| !lease.is_finished()).cloned().collect();
+    let children = graph.descendants(shards_of(graph, &still_read).into_iter());
     leased.iter().map(|shard| &shard.id).chain(children).cloned().collect()
 }
 
@@ -410,7 +485,7 @@ fn the_heirs_of_a_forgotten_shard_are_its_children_and_those_of_its_forgotten_ch
 
 proptest! {
     #[test]
-    fn every_open_shard_is_read_in_the_end((history, leases) in any_situation(), start in any_start()) {
+    fn every_open_shard_is_read_in_the_end((history, leases) in any_situation_with_ends(), start in any_start()) {
         let plan = plan(&history.shards, &leases, start).unwrap();
         let read = read_in_the_end(&Graph::new(&history.shards), &with_created(&leases, &plan));
         let open = history.shards.iter().filter(|shard| shard.state == ShardState::Open);
@@ -419,11 +494,12 @@ proptest! {
     }
 
     #[test]
-    fn no_lease_is_created_below_or_above_another((history, leases) in any_situation(), start in any_start()) {
+    fn no_lease_is_created_below_one_that_is_still_read((history, leases) in any_situation_with_ends(), start in any_start()) {
         let plan = plan(&history.shards, &leases, start).unwrap();
         let graph = Graph::new(&history.shards);
         let created = shards_of(&graph, &with_created(&[], &plan));
-        let leased = shards_of(&graph, &leases);
+        let still_read: Vec<_> = leases.into_iter().filter(|lease| !lease.is_finished()).collect();
+        let leased = shards_of(&graph, &still_read);
         let below = graph.descendants(leased.into_iter().chain(created.iter().copied()));
         prop_assert_eq!(created.into_iter().find(|shard| below.contains(&shard.id)), None);
     }
@@ -449,7 +525,25 @@ proptest! {
     }
 
     #[test]
-    fn a_second_sync_creates_nothing((history, leases) in any_situation(), start in any_start()) {
+    fn what_comes_of_a_shard_that_was_read_to_its_end_begins_at_its_first_record(
+        (history, leases) in any_situation_with_ends(),
+        start in any_start(),
+    ) {
+        let plan = plan(&history.shards, &leases, start).unwrap();
+        let graph = Graph::new(&history.shards);
+        let ended: Vec<_> = leases.iter().filter(|lease| lease.is_finished()).cloned().collect();
+        let followed = graph.descendants(shards_of(&graph, &ended).into_iter());
+        for Creation { lease, .. } in &plan.create {
+            let from = match followed.contains(&lease.shard) {
+                true => Position::TrimHorizon,
+                false => start.into(),
+            };
+            prop_assert_eq!(lease.checkpoint.as_ref(), Some(&from), "{}", &lease.shard);
+        }
+    }
+
+    #[test]
+    fn a_second_sync_creates_nothing((history, leases) in any_situation_with_ends(), start in any_start()) {
         let first = plan(&history.shards, &leases, start).unwrap();
         let second = plan(&history.shards, &with_created(&leases, &first), start).unwrap();
         prop_assert_eq!(created(&second), [0; 0]);
