@@ -4,7 +4,7 @@
 //! By subject: `adapters`, `per_key`, `stream`, `reading`, `read_budget`, `pace`, `checkpoints`, `simple_forms`, `callbacks`,
 //! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `skips`, `asked_skips`, `named_records`, `seeks`, `costs`, `deploy`, `health`, `events`, `log`,
 //! `one_owner`, `late_calls`, `resharding`, `shard_ends`, `recreated_stream`, `recreated_restart`, `refused_position`, `losses`,
-//! `lease_table`, `start_times`, `starts`, `permissions`, `worker_errors`.
+//! `lease_table`, `coverage`, `start_times`, `starts`, `permissions`, `worker_errors`.
 
 mod adapters;
 mod asked_skips;
@@ -12,6 +12,7 @@ mod callbacks;
 mod checkpoints;
 mod control;
 mod costs;
+mod coverage;
 mod deploy;
 mod error_policies;
 mod events;

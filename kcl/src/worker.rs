@@ -1,12 +1,13 @@
 //! One worker of a fleet.
 //!
 //! In the order of the data: `control` is the application's handle, `health` what it tells. `start` makes the lease table
-//! usable; `begin_anew` has the worker start again with a stream that was created again. `lease_side` sets up what keeps the
+//! usable; `begin_anew` has the worker start again with a stream that was created again, and `audit` sees whether each open shard is read. `lease_side` sets up what keeps the
 //! leases: the `lease_keeper`, which comes to them by a `search` and renews them, on the `lease_thread`, apart from the application's threads.
 //! `application_watch` reports to it that the application's threads have stopped, by the rule of the pure `stall`. `run_error` is
 //! the end that nobody asked for.
 
 pub(crate) mod application_watch;
+mod audit;
 mod begin_anew;
 mod control;
 pub(crate) mod health;
@@ -198,7 +199,8 @@ impl Worker {
             self.control.shards.clone(),
             self.rng.fork(),
         );
-        let rng = self.rng.fork();
+        let (rng, audit_rng) = (self.rng.fork(), self.rng.fork());
+        let audits = lease_side.audits.clone();
         let leases = std::mem::replace(&mut lease_side.leases, mpsc::channel(1).1);
         let ended = tokio::select! {
             biased;
@@ -207,6 +209,7 @@ impl Worker {
             () = self.drain(&renewer, &retired) => None,
             () = self.make_way(&renewer, &replaced, &searching) => None,
             never = self.tidy(&surveyor, &of_other_streams, rng) => match never {},
+            error = self.audit(&surveyor, audits, audit_rng) => Some(Err(error)),
             () = supervisor.run(leases) => None,
         };
         let report = supervisor.finish(STOP).await;

@@ -23,6 +23,8 @@ use crate::lease::table::{LeaseTable, service_time};
 use crate::lease::write::{LeaseWrite, WriteOutcome};
 use crate::metrics::{Outcome, Series};
 use crate::observers::Observers;
+use crate::shard_sync::audit_signals::AuditSignals;
+use crate::shard_sync::auditor::AuditTurn;
 use crate::worker::health::HealthBoard;
 
 /// The wait after the first take that failed, and the longest. Our choice.
@@ -55,6 +57,8 @@ pub(crate) struct Assignment {
     pub(crate) children: mpsc::Receiver<NewChildren>,
     /// The leases of shards that had been read to their ends when the table was last read.
     pub(crate) finished: BTreeSet<LeaseKey>,
+    /// Tells the audit of this worker when it is its turn.
+    pub(crate) audits: AuditSignals,
 }
 
 /// Whether a lease was taken.
@@ -142,8 +146,13 @@ impl Assignment {
                 self.health.scans.over();
                 let holes = listing.holes.iter().map(|hole| hole.key.clone());
                 self.health.rows_unreadable(holes);
+                let owners = listing.leases.iter().filter_map(Lease::actual_owner);
+                self.audits.takes_turn(AuditTurn::among(&self.worker, owners));
             }
-            Err(error) => self.health.scans.met(error.clone(), self.clock.now()),
+            Err(error) => {
+                self.health.scans.met(error.clone(), self.clock.now());
+                self.audits.scan_failed(error);
+            }
         }
     }
 

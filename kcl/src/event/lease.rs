@@ -130,6 +130,21 @@ pub enum LeaseEvent {
         /// Others that were not told since the last one.
         repeated: u64,
     },
+    /// An open shard is not read: no lease leads to it, or its lease says that it has ended. Two looks, five seconds apart, have
+    /// found that. Where no lease leads to a shard, one is created.
+    NotCovered {
+        /// The shard.
+        shard: ShardId,
+        /// Why, and what to do.
+        problem: String,
+        /// Others that were not told since the last one, of this shard.
+        repeated: u64,
+    },
+    /// The lease table was deleted, and this worker has made it again. Leases that no worker holds begin at the configured start.
+    TableMadeAgain {
+        /// The lease table.
+        table: String,
+    },
     /// The replies of the lease table carry no date, so fencing tokens of new rows begin with this host's clock.
     ServiceTimeUnknown {
         /// The lease table.
@@ -171,6 +186,8 @@ impl LeaseEvent {
                 ..
             }
             | Self::OfAnotherStream { .. }
+            | Self::NotCovered { .. }
+            | Self::TableMadeAgain { .. }
             | Self::Unmarked { .. } => Severity::Error,
             Self::Taken { .. }
             | Self::Lost { .. }
@@ -196,13 +213,15 @@ impl LeaseEvent {
             Self::OfAnotherStream { table, repeated, .. } => ("of another stream", table.clone(), repeated),
             Self::OfFormerStream { table, repeated, .. } => ("of a former stream", table.clone(), repeated),
             Self::Unmarked { table, repeated, .. } => ("unmarked", table.clone(), repeated),
+            Self::NotCovered { shard, repeated, .. } => ("not covered", shard.to_string(), repeated),
             Self::ServiceTimeUnknown { table, repeated } => ("service time unknown", table.clone(), repeated),
             Self::Created { .. }
             | Self::Taken { .. }
             | Self::Lost { .. }
             | Self::Released { .. }
             | Self::Replaced { .. }
-            | Self::Discarded { .. } => return None,
+            | Self::Discarded { .. }
+            | Self::TableMadeAgain { .. } => return None,
         };
         Some(((kind, subject), repeated))
     }
@@ -265,6 +284,18 @@ impl LeaseEvent {
                 leases,
                 repeated,
             } => tracing::error!({ worker, table, leases, reason = UNMARKED, repeated }, "leases not taken"),
+            Self::NotCovered {
+                shard,
+                problem: reason,
+                repeated,
+            } => {
+                let shard = shard.as_str();
+                tracing::error!({ worker, shard, reason, repeated }, "open shard has no reader");
+            }
+            Self::TableMadeAgain { table } => {
+                let hint = "find out who deleted it; leases that no worker holds begin at the configured start";
+                tracing::error!({ worker, table, hint }, "lease table was gone and was made again");
+            }
             Self::ServiceTimeUnknown { table, repeated } => time_unknown(worker, table, *repeated),
         }
     }
@@ -355,6 +386,18 @@ mod tests {
             kind: CallErrorKind::NotFound,
         };
         vec![
+            (
+                LeaseEvent::NotCovered {
+                    shard: ShardId::new("shardId-7"),
+                    problem: "no lease".to_owned(),
+                    repeated: 1,
+                },
+                r#"ERROR "open shard has no reader" worker="w1" shard="shardId-7" reason="no lease" repeated=1"#,
+            ),
+            (
+                LeaseEvent::TableMadeAgain { table: table() },
+                r#"ERROR "lease table was gone and was made again" worker="w1" table="billing" hint"#,
+            ),
             (
                 LeaseEvent::WriteFailed {
                     table: table(),

@@ -56,6 +56,9 @@ impl fmt::Display for WorkerEvent {
             Self::LeasesNotReplaced { error, .. } => {
                 write!(f, "leases of a former stream are not replaced yet: {error}")
             }
+            Self::AuditFailed { error, .. } => {
+                write!(f, "whether each open shard is read could not be found out: {error}")
+            }
             Self::StreamDescriptionDenied { stream } => write!(
                 f,
                 "access to kinesis:DescribeStreamSummary is denied for stream {stream}: one that is created again is not noticed"
@@ -122,6 +125,11 @@ impl fmt::Display for LeaseEvent {
                 f,
                 (*leases, table),
                 "do not say of which stream they are, and are not taken: restart the worker",
+            ),
+            Self::NotCovered { shard, problem, .. } => write!(f, "nobody reads the open shard {shard}: {problem}"),
+            Self::TableMadeAgain { table } => write!(
+                f,
+                "lease table {table} was gone and was made again: leases that no worker holds begin at the configured start"
             ),
             Self::ServiceTimeUnknown { table, .. } => write!(
                 f,

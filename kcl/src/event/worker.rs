@@ -62,6 +62,14 @@ pub enum WorkerEvent {
         /// Others that were not told since the last one.
         repeated: u64,
     },
+    /// Whether each open shard is read could not be found out, or a lease that is missing could not be created. That is tried again
+    /// in this worker's next turn.
+    AuditFailed {
+        /// Why, with all causes.
+        error: String,
+        /// Others that were not told since the last one.
+        repeated: u64,
+    },
     /// Access to the stream's description is denied, so a stream that is deleted and created again is not noticed.
     StreamDescriptionDenied {
         /// The stream.
@@ -108,6 +116,7 @@ impl WorkerEvent {
             | Self::StreamCreatedAgain { .. }
             | Self::HandlersLeftBehind { .. }
             | Self::LeasesNotReplaced { .. }
+            | Self::AuditFailed { .. }
             | Self::StreamDescriptionDenied { .. }
             | Self::CoordinatorTableUnknown { .. }
             | Self::CredentialsNotRefreshed { .. }
@@ -122,6 +131,7 @@ impl WorkerEvent {
             Self::CoordinatorTableUnknown { repeated, .. } => {
                 Some((("coordinator table unknown", String::new()), repeated))
             }
+            Self::AuditFailed { repeated, .. } => Some((("audit failed", String::new()), repeated)),
             Self::LeasesNotReplaced { repeated, .. } => Some((("leases not replaced", String::new()), repeated)),
             Self::Started { .. }
             | Self::Ended { .. }
@@ -166,6 +176,9 @@ impl WorkerEvent {
             }
             Self::LeasesNotReplaced { error, repeated } => {
                 tracing::warn!({ worker, error, repeated }, "leases of a former stream not replaced, trying again");
+            }
+            Self::AuditFailed { error, repeated } => {
+                tracing::warn!({ worker, error, repeated }, "audit of the shards failed, trying again");
             }
             Self::StreamDescriptionDenied { stream } => tracing::warn!(
                 { worker, stream = stream.as_str() },
@@ -236,6 +249,13 @@ mod tests {
                     abandoned: 3,
                 },
                 r#"WARN "worker ended with abandoned shards" worker="w1" released=1 abandoned=3 hint"#,
+            ),
+            (
+                WorkerEvent::AuditFailed {
+                    error: error.clone(),
+                    repeated: 2,
+                },
+                r#"WARN "audit of the shards failed, trying again" worker="w1" error="no: way" repeated=2"#,
             ),
             (
                 WorkerEvent::StartFailed { error, repeated: 4 },

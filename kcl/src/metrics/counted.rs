@@ -22,6 +22,8 @@ pub(crate) fn sample_of(event: &Event) -> Option<(Series, f64)> {
             | LeaseEvent::Replaced { .. }
             | LeaseEvent::Discarded { .. }
             | LeaseEvent::Unmarked { .. }
+            | LeaseEvent::NotCovered { .. }
+            | LeaseEvent::TableMadeAgain { .. }
             | LeaseEvent::ServiceTimeUnknown { .. } => None,
         },
         Event::Shard { event, .. } => of_shard(event),

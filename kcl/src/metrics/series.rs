@@ -50,6 +50,7 @@ pub(crate) enum Series {
     ListLeasesSuccess,
     TakeLeaseTime,
     TakeLeaseSuccess,
+    UncoveredShards,
 }
 
 /// The two series of how a call ended.
@@ -147,12 +148,13 @@ const SHUTDOWN: Of = Of("ShutdownTask", Finest::Shard);
 const TRACKER: Of = Of("ApplicationTracker", Finest::Worker);
 const RENEW: Of = Of("RenewAllLeases", Finest::Worker);
 const TAKE: Of = Of("TakeLeases", Finest::Worker);
+const AUDIT: Of = Of("PeriodicShardSync", Finest::Worker);
 
 use Unit::{Bytes, Count, Milliseconds};
 
 impl Row {
     #[rustfmt::skip]
-    pub(super) const ALL: [Self; 38] = [
+    pub(super) const ALL: [Self; 39] = [
         PROCESS.row(Series::RecordsProcessed, ("RecordsProcessed", Count, Summary), "records of each batch that was processed"),
         PROCESS.row(Series::DataBytesProcessed, ("DataBytesProcessed", Bytes, Summary), "bytes of data of each batch that was processed"),
         PROCESS.row(Series::MillisBehindLatest, ("MillisBehindLatest", Milliseconds, Summary), "how far each page ends behind the newest record"),
@@ -191,5 +193,6 @@ impl Row {
         TAKE.row(Series::ListLeasesSuccess, ("ListLeases.Success", Count, Detailed), "for each scan of the table: 1 if it succeeded, 0 if not"),
         TAKE.row(Series::TakeLeaseTime, ("TakeLease.Time", Milliseconds, Detailed), "how long each take took"),
         TAKE.row(Series::TakeLeaseSuccess, ("TakeLease.Success", Count, Detailed), "for each take: 1 if it was answered, 0 if it failed"),
+        AUDIT.row(Series::UncoveredShards, ("UncoveredShards", Count, Summary), "open shards that no lease leads to, at each audit by this worker"),
     ];
 }

@@ -241,7 +241,7 @@ impl<'g, 'a> Family<'g, 'a> {
 }
 
 /// The listed shards without a lease that have parents, none of which is listed or has a lease. Nothing says what they came of.
-fn orphans<'a>(
+pub(super) fn orphans<'a>(
     rows: StreamRows<'_>,
     graph: &Graph<'a>,
     leased: &BTreeSet<&LeaseKey>,
@@ -255,7 +255,7 @@ fn orphans<'a>(
 }
 
 /// The listed children of a leased shard; of one that is not listed any more, also the orphans of its line.
-fn children_of<'a>(graph: &Graph<'a>, lease: &Lease, orphans: &[&'a Shard]) -> Vec<&'a Shard> {
+pub(super) fn children_of<'a>(graph: &Graph<'a>, lease: &Lease, orphans: &[&'a Shard]) -> Vec<&'a Shard> {
     let mut children: Vec<_> = graph.children_of(&lease.shard).collect();
     if graph.shard(&lease.shard).is_none() {
         let is_of_its_line = |orphan: &&&Shard| shares_keys(lease.range, orphan);

@@ -1,6 +1,6 @@
 //! How a worker is, for probes and operators.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::consumer::status::{ShardState, ShardStatus};
 use crate::error::{StreamError, TableError};
 use crate::event::text::{at, seconds};
 use crate::lease::model::LeaseKey;
-use crate::stream::ShardRef;
+use crate::stream::{ShardId, ShardRef};
 use crate::trouble::Trouble;
 
 /// How long the reads of a shard may fail before that needs attention. Our choice: a failed read is tried again after ten
@@ -122,6 +122,13 @@ pub enum Degraded {
         /// The key of the row.
         lease: LeaseKey,
     },
+    /// No lease leads to an open shard, as the last audit by this worker has found: nobody reads the shard.
+    NotCovered {
+        /// The shard.
+        shard: ShardId,
+        /// Why, and what to do.
+        problem: String,
+    },
 }
 
 /// One line, which names the shard or the row, says for how long it lasts, and why.
@@ -177,6 +184,7 @@ impl fmt::Display for Degraded {
                     "row {lease} of the lease table cannot be read, so nobody reads its shard"
                 )
             }
+            Self::NotCovered { shard, problem } => write!(f, "nobody reads shard {shard}: {problem}"),
         }
     }
 }
@@ -198,6 +206,7 @@ pub(crate) struct HealthBoard {
 struct Troubles {
     start: Option<String>,
     unreadable: BTreeSet<LeaseKey>,
+    uncovered: BTreeMap<ShardId, String>,
 }
 
 impl Default for HealthBoard {
@@ -253,6 +262,11 @@ impl HealthBoard {
         self.troubles().unreadable = keys.into_iter().collect();
     }
 
+    /// Notes the open shards that nobody reads, and why.
+    pub(crate) fn uncovered(&self, shards: BTreeMap<ShardId, String>) {
+        self.troubles().uncovered = shards;
+    }
+
     fn start_failing(&self) -> Option<Degraded> {
         let error = self.troubles().start.clone()?;
         Some(Degraded::Starting { error })
@@ -280,8 +294,12 @@ impl HealthBoard {
 
     fn rows_failing(&self) -> Vec<Degraded> {
         let unreadable = self.troubles().unreadable.clone();
-        let degraded = unreadable.into_iter().map(|lease| Degraded::UnreadableRow { lease });
-        degraded.collect()
+        let unreadable = unreadable.into_iter().map(|lease| Degraded::UnreadableRow { lease });
+        let uncovered = self.troubles().uncovered.clone();
+        let uncovered = uncovered
+            .into_iter()
+            .map(|(shard, problem)| Degraded::NotCovered { shard, problem });
+        unreadable.chain(uncovered).collect()
     }
 
     /// What fails of the lease table.

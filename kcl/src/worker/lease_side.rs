@@ -22,6 +22,7 @@ use crate::lease::ended::EndedLeases;
 use crate::lease::ownership::Terms;
 use crate::lease::renewer::{OwnedLease, Renewer, RenewerParts, RenewerTask};
 use crate::lease::table::{LeaseTable, SeparateTable};
+use crate::shard_sync::audit_signals::{AuditInbox, AuditSignals};
 
 /// Leases that may wait for their consumer to be started.
 const OWNED_LEASES: usize = 64;
@@ -42,6 +43,8 @@ pub(super) struct LeaseSide {
     pub(super) retired: CancellationToken,
     /// Is told when the search for leases has found some of a former or a later stream that are to be replaced.
     pub(super) of_other_streams: Arc<Notify>,
+    /// What the search for leases tells the audit.
+    pub(super) audits: AuditInbox,
     keeping: LeaseThread<Result<(), WorkerError>>,
     stop: CancellationToken,
     _heartbeat: JoinSet<Infallible>,
@@ -84,7 +87,9 @@ impl LeaseSide {
         };
         let retired = CancellationToken::new();
         let (ends, ended_leases) = watch::channel(EndedLeases::Kept);
+        let (signals, audits) = AuditSignals::new();
         let ports = Ports {
+            audits: signals,
             table: Arc::clone(&place.table.table),
             renewer: renewer.clone(),
             other_streams,
@@ -112,6 +117,7 @@ impl LeaseSide {
             child_leases,
             ended_leases,
             of_other_streams,
+            audits,
             retired,
             keeping: place.runtime.spawn(move || keeper.run()),
             stop,

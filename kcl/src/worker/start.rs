@@ -11,7 +11,7 @@ use crate::assignment::origin::StreamAtStart;
 use crate::calls::{Calls, ShardsToList};
 use crate::checkpoint::position::Position;
 use crate::config::Config;
-use crate::coordination::rule::Rule;
+use crate::coordination::rule::{Coordination, Rule};
 use crate::error::{CallErrorKind, TableError, WorkerError};
 use crate::event::WorkerEvent;
 use crate::lease::layout::TableLayout;
@@ -144,6 +144,16 @@ impl Start<'_> {
         };
         sync_shards(creator, self.calls, shards, leases, new).await?;
         Ok(Started { stream, rule })
+    }
+
+    /// Creates the lease table if it is gone and may be created. The row that says the rule comes first.
+    pub(super) async fn make_table_again(&self) -> Result<(), WorkerError> {
+        self.open(self.clock.now().checked_add(self.config.initialization_timeout))
+            .await?;
+        match self.config.coordination {
+            Coordination::Kcl3 => self.create_version_row().await,
+            Coordination::Auto | Coordination::Kcl2 => Ok(()),
+        }
     }
 
     async fn list_shards(&self) -> Result<Vec<Shard>, WorkerError> {

@@ -17,6 +17,7 @@ use crate::lease::dynamodb::DynamoDbLeaseTable;
 use crate::lease::ownership::Terms;
 use crate::lease::renewer::{RenewerParts, RenewerTask};
 use crate::retrieval::permit::ReadBudget;
+use crate::shard_sync::audit_signals::AuditSignals;
 use crate::shard_sync::former::OnRecreated;
 use crate::stream::Incarnation;
 use crate::trouble::Trouble;
@@ -123,6 +124,7 @@ impl Bench {
             new_leases: Arc::default(),
             children: mpsc::channel(1).1,
             finished: BTreeSet::new(),
+            audits: AuditSignals::new().0,
         };
         (assignment, renewing, leases)
     }

@@ -32,6 +32,8 @@ use crate::lease::ended::EndedLeases;
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
 use crate::lease::table::service_time;
 use crate::lease::write::{CounterCondition, LeaseWrite};
+use crate::shard_sync::audit_signals::AuditSignals;
+use crate::shard_sync::auditor::AuditTurn;
 
 /// How often a leader scans at least. Our choice: a worker that joins has its share within ten seconds.
 const LEADER_SCANS: Duration = Duration::from_secs(3);
@@ -46,6 +48,8 @@ pub(crate) struct ObserverParts {
     /// Has this worker lead no longer.
     pub(crate) resign: Arc<Notify>,
     pub(crate) decisions: Decisions,
+    /// Tells the audit of this worker when it is its turn.
+    pub(crate) audits: AuditSignals,
     /// What is to be tidied up goes here.
     pub(crate) tidying: mpsc::Sender<Tidying>,
     /// Leases that this worker has given to itself go here.
@@ -138,6 +142,9 @@ impl Observer {
         self.tell_of_scan();
         self.check_rule().await?;
         self.look_for_java();
+        let workers = self.turns.members().taking_turns();
+        let turn = AuditTurn::among(&self.parts.context.worker, workers);
+        self.parts.audits.takes_turn(turn);
         self.lead().await;
         Ok(())
     }
@@ -239,11 +246,15 @@ impl Observer {
     fn note_reply(&mut self, reply: &TurnReply) {
         let now = self.parts.context.clock.now();
         match reply {
-            TurnReply::Page(Err(_)) if self.term(now).is_some() => {
+            TurnReply::Page(Err(error)) => {
+                self.parts.audits.scan_failed(error);
+                if self.term(now).is_none() {
+                    return;
+                }
                 let verdict = self.failures.scan_failed(now);
                 self.heed(verdict);
             }
-            TurnReply::Page(_) | TurnReply::Rows(_) | TurnReply::Assigned(_) => {}
+            TurnReply::Page(Ok(_)) | TurnReply::Rows(_) | TurnReply::Assigned(_) => {}
         }
     }
 

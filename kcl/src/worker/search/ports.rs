@@ -24,6 +24,7 @@ use crate::coordination::worker_metrics::sources;
 use crate::lease::ended::EndedLeases;
 use crate::lease::renewer::{OwnedLease, Renewer};
 use crate::lease::table::LeaseTable;
+use crate::shard_sync::audit_signals::AuditSignals;
 
 /// Leases that a worker has given to itself and that may wait to be begun. One that finds no room is found by the next look.
 const ASSIGNED: usize = 1_024;
@@ -41,6 +42,8 @@ pub(in crate::worker) struct Ports {
     pub(in crate::worker) new_leases: Arc<Notify>,
     /// Children of ended shards whose leases are to be created.
     pub(in crate::worker) children: mpsc::Receiver<NewChildren>,
+    /// Tells the audit of this worker when it is its turn.
+    pub(in crate::worker) audits: AuditSignals,
     /// What becomes of the leases of ended shards.
     pub(in crate::worker) ended_leases: watch::Sender<EndedLeases>,
     /// Is cancelled once other workers can know that this one leaves.
@@ -85,6 +88,7 @@ impl Ports {
             new_leases: self.new_leases,
             children: self.children,
             finished: BTreeSet::new(),
+            audits: self.audits,
         }
     }
 
@@ -126,6 +130,7 @@ impl Ports {
                 resign,
                 decisions: worker.control.decisions.clone(),
                 tidying,
+                audits: self.audits,
                 assigned,
                 new_leases: self.new_leases,
                 gauges: self.gauges,

@@ -22,14 +22,16 @@ impl Start<'_> {
                 })?;
                 match row {
                     VersionRow::Present => {}
-                    VersionRow::ToCreate => {
-                        let created = create_version_row(&**self.table, self.worker, self.clock, self.observers).await;
-                        created.map_err(|error| self.of_table(error))?;
-                    }
+                    VersionRow::ToCreate => self.create_version_row().await?,
                 }
             }
         }
         Ok(rule)
+    }
+
+    pub(super) async fn create_version_row(&self) -> Result<(), WorkerError> {
+        let created = create_version_row(&**self.table, self.worker, self.clock, self.observers).await;
+        created.map_err(|error| self.of_table(error))
     }
 
     fn tell_of_kcl2(&self, why: &WhyKcl2) {
