@@ -28,9 +28,11 @@ impl Told {
     /// The shards that no lease led to.
     fn uncovered(&self) -> Vec<String> {
         let told = self.0.lock().unwrap();
-        let shards = told.iter().filter_map(|event| match event {
-            Event::Lease(LeaseEvent::NotCovered { shard, .. }) => Some(shard.to_string()),
-            _ => None,
+        let shards = told.iter().filter_map(|event| {
+            let Event::Lease(LeaseEvent::NotCovered { shard, .. }) = event else {
+                return None;
+            };
+            Some(shard.to_string())
         });
         shards.collect()
     }
@@ -68,8 +70,8 @@ async fn the_lease_that_nobody_holds_and_somebody_deletes_is_there_again_within_
         tokio::time::sleep(MINUTE / 2).await;
         let read = control.shards();
         let unread = ["shardId-000000000000", "shardId-000000000001"].into_iter();
-        let unread = unread.filter(|id| read.iter().all(|status| status.shard.shard.as_str() != *id));
-        let unread = unread.last().unwrap();
+        let mut unread = unread.filter(|id| read.iter().all(|status| status.shard.shard.as_str() != *id));
+        let unread = unread.next().unwrap();
         delete_row(&sim, unread).await;
         put(&producer, 0..10).await;
         tokio::time::sleep(2 * MINUTE).await;

@@ -6,6 +6,11 @@ use std::time::Duration;
 use super::{Kind, Severity};
 use crate::lease::model::{LeaseKey, WorkerId};
 
+const VERSION_ROW_MADE_AGAIN: &str = "the row that says which rule the fleet follows was gone from the lease table, and was \
+                                      made again: find out who deletes rows";
+
+const ENDED_LEASE_DELETED: &str = "was deleted: its shard was read to the end, and its children are read";
+
 /// Something that has happened in the fleet, as this worker sees it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -189,10 +194,7 @@ impl fmt::Display for FleetEvent {
             Self::IdInUse => f.write_str("another process holds the leader's lock under the id of this worker"),
             Self::LockUnreadable { problem } => write!(f, "the leader's lock cannot be read: {problem}"),
             Self::RowNotWritten { row, error, .. } => write!(f, "{row} could not be written: {error}"),
-            Self::VersionRowMadeAgain => f.write_str(
-                "the row that says which rule the fleet follows was gone from the lease table, and was made again: find out who \
-                 deletes rows",
-            ),
+            Self::VersionRowMadeAgain => f.write_str(VERSION_ROW_MADE_AGAIN),
             Self::Joined { worker } => write!(f, "worker {worker} has joined the fleet"),
             Self::Retired { worker } => write!(f, "worker {worker} has left the fleet"),
             Self::Left { worker } => write!(f, "worker {worker} gave no sign of life for a minute"),
@@ -231,12 +233,7 @@ impl fmt::Display for FleetEvent {
                 "lease {lease} is to be handed over {}: {reason}",
                 Way(from.as_ref(), to)
             ),
-            Self::EndedLeaseDeleted { lease } => {
-                write!(
-                    f,
-                    "lease {lease} was deleted: its shard was read to the end, and its children are read"
-                )
-            }
+            Self::EndedLeaseDeleted { lease } => write!(f, "lease {lease} {ENDED_LEASE_DELETED}"),
             Self::TooSmall {
                 leases, room, workers, ..
             } => write!(

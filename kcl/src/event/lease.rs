@@ -264,21 +264,14 @@ impl LeaseEvent {
                 table,
                 leases,
                 repeated,
-            } => tracing::error!(
-                { worker, table, leases, reason = Hold::StreamCreatedAgain.to_string(), repeated },
-                "stream created again, or the table is another stream's"
-            ),
+            } => of_another_stream(worker, table, *leases, *repeated),
             Self::OfFormerStream {
                 table,
                 leases,
                 repeated,
             } => tracing::warn!({ worker, table, leases, repeated }, "leases of a former stream are replaced"),
-            Self::Replaced { lease } => {
-                tracing::info!({ worker, lease = lease.as_str() }, "lease of a former stream replaced")
-            }
-            Self::Discarded { lease } => {
-                tracing::info!({ worker, lease = lease.as_str() }, "lease of a former stream deleted")
-            }
+            Self::Replaced { lease } => replaced(worker, lease.as_str()),
+            Self::Discarded { lease } => discarded(worker, lease.as_str()),
             Self::Unmarked {
                 table,
                 leases,
@@ -288,17 +281,33 @@ impl LeaseEvent {
                 shard,
                 problem: reason,
                 repeated,
-            } => {
-                let shard = shard.as_str();
-                tracing::error!({ worker, shard, reason, repeated }, "open shard has no reader");
-            }
-            Self::TableMadeAgain { table } => {
-                let hint = "find out who deleted it; leases that no worker holds begin at the configured start";
-                tracing::error!({ worker, table, hint }, "lease table was gone and was made again");
-            }
+            } => not_covered(worker, shard.as_str(), reason, *repeated),
+            Self::TableMadeAgain { table } => made_again(worker, table),
             Self::ServiceTimeUnknown { table, repeated } => time_unknown(worker, table, *repeated),
         }
     }
+}
+
+fn of_another_stream(worker: &str, table: &str, leases: usize, repeated: u64) {
+    let reason = Hold::StreamCreatedAgain.to_string();
+    tracing::error!({ worker, table, leases, reason, repeated }, "stream created again, or the table is another stream's");
+}
+
+fn not_covered(worker: &str, shard: &str, reason: &str, repeated: u64) {
+    tracing::error!({ worker, shard, reason, repeated }, "open shard has no reader");
+}
+
+fn made_again(worker: &str, table: &str) {
+    let hint = "find out who deleted it; leases that no worker holds begin at the configured start";
+    tracing::error!({ worker, table, hint }, "lease table was gone and was made again");
+}
+
+fn replaced(worker: &str, lease: &str) {
+    tracing::info!({ worker, lease }, "lease of a former stream replaced");
+}
+
+fn discarded(worker: &str, lease: &str) {
+    tracing::info!({ worker, lease }, "lease of a former stream deleted");
 }
 
 fn created(worker: &str, lease: &str, reason: &str) {

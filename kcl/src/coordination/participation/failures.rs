@@ -40,13 +40,19 @@ impl Failures {
             Answered::Yes => 0,
             Answered::No => self.rounds + 1,
         };
-        self.judge(self.rounds >= ROUNDS)
+        match self.rounds >= ROUNDS {
+            true => self.resign(),
+            false => Verdict::GoOn,
+        }
     }
 
     /// Notes a scan that failed.
     pub(super) fn scan_failed(&mut self, now: Instant) -> Verdict {
         let since = *self.scans.get_or_insert(now);
-        self.judge(now.saturating_duration_since(since) >= SCANS_FAIL_FOR)
+        match now.saturating_duration_since(since) >= SCANS_FAIL_FOR {
+            true => self.resign(),
+            false => Verdict::GoOn,
+        }
     }
 
     /// Notes a whole scan.
@@ -54,11 +60,8 @@ impl Failures {
         self.scans = None;
     }
 
-    fn judge(&mut self, is_over: bool) -> Verdict {
-        if !is_over {
-            return Verdict::GoOn;
-        }
-        // The next term begins anew.
+    /// The next term begins anew.
+    fn resign(&mut self) -> Verdict {
         *self = Self::default();
         Verdict::Resign
     }

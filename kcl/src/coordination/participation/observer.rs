@@ -185,9 +185,8 @@ impl Observer {
             } => {
                 let creating = create_version_row(&**table, worker, clock, observers);
                 // What fails is tried again after the next scan.
-                match clock.timeout(CALL_TIMEOUT, creating).await {
-                    Some(Ok(())) => observers.tell(FleetEvent::VersionRowMadeAgain),
-                    Some(Err(_)) | None => {}
+                if let Some(Ok(())) = clock.timeout(CALL_TIMEOUT, creating).await {
+                    observers.tell(FleetEvent::VersionRowMadeAgain);
                 }
             }
         }
