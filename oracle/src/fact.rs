@@ -74,11 +74,15 @@ pub enum ServiceFact {
     StreamMissed {
         /// The process, or where it [lives](FleetFact::LivesIn).
         caller: Process,
+        /// When the answer came, which the process may have read only later: now.
+        answered: Duration,
     },
     /// A process learnt from the service which shards are open.
     StreamListed {
         /// The process, or where it [lives](FleetFact::LivesIn).
         caller: Process,
+        /// When it asked.
+        asked: Duration,
         /// When that was so.
         as_of: Duration,
     },

@@ -66,15 +66,22 @@ impl Producers {
         self.deletions.deleted(producers, judge.now);
     }
 
-    /// A process learnt that there is no such stream.
-    pub(crate) fn missed(&mut self, caller: &Process, faults: &Faults, judge: &Judge) {
+    /// A process learnt that there is no such stream, from an answer that came at `answered`.
+    pub(crate) fn missed(&mut self, caller: &Process, answered: Duration, faults: &Faults, judge: &Judge) {
         self.deletions.missed(caller, faults, judge.now);
+        self.lists.missed(caller, answered, judge.now);
     }
 
-    /// A process learnt the shards that the stream had at `as_of`.
-    pub(crate) fn listed(&mut self, caller: Process, as_of: Duration, faults: &Faults, judge: &Judge) {
+    /// A process, which asked at `asked`, learnt the shards that the stream had at `as_of`.
+    pub(crate) fn listed(
+        &mut self,
+        caller: Process,
+        (asked, as_of): (Duration, Duration),
+        faults: &Faults,
+        judge: &Judge,
+    ) {
         self.deletions.listed(&caller, as_of, faults, judge.now);
-        self.lists.add(caller, as_of, judge.now);
+        self.lists.add(caller, asked, as_of, judge.now);
     }
 
     /// The service stored a Kinesis record.

@@ -41,8 +41,12 @@ impl Oracle {
                 producers.deleted(judge);
                 self.gaps.forget();
             }
-            ServiceFact::StreamMissed { caller } => producers.missed(&caller, &evidence.faults, judge),
-            ServiceFact::StreamListed { caller, as_of } => producers.listed(caller, as_of, &evidence.faults, judge),
+            ServiceFact::StreamMissed { caller, answered } => {
+                producers.missed(&caller, answered, &evidence.faults, judge);
+            }
+            ServiceFact::StreamListed { caller, asked, as_of } => {
+                producers.listed(caller, (asked, as_of), &evidence.faults, judge);
+            }
             ServiceFact::BeginsAtLatest { caller, shard } => {
                 self.consumers.begins_at_latest(shard, &caller, evidence, judge);
             }

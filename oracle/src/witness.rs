@@ -350,8 +350,8 @@ fn created(shard: &response::Shard) -> Fact {
 fn learnt(caller: &str, lesson: Lesson) -> Fact {
     let caller = Process::new(caller);
     Fact::Service(match lesson {
-        Lesson::Missing => ServiceFact::StreamMissed { caller },
-        Lesson::Shards(as_of) => ServiceFact::StreamListed { caller, as_of },
+        Lesson::Missing { answered } => ServiceFact::StreamMissed { caller, answered },
+        Lesson::Shards { asked, as_of } => ServiceFact::StreamListed { caller, asked, as_of },
         Lesson::BeginsAtLatest(shard) => ServiceFact::BeginsAtLatest { caller, shard },
     })
 }

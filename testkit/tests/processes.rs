@@ -12,6 +12,7 @@ use aws_sdk_kinesis::error::SdkError;
 use aws_sdk_kinesis::primitives::Blob;
 use testkit::Service;
 use testkit::kinesis::{KmsFailure, ShardId, Traffic};
+use testkit::sim::observation::Lesson;
 use testkit::sim::{Event, Fault, Latency, Plan, Process, Sim, Trouble, TroubleKind};
 use tokio::time::sleep;
 
@@ -373,6 +374,24 @@ async fn a_process_that_freezes_at_a_call_has_sent_it() {
     );
     sim.advance(3 * SECOND).await;
     assert!(stored(&sim) > puts);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frozen_process_learns_that_a_stream_is_missing_when_it_thaws() {
+    let sim = Sim::new(5);
+    let process = sim.process("putter");
+    process.freeze_at_call(Service::Kinesis);
+    run_putter(&process);
+    sim.advance(SECOND / 2).await;
+    assert!(sim.learnt_after(0).is_empty());
+    process.thaw();
+    sim.advance(SECOND / 4).await;
+    let learnt = sim.learnt_after(0);
+    let [(at, caller, Lesson::Missing { answered })] = learnt.as_slice() else {
+        panic!("{learnt:?}");
+    };
+    assert_eq!((*at, &**caller), (SECOND / 2, "putter"));
+    assert!(*answered < SECOND / 2, "{answered:?}");
 }
 
 #[tokio::test(start_paused = true)]

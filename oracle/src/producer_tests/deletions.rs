@@ -40,8 +40,8 @@ fn a_misplaced_record_of_a_new_stream_breaks_p2_unless_its_producer_could_not_kn
         story.accept(1);
         story.service(ServiceFact::StreamDeleted);
         let tell = |story: &mut Story, caller: &str| {
-            let caller = Process::new(caller);
-            story.service(ServiceFact::StreamMissed { caller });
+            let (caller, answered) = (Process::new(caller), story.now());
+            story.service(ServiceFact::StreamMissed { caller, answered });
         };
         told.into_iter().for_each(|caller| tell(&mut story, caller));
         story.later(1);
@@ -75,8 +75,9 @@ fn who_has_listed_a_new_stream_knows_of_the_deletion_and_where_its_aggregates_li
             story.later(1);
             story.create(0, &[], 0..=99);
             if let Some(seconds) = as_of {
-                let (caller, as_of) = (Process::new("p"), Duration::from_secs(seconds));
-                story.service(ServiceFact::StreamListed { caller, as_of });
+                let (caller, asked) = (Process::new("p"), Duration::from_secs(seconds));
+                let as_of = asked;
+                story.service(ServiceFact::StreamListed { caller, asked, as_of });
             }
             story.later(1);
             story
@@ -100,4 +101,54 @@ fn a_shard_of_an_id_that_was_there_is_another_one_only_after_a_deletion() {
     story.assert_kept();
     story.create(0, &[], 0..=99);
     assert_eq!(story.broken(), [Rule::History]);
+}
+
+/// Whether a list of a stream that was created again counts, for a producer that also reads that there is no stream: the
+/// list is asked for at the second `asked`, that answer came at `answered` and is read at the third second.
+fn broken_by_a_repetition(asked: u64, answered: u64) -> Vec<Rule> {
+    let mut story = Story::by(Rules::new(FAILOVER).except(Exception::UnlistedShards, "it may be on no list"));
+    story.create(0, &[], 0..=u128::MAX);
+    story.accept(1);
+    recreate(&mut story);
+    let list = |story: &mut Story| {
+        let (caller, asked, as_of) = (Process::new("p"), Duration::from_secs(asked), story.now());
+        story.service(ServiceFact::StreamListed { caller, asked, as_of });
+    };
+    story.later(1);
+    if asked < 3 {
+        list(&mut story);
+    }
+    story.later(1);
+    let (caller, answered) = (Process::new("p"), Duration::from_secs(answered));
+    story.service(ServiceFact::StreamMissed { caller, answered });
+    story.later(2);
+    if asked >= 3 {
+        list(&mut story);
+    }
+    story.store_data(0, 5, aggregate(&[(1, Some(7)), (2, Some(8))]));
+    story.later(1);
+    story.store_data(0, 6, aggregate(&[(1, Some(7))]));
+    story.broken()
+}
+
+#[test]
+fn a_list_that_a_producer_asked_for_before_it_read_that_the_stream_is_missing_does_not_count() {
+    assert_eq!(broken_by_a_repetition(2, 3), [], "it was read as it came");
+    assert_eq!(broken_by_a_repetition(2, 0), [], "the producer had stood still");
+    assert_eq!(
+        broken_by_a_repetition(3, 0),
+        [],
+        "it awoke, asked, and read in one moment"
+    );
+}
+
+#[test]
+fn a_list_that_a_producer_asked_for_after_it_had_read_that_the_stream_is_missing_forbids_repetitions() {
+    assert_eq!(broken_by_a_repetition(4, 3), [Rule::Duplicate]);
+    assert_eq!(broken_by_a_repetition(4, 0), [Rule::Duplicate]);
+    assert_eq!(
+        broken_by_a_repetition(3, 3),
+        [Rule::Duplicate],
+        "it asked as soon as it had read"
+    );
 }

@@ -1,5 +1,7 @@
 //! P2: aggregates with a record outside of their shard cannot be read, and what was in them is stored again.
 
+use std::time::Duration;
+
 use super::aggregate;
 use crate::story::{FAILOVER, PUT, Story, place};
 use crate::{Ending, Exception, FleetFact, Process, Rule, Rules, ServiceFact};
@@ -40,10 +42,15 @@ fn a_record_whose_last_copy_was_misplaced_is_stored_again_though_an_earlier_one_
     assert_eq!(story.broken(), [Rule::Duplicate]);
 }
 
-/// The producer "p" gets a list of the shards that are open now.
-fn list(story: &mut Story) {
+/// The producer "p" gets a list of the shards that are open now, for which it asked then.
+fn list_asked_for_at(story: &mut Story, asked: Duration) {
     let (caller, as_of) = (Process::new("p"), story.now());
-    story.service(ServiceFact::StreamListed { caller, as_of });
+    story.service(ServiceFact::StreamListed { caller, asked, as_of });
+}
+
+/// The producer "p" asks for a list of the shards that are open now, and gets it at once.
+fn list(story: &mut Story) {
+    list_asked_for_at(story, story.now());
 }
 
 #[test]
@@ -107,8 +114,8 @@ fn what_an_earlier_life_of_a_producer_has_listed_is_not_known_to_the_next() {
         };
         story.create(0, &[], 0..=u128::MAX);
         live(&mut story);
-        let (caller, as_of) = (Process::new("host"), story.now());
-        story.service(ServiceFact::StreamListed { caller, as_of });
+        let (caller, asked, as_of) = (Process::new("host"), story.now(), story.now());
+        story.service(ServiceFact::StreamListed { caller, asked, as_of });
         story.later(1);
         if lives_since_the_list {
             live(&mut story);

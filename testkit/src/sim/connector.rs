@@ -78,9 +78,15 @@ impl HttpConnector for SimConnector {
 /// A call that was sent arrives, whether or not anybody waits for its reply.
 async fn exchange(world: Arc<World>, call: Outgoing) -> Result<HttpResponse, ConnectorError> {
     let (arrived, arrival) = oneshot::channel();
+    let process = Arc::clone(&call.process);
     network::send(&world, call, arrived);
     match arrival.await {
-        Ok(Arrival::Reply(reply)) => to_sdk(reply),
+        Ok(Arrival::Reply(reply, lesson)) => {
+            let now = world.clock.elapsed();
+            let learnt = lesson.map(|lesson| (now, process, lesson));
+            world.state().learnt.extend(learnt);
+            to_sdk(reply)
+        }
         Ok(Arrival::Broken) => Err(ConnectorError::io("injected: the connection broke".into())),
         Err(_nothing_comes) => pending().await,
     }

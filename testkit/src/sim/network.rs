@@ -29,7 +29,8 @@ pub(super) struct Outgoing {
 /// What comes back to the process; if nothing ever does, the sender is dropped.
 #[derive(Debug)]
 pub(super) enum Arrival {
-    Reply(Reply),
+    /// A reply, and what it tells of the stream.
+    Reply(Reply, Option<Lesson>),
     /// The connection broke.
     Broken,
 }
@@ -115,16 +116,14 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
             None
         }
         (Fault::ReplyLost, _) | (_, None) => Some(Arrival::Broken),
-        (_, Some(reply)) => Some(Arrival::Reply(reply)),
+        (_, Some(reply)) => {
+            let lesson = lesson(&flight, &reply, applied, world.clock.elapsed());
+            Some(Arrival::Reply(reply, lesson))
+        }
     };
-    let is_reply = matches!(arrival, Some(Arrival::Reply(_)));
-    let lesson = arrival.as_ref().and_then(|arrival| lesson(&flight, arrival, applied));
+    let is_reply = matches!(arrival, Some(Arrival::Reply(..)));
     // The process may have given up, or died.
     let is_heard = arrival.is_some_and(|arrival| arrived.send(arrival).is_ok());
-    if let Some(lesson) = lesson.filter(|_| is_heard) {
-        let learnt = (world.clock.elapsed(), Arc::clone(&flight.call.process), lesson);
-        world.state().learnt.push(learnt);
-    }
     if !(is_reply && is_heard) {
         unacknowledged(&world, &flight, applied, Missed::NoReply);
     } else if world.state().is_stopped(&flight.call.process) {
@@ -139,13 +138,13 @@ async fn carry(world: Arc<World>, flight: InFlight, arrived: oneshot::Sender<Arr
     }
 }
 
-/// What an answer tells of the stream.
-fn lesson(flight: &InFlight, arrival: &Arrival, applied: Option<Duration>) -> Option<Lesson> {
+/// What an answer that comes now tells of the stream.
+fn lesson(flight: &InFlight, reply: &Reply, applied: Option<Duration>, now: Duration) -> Option<Lesson> {
     let Received { service, operation, .. } = &flight.call.received;
-    let Arrival::Reply(reply) = arrival else { return None };
+    let (asked, answered) = (flight.sent, now);
     match (service, reply.error.as_deref(), operation.as_str()) {
-        (Service::Kinesis, Some(NOT_FOUND), _) => Some(Lesson::Missing),
-        (Service::Kinesis, None, "ListShards") => applied.map(Lesson::Shards),
+        (Service::Kinesis, Some(NOT_FOUND), _) => Some(Lesson::Missing { answered }),
+        (Service::Kinesis, None, "ListShards") => applied.map(|as_of| Lesson::Shards { asked, as_of }),
         _ => None,
     }
 }

@@ -41,7 +41,8 @@ impl Sim {
             .to_vec()
     }
 
-    /// What was learnt of the stream, when, and by whom, after the first `seen` times.
+    /// What was learnt of the stream, when, and by whom, after the first `seen` times. A process learns what it reads: while it
+    /// stands still, nothing.
     pub fn learnt_after(&self, seen: usize) -> Vec<(Duration, Arc<str>, Lesson)> {
         self.world.state().learnt.get(seen..).unwrap_or_default().to_vec()
     }
@@ -67,9 +68,17 @@ impl WeakSim {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lesson {
     /// The stream does not exist.
-    Missing,
-    /// Its open shards, at that time.
-    Shards(Duration),
+    Missing {
+        /// When the answer came. A process that stood still then reads it later.
+        answered: Duration,
+    },
+    /// Its open shards.
+    Shards {
+        /// When the process asked.
+        asked: Duration,
+        /// When they were these.
+        as_of: Duration,
+    },
     /// An iterator at `LATEST` was made for this shard: reading begins with what is stored after that. The time is that of the
     /// service, whether or not a reply comes.
     BeginsAtLatest(ShardId),
