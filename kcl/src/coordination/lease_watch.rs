@@ -274,9 +274,10 @@ impl WatchedLease {
         self.read.sent >= self.since + stillness
     }
 
-    /// Its owner, unless that is `me`.
+    /// Its owner, unless `me` holds it, or finds it by the index of owners: that does not show a lease which `me` hands over.
     fn owner_but(&self, me: &WorkerId) -> Option<&WorkerId> {
-        self.lease.actual_owner().filter(|owner| *owner != me)
+        let is_handed_over = self.lease.checkpoint_owner.is_some();
+        self.lease.actual_owner().filter(|owner| *owner != me || is_handed_over)
     }
 
     /// How long the lease may stand still.

@@ -14,7 +14,8 @@
 //! * **What is expired** is assigned by the worker that has seen it, by the plan that all workers would make. Each write names
 //!   owner, checkpoint owner and counter as they were seen: a lease that was renewed meanwhile, or assigned by another observer, stays as
 //!   it is.
-//! * **A lease that names this worker** is not expired by it. It is held, or adopted by discovery.
+//! * **A lease that names this worker** is not expired by it. It is held, or adopted by discovery. One that this worker hands over
+//!   is in the index under its next owner: if it stands still, it expires as any other.
 //! * **All others dead.** A worker of a large fleet, whose turn comes less often than once in a failover time, reads one lease of
 //!   its neighbour in each slot, by the rules of `neighbour`. If that stands still, its own turn begins at once. Otherwise the last
 //!   worker that lives would wait for its slot among those of the dead.
@@ -335,7 +336,10 @@ impl Turns {
         let expired = self.watch.expire(|worker| members.is_ours(worker));
         let mut news = Vec::new();
         for (owner, at) in expired {
-            members.expired(owner.clone(), at);
+            // It looks, so it lives.
+            if owner != self.me {
+                members.expired(owner.clone(), at);
+            }
             news.push(TurnNews::Expired { owner, at });
         }
         let suspects = self.watch.suspects(|worker| self.members.is_ours(worker));

@@ -106,6 +106,7 @@ impl Bench {
             WriteOutcome::Unknown(error())
         } else if row.counter == seen.counter {
             row.owner = Some(to.clone());
+            row.checkpoint_owner = None;
             row.counter += 1;
             WriteOutcome::Applied(row.clone())
         } else {
@@ -217,6 +218,24 @@ fn a_fleet_that_begins_waits_half_a_second_for_more_workers_and_then_one_slot_fo
 fn a_lease_that_names_the_observer_is_left_to_it() {
     let mut bench = Bench::new(vec![lease("mine", Some("me"), 7)], vec![]);
     bench.run(30.0, &[]);
+    assert_eq!((bench.gets(), bench.writes()), (vec![], vec![]));
+}
+
+#[test]
+fn a_lease_that_the_observer_hands_over_and_does_not_renew_expires_as_one_of_another_worker() {
+    let offered = || {
+        let mut lease = lease("offered", Some("dead"), 7);
+        lease.checkpoint_owner = Some(WorkerId::new("me"));
+        lease
+    };
+    let mut bench = Bench::new(vec![offered()], vec![]);
+    bench.run(12.0, &[]);
+    assert_eq!(bench.writes(), [(10.0, "offered", "me")]);
+    assert_eq!(bench.news.last(), Some(&TurnNews::Mine(offered().key)));
+
+    // One that it still holds is renewed.
+    let mut bench = Bench::new(vec![offered()], vec![]);
+    bench.run(30.0, &["offered"]);
     assert_eq!((bench.gets(), bench.writes()), (vec![], vec![]));
 }
 
