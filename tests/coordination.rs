@@ -102,6 +102,27 @@ impl Fleet {
             .await
     }
 
+    /// Waits until each shard is read by a worker. Returns how long it took.
+    async fn until_all_are_read(&self, shards: usize) -> Duration {
+        self.until("all shards are read", || self.counts().iter().sum::<usize>() == shards)
+            .await
+    }
+
+    /// Names another owner in the row of a lease, as an assignment does. Returns its key.
+    async fn give_away(&self, to: &str) -> String {
+        let rows = self.rows().await;
+        let (key, row) = rows.iter().find(|(_, row)| row.contains_key("leaseOwner")).unwrap();
+        assert_ne!(text(row, "leaseOwner"), to);
+        let client = aws_sdk_dynamodb::Client::new(&self.sim.client("operator"));
+        let given = client.update_item().table_name(APPLICATION);
+        let given = given.key("leaseKey", AttributeValue::S(key.clone()));
+        let given = given.update_expression("SET leaseOwner = :to ADD leaseCounter :one");
+        let given = given.expression_attribute_values(":to", AttributeValue::S(to.to_owned()));
+        let given = given.expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
+        given.send().await.unwrap();
+        key.clone()
+    }
+
     /// Waits (in virtual time) until `done` says so; fails after five virtual minutes. Returns how long it took.
     async fn until(&self, what: &str, done: impl Fn() -> bool) -> Duration {
         let begun = self.sim.elapsed();

@@ -6,7 +6,7 @@
 //!
 //! | owner | its time |
 //! |---|---|
-//! | has renewed the lease, or is a worker of this library | the failover time |
+//! | has renewed the lease, or is a worker of this library, or was one, or is retired | the failover time |
 //! | was given the lease and has not been seen to renew it | twice the failover time and 5 s |
 //!
 //! A Java worker finds a lease that it was given within 10 s, and renews it 3 s later. Its leader's assignments are not torn away
@@ -73,6 +73,13 @@ pub(crate) struct WatchedLease {
     is_renewed: bool,
     /// A counter under this owner, and when it was first seen.
     pace_from: (u64, Instant),
+}
+
+/// How long a lease stands still.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    failover: Duration,
+    stillness: Duration,
 }
 
 /// When a read was sent, and when its reply came.
@@ -147,7 +154,7 @@ impl LeaseWatch {
             return None;
         };
         let lost = watched
-            .lost_by(&lease, stillness)
+            .lost_by(&lease, read, Times { failover, stillness })
             .filter(|(worker, _)| *worker != self.me);
         let alive = watched.saw(lease, read, failover);
         let lost = lost.map(|(worker, at)| Sign::Lost { worker, at });
@@ -166,14 +173,14 @@ impl LeaseWatch {
 
     /// Finds the leases whose time is over by their latest read, and returns their owners with those times.
     ///
-    /// `is_ours` says of a worker whether it is one of this library.
-    pub(crate) fn expire(&mut self, is_ours: impl Fn(&WorkerId) -> bool) -> Vec<(WorkerId, Instant)> {
+    /// `begins_soon` says of a worker whether it renews a lease that it was given within the failover time, if it lives.
+    pub(crate) fn expire(&mut self, begins_soon: impl Fn(&WorkerId) -> bool) -> Vec<(WorkerId, Instant)> {
         let mut expired = Vec::new();
         for watched in self.leases.values_mut().filter(|watched| watched.expired.is_none()) {
             let Some(owner) = watched.owner_but(&self.me) else {
                 continue;
             };
-            let over = watched.since + watched.time(self.failover, &is_ours);
+            let over = watched.since + watched.time(self.failover, &begins_soon);
             if watched.read.sent >= over {
                 expired.push((owner.clone(), over));
                 watched.expired = Some(over);
@@ -183,7 +190,10 @@ impl LeaseWatch {
     }
 
     /// The leases to read by their keys, with the times to do it: those that stood still for longer than live ones do.
-    pub(crate) fn suspects(&self, is_ours: impl Fn(&WorkerId) -> bool) -> impl Iterator<Item = (&LeaseKey, Instant)> {
+    pub(crate) fn suspects(
+        &self,
+        begins_soon: impl Fn(&WorkerId) -> bool,
+    ) -> impl Iterator<Item = (&LeaseKey, Instant)> {
         let stillness = self.stillness();
         let is_suspect = move |watched: &WatchedLease| {
             let is_of_another = watched.owner_but(&self.me).is_some();
@@ -191,7 +201,7 @@ impl LeaseWatch {
         };
         let suspects = self.leases.iter().filter(move |(_, watched)| is_suspect(watched));
         suspects.map(move |(key, watched)| {
-            let over = watched.since + watched.time(self.failover, &is_ours);
+            let over = watched.since + watched.time(self.failover, &begins_soon);
             // Early enough that the chain of reads does not break.
             let at_the_latest = watched.read.replied + self.failover * 4 / 5;
             (key, over.min(at_the_latest))
@@ -227,11 +237,26 @@ impl WatchedLease {
         }
     }
 
-    /// The owner that has lost the lease, if `lease` has another one and this one stood still, and until when it did.
-    fn lost_by(&self, lease: &Lease, stillness: Duration) -> Option<(WorkerId, Instant)> {
+    /// Whether its owner was seen to renew it.
+    pub(crate) fn is_renewed(&self) -> bool {
+        self.is_renewed
+    }
+
+    /// The owner that has lost the lease, if `lease` has another one, and until when it had not renewed it: it stood still, or the
+    /// owner was given it and never wrote it.
+    ///
+    /// Not after a gap, in which it may have lived, and handed the lease over.
+    fn lost_by(&self, lease: &Lease, read: ReadTime, times: Times) -> Option<(WorkerId, Instant)> {
         let (before, after) = (self.lease.actual_owner()?, lease.actual_owner()?);
-        let is_lost = before != after && lease.counter > self.lease.counter && self.stands_still(stillness);
+        let written = lease.counter.checked_sub(self.lease.counter)?;
+        let is_untouched = written == 1 && self.owner_since.is_some() && !self.is_renewed && self.offered.is_none();
+        let is_idle = self.stands_still(times.stillness) || is_untouched;
+        let is_lost = before != after && written > 0 && is_idle && !self.has_gap(read, times.failover);
         is_lost.then(|| (before.clone(), self.read.sent))
+    }
+
+    fn has_gap(&self, read: ReadTime, failover: Duration) -> bool {
+        read.sent.saturating_duration_since(self.read.replied) > failover
     }
 
     fn saw(&mut self, lease: Lease, read: ReadTime, failover: Duration) -> Option<SignOfLife> {
@@ -239,10 +264,10 @@ impl WatchedLease {
         if read.sent < self.read.sent && lease.counter <= self.lease.counter {
             return None;
         }
+        let has_gap = self.has_gap(read, failover);
         let before = std::mem::replace(&mut self.read, read);
         let is_moved = lease.counter != self.lease.counter;
         let has_new_owner = lease.actual_owner() != self.lease.actual_owner();
-        let has_gap = read.sent.saturating_duration_since(before.replied) > failover;
         if is_moved || has_new_owner || has_gap {
             self.since = read.replied;
             self.expired = None;
@@ -281,8 +306,8 @@ impl WatchedLease {
     }
 
     /// How long the lease may stand still.
-    fn time(&self, failover: Duration, is_ours: impl Fn(&WorkerId) -> bool) -> Duration {
-        let is_trusted = self.is_renewed || self.lease.actual_owner().is_some_and(is_ours);
+    fn time(&self, failover: Duration, begins_soon: impl Fn(&WorkerId) -> bool) -> Duration {
+        let is_trusted = self.is_renewed || self.lease.actual_owner().is_some_and(begins_soon);
         if is_trusted { failover } else { failover * 2 + DISCOVERY }
     }
 

@@ -3,7 +3,7 @@
 //! | a worker is | if |
 //! |---|---|
 //! | alive | its metrics row says a time within 60 s of the service's, *or* this row or one of its leases changed within 60 s of our monotonic clock |
-//! | retired, at once | its row is gone, or says the time 0, until it is written again |
+//! | retired, at once | its row is gone, or says the time 0, until it is written again. That is remembered for a minute |
 //! | gone | neither |
 //!
 //! So a worker whose clock is wrong is alive, and so is one whose row is fresh when this observer begins. The observer itself is
@@ -12,12 +12,13 @@
 //! A worker that is alive by its row may be dead nevertheless: the row looks fresh for a minute. If one of its leases expires,
 //! that is noted, and it counts for nothing until it was seen to live *after* the expiry ([`Member::is_lost`]).
 //!
-//! `utilization` reads the load of a worker off its row, and `fleet` makes the view from which a plan is made.
+//! `utilization` reads the load of a worker off its row, `row_times` its times, and `fleet` makes the view from which a plan is made.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
 pub(crate) use self::fleet::FleetSnapshot;
+use self::row_times::{difference, skew, time_of, written};
 use super::lease_watch::{ReadTime, SignOfLife};
 use super::planner::Implementation;
 use super::rows::WorkerMetrics;
@@ -25,6 +26,7 @@ use super::write::FleetWrite;
 use crate::lease::model::WorkerId;
 
 mod fleet;
+mod row_times;
 #[cfg(test)]
 pub(crate) mod tests;
 mod utilization;
@@ -34,9 +36,6 @@ pub(crate) const ALIVE_FOR: Duration = Duration::from_secs(60);
 
 /// After which time without a report a row is deleted. The KCL's.
 const STALE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// By how much the clock of a worker may differ from the service's. Our choice.
-const SKEW: Duration = Duration::from_secs(5);
 
 /// The workers of a fleet.
 #[derive(Debug)]
@@ -53,6 +52,8 @@ pub(crate) struct Members {
 pub(crate) struct Member {
     /// `None`: it has no row, and has leases or had a row.
     row: Option<WorkerMetrics>,
+    /// What it runs, by the row that was read last. Without one it is a Java worker.
+    runs: Implementation,
     /// When its row was read last.
     read: Option<ReadTime>,
     /// Its latest sign of life came before this time. `None`: it was never seen to do anything.
@@ -71,8 +72,10 @@ pub(crate) struct Member {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Service {
     Active,
-    /// Its row went.
-    Retired,
+    /// Its row was first seen to be gone then.
+    Retired {
+        seen: Instant,
+    },
 }
 
 /// What is told once.
@@ -174,7 +177,7 @@ impl Members {
         let rows: BTreeMap<_, _> = seen.rows.iter().map(|row| (&row.worker, row)).collect();
         for (worker, row) in &rows {
             let member = self.members.entry((*worker).clone());
-            let member = member.or_insert_with(|| Member::unknown(seen.read.replied));
+            let member = member.or_insert_with(|| Member::unknown(written(row, seen)));
             let by = member.reported(row, seen);
             news.extend(by.map(|by| MemberNews::ClockSkew {
                 worker: (*worker).clone(),
@@ -183,7 +186,7 @@ impl Members {
         }
         for (worker, member) in &mut self.members {
             if !rows.contains_key(worker) && member.row.take().is_some() {
-                member.service = Service::Retired;
+                member.retire(seen);
             }
         }
         self.members
@@ -191,7 +194,8 @@ impl Members {
             .or_insert_with(|| Member::unknown(seen.read.replied));
         news.extend(self.judge(seen));
         let is_wanted = |worker: &WorkerId, member: &Member| {
-            member.is_alive || member.row.is_some() || seen.owners.contains(worker)
+            let is_known = member.row.is_some() || seen.owners.contains(worker);
+            member.is_alive || is_known || member.has_lately_retired(seen)
         };
         self.members.retain(|worker, member| is_wanted(worker, member));
         news
@@ -208,7 +212,7 @@ impl Members {
             match (was_alive, is_alive) {
                 (false, true) if is_first => self.changed = self.changed.max(member.began_lately(seen)),
                 (false, true) => news.push(MemberNews::Joined(worker)),
-                (true, false) if member.service == Service::Retired => news.push(MemberNews::Retired(worker)),
+                (true, false) if member.is_retired() => news.push(MemberNews::Retired(worker)),
                 (true, false) => news.push(MemberNews::Left(worker)),
                 (true, true) | (false, false) => {}
             }
@@ -227,7 +231,7 @@ impl Members {
     /// The live workers of this library that are not lost, and this one, in the order of their ids. They take turns.
     pub(crate) fn taking_turns(&self) -> impl Iterator<Item = &WorkerId> {
         let takes_turns = |worker: &WorkerId, member: &Member| {
-            let is_fit = member.is_alive && member.implementation() == Implementation::Rust && !member.is_lost();
+            let is_fit = member.is_alive && member.runs == Implementation::Rust && !member.is_lost();
             *worker == self.me || is_fit
         };
         let members = self
@@ -237,10 +241,23 @@ impl Members {
         members.map(|(worker, _)| worker)
     }
 
-    /// Whether a worker is one of this library, by its metrics row.
+    /// Whether a worker is one of this library, by the last metrics row that it had.
     pub(crate) fn is_ours(&self, worker: &WorkerId) -> bool {
-        let is_ours = |member: &Member| member.implementation() == Implementation::Rust;
+        let is_ours = |member: &Member| member.runs == Implementation::Rust;
         *worker == self.me || self.members.get(worker).is_some_and(is_ours)
+    }
+
+    /// Whether a worker renews a lease that it was given within the failover time, or never: it is one of this library, or it is
+    /// retired.
+    pub(crate) fn begins_soon(&self, worker: &WorkerId) -> bool {
+        self.is_ours(worker) || self.members.get(worker).is_some_and(Member::is_retired)
+    }
+
+    /// Whether a worker can be given leases: it is alive, and not lost.
+    pub(crate) fn is_candidate(&self, worker: &WorkerId) -> bool {
+        self.members
+            .get(worker)
+            .is_some_and(|member| member.is_alive && !member.is_lost())
     }
 
     /// How many workers are alive.
@@ -254,7 +271,7 @@ impl Members {
             .members
             .iter()
             .filter(|(worker, member)| member.is_alive && **worker != self.me);
-        others.any(|(_, member)| member.implementation() == Implementation::Java)
+        others.any(|(_, member)| member.runs == Implementation::Java)
     }
 
     /// The deletes of the rows that nobody has written for a day. They are the leader's to make.
@@ -274,6 +291,7 @@ impl Member {
     fn unknown(seen: Instant) -> Self {
         Self {
             row: None,
+            runs: Implementation::Java,
             read: None,
             changed: None,
             seen,
@@ -289,11 +307,27 @@ impl Member {
         self.lease_expired.is_some_and(|expired| self.seen <= expired)
     }
 
-    fn implementation(&self) -> Implementation {
-        match self.row.as_ref().and_then(|row| row.started_at) {
-            Some(_) => Implementation::Rust,
-            None => Implementation::Java,
+    fn is_retired(&self) -> bool {
+        match self.service {
+            Service::Active => false,
+            Service::Retired { .. } => true,
         }
+    }
+
+    /// Leases may be given to it by workers that have not seen it go.
+    fn has_lately_retired(&self, seen: &MembersSeen<'_>) -> bool {
+        match self.service {
+            Service::Active => false,
+            Service::Retired { seen: at } => seen.read.replied.saturating_duration_since(at) <= ALIVE_FOR,
+        }
+    }
+
+    fn retire(&mut self, seen: &MembersSeen<'_>) {
+        let at = match self.service {
+            Service::Active => seen.read.replied,
+            Service::Retired { seen } => seen,
+        };
+        self.service = Service::Retired { seen: at };
     }
 
     fn lives(&mut self, after: Instant, before: Instant) {
@@ -306,20 +340,22 @@ impl Member {
         let before = self.read.replace(seen.read);
         let is_new = self.row.is_none();
         let is_changed = self.row.as_ref().is_some_and(|before| before.updated != row.updated);
-        self.service = if row.updated == 0 {
-            Service::Retired
+        if row.updated == 0 {
+            self.retire(seen);
         } else {
-            Service::Active
+            self.service = Service::Active;
+        }
+        self.runs = match row.started_at {
+            Some(_) => Implementation::Rust,
+            None => Implementation::Java,
         };
         self.row = Some(row.clone());
-        if self.service == Service::Retired || !(is_new || is_changed) {
+        if self.is_retired() || !(is_new || is_changed) {
             return None;
         }
         let skew = skew(row, before, seen);
         if skew.is_none() {
-            // The time in the row is right to a second.
-            let age = seen.wall.duration_since(time_of(row)).unwrap_or_default() + Duration::from_secs(1);
-            self.seen = self.seen.max(seen.read.replied.checked_sub(age).unwrap_or(self.seen));
+            self.seen = self.seen.max(written(row, seen));
         }
         if let Some(before) = before.filter(|_| is_changed) {
             self.lives(before.sent, seen.read.replied);
@@ -342,28 +378,4 @@ impl Member {
         let age = seen.wall.duration_since(SystemTime::UNIX_EPOCH + began).ok()?;
         (age < ALIVE_FOR).then(|| seen.read.replied.checked_sub(age)).flatten()
     }
-}
-
-/// By how much the time in a row that changed between two reads differs from the service's, if that is too much.
-fn skew(row: &WorkerMetrics, before: Option<ReadTime>, seen: &MembersSeen<'_>) -> Option<Skew> {
-    let (written, now) = (time_of(row), seen.wall);
-    let ahead = written.duration_since(now).unwrap_or_default();
-    if ahead > SKEW {
-        return Some(Skew::Ahead(ahead));
-    }
-    // Without an earlier read it may have been written at any time before.
-    let since = seen.read.replied.saturating_duration_since(before?.sent);
-    let behind = now.checked_sub(since)?.duration_since(written).unwrap_or_default();
-    (behind > SKEW).then_some(Skew::Behind(behind))
-}
-
-fn time_of(row: &WorkerMetrics) -> SystemTime {
-    let since_epoch = Duration::from_secs(row.updated);
-    SystemTime::UNIX_EPOCH
-        .checked_add(since_epoch)
-        .unwrap_or(SystemTime::UNIX_EPOCH)
-}
-
-fn difference(one: SystemTime, other: SystemTime) -> Duration {
-    one.duration_since(other).unwrap_or_else(|error| error.duration())
 }

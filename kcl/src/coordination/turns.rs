@@ -28,7 +28,8 @@
 //! a reply must end as an error after a second or so.
 //!
 //! A leader may feed scans of its own with [`Turns::scan_now`]. `slots` has the times of the turns, and `replies`
-//! what is concluded from the replies; `beginning` delays the first assignments of a fleet.
+//! what is concluded from the replies; `beginning` delays the first assignments of a fleet; `targets` chooses the workers that are
+//! given leases.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
@@ -37,7 +38,7 @@ use self::neighbour::Neighbour;
 use self::slots::Turn;
 use super::lease_watch::{LeaseWatch, WatchedLease};
 use super::members::{FleetSnapshot, MemberNews, Members};
-use super::planner::{Decision, PlannerPolicy, plan};
+use super::planner::{Decision, PlannerPolicy};
 use super::rows::FleetRows;
 use crate::error::TableError;
 use crate::lease::item::Row;
@@ -51,6 +52,7 @@ mod replies;
 #[cfg(test)]
 mod simulation;
 mod slots;
+mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -93,6 +95,8 @@ pub(crate) struct Turns {
     neighbour: Option<Neighbour>,
     /// Writes to send.
     to_assign: Vec<Assignment>,
+    /// When they were planned.
+    planned: Instant,
     scan: Option<Scan>,
     in_flight: Option<Instant>,
     /// No call is sent before, because one has failed.
@@ -116,6 +120,7 @@ struct Scan {
 /// The last whole scan of the table.
 #[derive(Debug)]
 pub(crate) struct WholeScan {
+    pub(crate) begun: Instant,
     /// When its last reply came.
     pub(crate) at: Instant,
     /// The rows that are no leases.
@@ -183,6 +188,7 @@ impl Turns {
             rereads: BTreeMap::new(),
             neighbour: None,
             to_assign: Vec::new(),
+            planned: now,
             scan: None,
             in_flight: None,
             pause: None,
@@ -206,6 +212,10 @@ impl Turns {
 
     /// The call to send now, if one is due. [`replied`](Self::replied) has to follow, also if the call was dropped.
     pub(crate) fn next(&mut self, now: Instant) -> Option<TurnCall> {
+        if self.in_flight.is_none() && now.saturating_duration_since(self.planned) > self.policy.failover {
+            // What the writes were planned by is too old.
+            self.to_assign.clear();
+        }
         let due = self.next_at().filter(|due| *due <= now)?;
         let is_between_calls = self.scan.is_some() || !self.to_assign.is_empty();
         if !is_between_calls && now.saturating_duration_since(due) > self.policy.failover {
@@ -223,6 +233,10 @@ impl Turns {
         let mut due = self.due_rereads(now);
         if self.scan.is_none() && due.len() > FEW.max(self.watch.len() / 10) {
             self.begin_scan(now);
+        }
+        if due.iter().any(|key| self.rereads.contains_key(key)) {
+            let witnesses = self.witnesses().into_iter().filter(|key| !due.contains(key));
+            due.extend(witnesses.collect::<Vec<_>>());
         }
         due.truncate(BATCH);
         Some(match &self.scan {
@@ -258,6 +272,7 @@ impl Turns {
     fn cut_off(&mut self, now: Instant) {
         self.members.begin_again(now);
         self.rereads.clear();
+        self.to_assign.clear();
     }
 
     fn begin_scan(&mut self, now: Instant) {
@@ -333,7 +348,7 @@ impl Turns {
     /// Draws the conclusions of what was read, and plans.
     fn conclude(&mut self, now: Instant, wall: SystemTime) -> Vec<TurnNews> {
         let members = &mut self.members;
-        let expired = self.watch.expire(|worker| members.is_ours(worker));
+        let expired = self.watch.expire(|worker| members.begins_soon(worker));
         let mut news = Vec::new();
         for (owner, at) in expired {
             // It looks, so it lives.
@@ -342,7 +357,7 @@ impl Turns {
             }
             news.push(TurnNews::Expired { owner, at });
         }
-        let suspects = self.watch.suspects(|worker| self.members.is_ours(worker));
+        let suspects = self.watch.suspects(|worker| self.members.begins_soon(worker));
         let ends_matter = self.members.has_java();
         let is_open = |key: &LeaseKey| ends_matter || !self.watch.get(key).is_some_and(|it| it.lease.is_finished());
         self.rereads = suspects
@@ -362,7 +377,8 @@ impl Turns {
             return;
         }
         let fleet = self.fleet(now);
-        let plan = plan(&fleet.view(), &self.policy.planner);
+        let decisions = targets::decide(&fleet, &self.policy, now);
+        self.planned = now;
         let assignment = |decision: Decision| {
             let seen = self.watch.get(&decision.lease).filter(|watched| is_unread(watched))?;
             let write = LeaseWrite::Assign {
@@ -372,6 +388,6 @@ impl Turns {
             };
             Some(Assignment { write, decision })
         };
-        self.to_assign = plan.assignments.into_iter().filter_map(assignment).collect();
+        self.to_assign = decisions.into_iter().filter_map(assignment).collect();
     }
 }

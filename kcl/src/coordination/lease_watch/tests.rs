@@ -101,6 +101,25 @@ fn a_lease_that_was_renewed_lately_or_released_says_nothing_against_its_former_o
 }
 
 #[test]
+fn a_lease_that_was_given_away_and_never_written_by_its_new_owner_is_a_sign_against_it() {
+    let mut observer = Observer::new();
+    observer.reads(&[0.0], &lease("s", Some("dead"), 7));
+    observer.reads(&[1.0], &lease("s", Some("a"), 8));
+    let sign = observer.read(3.0, lease("s", Some("b"), 9));
+    let (worker, at) = (WorkerId::new("a"), observer.at(1.0));
+    assert_eq!(sign, Some(Sign::Lost { worker, at }));
+    // This one has written it in between.
+    assert_eq!(observer.read(5.0, lease("s", Some("c"), 11)), None);
+}
+
+#[test]
+fn what_became_of_a_lease_during_a_gap_says_nothing_against_its_former_owner() {
+    let mut observer = Observer::new();
+    observer.reads(&[0.0, 4.0], &lease("s", Some("a"), 7));
+    assert_eq!(observer.read(60.0, lease("s", Some("b"), 30)), None);
+}
+
+#[test]
 fn a_gap_of_more_than_the_failover_time_begins_the_observation_again() {
     let mut observer = Observer::new();
     observer.reads(&[0.0, 4.0, 14.1], &lease("s", Some("a"), 7));

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use super::utilization::load_of;
 use super::{Member, Members};
 use crate::coordination::lease_watch::{LeaseWatch, WatchedLease};
-use crate::coordination::planner::{Fitness, FleetView, HandOff, Implementation, LeaseView, Reader, WorkerView};
+use crate::coordination::planner::{
+    Decision, Fitness, FleetView, HandOff, Implementation, LeaseView, Reader, WorkerView,
+};
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
 
 /// The attribute of a lease with its throughput. The KCL's.
@@ -16,6 +18,10 @@ const THROUGHPUT: &str = "throughputKBps";
 ///
 /// Source: amazon-kinesis-client 3.5, the default of `gracefulLeaseHandoffTimeoutMillis`.
 const HAND_OFF: Duration = Duration::from_secs(30);
+
+/// A worker whose latest sign of life is older is given nothing. Our choice: live ones write their metrics rows each 30 s, and
+/// their times are cut to seconds.
+const QUIET_FOR: Duration = Duration::from_secs(35);
 
 /// A fleet at one time.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,16 +43,46 @@ impl FleetSnapshot {
             .map(|watched| (shard_of(&watched.lease), &watched.lease.key))
             .collect();
         let deadline = HAND_OFF + failover;
+        let holdings = Holding::of_all(watch);
+        let most_new = |id: &WorkerId, member: &Member| match holdings.get(id) {
+            _ if *id == members.me || member.was_seen_within(failover, now) => usize::MAX,
+            Some(Holding::Held) => usize::MAX,
+            Some(Holding::Given | Holding::Still) => 0,
+            None => usize::from(member.was_seen_within(QUIET_FOR, now)),
+        };
+        let view = |(id, member): (&WorkerId, &Member)| member.view(id, &members.me, most_new(id, member));
         Self {
             me: members.me.clone(),
-            workers: live.map(|(id, member)| member.view(id, &members.me)).collect(),
+            workers: live.map(view).collect(),
             leases: watch
                 .leases()
-                .map(|watched| view(watched, &keys, deadline, now))
+                .map(|watched| lease_view(watched, &keys, deadline, now))
                 .collect(),
             membership_changed: members.changed,
             now,
         }
+    }
+
+    /// Only those workers of it that were seen to live at this time or later, and this one.
+    pub(crate) fn with_workers_seen_since(&self, since: Instant) -> Self {
+        let mut fleet = self.clone();
+        fleet
+            .workers
+            .retain(|worker| worker.id == self.me || worker.seen >= since);
+        fleet
+    }
+
+    /// As it is when these leases have been given to their new owners.
+    pub(crate) fn with_given(&self, decisions: &[Decision], now: Instant) -> Self {
+        let owners: BTreeMap<_, _> = decisions.iter().map(|it| (&it.lease, &it.to)).collect();
+        let mut fleet = self.clone();
+        for lease in &mut fleet.leases {
+            if let Some(to) = owners.get(&lease.key) {
+                let (owner, since) = ((*to).clone(), Some(now));
+                lease.reader = Reader::Owner { owner, since };
+            }
+        }
+        fleet
     }
 
     pub(crate) fn view(&self) -> FleetView<'_> {
@@ -60,7 +96,45 @@ impl FleetSnapshot {
     }
 }
 
+/// What the leases of a worker say of it, the weightiest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Holding {
+    /// It was seen to be given a lease, and not to renew one yet.
+    Given,
+    /// It renews what it has, or had it before this observer began.
+    Held,
+    /// One of them stands still.
+    Still,
+}
+
+impl Holding {
+    /// The owners of open leases.
+    fn of_all(watch: &LeaseWatch) -> BTreeMap<&WorkerId, Self> {
+        let mut holdings: BTreeMap<&WorkerId, Self> = BTreeMap::new();
+        let stillness = watch.stillness();
+        for watched in watch.leases().filter(|watched| !watched.lease.is_finished()) {
+            let Some(owner) = watched.lease.actual_owner() else {
+                continue;
+            };
+            let is_held = watched.is_renewed() || watched.owner_since.is_none();
+            let is_still = watched.expired.is_some() || watched.stands_still(stillness);
+            let holding = match (is_still, is_held) {
+                (true, _) => Self::Still,
+                (false, true) => Self::Held,
+                (false, false) => Self::Given,
+            };
+            let weightiest = holdings.entry(owner).or_insert(holding);
+            *weightiest = holding.max(*weightiest);
+        }
+        holdings
+    }
+}
+
 impl Member {
+    fn was_seen_within(&self, time: Duration, now: Instant) -> bool {
+        now.saturating_duration_since(self.seen) <= time
+    }
+
     /// Workers of this library say it in their rows, unless they may have any number.
     fn max_leases(&self) -> Option<usize> {
         let row = self.row.as_ref().filter(|row| row.started_at.is_some())?;
@@ -68,25 +142,26 @@ impl Member {
         Some(most.unwrap_or(usize::MAX))
     }
 
-    fn view(&self, id: &WorkerId, me: &WorkerId) -> WorkerView {
+    fn view(&self, id: &WorkerId, me: &WorkerId, most_new: usize) -> WorkerView {
         let (implementation, metrics) = match (id == me, &self.row) {
             // Its first report is on its way.
             (true, None) => (Implementation::Rust, Fitness::Default),
             (true, Some(_)) => (Implementation::Rust, load_of(self.row.as_ref())),
-            (false, _) => (self.implementation(), load_of(self.row.as_ref())),
+            (false, _) => (self.runs, load_of(self.row.as_ref())),
         };
         WorkerView {
             id: id.clone(),
             implementation,
             metrics,
             max_leases: self.max_leases(),
+            most_new,
             seen: self.seen,
             lease_expired: self.lease_expired,
         }
     }
 }
 
-fn view(
+fn lease_view(
     watched: &WatchedLease,
     keys: &BTreeMap<(&str, &str), &LeaseKey>,
     deadline: Duration,

@@ -141,6 +141,26 @@ fn a_worker_whose_row_was_deleted_is_gone_at_once_although_it_has_just_renewed()
 }
 
 #[test]
+fn a_retired_worker_is_known_for_a_minute_and_a_lease_that_names_it_is_waited_for_no_longer_than_one_of_ours() {
+    let mut observer = Observer::new();
+    observer.scan(0, &[rust("ours", 0), java("java", 0), java("lives", 0)]);
+    observer.scan(4, &[java("lives", 0)]);
+    let begin_soon = |observer: &Observer| {
+        let workers = ["ours", "java", "lives", "unknown", "me"];
+        workers.map(|id| observer.members.begins_soon(&worker(id)))
+    };
+    assert_eq!(begin_soon(&observer), [true, true, false, false, true]);
+    // A worker that had not seen it go gives it a lease.
+    observer.scan(60, &[java("lives", 0)]);
+    observer.owners = BTreeSet::from([worker("ours")]);
+    observer.scan(65, &[java("lives", 0)]);
+    assert_eq!(begin_soon(&observer), [true, false, false, false, true]);
+    observer.owners.clear();
+    observer.scan(66, &[java("lives", 0)]);
+    assert_eq!(begin_soon(&observer), [false, false, false, false, true]);
+}
+
+#[test]
 fn a_row_that_says_the_time_0_retires_its_worker() {
     let mut observer = Observer::new();
     observer.scan(0, &[rust("a", 0)]);

@@ -309,6 +309,10 @@ impl<'a> Board<'a> {
                 .saturating_add(candidate.count)
                 .saturating_sub(occupied);
         }
+        for candidate in &mut self.candidates {
+            let most = candidate.count.saturating_add(candidate.view.most_new);
+            candidate.room = candidate.room.min(most);
+        }
     }
 }
 

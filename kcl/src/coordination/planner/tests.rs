@@ -66,6 +66,7 @@ fn worker(name: &str) -> WorkerView {
         implementation: Implementation::Rust,
         metrics: Fitness::Default,
         max_leases: None,
+        most_new: usize::MAX,
         seen: ago(1),
         lease_expired: None,
     }

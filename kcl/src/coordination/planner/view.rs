@@ -27,6 +27,9 @@ pub(crate) struct WorkerView {
     pub(crate) metrics: Fitness,
     /// The most leases that it may have, if its row says so.
     pub(crate) max_leases: Option<usize>,
+    /// The most leases that it can be given now. It is limited for a worker of which nothing was heard for a while: it may be dead,
+    /// and then no more than this is lost.
+    pub(crate) most_new: usize,
     /// The last proof that it lives: a change of its metrics row, or a renewal of one of its leases.
     pub(crate) seen: Instant,
     /// When one of its leases was last seen to expire, also if another worker has the lease by now.

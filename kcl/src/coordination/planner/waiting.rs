@@ -66,8 +66,10 @@ fn place_waiting(board: &mut Board<'_>, at: LeaseIndex, occupied: &mut Occupied,
         .filter_map(|parent| Some((board.lease(*parent).home?, *parent)));
     let parents = parents.filter_map(|(to, parent)| Some((with_place(to)?, to, parent)));
     let is_java = |to| board.candidate(to).view.implementation == Implementation::Java;
+    // Not to one that may be dead.
     let others = board
         .candidates()
+        .filter(|(_, candidate)| candidate.view.most_new > 0)
         .filter_map(|(to, _)| Some((is_java(to), with_place(to)?, to)));
     let (follows, elsewhere) = (parents.min(), others.min());
     let (to, (before, after), parent) = if let Some((counts, to, parent)) = follows {

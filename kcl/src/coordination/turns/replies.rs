@@ -3,7 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use super::{Purpose, RETRY, Scan, TurnNews, TurnReply, Turns, WholeScan};
-use crate::coordination::lease_watch::{ReadTime, Sign};
+use crate::coordination::lease_watch::{ReadTime, Sign, SignOfLife};
 use crate::coordination::members::MembersSeen;
 use crate::error::TableError;
 use crate::lease::item::Row;
@@ -93,6 +93,9 @@ impl Turns {
         let owners = leases
             .filter_map(|watched| watched.lease.actual_owner().cloned())
             .collect();
+        if let Some(sign) = self.heartbeat(&scan, read.replied) {
+            self.members.renewed(sign);
+        }
         let seen = MembersSeen {
             rows: &scan.rows.metrics,
             owners: &owners,
@@ -107,10 +110,23 @@ impl Turns {
         let mut news: Vec<_> = members.into_iter().map(TurnNews::Member).collect();
         news.extend(self.conclude(read.replied, wall));
         self.last_scan = Some(WholeScan {
+            begun: scan.begun,
             at: read.replied,
             rows: scan.rows,
         });
         news
+    }
+
+    /// The sign of life of the leader, which may have no lease: its lock has changed since the last scan.
+    fn heartbeat(&self, scan: &Scan, now: Instant) -> Option<SignOfLife> {
+        let last = self.last_scan.as_ref()?;
+        let (before, lock) = (last.rows.lock.as_ref()?, scan.rows.lock.as_ref()?);
+        let is_beat = before.owner == lock.owner && before.version != lock.version && !lock.is_released;
+        is_beat.then_some(SignOfLife {
+            worker: lock.owner.clone()?,
+            after: last.begun,
+            before: now,
+        })
     }
 
     fn row(&mut self, key: &LeaseKey, row: Result<Option<Row>, TableError>, read: ReadTime) {

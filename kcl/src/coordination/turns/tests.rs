@@ -158,14 +158,15 @@ fn crowd(mut leases: Vec<Lease>) -> Bench {
 }
 
 #[test]
-fn an_observation_is_two_scans_and_a_read_of_what_stood_still_when_its_time_is_over() {
+fn an_observation_is_two_scans_and_a_read_of_what_stood_still_and_of_witnesses_when_its_time_is_over() {
     let leases = vec![lease("dead", Some("a00"), 7), lease("live", Some("a01"), 7)];
     let mut bench = crowd(leases);
     bench.run(9.999, &["live"]);
     assert_eq!(bench.scans(), [0.0, 4.0]);
     assert_eq!((bench.gets(), bench.writes()), (vec![], vec![]));
     bench.run(10.0, &["live"]);
-    assert_eq!(bench.gets(), [(10.0, "dead".to_owned())]);
+    let witness = (10.0, "live".to_owned());
+    assert_eq!(bench.gets(), [(10.0, "dead".to_owned()), witness]);
     assert_eq!(bench.writes().len(), 1);
     assert_ne!(bench.writes()[0].2, "a00", "the dead worker");
     let (owner, at) = (WorkerId::new("a00"), bench.at(10.0));
@@ -247,6 +248,56 @@ fn the_lease_of_a_shard_that_was_read_to_its_end_is_left_alone_without_java_work
     bench.run(30.0, &[]);
     assert!(!bench.turns.members().has_java());
     assert_eq!((bench.gets(), bench.writes()), (vec![], vec![]));
+}
+
+#[test]
+fn an_expired_lease_goes_to_a_worker_that_was_seen_to_live_at_that_time_and_to_no_idle_one() {
+    let leases = vec![
+        lease("dead", Some("dead"), 7),
+        lease("live-1", Some("live"), 7),
+        lease("live-2", Some("live"), 7),
+        lease("mine", Some("me"), 7),
+        lease("mine-too", Some("me"), 7),
+        lease("mine-again", Some("me"), 7),
+    ];
+    let mut bench = Bench::new(leases, vec![rust("dead", 0), rust("idle", 0), rust("live", 0)]);
+    bench.run(12.0, &["live-1", "live-2"]);
+    let writes = bench.writes();
+    assert_eq!(writes.iter().map(|write| write.1).collect::<Vec<_>>(), ["dead"]);
+    assert_eq!(
+        writes[0].2, "live",
+        "it renews what it has, which is read by one lease at that time"
+    );
+}
+
+#[test]
+fn of_new_leases_a_worker_of_which_nothing_was_heard_for_a_while_gets_one_or_none() {
+    for (report, given) in [(-5, 4), (-20, 1), (-40, 0)] {
+        let new = (0..8).map(|shard| lease(&format!("s{shard}"), None, 0));
+        let leases = new.chain([lease("mine", Some("me"), 7)]).collect();
+        let mut bench = Bench::new(leases, vec![rust("quiet", report)]);
+        bench.run(0.0, &[]);
+        let writes = bench.writes();
+        let to_quiet = writes.iter().filter(|write| write.2 == "quiet").count();
+        assert_eq!((writes.len(), to_quiet), (8, given), "last report at {report} s");
+    }
+}
+
+#[test]
+fn assignments_that_were_planned_before_the_table_was_away_are_not_made() {
+    let leases = (0..250)
+        .map(|shard| lease(&format!("s{shard}"), Some("a00"), 7))
+        .collect();
+    let mut bench = crowd(leases);
+    bench.run(9.999, &[]);
+    let now = bench.at(10.0);
+    let call = bench.turns.next(now).unwrap();
+    let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(BEGUN + 10);
+    let reply = bench.reply(call);
+    bench.turns.replied(now, wall, reply);
+    assert!(!bench.turns.to_assign.is_empty());
+    let later = bench.at(21.0);
+    assert!(!matches!(bench.turns.next(later), Some(TurnCall::Assign(_)) | None));
 }
 
 #[test]
