@@ -127,8 +127,8 @@ async fn leases_of_several_dead_workers_are_given_to_no_idle_dead_worker() {
 
 #[tokio::test(start_paused = true)]
 async fn all_but_one_may_die_at_once_if_some_are_idle() {
-    for pause in [0, 3, 11, 26] {
-        for survivor in ["w1", "w3", "w6"] {
+    for pause in [0, 11] {
+        for survivor in ["w1", "w6"] {
             let (mut fleet, readers, idle) = fleet_with_idle_workers(4, 6).await;
             tokio::time::sleep(pause * SECOND).await;
             for name in readers.iter().chain(&idle).filter(|name| *name != survivor) {

@@ -46,7 +46,11 @@ fn a_dead_worker_is_found_by_some_worker_4_s_after_the_failover_time_at_the_late
         (50, 2, 2, 8),
         (200, 1, 1, 12),
     ] {
-        let fleet = Fleet { workers, leases };
+        let fleet = Fleet {
+            workers,
+            leases,
+            idle: 0,
+        };
         let figures = sum((0..seeds).map(|seed| crashes_in_turn(seed, fleet, crashes)));
         let (median, worst) = (figures.percentile(50), figures.percentile(100));
         println!("{workers:>3} workers: {figures}");
@@ -63,7 +67,14 @@ fn a_dead_worker_is_found_by_some_worker_4_s_after_the_failover_time_at_the_late
 #[test]
 fn a_fleet_of_any_size_scans_about_twice_a_second() {
     for (workers, leases) in [(1, 4), (2, 4), (3, 4), (5, 4), (10, 3), (20, 3), (50, 2), (200, 1)] {
-        let mut world = World::new(1, Fleet { workers, leases });
+        let mut world = World::new(
+            1,
+            Fleet {
+                workers,
+                leases,
+                idle: 0,
+            },
+        );
         // By then all have observed the table for the first time, and have had a turn.
         let begun = (10 + workers as u64) * SECOND;
         world.run_until(begun);
@@ -85,7 +96,11 @@ fn a_fleet_of_any_size_scans_about_twice_a_second() {
 #[test]
 fn the_last_worker_finds_all_others_dead() {
     for (workers, seeds) in [(2, 20), (5, 20), (10, 10), (20, 30), (50, 2)] {
-        let fleet = Fleet { workers, leases: 3 };
+        let fleet = Fleet {
+            workers,
+            leases: 3,
+            idle: 0,
+        };
         let figures = sum((0..seeds).map(|seed| mass_crash(seed, fleet, 1)));
         let (median, worst) = (figures.percentile(50), figures.percentile(100));
         println!("{workers:>3} workers, all but one dead: {figures}");
@@ -96,5 +111,66 @@ fn the_last_worker_finds_all_others_dead() {
             "{workers} workers: median {median:?}"
         );
         assert!(worst <= Duration::from_secs(15), "{workers} workers: worst {worst:?}");
+    }
+}
+
+#[test]
+fn the_leases_of_a_worker_are_given_to_no_idle_worker_that_died_before_it_or_with_it() {
+    for (workers, idle, victims, seeds) in [
+        (2, 2, 1, 20),
+        (3, 3, 2, 20),
+        (6, 3, 3, 10),
+        (10, 6, 4, 6),
+        (30, 10, 5, 1),
+    ] {
+        let fleet = Fleet {
+            workers,
+            leases: 3,
+            idle,
+        };
+        let crash = |seed, before| {
+            let mut world = World::new(seed, fleet);
+            let at = 20 * SECOND + world.rng.u64(0..40 * SECOND);
+            world.run_until(at);
+            world.crash_with_idle(victims, before);
+            world.run_until(at + before + 40 * SECOND);
+            world.figures()
+        };
+        for before in [0, SECOND, 7 * SECOND, 25 * SECOND] {
+            let figures = sum((0..seeds).map(|seed| crash(seed, before)));
+            let worst = figures.percentile(100);
+            println!(
+                "{workers:>3} workers and {idle} idle, {} s before: {figures}",
+                before / SECOND
+            );
+            assert_eq!(figures.torn.first(), None, "{workers} workers");
+            assert_eq!(figures.unfound.first(), None, "{workers} workers");
+            assert!(worst <= Duration::from_secs(15), "{workers} workers: worst {worst:?}");
+        }
+    }
+}
+
+#[test]
+fn the_leases_that_name_a_retired_worker_are_found_as_soon_as_those_of_a_dead_one() {
+    for (workers, seeds) in [(2, 20), (3, 20), (10, 6), (50, 2)] {
+        let fleet = Fleet {
+            workers,
+            leases: 2,
+            idle: 0,
+        };
+        let retirement = |seed| {
+            let mut world = World::new(seed, fleet);
+            let at = 20 * SECOND + workers as u64 * SECOND + world.rng.u64(0..20 * SECOND);
+            world.run_until(at);
+            world.retire();
+            world.run_until(at + 40 * SECOND);
+            world.figures()
+        };
+        let figures = sum((0..seeds).map(retirement));
+        let worst = figures.percentile(100);
+        println!("{workers:>3} workers, one retired: {figures}");
+        assert_eq!(figures.torn.first(), None, "{workers} workers");
+        assert_eq!(figures.unfound.first(), None, "{workers} workers");
+        assert!(worst <= Duration::from_secs(14), "{workers} workers: worst {worst:?}");
     }
 }

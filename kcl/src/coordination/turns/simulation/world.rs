@@ -29,6 +29,8 @@ pub(super) struct Fleet {
     pub(super) workers: usize,
     /// Of each worker, at first.
     pub(super) leases: usize,
+    /// Workers without leases besides.
+    pub(super) idle: usize,
 }
 
 /// Times are microseconds of true time.
@@ -102,7 +104,7 @@ enum Attempt {
 /// What was measured.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
-    /// From each crash to the first write that names a lease of the dead worker.
+    /// From each crash to the first write that gives a lease of the dead worker to a live one.
     found: Vec<u64>,
     /// Leases of dead workers that nobody has found.
     pub(super) unfound: Vec<String>,
@@ -137,7 +139,7 @@ impl World {
                 wake_at: None,
             }
         };
-        let workers: Vec<_> = (0..fleet.workers).map(worker).collect();
+        let workers: Vec<_> = (0..fleet.workers + fleet.idle).map(worker).collect();
         let mut world = Self {
             base,
             now: 0,
@@ -150,10 +152,11 @@ impl World {
             weather: Weather::Foul,
             figures: Figures::default(),
         };
-        for number in 0..fleet.workers {
+        for number in 0..fleet.workers + fleet.idle {
+            let leases = if number < fleet.workers { fleet.leases } else { 0 };
             world.workers[number].behind = rng.u64(0..100 * MILLI);
             world.report(number);
-            for shard in 0..fleet.leases {
+            for shard in 0..leases {
                 let id = world.workers[number].id.clone();
                 let lease = lease(&format!("s{number}-{shard}"), Some(id.as_str()), 1);
                 let key = lease.key.clone();
@@ -185,13 +188,40 @@ impl World {
                 .filter(|worker| self.workers[*worker].is_alive)
                 .collect();
             let victim = *self.rng.choice(&alive).unwrap();
-            self.workers[victim].is_alive = false;
-            let id = &self.workers[victim].id;
-            let mine = self.leases.values().filter(|lease| lease.owner.as_ref() == Some(id));
-            self.figures
-                .lost
-                .extend(mine.map(|lease| (lease.key.clone(), self.now)));
+            self.kill(victim);
         }
+    }
+
+    /// Kills all workers that have no lease, and some that have some, at once or the former this long before.
+    pub(super) fn crash_with_idle(&mut self, count: usize, before: u64) {
+        let has_lease = |world: &Self, worker: usize| {
+            let id = Some(&world.workers[worker].id);
+            world.leases.values().any(|lease| lease.owner.as_ref() == id)
+        };
+        let alive = (0..self.workers.len()).filter(|worker| self.workers[*worker].is_alive);
+        let (readers, idle): (Vec<_>, Vec<_>) = alive.partition(|worker| has_lease(self, *worker));
+        idle.into_iter().for_each(|worker| self.kill(worker));
+        self.run_until(self.now + before);
+        readers.into_iter().take(count).for_each(|worker| self.kill(worker));
+    }
+
+    /// Shuts a worker down whose releases are lost: its metrics row goes, and its leases still name it.
+    pub(super) fn retire(&mut self) {
+        let alive: Vec<_> = (0..self.workers.len())
+            .filter(|worker| self.workers[*worker].is_alive)
+            .collect();
+        let leaver = *self.rng.choice(&alive).unwrap();
+        self.kill(leaver);
+        self.metrics.remove(self.workers[leaver].id.as_str());
+    }
+
+    fn kill(&mut self, victim: usize) {
+        self.workers[victim].is_alive = false;
+        let id = &self.workers[victim].id;
+        let mine = self.leases.values().filter(|lease| lease.owner.as_ref() == Some(id));
+        self.figures
+            .lost
+            .extend(mine.map(|lease| (lease.key.clone(), self.now)));
     }
 
     /// From now on calls may get lost, or not. Reads are counted from now.
@@ -290,7 +320,8 @@ impl World {
             TurnCall::ScanPage { from: Some(_) } => {}
             TurnCall::Get(keys) => self.figures.gets += keys.len() as u64,
             TurnCall::Assign(assignments) => {
-                for assignment in assignments {
+                let is_alive = |id: &WorkerId| self.workers.iter().any(|worker| worker.is_alive && worker.id == *id);
+                for assignment in assignments.iter().filter(|it| is_alive(&it.decision.to)) {
                     if let Some(at) = self.figures.lost.remove(&assignment.decision.lease) {
                         self.figures.found.push(self.now - at);
                     }
