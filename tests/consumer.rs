@@ -4,7 +4,7 @@
 //! By subject: `adapters`, `per_key`, `stream`, `reading`, `read_budget`, `pace`, `checkpoints`, `simple_forms`, `callbacks`,
 //! `handler_errors`, `error_policies`, `misbehaving_handlers`, `control`, `skips`, `asked_skips`, `named_records`, `seeks`, `costs`, `deploy`, `health`, `events`, `log`,
 //! `one_owner`, `late_calls`, `resharding`, `shard_ends`, `recreated_stream`, `recreated_restart`, `refused_position`, `losses`,
-//! `lease_table`, `coverage`, `start_times`, `starts`, `permissions`, `worker_errors`.
+//! `lease_table`, `coverage`, `vanished_rows`, `start_times`, `starts`, `permissions`, `worker_errors`.
 
 mod adapters;
 mod asked_skips;
@@ -43,6 +43,7 @@ mod start_times;
 mod starts;
 mod stream;
 mod table_options;
+mod vanished_rows;
 mod worker_errors;
 
 use std::time::Duration;

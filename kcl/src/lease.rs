@@ -15,7 +15,7 @@
 //! `update_expression` for writes, and `memory`. The `renewer` writes the rows of the leases that the worker holds: the pure
 //! `holdings` know which of them has something to do, the pure `ownership` of each decides what. A `guard` tells a consumer
 //! whether its lease is still valid, and `lost` tells the application why it is not. `ended` says what becomes of the lease of an
-//! ended shard.
+//! ended shard. By `listings` the renewer learns whether the shard of a row that is gone still exists.
 
 #[cfg(test)]
 mod conformance;
@@ -25,6 +25,7 @@ pub(crate) mod guard;
 pub(crate) mod holdings;
 pub(crate) mod item;
 pub(crate) mod layout;
+pub(crate) mod listings;
 pub(crate) mod lost;
 #[cfg(any(test, feature = "_bench"))]
 pub(crate) mod memory;

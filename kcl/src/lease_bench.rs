@@ -20,6 +20,7 @@ use crate::error::{TableError, WorkerError};
 use crate::lease::guard::LeaseGuard;
 use crate::lease::item::Row;
 use crate::lease::layout::TableLayout;
+use crate::lease::listings::Listings;
 use crate::lease::memory::MemoryLeaseTable;
 use crate::lease::model::{Lease, LeaseKey, OwnAttributes, WorkerId};
 use crate::lease::ownership::Terms;
@@ -93,6 +94,7 @@ impl TakenLeases {
             terms: self.terms,
             write_timeout: Config::default().lease_write_timeout(),
             writes: Trouble::default(),
+            listings: Listings::new().0,
             clock: clock.clone(),
             rng: fastrand::Rng::with_seed(1),
             observers: Observers::default(),

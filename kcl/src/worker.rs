@@ -3,6 +3,7 @@
 //! In the order of the data: `control` is the application's handle, `health` what it tells. `start` makes the lease table
 //! usable; `begin_anew` has the worker start again with a stream that was created again, and `audit` sees whether each open shard is read. `lease_side` sets up what keeps the
 //! leases: the `lease_keeper`, which comes to them by a `search` and renews them, on the `lease_thread`, apart from the application's threads.
+//! `shard_listings` tells them which shards the service lists.
 //! `application_watch` reports to it that the application's threads have stopped, by the rule of the pure `stall`. `run_error` is
 //! the end that nobody asked for.
 
@@ -16,6 +17,7 @@ mod lease_side;
 pub(crate) mod lease_thread;
 mod run_error;
 mod search;
+mod shard_listings;
 mod stall;
 mod start;
 
@@ -202,12 +204,14 @@ impl Worker {
         let (rng, audit_rng) = (self.rng.fork(), self.rng.fork());
         let audits = lease_side.audits.clone();
         let leases = std::mem::replace(&mut lease_side.leases, mpsc::channel(1).1);
+        let questions = std::mem::replace(&mut lease_side.questions, mpsc::channel(1).1);
         let ended = tokio::select! {
             biased;
             ended = lease_side.ended() => Some(ended),
             () = self.control.over() => None,
             () = self.drain(&renewer, &retired) => None,
             () = self.make_way(&renewer, &replaced, &searching) => None,
+            never = self.answer_about_shards(&surveyor, questions) => match never {},
             never = self.tidy(&surveyor, &of_other_streams, rng) => match never {},
             error = self.audit(&surveyor, audits, audit_rng) => Some(Err(error)),
             () = supervisor.run(leases) => None,

@@ -145,6 +145,15 @@ pub enum LeaseEvent {
         /// The lease table.
         table: String,
     },
+    /// The row of a lease was deleted while this worker held the lease. The worker has made the row again, where it stood.
+    MadeAgain {
+        /// The lease table.
+        table: String,
+        /// The lease.
+        lease: LeaseKey,
+        /// Others that were not told since the last one.
+        repeated: u64,
+    },
     /// The replies of the lease table carry no date, so fencing tokens of new rows begin with this host's clock.
     ServiceTimeUnknown {
         /// The lease table.
@@ -195,6 +204,7 @@ impl LeaseEvent {
             | Self::Replaced { .. }
             | Self::Discarded { .. } => Severity::Info,
             Self::OfFormerStream { .. }
+            | Self::MadeAgain { .. }
             | Self::WriteFailed { .. }
             | Self::RowUnreadable { .. }
             | Self::FleetRowUnreadable { .. }
@@ -207,6 +217,7 @@ impl LeaseEvent {
         let (kind, subject, repeated) = match self {
             // What fails for one lease mostly fails for the others.
             Self::WriteFailed { table, repeated, .. } => ("write failed", table.clone(), repeated),
+            Self::MadeAgain { table, repeated, .. } => ("made again", table.clone(), repeated),
             Self::RowUnreadable { lease, repeated, .. } => ("row unreadable", lease.to_string(), repeated),
             Self::FleetRowUnreadable { row, repeated, .. } => ("fleet row unreadable", row.clone(), repeated),
             Self::TableUnavailable { table, repeated, .. } => ("table unavailable", table.clone(), repeated),
@@ -272,6 +283,7 @@ impl LeaseEvent {
             } => tracing::warn!({ worker, table, leases, repeated }, "leases of a former stream are replaced"),
             Self::Replaced { lease } => replaced(worker, lease.as_str()),
             Self::Discarded { lease } => discarded(worker, lease.as_str()),
+            Self::MadeAgain { table, lease, repeated } => made_row_again(worker, (table, lease.as_str()), *repeated),
             Self::Unmarked {
                 table,
                 leases,
@@ -295,6 +307,10 @@ fn of_another_stream(worker: &str, table: &str, leases: usize, repeated: u64) {
 
 fn not_covered(worker: &str, shard: &str, reason: &str, repeated: u64) {
     tracing::error!({ worker, shard, reason, repeated }, "open shard has no reader");
+}
+
+fn made_row_again(worker: &str, (table, lease): (&str, &str), repeated: u64) {
+    tracing::warn!({ worker, table, lease, repeated }, "lease row was gone and was made again");
 }
 
 fn made_again(worker: &str, table: &str) {
@@ -473,6 +489,14 @@ mod tests {
             (
                 LeaseEvent::Discarded { lease: lease() },
                 r#"INFO "lease of a former stream deleted" worker="w1" lease="shardId-7""#,
+            ),
+            (
+                LeaseEvent::MadeAgain {
+                    table: table(),
+                    lease: lease(),
+                    repeated: 3,
+                },
+                r#"WARN "lease row was gone and was made again" worker="w1" table="billing" lease="shardId-7" repeated=3"#,
             ),
             (
                 LeaseEvent::Unmarked {

@@ -121,6 +121,12 @@ impl fmt::Display for LeaseEvent {
             }
             Self::Replaced { lease } => write!(f, "lease {lease} of a former stream was replaced"),
             Self::Discarded { lease } => write!(f, "lease {lease} of a former stream was deleted"),
+            Self::MadeAgain { table, lease, .. } => {
+                write!(
+                    f,
+                    "the row of lease {lease} in table {table} was gone and was made again"
+                )
+            }
             Self::Unmarked { table, leases, .. } => rows(
                 f,
                 (*leases, table),

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use aws_smithy_types::retry::RetryConfig;
@@ -208,6 +209,26 @@ impl DynamoDbLeaseTable {
         }
     }
 
+    async fn put(&self, lease: &Lease, expression: UpdateExpression) -> WriteOutcome {
+        let item = item::encode(lease, EntityTypes::Written);
+        let call = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item.clone()))
+            .condition_expression(expression.condition)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match Box::pin(call.send()).await {
+            Ok(_) => applied("PutItem", Some(item)),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(found)) => {
+                    refused(&self.name, found.item(), &self.observers)
+                }
+                _ => not_applied_or_unknown("PutItem", &error).into(),
+            },
+        }
+    }
+
     async fn query_index(&self, worker: &WorkerId) -> Result<Option<Vec<LeaseKey>>, TableError> {
         let mut keys = Vec::new();
         let mut from = None;
@@ -246,6 +267,7 @@ impl DynamoDbLeaseTable {
         let expression = UpdateExpression::of(write);
         match write {
             LeaseWrite::Delete { .. } | LeaseWrite::Discard { .. } => self.delete(write.key(), expression).await,
+            LeaseWrite::MakeAgain { lease } => self.put(lease, expression).await,
             LeaseWrite::Owner(_)
             | LeaseWrite::Take { .. }
             | LeaseWrite::Adopt { .. }

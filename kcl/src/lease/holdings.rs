@@ -13,8 +13,8 @@ use service::{Jitter, RetryDelays};
 use crate::checkpoint::position::Position;
 use crate::lease::guard::LeaseEpoch;
 use crate::lease::model::{IdlePosition, Lease, LeaseKey, PendingCheckpoint, WorkerId};
-use crate::lease::ownership::{Drain, Effect, Ownership, Terms, Waiter};
-use crate::lease::write::{OwnerWrite, WriteOutcome};
+use crate::lease::ownership::{Drain, Effect, Listing, Ownership, Terms, Waiter};
+use crate::lease::write::{LeaseWrite, WriteOutcome};
 #[cfg(feature = "_simulation")]
 use crate::planted_bugs::PlantedBug;
 use crate::stream::{Incarnation, ShardId};
@@ -251,7 +251,7 @@ impl<W: Waiter> Holdings<W> {
         &mut self,
         now: Instant,
         deferred: impl Fn(&LeaseKey) -> Option<Position>,
-    ) -> Option<(OwnershipId, OwnerWrite)> {
+    ) -> Option<(OwnershipId, LeaseWrite)> {
         let (_, key) = self.due.first().filter(|(at, _)| *at <= now)?.clone();
         let entry = self.entries.get_mut(&key)?;
         let epoch = entry.epoch;
@@ -259,7 +259,11 @@ impl<W: Waiter> Holdings<W> {
         if let Some(position) = deferred(&key) {
             ownership.defer(position);
         }
-        let write = ownership.poll_write(now);
+        let made_again = ownership.poll_made_again(now);
+        let write = match made_again {
+            Some(lease) => Some(LeaseWrite::MakeAgain { lease }),
+            None => ownership.poll_write(now).map(LeaseWrite::Owner),
+        };
         self.reschedule(&key);
         write.map(|write| (OwnershipId { key, epoch }, write))
     }
@@ -277,6 +281,14 @@ impl<W: Waiter> Holdings<W> {
         };
         let effects = ownership.handle_outcome(outcome, |failures| delays.after(failures), now);
         self.apply(&id.key, effects)
+    }
+
+    /// Takes the answer to [`Effect::Vanished`].
+    pub(crate) fn listed(&mut self, id: &OwnershipId, listing: Listing, now: Instant) -> Vec<Effect<W>> {
+        let entry = self.entries.get_mut(&id.key).filter(|entry| entry.epoch == id.epoch);
+        let ownership = entry.and_then(|entry| entry.ownership.as_mut());
+        let effects = ownership.map(|ownership| ownership.listed(listing, now));
+        self.apply(&id.key, effects.unwrap_or_default())
     }
 
     /// Forgets an ownership that has ended, and puts the lease into its place in the index.

@@ -210,6 +210,11 @@ impl State {
     }
 
     fn write(&mut self, write: &LeaseWrite) -> WriteOutcome {
+        if let LeaseWrite::MakeAgain { lease } = write
+            && self.create(lease) == Creation::Created
+        {
+            return WriteOutcome::Applied(lease.clone());
+        }
         let Some(Row::Lease(row)) = self.rows.get(write.key()) else {
             return WriteOutcome::Refused(None);
         };

@@ -23,6 +23,8 @@
 //! the network delivered its request twice. The next write then meets a row that has moved by one. [`conclusion`] says what
 //! each row means.
 //!
+//! **A row that is gone is made again** by its owner, where it stood (`vanished`).
+//!
 //! In the order of the data: `progress` keeps what waits to be written, checkpoints in the `checkpoint_slot` and the prepared one
 //! in the `prepared_slot`; `conclusion` reads the row that refused a write; `leaving` is how the lease is given up, and `end`
 //! how it ended.
@@ -35,6 +37,7 @@ mod prepared_slot;
 mod progress;
 #[cfg(test)]
 mod tests;
+mod vanished;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -52,6 +55,8 @@ use conclusion::{Conclusion, conclude};
 pub(crate) use end::End;
 use leaving::Leaving;
 use progress::{Progress, Written};
+pub(crate) use vanished::Listing;
+use vanished::Vanished;
 
 /// How long a lease lasts and how often it is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +88,8 @@ pub(crate) struct Ownership<W> {
     stream: Incarnation,
     idle: Option<IdlePosition>,
     leaving: Option<Leaving<W>>,
+    /// There is no row, and this worker makes it again.
+    vanished: Option<Vanished>,
 }
 
 /// Why a consumer is asked to finish.
@@ -103,6 +110,14 @@ pub(crate) enum Effect<W> {
     Valid { until: Instant },
     /// The consumer is to finish.
     Drain(Drain),
+    /// There is no row. Whether the service lists the shard of that stream is to be told to [`Ownership::listed`].
+    Vanished {
+        epoch: LeaseEpoch,
+        shard: ShardId,
+        stream: Incarnation,
+    },
+    /// The row was made again.
+    MadeAgain,
     /// The row's checkpoint is there now.
     Reached(Position),
     /// The row holds the checkpoint, or the prepared one, that `waiter` waits for.
@@ -146,6 +161,7 @@ impl<W> Ownership<W> {
             stream: Incarnation::default(),
             idle: None,
             leaving: None,
+            vanished: None,
         }
     }
 
@@ -226,9 +242,9 @@ impl<W> Ownership<W> {
 
     /// When [`handle_timeout`](Self::handle_timeout) or [`poll_write`](Self::poll_write) has something to do next.
     pub(crate) fn poll_timeout(&self) -> Instant {
-        match self.in_flight {
-            Some(_) => self.valid_until,
-            None => self.write_at().min(self.valid_until),
+        match (&self.in_flight, self.vanished) {
+            (Some(_), _) | (None, Some(Vanished::Doubted)) => self.valid_until,
+            (None, None | Some(Vanished::ToMake)) => self.write_at().min(self.valid_until),
         }
     }
 
@@ -242,7 +258,7 @@ impl<W> Ownership<W> {
 
     /// The write to make now, if any. Its outcome must be reported to [`handle_outcome`](Self::handle_outcome).
     pub(crate) fn poll_write(&mut self, now: Instant) -> Option<OwnerWrite> {
-        if self.in_flight.is_some() || now < self.write_at() || now >= self.valid_until {
+        if self.vanished.is_some() || !self.may_write(now) {
             return None;
         }
         let then = self.then();
@@ -293,6 +309,11 @@ impl<W> Ownership<W> {
         }
     }
 
+    /// Whether a write is due, and no other is in flight.
+    fn may_write(&self, now: Instant) -> bool {
+        self.in_flight.is_none() && now >= self.write_at() && now < self.valid_until
+    }
+
     fn applied(&mut self, row: Lease, sent: &InFlight) -> Vec<Effect<W>> {
         self.valid_until = self.valid_until.max(sent.sent + self.terms.failover);
         self.renew_at = sent.sent + self.terms.renewal;
@@ -311,7 +332,14 @@ impl<W> Ownership<W> {
     }
 
     fn refused(&mut self, found: Option<Lease>, sent: &InFlight) -> Vec<Effect<W>> {
-        match conclude(&self.worker, &self.row, sent.then, found) {
+        let Some(found) = found else {
+            return self.vanish();
+        };
+        let conclusion = match self.vanished {
+            None => conclude(&self.worker, &self.row, sent.then, found),
+            Some(Vanished::Doubted | Vanished::ToMake) => self.found_again(found),
+        };
+        match conclusion {
             Conclusion::GoOn(row) => {
                 let hand_off = row.checkpoint_owner.is_some().then(|| row.owner.clone()).flatten();
                 let mut effects = self.adopt(*row);
@@ -329,6 +357,7 @@ impl<W> Ownership<W> {
             self.stream = Incarnation::default();
         }
         self.idle = self.idle.take().filter(|idle| row.idle.as_ref() != Some(idle));
+        let made_again = self.vanished.take().map(|_| Effect::MadeAgain);
         let before = std::mem::replace(&mut self.row, row).checkpoint;
         let row = &self.row;
         self.failures = 0;
@@ -339,7 +368,8 @@ impl<W> Ownership<W> {
             .settle(row)
             .into_iter()
             .map(|waiter| Effect::Checkpointed { waiter });
-        reached.map(Effect::Reached).into_iter().chain(answers).collect()
+        let reached = reached.map(Effect::Reached);
+        made_again.into_iter().chain(reached).chain(answers).collect()
     }
 
     fn failed(
@@ -360,7 +390,7 @@ impl<W> Ownership<W> {
 
     /// When the next write is to be made.
     fn write_at(&self) -> Instant {
-        let waits = self.leaving.is_some() || !self.progress.is_empty();
+        let waits = self.vanished.is_some() || self.leaving.is_some() || !self.progress.is_empty();
         match waits {
             true => self.not_before,
             false => self.not_before.max(self.renew_at),

@@ -17,6 +17,7 @@ use crate::checkpoint::position::Position;
 use crate::error::TableError;
 use crate::lease::guard::LeaseGuard;
 use crate::lease::holdings::{OwnershipId, Request};
+use crate::lease::listings::Listings;
 use crate::lease::model::{IdlePosition, Lease, LeaseKey, PendingCheckpoint, WorkerId};
 use crate::lease::ownership::{Drain, Terms, Waiter};
 use crate::lease::table::LeaseTable;
@@ -87,6 +88,8 @@ pub(crate) struct RenewerParts {
     pub(crate) write_timeout: Duration,
     /// Where writes that fail are noted until one is answered.
     pub(crate) writes: Trouble<TableError>,
+    /// By which it learns whether a shard still exists.
+    pub(crate) listings: Listings,
     pub(crate) clock: Clock,
     pub(crate) rng: fastrand::Rng,
     pub(crate) observers: Observers,

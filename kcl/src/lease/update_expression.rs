@@ -16,10 +16,10 @@ use crate::lease::model::{IdlePosition, Lease, OwnAttributes, PendingCheckpoint,
 use crate::lease::write::{CounterCondition, LeaseWrite, OwnerWrite, Then, is_switch, raised_token_base};
 use crate::stream::ShardId;
 
-/// The expressions of one `UpdateItem` or `DeleteItem`.
+/// The expressions of one `UpdateItem`, `DeleteItem` or `PutItem`.
 #[derive(Debug)]
 pub(crate) struct UpdateExpression {
-    /// Empty for a delete.
+    /// Empty for a delete or a put.
     pub(crate) update: String,
     pub(crate) condition: String,
     #[expect(clippy::disallowed_types, reason = "the SDK's type for items; never iterated")]
@@ -47,6 +47,7 @@ impl UpdateExpression {
             LeaseWrite::Adopt { seen, own } => clauses.adopt(seen, own),
             LeaseWrite::Assign { seen, to, counter } => clauses.assign(seen, to, *counter),
             LeaseWrite::OfferHandOff { from, to, .. } => clauses.offer(from, to),
+            LeaseWrite::MakeAgain { .. } => clauses.is_absent(),
             LeaseWrite::SetChildren { children, .. } => {
                 clauses.exists();
                 clauses.children(children);
@@ -257,6 +258,11 @@ impl Clauses {
     fn exists(&mut self) {
         self.condition
             .push(format!("attribute_exists({})", attribute::LEASE_KEY));
+    }
+
+    fn is_absent(&mut self) {
+        self.condition
+            .push(format!("attribute_not_exists({})", attribute::LEASE_KEY));
     }
 
     fn counter_as_seen(&mut self, seen: &Lease) {

@@ -7,6 +7,7 @@
 //! | adopt | the counter as seen; no checkpoint owner | counter + 1, token base + 1 if there is one |
 //! | assign | owner and checkpoint owner as seen, and the counter if it is named | counter + 1, a new owner, no checkpoint owner |
 //! | offer a hand-off | the owner as named and no checkpoint owner | the next owner; the present one becomes the checkpoint owner |
+//! | make again | there is no row | the row |
 //! | set children, set a range | the row exists | that attribute |
 //! | delete | the counter as seen, and the shard was read to its end | no row |
 //! | replace | counter and stream as seen, the stream a former one | counter + 1, no owner; stream, checkpoint, parents and range anew |
@@ -64,6 +65,8 @@ pub(crate) enum LeaseWrite {
         from: WorkerId,
         to: WorkerId,
     },
+    /// Makes a row again that was deleted while its owner lives.
+    MakeAgain { lease: Lease },
     /// Notes the children of a shard whose lease this worker does not own. The counter stays. An empty set removes them.
     SetChildren { key: LeaseKey, children: BTreeSet<ShardId> },
     /// Notes the hash keys of a shard. The counter stays.
@@ -154,6 +157,23 @@ impl OwnerWrite {
 }
 
 impl LeaseWrite {
+    /// The checkpoint that its owner writes.
+    pub(crate) fn checkpoint(&self) -> Option<&Position> {
+        match self {
+            Self::Owner(write) => write.checkpoint.as_ref(),
+            Self::Take { .. }
+            | Self::Adopt { .. }
+            | Self::Assign { .. }
+            | Self::OfferHandOff { .. }
+            | Self::MakeAgain { .. }
+            | Self::SetChildren { .. }
+            | Self::SetRange { .. }
+            | Self::Delete { .. }
+            | Self::Replace { .. }
+            | Self::Discard { .. } => None,
+        }
+    }
+
     /// The row that is written.
     pub(crate) fn key(&self) -> &LeaseKey {
         match self {
@@ -163,7 +183,8 @@ impl LeaseWrite {
             | Self::Assign { seen, .. }
             | Self::Delete { seen }
             | Self::Replace { seen, .. }
-            | Self::Discard { seen } => &seen.key,
+            | Self::Discard { seen }
+            | Self::MakeAgain { lease: seen } => &seen.key,
             Self::OfferHandOff { key, .. } | Self::SetChildren { key, .. } | Self::SetRange { key, .. } => key,
         }
     }

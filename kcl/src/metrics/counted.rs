@@ -10,6 +10,7 @@ pub(crate) fn sample_of(event: &Event) -> Option<(Series, f64)> {
         Event::Worker(_) | Event::Fleet(_) => None,
         Event::Lease(event) => match event {
             LeaseEvent::Lost { .. } => Some((Series::LostLeases, 1.0)),
+            LeaseEvent::MadeAgain { .. } => Some((Series::LeasesMadeAgain, 1.0)),
             LeaseEvent::Created { .. }
             | LeaseEvent::Taken { .. }
             | LeaseEvent::Released { .. }

@@ -33,6 +33,7 @@ pub(crate) enum Series {
     ReadBudgetBytes,
     CurrentLeases,
     LostLeases,
+    LeasesMadeAgain,
     RenewTime,
     RenewSuccess,
     TotalLeases,
@@ -154,7 +155,7 @@ use Unit::{Bytes, Count, Milliseconds};
 
 impl Row {
     #[rustfmt::skip]
-    pub(super) const ALL: [Self; 39] = [
+    pub(super) const ALL: [Self; 40] = [
         PROCESS.row(Series::RecordsProcessed, ("RecordsProcessed", Count, Summary), "records of each batch that was processed"),
         PROCESS.row(Series::DataBytesProcessed, ("DataBytesProcessed", Bytes, Summary), "bytes of data of each batch that was processed"),
         PROCESS.row(Series::MillisBehindLatest, ("MillisBehindLatest", Milliseconds, Summary), "how far each page ends behind the newest record"),
@@ -176,6 +177,7 @@ impl Row {
         TRACKER.row(Series::ReadBudgetBytes, ("ReadBudgetBytes", Bytes, Summary), "bytes of the read budget in use, at each look"),
         RENEW.row(Series::CurrentLeases, ("CurrentLeases", Count, Summary), "leases that the worker holds, at each look"),
         RENEW.row(Series::LostLeases, ("LostLeases", Count, Summary), "1 for each lease that was lost"),
+        RENEW.row(Series::LeasesMadeAgain, ("LeasesMadeAgain", Count, Summary), "1 for each lease whose row was gone and was made again"),
         RENEW.row(Series::RenewTime, ("RenewLease.Time", Milliseconds, Detailed), "how long each renewal took"),
         RENEW.row(Series::RenewSuccess, ("RenewLease.Success", Count, Detailed), "for each renewal: 1 if it was applied, 0 if not"),
         TAKE.row(Series::TotalLeases, ("TotalLeases", Count, Detailed), "leases in the table, at each look"),

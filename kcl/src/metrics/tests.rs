@@ -202,7 +202,7 @@ async fn each_name_is_described_once_and_a_handle_is_registered_once_for_each_se
     let count = registered.len();
     registered.sort();
     registered.dedup();
-    assert_eq!((registered.len(), count), (39 + 23 + 2 * 14, count));
+    assert_eq!((registered.len(), count), (40 + 24 + 2 * 14, count));
 }
 
 #[tokio::test(start_paused = true)]

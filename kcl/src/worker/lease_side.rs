@@ -19,6 +19,7 @@ use crate::assignment::origin::StreamAtStart;
 use crate::assignment::other_streams::OtherStreams;
 use crate::error::WorkerError;
 use crate::lease::ended::EndedLeases;
+use crate::lease::listings::{Listings, Question};
 use crate::lease::ownership::Terms;
 use crate::lease::renewer::{OwnedLease, Renewer, RenewerParts, RenewerTask};
 use crate::lease::table::{LeaseTable, SeparateTable};
@@ -45,6 +46,8 @@ pub(super) struct LeaseSide {
     pub(super) of_other_streams: Arc<Notify>,
     /// What the search for leases tells the audit.
     pub(super) audits: AuditInbox,
+    /// What the renewer asks about shards.
+    pub(super) questions: mpsc::Receiver<Question>,
     keeping: LeaseThread<Result<(), WorkerError>>,
     stop: CancellationToken,
     _heartbeat: JoinSet<Infallible>,
@@ -74,7 +77,8 @@ impl LeaseSide {
         let (child_leases, children) = ChildLeases::new();
         let stop = CancellationToken::new();
         let place = Place::of(worker);
-        let (renewer, renewing) = renewer(worker, &place.table.table);
+        let (listings, questions) = Listings::new();
+        let (renewer, renewing) = renewer(worker, &place.table.table, listings);
         let other_streams = OtherStreams {
             stream: Arc::new(stream),
             replaced,
@@ -118,6 +122,7 @@ impl LeaseSide {
             ended_leases,
             of_other_streams,
             audits,
+            questions,
             retired,
             keeping: place.runtime.spawn(move || keeper.run()),
             stop,
@@ -170,7 +175,7 @@ impl Place {
     }
 }
 
-fn renewer(worker: &mut Worker, table: &Arc<dyn LeaseTable>) -> (Renewer, RenewerTask) {
+fn renewer(worker: &mut Worker, table: &Arc<dyn LeaseTable>, listings: Listings) -> (Renewer, RenewerTask) {
     Renewer::new(RenewerParts {
         table: Arc::clone(table),
         worker: worker.id.clone(),
@@ -180,6 +185,7 @@ fn renewer(worker: &mut Worker, table: &Arc<dyn LeaseTable>) -> (Renewer, Renewe
         },
         write_timeout: worker.config.lease_write_timeout(),
         writes: worker.control.health.writes.clone(),
+        listings,
         clock: worker.clock.clone(),
         rng: worker.rng.fork(),
         observers: worker.observers.clone(),

@@ -14,6 +14,7 @@ use crate::checkpoint::position::Position;
 use crate::consumer::shards::Shards;
 use crate::coordination::rule::Coordination;
 use crate::lease::dynamodb::DynamoDbLeaseTable;
+use crate::lease::listings::Listings;
 use crate::lease::ownership::Terms;
 use crate::lease::renewer::{RenewerParts, RenewerTask};
 use crate::retrieval::permit::ReadBudget;
@@ -86,6 +87,7 @@ impl Bench {
             },
             write_timeout: WRITE_TIMEOUT,
             writes: Trouble::default(),
+            listings: Listings::new().0,
             clock: clock.clone(),
             rng: rng.fork(),
             observers: Observers::default(),

@@ -324,6 +324,7 @@ impl DecisionKind {
             | LeaseWrite::Take { .. }
             | LeaseWrite::Adopt { .. }
             | LeaseWrite::Assign { .. }
+            | LeaseWrite::MakeAgain { .. }
             | LeaseWrite::SetChildren { .. }
             | LeaseWrite::SetRange { .. }
             | LeaseWrite::Delete { .. }

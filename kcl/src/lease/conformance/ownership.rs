@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, at, handed, key, owned, unowned};
 use crate::checkpoint::position::Position;
-use crate::lease::model::{Lease, OwnAttributes, WorkerId};
+use crate::lease::model::{Lease, OtherAttributes, OwnAttributes, WorkerId};
 use crate::lease::write::{CounterCondition, LeaseWrite, OwnerWrite, Then};
 use crate::stream::Incarnation;
 
@@ -10,6 +10,7 @@ run_against_each_backend! {
     a_renewal_raises_the_counter_and_changes_nothing_else,
     a_renewal_on_an_older_counter_is_refused_with_the_row,
     a_renewal_of_a_row_that_is_gone_is_refused_without_one,
+    a_row_is_made_again_as_it_was_if_there_is_none,
     an_owner_that_was_asked_to_hand_over_is_refused_until_it_has_seen_that,
     a_checkpoint_is_refused_too_until_the_owner_has_seen_the_offer,
     a_release_carries_the_final_checkpoint,
@@ -88,6 +89,20 @@ async fn a_renewal_on_an_older_counter_is_refused_with_the_row(bench: &Bench) {
 
 async fn a_renewal_of_a_row_that_is_gone_is_refused_without_one(bench: &Bench) {
     bench.refused(renewal(owned())).await;
+}
+
+async fn a_row_is_made_again_as_it_was_if_there_is_none(bench: &Bench) {
+    let lease = owned();
+    let made = bench.applied(LeaseWrite::MakeAgain { lease: lease.clone() }).await;
+    // Beside what it says of the lease, a new row says that it is one.
+    let plain = |row: Lease| Lease {
+        others: OtherAttributes::default(),
+        ..row
+    };
+    assert_eq!(plain(made), lease);
+    assert_eq!(bench.lease(&key()).await.map(plain), Some(lease.clone()));
+    let later = Lease { counter: 12, ..lease };
+    bench.refused(LeaseWrite::MakeAgain { lease: later }).await;
 }
 
 async fn an_owner_that_was_asked_to_hand_over_is_refused_until_it_has_seen_that(bench: &Bench) {

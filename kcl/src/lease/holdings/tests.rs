@@ -33,7 +33,10 @@ fn row(shard: u64, counter: u64) -> Lease {
     }
 }
 
-fn applied(write: &OwnerWrite) -> WriteOutcome {
+fn applied(write: &LeaseWrite) -> WriteOutcome {
+    let LeaseWrite::Owner(write) = write else {
+        panic!("{write:?}")
+    };
     let mut row = write.seen.clone();
     row.counter += 1;
     if write.then == Then::Release {
@@ -47,6 +50,8 @@ fn ended(effects: &[Effect<&'static str>]) -> Option<End> {
         Effect::Ended { end, .. } => Some(end.clone()),
         Effect::Valid { .. }
         | Effect::Drain(_)
+        | Effect::Vanished { .. }
+        | Effect::MadeAgain
         | Effect::Reached(_)
         | Effect::Checkpointed { .. }
         | Effect::NotCheckpointed { .. } => None,
@@ -94,7 +99,7 @@ fn the_lease_of_a_consumer_that_has_ended_is_released_and_not_renewed() {
     let adopted = holdings.adopt(row(0, 1), start).unwrap();
     holdings.consumer_ended(&adopted.id, start);
     let (id, write) = holdings.poll_write(start, |_| None).unwrap();
-    assert_eq!(write.then, Then::Release);
+    assert!(matches!(&write, LeaseWrite::Owner(write) if write.then == Then::Release));
     let effects = holdings.handle_outcome(&id, applied(&write), start);
     assert_eq!(ended(&effects), Some(End::Released));
     assert!(holdings.is_empty());

@@ -20,6 +20,7 @@ pub(super) fn holds(row: &Lease, write: &LeaseWrite) -> bool {
             counter_holds && row.owner == seen.owner && row.checkpoint_owner == seen.checkpoint_owner
         }
         LeaseWrite::OfferHandOff { from, .. } => row.owner.as_ref() == Some(from) && row.checkpoint_owner.is_none(),
+        LeaseWrite::MakeAgain { .. } => false,
         LeaseWrite::SetChildren { .. } | LeaseWrite::SetRange { .. } => true,
         LeaseWrite::Delete { seen } => row.counter == seen.counter && row.is_finished(),
         LeaseWrite::Replace { seen, .. } | LeaseWrite::Discard { seen } => {
@@ -45,6 +46,7 @@ pub(super) fn apply(mut row: Lease, write: &LeaseWrite) -> Option<Lease> {
             row.owner = Some(to.clone());
             row.checkpoint_owner = Some(from.clone());
         }
+        LeaseWrite::MakeAgain { lease } => row = lease.clone(),
         LeaseWrite::SetChildren { children, .. } => row.children.clone_from(children),
         LeaseWrite::SetRange { range, .. } => row.range = Some(*range),
         LeaseWrite::Delete { .. } | LeaseWrite::Discard { .. } => return None,

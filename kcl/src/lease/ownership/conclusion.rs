@@ -11,7 +11,7 @@
 //! | row found | conclusion |
 //! |---|---|
 //! | of another stream than the one seen | the stream was created again |
-//! | none, one that cannot be read, or a counter below *seen* | gone: deleted, or made anew |
+//! | a counter below *seen* | gone: made anew |
 //! | ours, with another token base | another process uses our id |
 //! | ours, counter *seen* | go on: a hand-off began, or was withdrawn |
 //! | ours, counter *seen* + 1 | go on: one of our writes was applied |
@@ -43,13 +43,13 @@ pub(crate) enum Conclusion {
 
 /// Concludes from the row found, of which `seen` was the last known state. `then` is how the refused write changes the
 /// ownership. Unanswered writes before it change it in the same way or not at all.
-pub(super) fn conclude(worker: &WorkerId, seen: &Lease, then: Then, found: Option<Lease>) -> Conclusion {
-    if found.as_ref().is_some_and(|row| is_of_another_stream(seen, row)) {
+pub(super) fn conclude(worker: &WorkerId, seen: &Lease, then: Then, row: Lease) -> Conclusion {
+    if is_of_another_stream(seen, &row) {
         return Conclusion::Lost(End::StreamCreatedAgain);
     }
-    let Some(row) = found.filter(|row| row.counter >= seen.counter) else {
+    if row.counter < seen.counter {
         return Conclusion::Lost(End::Gone);
-    };
+    }
     let steps = row.counter - seen.counter;
     if row.actual_owner() == Some(worker) {
         return match steps <= 1 && !is_taken_again(seen, &row) {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     fn concluded(seen: &Lease, then: Then, found: Lease) -> Conclusion {
-        conclude(&WorkerId::new("me"), seen, then, Some(found))
+        conclude(&WorkerId::new("me"), seen, then, found)
     }
 
     fn ours() -> Lease {
@@ -136,10 +136,8 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_gone_or_was_made_anew_ends_the_ownership() {
+    fn a_row_that_was_made_anew_ends_the_ownership() {
         for then in [Then::Keep, Then::Release] {
-            let gone = conclude(&WorkerId::new("me"), &ours(), then, None);
-            assert_eq!(gone, Conclusion::Lost(End::Gone));
             let anew = row(Some("me"), None, 0);
             assert_eq!(concluded(&ours(), then, anew), Conclusion::Lost(End::Gone));
         }

@@ -45,6 +45,11 @@ impl<W> Progress<W> {
         self.checkpoints.is_empty() && self.prepared.is_empty()
     }
 
+    /// Whether it is the end of the shard that waits to be written.
+    pub(super) fn ends_shard(&self) -> bool {
+        self.checkpoints.furthest() == Some(&Position::ShardEnd)
+    }
+
     /// Keeps `position` for the next write.
     pub(super) fn defer(&mut self, position: Position) {
         self.checkpoints.defer(position);

@@ -4,6 +4,7 @@
 
 mod moves;
 mod unreliable_network;
+mod vanished_rows;
 
 use super::*;
 use crate::error::CallErrorKind;
@@ -125,6 +126,8 @@ fn end(effects: &[Effect<Named>]) -> Option<&End> {
         Effect::Ended { end, .. } => Some(end),
         Effect::Valid { .. }
         | Effect::Drain(_)
+        | Effect::Vanished { .. }
+        | Effect::MadeAgain
         | Effect::Reached(_)
         | Effect::Checkpointed { .. }
         | Effect::NotCheckpointed { .. } => None,

@@ -15,8 +15,9 @@ use crate::error::{CallErrorKind, TableError, WorkerError};
 use crate::event::LeaseEvent;
 use crate::lease::guard::{LeaseGuard, LeaseState, Signal};
 use crate::lease::holdings::{Adopted, Holdings, OwnershipId};
+use crate::lease::listings::Listings;
 use crate::lease::model::{Lease, LeaseKey, WorkerId};
-use crate::lease::ownership::{Effect, End};
+use crate::lease::ownership::{Effect, End, Listing};
 use crate::lease::renewer::progress::{ProgressView, progress};
 use crate::lease::renewer::{Answer, Message, OwnedLease, RenewerParts};
 use crate::lease::table::LeaseTable;
@@ -42,6 +43,9 @@ pub(crate) struct RenewerTask {
     writing: FuturesUnordered<BoxFuture<'static, Written>>,
     room: Arc<Semaphore>,
     writes: Trouble<TableError>,
+    listings: Listings,
+    /// Rows that are gone, and whether the service lists their shards.
+    doubted: FuturesUnordered<BoxFuture<'static, (OwnershipId, Listing)>>,
     observers: Observers,
 }
 
@@ -75,6 +79,8 @@ impl RenewerTask {
             writing: FuturesUnordered::new(),
             room: Arc::new(Semaphore::new(WRITES_IN_FLIGHT)),
             writes: parts.writes,
+            listings: parts.listings,
+            doubted: FuturesUnordered::new(),
             observers: parts.observers,
         }
     }
@@ -99,6 +105,12 @@ impl RenewerTask {
             tokio::select! {
                 biased;
                 Some(written) = self.writing.next() => self.on_written(written)?,
+                Some((id, listing)) = self.doubted.next() => {
+                    let now = self.clock.now();
+                    for effect in self.holdings.listed(&id, listing, now) {
+                        self.apply(&id.key, effect)?;
+                    }
+                }
                 message = self.messages.recv() => match message {
                     Some(message) => self.on_message(message)?,
                     None => return Ok(()),
@@ -108,10 +120,10 @@ impl RenewerTask {
         }
     }
 
-    fn write(&self, id: Option<OwnershipId>, write: OwnerWrite) -> BoxFuture<'static, Written> {
+    fn write(&self, id: Option<OwnershipId>, write: LeaseWrite) -> BoxFuture<'static, Written> {
         let (table, timeout, room) = (Arc::clone(&self.table), self.timeout, Arc::clone(&self.room));
         let clock = self.clock.clone();
-        let measured_as = match write.checkpoint {
+        let measured_as = match write.checkpoint() {
             Some(_) => Outcome::CHECKPOINT,
             None => Outcome::RENEW,
         };
@@ -126,7 +138,7 @@ impl RenewerTask {
             let Some(Ok(_room)) = clock.timeout(timeout, room.acquire()).await else {
                 return written(WriteOutcome::NotApplied(not_sent()), begun);
             };
-            let (write, sent) = (LeaseWrite::Owner(write), clock.now());
+            let sent = clock.now();
             let outcome = clock.timeout(timeout, table.write(&write)).await;
             let outcome = outcome.unwrap_or_else(|| WriteOutcome::Unknown(timed_out("UpdateItem", timeout)));
             written(outcome, sent)
@@ -165,7 +177,7 @@ impl RenewerTask {
                     then: Then::Release,
                     ..OwnerWrite::renewal(*row)
                 };
-                return self.writing.push(self.write(None, give_back));
+                return self.writing.push(self.write(None, LeaseWrite::Owner(give_back)));
             }
         };
         let Adopted { id, valid_until, drain } = adopted;
@@ -211,6 +223,22 @@ impl RenewerTask {
         match effect {
             Effect::Valid { until } => self.change_state(key, |state| state.valid_until = until),
             Effect::Drain(drain) => self.change_state(key, |state| state.signal = Signal::Drain(drain)),
+            Effect::Vanished { epoch, shard, stream } => {
+                let (listings, clock, timeout) = (self.listings.clone(), self.clock.clone(), self.timeout);
+                let id = OwnershipId {
+                    key: key.clone(),
+                    epoch,
+                };
+                self.doubted.push(Box::pin(async move {
+                    let listing = listings.of(shard, stream, timeout, &clock).await;
+                    (id, listing)
+                }));
+            }
+            Effect::MadeAgain => self.observers.tell(LeaseEvent::MadeAgain {
+                table: self.table.name().to_owned(),
+                lease: key.clone(),
+                repeated: 0,
+            }),
             Effect::Reached(position) => {
                 if let Some(published) = self.published.get(key) {
                     published.progress.reach(position);

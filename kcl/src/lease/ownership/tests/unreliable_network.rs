@@ -200,7 +200,12 @@ fn a_release_with_a_checkpoint_is_recognised_whatever_becomes_of_its_requests_an
         assert_eq!(run.table.row.owner, None, "{fates:?}");
         let answered = effects.iter().any(|effect| match effect {
             Effect::Checkpointed { waiter } | Effect::NotCheckpointed { waiter, .. } => *waiter == Named("waiter"),
-            Effect::Valid { .. } | Effect::Drain(_) | Effect::Reached(_) | Effect::Ended { .. } => false,
+            Effect::Valid { .. }
+            | Effect::Drain(_)
+            | Effect::Vanished { .. }
+            | Effect::MadeAgain
+            | Effect::Reached(_)
+            | Effect::Ended { .. } => false,
         });
         assert!(answered, "{fates:?}: {effects:?}");
     }
