@@ -11,7 +11,7 @@
 //! | events | `debug` | `info` | `warn` | `error` |
 //! |---|---|---|---|---|
 //! | [`WorkerEvent`] | | started, ended, starting position overruled | ended with abandoned shards, start failed, stream created again, handlers left behind, access denied, credentials, settings not taken over, hash-key ranges | |
-//! | [`FleetEvent`] | assigned, ended lease deleted | follows KCL 2.x, elected, joined, left in order, hand-off offered | deposed, left without a word, leases expired, clock wrong, renews slowly, rows not written or unreadable | the worker's id is in use, the fleet is too small |
+//! | [`FleetEvent`] | assigned, ended lease deleted | follows KCL 2.x, elected, joined, left in order, hand-off offered | deposed, left without a word, leases expired, clock wrong, renews slowly, the index of owners unusable, rows not written or unreadable | the worker's id is in use, the fleet is too small |
 //! | [`LeaseEvent`] | created | taken, lost, given up, replaced, deleted | write failed, of a former stream, row unreadable, table unavailable, its time unknown | lost because the worker's id is in use, leases of another stream |
 //! | [`ShardEvent`] | waits for parents, reading begins | ended, moved by a seek, paused, resumed | still waits, read failed or throttled, on hold, damaged records, possible loss, end not checkpointed | on hold until somebody acts, a panic of this library |
 //! | [`HandlerEvent`] | | | failed, slow, records skipped or dead-lettered, sink failed | dropped, halted |

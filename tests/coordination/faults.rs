@@ -1,10 +1,12 @@
 //! Calls that fail, and a table that is not as usual.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate};
-use kcl::WorkerError;
+use kcl::event::FleetEvent;
+use kcl::{Event, WorkerError};
 use testkit::Service;
 use testkit::sim::Fault;
 
@@ -151,4 +153,82 @@ async fn the_row_that_says_the_rule_is_made_again() {
     tokio::time::sleep(10 * SECOND).await;
     assert_eq!(text(&fleet.rows().await["Migration3.0"], "cv"), "CLIENT_VERSION_3X");
     assert_eq!(fleet.counts(), [2]);
+}
+
+/// What needs attention of a worker, in words.
+fn degraded(fleet: &Fleet, name: &str) -> Vec<String> {
+    let health = fleet.control(name).health();
+    assert!(health.is_live() && health.is_ready(), "{name}: {health:?}");
+    health.degraded.iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_index_may_not_be_asked_leases_are_found_by_scans_and_the_worker_says_so_once() {
+    let mut fleet = Fleet::new(4);
+    let queries = Arc::new(AtomicUsize::new(0));
+    let asked = Arc::clone(&queries);
+    fleet.sim.faults(move |call| match call.operation {
+        "Query" => {
+            asked.fetch_add(1, Ordering::SeqCst);
+            denied()
+        }
+        _ => Fault::None,
+    });
+    let told = Arc::new(AtomicUsize::new(0));
+    for name in ["w1", "w2"] {
+        let told = Arc::clone(&told);
+        let worker = fleet.worker(name).on_event(move |event| {
+            if matches!(event, Event::Fleet(FleetEvent::IndexUnusable { .. })) {
+                told.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        fleet.start_as(name, worker);
+    }
+    let took = fleet.until_level(4).await;
+    assert!(took <= 15 * SECOND, "{took:?}");
+    tokio::time::sleep(120 * SECOND).await;
+    assert_eq!(told.load(Ordering::SeqCst), 2, "once by each worker");
+    assert_eq!(queries.load(Ordering::SeqCst), 2, "the index is left alone");
+    for name in ["w1", "w2"] {
+        let [line] = &degraded(&fleet, name)[..] else {
+            panic!("{:?}", degraded(&fleet, name))
+        };
+        assert!(line.contains("index of owners"), "{line}");
+    }
+    fleet.sim.heal();
+    tokio::time::sleep(600 * SECOND).await;
+    assert_eq!(degraded(&fleet, "w1"), Vec::<String>::new(), "it is tried again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_may_not_write_leases_does_not_report_itself_healthy() {
+    let mut fleet = Fleet::new(4);
+    // The first worker may write whatever is no lease, the last one nothing.
+    fleet.sim.faults(|call| {
+        let is_report = String::from_utf8_lossy(call.body).contains("WORKER_METRIC_STATS");
+        match (call.client, call.operation) {
+            ("w1", "UpdateItem") if !is_report => denied(),
+            ("w3", "UpdateItem") => denied(),
+            _ => Fault::None,
+        }
+    });
+    fleet.start("w1");
+    tokio::time::sleep(60 * SECOND).await;
+    let lines = degraded(&fleet, "w1");
+    assert!(lines.iter().any(|line| line.contains("lease table")), "{lines:?}");
+    fleet.start("w2");
+    fleet
+        .until("the worker that may reads all", || {
+            fleet.control("w2").shards().len() == 4
+        })
+        .await;
+    fleet.start("w3");
+    tokio::time::sleep(120 * SECOND).await;
+    for (name, lines) in [("w1", degraded(&fleet, "w1")), ("w3", degraded(&fleet, "w3"))] {
+        assert!(
+            lines.iter().any(|line| line.contains("lease table")),
+            "{name}: {lines:?}"
+        );
+    }
+    assert_eq!(degraded(&fleet, "w2"), Vec::<String>::new());
 }

@@ -43,6 +43,14 @@ pub enum FleetEvent {
         /// Others that were not told since the last one.
         repeated: u64,
     },
+    /// The index of owners cannot be asked. The worker finds its leases by scans, which are slower and cost more. Told once until the
+    /// index can be used.
+    IndexUnusable {
+        /// The lease table.
+        table: String,
+        /// Why.
+        problem: String,
+    },
     /// A worker has joined the fleet.
     Joined {
         /// The worker.
@@ -142,6 +150,7 @@ impl FleetEvent {
             | Self::LockUnreadable { .. }
             | Self::RowNotWritten { .. }
             | Self::VersionRowMadeAgain
+            | Self::IndexUnusable { .. }
             | Self::Left { .. }
             | Self::LeasesExpired { .. }
             | Self::ClockWrong { .. }
@@ -159,6 +168,7 @@ impl FleetEvent {
             | Self::Deposed { .. }
             | Self::IdInUse
             | Self::LockUnreadable { .. }
+            | Self::IndexUnusable { .. }
             | Self::Joined { .. }
             | Self::Retired { .. }
             | Self::Left { .. }
@@ -195,6 +205,10 @@ impl fmt::Display for FleetEvent {
             Self::LockUnreadable { problem } => write!(f, "the leader's lock cannot be read: {problem}"),
             Self::RowNotWritten { row, error, .. } => write!(f, "{row} could not be written: {error}"),
             Self::VersionRowMadeAgain => f.write_str(VERSION_ROW_MADE_AGAIN),
+            Self::IndexUnusable { table, problem } => write!(
+                f,
+                "the index of owners of lease table {table} cannot be asked, so leases are found by scans: {problem}"
+            ),
             Self::Joined { worker } => write!(f, "worker {worker} has joined the fleet"),
             Self::Retired { worker } => write!(f, "worker {worker} has left the fleet"),
             Self::Left { worker } => write!(f, "worker {worker} gave no sign of life for a minute"),
@@ -304,6 +318,13 @@ mod tests {
             (
                 FleetEvent::Deposed { by: Some(b) },
                 r#"WARN "worker b leads the fleet, and this worker no longer" worker="w1""#,
+            ),
+            (
+                FleetEvent::IndexUnusable {
+                    table: "billing".into(),
+                    problem: "no".into(),
+                },
+                r#"WARN "the index of owners of lease table billing cannot be asked, so leases are found by scans: no" worker="w1""#,
             ),
             (FleetEvent::IdInUse, r#"ERROR "another process holds the leader's lock"#),
         ] {

@@ -255,12 +255,18 @@ impl DynamoDbLeaseTable {
         }
     }
 
-    /// `None` if the query failed because the index is missing or not built yet; else the error.
+    /// `None` if the query failed because the index is missing or not built yet; else the error. Where nobody may ask whether the
+    /// table has the index, a query that is rejected tells that it has none.
     async fn without_index(&self, error: TableError) -> Result<Option<Vec<LeaseKey>>, TableError> {
-        if matches!(error.kind, CallErrorKind::Rejected { .. }) && !self.has_index().await? {
-            return Ok(None);
+        if !matches!(error.kind, CallErrorKind::Rejected { .. }) {
+            return Err(error);
         }
-        Err(error)
+        match self.has_index().await {
+            Ok(true) => Err(error),
+            Ok(false) => Ok(None),
+            Err(denied) if denied.kind().is_denied() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn write_row(&self, write: &LeaseWrite) -> WriteOutcome {

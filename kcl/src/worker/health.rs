@@ -129,6 +129,11 @@ pub enum Degraded {
         /// Why, and what to do.
         problem: String,
     },
+    /// The index of owners cannot be asked: the worker finds its leases by scans, which are slower and cost more.
+    OwnerIndex {
+        /// Why.
+        problem: String,
+    },
 }
 
 /// One line, which names the shard or the row, says for how long it lasts, and why.
@@ -178,6 +183,12 @@ impl fmt::Display for Degraded {
                     seconds(*lasting)
                 )
             }
+            Self::OwnerIndex { problem } => {
+                write!(
+                    f,
+                    "the index of owners cannot be asked, so leases are found by scans: {problem}"
+                )
+            }
             Self::UnreadableRow { lease } => {
                 write!(
                     f,
@@ -198,6 +209,8 @@ pub(crate) struct HealthBoard {
     pub(crate) scans: Trouble<TableError>,
     /// Of the writes of lease rows. The last that was answered counts, of whatever lease.
     pub(crate) writes: Trouble<TableError>,
+    /// Of the writes of the worker's metrics row: a worker that holds no lease writes no other row.
+    pub(crate) reports: Trouble<TableError>,
     /// Of the loads of credentials on the lease thread.
     pub(crate) credentials: Trouble<String>,
 }
@@ -207,6 +220,7 @@ struct Troubles {
     start: Option<String>,
     unreadable: BTreeSet<LeaseKey>,
     uncovered: BTreeMap<ShardId, String>,
+    index: Option<String>,
 }
 
 impl Default for HealthBoard {
@@ -216,6 +230,7 @@ impl Default for HealthBoard {
             troubles: Arc::default(),
             scans: Trouble::default(),
             writes: Trouble::default(),
+            reports: Trouble::default(),
             credentials: Trouble::default(),
         }
     }
@@ -228,6 +243,7 @@ impl HealthBoard {
         degraded.extend(self.credentials_failing(shards, now));
         degraded.extend(self.table_failing(now));
         degraded.extend(self.rows_failing());
+        degraded.extend(self.index_failing());
         degraded.extend(shards.iter().filter_map(of_shard));
         degraded.extend(shards.iter().filter_map(reads_fail));
         degraded.extend(shards.iter().filter_map(slow_handler));
@@ -267,6 +283,11 @@ impl HealthBoard {
         self.troubles().uncovered = shards;
     }
 
+    /// Notes why the index of owners cannot be asked, if so.
+    pub(crate) fn index_unusable(&self, problem: Option<String>) {
+        self.troubles().index = problem;
+    }
+
     fn start_failing(&self) -> Option<Degraded> {
         let error = self.troubles().start.clone()?;
         Some(Degraded::Starting { error })
@@ -302,9 +323,14 @@ impl HealthBoard {
         unreadable.chain(uncovered).collect()
     }
 
+    fn index_failing(&self) -> Option<Degraded> {
+        let problem = self.troubles().index.clone()?;
+        Some(Degraded::OwnerIndex { problem })
+    }
+
     /// What fails of the lease table.
     fn of_table(&self, now: Instant) -> impl Iterator<Item = (Duration, TableError)> + use<> {
-        let uses = [self.scans.lasting(now), self.writes.lasting(now)];
+        let uses = [&self.scans, &self.writes, &self.reports].map(|trouble| trouble.lasting(now));
         uses.into_iter().flatten()
     }
 
@@ -441,6 +467,12 @@ mod tests {
             (
                 Degraded::LeaseTable { lasting, error },
                 "the lease table has been unusable for 90 s: refused",
+            ),
+            (
+                Degraded::OwnerIndex {
+                    problem: "denied".into(),
+                },
+                "the index of owners cannot be asked, so leases are found by scans: denied",
             ),
             (
                 Degraded::UnreadableRow { lease },

@@ -18,7 +18,7 @@ use crate::assignment::children::NewChildren;
 use crate::assignment::other_streams::LeftOut;
 use crate::assignment::token_bases::TokenBases;
 use crate::error::TableError;
-use crate::event::LeaseEvent;
+use crate::event::{FleetEvent, LeaseEvent};
 use crate::lease::ended::EndedLeases;
 use crate::lease::item::Row;
 use crate::lease::layout::TableLayout;
@@ -32,8 +32,14 @@ use crate::metrics::Outcome;
 /// Between two queries of the index. Our choice; the KCL's are 10 s apart.
 const BY_INDEX: Duration = Duration::from_secs(2);
 
-/// Between two scans where there is no index. Our choice.
+/// Between two scans where the index of owners cannot be used. Our choice.
 const BY_SCAN: Duration = Duration::from_secs(5);
+
+/// After which time an index that cannot be used is asked again. Our choice: an index takes minutes to be built, and a policy to be changed.
+const INDEX_AGAIN: Duration = Duration::from_secs(300);
+
+/// Why an index cannot be used that is not there.
+const NO_INDEX: &str = "the table has none, or it is still being built";
 
 /// Calls that may be in flight at once. Our choice: 1,000 leases begin within a second, and the renewer keeps connections.
 const CALLS_IN_FLIGHT: usize = 32;
@@ -63,6 +69,8 @@ pub(crate) struct DiscoveryParts {
 pub(crate) struct Discovery {
     parts: DiscoveryParts,
     token_bases: TokenBases,
+    /// When the index of owners is asked again, if it cannot be used.
+    index_again: Option<Instant>,
 }
 
 /// The leases that name this worker, as one look has found them.
@@ -70,8 +78,18 @@ struct Found {
     leases: Vec<Lease>,
     /// Of the rows that could not be read, the first error.
     unread: Option<TableError>,
+    index: Index,
     /// Until the next look.
     wait: Duration,
+}
+
+/// What a look has found of the index of owners.
+enum Index {
+    Usable,
+    /// Asked, and not usable, because of this.
+    Unusable(String),
+    /// Not asked: it was not usable a short time ago.
+    NotAsked,
 }
 
 impl Discovery {
@@ -79,6 +97,7 @@ impl Discovery {
         Self {
             parts,
             token_bases: TokenBases::default(),
+            index_again: None,
         }
     }
 
@@ -114,7 +133,8 @@ impl Discovery {
             self.parts.renewer.clone(),
             self.parts.rng.fork(),
         );
-        let looking = look(&context, &renewer, rng);
+        let asks = self.index_again.is_none_or(|at| context.clock.now() >= at);
+        let looking = look(&context, asks.then_some(&renewer), rng);
         tokio::pin!(looking);
         loop {
             tokio::select! {
@@ -129,7 +149,13 @@ impl Discovery {
     /// Begins what was found. Returns the wait until the next look.
     async fn take_up(&mut self, found: Result<Found, TableError>) -> Duration {
         match found {
-            Ok(Found { leases, unread, wait }) => {
+            Ok(Found {
+                leases,
+                unread,
+                index,
+                wait,
+            }) => {
+                self.note_index(index);
                 self.begin(leases).await;
                 unread.into_iter().for_each(|error| self.tell_of_failure(error));
                 wait
@@ -150,6 +176,26 @@ impl Discovery {
         });
     }
 
+    /// Tells of an index that cannot be used, once, and of its use in the worker's health.
+    fn note_index(&mut self, index: Index) {
+        let context = &self.parts.context;
+        match index {
+            Index::Usable => {
+                self.index_again = None;
+                context.health.index_unusable(None);
+            }
+            Index::NotAsked => {}
+            Index::Unusable(problem) => {
+                if self.index_again.is_none() {
+                    let (table, problem) = (context.table.name().to_owned(), problem.clone());
+                    context.observers.tell(FleetEvent::IndexUnusable { table, problem });
+                }
+                self.index_again = Some(context.clock.now() + INDEX_AGAIN);
+                context.health.index_unusable(Some(problem));
+            }
+        }
+    }
+
     /// Begins the ownerships of those of `leases` that this worker does not hold.
     ///
     /// The lease of an ended shard is begun only where such leases are held. Nobody reads it, but a leader that finds it without
@@ -164,7 +210,7 @@ impl Discovery {
             EndedLeases::GivenBack => !lease.is_finished(),
         };
         leases.retain(|lease| {
-            let is_given = lease.owner.as_ref() == Some(&context.worker) && lease.checkpoint_owner.is_none();
+            let is_given = lease.owner.as_ref() == Some(&context.worker) && is_handed_over(lease);
             let is_free = is_given && is_wanted(lease) && !occupied.contains(&lease.key);
             is_free && context.other_streams.is_of_this(lease, &mut left_out)
         });
@@ -204,20 +250,26 @@ impl Discovery {
     }
 }
 
-/// Reads the leases that name the worker and that it does not hold.
-async fn look(context: &Context, renewer: &Renewer, mut rng: fastrand::Rng) -> Result<Found, TableError> {
+/// Whether no former owner reads the lease any more.
+fn is_handed_over(lease: &Lease) -> bool {
+    lease.checkpoint_owner.is_none()
+}
+
+/// Reads the leases that name the worker and that it does not hold: by the index, if it is to be asked on behalf of `renewer`
+/// and can be used, else by a scan.
+async fn look(context: &Context, by_index: Option<&Renewer>, rng: fastrand::Rng) -> Result<Found, TableError> {
     let Context {
         worker, table, clock, ..
     } = context;
+    let Some(renewer) = by_index else {
+        return scan(context, Index::NotAsked, rng).await;
+    };
     let asked = clock.timeout(CALL_TIMEOUT, table.keys_of(worker)).await;
-    let keys = asked.unwrap_or_else(|| Err(timed_out("Query", CALL_TIMEOUT)))?;
-    let Some(keys) = keys else {
-        let listing = list(&**table, clock, &mut rng, &context.observers).await?;
-        return Ok(Found {
-            leases: listing.leases,
-            unread: None,
-            wait: BY_SCAN,
-        });
+    let keys = match asked.unwrap_or_else(|| Err(timed_out("Query", CALL_TIMEOUT))) {
+        Ok(Some(keys)) => keys,
+        Ok(None) => return scan(context, Index::Unusable(NO_INDEX.into()), rng).await,
+        Err(error) if error.kind().is_denied() => return scan(context, Index::Unusable(error.to_string()), rng).await,
+        Err(error) => return Err(error),
     };
     let occupied = renewer.occupied().await;
     let keys: BTreeSet<_> = keys.into_iter().filter(|key| !occupied.contains(key)).collect();
@@ -233,7 +285,18 @@ async fn look(context: &Context, renewer: &Renewer, mut rng: fastrand::Rng) -> R
     Ok(Found {
         leases,
         unread,
+        index: Index::Usable,
         wait: BY_INDEX,
+    })
+}
+
+async fn scan(context: &Context, index: Index, mut rng: fastrand::Rng) -> Result<Found, TableError> {
+    let listing = list(&*context.table, &context.clock, &mut rng, &context.observers).await?;
+    Ok(Found {
+        leases: listing.leases,
+        unread: None,
+        index,
+        wait: BY_SCAN,
     })
 }
 

@@ -72,19 +72,27 @@ impl Reporter {
         }
     }
 
-    /// Writes the row.
+    /// Writes the row. A worker that may not write it may write no lease either, and would not notice while it holds none.
     pub(super) async fn report(&mut self) {
         let Context {
             table,
             clock,
             observers,
+            health,
             ..
         } = &self.context;
         let row = self.recorder.report(service_time(&**table, clock, observers));
         let updated = row.updated;
         match write(&self.context, &FleetWrite::Report(row)).await {
-            FleetOutcome::Applied | FleetOutcome::Refused(_) | FleetOutcome::Unknown(_) => self.written = Some(updated),
-            FleetOutcome::NotApplied(_) => {}
+            FleetOutcome::Applied | FleetOutcome::Refused(_) => {
+                health.reports.over();
+                self.written = Some(updated);
+            }
+            FleetOutcome::Unknown(error) => {
+                health.reports.met(error, clock.now());
+                self.written = Some(updated);
+            }
+            FleetOutcome::NotApplied(error) => health.reports.met(error, clock.now()),
         }
     }
 

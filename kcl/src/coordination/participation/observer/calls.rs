@@ -97,5 +97,11 @@ async fn write(context: &Context, assignment: Assignment) -> (Assignment, WriteO
     let written = context.table.write(&assignment.write);
     let outcome = context.clock.timeout(CALL_TIMEOUT, written).await;
     let outcome = outcome.unwrap_or_else(|| WriteOutcome::Unknown(timed_out("UpdateItem", CALL_TIMEOUT)));
+    match &outcome {
+        WriteOutcome::Applied(_) | WriteOutcome::Refused(_) => context.health.writes.over(),
+        WriteOutcome::NotApplied(error) | WriteOutcome::Unknown(error) => {
+            context.health.writes.met(error.clone(), context.clock.now());
+        }
+    }
     (assignment, outcome)
 }
