@@ -215,13 +215,7 @@ impl fmt::Display for FleetEvent {
             Self::LeasesExpired { worker, leases } => {
                 write!(f, "worker {worker} did not renew {leases} leases in time")
             }
-            Self::ClockWrong { worker, ahead, behind } => {
-                let (by, way) = match ahead > behind {
-                    true => (ahead, "ahead of"),
-                    false => (behind, "behind"),
-                };
-                write!(f, "the clock of worker {worker} is {by:?} {way} the lease table's")
-            }
+            Self::ClockWrong { worker, ahead, behind } => clock_wrong(f, worker, *ahead, *behind),
             Self::RenewsSlowly {
                 worker,
                 every,
@@ -257,6 +251,14 @@ impl fmt::Display for FleetEvent {
             ),
         }
     }
+}
+
+fn clock_wrong(f: &mut fmt::Formatter<'_>, worker: &WorkerId, ahead: Duration, behind: Duration) -> fmt::Result {
+    let (by, way) = match ahead > behind {
+        true => (ahead, "ahead of"),
+        false => (behind, "behind"),
+    };
+    write!(f, "the clock of worker {worker} is {by:?} {way} the lease table's")
 }
 
 /// From one owner, if there was one, to the next.
