@@ -33,11 +33,19 @@ pub enum PlantedBug {
     IgnoreTheSink = 11,
     /// What a failed task of a stream had taken before its last batch does not come again.
     ForgetWhatWasTaken = 12,
+    /// An observer never finds that a lease stands still for too long.
+    NeverExpire = 13,
+    /// A lease is begun though its former owner has not handed it over yet.
+    BeginBeforeHandOver = 14,
+    /// A lease is begun without the write that proves that it is still this worker's.
+    BeginWithoutRenewal = 15,
+    /// Leases without an owner are given to nobody.
+    LeaveUnowned = 16,
 }
 
 impl PlantedBug {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::DeliverAfterExpiry,
         Self::CheckpointWithoutCounter,
         Self::SkipParent,
@@ -50,6 +58,10 @@ impl PlantedBug {
         Self::SkipBatchOfRecord,
         Self::IgnoreTheSink,
         Self::ForgetWhatWasTaken,
+        Self::NeverExpire,
+        Self::BeginBeforeHandOver,
+        Self::BeginWithoutRenewal,
+        Self::LeaveUnowned,
     ];
 
     /// What it is called on a command line.
@@ -67,6 +79,10 @@ impl PlantedBug {
             Self::SkipBatchOfRecord => "skip-the-batch-of-a-record",
             Self::IgnoreTheSink => "pass-over-what-the-sink-refused",
             Self::ForgetWhatWasTaken => "forget-what-a-failed-task-had",
+            Self::NeverExpire => "never-expire-a-lease",
+            Self::BeginBeforeHandOver => "begin-before-the-hand-over",
+            Self::BeginWithoutRenewal => "begin-without-a-renewal",
+            Self::LeaveUnowned => "leave-leases-without-owner",
         }
     }
 

@@ -30,9 +30,10 @@ impl Bug {
     /// The promises that it breaks. To be stopped by anything else is not to be found.
     fn breaks(self) -> &'static [Rule] {
         use kcl::planted_bugs::PlantedBug::{
-            AcknowledgeUnwritten, CheckpointPastFailure, CheckpointWithoutCounter, DeliverAfterExpiry,
-            ForgetWhatWasTaken, HighestOfAllKeys, IgnoreTheSink, LeaveRecordsRunning, RenewTakenLease,
-            RenewWithoutReader, SkipBatchOfRecord, SkipParent,
+            AcknowledgeUnwritten, BeginBeforeHandOver, BeginWithoutRenewal, CheckpointPastFailure,
+            CheckpointWithoutCounter, DeliverAfterExpiry, ForgetWhatWasTaken, HighestOfAllKeys, IgnoreTheSink,
+            LeaveRecordsRunning, LeaveUnowned, NeverExpire, RenewTakenLease, RenewWithoutReader, SkipBatchOfRecord,
+            SkipParent,
         };
         use kpl::planted_bugs::PlantedBug::{AcceptMisplaced, AcknowledgeEarly, DropRetried, FreeShard, ReleaseEarly};
         match self {
@@ -45,7 +46,8 @@ impl Bug {
             Self::Consumer(SkipParent) => &[Rule::ParentFirst],
             Self::Consumer(AcknowledgeUnwritten) => &[Rule::AtLeastOnce],
             Self::Consumer(RenewWithoutReader) => &[Rule::Coverage],
-            Self::Consumer(RenewTakenLease) => &[Rule::OneOwner],
+            Self::Consumer(RenewTakenLease | BeginBeforeHandOver | BeginWithoutRenewal) => &[Rule::OneOwner],
+            Self::Consumer(LeaveUnowned | NeverExpire) => &[Rule::Coverage],
             Self::Consumer(CheckpointPastFailure | HighestOfAllKeys) => &[Rule::AtLeastOnce],
             Self::Consumer(IgnoreTheSink) => &[Rule::NothingSkipped, Rule::AtLeastOnce],
             Self::Consumer(LeaveRecordsRunning) => &[Rule::Shutdown],

@@ -125,7 +125,13 @@ impl Clauses {
 
     fn adopt(&mut self, seen: &Lease, own: &OwnAttributes) {
         self.counter_as_seen(seen);
-        self.absent_as_seen(seen, attribute::CHECKPOINT_OWNER);
+        #[cfg(feature = "_simulation")]
+        let is_bound = !crate::planted_bugs::PlantedBug::BeginBeforeHandOver.is_planted();
+        #[cfg(not(feature = "_simulation"))]
+        let is_bound = true;
+        if is_bound {
+            self.absent_as_seen(seen, attribute::CHECKPOINT_OWNER);
+        }
         self.raise_counter(seen);
         self.raise_token_base(seen, own);
     }

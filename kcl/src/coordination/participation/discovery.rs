@@ -28,6 +28,8 @@ use crate::lease::scan::list;
 use crate::lease::table::service_time;
 use crate::lease::write::{LeaseWrite, WriteOutcome};
 use crate::metrics::Outcome;
+#[cfg(feature = "_simulation")]
+use crate::planted_bugs::PlantedBug;
 
 /// Between two queries of the index. Our choice; the KCL's are 10 s apart.
 const BY_INDEX: Duration = Duration::from_secs(2);
@@ -252,6 +254,10 @@ impl Discovery {
 
 /// Whether no former owner reads the lease any more.
 fn is_handed_over(lease: &Lease) -> bool {
+    #[cfg(feature = "_simulation")]
+    if PlantedBug::BeginBeforeHandOver.is_planted() {
+        return true;
+    }
     lease.checkpoint_owner.is_none()
 }
 
@@ -321,6 +327,10 @@ async fn adopt(context: &Context, write: LeaseWrite, timeout: Duration) -> (Opti
         ..
     } = context;
     let sent = clock.now();
+    #[cfg(feature = "_simulation")]
+    if let (true, LeaseWrite::Adopt { seen, .. }) = (PlantedBug::BeginWithoutRenewal.is_planted(), &write) {
+        return (Some(seen.clone()), sent);
+    }
     let outcome = clock.timeout(timeout, table.write(&write)).await;
     let outcome = outcome.unwrap_or_else(|| WriteOutcome::Unknown(timed_out("UpdateItem", timeout)));
     observers.ended(Outcome::TAKE_LEASE, sent, &outcome.result());
