@@ -27,10 +27,11 @@
 //!
 //! In the order of the data: `progress` keeps what waits to be written, checkpoints in the `checkpoint_slot` and the prepared one
 //! in the `prepared_slot`; `conclusion` reads the row that refused a write; `leaving` is how the lease is given up, and `end`
-//! how it ended.
+//! how it ended. An `effect` is what an input leads to.
 
 mod checkpoint_slot;
 pub(crate) mod conclusion;
+mod effect;
 mod end;
 mod leaving;
 mod prepared_slot;
@@ -52,6 +53,7 @@ use crate::planted_bugs::PlantedBug;
 use crate::stream::{Incarnation, ShardId};
 pub(crate) use checkpoint_slot::Waiter;
 use conclusion::{Conclusion, conclude};
+pub(crate) use effect::{Drain, Effect};
 pub(crate) use end::End;
 use leaving::Leaving;
 use progress::{Progress, Written};
@@ -90,48 +92,6 @@ pub(crate) struct Ownership<W> {
     leaving: Option<Leaving<W>>,
     /// There is no row, and this worker makes it again.
     vanished: Option<Vanished>,
-}
-
-/// Why a consumer is asked to finish.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Drain {
-    /// The worker shuts down.
-    Shutdown,
-    /// The row names the next owner, which waits for this one.
-    HandOff { to: WorkerId },
-    /// The shard is one of a former stream, and the worker begins anew with the present one.
-    StreamCreatedAgain,
-}
-
-/// An effect of an input.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Effect<W> {
-    /// The lease is this worker's until then.
-    Valid { until: Instant },
-    /// The consumer is to finish.
-    Drain(Drain),
-    /// There is no row. Whether the service lists the shard of that stream is to be told to [`Ownership::listed`].
-    Vanished {
-        epoch: LeaseEpoch,
-        shard: ShardId,
-        stream: Incarnation,
-    },
-    /// The row was made again.
-    MadeAgain,
-    /// The row's checkpoint is there now.
-    Reached(Position),
-    /// The row holds the checkpoint, or the prepared one, that `waiter` waits for.
-    Checkpointed { waiter: W },
-    /// It was tried several times and not written, as far as is known.
-    NotCheckpointed { waiter: W, error: TableError },
-    /// The ownership has ended. No other effect follows.
-    Ended {
-        end: End,
-        /// The waiters for checkpoints that were not written, as far as is known.
-        waiters: Vec<W>,
-        /// The waiter for the end of the ownership.
-        leaver: Option<W>,
-    },
 }
 
 #[derive(Debug)]
