@@ -1,9 +1,9 @@
 //! One worker of a fleet.
 //!
 //! In the order of the data: `control` is the application's handle, `health` what it tells. `start` makes the lease table
-//! usable; `begin_anew` has the worker start again with a stream that was created again, and `audit` sees whether each open shard is read. `lease_side` sets up what keeps the
-//! leases: the `lease_keeper`, which comes to them by a `search` and renews them, on the `lease_thread`, apart from the application's threads.
-//! `shard_listings` tells them which shards the service lists.
+//! usable; `begin_anew` has the worker start again with a stream that was created again, and `audit` sees whether each open shard is
+//! read. `lease_side` sets up what keeps the leases: the `lease_keeper`, which comes to them by a `search` and renews them, on the
+//! `lease_thread`, apart from the application's threads. `shard_listings` tells it which shards the service lists.
 //! `application_watch` reports to it that the application's threads have stopped, by the rule of the pure `stall`. `run_error` is
 //! the end that nobody asked for.
 
@@ -119,7 +119,8 @@ impl Worker {
     ///
     /// [`RunError`], with its [`WorkerError`] and a report of the shards, if it cannot start within `initialization_timeout`, or
     /// at once if waiting cannot help: the stream does not exist (unless `wait_for_stream` says to wait), access is denied, or
-    /// the table is led by workers that this version does not understand.
+    /// the table is led by workers that this version does not understand. A worker that runs ends with an error too if it cannot go
+    /// on, for example if its lease table was deleted and [`CreateTable::Never`](crate::CreateTable::Never) is set.
     ///
     /// # Cancellation
     ///

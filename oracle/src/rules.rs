@@ -193,8 +193,8 @@ pub enum Exception {
     /// had. What another owner was offered of that needs its own cause all the same.
     UnpinnedLatest,
     /// A producer that had no list of the shards that names the shard to which it wrote an aggregate cannot tell whether a
-    /// reader finds it there. If the next list does not come at once, it sends the aggregate again. A list that it asked for
-    /// before it read that its stream is missing is none.
+    /// reader finds it there. If the next list does not come at once, it sends the aggregate again. A list does not count if the
+    /// producer asked for it before it read that its stream is missing.
     UnlistedShards,
     /// A shard was opened after one list that a producer got and closed before the next, so that none names it. The
     /// producer cannot tell whether a reader finds an aggregate there, and sends it again. Lists name open shards only.

@@ -32,7 +32,7 @@ pub(crate) const NOT_SIMULATED: [(&str, &str); 3] = [
     ),
     (
         "a start at LATEST in a stream that forgets records under the workers",
-        "children whose parents are no longer listed begin at LATEST, and skip what they hold",
+        "children of trimmed parents that have no lease begin at LATEST, and skip what they hold",
     ),
     (
         "the SDK's copies of requests under way",

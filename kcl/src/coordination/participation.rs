@@ -9,7 +9,8 @@
 //!
 //! The `reporter` writes the metrics row of the worker, and deletes it when the worker stops. The `lock_keeper` contends for the
 //! leader's lock. The `observer` looks at the table by turns, gives away the leases that nobody reads, and levels while it leads,
-//! by the pure `duties`; by `failures` it finds that it cannot lead. The `housekeeper` deletes what a leader has no use for. The `discovery` finds the leases that name this worker and begins their ownerships.
+//! by the pure `duties`. By the pure `failures` it finds that it cannot lead. The `housekeeper` deletes rows that a leader has found
+//! to be of no use. The `discovery` finds the leases that name this worker and begins their ownerships.
 
 mod discovery;
 mod duties;

@@ -140,10 +140,13 @@ pub enum LeaseEvent {
         /// Others that were not told since the last one, of this shard.
         repeated: u64,
     },
-    /// The lease table was deleted, and this worker has made it again. Leases that no worker holds begin at the configured start.
+    /// The lease table was deleted, and this worker or another one has made it again. Leases that no worker holds begin at the
+    /// configured start.
     TableMadeAgain {
         /// The lease table.
         table: String,
+        /// Others that were not told since the last one.
+        repeated: u64,
     },
     /// The row of a lease was deleted while this worker held the lease. The worker has made the row again, where it stood.
     MadeAgain {
@@ -224,6 +227,7 @@ impl LeaseEvent {
             Self::OfAnotherStream { table, repeated, .. } => ("of another stream", table.clone(), repeated),
             Self::OfFormerStream { table, repeated, .. } => ("of a former stream", table.clone(), repeated),
             Self::Unmarked { table, repeated, .. } => ("unmarked", table.clone(), repeated),
+            Self::TableMadeAgain { table, repeated } => ("table made again", table.clone(), repeated),
             Self::NotCovered { shard, repeated, .. } => ("not covered", shard.to_string(), repeated),
             Self::ServiceTimeUnknown { table, repeated } => ("service time unknown", table.clone(), repeated),
             Self::Created { .. }
@@ -231,8 +235,7 @@ impl LeaseEvent {
             | Self::Lost { .. }
             | Self::Released { .. }
             | Self::Replaced { .. }
-            | Self::Discarded { .. }
-            | Self::TableMadeAgain { .. } => return None,
+            | Self::Discarded { .. } => return None,
         };
         Some(((kind, subject), repeated))
     }
@@ -294,7 +297,7 @@ impl LeaseEvent {
                 problem: reason,
                 repeated,
             } => not_covered(worker, shard.as_str(), reason, *repeated),
-            Self::TableMadeAgain { table } => made_again(worker, table),
+            Self::TableMadeAgain { table, repeated } => made_again(worker, table, *repeated),
             Self::ServiceTimeUnknown { table, repeated } => time_unknown(worker, table, *repeated),
         }
     }
@@ -313,9 +316,9 @@ fn made_row_again(worker: &str, (table, lease): (&str, &str), repeated: u64) {
     tracing::warn!({ worker, table, lease, repeated }, "lease row was gone and was made again");
 }
 
-fn made_again(worker: &str, table: &str) {
+fn made_again(worker: &str, table: &str, repeated: u64) {
     let hint = "find out who deleted it; leases that no worker holds begin at the configured start";
-    tracing::error!({ worker, table, hint }, "lease table was gone and was made again");
+    tracing::error!({ worker, table, hint, repeated }, "lease table was gone and was made again");
 }
 
 fn replaced(worker: &str, lease: &str) {
@@ -420,7 +423,10 @@ mod tests {
                 r#"ERROR "open shard has no reader" worker="w1" shard="shardId-7" reason="no lease" repeated=1"#,
             ),
             (
-                LeaseEvent::TableMadeAgain { table: table() },
+                LeaseEvent::TableMadeAgain {
+                    table: table(),
+                    repeated: 0,
+                },
                 r#"ERROR "lease table was gone and was made again" worker="w1" table="billing" hint"#,
             ),
             (

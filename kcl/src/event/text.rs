@@ -133,7 +133,7 @@ impl fmt::Display for LeaseEvent {
                 "do not say of which stream they are, and are not taken: restart the worker",
             ),
             Self::NotCovered { shard, problem, .. } => write!(f, "nobody reads the open shard {shard}: {problem}"),
-            Self::TableMadeAgain { table } => write!(
+            Self::TableMadeAgain { table, .. } => write!(
                 f,
                 "lease table {table} was gone and was made again: leases that no worker holds begin at the configured start"
             ),

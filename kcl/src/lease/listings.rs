@@ -1,7 +1,8 @@
 //! The way from the lease thread to a list of shards: the application's runtime has the connections for it.
 
-use service::Clock;
 use std::time::Duration;
+
+use service::Clock;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::lease::ownership::Listing;

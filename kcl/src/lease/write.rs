@@ -174,6 +174,22 @@ impl LeaseWrite {
         }
     }
 
+    /// The operation of DynamoDB that makes it.
+    pub(crate) fn operation(&self) -> &'static str {
+        match self {
+            Self::MakeAgain { .. } => "PutItem",
+            Self::Delete { .. } | Self::Discard { .. } => "DeleteItem",
+            Self::Owner(_)
+            | Self::Take { .. }
+            | Self::Adopt { .. }
+            | Self::Assign { .. }
+            | Self::OfferHandOff { .. }
+            | Self::SetChildren { .. }
+            | Self::SetRange { .. }
+            | Self::Replace { .. } => "UpdateItem",
+        }
+    }
+
     /// The row that is written.
     pub(crate) fn key(&self) -> &LeaseKey {
         match self {

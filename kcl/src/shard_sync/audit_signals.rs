@@ -43,7 +43,7 @@ impl AuditSignals {
         self.turn.send_replace(turn);
     }
 
-    /// Tells that a scan failed, if that was for want of a table.
+    /// Tells that a scan failed because there is no table. Other errors are not told.
     pub(crate) fn scan_failed(&self, error: &TableError) {
         if error.kind().is_not_found() {
             self.table_is_gone.notify_one();

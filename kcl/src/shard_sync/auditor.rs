@@ -11,7 +11,8 @@
 //! may be listed, wait for it. All the same a look is not one moment, so a hole counts if a [second look](SECOND_LOOK) shows
 //! it again. A list that fails shows no hole at all.
 //!
-//! The workers of a fleet [take turns](AuditTurn), one a minute. Which leases are created is decided by the
+//! The workers of a fleet [take turns](AuditTurn), one a minute. By the 2.x rule the turns are those of all owners of leases; nobody
+//! audits in the turn of a Java worker, which has an audit of its own. Which leases are created is decided by the
 //! [planner](super::planner).
 
 use std::collections::{BTreeMap, BTreeSet};

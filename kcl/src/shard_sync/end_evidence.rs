@@ -119,7 +119,7 @@ impl fmt::Display for Hold {
             }
             Self::PositionRefused => {
                 "the service refuses the checkpoint of the lease row: it belongs to another shard or stream, or was edited; \
-                 correct the row's checkpoint, and the shard is read from there; or delete the row and restart a worker, and \
+                 correct the row's checkpoint, and the shard is read from there; or delete the row while no worker runs, and \
                  the shard is read from the configured starting position"
             }
         })

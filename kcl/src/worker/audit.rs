@@ -116,7 +116,7 @@ impl Worker {
             }
             Ok(()) => {
                 let table = self.table.name().to_owned();
-                self.observers.tell(LeaseEvent::TableMadeAgain { table });
+                self.observers.tell(LeaseEvent::TableMadeAgain { table, repeated: 0 });
                 Ok(())
             }
         }

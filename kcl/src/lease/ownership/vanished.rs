@@ -17,8 +17,8 @@
 //! raised the counter by one before the row was deleted, and no late copy of a write must meet the counter that it names. The
 //! base of the fencing tokens stays. So tokens grow, and the ownership goes on under its own.
 //!
-//! The lease stays valid for as long as it was. Whoever makes the row meanwhile makes it without an owner and with a smaller
-//! counter, and this worker stops.
+//! Making the row again does not prolong the lease before the write is applied. Another worker may create the row first: such a row
+//! has no owner and a smaller counter, and this ownership ends.
 
 use std::time::Instant;
 

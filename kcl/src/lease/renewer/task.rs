@@ -140,7 +140,7 @@ impl RenewerTask {
             };
             let sent = clock.now();
             let outcome = clock.timeout(timeout, table.write(&write)).await;
-            let outcome = outcome.unwrap_or_else(|| WriteOutcome::Unknown(timed_out("UpdateItem", timeout)));
+            let outcome = outcome.unwrap_or_else(|| WriteOutcome::Unknown(timed_out(write.operation(), timeout)));
             written(outcome, sent)
         })
     }
@@ -305,9 +305,9 @@ fn not_sent() -> TableError {
     }
 }
 
-/// The error of a write of a lease row that got no answer within `timeout`.
+/// The error of a call to the lease table that got no answer within `timeout`.
 pub(crate) fn timed_out(operation: &'static str, timeout: Duration) -> TableError {
-    let message = format!("no answer within {timeout:?}, a fifth of the failover time");
+    let message = format!("no answer within {timeout:?}: the lease table is slow, or out of reach");
     TableError {
         operation,
         kind: CallErrorKind::Unavailable {
